@@ -1,0 +1,1 @@
+"""Markov jump networks, static or periodically driven."""

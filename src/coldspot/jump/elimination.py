@@ -1,0 +1,162 @@
+"""Stationary distribution of a Markov generator by subtraction-free elimination, batched.
+
+States are taken out one by one, from the last to the first; the rates among the others are completed by
+the paths through the removed state (Grassmann, Taksar and Heyman, "Regenerative analysis and steady state
+distributions for Markov chains"). Only sums, products and quotients of positive numbers occur, so every
+entry comes out to a few rounding units. The same factors solve the linear response of the distribution.
+
+Arrays have the batch axis last, so that the innermost loops of the compiled code run over points.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from .graph import Graph, matrix
+
+SPAN = 600.0
+"""Largest (states−1)·ln(max rate/min rate) for which products of rates surely stay within floating-point range."""
+
+
+class Elimination(NamedTuple):
+    """Factors of the balanced flows K_ij = w_ij p_j (off-diagonal).
+
+    `log_p` (state, point); `leave` (i, k, point): probability that what leaves k enters i < k; `come`
+    (k, j, point): share of k's inflow that comes from j < k; `flow` (k, point): flow through k when it is removed.
+    `leave` and `come` sum to one over their smaller index.
+    """
+
+    log_p: Array
+    leave: Array
+    come: Array
+    flow: Array
+
+
+def eliminate(g: Graph, log_forward: Array, log_backward: Array) -> Elimination:
+    """Factors and ln p for the logarithms of the transitions' rates (transition, point).
+
+    Linear arithmetic where the span of the rates allows it for every point of the batch, else logarithms.
+    """
+    high = jnp.max(jnp.maximum(log_forward, log_backward), axis=0)
+    low = jnp.min(jnp.minimum(log_forward, log_backward), axis=0)
+    narrow = jnp.all((g.states - 1) * (high - low) < SPAN)
+
+    def linear() -> Elimination:
+        return _linear(matrix(g, jnp.exp(log_forward - high), jnp.exp(log_backward - high), jnp.add, 0.0), high)
+
+    def logarithmic() -> Elimination:
+        return _logarithmic(matrix(g, log_forward, log_backward, jnp.logaddexp, -jnp.inf))
+
+    return jax.lax.cond(narrow, linear, logarithmic)
+
+
+def eliminate_rates(rates: Array) -> tuple[Array, Array]:
+    """p and ln p for rates (i, j, point), off-diagonal and not negative, in linear arithmetic."""
+    leave, come, _ = _factors(rates)
+    p = _unfold(come)
+    return p, jnp.log(p)
+
+
+def _lower(n: int) -> Array:
+    """(i, j, 1): whether j < i."""
+    index = jnp.arange(n)
+    return (index[None, :] < index[:, None])[..., None]
+
+
+def _factors(rates: Array) -> tuple[Array, Array, Array]:
+    n = rates.shape[0]
+    index = jnp.arange(n)[:, None]
+
+    def remove(step: Array, w: Array) -> Array:
+        k = n - 1 - step
+        below = index < k
+        out = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 1, keepdims=False), 0.0)
+        into = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 0, keepdims=False), 0.0)
+        # Divide before multiplying: out/Σout ≤ 1.
+        return w + (out / jnp.sum(out, axis=0))[:, None] * into[None, :]
+
+    w = jax.lax.fori_loop(0, n - 1, remove, rates, unroll=n <= 4)
+    lower = _lower(n)
+    exits = jnp.where(jnp.swapaxes(lower, 0, 1), w, 0.0)
+    total = jnp.sum(exits, axis=0).at[0].set(1.0)
+    return exits / total, jnp.where(lower, w / total[:, None], 0.0), total
+
+
+def _unfold(come: Array) -> Array:
+    n = come.shape[0]
+
+    def add(k: Array, p: Array) -> Array:
+        row = jax.lax.dynamic_index_in_dim(come, k, 0, keepdims=False)
+        return jax.lax.dynamic_update_index_in_dim(p, jnp.sum(row * p, axis=0), k, 0)
+
+    p = jnp.zeros(come.shape[1:]).at[0].set(1.0)
+    p = jax.lax.fori_loop(1, n, add, p, unroll=n <= 4)
+    return p / jnp.sum(p, axis=0)
+
+
+def _linear(rates: Array, high: Array) -> Elimination:
+    leave, come, total = _factors(rates)
+    p = _unfold(come)
+    ratio = jnp.where(_lower(p.shape[0]), p[None, :] / p[:, None], 0.0)
+    return Elimination(jnp.log(p), leave, come * ratio, total * p * jnp.exp(high))
+
+
+def _logarithmic(log_rates: Array) -> Elimination:
+    n = log_rates.shape[0]
+    index = jnp.arange(n)[:, None]
+    none = -jnp.inf
+
+    def remove(step: Array, w: Array) -> Array:
+        k = n - 1 - step
+        below = index < k
+        out = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 1, keepdims=False), none)
+        into = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 0, keepdims=False), none)
+        return jnp.logaddexp(w, (out - _log_sum(out))[:, None] + into[None, :])
+
+    w = jax.lax.fori_loop(0, n - 1, remove, log_rates)
+    lower = _lower(n)
+    exits = jnp.where(jnp.swapaxes(lower, 0, 1), w, none)
+    total = _log_sum(exits).at[0].set(0.0)
+    come = jnp.where(lower, w - total[:, None], none)
+
+    def add(k: Array, log_p: Array) -> Array:
+        row = jax.lax.dynamic_index_in_dim(come, k, 0, keepdims=False)
+        return jax.lax.dynamic_update_index_in_dim(log_p, _log_sum(row + log_p), k, 0)
+
+    log_p = jnp.full(come.shape[1:], none).at[0].set(0.0)
+    log_p = jax.lax.fori_loop(1, n, add, log_p)
+    log_p = log_p - _log_sum(log_p)
+    come = jnp.where(lower, jnp.exp(come + log_p[None, :] - log_p[:, None]), 0.0)
+    return Elimination(log_p, jnp.exp(exits - total), come, jnp.exp(total + log_p))
+
+
+def _log_sum(x: Array) -> Array:
+    """ln Σ eˣ over the first axis, −inf where nothing is there."""
+    top = jnp.max(x, axis=0)
+    safe = jnp.where(jnp.isfinite(top), top, 0.0)
+    return jnp.log(jnp.sum(jnp.exp(x - safe), axis=0)) + safe
+
+
+def respond(factors: Elimination, source: Array) -> Array:
+    """Relative change u of the distribution under sources: Σ_j K_ij u_j − (Σ_j K_ji) u_i = −source_i.
+
+    `source` (state, point) must sum to zero; the answer has Σ_i p_i u_i = 0. Linear in `source`.
+    """
+    n = source.shape[0]
+
+    def push(step: Array, r: Array) -> Array:
+        k = n - 1 - step
+        column = jax.lax.dynamic_index_in_dim(factors.leave, k, 1, keepdims=False)
+        return r + column * jax.lax.dynamic_index_in_dim(r, k, 0, keepdims=False)
+
+    r = jax.lax.fori_loop(0, n - 1, push, source, unroll=n <= 4)
+
+    def pull(k: Array, u: Array) -> Array:
+        row = jax.lax.dynamic_index_in_dim(factors.come, k, 0, keepdims=False)
+        own = jax.lax.dynamic_index_in_dim(r / factors.flow, k, 0, keepdims=False)
+        return jax.lax.dynamic_update_index_in_dim(u, jnp.sum(row * u, axis=0) + own, k, 0)
+
+    u = jax.lax.fori_loop(1, n, pull, jnp.zeros_like(source), unroll=n <= 4)
+    return u - jnp.sum(jnp.exp(factors.log_p) * u, axis=0)

@@ -1,0 +1,95 @@
+"""The graph of a network and its numbers at one phase: all that the solvers see."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError
+
+
+class States:
+    """A hashable list of state indices (kept out of the PyTree's numbers)."""
+
+    def __init__(self, indices: Any):
+        array = np.atleast_1d(np.asarray(indices))
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+            raise InputError(f"Channel: states must be an integer or a list of integers, but are {indices!r}.")
+        self.array = array.astype(np.int64)
+        self.array.setflags(write=False)
+        self._hash = hash(self.array.tobytes())
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, States) and np.array_equal(self.array, other.array)
+
+    def __repr__(self) -> str:
+        return str(self.array[0] if self.array.size == 1 else self.array.tolist())
+
+
+class Snapshot(NamedTuple):
+    """A network at one phase: everything that the solvers need, for one point.
+
+    (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity
+    towards a reference equilibrium, see `JumpNetwork.snapshot`); (bath, transition): `energy`, `particles`
+    taken from each bath; (bath): `temperature`, `potential`; (state): `energies`, `reference` (ln of the
+    reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ; `valid`.
+    """
+
+    log_forward: Array
+    log_backward: Array
+    exponent: Array
+    deviation: Array
+    energy: Array
+    particles: Array
+    temperature: Array
+    potential: Array
+    energies: Array
+    reference: Array
+    slopes: Array
+    valid: Array
+
+
+class Graph(NamedTuple):
+    """Where transitions lead: hashable, so that compiled code is shared."""
+
+    initial: States
+    final: States
+    states: int
+
+
+def divergence(g: Graph, currents: Array) -> Array:
+    """Net inflow (state, point) of currents (transition, point)."""
+    zero = jnp.zeros((g.states, *currents.shape[1:]))
+    return zero.at[g.final.array].add(currents).at[g.initial.array].add(-currents)
+
+
+def matrix(g: Graph, forward: Array, backward: Array, add: Callable[[Array, Array], Array], nothing: float) -> Array:
+    """Rates w_ij of j → i (i, j, point) from those of the transitions; parallel ones are joined by `add`.
+
+    `add` and `nothing` are addition and 0 for rates, `logaddexp` and −∞ for their logarithms.
+    """
+    to, start = g.final.array, g.initial.array
+    moves = to != start
+    row = np.concatenate([to[moves], start[moves]])
+    column = np.concatenate([start[moves], to[moves]])
+    values = jnp.concatenate([forward[moves], backward[moves]])
+    pairs, place = np.unique(row * g.states + column, return_inverse=True)
+    count = np.bincount(place)
+    # Row m of the table names the m-th parallel transition of each pair of states, or the empty entry at the end.
+    order = np.argsort(place, kind="stable")
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
+    table = np.full((count.max(), len(pairs)), len(values))
+    table[rank, place[order]] = order
+    empty = jnp.full((1, *values.shape[1:]), nothing)
+    padded = jnp.concatenate([values, empty])
+    total = padded[table[0]]
+    for line in table[1:]:
+        total = add(total, padded[line])
+    full = np.full(g.states * g.states, len(pairs))
+    full[pairs] = np.arange(len(pairs))
+    return jnp.concatenate([total, empty])[full].reshape(g.states, g.states, *values.shape[1:])

@@ -1,0 +1,170 @@
+"""Kinetics: the forward and backward rate of a transition, given its baths.
+
+The author of a kinetics writes the formula for one transition, as logarithms (rates may span more than
+floating-point numbers hold); batching over transitions and points is done by the network.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from .._checks import as_float, check_finite, check_positive
+from ..baths import log_fermi
+
+
+class Step(NamedTuple):
+    """One transition i → f as its kinetics sees it; all are scalars.
+
+    `exponent` is x = Σ_b (e_b − μ_b n_b)/T_b with e_b, n_b the energy and particles that the transition takes
+    from bath b, so that local detailed balance reads backward/forward = eˣ. `temperature` is that of the bath,
+    NaN if there are several.
+    """
+
+    exponent: Array
+    energy: Array
+    particles: Array
+    initial_energy: Array
+    temperature: Array
+
+
+class Kinetics(eqx.Module):
+    """A law for the two rates of a transition."""
+
+    detailed_balance: eqx.AbstractClassVar[bool]
+
+    @abc.abstractmethod
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        """ln(forward rate), ln(backward rate); must differ by −`step.exponent` if `detailed_balance`."""
+
+
+class Tunnelling(Kinetics):
+    """Sequential tunnelling: forward γ/(1+eˣ), backward γ/(1+e^{−x}); γ is the full tunnelling rate.
+
+    For a level ε that is filled from a lead, x = (ε−μ)/T: filling γf, emptying γ(1−f)
+    ("Anomalous thermodiffusion …", Zhang and Lü, eqs. 2–3).
+    """
+
+    detailed_balance: ClassVar[bool] = True
+    gamma: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+
+    def __check_init__(self):
+        check_positive("Tunnelling", "gamma", self.gamma)
+
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        return jnp.log(self.gamma) + log_fermi(step.exponent), jnp.log(self.gamma) + log_fermi(-step.exponent)
+
+
+class Glauber(Kinetics):
+    """Glauber flips: forward r(1−tanh(x/2)) = 2r/(1+eˣ), backward 2r/(1+e^{−x}); r is the rate at infinite temperature."""
+
+    detailed_balance: ClassVar[bool] = True
+    rate: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+
+    def __check_init__(self):
+        check_positive("Glauber", "rate", self.rate)
+
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        scale = jnp.log(2 * self.rate)
+        return scale + log_fermi(step.exponent), scale + log_fermi(-step.exponent)
+
+
+class Arrhenius(Kinetics):
+    """Hopping over a barrier: i → f at rate·exp(−(B−E_i)/T), and back at rate·exp(−(B−E_f)/T).
+
+    The form for which the no-pumping theorem holds (Rahav, Horowitz, Jarzynski, "Directed flow in
+    nonadiabatic stochastic pumps"). One bath only.
+    """
+
+    detailed_balance: ClassVar[bool] = True
+    barrier: Array = eqx.field(converter=as_float, metadata={"dimension": "energy"})
+    rate: Array = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "rate"})
+
+    def __check_init__(self):
+        check_positive("Arrhenius", "rate", self.rate)
+        check_finite("Arrhenius", "barrier", self.barrier)
+
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        forward = jnp.log(self.rate) - (self.barrier - step.initial_energy) / step.temperature
+        return forward, forward + step.exponent
+
+
+class Ohmic(eqx.Module):
+    """Coupling spectrum γ(ω) = strength·ω·exp(−ω/cutoff); without cut-off for an infinite one.
+
+    >>> float(Ohmic(0.1)(2.0))
+    0.2
+    """
+
+    strength: Array = eqx.field(converter=as_float)
+    cutoff: Array = eqx.field(converter=as_float, default=jnp.inf, metadata={"dimension": "energy"})
+
+    def __check_init__(self):
+        check_positive("Ohmic", "strength", self.strength)
+
+    def __call__(self, frequency: Any) -> Array:
+        return self.strength * frequency * jnp.exp(-frequency / self.cutoff)
+
+
+class Bosonic(Kinetics):
+    """Exchange of one boson ω = |ΔE|: absorption γ(ω)n(ω/T), emission γ(ω)(1+n(ω/T)).
+
+    `gamma` is a number or a function of ω > 0. With a function that vanishes at ω = 0 (such as `Ohmic`) the
+    rates stay finite where levels cross; with a constant they diverge there, and the point is invalid.
+    """
+
+    detailed_balance: ClassVar[bool] = True
+    gamma: Array | Callable[[Array], Array] = eqx.field(
+        converter=lambda g: g if callable(g) else as_float(g), metadata={"dimension": "rate"}
+    )
+
+    def __check_init__(self):
+        if not callable(self.gamma):
+            check_positive("Bosonic", "gamma", self.gamma)
+
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        x = step.exponent
+        size = jnp.abs(x)
+        # Both rates share the even function ln √(n(1+n))·|x| = ln(|x|/(2 sinh(|x|/2))), finite at x = 0.
+        small = size < 1e-3
+        safe = jnp.where(small, 1.0, size)
+        series = -(size**2) / 24 + size**4 / 2880
+        even = jnp.where(small, series, jnp.log(safe) - safe / 2 - jnp.log(-jnp.expm1(-safe)))
+        scale = jnp.log(self._over_frequency(jnp.abs(step.energy))) + jnp.log(step.temperature) + even
+        return scale - x / 2, scale + x / 2
+
+    def _over_frequency(self, frequency: Array) -> Array:
+        """γ(ω)/ω, by its Taylor series where the quotient would be 0/0."""
+        if not callable(self.gamma):
+            return self.gamma / frequency
+        gamma = self.gamma
+        zero = jnp.zeros_like(frequency)
+        slope = jax.grad(gamma)
+        tiny = frequency < 1e-150
+        series = jnp.where(gamma(zero) == 0, slope(zero), jnp.inf)
+        safe = jnp.where(tiny, 1.0, frequency)
+        return jnp.where(tiny, series, gamma(safe) / safe)
+
+
+class Explicit(Kinetics):
+    """Given forward and backward rates, checked for local detailed balance against the baths.
+
+    With `check=False` the rates may break it; heats are then still energy bookkeeping, but σ from the baths
+    is no longer the entropy production of the jump process.
+    """
+
+    detailed_balance: ClassVar[bool] = False
+    forward: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    backward: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    check: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        check_positive("Explicit", "forward", self.forward)
+        check_positive("Explicit", "backward", self.backward)
+
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        return jnp.log(self.forward), jnp.log(self.backward)

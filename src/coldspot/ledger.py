@@ -1,0 +1,332 @@
+"""The ledger in which every solution ends, and the solution that carries it.
+
+Sign: a rate is positive when it flows into the system. First law of a steady or
+period-averaged state: Σ_b energy[b] + Σ_d work[d] = storage; second law: σ = −Σ_b ⟨Q̇_b/T_b⟩ ≥ 0.
+"""
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from . import regimes
+from ._checks import unknown_name
+
+
+class Named(eqx.Module, Mapping):
+    """An array whose last axis has names: `heat["left"]` is the array's entry for the left bath.
+
+    >>> heat = Named(("left", "right"), jnp.array([1.0, -1.0]))
+    >>> float(heat["right"]), list(heat)
+    (-1.0, ['left', 'right'])
+    """
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    array: Array
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.names:
+            raise unknown_name("this result", "entry", str(name), self.names)
+        return self.array[..., self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        if isinstance(self.array, jax.core.Tracer):
+            return f"Named({', '.join(self.names)}; traced)"
+        return "{" + ", ".join(f"{n}: {np.asarray(self[n])}" for n in self.names) + "}"
+
+
+class Ledger(eqx.Module):
+    """Rates per bath and per drive, averaged over the state (and over the period, if driven).
+
+    Arrays have batch axes first and the named axis last. All are averages of products: in a driven
+    state ⟨μJ⟩ ≠ ⟨μ⟩⟨J⟩ and ⟨Q̇/T⟩ ≠ ⟨Q̇⟩/⟨T⟩.
+
+    - `energies` (…, bath): energy entering from each bath;
+    - `particle_numbers` (…, bath): particles entering from each bath;
+    - `chemical_works` (…, bath): ⟨μ_b·particles_b⟩;
+    - `entropy_flows` (…, bath): ⟨Q̇_b/T_b⟩, the entropy that the bath gives;
+    - `works` (…, drive): work done by each drive;
+    - `storage` (…): d⟨E⟩/dt, zero in a steady state and over a period.
+    """
+
+    baths: tuple[str, ...] = eqx.field(static=True)
+    drives: tuple[str, ...] = eqx.field(static=True)
+    energies: Array
+    particle_numbers: Array
+    chemical_works: Array
+    entropy_flows: Array
+    works: Array
+    storage: Array
+
+    @property
+    def energy(self) -> Named:
+        return Named(self.baths, self.energies)
+
+    @property
+    def particles(self) -> Named:
+        return Named(self.baths, self.particle_numbers)
+
+    @property
+    def chemical_work(self) -> Named:
+        return Named(self.baths, self.chemical_works)
+
+    @property
+    def heat(self) -> Named:
+        """Heat absorbed from each bath: energy − chemical work."""
+        return Named(self.baths, self.energies - self.chemical_works)
+
+    @property
+    def entropy_flow(self) -> Named:
+        return Named(self.baths, self.entropy_flows)
+
+    @property
+    def work(self) -> Named:
+        return Named(self.drives, self.works)
+
+    @property
+    def current(self) -> Named:
+        """Electric current out of each bath, −particles (the electron's charge is −e)."""
+        return Named(self.baths, -self.particle_numbers)
+
+    @property
+    def work_in(self) -> Array:
+        """Work done on the system: Σ_d work + Σ_b chemical work."""
+        return jnp.sum(self.works, axis=-1) + jnp.sum(self.chemical_works, axis=-1)
+
+    @property
+    def power(self) -> Array:
+        """Power that the machine delivers: −work_in."""
+        return -self.work_in
+
+    @property
+    def entropy_production(self) -> Array:
+        """σ = −Σ_b ⟨Q̇_b/T_b⟩ of a steady or periodic state (units of k_B × rate)."""
+        return -jnp.sum(self.entropy_flows, axis=-1)
+
+    @property
+    def first_law_residual(self) -> Array:
+        return jnp.sum(self.energies, axis=-1) + jnp.sum(self.works, axis=-1) - self.storage
+
+
+class Status(enum.IntEnum):
+    """Whether a point can be trusted, and if not, why."""
+
+    OK = 0
+    INVALID = 1
+    NOT_UNIQUE = 2
+    NOT_CONVERGED = 3
+    NOT_FINITE = 4
+
+    @property
+    def advice(self) -> str:
+        """The likely cause and what to try."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.OK: "the solution passed its checks.",
+    Status.INVALID: "a parameter is outside its domain (a temperature or rate that is not positive, "
+    "a value that is not finite, levels of a constant-rate bosonic channel that cross); "
+    "check the values that were set or swept.",
+    Status.NOT_UNIQUE: "the steady state is not unique: some states cannot be reached from others; "
+    "add a channel that connects them or solve the parts separately.",
+    Status.NOT_CONVERGED: "the method's own error estimate stayed above the requested tolerance; "
+    "ask for a larger `tolerance`, or use `throw=False` and read `solution.error`.",
+    Status.NOT_FINITE: "the arithmetic overflowed; rates or temperatures may span more than "
+    "floating-point numbers can hold; rescale the energy unit.",
+}
+
+
+class SolveError(RuntimeError):
+    """No trustworthy solution. `status` says why; `solution` holds what was found."""
+
+    def __init__(self, message: str, status: Status, solution: "Solution | None" = None):
+        super().__init__(message)
+        self.status = status
+        self.solution = solution
+
+
+class Solution(eqx.Module):
+    """A steady or periodic state: its ledger, the errors of the ledger, and the status that says if it can be trusted.
+
+    All entries of the ledger are attributes here too (`heat`, `particles`, `work`, `entropy_production`, …).
+    A batched solution has the batch axes first in every array.
+
+    - `ledger`, `error`: `Ledger`s of values and of their error estimates;
+    - `status` (…): integers, see `Status`; `residuals`: Named, sizes that should be zero, in units of the
+      largest entry of the ledger; `statistics`: Named, what the method did (`elements` per period, …);
+    - `temperatures`, `chemical_potentials` (…, bath): period means if driven;
+    - `populations` (…, state): at phase 0 if driven.
+    """
+
+    ledger: Ledger
+    error: Ledger
+    status: Array
+    residuals: Named
+    statistics: Named
+    temperatures: Array
+    chemical_potentials: Array
+    populations: Array
+    kinds: tuple[str, ...] = eqx.field(static=True)
+    steady_baths: tuple[bool, ...] = eqx.field(static=True)
+    cooled_bath: str | None = eqx.field(static=True)
+
+    # ------------------------------------------------------------------ the ledger's entries
+    energy = property(lambda self: self.ledger.energy)
+    particles = property(lambda self: self.ledger.particles)
+    chemical_work = property(lambda self: self.ledger.chemical_work)
+    heat = property(lambda self: self.ledger.heat)
+    entropy_flow = property(lambda self: self.ledger.entropy_flow)
+    work = property(lambda self: self.ledger.work)
+    current = property(lambda self: self.ledger.current)
+    work_in = property(lambda self: self.ledger.work_in)
+    power = property(lambda self: self.ledger.power)
+    entropy_production = property(lambda self: self.ledger.entropy_production)
+    first_law_residual = property(lambda self: self.ledger.first_law_residual)
+
+    @property
+    def baths(self) -> tuple[str, ...]:
+        return self.ledger.baths
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        return self.ledger.drives
+
+    @property
+    def ok(self) -> Array:
+        return self.status == int(Status.OK)
+
+    # ------------------------------------------------------------------ what the machine does
+    def _view(self) -> "regimes.View":
+        index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
+        return regimes.View(
+            heat=self.heat.array,
+            heat_error=self.error.energies + self.error.chemical_works,
+            particles=self.ledger.particle_numbers,
+            particles_error=self.error.particle_numbers,
+            work_in=self.work_in,
+            work_error=jnp.sum(self.error.works, -1) + jnp.sum(self.error.chemical_works, -1),
+            temperatures=self.temperatures,
+            chemical_potentials=self.chemical_potentials,
+            kinds=self.kinds,
+            cooled=index,
+            trusted=self.ok,
+        )
+
+    @property
+    def regime(self) -> Any:
+        """What the machine does, from signs alone (see `coldspot.regimes`): a string, or an array of them."""
+        return regimes.regime(self._view())
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """Anomalies beside the regime: name → boolean (array)."""
+        return regimes.flags(self._view())
+
+    @property
+    def cop(self) -> Array:
+        """heat[cooled]/work_in of a refrigerator or heat pump; NaN elsewhere."""
+        return regimes.cop(self._view())
+
+    @property
+    def efficiency(self) -> Array:
+        """−work_in/Σ(positive heats) of an engine; NaN elsewhere."""
+        return regimes.efficiency(self._view())
+
+    def second_law_efficiency(self, reference: str) -> Array:
+        """Free-energy rate out over free-energy rate in, against the reservoir `reference`; at most 1.
+
+        With T₀, μ₀ of the reference, heat from bath b brings Q̇_b − T₀⟨Q̇_b/T_b⟩, particles bring
+        ⟨μ_b J_b⟩ − μ₀J_b, and the drives bring their summed work. These rates add up to T₀σ, so
+        out/in = 1 − T₀σ/in. NaN where nothing comes in.
+        """
+        if reference not in self.baths:
+            raise unknown_name("second_law_efficiency", "bath", reference, self.baths)
+        index = self.baths.index(reference)
+        if not self.steady_baths[index]:
+            raise ValueError(
+                f"second_law_efficiency: `reference` must be a bath with constant temperature and chemical "
+                f"potential, but `{reference}` is driven."
+            )
+        return regimes.second_law_efficiency(
+            self.heat.array,
+            self.ledger.entropy_flows,
+            self.ledger.chemical_works,
+            self.ledger.particle_numbers,
+            jnp.sum(self.ledger.works, axis=-1),
+            self.temperatures[..., index],
+            self.chemical_potentials[..., index],
+        )
+
+    # ------------------------------------------------------------------ for people
+    def __repr__(self) -> str:
+        if isinstance(self.status, jax.core.Tracer):
+            return f"Solution(traced; baths {', '.join(self.baths)})"
+        if np.ndim(self.status):
+            good = int(np.sum(np.asarray(self.status) == 0))
+            return f"Solution(batch {np.shape(self.status)}, {good} of {np.size(self.status)} points trusted)"
+        return _table(self)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw heat per bath and work as bars; returns the Matplotlib axes."""
+        from .figures import draw_ledger
+
+        return draw_ledger(self, axes)
+
+    def raise_unless_ok(self, describe: Callable[[Status], str] | None = None) -> "Solution":
+        """Return self if every point can be trusted; raise `SolveError` otherwise."""
+        codes = np.unique(np.asarray(self.status))
+        bad = [int(c) for c in codes if c != 0]
+        if not bad:
+            return self
+        status = Status(bad[0])
+        detail = (describe(status) if describe is not None else "") or status.advice
+        raise SolveError(f"no trustworthy steady state ({status.name}): {detail}", status, self)
+
+
+def _number(value: Any) -> str:
+    value = float(value)
+    return f"{value:.6g}" if value == value else "–"
+
+
+def _table(s: Solution) -> str:
+    rows = [("bath", "kind", "T", "μ", "heat", "particles", "chemical work")]
+    for k, name in enumerate(s.baths):
+        mu = _number(s.chemical_potentials[k]) if s.kinds[k] == "electron" else ""
+        n = _number(s.particles[name]) if s.kinds[k] == "electron" else ""
+        w = _number(s.chemical_work[name]) if s.kinds[k] == "electron" else ""
+        rows.append((name, s.kinds[k], _number(s.temperatures[k]), mu, _number(s.heat[name]), n, w))
+    columns = [c for c in zip(*rows, strict=True) if any(c[1:])]
+    widths = [max(map(len, c)) for c in columns]
+    lines = []
+    for r in range(len(rows)):
+        cells = [c[r].ljust(w) if i < 2 else c[r].rjust(w) for i, (c, w) in enumerate(zip(columns, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "─" * max(map(len, lines)))
+    if s.drives:
+        lines.append("work by drive: " + ", ".join(f"{d} {_number(s.work[d])}" for d in s.drives))
+    facts = [f"regime {s.regime}", f"work_in {_number(s.work_in)}", f"σ {_number(s.entropy_production)}"]
+    for label in ("cop", "efficiency"):
+        value = float(getattr(s, label))
+        if value == value:
+            facts.append(f"{label} {_number(value)}")
+    lines.append(", ".join(facts))
+    raised = [name for name, on in s.flags.items() if bool(on)]
+    if raised:
+        lines.append("flags: " + ", ".join(raised))
+    lines.append(
+        f"status {Status(int(s.status)).name}, first law {float(s.first_law_residual):.1e}, "
+        + ", ".join(f"{n} {float(s.residuals[n]):.1e}" for n in s.residuals)
+    )
+    return "\n".join(lines)

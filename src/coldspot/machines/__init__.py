@@ -1,0 +1,7 @@
+"""Ready-made machines; a new one is a file here and an entry in `ALL`."""
+
+from .quantum_dot import QuantumDot
+from .spin_pair import SpinPair
+
+ALL = (QuantumDot, SpinPair)
+BY_NAME = {machine.name: machine for machine in ALL}

@@ -1,0 +1,146 @@
+"""Dotted attribute paths into machines: `left.temperature`, `levels[2]`, `baths.hot.temperature`.
+
+The same paths serve sweeps, the optimiser, input files and the command line.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._checks import InputError, nearest
+
+_STEP = re.compile(r"(?:^|\.)([A-Za-z_][\w\- ]*)|\[(-?\d+)\]")
+
+
+class Table(eqx.Module, Mapping):
+    """An immutable mapping whose order is kept and whose values are part of the PyTree."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    items_: tuple[Any, ...]
+
+    def __init__(self, mapping: Mapping[str, Any]):
+        self.names = tuple(mapping)
+        self.items_ = tuple(mapping.values())
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names:
+            raise KeyError(name)
+        return self.items_[self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def split(path: str) -> tuple[str | int, ...]:
+    """The steps of a path: names, and integers for what stands in brackets."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(path):
+        match = _STEP.match(path, position)
+        if match is None:
+            raise InputError(f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`.")
+        steps.append(match[1] if match[1] is not None else int(match[2]))
+        position = match.end()
+    if not steps:
+        raise InputError("an empty path names nothing.")
+    return tuple(steps)
+
+
+def get(tree: Any, path: str) -> Any:
+    """The value at a path."""
+    for done, step in enumerate(split(path)):
+        tree = _child(tree, step, path, done)
+    return tree
+
+
+def replace(tree: Any, path: str, value: Any) -> Any:
+    """A copy of `tree` with the number at `path` replaced; everything else is shared."""
+    return _replace(tree, split(path), value, path, 0)
+
+
+def numbers(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """All paths below `tree` that hold numbers, with their values (arrays whole, not entry by entry)."""
+    found: dict[str, Any] = {}
+    for name, child in _children(tree):
+        label = name if name.startswith("[") or not prefix else f".{name}"
+        if eqx.is_array(child):
+            found[prefix + label] = child
+        else:
+            found.update(numbers(child, prefix + label))
+    return found
+
+
+def _fields(tree: eqx.Module) -> dict[str, bool]:
+    """Field names of a module, and whether each is static."""
+    return {f.name: bool(f.metadata.get("static", False)) for f in tree.__dataclass_fields__.values()}  # type: ignore[attr-defined]
+
+
+def _children(tree: Any) -> list[tuple[str, Any]]:
+    if isinstance(tree, Table):
+        return list(tree.items())
+    if isinstance(tree, eqx.Module):
+        return [(name, getattr(tree, name)) for name, static in _fields(tree).items() if not static]
+    if isinstance(tree, (tuple, list)):
+        return [(f"[{k}]", child) for k, child in enumerate(tree)]
+    return []
+
+
+def _child(tree: Any, step: str | int, path: str, done: int) -> Any:
+    if isinstance(step, int):
+        length = tree.shape[0] if eqx.is_array(tree) and tree.ndim else len(tree) if isinstance(tree, (tuple, list)) else None
+        if length is None:
+            raise InputError(f"`{path}`: {_where(path, done)} has no entries to index with [{step}].")
+        if not -length <= step < length:
+            raise InputError(f"`{path}`: index [{step}] is outside the {length} entries of {_where(path, done)}.")
+        return tree[step]
+    names = [name for name, _ in _children(tree)]
+    if isinstance(tree, eqx.Module) and not isinstance(tree, Table) and step in _fields(tree):
+        return getattr(tree, step)
+    if step not in names:
+        raise InputError(f"`{path}`: {_where(path, done)} has no parameter `{step}`.{nearest(step, names)}")
+    return dict(_children(tree))[step]
+
+
+def _where(path: str, done: int) -> str:
+    steps = split(path)[:done]
+    if not steps:
+        return "the machine"
+    text = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
+    return f"`{text.lstrip('.')}`"
+
+
+def _replace(tree: Any, steps: tuple[str | int, ...], value: Any, path: str, done: int) -> Any:
+    if not steps:
+        if not eqx.is_array(tree):
+            below = list(numbers(tree)) if not callable(tree) or isinstance(tree, eqx.Module) else []
+            hint = f" Parameters below it: {', '.join(below)}." if below else ""
+            raise InputError(f"`{path}` is not a number but {type(tree).__name__}.{hint}")
+        value = jnp.asarray(value, dtype=jnp.float64)
+        if value.shape != tree.shape and not isinstance(tree, jax.core.Tracer):
+            raise InputError(f"`{path}` has shape {tree.shape}, but the new value has shape {value.shape}.")
+        return value
+    step, rest = steps[0], steps[1:]
+    child = _child(tree, step, path, done)
+    if isinstance(step, str) and isinstance(tree, eqx.Module) and not isinstance(tree, Table) and _fields(tree)[step]:
+        raise InputError(f"`{path}`: `{step}` is static (it shapes the machine) and cannot be set or swept.")
+    new = _replace(child, rest, value, path, done + 1)
+    if isinstance(tree, Table):
+        return Table({name: new if name == step else old for name, old in tree.items()})
+    if isinstance(tree, (tuple, list)):
+        assert isinstance(step, int)
+        items = list(tree)
+        items[step] = new
+        return type(tree)(items)
+    if eqx.is_array(tree):
+        return tree.at[step].set(new)
+    return eqx.tree_at(lambda node: getattr(node, str(step)), tree, new, is_leaf=lambda node: node is None)

@@ -1,0 +1,168 @@
+"""What a machine does, from the signs in its ledger; efficiencies, their bounds, and anomaly flags.
+
+A rate whose size does not exceed its own error estimate counts as zero. With two temperatures:
+refrigerator: work_in > 0 and the cold bath gives heat; engine: work_in < 0; heater: work_in > 0 and no bath
+gives heat; accelerator: work_in > 0, the hot bath gives and the cold one receives; passive: work_in = 0.
+Heat pump: all temperatures equal, work_in > 0, a bath gives heat. Absorption refrigerator: three or
+more baths, work_in = 0, the coldest gives heat.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+NAMES = ("passive", "refrigerator", "engine", "heater", "accelerator", "heat pump", "absorption refrigerator", "unknown")
+_CODE = {name: code for code, name in enumerate(NAMES)}
+
+
+class View(NamedTuple):
+    """What this module needs of a solution: arrays (…, bath) and (…), the kinds of the baths, the cooled bath."""
+
+    heat: Array
+    heat_error: Array
+    particles: Array
+    particles_error: Array
+    work_in: Array
+    work_error: Array
+    temperatures: Array
+    chemical_potentials: Array
+    kinds: tuple[str, ...]
+    cooled: int | None
+    trusted: Array
+
+
+def carnot_cop(cold: Any, hot: Any) -> Array:
+    """T_c/(T_h−T_c), the largest COP between two temperatures.
+
+    >>> float(carnot_cop(5.0, 10.0))
+    1.0
+    """
+    return jnp.asarray(cold) / (jnp.asarray(hot) - cold)
+
+
+def carnot_efficiency(cold: Any, hot: Any) -> Array:
+    """1−T_c/T_h, the largest efficiency between two temperatures.
+
+    >>> float(carnot_efficiency(5.0, 10.0))
+    0.5
+    """
+    return 1 - jnp.asarray(cold) / hot
+
+
+def _sign(value: Array, error: Array) -> Array:
+    return jnp.where(jnp.abs(value) > error, jnp.sign(value), 0.0)
+
+
+def _cooled_heat(view: View) -> tuple[Array, Array]:
+    """Heat from the bath that is meant to be cooled, and its sign.
+
+    It is the named bath, else the coldest; among equally cold ones the one that gives most heat.
+    """
+    signs = _sign(view.heat, view.heat_error)
+    if view.cooled is not None:
+        return view.heat[..., view.cooled], signs[..., view.cooled]
+    coldest = view.temperatures == jnp.min(view.temperatures, axis=-1, keepdims=True)
+    chosen = jnp.argmax(jnp.where(coldest, view.heat, -jnp.inf), axis=-1)[..., None]
+    return jnp.take_along_axis(view.heat, chosen, -1)[..., 0], jnp.take_along_axis(signs, chosen, -1)[..., 0]
+
+
+def codes(view: View) -> Array:
+    """Index into `NAMES` of each point's regime. Usable inside jit."""
+    work = _sign(view.work_in, view.work_error)
+    gives = jnp.any(_sign(view.heat, view.heat_error) > 0, axis=-1)
+    _, cooled = _cooled_heat(view)
+    isothermal = jnp.all(view.temperatures == view.temperatures[..., :1], axis=-1)
+    many = view.heat.shape[-1] >= 3
+    consuming = jnp.where(
+        ~gives,
+        _CODE["heater"],
+        jnp.where(
+            isothermal,
+            _CODE["heat pump"],
+            jnp.where(cooled > 0, _CODE["refrigerator"], _CODE["accelerator"]),
+        ),
+    )
+    free = jnp.where(many & (cooled > 0) & ~isothermal, _CODE["absorption refrigerator"], _CODE["passive"])
+    code = jnp.where(work > 0, consuming, jnp.where(work < 0, _CODE["engine"], free))
+    return jnp.where(view.trusted, code, _CODE["unknown"])
+
+
+def regime(view: View) -> Any:
+    names = np.array(NAMES)[np.asarray(codes(view))]
+    return str(names) if names.ndim == 0 else names
+
+
+def cop(view: View) -> Array:
+    """heat[cooled]/work_in in the regimes refrigerator and heat pump, else NaN."""
+    heat, _ = _cooled_heat(view)
+    code = codes(view)
+    defined = (code == _CODE["refrigerator"]) | (code == _CODE["heat pump"])
+    return jnp.where(defined, heat / jnp.where(defined, view.work_in, 1.0), jnp.nan)
+
+
+def efficiency(view: View) -> Array:
+    """−work_in over the heat that comes in, in the regime engine, else NaN.
+
+    With two temperatures only the hot bath gives heat; with more, the sum over all that give.
+    """
+    defined = codes(view) == _CODE["engine"]
+    absorbed = jnp.sum(jnp.maximum(view.heat, 0.0), axis=-1)
+    return jnp.where(defined, -view.work_in / jnp.where(defined, absorbed, 1.0), jnp.nan)
+
+
+def second_law_efficiency(
+    heat: Array,
+    entropy_flows: Array,
+    chemical_works: Array,
+    particles: Array,
+    work: Array,
+    temperature: Array,
+    chemical_potential: Array,
+) -> Array:
+    """Free-energy rate out over in, relative to a reservoir with the given temperature and chemical potential."""
+    from_heat = heat - temperature[..., None] * entropy_flows
+    from_particles = chemical_works - chemical_potential[..., None] * particles
+    terms = jnp.concatenate([from_heat, from_particles, work[..., None]], axis=-1)
+    into = jnp.sum(jnp.maximum(terms, 0.0), axis=-1)
+    out = jnp.sum(jnp.maximum(-terms, 0.0), axis=-1)
+    return jnp.where(into > 0, out / jnp.where(into > 0, into, 1.0), jnp.nan)
+
+
+FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse heat transport", "cold-spot current")
+
+
+def flags(view: View) -> dict[str, Any]:
+    """Anomalies as booleans, each only where it is defined (else the key is absent).
+
+    With exactly two baths, both electronic, L and R (ΔT = T_L−T_R, Δμ = μ_L−μ_R, J particles from L to R):
+
+    - anomalous thermodiffusion: Δμ = 0, particles flow from cold to hot;
+    - absolute negative mobility: ΔT and Δμ point the same way, J against both;
+    - reverse heat transport: ΔT and Δμ point the same way, the cold bath gives heat and the hot one receives it.
+
+    With two electron baths at one temperature T_e and Δμ = 0, and a third bath colder than T_e:
+
+    - cold-spot current: J ≠ 0.
+    """
+    electrons = [k for k, kind in enumerate(view.kinds) if kind == "electron"]
+    if len(electrons) != 2 or len(view.kinds) > 3:
+        return {}
+    left, right = electrons
+    gradient = jnp.sign(view.temperatures[..., left] - view.temperatures[..., right])
+    bias = jnp.sign(view.chemical_potentials[..., left] - view.chemical_potentials[..., right])
+    flow = _sign(view.particles, view.particles_error)[..., left]
+    if len(view.kinds) == 3:
+        (other,) = set(range(3)) - set(electrons)
+        cold = view.temperatures[..., other] < view.temperatures[..., left]
+        return {FLAGS[3]: np.asarray(view.trusted & cold & (gradient == 0) & (bias == 0) & (flow != 0))}
+    heat = _sign(view.heat, view.heat_error)
+    aligned = view.trusted & (gradient * bias > 0)
+    from_left = heat[..., left] * gradient
+    from_right = -heat[..., right] * gradient
+    return {
+        FLAGS[0]: np.asarray(view.trusted & (bias == 0) & (flow * gradient < 0)),
+        FLAGS[1]: np.asarray(aligned & (flow * gradient < 0)),
+        FLAGS[2]: np.asarray(aligned & (from_left < 0) & (from_right < 0)),
+    }
