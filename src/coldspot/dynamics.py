@@ -83,14 +83,14 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
     >>> s.regime, bool(s.heat["right"] > 0)
     ('refrigerator', True)
     """
-    checked = _tolerance(tolerance)
+    checked = checked_tolerance(tolerance)
     if is_traced(machine) or is_traced(checked):
         return _solve_one(machine, checked)
     solution = _solve_one_jitted(machine, checked)
     return solution.raise_unless_ok(as_dynamics(machine).explain) if throw else solution
 
 
-def _tolerance(tolerance: Any) -> Array:
+def checked_tolerance(tolerance: Any) -> Array:
     if not isinstance(tolerance, jax.core.Tracer) and not 0 < float(tolerance) < 1:
         raise InputError(f"`tolerance` must be between 0 and 1, but is {tolerance!r}.")
     return jnp.asarray(tolerance, dtype=jnp.float64)

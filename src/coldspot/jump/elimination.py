@@ -23,11 +23,12 @@ SPAN = 600.0
 class Elimination(NamedTuple):
     """Factors of the balanced flows K_ij = w_ij p_j (off-diagonal).
 
-    `log_p` (state, point); `leave` (i, k, point): probability that what leaves k enters i < k; `come`
+    `p`, `log_p` (state, point); `leave` (i, k, point): probability that what leaves k enters i < k; `come`
     (k, j, point): share of k's inflow that comes from j < k; `flow` (k, point): flow through k when it is removed.
     `leave` and `come` sum to one over their smaller index.
     """
 
+    p: Array
     log_p: Array
     leave: Array
     come: Array
@@ -52,11 +53,10 @@ def eliminate(g: Graph, log_forward: Array, log_backward: Array) -> Elimination:
     return jax.lax.cond(narrow, linear, logarithmic)
 
 
-def eliminate_rates(rates: Array) -> tuple[Array, Array]:
-    """p and ln p for rates (i, j, point), off-diagonal and not negative, in linear arithmetic."""
-    leave, come, _ = _factors(rates)
-    p = _unfold(come)
-    return p, jnp.log(p)
+def eliminate_rates(rates: Array) -> tuple[Array, Elimination]:
+    """p and the factors for rates (i, j, point), off-diagonal and not negative, in linear arithmetic."""
+    factors = _linear(rates, jnp.zeros(rates.shape[-1]))
+    return factors.p, factors
 
 
 def _lower(n: int) -> Array:
@@ -100,7 +100,7 @@ def _linear(rates: Array, high: Array) -> Elimination:
     leave, come, total = _factors(rates)
     p = _unfold(come)
     ratio = jnp.where(_lower(p.shape[0]), p[None, :] / p[:, None], 0.0)
-    return Elimination(jnp.log(p), leave, come * ratio, total * p * jnp.exp(high))
+    return Elimination(p, jnp.log(p), leave, come * ratio, total * p * jnp.exp(high))
 
 
 def _logarithmic(log_rates: Array) -> Elimination:
@@ -129,7 +129,7 @@ def _logarithmic(log_rates: Array) -> Elimination:
     log_p = jax.lax.fori_loop(1, n, add, log_p)
     log_p = log_p - _log_sum(log_p)
     come = jnp.where(lower, jnp.exp(come + log_p[None, :] - log_p[:, None]), 0.0)
-    return Elimination(log_p, jnp.exp(exits - total), come, jnp.exp(total + log_p))
+    return Elimination(jnp.exp(log_p), log_p, jnp.exp(exits - total), come, jnp.exp(total + log_p))
 
 
 def _log_sum(x: Array) -> Array:
@@ -159,4 +159,4 @@ def respond(factors: Elimination, source: Array) -> Array:
         return jax.lax.dynamic_update_index_in_dim(u, jnp.sum(row * u, axis=0) + own, k, 0)
 
     u = jax.lax.fori_loop(1, n, pull, jnp.zeros_like(source), unroll=n <= 4)
-    return u - jnp.sum(jnp.exp(factors.log_p) * u, axis=0)
+    return u - jnp.sum(factors.p * u, axis=0)

@@ -5,7 +5,7 @@ stationary distribution of P, by subtraction-free elimination of its off-diagona
 networks lose no digits. The ledger's averages are linear functionals of the state at phase 0 that
 accumulate along the way, as does the sum of all gross flows, which bounds the rounding error.
 
-K is doubled for the points of a batch that have not met the tolerance; the change from K/2 to K gives the error
+K is doubled for the points of a batch that have not met the tolerance; the last two changes give the error
 estimate. Arrays inside have the batch axis last.
 """
 
@@ -17,117 +17,33 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..ledger import Ledger, Solution
-from .collocation import STAGES, element, tableau
-from .elimination import eliminate_rates
-from .graph import Graph, Snapshot, matrix
+from .elimination import eliminate_rates, respond
+from .propagation import blocks_of, propagate, propagate_bounded, stages
 from .stationary import EPS, assess, zero_safe
 
 if TYPE_CHECKING:
     from .network import JumpNetwork
 
-FIRST = 4
+FIRST = 2
 """Elements per period of the first attempt."""
-LAST = 4096
+BLOCKS = 64
+LAST = BLOCKS**2
 """Elements per period beyond which a point is given up."""
+LOOSEST = 1e-8
+"""Largest tolerance that is used; a looser one would save little and make the error estimate unreliable."""
 LANES = 64
 """Points that are propagated together: enough to fill vector units, few enough to stay in cache."""
-SAFETY = 0.25
-"""Error estimate of the finer of two results, per change between them. For smooth problems the order 2s−1 would
-allow 2^{1−2s} ≈ 0.008; stiff ones converge more slowly, with stage order s."""
 
 
-class Rows(NamedTuple):
-    """Which functionals of the state are integrated over the period: (row, state, point) and their blocks."""
+def estimate(change: Array, before: Array) -> Array:
+    """Error of the finer result, from its change against the coarser one and the change before that.
 
-    values: Array
-    blocks: dict[str, slice]
-
-
-def stages(network: "JumpNetwork", phases: Array) -> Snapshot:
-    """Snapshots (…, stage first, point last) of a batch of networks (leading axis) at the given phases."""
-    arrays, static = eqx.partition(network, eqx.is_array)
-
-    def one(phase: Array) -> Snapshot:
-        return jax.vmap(lambda a: eqx.combine(a, static).snapshot(phase), out_axes=-1)(arrays)
-
-    return jax.vmap(one)(phases)
-
-
-def generator(g: Graph, s: Snapshot) -> Array:
-    """M (stage, i, j, point), columns sum to zero."""
-
-    def one(forward: Array, backward: Array) -> Array:
-        w = matrix(g, forward, backward, jnp.add, 0.0)
-        return w - jnp.eye(g.states)[..., None] * jnp.sum(w, axis=0)[None]
-
-    return jax.vmap(one)(jnp.exp(s.log_forward), jnp.exp(s.log_backward))
-
-
-def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
-    """Rows r with ⟨rate⟩ = Σ_i r_i p_i, for one stage: energy per bath, particles, chemical work, Q̇/T, work, gross flow."""
-    forward, backward = jnp.exp(s.log_forward), jnp.exp(s.log_backward)
-    steady = network.steady_baths()
-    parts = {"energies": s.energy}
-    if network.has_particles:
-        parts["particle_numbers"] = s.particles
-    if not all(steady):
-        parts["chemical_works"] = s.potential[:, None] * s.particles
-        parts["entropy_flows"] = (s.energy - s.potential[:, None] * s.particles) / s.temperature[:, None]
-    amounts = jnp.concatenate(list(parts.values()))
-    gross = jnp.sum(jnp.abs(s.energy), axis=0)[None]
-
-    def rows(amount: Array, sign: float) -> Array:
-        zero = jnp.zeros((amount.shape[0], g.states, amount.shape[-1]))
-        zero = zero.at[:, g.initial.array].add(amount * forward)
-        return zero.at[:, g.final.array].add(sign * amount * backward)
-
-    works = s.slopes * 2 * jnp.pi
-    values = jnp.concatenate([rows(amounts, -1.0), rows(gross, 1.0), works])
-    blocks, start = {}, 0
-    sizes = {name: part.shape[0] for name, part in parts.items()} | {"gross": 1, "works": works.shape[0]}
-    for name, size in sizes.items():
-        blocks[name] = slice(start, start + size)
-        start += size
-    return Rows(values, blocks)
-
-
-def blocks_of(network: "JumpNetwork") -> dict[str, slice]:
-    """Where each kind of functional stands among the rows (known without numbers)."""
-    found: dict[str, slice] = {}
-
-    def look(net: Any) -> Array:
-        rows = functionals(net, net.graph(), jax.tree.map(lambda x: x[0], stages(net, jnp.zeros(1))))
-        found.update(rows.blocks)
-        return rows.values
-
-    eqx.filter_eval_shape(look, network)
-    return found
-
-
-def propagate(network: "JumpNetwork", elements: Array, start: Array, first: Any = 0.0, last: Any = 1.0) -> tuple[Array, Array]:
-    """Propagate columns (state, column, point) from time `first` to `last` (in periods), with `elements` elements.
-
-    Returns the propagated columns and the integrals of the functionals (row, column, point) over time/period.
-    Work rows are per phase, so their integral is the work in units of energy; others are multiplied by the period.
+    If changes shrink by a factor ρ per doubling, the error is about ρ·change: 1/128 for the order 2s−1 = 7 of smooth
+    problems, more for stiff ones and before convergence sets in. Four times that, but never below 1/16 of the
+    change (two changes do not prove an order) nor above the change itself.
     """
-    g = network.graph()
-    nodes, _, _, weights = tableau(STAGES)
-    period = network.period if network.period is not None else jnp.ones(start.shape[-1])
-    span = (jnp.asarray(last) - first) / elements
-    rows = sum((b.stop - b.start for b in blocks_of(network).values()))
-
-    def step(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        p, total = carry
-        times = first + (k + nodes) * span
-        s = stages(network, 2 * jnp.pi * times)
-        values = element(generator(g, s) * (period * span), p)
-        for j in range(STAGES):
-            r = functionals(network, g, jax.tree.map(lambda x, j=j: x[j], s)).values
-            total = total + weights[j] * span * jnp.sum(r[:, :, None] * values[j][None], axis=1)
-        return values[-1], total
-
-    zero = jnp.zeros((rows, start.shape[1], start.shape[2]))
-    return jax.lax.fori_loop(0, elements, step, (start, zero))
+    ratio = change / jnp.where(before > 0, before, 1.0)
+    return change * jnp.clip(4 * ratio, 1 / 16, 1.0)
 
 
 class Period(NamedTuple):
@@ -144,18 +60,23 @@ def one_period(network: "JumpNetwork", elements: Array) -> Period:
     unit = jnp.broadcast_to(jnp.eye(n)[..., None], (n, n, points))
     propagator, integrals = propagate(network, elements, unit)
     off = jnp.where(jnp.eye(n, dtype=bool)[..., None], 0.0, propagator)
-    p, _ = eliminate_rates(off)
+    p = eliminate_rates(off)[0]
     averages = jnp.sum(integrals * p[None], axis=1)
     # Columns of P sum to one; what is missing, and any negative probability, is a defect of the method.
     defect = jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
-    works = blocks_of(network)["works"]
-    return Period(p, averages.at[works].divide(network.period), defect)
+    return Period(p, _per_time(network, averages), defect)
+
+
+def _per_time(network: "JumpNetwork", rows: Array) -> Array:
+    """Integrals over one period as average rates: those of work come per period, the others per unit of time."""
+    return rows.at[blocks_of(network)["works"]].divide(network.period)
 
 
 class Found(NamedTuple):
     """Result of the search for K, batch last: averages, their error bounds, p, K, convergence."""
 
     period: Period
+    change: Array
     error: Array
     elements: Array
     converged: Array
@@ -184,15 +105,12 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
             new = one_period(part, elements)
             old = jax.tree.map(lambda a: a[..., index], known)
             rounding = EPS * (8.0 + jnp.sqrt(1.0 * elements)) * jnp.abs(new.averages[gross])
-            change = SAFETY * jnp.abs(new.averages - old.period.averages)
-            error = jnp.where(jnp.isfinite(change), change, jnp.inf) + rounding
-            settled, hopeless = _judge(where, new, error, rounding, tolerance)
+            change = _norms(where, new.averages - old.period.averages)
+            error = jnp.where(jnp.isfinite(old.change), estimate(change, old.change), jnp.inf) + rounding
+            stuck = _largest(where, change) > _largest(where, old.change) / 4
+            settled, hopeless = _judge(where, new, error, rounding, stuck, tolerance)
             todo = active[index]
-            # A point whose error grows has met its rounding error: keep the better of the two.
-            worse = jnp.max(error, axis=0) > jnp.max(old.error, axis=0)
-            best = jax.tree.map(lambda a, b: jnp.where(worse & (elements > 4 * FIRST), b, a), new, old.period)
-            best_error = jnp.where(worse & (elements > 4 * FIRST), old.error, error)
-            fresh = Found(best, best_error, jnp.full(lanes, elements), settled)
+            fresh = Found(new, change, error, jnp.full(lanes, elements), settled)
             merged = jax.tree.map(lambda a, b: jnp.where(todo, a, b), fresh, old)
             known = jax.tree.map(lambda a, b: a.at[..., index].set(b), known, merged)
             return known, active.at[index].set(todo & ~settled & ~hopeless)
@@ -206,6 +124,7 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
 
     start = Found(
         blank,
+        jnp.full(blank.averages.shape, jnp.nan),
         jnp.full(blank.averages.shape, jnp.inf),
         jnp.zeros(points, jnp.int32),
         jnp.zeros(points, bool),
@@ -218,25 +137,89 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
     return found
 
 
-def _judge(where: dict[str, slice], new: Period, error: Array, rounding: Array, tolerance: Array) -> tuple[Array, Array]:
+def _norms(where: dict[str, slice], change: Array) -> Array:
+    """Sizes of changes, the largest within each group of rows that share a unit (one entry may be small by chance)."""
+    size = jnp.abs(change)
+    groups = [[n for n in names if n in where] for names in (
+        ("energies", "works", "chemical_works"), ("particle_numbers",), ("entropy_flows",), ("gross",),
+    )]  # fmt: skip
+    for names in filter(None, groups):
+        top = jnp.max(jnp.concatenate([size[where[n]] for n in names]), axis=0)
+        for n in names:
+            size = size.at[where[n]].set(top)
+    return size
+
+
+def _largest(where: dict[str, slice], rows: Array) -> Array:
+    """The largest entry among energies and works: the scale of a ledger."""
+    return jnp.max(jnp.abs(jnp.concatenate([rows[where["energies"]], rows[where["works"]]])), axis=0)
+
+
+def _judge(
+    where: dict[str, slice], new: Period, error: Array, rounding: Array, stuck: Array, tolerance: Array
+) -> tuple[Array, Array]:
     """Whether each point has settled, and whether more elements cannot help."""
-    names = [n for n in ("energies", "works") if n in where]
-    pick = lambda x: jnp.concatenate([x[where[n]] for n in names])  # noqa: E731
-    largest = jnp.max(jnp.abs(pick(new.averages)), axis=0)
-    worst = jnp.max(pick(error), axis=0)
+    largest, worst = _largest(where, new.averages), _largest(where, error)
     # Settled: within tolerance; or nothing but rounding is left of a state without net rates.
     settled = (worst <= tolerance * largest) | ((worst <= 4 * rounding) & (largest <= worst))
     settled &= new.defect < 1e-6
-    hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0) | ((worst <= 1.5 * rounding) & ~settled)
+    hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0) | (stuck & (worst <= 1e3 * rounding))
     return settled, hopeless
+
+
+def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
+    """p and the averages that were found, with derivatives by the implicit rule p = P p, to any order, in both modes."""
+    arrays, static = eqx.partition(network, eqx.is_array)
+    elements = jnp.max(found.elements)
+
+    @jax.custom_jvp
+    def attach(arrays: Any, p: Array, averages: Array, elements: Array) -> tuple[Array, Array]:
+        return p, averages
+
+    @attach.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        arrays, p, averages, elements = primals
+        p, averages = attach(arrays, p, averages, elements)
+        unit = jnp.broadcast_to(jnp.eye(p.shape[0])[..., None], (p.shape[0], *p.shape))
+
+        def one(arrays: Any) -> tuple[Array, Array]:
+            net = eqx.combine(arrays, static)
+            propagator, rows = propagate_bounded(net, elements, unit, BLOCKS)
+            return propagator, _per_time(net, rows)
+
+        (propagator, rows), (d_propagator, d_rows) = jax.jvp(one, (arrays,), (tangents[0],))
+        source = jnp.sum(d_propagator * p[None], axis=1)
+        off = jnp.where(jnp.eye(p.shape[0], dtype=bool)[..., None], 0.0, propagator)
+        factors = jax.lax.stop_gradient(eliminate_rates(off)[1])
+
+        def defect(x: Array) -> Array:
+            return x - jnp.sum(propagator * x[None], axis=1) + jnp.sum(x, axis=0) * jax.lax.stop_gradient(p)
+
+        def solve(_: Any, r: Array) -> Array:
+            # (1−P)x + p Σx = r with columns of P that sum to one: Σx = Σr.
+            total = jnp.sum(r, axis=0)
+            weight = factors.p
+            return weight * (respond(factors, r - total * weight) + total)
+
+        def solve_transposed(_: Any, c: Array) -> Array:
+            (r,) = jax.linear_transpose(lambda r: solve(None, r), c)(c)
+            return r
+
+        dp = jax.lax.custom_linear_solve(defect, source, solve, solve_transposed)
+        d_averages = jnp.sum(d_rows * p[None], axis=1) + jnp.sum(rows * dp[None], axis=1)
+        return (p, averages), (dp, d_averages)
+
+    return attach(arrays, found.period.p, found.period.averages, jax.lax.stop_gradient(elements * 1.0))
 
 
 def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
     """Periodic states of a batch of driven networks (leading axis in, leading axis out)."""
     points = network.period.shape[0]  # type: ignore[union-attr]
-    found = search(network, tolerance)
+    # Before convergence sets in, changes say little about errors; this close to the limit they do.
+    found = jax.lax.stop_gradient(search(network, jnp.minimum(tolerance, LOOSEST)))
     where = blocks_of(network)
-    averages, error = found.period.averages, found.error
+    p, averages = _attach(network, found)
+    error = found.error
     start = jax.tree.map(lambda x: x[0], stages(network, jnp.zeros(1)))
     nodes = 2 * jnp.pi * jnp.arange(16) / 16
     around = stages(network, nodes)
@@ -272,7 +255,7 @@ def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
         valid=jnp.all(around.valid, axis=0),
         temperatures=temperature,
         potentials=potential,
-        populations=found.period.p,
+        populations=p,
         residuals={
             "first law": jnp.abs(values.first_law_residual) / largest,
             "propagator": found.period.defect,

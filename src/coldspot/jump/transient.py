@@ -1,0 +1,155 @@
+"""Populations and instantaneous rates of a network from a given start, driven or not."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, as_float, concrete
+from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
+from ..ledger import Ledger, SolveError, Status
+from .graph import Snapshot
+from .network import JumpNetwork
+from .propagation import blocks_of, functionals, generator, propagate, stages
+
+LAST = 4096
+"""Elements per interval between two times beyond which the solver gives up."""
+
+
+class Evolution(eqx.Module):
+    """What a network does from a given start: at each time, populations and the instantaneous ledger.
+
+    - `times` (time), `populations` (time, state);
+    - `ledger`: rates at each time (…, named axis last); its `storage` is d⟨E⟩/dt;
+    - `error`: estimated error of the populations, the largest over times and states; `status`.
+    """
+
+    times: Array
+    populations: Array
+    ledger: Ledger
+    error: Array
+    status: Array
+
+    @property
+    def heat(self) -> Any:
+        return self.ledger.heat
+
+    @property
+    def work(self) -> Any:
+        return self.ledger.work
+
+    @property
+    def particles(self) -> Any:
+        return self.ledger.particles
+
+    def __repr__(self) -> str:
+        return f"Evolution({self.times.shape[0]} times, {self.populations.shape[-1]} states, baths {', '.join(self.ledger.baths)})"
+
+
+def evolve(
+    machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True
+) -> Evolution:
+    """Populations and instantaneous heat, particle and work rates at given times, from a distribution at time 0.
+
+    **Arguments:** `machine` (a jump network or a machine that becomes one); `initial`, probabilities of the states at
+    time 0, or the index of one state; `times`, increasing and not negative; `tolerance`, error allowed in
+    any probability.
+
+    Radau IIA collocation of order 7 between neighbouring times, with as many elements as the tolerance asks for.
+
+    >>> import coldspot as cs
+    >>> dot = cs.machines.QuantumDot(level=-5.0)
+    >>> e = cs.evolve(dot, 0, [0.0, 1.0, 50.0])
+    >>> s = cs.steady_state(dot)
+    >>> bool(abs(e.heat["left"][-1] - s.heat["left"]) < 1e-8)
+    True
+    """
+    network = as_dynamics(machine)
+    if not isinstance(network, JumpNetwork):
+        raise InputError(f"evolve: `machine` must be a jump network, but is {type(network).__name__}.")
+    start = _distribution(initial, network.states)
+    moments = as_float(times)
+    values = concrete(moments)
+    if moments.ndim != 1 or moments.shape[0] == 0:
+        raise InputError(f"evolve: `times` must be a list of numbers, but has shape {moments.shape}.")
+    if values is not None and (not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0) or values[0] < 0):
+        raise InputError("evolve: `times` must be finite, increasing and not negative.")
+    if is_traced((network, start, moments)):
+        return _evolve(network, start, moments, checked_tolerance(tolerance))
+    result = _evolve_jitted(network, start, moments, checked_tolerance(tolerance))
+    status = Status(int(result.status))
+    if throw and status != Status.OK:
+        raise SolveError(f"evolve: no trustworthy solution ({status.name}): {status.advice}", status)
+    return result
+
+
+def _distribution(initial: Any, states: int) -> Array:
+    if isinstance(initial, (int, np.integer)):
+        if not 0 <= initial < states:
+            raise InputError(f"evolve: `initial` is state {initial}, which does not exist; states are 0 to {states - 1}.")
+        return jnp.zeros(states).at[int(initial)].set(1.0)
+    p = as_float(initial)
+    if p.shape != (states,):
+        raise InputError(f"evolve: `initial` must have shape {(states,)}, but has shape {p.shape}.")
+    numbers = concrete(p)
+    if numbers is not None and not (np.all(numbers >= 0) and abs(float(numbers.sum()) - 1) < 1e-9):
+        raise InputError(f"evolve: `initial` must be probabilities that sum to 1, but sums to {numbers.sum():g}.")
+    return p
+
+
+def _evolve(network: JumpNetwork, start: Array, times: Array, tolerance: Array) -> Evolution:
+    batch = jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, network)
+    unit = jnp.ones(()) if network.period is None else network.period
+    moments = jnp.concatenate([jnp.zeros(1), times]) / unit
+
+    def march(elements: Array) -> Array:
+        def interval(p: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            p, _ = propagate(batch, elements, p, ends[0], ends[1])
+            return p, p[:, 0, 0]
+
+        return jax.lax.scan(interval, start[:, None, None], (moments[:-1], moments[1:]))[1]
+
+    def refine(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        elements, p, _ = state
+        finer = march(2 * elements)
+        return 2 * elements, finer, jnp.max(jnp.abs(finer - p)) / 4
+
+    first = jnp.asarray(1, jnp.int32)
+    elements, p, error = jax.lax.while_loop(
+        lambda s: (s[2] > tolerance) & (s[0] < LAST), refine, (first, march(first), jnp.asarray(jnp.inf))
+    )
+    s = stages(batch, 2 * jnp.pi * moments[1:])
+    ledger = _instantaneous(batch, s, p, unit)
+    valid = jnp.all(s.valid)
+    status = jnp.where(
+        ~valid, int(Status.INVALID), jnp.where(error <= tolerance, int(Status.OK), int(Status.NOT_CONVERGED))
+    )
+    return Evolution(times, p, ledger, error, status)
+
+
+_evolve_jitted = eqx.filter_jit(_evolve)
+
+
+def _instantaneous(batch: JumpNetwork, s: Snapshot, p: Array, unit: Array) -> Ledger:
+    """Rates at each time: `s` has times first and a batch of one last; `p` is (time, state)."""
+    g = batch.graph()
+    where = blocks_of(batch)
+    rows = jax.vmap(lambda one, q: jnp.sum(functionals(batch, g, one).values[..., 0] * q, axis=-1))(s, p)
+    motion = jnp.einsum("tij,tj->ti", generator(g, s)[..., 0], p)
+    works = rows[:, where["works"]] / unit
+    energies = rows[:, where["energies"]]
+    particles = rows[:, where["particle_numbers"]] if "particle_numbers" in where else jnp.zeros_like(energies)
+    chemical = s.potential[..., 0] * particles
+    return Ledger(
+        baths=tuple(batch.baths),
+        drives=tuple(batch.drives),
+        energies=energies,
+        particle_numbers=particles,
+        chemical_works=chemical,
+        entropy_flows=(energies - chemical) / s.temperature[..., 0],
+        works=works,
+        storage=jnp.sum(s.energies[..., 0] * motion, axis=-1) + jnp.sum(works, axis=-1),
+    )
