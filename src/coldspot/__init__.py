@@ -20,4 +20,5 @@ from .dynamics import Dynamics, Machine, steady_state  # noqa: E402
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling  # noqa: E402
 from .jump.transient import Evolution, evolve  # noqa: E402
 from .jump.network import Channel, JumpNetwork, Share  # noqa: E402
+from .sweep import sweep  # noqa: E402
 from .ledger import Ledger, Named, Solution, SolveError, Status  # noqa: E402

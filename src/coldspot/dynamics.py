@@ -84,10 +84,10 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
     ('refrigerator', True)
     """
     checked = checked_tolerance(tolerance)
-    if is_traced(machine) or is_traced(checked):
-        return _solve_one(machine, checked)
-    solution = _solve_one_jitted(machine, checked)
-    return solution.raise_unless_ok(as_dynamics(machine).explain) if throw else solution
+    solution = _solve_one(machine, checked)
+    if not throw or is_traced(solution.status):
+        return solution
+    return solution.raise_unless_ok(as_dynamics(machine).explain)
 
 
 def checked_tolerance(tolerance: Any) -> Array:
@@ -96,6 +96,7 @@ def checked_tolerance(tolerance: Any) -> Array:
     return jnp.asarray(tolerance, dtype=jnp.float64)
 
 
+@eqx.filter_jit
 def _solve_one(machine: Any, tolerance: Array) -> Solution:
     dynamics = as_dynamics(machine)
     batch = jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, dynamics)
@@ -103,9 +104,7 @@ def _solve_one(machine: Any, tolerance: Array) -> Solution:
     return jax.tree.map(lambda leaf: leaf[0], solution)
 
 
-_solve_one_jitted = eqx.filter_jit(_solve_one)
-
-
+@eqx.filter_jit
 def solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
     """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis."""
 
@@ -114,6 +113,3 @@ def solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance
 
     batch = eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
     return batch.solve_batch(tolerance)
-
-
-solve_points_jitted = eqx.filter_jit(solve_points)

@@ -3,6 +3,7 @@
 The same paths serve sweeps, the optimiser, input files and the command line.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -82,7 +83,7 @@ def numbers(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 def _fields(tree: eqx.Module) -> dict[str, bool]:
     """Field names of a module, and whether each is static."""
-    return {f.name: bool(f.metadata.get("static", False)) for f in tree.__dataclass_fields__.values()}  # type: ignore[attr-defined]
+    return {f.name: bool(f.metadata.get("static", False)) for f in dataclasses.fields(tree)}
 
 
 def _children(tree: Any) -> list[tuple[str, Any]]:

@@ -1,0 +1,245 @@
+"""Sweeps: the steady state over a grid of parameters, as an xarray Dataset.
+
+Points are solved in batches of bounded size, several at a time on the processor's cores; nothing loops over
+points in Python. A point that cannot be trusted keeps its status and has NaN in its results; the others stay.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from . import paths
+from ._checks import InputError
+from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
+from .ledger import Solution, Status
+from .progress import track
+
+if TYPE_CHECKING:
+    import xarray
+
+CHUNK = 4096
+"""Points that are solved in one call of compiled code: bounds the memory."""
+
+
+def sweep(
+    machine: Any,
+    parameters: Mapping[str, Any],
+    *,
+    tolerance: float = TOLERANCE,
+    progress: bool | None = None,
+) -> "xarray.Dataset":
+    """The steady state at every combination of parameter values.
+
+    **Arguments:**
+
+    - `machine`: a machine or dynamics whose numbers the `parameters` replace, by dotted paths
+      (`"right.temperature"`, `"energies[2]"`); or a function `build(**parameters) -> machine`, traceable by JAX;
+    - `parameters`: {path or argument: list of values}; their product is the grid, in this order;
+    - `tolerance`: as for `steady_state`; `progress`: whether to show a bar (default: on a terminal, if it takes long).
+
+    **Returns:** a Dataset with one dimension per parameter, then `bath` or `drive`. Its variables are named like the
+    entries of a `Solution`; `…_error` stands beside those that have one. `status` is 0 for points that can be
+    trusted (see `Status`); at the others the results are NaN and the regime is "unknown".
+
+    >>> import coldspot as cs
+    >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0, 0.0, 10.0]})
+    >>> list(ds.regime.values)
+    ['engine', 'refrigerator', 'heater', 'accelerator']
+    """
+    grid = {name: _axis(name, values) for name, values in parameters.items()}
+    if not grid:
+        raise InputError("sweep: `parameters` is empty; name at least one parameter and its values.")
+    shape = tuple(axis.size for axis in grid.values())
+    build, shared, label = _builder(machine, tuple(grid))
+    mesh = np.meshgrid(*grid.values(), indexing="ij")
+    columns = {name: m.ravel() for name, m in zip(grid, mesh, strict=True)}
+    solution = solve_columns(build, shared, columns, checked_tolerance(tolerance), progress)
+    return to_dataset(solution, grid, shape, label)
+
+
+def _axis(name: str, values: Any) -> np.ndarray:
+    try:
+        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise InputError(f"sweep: the values of `{name}` must be numbers, but are {values!r}.") from None
+    if array.ndim != 1 or array.size == 0:
+        raise InputError(f"sweep: the values of `{name}` must be a list, but have shape {array.shape}.")
+    return array
+
+
+class _Replace(eqx.Module):
+    """Puts values into a machine at given paths; equal for equal paths, so that compiled code is shared."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def __call__(self, machine: Any, point: Mapping[str, Array]) -> Any:
+        for name in self.names:
+            machine = paths.replace(machine, name, point[name])
+        return machine
+
+
+class _Call(eqx.Module):
+    """Calls a user's function with a point's values."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, shared: None, point: Mapping[str, Array]) -> Any:
+        return self.function(**point)
+
+
+def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], Any, str]:
+    if isinstance(machine, eqx.Module) and not callable(machine):
+        for name in names:
+            value = paths.get(machine, name)
+            paths.replace(machine, name, jnp.zeros_like(value) if eqx.is_array(value) else 0.0)
+            if np.ndim(value) != 0:
+                entries = ", ".join(f"`{name}[{k}]`" for k in range(min(np.shape(value)[0], 3)))
+                raise InputError(f"sweep: `{name}` is a list of shape {np.shape(value)}; sweep its entries ({entries}, …).")
+        as_dynamics(machine)
+        return _Replace(names), machine, getattr(machine, "name", type(machine).__name__)
+    if callable(machine):
+        return _Call(machine), None, getattr(machine, "__name__", type(machine).__name__)
+    raise InputError(f"sweep: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}.")
+
+
+def solve_columns(
+    build: Callable[..., Any],
+    shared: Any,
+    columns: Mapping[str, np.ndarray],
+    tolerance: Array,
+    progress: bool | None = None,
+) -> Solution:
+    """Solve the points whose parameters stand in `columns`, in chunks, on all cores; one batch axis."""
+    total = len(next(iter(columns.values())))
+    workers = os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
+    # Equal chunks, all cores busy, and a size that depends on little, so that few programs are compiled.
+    chunk = min(CHUNK, 1 << max(0, (max(1, total // workers) - 1).bit_length()))
+
+    def pieces() -> Iterator[tuple[int, dict[str, Array]]]:
+        for start in range(0, total, chunk):
+            index = np.minimum(np.arange(start, start + chunk), total - 1)
+            yield min(chunk, total - start), {name: jnp.asarray(c[index]) for name, c in columns.items()}
+
+    def solve(piece: tuple[int, dict[str, Array]]) -> Solution:
+        count, point = piece
+        solution = jax.block_until_ready(solve_points(build, shared, point, tolerance))
+        return jax.tree.map(lambda leaf: np.asarray(leaf[:count]), solution)
+
+    work = list(pieces())
+    first = solve(work[0])  # compiles once, before the threads ask for it
+    with ThreadPoolExecutor(workers) as pool:
+        rest = pool.map(solve, work[1:])
+        done = [first, *track(rest, total=len(work) - 1, label="sweep", show=progress)]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
+
+
+# --------------------------------------------------------------------------- datasets
+
+UNITS = {
+    "energy": "E**2/hbar",
+    "heat": "E**2/hbar",
+    "chemical_work": "E**2/hbar",
+    "work": "E**2/hbar",
+    "work_in": "E**2/hbar",
+    "power": "E**2/hbar",
+    "particles": "E/hbar",
+    "current": "e*E/hbar",
+    "entropy_flow": "k_B*E/hbar",
+    "entropy_production": "k_B*E/hbar",
+    "first_law_residual": "E**2/hbar",
+    "cop": "1",
+    "efficiency": "1",
+    "temperature": "E/k_B",
+    "chemical_potential": "E",
+}
+"""Units of the variables, with E the unit in which energies were given (k_B = ħ = e = 1)."""
+
+MEANINGS = {
+    "energy": "energy absorbed from the bath",
+    "heat": "heat absorbed from the bath",
+    "chemical_work": "chemical work done by the bath",
+    "work": "work done by the drive",
+    "work_in": "work done on the machine, chemical work included",
+    "power": "power delivered",
+    "particles": "particles entering from the bath",
+    "current": "electric current out of the bath",
+    "entropy_flow": "heat over temperature, averaged",
+    "entropy_production": "entropy production",
+    "first_law_residual": "first-law residual",
+    "cop": "coefficient of performance (refrigerator, heat pump)",
+    "efficiency": "efficiency (engine)",
+    "temperature": "temperature of the bath",
+    "chemical_potential": "chemical potential of the bath",
+}
+
+
+def to_dataset(solution: Solution, grid: Mapping[str, np.ndarray], shape: tuple[int, ...], label: str) -> "xarray.Dataset":
+    """A batched solution (one batch axis, in the order of the grid) as a Dataset over the grid."""
+    import xarray as xr
+
+    dims = tuple(grid)
+    trusted = np.asarray(solution.ok).reshape(shape)
+    variables: dict[str, Any] = {}
+
+    def put(name: str, values: Any, *axes: str, mask: bool = True) -> None:
+        array = np.asarray(values).reshape(*shape, *np.shape(values)[1:])
+        if mask:
+            array = np.where(trusted.reshape(*shape, *(1,) * len(axes)), array, np.nan)
+        variables[name] = ((*dims, *axes), array, _attributes(name))
+
+    ledger, error = solution.ledger, solution.error
+    for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
+        put(name, getattr(ledger, name).array, "bath")
+    for name in ("work_in", "power", "entropy_production", "cop", "efficiency", "first_law_residual"):
+        put(name, getattr(solution, name))
+    put("energy_error", error.energies, "bath")
+    put("particles_error", error.particle_numbers, "bath")
+    if solution.drives:
+        put("work", ledger.works, "drive")
+        put("work_error", error.works, "drive")
+    put("temperature", solution.temperatures, "bath", mask=False)
+    put("chemical_potential", solution.chemical_potentials, "bath", mask=False)
+    put("population", solution.populations, "state")
+    for name, values in solution.flags.items():
+        variables[name.replace(" ", "_").replace("-", "_")] = (dims, np.asarray(values).reshape(shape), {"long_name": name})
+    for group in (solution.residuals, solution.statistics):
+        for name in group:
+            put(f"residual_{name}".replace(" ", "_") if group is solution.residuals else name, group[name])
+    variables["regime"] = (dims, np.asarray(solution.regime).reshape(shape).astype(object), {"long_name": "regime"})
+    variables["status"] = (
+        dims,
+        np.asarray(solution.status).reshape(shape).astype(np.int8),
+        {
+            "long_name": "status of the solution",
+            "flag_values": np.array([int(s) for s in Status], np.int8),
+            "flag_meanings": " ".join(s.name.lower() for s in Status),
+        },
+    )
+    coordinates: dict[str, Any] = {name: (name, values) for name, values in grid.items()}
+    coordinates["bath"] = list(solution.baths)
+    if solution.drives:
+        coordinates["drive"] = list(solution.drives)
+    return xr.Dataset(
+        variables,
+        coords=coordinates,
+        attrs={
+            "machine": label,
+            "conventions": "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy",
+            "created_by": "coldspot",
+        },
+    )
+
+
+def _attributes(name: str) -> dict[str, str]:
+    base = name.removesuffix("_error")
+    found = {}
+    if base in UNITS:
+        found = {"units": UNITS[base], "long_name": MEANINGS[base] + (", error estimate" if base != name else "")}
+    return found
