@@ -7,18 +7,70 @@ import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)
 
-from . import machines, regimes  # noqa: E402
-from ._checks import InputError  # noqa: E402
-from .baths import (  # noqa: E402
+from . import machines, regimes
+from ._checks import InputError
+from .baths import (
     Bath,
     BosonBath,
     ElectronBath,
     HeatBath,
+    bose,
+    bose_difference,
+    fermi,
+    fermi_difference,
+    fermi_product,
+    log_bose,
+    log_fermi,
 )
-from .drives import Cosine, Drive, Fourier, Samples  # noqa: E402
-from .dynamics import Dynamics, Machine, steady_state  # noqa: E402
-from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling  # noqa: E402
-from .jump.transient import Evolution, evolve  # noqa: E402
-from .jump.network import Channel, JumpNetwork, Share  # noqa: E402
-from .sweep import sweep  # noqa: E402
-from .ledger import Ledger, Named, Solution, SolveError, Status  # noqa: E402
+from .drives import Cosine, Drive, Fourier, Samples
+from .dynamics import Dynamics, Machine, steady_state
+from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling
+from .jump.network import Channel, JumpNetwork, Share
+from .jump.transient import Evolution, evolve
+from .ledger import Ledger, Named, Solution, SolveError, Status
+from .sweep import sweep
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Arrhenius",
+    "Bath",
+    "BosonBath",
+    "Bosonic",
+    "Channel",
+    "Cosine",
+    "Drive",
+    "Dynamics",
+    "ElectronBath",
+    "Evolution",
+    "Explicit",
+    "Fourier",
+    "Glauber",
+    "HeatBath",
+    "InputError",
+    "JumpNetwork",
+    "Kinetics",
+    "Ledger",
+    "Machine",
+    "Named",
+    "Ohmic",
+    "Samples",
+    "Share",
+    "Solution",
+    "SolveError",
+    "Status",
+    "Step",
+    "Tunnelling",
+    "bose",
+    "bose_difference",
+    "evolve",
+    "fermi",
+    "fermi_difference",
+    "fermi_product",
+    "log_bose",
+    "log_fermi",
+    "machines",
+    "regimes",
+    "steady_state",
+    "sweep",
+]

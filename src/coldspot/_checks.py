@@ -7,12 +7,23 @@ let through here and judged by the status of the solution instead.
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+    # Fields convert what they are given, so that type checkers must let plain numbers pass.
+    Scalar: TypeAlias = Any
+    Vector: TypeAlias = Any
+    Numbers: TypeAlias = Any
+else:
+    Scalar = Float[Array, ""]
+    Vector = Float[Array, "_"]
+    Numbers = Float[Array, "..."]
 
 
 class InputError(ValueError):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import as_float, check_finite, check_positive
+from ._checks import Scalar, as_float, check_finite, check_positive
 
 # --------------------------------------------------------------------------- Fermi and Bose functions
 
@@ -121,7 +121,7 @@ class Bath(eqx.Module):
 
     kind: eqx.AbstractClassVar[str]
     exchanges_particles: eqx.AbstractClassVar[bool]
-    temperature: eqx.AbstractVar[Array]
+    temperature: eqx.AbstractVar[Scalar]
 
     @property
     @abc.abstractmethod
@@ -138,7 +138,7 @@ class HeatBath(Bath):
 
     kind: ClassVar[str] = "heat"
     exchanges_particles: ClassVar[bool] = False
-    temperature: Array = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
+    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
 
     def __check_init__(self):
         check_positive("HeatBath", "temperature", self.temperature)
@@ -160,7 +160,7 @@ class BosonBath(Bath):
 
     kind: ClassVar[str] = "boson"
     exchanges_particles: ClassVar[bool] = False
-    temperature: Array = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
+    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
 
     def __check_init__(self):
         check_positive("BosonBath", "temperature", self.temperature)
@@ -182,8 +182,8 @@ class ElectronBath(Bath):
 
     kind: ClassVar[str] = "electron"
     exchanges_particles: ClassVar[bool] = True
-    temperature: Array = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
-    chemical_potential: Array = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "energy"})
+    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
+    chemical_potential: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "energy"})
 
     def __check_init__(self):
         check_positive("ElectronBath", "temperature", self.temperature)
@@ -194,13 +194,11 @@ class ElectronBath(Bath):
         return self.chemical_potential
 
     def __repr__(self) -> str:
-        return (
-            f"ElectronBath(temperature={show(self.temperature)}, chemical_potential={show(self.chemical_potential)})"
-        )
+        return f"ElectronBath(temperature={show(self.temperature)}, chemical_potential={show(self.chemical_potential)})"
 
 
 def show(value: Any) -> str:
     """A number as a person writes it; traced and batched values by their shape."""
-    if isinstance(value, jax.core.Tracer) or getattr(value, "ndim", 0):
-        return f"<{getattr(value, 'shape', '?')}>"
+    if isinstance(value, jax.core.Tracer) or jnp.ndim(value):
+        return f"<{jnp.shape(value)}>"
     return f"{float(value):g}"

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import InputError, as_float, check_finite
+from ._checks import InputError, Scalar, Vector, as_float, check_finite
 
 
 class Drive(eqx.Module):
@@ -25,9 +25,9 @@ class Cosine(Drive):
     0.25
     """
 
-    amplitude: Array = eqx.field(converter=as_float)
-    phase: Array = eqx.field(converter=as_float, default=0.0)
-    mean: Array = eqx.field(converter=as_float, default=0.0)
+    amplitude: Scalar = eqx.field(converter=as_float)
+    phase: Scalar = eqx.field(converter=as_float, default=0.0)
+    mean: Scalar = eqx.field(converter=as_float, default=0.0)
 
     def __check_init__(self):
         for name in ("amplitude", "phase", "mean"):
@@ -44,9 +44,9 @@ class Fourier(Drive):
     1.5
     """
 
-    cosines: Array = eqx.field(converter=as_float)
-    sines: Array = eqx.field(converter=as_float)
-    mean: Array = eqx.field(converter=as_float, default=0.0)
+    cosines: Vector = eqx.field(converter=as_float)
+    sines: Vector = eqx.field(converter=as_float)
+    mean: Scalar = eqx.field(converter=as_float, default=0.0)
 
     def __check_init__(self):
         if self.cosines.ndim != 1 or self.cosines.shape != self.sines.shape:
@@ -71,11 +71,13 @@ class Samples(Drive):
     True
     """
 
-    values: Array = eqx.field(converter=as_float)
+    values: Vector = eqx.field(converter=as_float)
 
     def __check_init__(self):
         if self.values.ndim != 1 or self.values.shape[0] < 2:
-            raise InputError(f"Samples: `values` must be a list of at least 2 numbers, but has shape {self.values.shape}.")
+            raise InputError(
+                f"Samples: `values` must be a list of at least 2 numbers, but has shape {self.values.shape}."
+            )
         check_finite("Samples", "values", self.values)
 
     def __call__(self, phase: Array) -> Array:

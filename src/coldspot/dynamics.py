@@ -6,7 +6,7 @@ A `Dynamics` solves a whole batch of itself at once and returns a `Solution`.
 
 import abc
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax

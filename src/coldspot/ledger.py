@@ -18,7 +18,7 @@ from . import regimes
 from ._checks import unknown_name
 
 
-class Named(eqx.Module, Mapping):
+class Named(eqx.Module, Mapping):  # type: ignore[misc]
     """An array whose last axis has names: `heat["left"]` is the array's entry for the left bath.
 
     >>> heat = Named(("left", "right"), jnp.array([1.0, -1.0]))
@@ -220,6 +220,7 @@ class Solution(eqx.Module):
             temperatures=self.temperatures,
             chemical_potentials=self.chemical_potentials,
             kinds=self.kinds,
+            steady=all(self.steady_baths),
             cooled=index,
             trusted=self.ok,
         )
@@ -311,7 +312,9 @@ def _table(s: Solution) -> str:
     widths = [max(map(len, c)) for c in columns]
     lines = []
     for r in range(len(rows)):
-        cells = [c[r].ljust(w) if i < 2 else c[r].rjust(w) for i, (c, w) in enumerate(zip(columns, widths, strict=True))]
+        cells = [
+            c[r].ljust(w) if i < 2 else c[r].rjust(w) for i, (c, w) in enumerate(zip(columns, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "─" * max(map(len, lines)))
     if s.drives:
@@ -326,7 +329,7 @@ def _table(s: Solution) -> str:
     if raised:
         lines.append("flags: " + ", ".join(raised))
     lines.append(
-        f"status {Status(int(s.status)).name}, first law {float(s.first_law_residual):.1e}, "
-        + ", ".join(f"{n} {float(s.residuals[n]):.1e}" for n in s.residuals)
+        f"status {Status(int(s.status)).name}; residuals: "
+        + ", ".join(f"{n} {float(s.residuals[n]):.0e}" for n in s.residuals)
     )
     return "\n".join(lines)

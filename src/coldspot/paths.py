@@ -17,7 +17,7 @@ from ._checks import InputError, nearest
 _STEP = re.compile(r"(?:^|\.)([A-Za-z_][\w\- ]*)|\[(-?\d+)\]")
 
 
-class Table(eqx.Module, Mapping):
+class Table(eqx.Module, Mapping):  # type: ignore[misc]
     """An immutable mapping whose order is kept and whose values are part of the PyTree."""
 
     names: tuple[str, ...] = eqx.field(static=True)
@@ -98,7 +98,13 @@ def _children(tree: Any) -> list[tuple[str, Any]]:
 
 def _child(tree: Any, step: str | int, path: str, done: int) -> Any:
     if isinstance(step, int):
-        length = tree.shape[0] if eqx.is_array(tree) and tree.ndim else len(tree) if isinstance(tree, (tuple, list)) else None
+        length = (
+            tree.shape[0]
+            if eqx.is_array(tree) and tree.ndim
+            else len(tree)
+            if isinstance(tree, (tuple, list))
+            else None
+        )
         if length is None:
             raise InputError(f"`{path}`: {_where(path, done)} has no entries to index with [{step}].")
         if not -length <= step < length:

@@ -13,12 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-NAMES = ("passive", "refrigerator", "engine", "heater", "accelerator", "heat pump", "absorption refrigerator", "unknown")
+NAMES = (
+    "passive",
+    "refrigerator",
+    "engine",
+    "heater",
+    "accelerator",
+    "heat pump",
+    "absorption refrigerator",
+    "unknown",
+)
 _CODE = {name: code for code, name in enumerate(NAMES)}
 
 
 class View(NamedTuple):
-    """What this module needs of a solution: arrays (…, bath) and (…), the kinds of the baths, the cooled bath."""
+    """What this module needs of a solution: arrays (…, bath) and (…), the baths' kinds, whether all are constant."""
 
     heat: Array
     heat_error: Array
@@ -29,6 +38,7 @@ class View(NamedTuple):
     temperatures: Array
     chemical_potentials: Array
     kinds: tuple[str, ...]
+    steady: bool
     cooled: int | None
     trusted: Array
 
@@ -134,7 +144,7 @@ FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse hea
 
 
 def flags(view: View) -> dict[str, Any]:
-    """Anomalies as booleans, each only where it is defined (else the key is absent).
+    """Anomalies as booleans, each only where it is defined (else the key is absent), for baths constant in time.
 
     With exactly two baths, both electronic, L and R (ΔT = T_L−T_R, Δμ = μ_L−μ_R, J particles from L to R):
 
@@ -147,7 +157,7 @@ def flags(view: View) -> dict[str, Any]:
     - cold-spot current: J ≠ 0.
     """
     electrons = [k for k, kind in enumerate(view.kinds) if kind == "electron"]
-    if len(electrons) != 2 or len(view.kinds) > 3:
+    if len(electrons) != 2 or len(view.kinds) > 3 or not view.steady:
         return {}
     left, right = electrons
     gradient = jnp.sign(view.temperatures[..., left] - view.temperatures[..., right])

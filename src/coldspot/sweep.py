@@ -101,12 +101,16 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
             paths.replace(machine, name, jnp.zeros_like(value) if eqx.is_array(value) else 0.0)
             if np.ndim(value) != 0:
                 entries = ", ".join(f"`{name}[{k}]`" for k in range(min(np.shape(value)[0], 3)))
-                raise InputError(f"sweep: `{name}` is a list of shape {np.shape(value)}; sweep its entries ({entries}, …).")
+                raise InputError(
+                    f"sweep: `{name}` is a list of shape {np.shape(value)}; sweep its entries ({entries}, …)."
+                )
         as_dynamics(machine)
         return _Replace(names), machine, getattr(machine, "name", type(machine).__name__)
     if callable(machine):
         return _Call(machine), None, getattr(machine, "__name__", type(machine).__name__)
-    raise InputError(f"sweep: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}.")
+    raise InputError(
+        f"sweep: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}."
+    )
 
 
 def solve_columns(
@@ -137,7 +141,7 @@ def solve_columns(
     with ThreadPoolExecutor(workers) as pool:
         rest = pool.map(solve, work[1:])
         done = [first, *track(rest, total=len(work) - 1, label="sweep", show=progress)]
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)), *done)
 
 
 # --------------------------------------------------------------------------- datasets
@@ -180,7 +184,9 @@ MEANINGS = {
 }
 
 
-def to_dataset(solution: Solution, grid: Mapping[str, np.ndarray], shape: tuple[int, ...], label: str) -> "xarray.Dataset":
+def to_dataset(
+    solution: Solution, grid: Mapping[str, np.ndarray], shape: tuple[int, ...], label: str
+) -> "xarray.Dataset":
     """A batched solution (one batch axis, in the order of the grid) as a Dataset over the grid."""
     import xarray as xr
 
@@ -208,7 +214,11 @@ def to_dataset(solution: Solution, grid: Mapping[str, np.ndarray], shape: tuple[
     put("chemical_potential", solution.chemical_potentials, "bath", mask=False)
     put("population", solution.populations, "state")
     for name, values in solution.flags.items():
-        variables[name.replace(" ", "_").replace("-", "_")] = (dims, np.asarray(values).reshape(shape), {"long_name": name})
+        variables[name.replace(" ", "_").replace("-", "_")] = (
+            dims,
+            np.asarray(values).reshape(shape),
+            {"long_name": name},
+        )
     for group in (solution.residuals, solution.statistics):
         for name in group:
             put(f"residual_{name}".replace(" ", "_") if group is solution.residuals else name, group[name])

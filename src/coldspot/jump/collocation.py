@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 from numpy.polynomial import legendre
 
 STAGES = 4
@@ -39,7 +40,9 @@ def tableau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return nodes, full[1:, 1:], full[1:, 0], b
 
 
-def _product(a: Array, b: Array) -> Array:
+def _product(
+    a: Float[Array, "row inner point"], b: Float[Array, "inner column point"]
+) -> Float[Array, "row column point"]:
     """Matrix product in the two leading axes, batch last."""
     n = a.shape[1]
     if n <= 4:
@@ -50,7 +53,9 @@ def _product(a: Array, b: Array) -> Array:
     return jnp.sum(a[:, :, None] * b[None], axis=1)
 
 
-def _divide(pivot: Array, right: Array) -> Array:
+def _divide(
+    pivot: Float[Array, "row row point"], right: Float[Array, "row column point"]
+) -> Float[Array, "row column point"]:
     """pivot⁻¹·right by Gauss–Jordan without pivoting."""
     n = pivot.shape[0]
     index = jnp.arange(n)[:, None, None]
@@ -65,7 +70,9 @@ def _divide(pivot: Array, right: Array) -> Array:
     return jax.lax.fori_loop(0, n, clear, table, unroll=n <= 4)[:, n:]
 
 
-def element(generators: Array, start: Array) -> Array:
+def element(
+    generators: Float[Array, "stage state state point"], start: Float[Array, "state column point"]
+) -> Float[Array, "stage state column point"]:
     """Stage values (stage, state, column, point) for h·M at the stages (stage, state, state, point).
 
     `start` (state, column, point) is what enters; the last stage is what leaves.
@@ -77,7 +84,9 @@ def element(generators: Array, start: Array) -> Array:
     inverse = _divide(derivative[0, 0] * one - generators[0], jnp.broadcast_to(one, generators.shape[1:]))
     entered = _product(inverse, start)
     rest = range(1, stages)
-    blocks = {(i, j): derivative[i, j] * one - derivative[i, 0] * derivative[0, j] * inverse for i in rest for j in rest}
+    blocks = {
+        (i, j): derivative[i, j] * one - derivative[i, 0] * derivative[0, j] * inverse for i in rest for j in rest
+    }
     right = {i: -first[i] * start + derivative[i, 0] * first[0] * entered for i in rest}
     for i in rest:
         blocks[i, i] = blocks[i, i] - generators[i]

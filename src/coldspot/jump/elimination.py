@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from .graph import Graph, matrix
 
@@ -28,14 +29,16 @@ class Elimination(NamedTuple):
     `leave` and `come` sum to one over their smaller index.
     """
 
-    p: Array
-    log_p: Array
-    leave: Array
-    come: Array
-    flow: Array
+    p: Float[Array, "state point"]
+    log_p: Float[Array, "state point"]
+    leave: Float[Array, "state state point"]
+    come: Float[Array, "state state point"]
+    flow: Float[Array, "state point"]
 
 
-def eliminate(g: Graph, log_forward: Array, log_backward: Array) -> Elimination:
+def eliminate(
+    g: Graph, log_forward: Float[Array, "transition point"], log_backward: Float[Array, "transition point"]
+) -> Elimination:
     """Factors and ln p for the logarithms of the transitions' rates (transition, point).
 
     Linear arithmetic where the span of the rates allows it for every point of the batch, else logarithms.
@@ -53,7 +56,7 @@ def eliminate(g: Graph, log_forward: Array, log_backward: Array) -> Elimination:
     return jax.lax.cond(narrow, linear, logarithmic)
 
 
-def eliminate_rates(rates: Array) -> tuple[Array, Elimination]:
+def eliminate_rates(rates: Float[Array, "state state point"]) -> tuple[Float[Array, "state point"], Elimination]:
     """p and the factors for rates (i, j, point), off-diagonal and not negative, in linear arithmetic."""
     factors = _linear(rates, jnp.zeros(rates.shape[-1]))
     return factors.p, factors
@@ -65,7 +68,9 @@ def _lower(n: int) -> Array:
     return (index[None, :] < index[:, None])[..., None]
 
 
-def _factors(rates: Array) -> tuple[Array, Array, Array]:
+def _factors(
+    rates: Float[Array, "state state point"],
+) -> tuple[Float[Array, "state state point"], Float[Array, "state state point"], Float[Array, "state point"]]:
     n = rates.shape[0]
     index = jnp.arange(n)[:, None]
 
@@ -84,7 +89,7 @@ def _factors(rates: Array) -> tuple[Array, Array, Array]:
     return exits / total, jnp.where(lower, w / total[:, None], 0.0), total
 
 
-def _unfold(come: Array) -> Array:
+def _unfold(come: Float[Array, "state state point"]) -> Float[Array, "state point"]:
     n = come.shape[0]
 
     def add(k: Array, p: Array) -> Array:
@@ -139,7 +144,7 @@ def _log_sum(x: Array) -> Array:
     return jnp.log(jnp.sum(jnp.exp(x - safe), axis=0)) + safe
 
 
-def respond(factors: Elimination, source: Array) -> Array:
+def respond(factors: Elimination, source: Float[Array, "state point"]) -> Float[Array, "state point"]:
     """Relative change u of the distribution under sources: Σ_j K_ij u_j − (Σ_j K_ji) u_i = −source_i.
 
     `source` (state, point) must sum to zero; the answer has Σ_i p_i u_i = 0. Linear in `source`.

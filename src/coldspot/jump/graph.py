@@ -6,8 +6,12 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from .._checks import InputError
+
+PHASES = 2 * np.pi * np.arange(32) / 32
+"""Phases at which a driven network is looked at for its baths' means and for values outside their domain."""
 
 
 class States:
@@ -62,13 +66,19 @@ class Graph(NamedTuple):
     states: int
 
 
-def divergence(g: Graph, currents: Array) -> Array:
+def divergence(g: Graph, currents: Float[Array, "transition point"]) -> Float[Array, "state point"]:
     """Net inflow (state, point) of currents (transition, point)."""
     zero = jnp.zeros((g.states, *currents.shape[1:]))
     return zero.at[g.final.array].add(currents).at[g.initial.array].add(-currents)
 
 
-def matrix(g: Graph, forward: Array, backward: Array, add: Callable[[Array, Array], Array], nothing: float) -> Array:
+def matrix(
+    g: Graph,
+    forward: Float[Array, "transition point"],
+    backward: Float[Array, "transition point"],
+    add: Callable[[Array, Array], Array],
+    nothing: float,
+) -> Float[Array, "state state point"]:
     """Rates w_ij of j → i (i, j, point) from those of the transitions; parallel ones are joined by `add`.
 
     `add` and `nothing` are addition and 0 for rates, `logaddexp` and −∞ for their logarithms.

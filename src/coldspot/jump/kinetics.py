@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import as_float, check_finite, check_positive
+from .._checks import Numbers, Scalar, as_float, check_finite, check_positive
 from ..baths import log_fermi
 
 
@@ -50,7 +50,7 @@ class Tunnelling(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    gamma: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    gamma: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
 
     def __check_init__(self):
         check_positive("Tunnelling", "gamma", self.gamma)
@@ -60,10 +60,13 @@ class Tunnelling(Kinetics):
 
 
 class Glauber(Kinetics):
-    """Glauber flips: forward r(1−tanh(x/2)) = 2r/(1+eˣ), backward 2r/(1+e^{−x}); r is the rate at infinite temperature."""
+    """Glauber flips: forward r(1−tanh(x/2)) = 2r/(1+eˣ), backward 2r/(1+e^{−x}).
+
+    r is the rate at infinite temperature.
+    """
 
     detailed_balance: ClassVar[bool] = True
-    rate: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    rate: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
 
     def __check_init__(self):
         check_positive("Glauber", "rate", self.rate)
@@ -81,8 +84,8 @@ class Arrhenius(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    barrier: Array = eqx.field(converter=as_float, metadata={"dimension": "energy"})
-    rate: Array = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "rate"})
+    barrier: Numbers = eqx.field(converter=as_float, metadata={"dimension": "energy"})
+    rate: Numbers = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "rate"})
 
     def __check_init__(self):
         check_positive("Arrhenius", "rate", self.rate)
@@ -100,8 +103,8 @@ class Ohmic(eqx.Module):
     0.2
     """
 
-    strength: Array = eqx.field(converter=as_float)
-    cutoff: Array = eqx.field(converter=as_float, default=jnp.inf, metadata={"dimension": "energy"})
+    strength: Scalar = eqx.field(converter=as_float)
+    cutoff: Scalar = eqx.field(converter=as_float, default=jnp.inf, metadata={"dimension": "energy"})
 
     def __check_init__(self):
         check_positive("Ohmic", "strength", self.strength)
@@ -118,7 +121,7 @@ class Bosonic(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    gamma: Array | Callable[[Array], Array] = eqx.field(
+    gamma: Numbers | Callable[[Array], Array] = eqx.field(
         converter=lambda g: g if callable(g) else as_float(g), metadata={"dimension": "rate"}
     )
 
@@ -158,8 +161,8 @@ class Explicit(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = False
-    forward: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
-    backward: Array = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    forward: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    backward: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
     check: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):

@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import (
     InputError,
+    Numbers,
     as_float,
     check_finite,
     check_positive,
@@ -24,8 +25,8 @@ from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Dynamics
 from ..ledger import Solution, Status
 from ..paths import Table
-from .graph import Graph, Snapshot, States
-from .kinetics import Explicit, Kinetics, Step
+from .graph import PHASES, Graph, Snapshot, States
+from .kinetics import Bosonic, Explicit, Kinetics, Step
 from .periodic import solve_periodic
 from .stationary import solve_stationary
 
@@ -33,8 +34,8 @@ from .stationary import solve_stationary
 class Share(eqx.Module):
     """What a transition takes from one of its baths: energy and particles (negative: it gives them)."""
 
-    energy: Array = eqx.field(converter=as_float)
-    particles: Array = eqx.field(converter=as_float, default=0.0)
+    energy: Numbers = eqx.field(converter=as_float)
+    particles: Numbers = eqx.field(converter=as_float, default=0.0)
 
 
 class Channel(eqx.Module):
@@ -63,7 +64,9 @@ class Channel(eqx.Module):
         elif isinstance(bath, Mapping) and bath and all(isinstance(s, Share) for s in bath.values()):
             self.baths, self.shares = tuple(bath), tuple(bath.values())
         else:
-            raise InputError(f"Channel: `bath` must be a bath's name or a mapping from names to Share, but is {bath!r}.")
+            raise InputError(
+                f"Channel: `bath` must be a bath's name or a mapping from names to Share, but is {bath!r}."
+            )
         self.initial, self.final, self.kinetics = States(initial), States(final), kinetics
         if self.initial.array.size != self.final.array.size:
             raise InputError(
@@ -135,7 +138,9 @@ class JumpNetwork(Dynamics):
             raise InputError(f"{owner}: `baths` must be a mapping from names to baths with at least one entry.")
         for name, bath in baths.items():
             if not isinstance(bath, Bath) and not callable(bath):
-                raise InputError(f"{owner}: bath `{name}` must be a Bath or a function that returns one, but is {bath!r}.")
+                raise InputError(
+                    f"{owner}: bath `{name}` must be a Bath or a function that returns one, but is {bath!r}."
+                )
         self.baths = Table(baths)
         self.channels = tuple(channels)
         if not self.channels:
@@ -246,8 +251,8 @@ class JumpNetwork(Dynamics):
                     if np.any(wrong):
                         i = int(np.argmax(wrong))
                         raise InputError(
-                            f"JumpNetwork: the rates of `channels[{k}]` break detailed balance: ln(backward/forward) is "
-                            f"{log_ratio[i]:g}, but the baths ask for {expected[i]:g}; "
+                            f"JumpNetwork: the rates of `channels[{k}]` break detailed balance: "
+                            f"ln(backward/forward) is {log_ratio[i]:g}, but the baths ask for {expected[i]:g}; "
                             f"use Explicit(…, check=False) if this is meant."
                         )
 
@@ -269,10 +274,45 @@ class JumpNetwork(Dynamics):
             groups.setdefault(root(i), []).append(i)
         return sorted(groups.values())
 
+    def diverging(self) -> np.ndarray:
+        """Which transitions have a bosonic rate that diverges where their levels cross (transition)."""
+        constant = [isinstance(c.kinetics, Bosonic) and not callable(c.kinetics.gamma) for c in self.channels]
+        return np.repeat(constant, [c.size for c in self.channels])
+
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
             groups = ", ".join(str(g[:8])[:-1] + (", …]" if len(g) > 8 else "]") for g in self.components()[:8])
             return f"the steady state is not unique: no channel connects the groups of states {groups}."
+        if status == Status.INVALID:
+            return self._explain_invalid()
+        return ""
+
+    def _explain_invalid(self) -> str:
+        """The first bath or transition whose numbers are outside their domain, at the phases that were tried."""
+        phases = PHASES if len(self.drives) else np.zeros(1)
+        s = jax.tree.map(np.asarray, jax.vmap(self.snapshot)(jnp.asarray(phases)))
+        for k, phase in enumerate(phases):
+            where = f" at phase {phase:.3g}" if len(self.drives) else ""
+            for name, temperature in zip(self.baths, s.temperature[k], strict=True):
+                if not (np.isfinite(temperature) and temperature > 0):
+                    return f"bath `{name}`: `temperature` must be positive and finite, but is {temperature:g}{where}."
+            for i, energy in enumerate(s.energies[k]):
+                if not np.isfinite(energy):
+                    return f"`energies[{i}]` must be finite, but is {energy:g}{where}."
+            g = self.graph()
+            pairs = list(zip(g.initial.array, g.final.array, strict=True))
+            crossing = self.diverging() & (np.min(s.exponent, axis=0) * np.max(s.exponent, axis=0) <= 0)
+            for j in np.flatnonzero(crossing):
+                return (
+                    f"the levels of states {pairs[j][0]} and {pairs[j][1]} cross, where a bosonic rate with constant "
+                    "`gamma` diverges; give `gamma` as a function that vanishes at zero energy, such as Ohmic."
+                )
+            rates = np.stack([s.log_forward[k], s.log_backward[k]])
+            for j in np.flatnonzero(~np.all(np.isfinite(rates), axis=0)):
+                return (
+                    f"the rates between states {pairs[j][0]} and {pairs[j][1]} must be positive and finite, "
+                    f"but are {np.exp(rates[0, j]):g} and {np.exp(rates[1, j]):g}{where}."
+                )
         return ""
 
     # ------------------------------------------------------------------ assembly at one phase
@@ -337,7 +377,9 @@ class JumpNetwork(Dynamics):
         exponent = jnp.concatenate([step.exponent for _, step, *_ in parts])
         deviation = jnp.concatenate([p[4] for p in parts])
         # Rates that need not obey detailed balance define their own affinity.
-        free = np.concatenate([np.full(c.size, not law.detailed_balance) for c, (law, *_) in zip(self.channels, parts, strict=True)])
+        free = np.concatenate(
+            [np.full(c.size, not law.detailed_balance) for c, (law, *_) in zip(self.channels, parts, strict=True)]
+        )
         if free.any():
             actual = backward - forward
             deviation = jnp.where(free, deviation + exponent - actual, deviation)

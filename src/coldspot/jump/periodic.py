@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..ledger import Ledger, Solution
 from .elimination import eliminate_rates, respond
+from .graph import PHASES
 from .propagation import blocks_of, propagate, propagate_bounded, stages
 from .stationary import EPS, assess, zero_safe
 
@@ -168,7 +170,7 @@ def _judge(
 
 
 def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
-    """p and the averages that were found, with derivatives by the implicit rule p = P p, to any order, in both modes."""
+    """p and the averages that were found, with derivatives (any order, both modes) by the implicit rule p = P p."""
     arrays, static = eqx.partition(network, eqx.is_array)
     elements = jnp.max(found.elements)
 
@@ -221,9 +223,11 @@ def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
     p, averages = _attach(network, found)
     error = found.error
     start = jax.tree.map(lambda x: x[0], stages(network, jnp.zeros(1)))
-    nodes = 2 * jnp.pi * jnp.arange(16) / 16
-    around = stages(network, nodes)
-    temperature, potential = jnp.mean(around.temperature, axis=0), jnp.mean(around.potential, axis=0)
+    around = stages(network, jnp.asarray(PHASES))
+    crossing = (jnp.min(around.exponent, axis=0) * jnp.max(around.exponent, axis=0) <= 0) & network.diverging()[:, None]
+    steady = np.array(network.steady_baths())[:, None]
+    temperature = jnp.where(steady, around.temperature[0], jnp.mean(around.temperature, axis=0))
+    potential = jnp.where(steady, around.potential[0], jnp.mean(around.potential, axis=0))
 
     def ledger(rows: Array, size: Any) -> Ledger:
         zero = jnp.zeros_like(rows[where["energies"]])
@@ -252,7 +256,7 @@ def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
         network,
         values,
         errors,
-        valid=jnp.all(around.valid, axis=0),
+        valid=jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0),
         temperatures=temperature,
         potentials=potential,
         populations=p,

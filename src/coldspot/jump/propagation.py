@@ -45,7 +45,7 @@ def generator(g: Graph, s: Snapshot) -> Array:
 
 
 def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
-    """Rows r with ⟨rate⟩ = Σ_i r_i p_i, for one stage: energy per bath, particles, chemical work, Q̇/T, work, gross flow."""
+    """Rows r with ⟨rate⟩ = Σ_i r_i p_i for one stage: energy per bath, particles, …, gross flow, work per drive."""
     forward, backward = jnp.exp(s.log_forward), jnp.exp(s.log_backward)
     steady = network.steady_baths()
     parts = {"energies": s.energy}

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from ..ledger import Ledger, Named, Solution, Status
 from .elimination import Elimination, eliminate, respond
@@ -36,14 +37,20 @@ def snapshots(network: "JumpNetwork", phase: Any) -> Snapshot:
 class Balance(NamedTuple):
     """ln p (state, point), net currents and error bounds (transition, point), largest imbalance (point)."""
 
-    log_p: Array
-    current: Array
-    error: Array
-    imbalance: Array
+    log_p: Float[Array, "state point"]
+    current: Float[Array, "transition point"]
+    error: Float[Array, "transition point"]
+    imbalance: Float[Array, " point"]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def balance(g: Graph, log_forward: Array, log_backward: Array, deviation: Array, reference: Array) -> Balance:
+def balance(
+    g: Graph,
+    log_forward: Float[Array, "transition point"],
+    log_backward: Float[Array, "transition point"],
+    deviation: Float[Array, "transition point"],
+    reference: Float[Array, "state point"],
+) -> Balance:
     """Stationary populations and net currents; see the module's text.
 
     `deviation` (transition, point) is ln of forward over backward flow in the reference distribution, whose
@@ -87,7 +94,7 @@ def _balance(
 @balance.defjvp
 def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balance]:
     """Implicit rule: K u = −div(dJ at fixed p), d ln p = u; exact, linear in the tangents."""
-    log_forward, log_backward, deviation, reference = primals
+    log_forward, log_backward = primals[:2]
     d_forward, d_backward, _, _ = tangents
     result, factors = _balance(g, *primals)
     factors = jax.lax.stop_gradient(factors)
@@ -134,6 +141,7 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
         potentials=s.potential,
         populations=jnp.exp(result.log_p),
         residuals={
+            "first law": jnp.abs(ledger.first_law_residual) / zero_safe(jnp.max(jnp.abs(ledger.energies), axis=-1)),
             "balance": result.imbalance / zero_safe(jnp.max(jnp.abs(result.current), axis=0)),
             "entropy": jnp.abs(schnakenberg - ledger.entropy_production.T)
             / zero_safe(jnp.sum(jnp.abs(ledger.entropy_flows), axis=-1)),

@@ -46,12 +46,11 @@ class Evolution(eqx.Module):
         return self.ledger.particles
 
     def __repr__(self) -> str:
-        return f"Evolution({self.times.shape[0]} times, {self.populations.shape[-1]} states, baths {', '.join(self.ledger.baths)})"
+        times, states = self.populations.shape
+        return f"Evolution({times} times, {states} states, baths {', '.join(self.ledger.baths)})"
 
 
-def evolve(
-    machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True
-) -> Evolution:
+def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Evolution:
     """Populations and instantaneous heat, particle and work rates at given times, from a distribution at time 0.
 
     **Arguments:** `machine` (a jump network or a machine that becomes one); `initial`, probabilities of the states at
@@ -89,7 +88,9 @@ def evolve(
 def _distribution(initial: Any, states: int) -> Array:
     if isinstance(initial, (int, np.integer)):
         if not 0 <= initial < states:
-            raise InputError(f"evolve: `initial` is state {initial}, which does not exist; states are 0 to {states - 1}.")
+            raise InputError(
+                f"evolve: `initial` is state {initial}, which does not exist; states are 0 to {states - 1}."
+            )
         return jnp.zeros(states).at[int(initial)].set(1.0)
     p = as_float(initial)
     if p.shape != (states,):
@@ -118,7 +119,7 @@ def _evolve(network: JumpNetwork, start: Array, times: Array, tolerance: Array) 
         return 2 * elements, finer, jnp.max(jnp.abs(finer - p)) / 4
 
     first = jnp.asarray(1, jnp.int32)
-    elements, p, error = jax.lax.while_loop(
+    _, p, error = jax.lax.while_loop(
         lambda s: (s[2] > tolerance) & (s[0] < LAST), refine, (first, march(first), jnp.asarray(jnp.inf))
     )
     s = stages(batch, 2 * jnp.pi * moments[1:])

@@ -4,9 +4,8 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax import Array
 
-from .._checks import as_float, check_finite, check_positive
+from .._checks import Scalar, as_float, check_finite, check_positive
 from ..baths import ElectronBath
 from ..dynamics import Machine
 from ..jump.kinetics import Tunnelling
@@ -29,11 +28,11 @@ class QuantumDot(Machine):
 
     name: ClassVar[str] = "quantum-dot"
     summary: ClassVar[str] = "single level between two leads (sequential tunnelling)"
-    level: Array = eqx.field(converter=as_float, default=-5.0, metadata={"dimension": "energy"})
+    level: Scalar = eqx.field(converter=as_float, default=-5.0, metadata={"dimension": "energy"})
     left: ElectronBath = ElectronBath(10.0, 2.5)
     right: ElectronBath = ElectronBath(5.0, -2.5)
-    gamma_left: Array = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
-    gamma_right: Array = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
+    gamma_left: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
+    gamma_right: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
 
     def __check_init__(self):
         check_finite("QuantumDot", "level", self.level)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import as_float, check_finite, check_positive
+from .._checks import Numbers, Scalar, as_float, check_finite, check_positive
 from ..baths import HeatBath, log_fermi
 from ..drives import Cosine
 from ..dynamics import Machine
@@ -25,8 +25,8 @@ class SplitGlauber(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    rate: Array = eqx.field(converter=as_float)
-    part: Array = eqx.field(converter=as_float)
+    rate: Numbers = eqx.field(converter=as_float)
+    part: Numbers = eqx.field(converter=as_float)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         one = self.part / step.temperature
@@ -38,7 +38,7 @@ class SplitGlauber(Kinetics):
 class _Energies(eqx.Module):
     """E(σ) = −Jσ_1σ_2 − h_Lσ_1 − h_Rσ_2."""
 
-    coupling: Array
+    coupling: Scalar
 
     def __call__(self, fields):
         first, second = SPINS.T
@@ -62,11 +62,11 @@ class SpinPair(Machine):
 
     name: ClassVar[str] = "spin-pair"
     summary: ClassVar[str] = "two coupled Ising spins driven by periodic fields (Glauber flips)"
-    coupling: Array = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "energy"})
-    rate: Array = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "rate"})
-    amplitude: Array = eqx.field(converter=as_float, default=0.25, metadata={"dimension": "energy"})
-    period: Array = eqx.field(converter=as_float, default=225.0, metadata={"dimension": "time"})
-    phase: Array = eqx.field(converter=as_float, default=2.2, metadata={"dimension": "angle"})
+    coupling: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "energy"})
+    rate: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "rate"})
+    amplitude: Scalar = eqx.field(converter=as_float, default=0.25, metadata={"dimension": "energy"})
+    period: Scalar = eqx.field(converter=as_float, default=225.0, metadata={"dimension": "time"})
+    phase: Scalar = eqx.field(converter=as_float, default=2.2, metadata={"dimension": "angle"})
     left: HeatBath = HeatBath(0.5)
     right: HeatBath = HeatBath(0.499)
 
