@@ -41,7 +41,9 @@ class Snapshot(NamedTuple):
     (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity
     towards a reference equilibrium, see `JumpNetwork.snapshot`); (bath, transition): `energy`, `particles`
     taken from each bath; (bath): `temperature`, `potential`; (state): `energies`, `reference` (ln of the
-    reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ; `valid`.
+    reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`,
+    E_i with drive d at this phase and the others at phase 0, and the `rest`, exactly zero where the drives' parts
+    of the energy add up; `valid`.
     """
 
     log_forward: Array
@@ -55,6 +57,8 @@ class Snapshot(NamedTuple):
     energies: Array
     reference: Array
     slopes: Array
+    gains: Array
+    rest: Array
     valid: Array
 
 

@@ -397,24 +397,29 @@ class JumpNetwork(Dynamics):
             potential=potential,
             energies=energies,
             reference=-(energies - mu0 * self.occupations) / t0,
-            slopes=self._slopes(values, phase),
+            **self._drive_terms(values, phase),
             valid=valid,
         )
 
-    def _slopes(self, values: Any, phase: Any) -> Array:
-        """∂E_i/∂λ_d · dλ_d/dθ for each drive d, by forward differentiation of the energies."""
-        if not len(self.drives):
-            return jnp.zeros((0, self.states))
+    def _drive_terms(self, values: Any, phase: Any) -> dict[str, Array]:
+        """`slopes`, `gains` and `rest` of a snapshot, by forward differentiation of the energies."""
         if not callable(self.energies):
-            return jnp.zeros((len(self.drives), self.states))
-        speeds = {name: jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1] for name, drive in self.drives.items()}
-        rows = []
-        for name in self.drives:
-            direction: Any = {n: speeds[n] if n == name else jnp.zeros_like(speeds[n]) for n in self.drives}
+            zero = jnp.zeros((len(self.drives), self.states))
+            return {"slopes": zero, "gains": zero, "rest": zero}
+        start = self._values(jnp.zeros_like(phase))
+        found: dict[str, list[Array]] = {"slopes": [], "gains": [], "rest": []}
+        for name, drive in self.drives.items():
+            speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1]
             if self.plain:
-                direction = direction["drive"]
-            rows.append(jax.jvp(self._energies, (values,), (direction,))[1])
-        return jnp.stack(rows)
+                alone, direction = values, speed
+            else:
+                alone = start | {name: values[name]}
+                direction = {n: speed if n == name else jnp.zeros_like(v) for n, v in values.items()}
+            slope = jax.jvp(self._energies, (values,), (direction,))[1]
+            found["slopes"].append(slope)
+            found["gains"].append(self._energies(alone) - self._energies(start))
+            found["rest"].append(slope - jax.jvp(self._energies, (alone,), (direction,))[1])
+        return {term: jnp.stack(rows) for term, rows in found.items()}
 
     # ------------------------------------------------------------------ structure, for the solvers
     def graph(self) -> Graph:

@@ -18,10 +18,11 @@ import numpy as np
 from jax import Array
 
 from ..ledger import Ledger, Solution
+from .currents import EPS
 from .elimination import eliminate_rates, respond
 from .graph import PHASES
 from .propagation import blocks_of, propagate, propagate_bounded, stages
-from .stationary import EPS, assess, zero_safe
+from .stationary import assess, zero_safe
 
 if TYPE_CHECKING:
     from .network import JumpNetwork
@@ -66,12 +67,7 @@ def one_period(network: "JumpNetwork", elements: Array) -> Period:
     averages = jnp.sum(integrals * p[None], axis=1)
     # Columns of P sum to one; what is missing, and any negative probability, is a defect of the method.
     defect = jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
-    return Period(p, _per_time(network, averages), defect)
-
-
-def _per_time(network: "JumpNetwork", rows: Array) -> Array:
-    """Integrals over one period as average rates: those of work come per period, the others per unit of time."""
-    return rows.at[blocks_of(network)["works"]].divide(network.period)
+    return Period(p, averages, defect)
 
 
 class Found(NamedTuple):
@@ -186,8 +182,7 @@ def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
 
         def one(arrays: Any) -> tuple[Array, Array]:
             net = eqx.combine(arrays, static)
-            propagator, rows = propagate_bounded(net, elements, unit, BLOCKS)
-            return propagator, _per_time(net, rows)
+            return propagate_bounded(net, elements, unit, BLOCKS)
 
         (propagator, rows), (d_propagator, d_rows) = jax.jvp(one, (arrays,), (tangents[0],))
         source = jnp.sum(d_propagator * p[None], axis=1)

@@ -45,7 +45,11 @@ def generator(g: Graph, s: Snapshot) -> Array:
 
 
 def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
-    """Rows r with ⟨rate⟩ = Σ_i r_i p_i for one stage: energy per bath, particles, …, gross flow, work per drive."""
+    """Rows r with ⟨rate⟩ = Σ_i r_i p_i for one stage: energy per bath, particles, …, work per drive, gross flow.
+
+    Work ⟨Σ_i p_i ∂E_i/∂λ_d dλ_d/dt⟩ would cancel over a period to what p changes. For the part of the energies that
+    depends on drive d alone it is integrated by parts: −⟨Σ_c (gain_f − gain_i) J_c⟩, with the net currents J_c.
+    """
     forward, backward = jnp.exp(s.log_forward), jnp.exp(s.log_backward)
     steady = network.steady_baths()
     parts = {"energies": s.energy}
@@ -54,22 +58,24 @@ def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
     if not all(steady):
         parts["chemical_works"] = s.potential[:, None] * s.particles
         parts["entropy_flows"] = (s.energy - s.potential[:, None] * s.particles) / s.temperature[:, None]
+    parts["works"] = s.gains[:, g.initial.array] - s.gains[:, g.final.array]
     amounts = jnp.concatenate(list(parts.values()))
-    gross = jnp.sum(jnp.abs(s.energy), axis=0)[None]
+    gross = jnp.sum(jnp.abs(s.energy), axis=0) + jnp.sum(jnp.abs(parts["works"]), axis=0)
 
     def rows(amount: Array, sign: float) -> Array:
         zero = jnp.zeros((amount.shape[0], g.states, amount.shape[-1]))
         zero = zero.at[:, g.initial.array].add(amount * forward)
         return zero.at[:, g.final.array].add(sign * amount * backward)
 
-    works = s.slopes * 2 * jnp.pi
-    values = jnp.concatenate([rows(amounts, -1.0), rows(gross, 1.0), works])
     blocks, start = {}, 0
-    sizes = {name: part.shape[0] for name, part in parts.items()} | {"gross": 1, "works": works.shape[0]}
-    for name, size in sizes.items():
-        blocks[name] = slice(start, start + size)
-        start += size
-    return Rows(values, blocks)
+    for name, part in parts.items():
+        blocks[name] = slice(start, start + part.shape[0])
+        start += part.shape[0]
+    blocks["gross"] = slice(start, start + 1)
+    rest = 2 * jnp.pi / network.period * s.rest if network.period is not None else s.rest
+    values = rows(amounts, -1.0).at[blocks["works"]].add(rest)
+    gross_rows = rows(gross[None], 1.0) + jnp.sum(jnp.abs(rest), axis=0)
+    return Rows(jnp.concatenate([values, gross_rows]), blocks)
 
 
 def blocks_of(network: "JumpNetwork") -> dict[str, slice]:
@@ -89,7 +95,7 @@ def advance(network: "JumpNetwork", span: Any, first: Any, carry: tuple[Array, A
     """One element, from time `first` over `span` (in periods; in time units if nothing is driven).
 
     The carry holds the propagated columns (state, column, point) and the integrals of the functionals
-    (row, column, point). Work rows are per period, the others per unit of time.
+    (row, column, point) per unit of time.
     """
     g = network.graph()
     nodes, _, _, weights = tableau(STAGES)

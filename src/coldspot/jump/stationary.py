@@ -1,124 +1,24 @@
-"""Stationary state of an undriven network: populations, net currents and the ledger.
+"""Stationary state of an undriven network: populations, net currents and the ledger."""
 
-Net currents are differences of forward and backward flows and would lose their digits near equilibrium
-or between fast and slow transitions. So they are computed as the flow of a reference distribution
-plus a response: J = s + (w_f x_i − w_b x_f) with x = p − reference, where s is known to full relative accuracy,
-and a last response removes what rounding left of the imbalance at each state (Kirchhoff's law then holds
-to rounding of the net currents themselves). The reference is the equilibrium of `Snapshot.deviation` or
-p itself, whichever has the smaller error bound.
-"""
-
-import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
-from jaxtyping import Float
 
 from ..ledger import Ledger, Named, Solution, Status
-from .elimination import Elimination, eliminate, respond
-from .graph import Graph, Snapshot, divergence
+from .currents import balance
+from .graph import Snapshot
 
 if TYPE_CHECKING:
     from .network import JumpNetwork
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 def snapshots(network: "JumpNetwork", phase: Any) -> Snapshot:
     """Snapshots of a batch of networks (leading axis) at one phase per point; batch axis last."""
     arrays, static = eqx.partition(network, eqx.is_array)
     return jax.vmap(lambda a, t: eqx.combine(a, static).snapshot(t), out_axes=-1)(arrays, phase)
-
-
-class Balance(NamedTuple):
-    """ln p (state, point), net currents and error bounds (transition, point), largest imbalance (point)."""
-
-    log_p: Float[Array, "state point"]
-    current: Float[Array, "transition point"]
-    error: Float[Array, "transition point"]
-    imbalance: Float[Array, " point"]
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def balance(
-    g: Graph,
-    log_forward: Float[Array, "transition point"],
-    log_backward: Float[Array, "transition point"],
-    deviation: Float[Array, "transition point"],
-    reference: Float[Array, "state point"],
-) -> Balance:
-    """Stationary populations and net currents; see the module's text.
-
-    `deviation` (transition, point) is ln of forward over backward flow in the reference distribution, whose
-    logarithm (not normalised) is `reference` (state, point).
-    """
-    result, _ = _balance(g, log_forward, log_backward, deviation, reference)
-    return result
-
-
-def _balance(
-    g: Graph, log_forward: Array, log_backward: Array, deviation: Array, reference: Array
-) -> tuple[Balance, Elimination]:
-    to, start = g.final.array, g.initial.array
-    factors = eliminate(g, log_forward, log_backward)
-    log_p = factors.log_p
-    log_out, log_back = log_forward + log_p[start], log_backward + log_p[to]
-    out, back = jnp.exp(log_out), jnp.exp(log_back)
-
-    def response(currents: Array) -> tuple[Array, Array]:
-        u = respond(factors, divergence(g, currents))
-        return out * u[start] - back * u[to], out * jnp.abs(u[start]) + back * jnp.abs(u[to])
-
-    weight = reference - jax.nn.logsumexp(reference, axis=0)
-    ahead = deviation > 0
-    base = jnp.exp(jnp.where(ahead, log_forward + weight[start], log_backward + weight[to]))
-    source = base * jnp.where(ahead, -jnp.expm1(-deviation), jnp.expm1(deviation))
-    shift, size = response(source)
-    near = jnp.abs(source) + size
-    # Errors are judged transition by transition against the flows that p itself carries.
-    close = jnp.max(near, axis=0) < jnp.max(out + back, axis=0)
-    current = jnp.where(close, source + shift, out - back)
-    scale = jnp.where(close, near, out + back)
-    last, _ = response(current)
-    current = current + last
-    digits = 4.0 * g.states + jnp.maximum(jnp.abs(log_out), jnp.abs(log_back))
-    error = EPS * digits * scale
-    imbalance = jnp.max(jnp.abs(divergence(g, current)), axis=0)
-    return Balance(log_p, current, error, imbalance), factors
-
-
-@balance.defjvp
-def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balance]:
-    """Implicit rule: K u = −div(dJ at fixed p), d ln p = u; exact, linear in the tangents."""
-    log_forward, log_backward = primals[:2]
-    d_forward, d_backward, _, _ = tangents
-    result, factors = _balance(g, *primals)
-    factors = jax.lax.stop_gradient(factors)
-    to, start = g.final.array, g.initial.array
-    log_p = result.log_p
-    out, back = jnp.exp(log_forward + log_p[start]), jnp.exp(log_backward + log_p[to])
-
-    def imbalance_of(u: Array) -> Array:
-        weighted = jnp.sum(jnp.exp(log_p) * u, axis=0)
-        return -divergence(g, out * u[start] - back * u[to]) + weighted
-
-    def solve(_: Any, r: Array) -> Array:
-        mean = jnp.sum(r, axis=0) / g.states
-        return respond(factors, r - mean) + mean
-
-    def solve_transposed(_: Any, c: Array) -> Array:
-        (r,) = jax.linear_transpose(functools.partial(solve, None), c)(c)
-        return r
-
-    source = divergence(g, out * d_forward - back * d_backward)
-    u = jax.lax.custom_linear_solve(imbalance_of, source, solve, solve_transposed)
-    d_current = out * (d_forward + u[start]) - back * (d_backward + u[to])
-    zero = jnp.zeros_like
-    return result, Balance(u, d_current, zero(result.error), zero(result.imbalance))
 
 
 def solve_stationary(network: "JumpNetwork") -> Solution:

@@ -140,7 +140,7 @@ def _instantaneous(batch: JumpNetwork, s: Snapshot, p: Array, unit: Array) -> Le
     where = blocks_of(batch)
     rows = jax.vmap(lambda one, q: jnp.sum(functionals(batch, g, one).values[..., 0] * q, axis=-1))(s, p)
     motion = jnp.einsum("tij,tj->ti", generator(g, s)[..., 0], p)
-    works = rows[:, where["works"]] / unit
+    works = 2 * jnp.pi / unit * jnp.einsum("tdi,ti->td", s.slopes[..., 0], p)
     energies = rows[:, where["energies"]]
     particles = rows[:, where["particle_numbers"]] if "particle_numbers" in where else jnp.zeros_like(energies)
     chemical = s.potential[..., 0] * particles
