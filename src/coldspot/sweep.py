@@ -5,7 +5,7 @@ points in Python. A point that cannot be trusted keeps its status and has NaN in
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import xarray
 
 CHUNK = 4096
-"""Points that are solved in one call of compiled code: bounds the memory."""
+"""Points that are solved in one call of compiled code, at most: bounds the memory."""
+LANES = 64
+"""Sizes of calls are multiples of this, so that sweeps of similar size share compiled code."""
 
 
 def sweep(
@@ -123,24 +125,25 @@ def solve_columns(
     """Solve the points whose parameters stand in `columns`, in chunks, on all cores; one batch axis."""
     total = len(next(iter(columns.values())))
     workers = os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
-    # Equal chunks, all cores busy, and a size that depends on little, so that few programs are compiled.
-    chunk = min(CHUNK, 1 << max(0, (max(1, total // workers) - 1).bit_length()))
+    # Equal chunks, as many for each core, in multiples of a vector's length.
+    rounds = -(-total // (CHUNK * workers))
+    chunk = -(-total // (rounds * workers * LANES)) * LANES if total > LANES else total
 
-    def pieces() -> Iterator[tuple[int, dict[str, Array]]]:
-        for start in range(0, total, chunk):
-            index = np.minimum(np.arange(start, start + chunk), total - 1)
-            yield min(chunk, total - start), {name: jnp.asarray(c[index]) for name, c in columns.items()}
+    def piece(start: int) -> dict[str, Array]:
+        index = np.minimum(np.arange(start, start + chunk), total - 1)
+        return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
-    def solve(piece: tuple[int, dict[str, Array]]) -> Solution:
-        count, point = piece
-        solution = jax.block_until_ready(solve_points(build, shared, point, tolerance))
-        return jax.tree.map(lambda leaf: np.asarray(leaf[:count]), solution)
+    def solve(start: int) -> Solution:
+        solution = jax.block_until_ready(solve_points(build, shared, piece(start), tolerance))
+        return jax.tree.map(lambda leaf: np.asarray(leaf[: total - start]), solution)
 
-    work = list(pieces())
-    first = solve(work[0])  # compiles once, before the threads ask for it
+    starts = range(0, total, chunk)
+    if len(starts) > 1:
+        # Compile once, before the threads ask for it: points that are not numbers cost next to nothing.
+        nothing = {name: jnp.full(chunk, jnp.nan) for name in columns}
+        jax.block_until_ready(solve_points(build, shared, nothing, tolerance))
     with ThreadPoolExecutor(workers) as pool:
-        rest = pool.map(solve, work[1:])
-        done = [first, *track(rest, total=len(work) - 1, label="sweep", show=progress)]
+        done = list(track(pool.map(solve, starts), total=len(starts), label="sweep", show=progress))
     return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)), *done)
 
 

@@ -50,13 +50,6 @@ def balance(
     `deviation` (transition, point) is ln of forward over backward flow in the reference distribution, whose
     logarithm (not normalised) is `reference` (state, point).
     """
-    result, _ = _balance(g, log_forward, log_backward, deviation, reference)
-    return result
-
-
-def _balance(
-    g: Graph, log_forward: Array, log_backward: Array, deviation: Array, reference: Array
-) -> tuple[Balance, Elimination]:
     to, start = g.final.array, g.initial.array
     factors = eliminate(g, log_forward, log_backward)
     log_p = factors.log_p
@@ -83,7 +76,7 @@ def _balance(
 
     current, affinity = jax.lax.cond(stiff, local, ordinary)
     imbalance = jnp.max(jnp.abs(divergence(g, current)), axis=0)
-    return Balance(log_p, current, _bound(g, current, affinity, log_out, log_back), imbalance), factors
+    return Balance(log_p, current, _bound(g, current, affinity, log_out, log_back), imbalance)
 
 
 def _net(log_out: Array, log_back: Array, change: Array) -> Array:
@@ -118,8 +111,8 @@ def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balanc
     """Implicit rule: K u = −div(dJ at fixed p), d ln p = u; exact, linear in the tangents."""
     log_forward, log_backward = primals[:2]
     d_forward, d_backward, _, _ = tangents
-    result, factors = _balance(g, *primals)
-    factors = jax.lax.stop_gradient(factors)
+    result = balance(g, *primals)
+    factors = jax.lax.stop_gradient(eliminate(g, log_forward, log_backward))
     to, start = g.final.array, g.initial.array
     log_p = result.log_p
     out, back = jnp.exp(log_forward + log_p[start]), jnp.exp(log_backward + log_p[to])
