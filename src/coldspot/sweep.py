@@ -135,12 +135,12 @@ def solve_columns(
 
     def solve(start: int) -> Solution:
         solution = jax.block_until_ready(solve_points(build, shared, piece(start), tolerance))
-        return jax.tree.map(lambda leaf: np.asarray(leaf[: total - start]), solution)
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: total - start], solution)
 
     starts = range(0, total, chunk)
     if len(starts) > 1:
         # Compile once, before the threads ask for it: points that are not numbers cost next to nothing.
-        nothing = {name: jnp.full(chunk, jnp.nan) for name in columns}
+        nothing = {name: jnp.full((chunk, *np.shape(c)[1:]), jnp.nan) for name, c in columns.items()}
         jax.block_until_ready(solve_points(build, shared, nothing, tolerance))
     with ThreadPoolExecutor(workers) as pool:
         done = list(track(pool.map(solve, starts), total=len(starts), label="sweep", show=progress))

@@ -58,13 +58,13 @@ def _divide(
 ) -> Float[Array, "row column point"]:
     """pivot⁻¹·right by Gauss–Jordan without pivoting."""
     n = pivot.shape[0]
-    index = jnp.arange(n)[:, None, None]
 
     def clear(k: Array, table: Array) -> Array:
         row = jax.lax.dynamic_index_in_dim(table, k, 0, keepdims=False)
         row = row / jax.lax.dynamic_index_in_dim(row, k, 0, keepdims=True)
         column = jax.lax.dynamic_index_in_dim(table, k, 1, keepdims=True)
-        return jnp.where(index == k, row[None], table - column * row[None])
+        # Written in place: with `where` the compiler computes each step again for every entry of the next.
+        return jax.lax.dynamic_update_index_in_dim(table - column * row, row, k, 0)
 
     table = jnp.concatenate([pivot, right], axis=1)
     return jax.lax.fori_loop(0, n, clear, table, unroll=n <= 4)[:, n:]

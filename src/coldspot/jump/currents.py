@@ -1,13 +1,10 @@
 """Net currents of the stationary state, to full relative accuracy where the affinities allow it.
 
-A net current is the difference of a forward and a backward flow, and would lose its digits near equilibrium
-or where fast transitions stand beside slow ones. So it is written F·(1−e^{−A}) with the affinity A of a distribution
-that is p up to rounding but whose affinities are *defined* without cancellation: a reference with known affinities
-times the exponential of offsets. What rounding leaves of the imbalance at the states is removed by the linear
-response of the distribution.
-
-The reference is the equilibrium of `Snapshot.deviation`; or, where rates of other baths are fast, local equilibrium
-along a spanning tree of the strongest flows (`tree`), whose currents then follow from the others by Kirchhoff's law.
+A net current is the difference of a forward and a backward flow, and would lose its digits near equilibrium. So it is
+written F·(1−e^{−A}) with the affinity A of a distribution that is p up to rounding but whose affinities are *defined*
+without cancellation: the equilibrium of `Snapshot.deviation` times the exponential of shifts. What rounding leaves of
+the imbalance at the states is removed by the linear response of the distribution. Where flows of very different
+size meet, `division` takes over.
 """
 
 import functools
@@ -15,17 +12,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from .elimination import Elimination, eliminate, respond
+from .division import EPS, divide, net
+from .elimination import eliminate, respond
 from .graph import Graph, divergence
-from .tree import close, grow
 
-EPS = float(np.finfo(np.float64).eps)
-STIFF = 5.0
-"""Span ln(F_max/F_min) of the flows beyond which the reference follows the strongest ones."""
+GOOD = 1e-12
+"""Error bound, relative to a point's largest net current, up to which one linear response will do; see `division`."""
+BLOCK = 64
+"""Points that `division` works on together, to bound the memory of its intermediate results."""
 
 
 class Balance(NamedTuple):
@@ -53,57 +50,54 @@ def balance(
     to, start = g.final.array, g.initial.array
     factors = eliminate(g, log_forward, log_backward)
     log_p = factors.log_p
-    log_out, log_back = log_forward + log_p[start], log_backward + log_p[to]
-    flow = jnp.maximum(log_out, log_back)
-    # Transitions of the first bath have deviation zero; others as fast as these need a reference of their own.
-    stiff = jnp.any(jnp.max(jnp.where(deviation == 0, -jnp.inf, flow), axis=0) - jnp.min(flow, axis=0) > STIFF)
-
-    # Differences of offsets come first: they are small where deviations are.
-    def ordinary() -> tuple[Array, Array]:
-        offset = log_p - reference
-        change = deviation + (offset[start] - offset[to])
-        current = _with_response(g, factors, log_out, log_back, _net(log_out, log_back, change))
-        return current, jnp.abs(deviation) + jnp.abs(offset[start] - offset[to])
-
-    def local() -> tuple[Array, Array]:
-        tree = grow(g, flow, deviation)
-        rest = jnp.where(tree.chord, deviation + (tree.level[start] - tree.level[to]), 0.0)
-        offset = log_p - reference - tree.level
-        change = rest + (offset[start] - offset[to])
-        current = _with_response(g, factors, log_out, log_back, _net(log_out, log_back, change))
-        size = jnp.abs(deviation) + jnp.abs(tree.level[start]) + jnp.abs(tree.level[to])
-        return close(g, tree, current), jnp.where(tree.chord, size, 0.0)
-
-    current, affinity = jax.lax.cond(stiff, local, ordinary)
-    imbalance = jnp.max(jnp.abs(divergence(g, current)), axis=0)
-    return Balance(log_p, current, _bound(g, current, affinity, log_out, log_back), imbalance)
-
-
-def _net(log_out: Array, log_back: Array, change: Array) -> Array:
-    """Net flow whose ratio of forward to backward is e^change, to the relative accuracy of `change`."""
-    ahead = change > 0
-    return jnp.where(
-        ahead, -jnp.exp(log_out) * jnp.expm1(-jnp.abs(change)), jnp.exp(log_back) * jnp.expm1(-jnp.abs(change))
-    )
-
-
-def _with_response(g: Graph, factors: Elimination, log_out: Array, log_back: Array, current: Array) -> Array:
-    """Currents of the stationary state, from those of a distribution that is p up to rounding."""
+    log_out, log_back = log_forward + log_p[start] - factors.scale, log_backward + log_p[to] - factors.scale
+    shift = log_p - reference - (log_p - reference)[:1]
+    # What rounding leaves of ln p; differences that small are not known, and set to zero rather than to noise.
+    noise = 16 * EPS * (g.states + jnp.max(jnp.abs(log_p) + jnp.abs(reference), axis=0))
+    shift = jnp.where(jnp.abs(shift) > noise, shift, 0.0)
+    # The difference of shifts comes first: it is small where deviations are.
+    drop = shift[start] - shift[to]
+    current = net(log_out, log_back, deviation + drop)
     u = respond(factors, divergence(g, current))
-    return current + jnp.exp(log_out) * u[g.initial.array] - jnp.exp(log_back) * u[g.final.array]
+    out, back = jnp.exp(log_out) * u[start], jnp.exp(log_back) * u[to]
+    affinity = jnp.abs(deviation) + jnp.abs(drop)
+    error = _bound(g, current, affinity, log_out, log_back, jnp.abs(out) + jnp.abs(back))
+    current = current + out - back
+    # The response is rounding itself, unless rounding has leaked from strongly to weakly connected states.
+    leak = jnp.max(jnp.abs(u), axis=0)
+    error = jnp.where(leak <= 4 * noise, error + leak * jnp.abs(current), jnp.inf)
+    unit = jnp.exp(factors.scale)
+    current, error = _refine(g, current * unit, error * unit, log_forward, log_backward, deviation, log_p)
+    return Balance(log_p, current, error, jnp.max(jnp.abs(divergence(g, current)), axis=0))
 
 
-def _bound(g: Graph, current: Array, affinity: Array, log_out: Array, log_back: Array) -> Array:
-    """Error bound of the net currents, from the rounding of the affinities and of the rates.
+def _bound(g: Graph, current: Array, affinity: Array, log_out: Array, log_back: Array, response: Array) -> Array:
+    """Error bound of the net currents, from the rounding of the affinities, of the rates and of the response.
 
     A defect δ in one transition's current shifts potentials by at most δ over its flow, so another transition
     feels no more than δ, and no more than its own flow times that shift.
     """
-    digits = EPS * (4.0 * g.states + jnp.maximum(jnp.abs(log_out), jnp.abs(log_back)))
+    digits = EPS * (16.0 * g.states + 4 * jnp.maximum(jnp.abs(log_out), jnp.abs(log_back)))
     flow = jnp.exp(jnp.maximum(log_out, log_back))
-    own = EPS * 4 * affinity
+    own = EPS * 16 * affinity
     felt = jnp.minimum(jnp.sum(own * flow, axis=0), flow * jnp.sum(own, axis=0))
-    return digits * jnp.abs(current) + own * flow + felt
+    return digits * (jnp.abs(current) + response) + own * flow + felt
+
+
+def _refine(g: Graph, current: Array, error: Array, *problem: Array) -> tuple[Array, Array]:
+    """Solve the points whose error is not small beside their largest current anew, by `division`, in blocks."""
+    points = current.shape[-1]
+    size = min(BLOCK, points)
+    poor = ~(jnp.max(error, axis=0) <= GOOD * jnp.max(jnp.abs(current), axis=0))
+    order = jnp.argsort(~poor, stable=True)
+
+    def block(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        at = jax.lax.dynamic_slice(order, (jnp.minimum(k * size, points - size),), (size,))
+        better = divide(g, *(x[:, at] for x in problem))
+        keep = poor[at] & ~(jnp.max(better[1], axis=0) > jnp.max(error[:, at], axis=0))
+        return tuple(x.at[:, at].set(jnp.where(keep, new, x[:, at])) for x, new in zip(state, better, strict=True))  # type: ignore[return-value]
+
+    return jax.lax.fori_loop(0, (jnp.sum(poor) + size - 1) // size, block, (current, error))
 
 
 @balance.defjvp
@@ -115,7 +109,8 @@ def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balanc
     factors = jax.lax.stop_gradient(eliminate(g, log_forward, log_backward))
     to, start = g.final.array, g.initial.array
     log_p = result.log_p
-    out, back = jnp.exp(log_forward + log_p[start]), jnp.exp(log_backward + log_p[to])
+    out = jnp.exp(log_forward + log_p[start] - factors.scale)
+    back = jnp.exp(log_backward + log_p[to] - factors.scale)
 
     def imbalance_of(u: Array) -> Array:
         weighted = jnp.sum(jnp.exp(log_p) * u, axis=0)
@@ -133,4 +128,4 @@ def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balanc
     u = jax.lax.custom_linear_solve(imbalance_of, source, solve, solve_transposed)
     d_current = out * (d_forward + u[start]) - back * (d_backward + u[to])
     zero = jnp.zeros_like
-    return result, Balance(u, d_current, zero(result.error), zero(result.imbalance))
+    return result, Balance(u, d_current * jnp.exp(factors.scale), zero(result.error), zero(result.imbalance))

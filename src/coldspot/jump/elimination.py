@@ -22,7 +22,7 @@ SPAN = 600.0
 
 
 class Elimination(NamedTuple):
-    """Factors of the balanced flows K_ij = w_ij p_j (off-diagonal).
+    """Factors of the balanced flows K_ij = w_ij p_j (off-diagonal), in units of e^scale (point), the largest.
 
     `p`, `log_p` (state, point); `leave` (i, k, point): probability that what leaves k enters i < k; `come`
     (k, j, point): share of k's inflow that comes from j < k; `flow` (k, point): flow through k when it is removed.
@@ -34,6 +34,7 @@ class Elimination(NamedTuple):
     leave: Float[Array, "state state point"]
     come: Float[Array, "state state point"]
     flow: Float[Array, "state point"]
+    scale: Float[Array, " point"]
 
 
 def eliminate(
@@ -105,7 +106,9 @@ def _linear(rates: Array, high: Array) -> Elimination:
     leave, come, total = _factors(rates)
     p = _unfold(come)
     ratio = jnp.where(_lower(p.shape[0]), p[None, :] / p[:, None], 0.0)
-    return Elimination(p, jnp.log(p), leave, come * ratio, total * p * jnp.exp(high))
+    flow = total * p
+    top = jnp.max(flow[1:], axis=0)
+    return Elimination(p, jnp.log(p), leave, come * ratio, flow / top, high + jnp.log(top))
 
 
 def _logarithmic(log_rates: Array) -> Elimination:
@@ -118,26 +121,27 @@ def _logarithmic(log_rates: Array) -> Elimination:
         below = index < k
         out = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 1, keepdims=False), none)
         into = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 0, keepdims=False), none)
-        return jnp.logaddexp(w, (out - _log_sum(out))[:, None] + into[None, :])
+        return jnp.logaddexp(w, (out - log_sum(out))[:, None] + into[None, :])
 
     w = jax.lax.fori_loop(0, n - 1, remove, log_rates)
     lower = _lower(n)
     exits = jnp.where(jnp.swapaxes(lower, 0, 1), w, none)
-    total = _log_sum(exits).at[0].set(0.0)
+    total = log_sum(exits).at[0].set(0.0)
     come = jnp.where(lower, w - total[:, None], none)
 
     def add(k: Array, log_p: Array) -> Array:
         row = jax.lax.dynamic_index_in_dim(come, k, 0, keepdims=False)
-        return jax.lax.dynamic_update_index_in_dim(log_p, _log_sum(row + log_p), k, 0)
+        return jax.lax.dynamic_update_index_in_dim(log_p, log_sum(row + log_p), k, 0)
 
     log_p = jnp.full(come.shape[1:], none).at[0].set(0.0)
     log_p = jax.lax.fori_loop(1, n, add, log_p)
-    log_p = log_p - _log_sum(log_p)
+    log_p = log_p - log_sum(log_p)
     come = jnp.where(lower, jnp.exp(come + log_p[None, :] - log_p[:, None]), 0.0)
-    return Elimination(jnp.exp(log_p), log_p, jnp.exp(exits - total), come, jnp.exp(total + log_p))
+    scale = jnp.max((total + log_p)[1:], axis=0)
+    return Elimination(jnp.exp(log_p), log_p, jnp.exp(exits - total), come, jnp.exp(total + log_p - scale), scale)
 
 
-def _log_sum(x: Array) -> Array:
+def log_sum(x: Array) -> Array:
     """ln Σ eˣ over the first axis, −inf where nothing is there."""
     top = jnp.max(x, axis=0)
     safe = jnp.where(jnp.isfinite(top), top, 0.0)
@@ -147,7 +151,8 @@ def _log_sum(x: Array) -> Array:
 def respond(factors: Elimination, source: Float[Array, "state point"]) -> Float[Array, "state point"]:
     """Relative change u of the distribution under sources: Σ_j K_ij u_j − (Σ_j K_ji) u_i = −source_i.
 
-    `source` (state, point) must sum to zero; the answer has Σ_i p_i u_i = 0. Linear in `source`.
+    `source` (state, point), in the units of the flows, must sum to zero; the answer has Σ_i p_i u_i = 0. Linear in
+    `source`. States whose flow is below the smallest number beside the largest flow have no sources either.
     """
     n = source.shape[0]
 
@@ -157,11 +162,13 @@ def respond(factors: Elimination, source: Float[Array, "state point"]) -> Float[
         return r + column * jax.lax.dynamic_index_in_dim(r, k, 0, keepdims=False)
 
     r = jax.lax.fori_loop(0, n - 1, push, source, unroll=n <= 4)
+    alive = factors.flow > 0
+    own = jnp.where(alive, r / jnp.where(alive, factors.flow, 1.0), 0.0)
 
     def pull(k: Array, u: Array) -> Array:
         row = jax.lax.dynamic_index_in_dim(factors.come, k, 0, keepdims=False)
-        own = jax.lax.dynamic_index_in_dim(r / factors.flow, k, 0, keepdims=False)
-        return jax.lax.dynamic_update_index_in_dim(u, jnp.sum(row * u, axis=0) + own, k, 0)
+        value = jnp.sum(row * u, axis=0) + jax.lax.dynamic_index_in_dim(own, k, 0, keepdims=False)
+        return jax.lax.dynamic_update_index_in_dim(u, value, k, 0)
 
     u = jax.lax.fori_loop(1, n, pull, jnp.zeros_like(source), unroll=n <= 4)
     return u - jnp.sum(factors.p * u, axis=0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -70,10 +71,37 @@ class Graph(NamedTuple):
     states: int
 
 
+def ranked(place: np.ndarray, values: np.ndarray, rows: int, fill: int) -> np.ndarray:
+    """Table (rank, place) of the values that share a place, filled up with `fill`."""
+    count = np.bincount(place, minlength=rows)
+    order = np.argsort(place, kind="stable")
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
+    table = np.full((int(count.max()), rows), fill)
+    table[rank, place[order]] = values[order]
+    return table
+
+
 def divergence(g: Graph, currents: Float[Array, "transition point"]) -> Float[Array, "state point"]:
-    """Net inflow (state, point) of currents (transition, point)."""
+    """Net inflow of currents, to full relative accuracy: what large ones leave of each other is not lost.
+
+    Sums over a group of states then telescope, so that rounding does not leak from strongly to weakly connected groups.
+    """
+    edges = currents.shape[0]
+    moves = np.flatnonzero(g.final.array != g.initial.array)
+    place = np.concatenate([g.final.array[moves], g.initial.array[moves]])
+    table = ranked(place, np.concatenate([moves, moves + edges]), g.states, 2 * edges)
+    signed = jnp.concatenate([currents, -currents, jnp.zeros((1, *currents.shape[1:]))])
+
+    def add(state: tuple[Array, Array], line: Array) -> tuple[tuple[Array, Array], None]:
+        total, lost = state
+        term = signed[line]
+        new = total + term
+        part = new - total
+        return (new, lost + ((total - (new - part)) + (term - part))), None
+
     zero = jnp.zeros((g.states, *currents.shape[1:]))
-    return zero.at[g.final.array].add(currents).at[g.initial.array].add(-currents)
+    (total, lost), _ = jax.lax.scan(add, (zero, zero), jnp.asarray(table), unroll=min(4, len(table)))
+    return total + lost
 
 
 def matrix(
@@ -93,12 +121,8 @@ def matrix(
     column = np.concatenate([start[moves], to[moves]])
     values = jnp.concatenate([forward[moves], backward[moves]])
     pairs, place = np.unique(row * g.states + column, return_inverse=True)
-    count = np.bincount(place)
     # Row m of the table names the m-th parallel transition of each pair of states, or the empty entry at the end.
-    order = np.argsort(place, kind="stable")
-    rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-    table = np.full((count.max(), len(pairs)), len(values))
-    table[rank, place[order]] = order
+    table = ranked(place, np.arange(len(place)), len(pairs), len(place))
     empty = jnp.full((1, *values.shape[1:]), nothing)
     padded = jnp.concatenate([values, empty])
     total = padded[table[0]]

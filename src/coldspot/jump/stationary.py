@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..ledger import Ledger, Named, Solution, Status
-from .currents import balance
+from .currents import EPS, balance
 from .graph import Snapshot
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
     s = snapshots(network, jnp.zeros(points))
     result = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference)
     ledger = book(network, s, result.current)
-    error = book(network, s, result.error, absolute=True)
+    error = bound(network, s, result.current, result.error)
     # σ once more, from the jump process itself (Schnakenberg), as a check of the ledger.
     affinity = -s.exponent + result.log_p[g.initial.array] - result.log_p[g.final.array]
     schnakenberg = jnp.sum(result.current * affinity, axis=0)
@@ -50,17 +50,28 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
     )
 
 
-def book(network: "JumpNetwork", s: Snapshot, current: Array, *, absolute: bool = False) -> Ledger:
-    """The ledger of net currents (transition, point): per bath, what its own channels exchange; batch first.
+def book(network: "JumpNetwork", s: Snapshot, current: Array) -> Ledger:
+    """The ledger of net currents (transition, point): per bath, what its own channels exchange; batch first."""
+    particles = jnp.sum(s.particles * current, axis=1)
+    heat = jnp.sum((s.energy - s.potential[:, None] * s.particles) * current, axis=1)
+    return _ledger(network, s, jnp.sum(s.energy * current, axis=1), particles, s.potential * particles, heat)
 
-    With `absolute` the sizes add up, for error bounds.
-    """
-    size = jnp.abs if absolute else lambda x: x
-    energies = jnp.sum(size(s.energy) * current, axis=1)
-    particles = jnp.sum(size(s.particles) * current, axis=1)
-    chemical = size(s.potential) * particles
-    heat = jnp.sum(size(s.energy - s.potential[:, None] * s.particles) * current, axis=1)
-    points = current.shape[-1]
+
+def bound(network: "JumpNetwork", s: Snapshot, current: Array, error: Array) -> Ledger:
+    """Error bounds of the ledger, from those of the currents and from the rounding of products and sums."""
+    error = error + EPS * current.shape[0] * jnp.abs(current)
+    particles = jnp.sum(jnp.abs(s.particles) * error, axis=1)
+    amount = s.potential[:, None] * s.particles
+    rounding = 2 * EPS * (jnp.abs(s.energy) + jnp.abs(amount)) * jnp.abs(current)
+    heat = jnp.sum(jnp.abs(s.energy - amount) * error + rounding, axis=1)
+    energies = jnp.sum(jnp.abs(s.energy) * error, axis=1)
+    return _ledger(network, s, energies, particles, jnp.abs(s.potential) * particles, heat)
+
+
+def _ledger(
+    network: "JumpNetwork", s: Snapshot, energies: Array, particles: Array, chemical: Array, heat: Array
+) -> Ledger:
+    points = energies.shape[-1]
     return Ledger(
         baths=tuple(network.baths),
         drives=tuple(network.drives),

@@ -1,0 +1,331 @@
+"""Marathe, Jayannavar and Dhar: two driven Ising spins that pump heat, or work as an engine.
+
+The paper's signs are coldspot's: q_L, q_R are absorbed from the baths, ẇ is work done on the spins.
+Energies are in units of J, rates as in the paper (r = 0.5, k_B = 1).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import figures as style
+from ..baths import HeatBath
+from ..dynamics import TOLERANCE, steady_state
+from ..jump.transient import evolve
+from ..machines import SpinPair
+from ..sweep import sweep
+from .base import Figure, Number, Paper, holds, none_of
+from .crossings import crossings, only
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    from matplotlib.axes import Axes
+    from xarray import Dataset
+
+PHASES = 961
+"""Phases from 0 to 2π; 0.7π is one of them. Every sweep has about as many points, so that one program serves all."""
+PERIODS, STEPS = 5, 240
+"""Length of Fig. 3 in periods, and steps per period."""
+ENGINE = {"left_temperature": 1.0, "right_temperature": 0.1, "period": 190.0}
+PUMP = {"left_temperature": 0.5, "right_temperature": 0.499, "period": 225.0}
+
+UNITS = {"phase": "rad", "left_temperature": "E/k_B", "right_temperature": "E/k_B", "period": "hbar/E"}
+MEANINGS = {
+    "phase": "phase difference φ of the fields",
+    "left_temperature": "temperature T_L of the left bath",
+    "right_temperature": "temperature T_R of the right bath",
+    "period": "period τ of the fields",
+}
+CURVES = {"q_L": r"$\dot q_L$", "q_R": r"$\dot q_R$", "w": r"$\dot w$"}
+
+
+# --------------------------------------------------------------------------- data
+
+
+def build(phase: Any, left_temperature: Any, right_temperature: Any, period: Any) -> SpinPair:
+    """The paper's pair of spins: J = 1, r = 0.5, h_0 = 0.25."""
+    return SpinPair(phase=phase, period=period, left=HeatBath(left_temperature), right=HeatBath(right_temperature))
+
+
+def curves(**parameters: Any) -> "Dataset":
+    """A sweep of the pair over lists among the four parameters (the last one along the curves), with q_L, q_R and w."""
+    lists = {name: np.atleast_1d(values) for name, values in parameters.items()}
+    data = sweep(build, lists, progress=False)
+    data = data.squeeze([name for name, values in lists.items() if values.size == 1])
+    quantities = {
+        "q_L": (data.heat.sel(bath="left"), "heat absorbed from the left bath, period average"),
+        "q_R": (data.heat.sel(bath="right"), "heat absorbed from the right bath, period average"),
+        "w": (data.work.sum("drive"), "work done on the spins, period average"),
+    }
+    for name, (values, meaning) in quantities.items():
+        data[name] = values.drop_vars("bath", errors="ignore").assign_attrs(units="E**2/hbar", long_name=meaning)
+    for name in UNITS:
+        data[name] = data[name].assign_attrs(units=UNITS[name], long_name=MEANINGS[name])
+    return data
+
+
+def numbers() -> Iterator[Number]:
+    def rows(what: str, printed: float | None, independent: float, digit: float, computed: Any) -> Iterator[Number]:
+        """Beside the paper's own numerics within 0.5 %, and beside an independent calculation within its last digit."""
+        if printed is not None:
+            yield Number(what, printed, float(computed), 0.005 * abs(printed))
+        yield Number(f"{what} (independent calculation)", independent, float(computed), digit / 2)
+
+    undriven = steady_state(SpinPair(amplitude=0.0, left=HeatBath(0.5), right=HeatBath(0.499)))
+    yield from rows("q_L without driving, T_R = 0.499", 1.41e-4, 1.41039e-4, 1e-9, undriven.heat["left"])
+    yield from rows("q_R without driving, T_R = 0.499", -1.41e-4, -1.41039e-4, 1e-9, undriven.heat["right"])
+    pump = steady_state(build(phase=2.2, **PUMP))
+    yield from rows("q_R of the refrigerator, φ = 2.2", 3.674e-4, 3.6732e-4, 1e-8, pump.heat["right"])
+    yield from rows("q_L of the refrigerator, φ = 2.2", -1.025e-3, -1.02434e-3, 1e-8, pump.heat["left"])
+    engine = steady_state(build(phase=0.7 * math.pi, **ENGINE))
+    yield from rows("efficiency of the engine, φ = 0.7π", 1.75e-2, 1.75603e-2, 1e-7, engine.efficiency)
+    yield from rows("q_L of the engine, φ = 0.7π", None, 5.16937e-2, 1e-7, engine.heat["left"])
+
+
+# --------------------------------------------------------------------------- figures 1 and 2: against the phase
+
+
+def compute_1() -> "Dataset":
+    return curves(
+        right_temperature=[0.5, 0.499],
+        left_temperature=0.5,
+        period=225.0,
+        phase=np.linspace(0, 2 * math.pi, (PHASES + 1) // 2),
+    )
+
+
+def check_1(data: "Dataset") -> Iterator[Number]:
+    equal, colder = data.isel(right_temperature=0), data.isel(right_temperature=1)
+    fixed = {name: float(equal[name]) for name in UNITS if name != "phase"}
+
+    def imbalance(phase: np.ndarray) -> np.ndarray:
+        other = curves(**fixed, phase=phase)
+        return (other.q_L - other.q_R).values
+
+    # At φ = 0 and 2π both baths are equal as well: these points are left out.
+    inside = equal.isel(phase=slice(1, -1))
+    found = crossings(imbalance, inside.phase.values, (inside.q_L - inside.q_R).values, PHASES)
+    yield Number(
+        "phase where both baths receive the same heat (π, from the symmetry of eqs. 1–3)",
+        math.pi,
+        only(found, 0, 1),
+        1e-8,
+    )
+    swapped = float(abs(equal.q_L.values - equal.q_R.values[::-1]).max())
+    scale = float(abs(equal.q_L).max())
+    yield Number("largest q_L(φ) − q_R(−φ) at equal temperatures (baths swap)", 0.0, swapped, 2 * TOLERANCE * scale)
+    yield holds(
+        "at some phases q_L and q_R < 0 < w: the work is dissipated",
+        ((equal.q_L < 0) & (equal.q_R < 0) & (equal.w > 0)).any(),
+    )
+    yield holds(
+        "at some phases heat flows from left to right, q_L > 0 > q_R", ((equal.q_L > 0) & (equal.q_R < 0)).any()
+    )
+    yield holds("at other phases from right to left, q_R > 0 > q_L", ((equal.q_R > 0) & (equal.q_L < 0)).any())
+    yield holds(
+        "inset: at some phases heat leaves the colder bath, q_R > 0 > q_L", ((colder.q_R > 0) & (colder.q_L < 0)).any()
+    )
+    yield none_of("points with w < 0 at equal temperatures (second law)", equal.w < 0)
+
+
+def compute_2() -> "Dataset":
+    return curves(**ENGINE, phase=np.linspace(0, 2 * math.pi, PHASES))
+
+
+def check_2(data: "Dataset") -> Iterator[Number]:
+    chosen = data.sel(phase=0.7 * math.pi, method="nearest")
+    efficiency = float(-chosen.w / chosen.q_L)
+    yield Number("efficiency −w/q_L read off at φ = 0.7π", 1.75e-2, efficiency, 0.005 * 1.75e-2)
+    yield Number("q_L read off at φ = 0.7π (independent calculation)", 5.16937e-2, float(chosen.q_L), 5e-8)
+    engine = data.regime == "engine"
+    yield holds("at some phases w < 0: an engine", engine.any())
+    yield none_of("points where heat does not flow from the hot to the cold bath", ~((data.q_L > 0) & (data.q_R < 0)))
+    bound = 1 - data.right_temperature / data.left_temperature
+    yield none_of("engine points above the Carnot efficiency", engine & ~(data.efficiency <= bound))
+
+
+def _draw_rates(axes: "Axes", data: "Dataset", names: tuple[str, ...] = tuple(CURVES)) -> None:
+    for k, name in enumerate(CURVES):
+        if name in names:
+            axes.plot(data.phase, data[name], label=CURVES[name], color=style.COLOURS[k], linestyle=style.DASHES[k])
+    axes.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="-", zorder=0)
+    axes.set_xlim(0, 2 * math.pi)
+    axes.set_xticks(np.linspace(0, 2 * math.pi, 5), ["0", "π/2", "π", "3π/2", "2π"])
+
+
+def draw_1(data: "Dataset") -> "matplotlib.figure.Figure":
+    figure = style.new_figure(6.0, 4.4)
+    axes = figure.subplots()
+    equal, colder = data.isel(right_temperature=0), data.isel(right_temperature=1)
+    _draw_rates(axes, equal)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 1.05 * (high - low), high)  # room for the inset
+    axes.set_yticks([-2e-3, -1e-3, 0, 1e-3, 2e-3])
+    axes.set(xlabel=r"phase difference  $\phi$", ylabel="energy per time")
+    axes.yaxis.set_label_coords(-0.08, 0.74)
+    axes.legend(loc="upper center", ncols=3)
+    inset = axes.inset_axes((0.12, 0.08, 0.76, 0.38))
+    _draw_rates(inset, colder)
+    inset.text(0.5, 0.95, "$T_R = 0.499$", transform=inset.transAxes, ha="center", va="top", fontsize=9)
+    inset.tick_params(labelsize=8)
+    inset.yaxis.get_offset_text().set_fontsize(8)
+    return figure
+
+
+def draw_2(data: "Dataset") -> "matplotlib.figure.Figure":
+    figure = style.new_figure(6.0, 4.4)
+    axes = figure.subplots()
+    _draw_rates(axes, data)
+    axes.set(xlabel=r"phase difference  $\phi$", ylabel="energy per time")
+    axes.legend(loc="center", bbox_to_anchor=(0.5, 0.7), ncols=3)
+    inset = axes.inset_axes((0.3, 0.19, 0.4, 0.24))
+    _draw_rates(inset, data, ("w",))
+    inset.tick_params(labelsize=8)
+    inset.yaxis.get_offset_text().set_fontsize(8)
+    engine = data.phase.values[(data.regime == "engine").values]
+    for panel in (axes, inset):
+        panel.axvspan(engine.min(), engine.max(), color=style.TINTS["engine"], linewidth=0, zorder=-1)
+    axes.text(
+        engine.mean(), 0.97, "engine", transform=axes.get_xaxis_transform(), color=style.GREY, ha="center", va="top"
+    )
+    axes.margins(y=0.1)
+    return figure
+
+
+# --------------------------------------------------------------------------- figure 3: in time
+
+
+def _in_time(name: str, machine: SpinPair) -> "Dataset":
+    """Instantaneous rates from P(++) = 1, against time in periods."""
+    import xarray as xr
+
+    cycles = np.linspace(0, PERIODS, PERIODS * STEPS + 1)
+    moved = evolve(machine, 0, cycles * float(machine.period))
+    rates = {
+        "Q_L": (moved.heat["left"], "heat absorbed from the left bath"),
+        "Q_R": (moved.heat["right"], "heat absorbed from the right bath"),
+        "W": (moved.work.array.sum(-1), "work done on the spins"),
+        "storage": (moved.ledger.storage, "change of the spins' energy"),
+    }
+    data = xr.Dataset(
+        {
+            what: ("cycle", np.asarray(values), {"units": "E**2/hbar", "long_name": f"{meaning}, instantaneous rate"})
+            for what, (values, meaning) in rates.items()
+        },
+        coords={"cycle": ("cycle", cycles, {"units": "1", "long_name": "time in periods, t/τ"}), "case": name},
+    )
+    for what, value in zip(
+        UNITS, (machine.phase, machine.left.temperature, machine.right.temperature, machine.period), strict=True
+    ):
+        data[what] = ((), float(value), {"units": UNITS[what], "long_name": MEANINGS[what]})
+    return data.set_coords(list(UNITS))
+
+
+def compute_3() -> "Dataset":
+    import xarray as xr
+
+    cases = {"pump": PUMP, "engine": ENGINE}
+    data = xr.concat(
+        [_in_time(name, build(phase=2.2, **case)) for name, case in cases.items()],
+        "case",
+        coords="different",
+        compat="equals",
+    )
+    conventions = "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy"
+    return data.assign_attrs(machine="spin-pair", conventions=conventions, created_by="coldspot")
+
+
+def check_3(data: "Dataset") -> Iterator[Number]:
+    start = data.sel(case="pump").isel(cycle=0)
+    for side, field in (("L", 0.25), ("R", 0.25 * math.cos(float(start.phase)))):
+        t = float(start["left_temperature" if side == "L" else "right_temperature"])
+        rate = 0.5 * (1 - math.tanh(1 / t)) * (1 - math.tanh(field / t)) * 2 * (1 + field)
+        yield Number(f"pump: Q_{side} at t = 0 (from eq. 3)", rate, float(start[f"Q_{side}"]), 1e-14)
+    last = data.isel(cycle=slice(-STEPS, None))
+    means = last[["Q_L", "Q_R", "W"]].mean("cycle")
+    pump, engine = means.sel(case="pump"), means.sel(case="engine")
+    yield Number("pump: mean of Q_R over the last period", 3.674e-4, float(pump.Q_R), 0.005 * 3.674e-4)
+    yield Number("pump: mean of Q_L over the last period", -1.025e-3, float(pump.Q_L), 0.005 * 1.025e-3)
+    yield holds("engine: mean work over the last period is negative", engine.W < 0)
+    before = data.isel(cycle=slice(-2 * STEPS, -STEPS))
+    repeats = max(float(abs(last[name].values - before[name].values).max()) for name in ("Q_L", "Q_R", "W"))
+    yield Number("largest change of a rate from one period to the next, at the end", 0.0, repeats, 10 * TOLERANCE)
+    balance = data.Q_L + data.Q_R + data.W - data.storage
+    yield Number("largest imbalance dU/dt − Q_L − Q_R − W", 0.0, float(abs(balance).max()), 1e-13)
+
+
+def draw_3(data: "Dataset") -> "matplotlib.figure.Figure":
+    figure = style.new_figure(6.4, 4.6)
+    axes = figure.subplots()
+    labels = {"Q_L": r"$\dot Q_L$", "Q_R": r"$\dot Q_R$", "W": r"$\dot W$"}
+    inset = axes.inset_axes((0.14, 0.54, 0.83, 0.42))
+    for case, panel in (("pump", axes), ("engine", inset)):
+        for name, label in labels.items():
+            panel.plot(data.cycle, data[name].sel(case=case), label=label, linewidth=1.3)
+        panel.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="-", zorder=0)
+        panel.set_xlim(0, PERIODS)
+    axes.set(xlabel=r"time  $t/\tau$", ylabel="energy per time", ylim=(-0.0065, 0.0155))
+    axes.set_yticks([-0.004, -0.002, 0.0, 0.002, 0.004, 0.006])
+    axes.yaxis.set_label_coords(-0.09, 0.29)
+    axes.legend(loc="lower right", ncols=3)
+    inset.set_ylim(-0.15, 0.19)
+    inset.text(0.5, 0.95, "engine", transform=inset.transAxes, ha="center", va="top", fontsize=9)
+    inset.tick_params(labelsize=8)
+    return figure
+
+
+# --------------------------------------------------------------------------- the paper
+
+PAPER = Paper(
+    name="two-classical-pumps",
+    title="Two simple models of classical heat pumps",
+    authors="Rahul Marathe, A. M. Jayannavar and Abhishek Dhar",
+    summary=(
+        "Two coupled Ising spins, each in contact with its own heat bath and in its own periodic field, exchange heat "
+        "with the baths as the phase difference φ of the fields dictates: heat can be moved either way between equal "
+        "temperatures, out of the colder bath (a refrigerator), or be turned into work (an engine). H = −Jσ_1σ_2 − "
+        "h_L(t)σ_1 − h_R(t)σ_2 with h_L = h_0 cos(2πt/τ), h_R = h_0 cos(2πt/τ + φ), J = 1, r = 0.5 and h_0 = 0.25. Of "
+        "the paper's two models this is the first; its Fig. 4 belongs to the other one."
+    ),
+    check=numbers,
+    figures=(
+        Figure(
+            "1",
+            "Heat pumped between baths at one temperature",
+            "Period averages of the heats absorbed from the baths and of the work against the phase difference φ of "
+            "the fields; inset: the right bath slightly colder. All parameters are printed: T_L = T_R = 0.5 (inset: "
+            "T_R = 0.499), h_0 = 0.25, τ = 225.",
+            "The two heats are mirror images about φ = π; each is positive over some range of phases. The work is "
+            "positive.",
+            compute_1,
+            draw_1,
+            check_1,
+        ),
+        Figure(
+            "2",
+            "Engine",
+            "Period averages of the heats absorbed from the baths and of the work against the phase difference φ of "
+            "the fields. All parameters are printed: T_L = 1, T_R = 0.1, h_0 = 0.25, τ = 190. Chosen here: an inset "
+            "that enlarges the work, and the shaded phases at which it is negative.",
+            "Heat flows from the hot left to the cold right bath at every phase; the work is slightly negative near φ "
+            "= 0.7π.",
+            compute_2,
+            draw_2,
+            check_2,
+        ),
+        Figure(
+            "3",
+            "Rates in time",
+            "Instantaneous rates from the start P(++) = 1: the refrigerator (T_L = 0.5, T_R = 0.499, τ = 225, φ = "
+            "2.2), inset the engine (T_L = 1, T_R = 0.1, τ = 190, φ = 2.2). All parameters are printed. Chosen here: "
+            "five periods, time in units of τ, and a frame that leaves out the rates of the first moments (at t = 0 "
+            "those of the refrigerator are 0.024 and 0.039).",
+            "After a transient within the first period all rates repeat with the period of the fields.",
+            compute_3,
+            draw_3,
+            check_3,
+        ),
+    ),
+)

@@ -1,0 +1,154 @@
+"""Quantities with units become plain numbers here, at the boundary; inside, k_B = ħ = e = 1.
+
+All plain numbers are in units of one energy E: energies in E, temperatures as k_B T/E, rates as ħ·rate/E,
+times as E·time/ħ. Angles are in radians.
+"""
+
+import functools
+import math
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ._checks import InputError, nearest
+
+if TYPE_CHECKING:
+    import pint
+
+
+class Kind(NamedTuple):
+    """A dimension that parameters declare: its name, an example, units to suggest, and the kinds that it accepts."""
+
+    words: str
+    example: str
+    units: tuple[str, ...]
+    accepts: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        names = " or ".join(KINDS[name].words for name in self.accepts)
+        return f"{names}, such as `{self.example}`"
+
+
+KINDS = {
+    "energy": Kind("an energy", "0.3 meV", ("meV", "eV", "µeV", "keV", "J", "hartree", "rydberg"), ("energy",)),
+    "temperature": Kind("a temperature", "4.2 K", ("K", "mK", "µK", "degC", "kelvin"), ("temperature",)),
+    "rate": Kind(
+        "a rate",
+        "0.5/ps",
+        ("1/s", "1/µs", "1/ns", "1/ps", "1/fs", "Hz", "MHz", "GHz", "THz", "meV", "µeV", "eV"),
+        ("rate", "energy"),
+    ),
+    "time": Kind("a time", "10 ps", ("s", "ms", "µs", "ns", "ps", "fs"), ("time",)),
+    "angle": Kind("an angle", "90 deg", ("rad", "mrad", "deg"), ("angle",)),
+    "dimensionless": Kind("a number without a unit", "0.5", ("percent",), ("dimensionless",)),
+}
+"""The dimensions that a field's `metadata["dimension"]` may name."""
+
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*((?:[^\W\d_]|[/°%]).*)?")
+"""A decimal number, and a unit that starts with a letter, with `/` (as in `0.5/ps`), or with a sign (° %)."""
+
+
+def to_number(value: str, *, dimension: str, unit: str | None = None, argument: str = "value") -> float:
+    """A quantity as a plain number in units of the energy `unit`; a plain number passes unchanged.
+
+    **Arguments:** `value`, such as `"4.2 K"` or `"-5"`; `dimension`, one of `KINDS`; `unit`, the energy in whose
+    units the result is (needed only if `value` has a unit); `argument`, the name that errors give to `value`.
+
+    energy/E, k_B·temperature/E, ħ·rate/E (a width in energy units: width/E), E·time/ħ, angle/rad.
+
+    **Raises** `InputError` if `value` is no finite number, has a unit that is unknown or of another kind, or has a
+    unit while `unit` is missing or no energy.
+
+    >>> f"{to_number('4.2 K', dimension='temperature', unit='meV'):.6f}"
+    '0.361928'
+    >>> to_number("-5", dimension="energy")
+    -5.0
+    """
+    kind = KINDS[dimension]
+    match = _QUANTITY.fullmatch(value.strip())
+    if match is None:
+        example = "" if dimension == "dimensionless" else f", or one with a unit such as `{kind.example}`"
+        raise InputError(f"`{argument}` must be a finite number{example}, but is `{value}`.")
+    number, symbol = float(match[1]), match[2]
+    if symbol is not None:
+        if unit is None:
+            raise InputError(
+                f"`{argument}` has a unit (`{value}`), so the energy unit of all plain numbers is needed: "
+                "give `--unit`, such as `--unit meV`."
+            )
+        number = _convert(number, symbol, dimension, unit, argument, value)
+    if not math.isfinite(number):
+        raise InputError(f"`{argument}` must be finite, but `{value}` is too large for a floating-point number.")
+    return number
+
+
+def check_energy_unit(unit: str) -> None:
+    """Raise `InputError` unless `unit` is a unit of energy."""
+    _energy_unit(unit)
+
+
+@functools.cache
+def _registry() -> "pint.UnitRegistry":
+    import pint
+
+    return pint.UnitRegistry()
+
+
+def _convert(number: float, symbol: str, dimension: str, unit: str, argument: str, value: str) -> float:
+    """The quantity as a plain number, whatever its kind, provided that `dimension` accepts it."""
+    energy = _energy_unit(unit)
+    kind = KINDS[dimension]
+    parsed = _parse(symbol)
+    if parsed is None:
+        raise InputError(f"`{argument}`: `{value}` has the unknown unit `{symbol}`.{nearest(symbol, kind.units)}")
+    found = _kind(parsed)
+    if found not in kind.accepts:
+        raise InputError(f"`{argument}` must be {kind.expected}, but `{value}` is {_words(parsed)}.")
+    registry = _registry()
+    quantity = registry.Quantity(number, parsed)
+    if found == "temperature":
+        # To kelvin first: degrees Celsius have an offset, which a product would lose.
+        quantity = (quantity.to("kelvin") * registry.Quantity(1.0, "boltzmann_constant")).to(energy)
+    elif found == "rate":
+        quantity = (quantity * registry.Quantity(1.0, "hbar")).to(energy)
+    elif found == "time":
+        quantity = (quantity / registry.Quantity(1.0, "hbar")).to(1 / energy)
+    else:
+        quantity = quantity.to({"energy": energy, "angle": "radian", "dimensionless": "dimensionless"}[found])
+    return float(quantity.magnitude)
+
+
+def _energy_unit(unit: str) -> Any:
+    parsed = _parse(unit)
+    if parsed is None:
+        raise InputError(f"`--unit`: `{unit}` is not a known unit.{nearest(unit, KINDS['energy'].units)}")
+    if _kind(parsed) != "energy":
+        raise InputError(f"`--unit` must be a unit of energy, such as `meV`, but `{unit}` is {_words(parsed)}.")
+    return parsed
+
+
+def _parse(symbol: str) -> Any:
+    """The unit, or None if there is no such unit."""
+    try:
+        parsed = _registry().parse_units(f"1{symbol}" if symbol.startswith("/") else symbol)
+        _registry().get_root_units(parsed)
+    except Exception:
+        # Pint's parser raises its own errors, and those of Python's tokenizer and arithmetic; all mean the same here.
+        return None
+    return parsed
+
+
+def _kind(unit: Any) -> str | None:
+    """The key of `KINDS` to which a unit belongs."""
+    registry = _registry()
+    for name, reference in {"energy": "joule", "temperature": "kelvin", "rate": "hertz", "time": "second"}.items():
+        if unit.dimensionality == registry.Unit(reference).dimensionality:
+            return name
+    # Angles have no dimension for Pint either, but their root unit is the radian.
+    root = str(registry.get_root_units(unit)[1])
+    return {"radian": "angle", "dimensionless": "dimensionless"}.get(root)
+
+
+def _words(unit: Any) -> str:
+    kind = _kind(unit)
+    return "of another kind" if kind is None else KINDS[kind].words

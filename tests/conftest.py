@@ -1,0 +1,20 @@
+"""Settings for all tests: shapes and types are enforced, compiled programs are kept, property tests are tuned."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import jax
+from jaxtyping import install_import_hook
+
+# Before anything imports coldspot: annotated shapes become checks.
+install_import_hook("coldspot", "beartype.beartype")
+
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "coldspot" / "jax-tests"
+jax.config.update("jax_compilation_cache_dir", str(_CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=60)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")

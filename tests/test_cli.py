@@ -1,0 +1,385 @@
+"""The command line: its contract (names, JSON keys, exit codes), and one line for every kind of bad input.
+
+Most tests run the program in this process (`cli.run`); those about the process itself start a new one.
+"""
+
+import gc
+import importlib.metadata
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import ClassVar
+
+import pytest
+import typer
+from scipy import constants
+
+import coldspot as cs
+from coldspot import __main__ as program
+from coldspot import cli, paths
+from coldspot.papers import PAPERS, report
+from coldspot.units import KINDS
+
+LEDGER = ["energy", "heat", "particles", "chemical_work", "work", "work_in", "entropy_production", "first_law_residual"]
+KEYS = ["machine", "parameters", "status", *LEDGER, "error", "regime", "flags", "efficiency", "cop", "modes"]
+K_B = constants.k / (1e-3 * constants.e)
+"""Boltzmann's constant in meV/K."""
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line; returns exit code, stdout and stderr."""
+
+    def run(*arguments):
+        code = cli.run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def solved(run, *arguments):
+    code, out, err = run("solve", *arguments, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+# --------------------------------------------------------------------------- solve
+
+
+@pytest.mark.parametrize("name", cs.machines.BY_NAME)
+def test_json_has_the_keys_of_the_contract_and_the_numbers_of_the_library(run, name):
+    machine = cs.machines.BY_NAME[name]()
+    s = cs.steady_state(machine)
+    found = solved(run, name)
+    assert list(found) == KEYS
+    assert list(found["error"]) == LEDGER
+    assert found["machine"] == name
+    assert found["parameters"] == {path: float(value) for path, value in paths.numbers(machine).items()}
+    assert found["status"] == "OK"
+    assert found["modes"] is None
+    assert found["regime"] == s.regime
+    assert found["flags"] == [flag for flag, raised in s.flags.items() if raised]
+    for key in LEDGER:
+        value = getattr(s, key)
+        assert found[key] == ({n: float(value[n]) for n in value} if isinstance(value, cs.Named) else float(value))
+    for key in ("cop", "efficiency"):
+        value = float(getattr(s, key))
+        assert found[key] == (None if math.isnan(value) else value)
+    assert (found["cop"] is None) != (found["efficiency"] is None)
+
+
+def test_errors_of_sums_and_differences_add_up(run):
+    """No error estimate may be smaller than its parts: heat = energy − chemical work, work_in = Σ works, …"""
+    for name in cs.machines.BY_NAME:
+        error = solved(run, name)["error"]
+        for bath, heat in error["heat"].items():
+            assert heat == error["energy"][bath] + error["chemical_work"][bath] > 0
+        assert error["work_in"] == pytest.approx(sum(error["work"].values()) + sum(error["chemical_work"].values()))
+        assert error["first_law_residual"] == pytest.approx(sum(error["energy"].values()) + sum(error["work"].values()))
+        temperatures = [float(bath.temperature) for bath in cs.machines.BY_NAME[name]().dynamics().baths.values()]
+        flows = sum(e / t for e, t in zip(error["heat"].values(), temperatures, strict=True))
+        assert error["entropy_production"] == pytest.approx(flows)
+
+
+def test_parameters_are_set_by_path(run):
+    machine = cs.machines.QuantumDot(level=-15.0, right=cs.ElectronBath(4.0, -2.5), gamma_left=1.0)
+    found = solved(run, "quantum-dot", "--set", "level=-15", "--set", "right.temperature=4", "--set", "gamma_left = 1")
+    assert found["heat"]["left"] == float(cs.steady_state(machine).heat["left"])
+
+
+def test_quantities_with_units(run):
+    machine = cs.machines.QuantumDot(
+        level=0.3, left=cs.ElectronBath(4.2 * K_B, 2.5), right=cs.ElectronBath(2.0 * K_B, -2.5)
+    )
+    settings = ("level=0.3 meV", "left.temperature=4.2 K", "right.temperature=2 K")
+    found = solved(run, "quantum-dot", "--unit", "meV", *(part for s in settings for part in ("--set", s)))
+    # The two temperatures may differ in the last bit; a rate e^{ε/T} with ε/T = 17 makes 17 times that of it.
+    assert found["heat"]["left"] == pytest.approx(float(cs.steady_state(machine).heat["left"]), rel=2e-14)
+    assert found["parameters"]["left.temperature"] == pytest.approx(0.36192799697, rel=1e-9)
+
+
+def test_one_machine_in_two_units(run):
+    """A heat rate is an energy times a rate: 1 eV²/ħ = 10⁶ meV²/ħ. Ratios do not change."""
+    settings = ["level=-5 meV", "left.temperature=100 K", "right.temperature=50 K", "left.chemical_potential=2 meV"]
+    settings += ["right.chemical_potential=-2 meV", "gamma_left=0.1 meV", "gamma_right=0.2/ps"]
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    small, large = (solved(run, "quantum-dot", *arguments, "--unit", unit) for unit in ("meV", "eV"))
+    for bath in ("left", "right"):
+        assert small["heat"][bath] == pytest.approx(1e6 * large["heat"][bath], rel=1e-13)
+        assert small["particles"][bath] == pytest.approx(1e3 * large["particles"][bath], rel=1e-13)
+    assert small["regime"] == large["regime"]
+    driven = ["--set", "period=150 ps", "--set", "phase=126.05071492871 deg", "--set", "coupling=1 meV"]
+    parameters = solved(run, "spin-pair", *driven, "--unit", "meV")["parameters"]
+    assert parameters["phase"] == pytest.approx(2.2, rel=1e-10)
+    assert parameters["period"] == pytest.approx(150 * 1.519267447878626, rel=1e-12)
+
+
+def test_text_shows_name_parameters_unit_and_solution(run):
+    code, out, err = run("solve", "spin-pair", "--unit", "meV", "--set", "period=200")
+    assert (code, err) == (0, "")
+    assert out.startswith("spin-pair: ")
+    assert "period=200" in out
+    assert "left.temperature=0.5" in out
+    assert "in units of meV" in out
+    assert out.endswith(f"{cs.steady_state(cs.machines.SpinPair(period=200.0))}\n")
+
+
+class Divided(cs.Machine):
+    """States 0–1 and 2–3 that nothing connects: the steady state is not unique."""
+
+    name: ClassVar[str] = "divided"
+    summary: ClassVar[str] = "two halves"
+    bath: cs.HeatBath = cs.HeatBath(1.0)
+
+    def dynamics(self):
+        channels = [cs.Channel("bath", i, i + 1, cs.Glauber(1.0)) for i in (0, 2)]
+        return cs.JumpNetwork(energies=[0.0, 1.0, 0.0, 1.0], baths={"bath": self.bath}, channels=channels)
+
+
+@pytest.mark.parametrize("json_or_not", [(), ("--json",)])
+def test_what_cannot_be_solved_exits_with_3(run, monkeypatch, json_or_not):
+    monkeypatch.setitem(cs.machines.BY_NAME, "divided", Divided)
+    code, out, err = run("solve", "divided", *json_or_not)
+    assert (code, out) == (3, "")
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+    assert "NOT_UNIQUE" in err
+    assert "[0, 1], [2, 3]" in err
+
+
+# --------------------------------------------------------------------------- machines and their parameters
+
+
+@pytest.mark.parametrize("name", cs.machines.BY_NAME)
+def test_every_parameter_has_a_dimension_and_is_checked_by_its_constructor(name):
+    machine = cs.machines.BY_NAME[name]()
+    for path in paths.numbers(machine):
+        assert cli.dimension(machine, path) in KINDS
+        if path.endswith("temperature"):
+            with pytest.raises(cs.InputError, match=r"`temperature` must be positive.*but is -1"):
+                cli.configured(machine, [f"{path}=-1"], None)
+
+
+# --------------------------------------------------------------------------- list, help, version
+
+
+def test_list(run):
+    code, out, err = run("list")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    text = " ".join(out.split())
+    for machine in cs.machines.ALL:
+        assert f"  {machine.name}  {machine.summary.split()[0]}" in out
+        for path, value in paths.numbers(machine()).items():
+            assert f"{path}={float(value):g}" in text
+    assert "baths: left, right; drives: none" in text
+    assert "baths: left, right; drives: left, right" in text
+    for name, paper in PAPERS.items():
+        assert f"{name} {paper.title}" in text
+
+
+def test_help_offers_what_works_and_nothing_else(run):
+    code, out, err = run("--help")
+    assert (code, err) == (0, "")
+    commands = list(typer.main.get_command(cli.app).commands)
+    assert commands == ["list", "solve", "reproduce"]
+    for word in [*commands, "--version"]:
+        assert word in out
+    assert "completion" not in out
+
+
+def test_version(run):
+    assert run("--version") == (0, f"coldspot {cs.__version__}\n", "")
+
+
+# --------------------------------------------------------------------------- reproduce
+
+
+def rows(*ok):
+    numbers = {"published": 1.0, "computed": math.nan, "tolerance": 0.5}
+    return [{"paper": "a-paper", "quantity": "flux [red]", **numbers, "ok": good} for good in ok]
+
+
+@pytest.mark.parametrize(("ok", "code"), [((True, True), 0), ((True, False), 1)])
+def test_reproduce_judges_the_numbers(run, monkeypatch, tmp_path, ok, code):
+    asked = []
+    monkeypatch.setattr(report, "reproduce", lambda names, out: asked.append((names, out)) or rows(*ok))
+    found = run("reproduce", "two-classical-pumps", "--out", str(tmp_path), "--json")
+    assert asked == [(["two-classical-pumps"], tmp_path)]
+    assert found[0] == code
+    assert found[2] == ""
+    assert json.loads(found[1], parse_constant=pytest.fail) == [row | {"computed": None} for row in rows(*ok)]
+
+    found = run("reproduce", "--out", str(tmp_path))
+    assert found[0] == code
+    assert asked[1] == ([], tmp_path)
+    for part in ("a-paper", "flux [red]", "nan", "0.5", f"{sum(ok)} of 2", str(tmp_path / report.REPORT)):
+        assert part in found[1]
+    assert ("NO" in found[1]) == (code == 1)
+
+
+# --------------------------------------------------------------------------- bad input
+
+SOLVE = ("solve", "quantum-dot")
+BAD = [
+    ((), ["command is missing", "list, solve, reproduce"]),
+    (("slove",), ["`slove`", "`solve`"]),
+    (("--jsn",), ["`--jsn`", "--version"]),
+    (("solve",), ["MACHINE", "coldspot solve --help"]),
+    (("list", "machines"), ["machines", "unexpected"]),
+    (("solve", "quantum-dt"), ["machine `quantum-dt`", "`quantum-dot`"]),
+    ((*SOLVE, "spin-pair"), ["spin-pair", "unexpected"]),
+    ((*SOLVE, "--jsn"), ["`--jsn`", "`--json`"]),
+    ((*SOLVE, "--set"), ["--set", "requires an argument"]),
+    ((*SOLVE, "--set", "levl"), ["`--set` must be PATH=VALUE", "`levl`", "`level=-5`"]),
+    ((*SOLVE, "--set", "=3"), ["`--set` must be PATH=VALUE", "`=3`"]),
+    ((*SOLVE, "--set", "level=abc"), ["`level`", "`abc`", "number"]),
+    ((*SOLVE, "--set", "level="), ["`level`", "``", "number"]),
+    ((*SOLVE, "--set", "level=nan"), ["`level`", "`nan`", "finite"]),
+    ((*SOLVE, "--set", "level=-inf"), ["`level`", "`-inf`", "finite"]),
+    ((*SOLVE, "--set", "level=1", "--set", "level=2"), ["`--set`", "`level` again", "`2`"]),
+    ((*SOLVE, "--set", "leftt.temperature=1"), ["`leftt.temperature`", "`left`"]),
+    ((*SOLVE, "--set", "left.temprature=1"), ["`left.temprature`", "`temperature`"]),
+    ((*SOLVE, "--set", "left=3"), ["`left` is not a number", "left.temperature"]),
+    ((*SOLVE, "--set", "level[0]=3"), ["`level[0]`", "no entries"]),
+    ((*SOLVE, "--set", "left..temperature=3"), ["`left..temperature`", "not a path"]),
+    ((*SOLVE, "--set", "right.temperature=0"), ["`right`", "`temperature` must be positive", "is 0"]),
+    ((*SOLVE, "--set", "gamma_left=-1"), ["`gamma_left` must be positive", "-1"]),
+    (("solve", "spin-pair", "--set", "period=0"), ["`period` must be positive", "is 0"]),
+    ((*SOLVE, "--set", "left.temperature=4.2 K"), ["`left.temperature`", "`4.2 K`", "`--unit"]),
+    ((*SOLVE, "--unit", "meV", "--set", "left.temperature=0.3 meV"), ["`left.temperature`", "`0.3 meV`", "`4.2 K`"]),
+    ((*SOLVE, "--unit", "meV", "--set", "level=4.2 K"), ["`level`", "`4.2 K`", "an energy", "`0.3 meV`"]),
+    ((*SOLVE, "--unit", "meV", "--set", "level=1 mev"), ["`level`", "`1 mev`", "`meV`"]),
+    ((*SOLVE, "--unit", "mev"), ["--unit", "`mev`", "`meV`"]),
+    ((*SOLVE, "--unit", "K"), ["--unit", "`K`", "a temperature", "`meV`"]),
+    (("reproduce", "quantum-dot-anomaly"), ["paper `quantum-dot-anomaly`", "`quantum-dot-anomalies`"]),
+    (("reproduce", "two-classical-pumps", "quantum"), ["paper `quantum`"]),
+    (("reproduce", "--out"), ["--out", "requires an argument"]),
+    (("reproduce", "--out", "a-file"), ["--out", "`a-file`"]),
+    (("reproduce", "--out", "a-file/below"), ["--out", "`a-file/below`"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "parts"), BAD)
+def test_bad_input_is_one_line(run, monkeypatch, tmp_path, arguments, parts):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").write_text("kept")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert err.startswith("error: ")
+    for part in parts:
+        assert part in err
+    assert [path.name for path in tmp_path.iterdir()] == ["a-file"]
+    assert (tmp_path / "a-file").read_text() == "kept"
+
+
+def test_missing_matplotlib(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = run("reproduce", "--out", str(tmp_path / "out"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "coldspot[figures]" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupt_is_silent(run, monkeypatch):
+    def interrupted(machine):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "steady_state", interrupted)
+    assert run("solve", "quantum-dot") == (130, "", "")
+
+
+def test_interrupt_during_garbage_collection_is_not_lost():
+    """Python drops exceptions in callbacks of the garbage collector."""
+
+    calls = []
+
+    def callback(phase, info):
+        calls.append(phase)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    def collect():
+        gc.collect()
+        for _ in range(500):
+            time.sleep(0.01)
+
+    old = signal.signal(signal.SIGINT, program.interrupt)
+    gc.callbacks.append(callback)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            collect()
+    finally:
+        signal.signal(signal.SIGINT, old)
+        gc.callbacks.remove(callback)
+    assert calls
+
+
+# --------------------------------------------------------------------------- the process
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache folder that several processes share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def start(*arguments, cache, stdout=subprocess.PIPE, encoding="utf-8"):
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONIOENCODING": encoding}
+    for name in ("JAX_COMPILATION_CACHE_DIR", "PYTHONUNBUFFERED"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "coldspot", *arguments]
+    return subprocess.run(
+        command, env=environment, stdout=stdout, stderr=subprocess.PIPE, encoding=encoding, timeout=120, check=False
+    )
+
+
+def test_process_writes_json_alone_and_keeps_what_it_compiled(cache):
+    first, second = (start("solve", "quantum-dot", "--json", cache=cache) for _ in range(2))
+    assert (first.returncode, first.stderr) == (0, "")
+    assert list(json.loads(first.stdout)) == KEYS
+    assert list((cache / "coldspot" / "jax").glob("*solve_one*"))
+    assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
+
+
+def test_damaged_or_missing_cache_does_no_harm(tmp_path):
+    (tmp_path / "a-file").write_text("no folder")
+    assert start("--version", cache=tmp_path / "a-file").stdout == f"coldspot {cs.__version__}\n"
+    start("list", cache=tmp_path)
+    entries = list((tmp_path / "coldspot" / "jax").glob("*-cache"))
+    assert entries
+    for entry in entries:
+        entry.write_bytes(b"damaged")
+    again = start("list", cache=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_process_exits_with_the_code_and_one_line(cache):
+    found = start("solve", "quantum-dot", "--set", "right.temperature=0", cache=cache)
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
+
+
+def test_terminal_without_greek_letters_gets_question_marks(cache):
+    found = start("solve", "quantum-dot", cache=cache, encoding="ascii")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "(k_B = ? = e = 1)" in found.stdout
+
+
+def test_reader_that_leaves_early_is_no_error(cache):
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = start("list", cache=cache, stdout=writer)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (141, "")
+
+
+def test_script_and_module_are_one_program():
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="coldspot")
+    assert script.value == "coldspot.__main__:main"

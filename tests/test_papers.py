@@ -1,0 +1,321 @@
+"""The papers computed again: every number agrees, wrong ones are noticed, and the files are what they claim to be."""
+
+import html.parser
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import coldspot as cs
+from coldspot import figures
+from coldspot.papers import PAPERS, quantum_dot_anomalies, two_classical_pumps
+from coldspot.papers import report as report_module
+from coldspot.papers.base import Number
+from coldspot.papers.crossings import crossings
+from coldspot.papers.page import Section, page
+from coldspot.papers.report import reproduce
+
+KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
+LABELS = {
+    "quantum-dot-anomalies": ["2", "3", "4", "5a", "5b", "6", "7a", "7b", "8", "9"],
+    "two-classical-pumps": ["1", "2", "3"],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """All papers once: (folder, rows)."""
+    out = tmp_path_factory.mktemp("papers") / "new" / "folder"
+    return out, reproduce(list(PAPERS), out)
+
+
+def stems():
+    return [f"{name}-fig{label}" for name, labels in LABELS.items() for label in labels]
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+def test_every_number_agrees(made):
+    _, rows = made
+    assert [row["quantity"] for row in rows if not row["ok"]] == []
+
+
+def test_rows_have_exactly_the_promised_keys_and_plain_values(made):
+    _, rows = made
+    for row in rows:
+        assert set(row) == KEYS
+        assert [type(row[k]) for k in ("paper", "quantity", "published", "computed", "tolerance", "ok")] == [
+            str,
+            str,
+            float,
+            float,
+            float,
+            bool,
+        ]
+        assert row["tolerance"] >= 0
+    assert len({(row["paper"], row["quantity"]) for row in rows}) == len(rows)
+
+
+def test_quoted_numbers_are_in_the_table(made):
+    _, rows = made
+    published = {
+        (row["published"], round(row["tolerance"] / abs(row["published"]), 12)) for row in rows if row["published"]
+    }
+    for value in (1.41e-4, 3.674e-4, -1.025e-3, 1.75e-2):
+        assert (value, 0.005) in published
+    independent = {row["published"]: row["tolerance"] for row in rows if "independent" in row["quantity"]}
+    for value, digit in (
+        (1.41039e-4, 1e-9),
+        (3.6732e-4, 1e-8),
+        (-1.02434e-3, 1e-8),
+        (1.75603e-2, 1e-7),
+        (5.16937e-2, 1e-7),
+    ):
+        assert independent[value] <= digit / 2
+
+
+def test_figures_are_those_of_the_papers_with_two_features_each(made):
+    for name, paper in PAPERS.items():
+        assert [figure.label for figure in paper.figures] == LABELS[name]
+    text = (made[0] / "report.html").read_text(encoding="utf-8")
+    for stem in stems():
+        section = text.split(f'id="{stem}"')[1].split("</section>")[0]
+        assert section.count('aria-label="yes"') >= 2, stem
+
+
+@pytest.mark.parametrize(
+    ("label", "wrong"),
+    [
+        ("4", {"bias": 5.01}),
+        ("5a", {"level": -15.01}),
+        ("5b", {"mean_temperature": 7.51}),
+        ("6", {"gradient": 5.01}),
+        ("7a", {"mean_temperature": 7.51}),
+        ("8", {"bias": 5.01}),
+        ("9", {"bias": 5.0}),
+    ],
+)
+def test_a_wrong_parameter_is_noticed(label, wrong):
+    figure = next(f for f in PAPERS["quantum-dot-anomalies"].figures if f.label == label)
+    data = figure.compute()
+    spoilt = quantum_dot_anomalies.curves(**{name: data[name].values for name in quantum_dot_anomalies.UNITS} | wrong)
+    assert all(number.ok for number in figure.check(data))
+    assert not all(number.ok for number in figure.check(spoilt))
+
+
+def test_exchanged_baths_are_noticed():
+    figure = PAPERS["two-classical-pumps"].figures[1]
+    data = figure.compute()
+    exchanged = data.assign(q_L=data.q_R, q_R=data.q_L)
+    assert all(number.ok for number in figure.check(data))
+    assert not all(number.ok for number in figure.check(exchanged))
+
+
+def test_a_number_that_is_not_a_number_does_not_agree():
+    assert not Number("x", 0.0, float("nan"), 1.0).ok
+    assert not Number("x", 1, 0, 0).ok
+    assert Number("x", 1.0, 1.001, 0.0011).ok
+
+
+def test_failing_rows_show_in_the_report():
+    paper = replace(PAPERS["two-classical-pumps"], figures=())
+    text = page([Section(paper, [Number("a wrong one", 1.0, 2.0, 0.1)], [])], "0")
+    assert "0 of 1" in text
+    assert 'aria-label="no"' in text
+
+
+def test_crossings_find_zeros_to_rounding():
+    x = np.linspace(0.0, 7.0, 400)
+    assert crossings(np.cos, x, np.cos(x), 400) == pytest.approx([np.pi / 2, 3 * np.pi / 2], abs=1e-14)
+    on_a_point = np.linspace(-2.0, 2.0, 401)
+    assert crossings(np.sin, on_a_point, np.sin(on_a_point), 401) == pytest.approx([0.0], abs=1e-14)
+    assert crossings(np.cosh, x, np.cosh(x), 400) == []
+
+
+# --------------------------------------------------------------------------- files
+
+
+def test_all_files_are_there_and_nothing_else(made):
+    out, _ = made
+    expected = {"report.html", *(f"{stem}.{kind}" for stem in stems() for kind in ("png", "svg", "nc"))}
+    assert {path.name for path in out.iterdir()} == expected
+
+
+def test_data_reopen_with_names_and_units(made):
+    out, _ = made
+    curves = {"quantum-dot-anomalies": ("J_L", "Q_L", "Q_R", "s"), "two-classical-pumps": ("q_L", "q_R", "w")}
+    for stem in stems():
+        with xr.open_dataset(out / f"{stem}.nc") as data:
+            names = ("Q_L", "Q_R", "W") if stem == "two-classical-pumps-fig3" else curves[stem.rsplit("-fig")[0]]
+            for name in (*names, *data[names[0]].dims):
+                if name != "case":
+                    assert data[name].attrs["units"], (stem, name)
+                    assert data[name].attrs["long_name"], (stem, name)
+            assert np.isfinite(data[names[0]]).all()
+            assert data.attrs["title"].startswith(PAPERS[stem.rsplit("-fig")[0]].title)
+
+
+def test_signs_of_the_dot_are_translated(made):
+    with xr.open_dataset(made[0] / "quantum-dot-anomalies-fig8.nc") as data:
+        assert (data.heat.sel(bath="left") == data.Q_L).all()
+        assert (data.heat.sel(bath="right") == -data.Q_R).all()
+        np.testing.assert_allclose(data.J_L, -data.particles.sel(bath="right"), rtol=0, atol=1e-15)
+        # Energy: what leaves the left bath beyond what enters the right one is the work of the bias, J·ΔV.
+        np.testing.assert_allclose(data.Q_R - data.Q_L, 5.0 * data.J_L, rtol=0, atol=1e-14)
+
+
+def test_images_are_images_without_dates(made):
+    out, _ = made
+    for stem in stems():
+        assert (out / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
+        svg = (out / f"{stem}.svg").read_text(encoding="utf-8")
+        assert "<svg" in svg
+        assert "<dc:date>" not in svg
+
+
+def test_drawing_again_gives_the_same_bytes(made):
+    figure = PAPERS["quantum-dot-anomalies"].figures[3]
+    with xr.open_dataset(made[0] / "quantum-dot-anomalies-fig5a.nc") as data, figures.house_style():
+        drawn = figure.draw(data.load())
+    assert figures.image(drawn, "svg") == (made[0] / "quantum-dot-anomalies-fig5a.svg").read_bytes()
+    assert figures.image(drawn, "png") == (made[0] / "quantum-dot-anomalies-fig5a.png").read_bytes()
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def half():
+        with report_module._replacing(path) as part:
+            part.write_text("half")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        half()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+# --------------------------------------------------------------------------- the report
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects tags, addresses and the order of things."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.addresses, self.images, self.open, self.ids = Counter(), [], [], [], set()
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags[tag] += 1
+        self.ids.add(found.get("id"))
+        self.addresses += [found[k] for k in ("src", "href", "srcset", "data", "action", "poster") if k in found]
+        if tag == "img":
+            self.images.append(found)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_report_is_self_contained(made):
+    text = (made[0] / "report.html").read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == []
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(reader.tags)
+    for address in reader.addresses:
+        assert address.startswith("data:image/svg+xml;base64,") or (address[0] == "#" and address[1:] in reader.ids)
+    assert len(reader.images) == len(stems())
+    assert all(len(image["alt"]) > 20 for image in reader.images)
+    assert not re.search(r"@import|url\(", text)
+
+
+def test_the_report_starts_with_the_summary(made):
+    out, rows = made
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert f"{len(rows)} of {len(rows)}" in text[: text.index("<table")].replace("</strong>", "")
+    assert text.index('id="summary"') < text.index("3.6732 × 10<sup>−4</sup>") < text.index("<img")
+    for paper in PAPERS.values():
+        assert paper.authors in text
+
+
+def test_one_paper_alone(tmp_path, monkeypatch):
+    dot = PAPERS["quantum-dot-anomalies"]
+    monkeypatch.setitem(PAPERS, dot.name, replace(dot, figures=dot.figures[3:4]))
+    rows = reproduce([dot.name, dot.name], tmp_path)
+    assert {row["paper"] for row in rows} == {dot.name}
+    assert len(rows) == len({row["quantity"] for row in rows})
+
+
+def test_an_unknown_paper_is_an_error_before_anything_is_written(tmp_path):
+    with pytest.raises(cs.InputError, match=r"`quantum-dot`.*`quantum-dot-anomalies`"):
+        reproduce(["quantum-dot"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# --------------------------------------------------------------------------- figures
+
+
+def test_the_ledger_is_drawn():
+    solution = cs.steady_state(cs.machines.QuantumDot())
+    axes = solution.plot()
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == [float(solution.heat["left"]), float(solution.heat["right"]), float(solution.work_in)]
+    assert sum(heights) == pytest.approx(0.0, abs=1e-14)
+    assert [label.get_text().split("\n")[:2] for label in axes.get_xticklabels()][:2] == [
+        ["heat from", "left"],
+        ["heat from", "right"],
+    ]
+    assert axes.get_title().startswith("refrigerator, COP")
+    assert figures.draw_ledger(solution, axes) is axes
+
+
+def test_a_batch_is_not_drawn():
+    import jax
+
+    batch = jax.vmap(lambda level: cs.steady_state(cs.machines.QuantumDot(level=level)))(np.array([-5.0, 5.0]))
+    with pytest.raises(cs.InputError, match=r"`solution`.*\(2,\)"):
+        figures.draw_ledger(batch)
+
+
+def test_the_style_is_gone_afterwards():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with figures.house_style():
+        assert matplotlib.rcParams["svg.hashsalt"] == "coldspot"
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_drawing_without_matplotlib_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "coldspot\[figures\]"'):
+        figures.new_figure()
+    with pytest.raises(ModuleNotFoundError, match="Matplotlib"):
+        reproduce([], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_papers_load_without_matplotlib_and_drawing_without_pyplot():
+    code = (
+        "import sys, coldspot.papers.report; assert 'matplotlib' not in sys.modules;"
+        "from coldspot import figures; figures.image(figures.new_figure(), 'png');"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_phase_of_the_engine_is_a_point_of_the_figure():
+    phases = np.linspace(0, 2 * np.pi, two_classical_pumps.PHASES)
+    assert np.abs(phases - 0.7 * np.pi).min() < 1e-14
