@@ -159,7 +159,7 @@ def test_what_cannot_be_solved_exits_with_3(run, monkeypatch, json_or_not):
 def test_every_parameter_has_a_dimension_and_is_checked_by_its_constructor(name):
     machine = cs.machines.BY_NAME[name]()
     for path in paths.numbers(machine):
-        assert cli.dimension(machine, path) in KINDS
+        assert paths.dimension(machine, path) in KINDS
         if path.endswith("temperature"):
             with pytest.raises(cs.InputError, match=r"`temperature` must be positive.*but is -1"):
                 cli.configured(machine, [f"{path}=-1"], None)

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     Scalar: TypeAlias = Any
     Vector: TypeAlias = Any
     Numbers: TypeAlias = Any
+    Values: TypeAlias = Any
 else:
     Scalar = Float[Array, ""]
     Vector = Float[Array, "_"]
     Numbers = Float[Array, "..."]
+    Values = Array | np.ndarray | np.generic
 
 
 class InputError(ValueError):
@@ -73,6 +75,22 @@ def check_shape(owner: str, argument: str, value: Any, shape: tuple[int, ...], w
     actual = np.shape(value)
     if actual != shape:
         raise InputError(f"{owner}: `{argument}` must have shape {shape} ({what}), but has shape {actual}.")
+
+
+def check_numbers(owner: Any, *names: str) -> None:
+    """Each field of `owner` named must hold one number."""
+    for name in names:
+        check_shape(type(owner).__name__, name, getattr(owner, name), (), "one number")
+        check_finite(type(owner).__name__, name, getattr(owner, name))
+
+
+def check_type(owner: str, argument: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise InputError(f"{owner}: `{argument}` must be {_article(kind.__name__)}, but is {value!r}.")
+
+
+def _article(name: str) -> str:
+    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

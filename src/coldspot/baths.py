@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import Scalar, as_float, check_finite, check_positive
+from ._checks import Scalar, as_float, check_numbers, check_positive
 
 # --------------------------------------------------------------------------- Fermi and Bose functions
 
@@ -141,6 +141,7 @@ class HeatBath(Bath):
     temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
 
     def __check_init__(self):
+        check_numbers(self, "temperature")
         check_positive("HeatBath", "temperature", self.temperature)
 
     @property
@@ -163,6 +164,7 @@ class BosonBath(Bath):
     temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
 
     def __check_init__(self):
+        check_numbers(self, "temperature")
         check_positive("BosonBath", "temperature", self.temperature)
 
     @property
@@ -186,8 +188,8 @@ class ElectronBath(Bath):
     chemical_potential: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "energy"})
 
     def __check_init__(self):
+        check_numbers(self, "temperature", "chemical_potential")
         check_positive("ElectronBath", "temperature", self.temperature)
-        check_finite("ElectronBath", "chemical_potential", self.chemical_potential)
 
     @property
     def potential(self) -> Array:

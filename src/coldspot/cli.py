@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 from . import __version__, machines, paths
 from ._checks import InputError, nearest, unknown_name
 from .dynamics import Machine, steady_state
-from .ledger import Ledger, Named, Solution, SolveError, Status
+from .ledger import Ledger, LedgerError, Named, Solution, SolveError, Status
 from .units import check_energy_unit, to_number
 
 WIDTH = 80
@@ -213,22 +213,9 @@ def configured(machine: Machine, settings: Sequence[str], unit: str | None) -> M
         if path in done:
             raise InputError(f"`--set` must give each parameter once, but gives `{path}` again (`{value}`).")
         done.add(path)
-        number = to_number(value, dimension=dimension(machine, path), unit=unit, argument=path)
+        number = to_number(value, dimension=paths.dimension(machine, path), unit=unit, argument=path)
         machine = paths.replace(machine, path, number)
     return _made_again(machine)
-
-
-def dimension(machine: Machine, path: str) -> str:
-    """The dimension that the field at `path` declares; the entries of an array have that of the array."""
-    node: Any = machine
-    found = ""
-    for step in paths.split(path):
-        if isinstance(step, int) or isinstance(node, paths.Table):
-            node = node[step]
-        else:
-            (field,) = [f for f in dataclasses.fields(node) if f.name == step]
-            node, found = getattr(node, step), field.metadata.get("dimension", "")
-    return found
 
 
 def _made_again(node: Any, path: str = "") -> Any:
@@ -252,15 +239,8 @@ def _record(machine: Machine, solution: Solution) -> dict[str, Any]:
         "machine": machine.name,
         "parameters": {path: np.asarray(value).tolist() for path, value in paths.numbers(machine).items()},
         "status": Status(int(solution.status)).name,
-        "energy": _plain(solution.energy),
-        "heat": _plain(solution.heat),
-        "particles": _plain(solution.particles),
-        "chemical_work": _plain(solution.chemical_work),
-        "work": _plain(solution.work),
-        "work_in": _plain(solution.work_in),
-        "entropy_production": _plain(solution.entropy_production),
-        "first_law_residual": _plain(solution.first_law_residual),
-        "error": _errors(solution.error),
+        **_entries(solution.ledger),
+        "error": _entries(solution.error),
         "regime": solution.regime,
         "flags": [name for name, raised in solution.flags.items() if bool(raised)],
         "efficiency": _plain(solution.efficiency),
@@ -269,20 +249,10 @@ def _record(machine: Machine, solution: Solution) -> dict[str, Any]:
     }
 
 
-def _errors(error: Ledger) -> dict[str, Any]:
-    """Error estimates of the ledger's entries; those of sums and differences add up."""
-    energies, works = np.asarray(error.energies), np.asarray(error.works)
-    chemical, storage = np.asarray(error.chemical_works), np.asarray(error.storage)
-    return {
-        "energy": _plain(error.energy),
-        "heat": _plain(Named(error.baths, energies + chemical)),
-        "particles": _plain(error.particles),
-        "chemical_work": _plain(error.chemical_work),
-        "work": _plain(error.work),
-        "work_in": _plain(works.sum() + chemical.sum()),
-        "entropy_production": _plain(np.asarray(error.entropy_flows).sum()),
-        "first_law_residual": _plain(energies.sum() + works.sum() + storage),
-    }
+def _entries(ledger: Ledger | LedgerError) -> dict[str, Any]:
+    names = ("energy", "heat", "particles", "chemical_work", "work")
+    totals = ("work_in", "entropy_production", "first_law_residual")
+    return {name: _plain(getattr(ledger, name)) for name in (*names, *totals)}
 
 
 def _plain(value: Any) -> Any:

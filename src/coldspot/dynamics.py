@@ -5,15 +5,16 @@ A `Dynamics` solves a whole batch of itself at once and returns a `Solution`.
 """
 
 import abc
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-from ._checks import InputError
+from ._checks import InputError, as_float
+from .baths import show
 from .ledger import Solution, Status
 
 TOLERANCE = 1e-8
@@ -49,6 +50,11 @@ class Machine(eqx.Module):
     def dynamics(self) -> Dynamics:
         """The mathematical form of this machine."""
 
+    def __repr__(self) -> str:
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        shown = (f"{name}={show(v) if eqx.is_array(v) else repr(v)}" for name, v in values.items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
 
 def as_dynamics(machine: Any) -> Dynamics:
     """The dynamics of a machine; a dynamics is its own."""
@@ -56,6 +62,8 @@ def as_dynamics(machine: Any) -> Dynamics:
         return machine.dynamics()
     if isinstance(machine, Dynamics):
         return machine
+    if isinstance(machine, type):
+        raise InputError(f"`machine` is the class {machine.__name__}; make one: {machine.__name__}(…).")
     raise InputError(
         f"`machine` must be a machine or a dynamics (QuantumDot, JumpNetwork, …), but is {type(machine).__name__}."
     )
@@ -91,9 +99,13 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
 
 
 def checked_tolerance(tolerance: Any) -> Array:
-    if not isinstance(tolerance, jax.core.Tracer) and not 0 < float(tolerance) < 1:
-        raise InputError(f"`tolerance` must be between 0 and 1, but is {tolerance!r}.")
-    return jnp.asarray(tolerance, dtype=jnp.float64)
+    try:
+        number = as_float(tolerance)
+    except InputError:
+        number = as_float(float("nan"))
+    if not is_traced(number) and not (number.ndim == 0 and 0 < number < 1):
+        raise InputError(f"`tolerance` must be a number between 0 and 1, but is {tolerance!r}.")
+    return number
 
 
 @eqx.filter_jit

@@ -4,24 +4,24 @@ Sign: a rate is positive when it flows into the system. First law of a steady or
 period-averaged state: Σ_b energy[b] + Σ_d work[d] = storage; second law: σ = −Σ_b ⟨Q̇_b/T_b⟩ ≥ 0.
 """
 
+import abc
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from . import regimes
-from ._checks import unknown_name
+from ._checks import Values, unknown_name
 
 
 class Named(eqx.Module, Mapping):  # type: ignore[misc]
     """An array whose last axis has names: `heat["left"]` is the array's entry for the left bath.
 
-    >>> heat = Named(("left", "right"), jnp.array([1.0, -1.0]))
+    >>> heat = Named(("left", "right"), np.array([1.0, -1.0]))
     >>> float(heat["right"]), list(heat)
     (-1.0, ['left', 'right'])
     """
@@ -29,10 +29,16 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
     names: tuple[str, ...] = eqx.field(static=True)
     array: Array
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: str) -> Values:
         if name not in self.names:
             raise unknown_name("this result", "entry", str(name), self.names)
         return self.array[..., self.names.index(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __array__(self, *arguments: Any, **keywords: Any) -> np.ndarray:
+        return np.asarray(self.array).__array__(*arguments, **keywords)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -46,11 +52,8 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
         return "{" + ", ".join(f"{n}: {np.asarray(self[n])}" for n in self.names) + "}"
 
 
-class Ledger(eqx.Module):
-    """Rates per bath and per drive, averaged over the state (and over the period, if driven).
-
-    Arrays have batch axes first and the named axis last. All are averages of products: in a driven
-    state ⟨μJ⟩ ≠ ⟨μ⟩⟨J⟩ and ⟨Q̇/T⟩ ≠ ⟨Q̇⟩/⟨T⟩.
+class Entries(eqx.Module):
+    """The stored entries that a ledger and its errors share: arrays with batch axes first and the named axis last.
 
     - `energies` (…, bath): energy entering from each bath;
     - `particle_numbers` (…, bath): particles entering from each bath;
@@ -60,14 +63,19 @@ class Ledger(eqx.Module):
     - `storage` (…): d⟨E⟩/dt, zero in a steady state and over a period.
     """
 
-    baths: tuple[str, ...] = eqx.field(static=True)
-    drives: tuple[str, ...] = eqx.field(static=True)
-    energies: Array
-    particle_numbers: Array
-    chemical_works: Array
-    entropy_flows: Array
-    works: Array
-    storage: Array
+    baths: eqx.AbstractVar[tuple[str, ...]]
+    drives: eqx.AbstractVar[tuple[str, ...]]
+    energies: eqx.AbstractVar[Array]
+    particle_numbers: eqx.AbstractVar[Array]
+    chemical_works: eqx.AbstractVar[Array]
+    entropy_flows: eqx.AbstractVar[Array]
+    works: eqx.AbstractVar[Array]
+    storage: eqx.AbstractVar[Array]
+
+    @property
+    @abc.abstractmethod
+    def heats(self) -> Values:
+        """Heat absorbed from each bath (…, bath)."""
 
     @property
     def energy(self) -> Named:
@@ -84,7 +92,7 @@ class Ledger(eqx.Module):
     @property
     def heat(self) -> Named:
         """Heat absorbed from each bath: energy − chemical work."""
-        return Named(self.baths, self.energies - self.chemical_works)
+        return Named(self.baths, self.heats)
 
     @property
     def entropy_flow(self) -> Named:
@@ -95,28 +103,73 @@ class Ledger(eqx.Module):
         return Named(self.drives, self.works)
 
     @property
+    def work_in(self) -> Values:
+        """Work done on the system: Σ_d work + Σ_b chemical work."""
+        return self.works.sum(axis=-1) + self.chemical_works.sum(axis=-1)
+
+
+class Ledger(Entries):
+    """Rates per bath and per drive, averaged over the state (and over the period, if driven).
+
+    All are averages of products: in a driven state ⟨μJ⟩ ≠ ⟨μ⟩⟨J⟩ and ⟨Q̇/T⟩ ≠ ⟨Q̇⟩/⟨T⟩. See `Entries`.
+    """
+
+    baths: tuple[str, ...] = eqx.field(static=True)
+    drives: tuple[str, ...] = eqx.field(static=True)
+    energies: Array
+    particle_numbers: Array
+    chemical_works: Array
+    entropy_flows: Array
+    works: Array
+    storage: Array
+
+    @property
+    def heats(self) -> Values:
+        return self.energies - self.chemical_works
+
+    @property
     def current(self) -> Named:
         """Electric current out of each bath, −particles (the electron's charge is −e)."""
         return Named(self.baths, -self.particle_numbers)
 
     @property
-    def work_in(self) -> Array:
-        """Work done on the system: Σ_d work + Σ_b chemical work."""
-        return jnp.sum(self.works, axis=-1) + jnp.sum(self.chemical_works, axis=-1)
-
-    @property
-    def power(self) -> Array:
+    def power(self) -> Values:
         """Power that the machine delivers: −work_in."""
         return -self.work_in
 
     @property
-    def entropy_production(self) -> Array:
+    def entropy_production(self) -> Values:
         """σ = −Σ_b ⟨Q̇_b/T_b⟩ of a steady or periodic state (units of k_B × rate)."""
-        return -jnp.sum(self.entropy_flows, axis=-1)
+        return -self.entropy_flows.sum(axis=-1)
 
     @property
-    def first_law_residual(self) -> Array:
-        return jnp.sum(self.energies, axis=-1) + jnp.sum(self.works, axis=-1) - self.storage
+    def first_law_residual(self) -> Values:
+        return self.energies.sum(axis=-1) + self.works.sum(axis=-1) - self.storage
+
+
+class LedgerError(Entries):
+    """Error bounds of a ledger's entries, all positive; those of sums and differences are sums. See `Entries`."""
+
+    baths: tuple[str, ...] = eqx.field(static=True)
+    drives: tuple[str, ...] = eqx.field(static=True)
+    energies: Array
+    particle_numbers: Array
+    chemical_works: Array
+    entropy_flows: Array
+    works: Array
+    storage: Array
+
+    @property
+    def heats(self) -> Values:
+        return self.energies + self.chemical_works
+
+    @property
+    def entropy_production(self) -> Values:
+        return self.entropy_flows.sum(axis=-1)
+
+    @property
+    def first_law_residual(self) -> Values:
+        return self.energies.sum(axis=-1) + self.works.sum(axis=-1) + self.storage
 
 
 class Status(enum.IntEnum):
@@ -163,7 +216,7 @@ class Solution(eqx.Module):
     All entries of the ledger are attributes here too (`heat`, `particles`, `work`, `entropy_production`, …).
     A batched solution has the batch axes first in every array.
 
-    - `ledger`, `error`: `Ledger`s of values and of their error estimates;
+    - `ledger`: a `Ledger`; `error`: a `LedgerError` with the error estimates of its entries;
     - `status` (…): integers, see `Status`; `residuals`: Named, sizes that should be zero, in units of the
       largest entry of the ledger; `statistics`: Named, what the method did (`elements` per period, …);
     - `temperatures`, `chemical_potentials` (…, bath): period means if driven;
@@ -171,7 +224,7 @@ class Solution(eqx.Module):
     """
 
     ledger: Ledger
-    error: Ledger
+    error: LedgerError
     status: Array
     residuals: Named
     statistics: Named
@@ -204,26 +257,32 @@ class Solution(eqx.Module):
         return self.ledger.drives
 
     @property
-    def ok(self) -> Array:
+    def ok(self) -> Values:
         return self.status == int(Status.OK)
 
     # ------------------------------------------------------------------ what the machine does
     def _view(self) -> "regimes.View":
         index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
-        return regimes.View(
-            heat=self.heat.array,
-            heat_error=self.error.energies + self.error.chemical_works,
+        view = regimes.View(
+            heat=self.ledger.heats,
+            heat_error=self.error.heats,
             particles=self.ledger.particle_numbers,
             particles_error=self.error.particle_numbers,
             work_in=self.work_in,
-            work_error=jnp.sum(self.error.works, -1) + jnp.sum(self.error.chemical_works, -1),
+            work_error=self.error.work_in,
             temperatures=self.temperatures,
             chemical_potentials=self.chemical_potentials,
-            kinds=self.kinds,
-            steady=all(self.steady_baths),
-            cooled=index,
             trusted=self.ok,
+            kinds=self.kinds,
+            undriven=all(self.steady_baths) and not self.drives,
+            cooled=index,
         )
+        # Known numbers are looked at with NumPy, which has nothing to compile.
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in view[:9])
+        numbers: dict[str, Any] = {
+            name: value if traced else np.asarray(value) for name, value in zip(view._fields[:9], view[:9], strict=True)
+        }
+        return view._replace(**numbers)
 
     @property
     def regime(self) -> Any:
@@ -236,16 +295,16 @@ class Solution(eqx.Module):
         return regimes.flags(self._view())
 
     @property
-    def cop(self) -> Array:
+    def cop(self) -> Values:
         """heat[cooled]/work_in of a refrigerator or heat pump; NaN elsewhere."""
         return regimes.cop(self._view())
 
     @property
-    def efficiency(self) -> Array:
+    def efficiency(self) -> Values:
         """−work_in/Σ(positive heats) of an engine; NaN elsewhere."""
         return regimes.efficiency(self._view())
 
-    def second_law_efficiency(self, reference: str) -> Array:
+    def second_law_efficiency(self, reference: str) -> Values:
         """Free-energy rate out over free-energy rate in, against the reservoir `reference`; at most 1.
 
         With T₀, μ₀ of the reference, heat from bath b brings Q̇_b − T₀⟨Q̇_b/T_b⟩, particles bring
@@ -261,11 +320,11 @@ class Solution(eqx.Module):
                 f"potential, but `{reference}` is driven."
             )
         return regimes.second_law_efficiency(
-            self.heat.array,
+            self.ledger.heats,
             self.ledger.entropy_flows,
             self.ledger.chemical_works,
             self.ledger.particle_numbers,
-            jnp.sum(self.ledger.works, axis=-1),
+            self.ledger.works.sum(axis=-1),
             self.temperatures[..., index],
             self.chemical_potentials[..., index],
         )
@@ -277,7 +336,7 @@ class Solution(eqx.Module):
         if np.ndim(self.status):
             good = int(np.sum(np.asarray(self.status) == 0))
             return f"Solution(batch {np.shape(self.status)}, {good} of {np.size(self.status)} points trusted)"
-        return _table(self)
+        return _table(jax.tree.map(np.asarray, self))
 
     def plot(self, axes: Any = None) -> Any:
         """Draw heat per bath and work as bars; returns the Matplotlib axes."""
@@ -297,7 +356,7 @@ class Solution(eqx.Module):
 
 
 def _number(value: Any) -> str:
-    value = float(value)
+    value = float(value) + 0.0  # −0 is 0
     return f"{value:.6g}" if value == value else "–"
 
 

@@ -52,8 +52,8 @@ def split(path: str) -> tuple[str | int, ...]:
             raise InputError(f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`.")
         steps.append(match[1] if match[1] is not None else int(match[2]))
         position = match.end()
-    if not steps:
-        raise InputError("an empty path names nothing.")
+    if not steps or path.startswith("."):
+        raise InputError(f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`.")
     return tuple(steps)
 
 
@@ -78,6 +78,19 @@ def numbers(tree: Any, prefix: str = "") -> dict[str, Any]:
             found[prefix + label] = child
         else:
             found.update(numbers(child, prefix + label))
+    return found
+
+
+def dimension(machine: Any, path: str) -> str:
+    """The dimension that the field at `path` declares; the entries of an array have that of the array."""
+    node: Any = machine
+    found = ""
+    for step in split(path):
+        if isinstance(step, int) or isinstance(node, Table):
+            node = node[step]
+        else:
+            (field,) = [f for f in dataclasses.fields(node) if f.name == step]
+            node, found = getattr(node, step), field.metadata.get("dimension", "")
     return found
 
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+
+from ._checks import Values
 
 NAMES = (
     "passive",
@@ -27,23 +28,27 @@ _CODE = {name: code for code, name in enumerate(NAMES)}
 
 
 class View(NamedTuple):
-    """What this module needs of a solution: arrays (…, bath) and (…), the baths' kinds, whether all are constant."""
+    """What this module needs of a solution: arrays (…, bath) and (…), and the baths' kinds; all NumPy or all JAX."""
 
-    heat: Array
-    heat_error: Array
-    particles: Array
-    particles_error: Array
-    work_in: Array
-    work_error: Array
-    temperatures: Array
-    chemical_potentials: Array
+    heat: Values
+    heat_error: Values
+    particles: Values
+    particles_error: Values
+    work_in: Values
+    work_error: Values
+    temperatures: Values
+    chemical_potentials: Values
+    trusted: Values
     kinds: tuple[str, ...]
-    steady: bool
+    undriven: bool
     cooled: int | None
-    trusted: Array
 
 
-def carnot_cop(cold: Any, hot: Any) -> Array:
+def _library(array: Any) -> Any:
+    return np if isinstance(array, np.ndarray | np.generic) else jnp
+
+
+def carnot_cop(cold: Any, hot: Any) -> Values:
     """T_c/(T_h−T_c), the largest COP between two temperatures.
 
     >>> float(carnot_cop(5.0, 10.0))
@@ -52,7 +57,7 @@ def carnot_cop(cold: Any, hot: Any) -> Array:
     return jnp.asarray(cold) / (jnp.asarray(hot) - cold)
 
 
-def carnot_efficiency(cold: Any, hot: Any) -> Array:
+def carnot_efficiency(cold: Any, hot: Any) -> Values:
     """1−T_c/T_h, the largest efficiency between two temperatures.
 
     >>> float(carnot_efficiency(5.0, 10.0))
@@ -61,11 +66,12 @@ def carnot_efficiency(cold: Any, hot: Any) -> Array:
     return 1 - jnp.asarray(cold) / hot
 
 
-def _sign(value: Array, error: Array) -> Array:
-    return jnp.where(jnp.abs(value) > error, jnp.sign(value), 0.0)
+def _sign(value: Values, error: Values) -> Values:
+    xp = _library(value)
+    return xp.where(abs(value) > error, xp.sign(value), 0.0)
 
 
-def _cooled_heat(view: View) -> tuple[Array, Array]:
+def _cooled_heat(view: View) -> tuple[Values, Values]:
     """Heat from the bath that is meant to be cooled, and its sign.
 
     It is the named bath, else the coldest; among equally cold ones the one that gives most heat.
@@ -73,30 +79,32 @@ def _cooled_heat(view: View) -> tuple[Array, Array]:
     signs = _sign(view.heat, view.heat_error)
     if view.cooled is not None:
         return view.heat[..., view.cooled], signs[..., view.cooled]
-    coldest = view.temperatures == jnp.min(view.temperatures, axis=-1, keepdims=True)
-    chosen = jnp.argmax(jnp.where(coldest, view.heat, -jnp.inf), axis=-1)[..., None]
-    return jnp.take_along_axis(view.heat, chosen, -1)[..., 0], jnp.take_along_axis(signs, chosen, -1)[..., 0]
+    xp = _library(view.heat)
+    coldest = view.temperatures == view.temperatures.min(axis=-1, keepdims=True)
+    chosen = xp.argmax(xp.where(coldest, view.heat, -xp.inf), axis=-1)[..., None]
+    return xp.take_along_axis(view.heat, chosen, -1)[..., 0], xp.take_along_axis(signs, chosen, -1)[..., 0]
 
 
-def codes(view: View) -> Array:
+def codes(view: View) -> Values:
     """Index into `NAMES` of each point's regime. Usable inside jit."""
+    xp = _library(view.heat)
     work = _sign(view.work_in, view.work_error)
-    gives = jnp.any(_sign(view.heat, view.heat_error) > 0, axis=-1)
+    gives = (_sign(view.heat, view.heat_error) > 0).any(axis=-1)
     _, cooled = _cooled_heat(view)
-    isothermal = jnp.all(view.temperatures == view.temperatures[..., :1], axis=-1)
+    isothermal = (view.temperatures == view.temperatures[..., :1]).all(axis=-1)
     many = view.heat.shape[-1] >= 3
-    consuming = jnp.where(
+    consuming = xp.where(
         ~gives,
         _CODE["heater"],
-        jnp.where(
+        xp.where(
             isothermal,
             _CODE["heat pump"],
-            jnp.where(cooled > 0, _CODE["refrigerator"], _CODE["accelerator"]),
+            xp.where(cooled > 0, _CODE["refrigerator"], _CODE["accelerator"]),
         ),
     )
-    free = jnp.where(many & (cooled > 0) & ~isothermal, _CODE["absorption refrigerator"], _CODE["passive"])
-    code = jnp.where(work > 0, consuming, jnp.where(work < 0, _CODE["engine"], free))
-    return jnp.where(view.trusted, code, _CODE["unknown"])
+    free = xp.where(many & (cooled > 0) & ~isothermal, _CODE["absorption refrigerator"], _CODE["passive"])
+    code = xp.where(work > 0, consuming, xp.where(work < 0, _CODE["engine"], free))
+    return xp.where(view.trusted, code, _CODE["unknown"])
 
 
 def regime(view: View) -> Any:
@@ -104,33 +112,35 @@ def regime(view: View) -> Any:
     return str(names) if names.ndim == 0 else names
 
 
-def cop(view: View) -> Array:
+def cop(view: View) -> Values:
     """heat[cooled]/work_in in the regimes refrigerator and heat pump, else NaN."""
+    xp = _library(view.heat)
     heat, _ = _cooled_heat(view)
     code = codes(view)
     defined = (code == _CODE["refrigerator"]) | (code == _CODE["heat pump"])
-    return jnp.where(defined, heat / jnp.where(defined, view.work_in, 1.0), jnp.nan)
+    return xp.where(defined, heat / xp.where(defined, view.work_in, 1.0), xp.nan)
 
 
-def efficiency(view: View) -> Array:
+def efficiency(view: View) -> Values:
     """−work_in over the heat that comes in, in the regime engine, else NaN.
 
     With two temperatures only the hot bath gives heat; with more, the sum over all that give.
     """
+    xp = _library(view.heat)
     defined = codes(view) == _CODE["engine"]
-    absorbed = jnp.sum(jnp.maximum(view.heat, 0.0), axis=-1)
-    return jnp.where(defined, -view.work_in / jnp.where(defined, absorbed, 1.0), jnp.nan)
+    absorbed = xp.maximum(view.heat, 0.0).sum(axis=-1)
+    return xp.where(defined, -view.work_in / xp.where(defined, absorbed, 1.0), xp.nan)
 
 
 def second_law_efficiency(
-    heat: Array,
-    entropy_flows: Array,
-    chemical_works: Array,
-    particles: Array,
-    work: Array,
-    temperature: Array,
-    chemical_potential: Array,
-) -> Array:
+    heat: Values,
+    entropy_flows: Values,
+    chemical_works: Values,
+    particles: Values,
+    work: Values,
+    temperature: Values,
+    chemical_potential: Values,
+) -> Values:
     """Free-energy rate out over in, relative to a reservoir with the given temperature and chemical potential."""
     from_heat = heat - temperature[..., None] * entropy_flows
     from_particles = chemical_works - chemical_potential[..., None] * particles
@@ -144,7 +154,7 @@ FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse hea
 
 
 def flags(view: View) -> dict[str, Any]:
-    """Anomalies as booleans, each only where it is defined (else the key is absent), for baths constant in time.
+    """Anomalies as booleans, each only where it is defined (else the key is absent): in machines that nothing drives.
 
     With exactly two baths, both electronic, L and R (ΔT = T_L−T_R, Δμ = μ_L−μ_R, J particles from L to R):
 
@@ -157,11 +167,12 @@ def flags(view: View) -> dict[str, Any]:
     - cold-spot current: J ≠ 0.
     """
     electrons = [k for k, kind in enumerate(view.kinds) if kind == "electron"]
-    if len(electrons) != 2 or len(view.kinds) > 3 or not view.steady:
+    if len(electrons) != 2 or len(view.kinds) > 3 or not view.undriven:
         return {}
+    xp = _library(view.heat)
     left, right = electrons
-    gradient = jnp.sign(view.temperatures[..., left] - view.temperatures[..., right])
-    bias = jnp.sign(view.chemical_potentials[..., left] - view.chemical_potentials[..., right])
+    gradient = xp.sign(view.temperatures[..., left] - view.temperatures[..., right])
+    bias = xp.sign(view.chemical_potentials[..., left] - view.chemical_potentials[..., right])
     flow = _sign(view.particles, view.particles_error)[..., left]
     if len(view.kinds) == 3:
         (other,) = set(range(3)) - set(electrons)

@@ -4,6 +4,7 @@ Points are solved in batches of bounded size, several at a time on the processor
 points in Python. A point that cannot be trusted keeps its status and has NaN in its results; the others stay.
 """
 
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ import numpy as np
 from jax import Array
 
 from . import paths
-from ._checks import InputError
+from ._checks import InputError, unknown_name
+from .closures import opened
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
 from .ledger import Solution, Status
 from .progress import track
@@ -63,7 +65,11 @@ def sweep(
     mesh = np.meshgrid(*grid.values(), indexing="ij")
     columns = {name: m.ravel() for name, m in zip(grid, mesh, strict=True)}
     solution = solve_columns(build, shared, columns, checked_tolerance(tolerance), progress)
-    return to_dataset(solution, grid, shape, label)
+    dataset = to_dataset(solution, grid, shape, label)
+    if shared is not None:
+        for name in grid:
+            dataset[name].attrs["units"] = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
+    return dataset
 
 
 def _axis(name: str, values: Any) -> np.ndarray:
@@ -109,7 +115,15 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
         as_dynamics(machine)
         return _Replace(names), machine, getattr(machine, "name", type(machine).__name__)
     if callable(machine):
-        return _Call(machine), None, getattr(machine, "__name__", type(machine).__name__)
+        wanted = inspect.signature(machine).parameters
+        if not any(p.kind == p.VAR_KEYWORD for p in wanted.values()):
+            for name in names:
+                if name not in wanted:
+                    raise unknown_name("sweep: the function that builds the machine", "argument", name, wanted)
+            missing = [n for n, p in wanted.items() if p.default is p.empty and n not in names]
+            if missing:
+                raise InputError(f"sweep: `{missing[0]}` is an argument of the function, but has no values.")
+        return _Call(opened(machine)), None, getattr(machine, "__name__", type(machine).__name__)
     raise InputError(
         f"sweep: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}."
     )
@@ -168,6 +182,15 @@ UNITS = {
 }
 """Units of the variables, with E the unit in which energies were given (k_B = ħ = e = 1)."""
 
+COORDINATE_UNITS = {
+    "energy": "E",
+    "temperature": "E/k_B",
+    "rate": "E/hbar",
+    "time": "hbar/E",
+    "angle": "rad",
+}
+"""Units of swept parameters, by the dimension that their field declares."""
+
 MEANINGS = {
     "energy": "energy absorbed from the bath",
     "heat": "heat absorbed from the bath",
@@ -208,8 +231,10 @@ def to_dataset(
         put(name, getattr(ledger, name).array, "bath")
     for name in ("work_in", "power", "entropy_production", "cop", "efficiency", "first_law_residual"):
         put(name, getattr(solution, name))
-    put("energy_error", error.energies, "bath")
-    put("particles_error", error.particle_numbers, "bath")
+    for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow"):
+        put(f"{name}_error", getattr(error, name).array, "bath")
+    for name in ("work_in", "entropy_production"):
+        put(f"{name}_error", getattr(error, name))
     if solution.drives:
         put("work", ledger.works, "drive")
         put("work_error", error.works, "drive")
@@ -235,6 +260,9 @@ def to_dataset(
             "flag_meanings": " ".join(s.name.lower() for s in Status),
         },
     )
+    for name in grid:
+        if name in variables or name in ("bath", "drive", "state"):
+            raise InputError(f"sweep: a parameter called `{name}` would hide the result of that name; rename it.")
     coordinates: dict[str, Any] = {name: (name, values) for name, values in grid.items()}
     coordinates["bath"] = list(solution.baths)
     if solution.drives:

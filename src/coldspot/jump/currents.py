@@ -21,6 +21,8 @@ from .graph import Graph, divergence
 
 GOOD = 1e-12
 """Error bound, relative to a point's largest net current, up to which one linear response will do; see `division`."""
+FAIR = 1e-9
+"""The same for each current, relative to itself."""
 BLOCK = 64
 """Points that `division` works on together, to bound the memory of its intermediate results."""
 
@@ -41,6 +43,7 @@ def balance(
     log_backward: Float[Array, "transition point"],
     deviation: Float[Array, "transition point"],
     reference: Float[Array, "state point"],
+    deviation_size: Float[Array, "transition point"],
 ) -> Balance:
     """Stationary populations and net currents; see the module's text.
 
@@ -60,51 +63,56 @@ def balance(
     current = net(log_out, log_back, deviation + drop)
     u = respond(factors, divergence(g, current))
     out, back = jnp.exp(log_out) * u[start], jnp.exp(log_back) * u[to]
-    affinity = jnp.abs(deviation) + jnp.abs(drop)
-    error = _bound(g, current, affinity, log_out, log_back, jnp.abs(out) + jnp.abs(back))
+    affinity = deviation_size + jnp.abs(drop)
+    largest = jnp.max(jnp.maximum(jnp.abs(log_forward), jnp.abs(log_backward)), axis=0)
+    digits = EPS * (16.0 * g.states + 16 * largest)
+    error = digits * (jnp.abs(current) + jnp.abs(out) + jnp.abs(back)) + _felt(affinity, log_out, log_back)
     current = current + out - back
     # The response is rounding itself, unless rounding has leaked from strongly to weakly connected states.
     leak = jnp.max(jnp.abs(u), axis=0)
-    error = jnp.where(leak <= 4 * noise, error + leak * jnp.abs(current), jnp.inf)
+    imbalance = jnp.max(jnp.abs(divergence(g, current)), axis=0)
+    sound = (leak <= 4 * noise) & (imbalance <= GOOD * jnp.max(jnp.abs(current), axis=0))
+    error = jnp.where(sound, error + leak * jnp.abs(current), jnp.inf)
     unit = jnp.exp(factors.scale)
-    current, error = _refine(g, current * unit, error * unit, log_forward, log_backward, deviation, log_p)
+    current, error = _refine(
+        g, current * unit, error * unit, log_forward, log_backward, deviation, deviation_size, log_p
+    )
     return Balance(log_p, current, error, jnp.max(jnp.abs(divergence(g, current)), axis=0))
 
 
-def _bound(g: Graph, current: Array, affinity: Array, log_out: Array, log_back: Array, response: Array) -> Array:
-    """Error bound of the net currents, from the rounding of the affinities, of the rates and of the response.
+def _felt(affinity: Array, log_out: Array, log_back: Array) -> Array:
+    """Errors of the net currents from the rounding of the affinities.
 
     A defect δ in one transition's current shifts potentials by at most δ over its flow, so another transition
     feels no more than δ, and no more than its own flow times that shift.
     """
-    digits = EPS * (16.0 * g.states + 4 * jnp.maximum(jnp.abs(log_out), jnp.abs(log_back)))
     flow = jnp.exp(jnp.maximum(log_out, log_back))
     own = EPS * 16 * affinity
-    felt = jnp.minimum(jnp.sum(own * flow, axis=0), flow * jnp.sum(own, axis=0))
-    return digits * (jnp.abs(current) + response) + own * flow + felt
+    return own * flow + jnp.minimum(jnp.sum(own * flow, axis=0), flow * jnp.sum(own, axis=0))
 
 
 def _refine(g: Graph, current: Array, error: Array, *problem: Array) -> tuple[Array, Array]:
     """Solve the points whose error is not small beside their largest current anew, by `division`, in blocks."""
     points = current.shape[-1]
-    size = min(BLOCK, points)
-    poor = ~(jnp.max(error, axis=0) <= GOOD * jnp.max(jnp.abs(current), axis=0))
+    lanes = min(BLOCK, points)
+    size = jnp.abs(current)
+    poor = ~jnp.all((error <= GOOD * jnp.max(size, axis=0)) & (error <= FAIR * size), axis=0)
     order = jnp.argsort(~poor, stable=True)
 
     def block(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        at = jax.lax.dynamic_slice(order, (jnp.minimum(k * size, points - size),), (size,))
-        better = divide(g, *(x[:, at] for x in problem))
+        at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
+        better = divide(g, *(jnp.asarray(x)[:, at] for x in problem))
         keep = poor[at] & ~(jnp.max(better[1], axis=0) > jnp.max(error[:, at], axis=0))
         return tuple(x.at[:, at].set(jnp.where(keep, new, x[:, at])) for x, new in zip(state, better, strict=True))  # type: ignore[return-value]
 
-    return jax.lax.fori_loop(0, (jnp.sum(poor) + size - 1) // size, block, (current, error))
+    return jax.lax.fori_loop(0, (jnp.sum(poor) + lanes - 1) // lanes, block, (current, error))
 
 
 @balance.defjvp
 def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balance]:
     """Implicit rule: K u = −div(dJ at fixed p), d ln p = u; exact, linear in the tangents."""
     log_forward, log_backward = primals[:2]
-    d_forward, d_backward, _, _ = tangents
+    d_forward, d_backward = tangents[:2]
     result = balance(g, *primals)
     factors = jax.lax.stop_gradient(eliminate(g, log_forward, log_backward))
     to, start = g.final.array, g.initial.array

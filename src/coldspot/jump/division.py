@@ -113,6 +113,7 @@ def divide(
     log_forward: Float[Array, "transition point"],
     log_backward: Float[Array, "transition point"],
     deviation: Float[Array, "transition point"],
+    deviation_size: Float[Array, "transition point"],
     log_p: Float[Array, "state point"],
 ) -> tuple[Float[Array, "transition point"], Float[Array, "transition point"]]:
     """Net currents of the transitions and their error bounds."""
@@ -129,12 +130,13 @@ def divide(
     def padded(x: Array, fill: float) -> Array:
         return jnp.concatenate([x, jnp.full((1, *x.shape[1:]), fill)])
 
+    sizes = padded(deviation_size, 0.0)
     rises, falls, slopes = padded(rise, -jnp.inf), padded(fall, -jnp.inf), padded(slope, 0.0)
 
     def joined(rate: Array, sign: float) -> Connections:
-        total = Connections(rate[table[0]], sign * slopes[table[0]], jnp.abs(slopes[table[0]]))
+        total = Connections(rate[table[0]], sign * slopes[table[0]], sizes[table[0]])
         for row in table[1:]:
-            total = _merge(total, Connections(rate[row], sign * slopes[row], jnp.abs(slopes[row])))
+            total = _merge(total, Connections(rate[row], sign * slopes[row], sizes[row]))
         return total
 
     ends = np.divmod(pair, n)
@@ -155,7 +157,7 @@ def divide(
     _, levels = jax.lax.scan(remove, start, jnp.arange(n - 1, 1, -1))
     index = jnp.arange(n)
     largest = jnp.max(jnp.maximum(jnp.abs(log_forward), jnp.abs(log_backward)), axis=0)
-    digits = EPS * (8.0 * n + 4 * jnp.max(jnp.abs(log_p), axis=0) + 4 * largest)
+    digits = EPS * (8.0 * n + 8 * jnp.max(jnp.abs(log_p), axis=0) + 8 * largest)
 
     def restore(state: tuple[Array, Array], level: tuple[Array, Connections]) -> tuple[tuple[Array, Array], None]:
         current, error = state
@@ -172,8 +174,11 @@ def divide(
         direct = _share(out, back, all_out, all_back, [loop])
         # What circulates leaves by one connection and comes back by the other.
         around = _fraction(via_out, via_back, all_out, all_back)
+        # The smaller part is computed, the larger one is what remains: nothing is lost between them.
+        minor = direct.fraction < around
         part = direct.fraction * current + direct.circulation
-        detour = around * current - direct.circulation
+        detour = jnp.where(minor, current - part, around * current - direct.circulation)
+        part = jnp.where(minor, part, current - detour)
         own_doubt = direct.error + digits * jnp.abs(direct.circulation)
         doubt = direct.fraction * (error + digits * jnp.abs(current)) + own_doubt
         detour_doubt = around * (error + digits * jnp.abs(current)) + own_doubt
@@ -202,15 +207,18 @@ def divide(
     others = []
     for row in beside:
         all_out, all_back = jnp.logaddexp(all_out, outs[row]), jnp.logaddexp(all_back, backs[row])
-        size = jnp.where((row == np.arange(len(low)))[:, None], 0.0, jnp.abs(slope) + jnp.abs(slopes[row]))
+        size = jnp.where((row == np.arange(len(low)))[:, None], 0.0, deviation_size + sizes[row])
         others.append((outs[row], backs[row], slope - slopes[row], 8 * size))
     share = _share(out, back, all_out, all_back, others)
     part = share.fraction * whole + share.circulation
+    # What rounding left out of the sum goes along with the flows.
+    missing = whole[moves] - jnp.zeros((len(pair), whole.shape[-1])).at[place].add(part[moves])[place]
+    part = part.at[moves].add(share.fraction[moves] * missing)
     doubt = share.fraction * doubt + share.error
     doubt = doubt + digits * (share.fraction * jnp.abs(whole) + jnp.abs(share.circulation))
     # A transition from a state to itself moves what its bath share says, and nothing else.
     loop = jnp.asarray(low == high)[:, None]
     alone = net(out, back, slope)
     part = jnp.where(loop, alone, part)
-    doubt = jnp.where(loop, 8 * EPS * jnp.abs(slope) * jnp.exp(jnp.minimum(out, back)) + digits * jnp.abs(alone), doubt)
+    doubt = jnp.where(loop, 8 * EPS * deviation_size * jnp.exp(jnp.minimum(out, back)) + digits * jnp.abs(alone), doubt)
     return jnp.where(upward | loop, part, -part), doubt

@@ -39,18 +39,19 @@ class States:
 class Snapshot(NamedTuple):
     """A network at one phase: everything that the solvers need, for one point.
 
-    (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity
-    towards a reference equilibrium, see `JumpNetwork.snapshot`); (bath, transition): `energy`, `particles`
-    taken from each bath; (bath): `temperature`, `potential`; (state): `energies`, `reference` (ln of the
-    reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`,
-    E_i with drive d at this phase and the others at phase 0, and the `rest`, exactly zero where the drives' parts
-    of the energy add up; `valid`.
+    (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity towards a
+    reference equilibrium, see `JumpNetwork.snapshot`) and `deviation_size`, the sum of its terms' sizes;
+    (bath, transition): `energy`, `particles` taken from each bath; (bath): `temperature`, `potential`; (state):
+    `energies`, `reference` (ln of the reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ, split
+    into the derivative of `gains`, E_i with drive d at this phase and the others at phase 0, and the `rest`, exactly
+    zero where the drives' parts of the energy add up; `valid`.
     """
 
     log_forward: Array
     log_backward: Array
     exponent: Array
     deviation: Array
+    deviation_size: Array
     energy: Array
     particles: Array
     temperature: Array

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from .._checks import Numbers, Scalar, as_float, check_finite, check_positive
+from .._checks import InputError, Numbers, Scalar, as_float, check_finite, check_positive, concrete
 from ..baths import log_fermi
 
 
@@ -108,6 +109,9 @@ class Ohmic(eqx.Module):
 
     def __check_init__(self):
         check_positive("Ohmic", "strength", self.strength)
+        numbers = concrete(self.cutoff)
+        if numbers is not None and not np.all(numbers > 0):
+            raise InputError(f"Ohmic: `cutoff` must be positive (infinite for none), but is {numbers:g}.")
 
     def __call__(self, frequency: Any) -> Array:
         return self.strength * frequency * jnp.exp(-frequency / self.cutoff)

@@ -1,5 +1,6 @@
 """Jump networks: states, baths, channels and drives; what a solver needs of them at one phase."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +17,13 @@ from .._checks import (
     check_finite,
     check_positive,
     check_shape,
+    check_type,
     concrete,
     float_or_function,
     unknown_name,
 )
 from ..baths import Bath
+from ..closures import opened
 from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Dynamics
 from ..ledger import Solution, Status
@@ -67,23 +70,43 @@ class Channel(eqx.Module):
             raise InputError(
                 f"Channel: `bath` must be a bath's name or a mapping from names to Share, but is {bath!r}."
             )
-        self.initial, self.final, self.kinetics = States(initial), States(final), kinetics
+        self.initial, self.final, self.kinetics = States(initial), States(final), opened(kinetics)
         if self.initial.array.size != self.final.array.size:
             raise InputError(
                 "Channel: `initial` and `final` must have the same length, "
                 f"but have {self.initial.array.size} and {self.final.array.size}."
             )
-        if not callable(kinetics) and not isinstance(kinetics, Kinetics):
+        if isinstance(kinetics, type) or not (callable(kinetics) or isinstance(kinetics, Kinetics)):
+            actual = f"the class {kinetics.__name__}" if isinstance(kinetics, type) else type(kinetics).__name__
             raise InputError(
-                f"Channel: `kinetics` must be a Kinetics (Tunnelling, Bosonic, Glauber, Arrhenius, Explicit) or a "
-                f"function of the drives' values, but is {type(kinetics).__name__}."
+                "Channel: `kinetics` must be a Kinetics, such as Tunnelling(0.1), or a function of the drives' values "
+                f"that returns one, but is {actual}."
             )
+        if isinstance(kinetics, Kinetics):
+            for field in dataclasses.fields(kinetics):
+                shape = np.shape(getattr(kinetics, field.name)) if eqx.is_array(getattr(kinetics, field.name)) else ()
+                if shape not in ((), (self.size,)):
+                    raise InputError(
+                        f"Channel: `{field.name}` of {type(kinetics).__name__} must be one number or one for "
+                        f"each of the {self.size} transitions, but has shape {shape}."
+                    )
         if self.shares is None and np.any(self.initial.array == self.final.array):
             raise InputError(f"Channel: `initial` and `final` are the same state ({self.initial}) of one bath.")
 
     @property
     def size(self) -> int:
         return int(self.initial.array.size)
+
+
+class _Values(dict):
+    """The drives' values as a user's function sees them: a wrong name is told the right ones."""
+
+    @classmethod
+    def of(cls, values: Any) -> Any:
+        return cls(values) if isinstance(values, dict) else values
+
+    def __missing__(self, name: str) -> Any:
+        raise unknown_name("JumpNetwork", "drive", str(name), self)
 
 
 class JumpNetwork(Dynamics):
@@ -133,7 +156,7 @@ class JumpNetwork(Dynamics):
         cooled_bath: str | None = None,
     ):
         owner = "JumpNetwork"
-        self.energies = float_or_function(energies)
+        self.energies = opened(float_or_function(energies))
         if not isinstance(baths, Mapping) or not baths:
             raise InputError(f"{owner}: `baths` must be a mapping from names to baths with at least one entry.")
         for name, bath in baths.items():
@@ -141,10 +164,12 @@ class JumpNetwork(Dynamics):
                 raise InputError(
                     f"{owner}: bath `{name}` must be a Bath or a function that returns one, but is {bath!r}."
                 )
-        self.baths = Table(baths)
+        self.baths = Table({name: opened(bath) for name, bath in baths.items()})
         self.channels = tuple(channels)
         if not self.channels:
             raise InputError(f"{owner}: `channels` is empty; nothing connects the states.")
+        for k, channel in enumerate(self.channels):
+            check_type(owner, f"channels[{k}]", channel, Channel)
         driven = callable(energies) or any(not isinstance(b, Bath) for b in baths.values())
         driven = driven or any(not isinstance(c.kinetics, Kinetics) for c in self.channels)
         self.plain = not drives and driven
@@ -162,6 +187,7 @@ class JumpNetwork(Dynamics):
         self.states = self._count_states()
         self.occupations = as_float(np.zeros(self.states) if occupations is None else occupations)
         check_shape(owner, "occupations", self.occupations, (self.states,), "one number per state")
+        check_finite(owner, "occupations", self.occupations)
         if cooled_bath is not None and cooled_bath not in self.baths:
             raise unknown_name(owner, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
@@ -184,8 +210,6 @@ class JumpNetwork(Dynamics):
 
     def _check_channels(self) -> None:
         for k, channel in enumerate(self.channels):
-            if not isinstance(channel, Channel):
-                raise InputError(f"JumpNetwork: `channels[{k}]` must be a Channel, but is {type(channel).__name__}.")
             for name in channel.baths:
                 if name not in self.baths:
                     raise unknown_name(f"JumpNetwork: `channels[{k}]`", "bath", name, self.baths)
@@ -211,6 +235,18 @@ class JumpNetwork(Dynamics):
                     f"its bath `{channel.baths[0]}` ({bath.kind}) exchanges none; use an ElectronBath."
                 )
         else:
+            for name, share in zip(channel.baths, channel.shares, strict=True):
+                bath, amount = self.baths[name], concrete(share.particles)
+                if (
+                    isinstance(bath, Bath)
+                    and not bath.exchanges_particles
+                    and amount is not None
+                    and np.any(amount != 0)
+                ):
+                    raise InputError(
+                        f"JumpNetwork: `channels[{k}]` takes {np.ravel(amount)[0]:g} particles from bath `{name}` "
+                        f"({bath.kind}), which exchanges none."
+                    )
             given = [concrete(s.particles) for s in channel.shares]
             if all(g is not None for g in given) and not np.allclose(sum(given), change, rtol=0, atol=1e-12):  # type: ignore[arg-type]
                 raise InputError(
@@ -243,7 +279,9 @@ class JumpNetwork(Dynamics):
                         f"JumpNetwork: the shares of `channels[{k}]` bring the energy {np.sum(energy, axis=0)[0]:g}, "
                         f"but the states differ by {change[0]:g}."
                     )
-                law = channel.kinetics if isinstance(channel.kinetics, Kinetics) else channel.kinetics(values)
+                law = (
+                    channel.kinetics if isinstance(channel.kinetics, Kinetics) else channel.kinetics(_Values.of(values))
+                )
                 if isinstance(law, Explicit) and law.check:
                     log_ratio = np.broadcast_to(np.log(law.backward / law.forward), change.shape)
                     expected = np.asarray(steps.exponent)
@@ -288,25 +326,28 @@ class JumpNetwork(Dynamics):
         return ""
 
     def _explain_invalid(self) -> str:
-        """The first bath or transition whose numbers are outside their domain, at the phases that were tried."""
+        """The first parameter, bath or transition that is outside its domain, at the phases that were tried."""
+        if self.period is not None and not (np.isfinite(self.period) and self.period > 0):
+            return f"`period` must be positive and finite, but is {float(self.period):g}."
         phases = PHASES if len(self.drives) else np.zeros(1)
         s = jax.tree.map(np.asarray, jax.vmap(self.snapshot)(jnp.asarray(phases)))
-        for k, phase in enumerate(phases):
-            where = f" at phase {phase:.3g}" if len(self.drives) else ""
+        places = [f" at phase {phase:.3g}" if len(self.drives) else "" for phase in phases]
+        for k, where in enumerate(places):
             for name, temperature in zip(self.baths, s.temperature[k], strict=True):
                 if not (np.isfinite(temperature) and temperature > 0):
                     return f"bath `{name}`: `temperature` must be positive and finite, but is {temperature:g}{where}."
             for i, energy in enumerate(s.energies[k]):
                 if not np.isfinite(energy):
                     return f"`energies[{i}]` must be finite, but is {energy:g}{where}."
-            g = self.graph()
-            pairs = list(zip(g.initial.array, g.final.array, strict=True))
-            crossing = self.diverging() & (np.min(s.exponent, axis=0) * np.max(s.exponent, axis=0) <= 0)
-            for j in np.flatnonzero(crossing):
-                return (
-                    f"the levels of states {pairs[j][0]} and {pairs[j][1]} cross, where a bosonic rate with constant "
-                    "`gamma` diverges; give `gamma` as a function that vanishes at zero energy, such as Ohmic."
-                )
+        g = self.graph()
+        pairs = list(zip(g.initial.array, g.final.array, strict=True))
+        crossing = self.diverging() & (np.min(s.exponent, axis=0) * np.max(s.exponent, axis=0) <= 0)
+        for j in np.flatnonzero(crossing):
+            return (
+                f"the levels of states {pairs[j][0]} and {pairs[j][1]} cross, where a bosonic rate with constant "
+                "`gamma` diverges; give `gamma` as a function that vanishes at zero energy, such as Ohmic."
+            )
+        for k, where in enumerate(places):
             rates = np.stack([s.log_forward[k], s.log_backward[k]])
             for j in np.flatnonzero(~np.all(np.isfinite(rates), axis=0)):
                 return (
@@ -317,10 +358,13 @@ class JumpNetwork(Dynamics):
 
     # ------------------------------------------------------------------ assembly at one phase
     def _energies(self, values: Any) -> Array:
-        return as_float(self.energies(values)) if callable(self.energies) else self.energies
+        if not callable(self.energies):
+            return self.energies
+        levels = self.energies(_Values.of(values))
+        return jnp.stack([as_float(e) for e in levels]) if isinstance(levels, (list, tuple)) else as_float(levels)
 
     def _baths(self, values: Any) -> list[Bath]:
-        return [bath if isinstance(bath, Bath) else bath(values) for bath in self.baths.values()]
+        return [bath if isinstance(bath, Bath) else bath(_Values.of(values)) for bath in self.baths.values()]
 
     def _steps(self, channel: Channel, energies: Array, baths: list[Bath]) -> tuple[Step, Array, Array]:
         """The channel's transitions, and the energy and particles that they take from each of its baths."""
@@ -361,21 +405,25 @@ class JumpNetwork(Dynamics):
         parts = []
         for channel in self.channels:
             step, energy, number = self._steps(channel, energies, baths)
-            law = channel.kinetics if isinstance(channel.kinetics, Kinetics) else channel.kinetics(values)
+            law = channel.kinetics if isinstance(channel.kinetics, Kinetics) else channel.kinetics(_Values.of(values))
             taken_energy = jnp.zeros((len(names), channel.size))
             taken_number = jnp.zeros((len(names), channel.size))
             deviation = jnp.zeros(channel.size)
+            deviation_size = jnp.zeros(channel.size)
             for k, name in enumerate(channel.baths):
                 b = names.index(name)
                 taken_energy = taken_energy.at[b].set(energy[k])
                 taken_number = taken_number.at[b].set(number[k])
                 heat = energy[k] - potential[b] * number[k]
-                deviation += heat * (temperature[b] - t0) / (t0 * temperature[b])
-                deviation -= number[k] * (mu0 - potential[b]) / t0
-            parts.append((law, step, taken_energy, taken_number, deviation))
+                thermal = heat * (temperature[b] - t0) / (t0 * temperature[b])
+                chemical = -number[k] * (mu0 - potential[b]) / t0
+                deviation += thermal + chemical
+                deviation_size += jnp.abs(thermal) + jnp.abs(chemical)
+            parts.append((law, step, taken_energy, taken_number, deviation, deviation_size))
         forward, backward = _log_rates([(law, step) for law, step, *_ in parts])
         exponent = jnp.concatenate([step.exponent for _, step, *_ in parts])
         deviation = jnp.concatenate([p[4] for p in parts])
+        deviation_size = jnp.concatenate([p[5] for p in parts])
         # Rates that need not obey detailed balance define their own affinity.
         free = np.concatenate(
             [np.full(c.size, not law.detailed_balance) for c, (law, *_) in zip(self.channels, parts, strict=True)]
@@ -383,6 +431,7 @@ class JumpNetwork(Dynamics):
         if free.any():
             actual = backward - forward
             deviation = jnp.where(free, deviation + exponent - actual, deviation)
+            deviation_size = jnp.where(free, deviation_size + jnp.abs(exponent) + jnp.abs(actual), deviation_size)
             exponent = jnp.where(free, actual, exponent)
         valid = jnp.all(jnp.isfinite(forward)) & jnp.all(jnp.isfinite(backward)) & jnp.all(jnp.isfinite(energies))
         valid &= jnp.all(temperature > 0) & jnp.all(jnp.isfinite(temperature)) & jnp.all(jnp.isfinite(potential))
@@ -391,6 +440,7 @@ class JumpNetwork(Dynamics):
             log_backward=backward,
             exponent=exponent,
             deviation=deviation,
+            deviation_size=deviation_size,
             energy=jnp.concatenate([p[2] for p in parts], axis=-1),
             particles=jnp.concatenate([p[3] for p in parts], axis=-1),
             temperature=temperature,

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, Solution
+from ..ledger import Ledger, LedgerError, Solution
 from .currents import EPS
 from .elimination import eliminate_rates, respond
 from .graph import PHASES
@@ -32,21 +32,22 @@ FIRST = 2
 BLOCKS = 64
 LAST = BLOCKS**2
 """Elements per period beyond which a point is given up."""
+MANY = 32
+"""Elements that resolve a smooth problem."""
 LOOSEST = 1e-8
 """Largest tolerance that is used; a looser one would save little and make the error estimate unreliable."""
 LANES = 64
 """Points that are propagated together: enough to fill vector units, few enough to stay in cache."""
 
 
-def estimate(change: Array, before: Array) -> Array:
-    """Error of the finer result, from its change against the coarser one and the change before that.
+def estimate(change: Array, ratio: Array) -> Array:
+    """Error of the finer of two results, from its change against the coarser one.
 
     If changes shrink by a factor ρ per doubling, the error is about ρ·change: 1/128 for the order 2s−1 = 7 of smooth
-    problems, more for stiff ones and before convergence sets in. Four times that, but never below 1/16 of the
-    change (two changes do not prove an order) nor above the change itself.
+    problems, more for stiff ones and before convergence sets in. Eight times that, but never below an eighth of the
+    change (a few changes do not prove an order) nor above the change itself.
     """
-    ratio = change / jnp.where(before > 0, before, 1.0)
-    return change * jnp.clip(4 * ratio, 1 / 16, 1.0)
+    return change * jnp.clip(8 * ratio, 1 / 8, 1.0)
 
 
 class Period(NamedTuple):
@@ -71,13 +72,16 @@ def one_period(network: "JumpNetwork", elements: Array) -> Period:
 
 
 class Found(NamedTuple):
-    """Result of the search for K, batch last: averages, their error bounds, p, K, convergence."""
+    """Result of the search for K, batch last: the period, its last change (row) and by what factor changes shrank at
+
+    worst among the rows, the averages' error bounds (row), and K.
+    """
 
     period: Period
     change: Array
+    ratio: Array
     error: Array
     elements: Array
-    converged: Array
 
 
 def search(network: "JumpNetwork", tolerance: Array) -> Found:
@@ -87,7 +91,6 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
     arrays, static = eqx.partition(network, eqx.is_array)
     arrays = jax.lax.stop_gradient(arrays)
     where = blocks_of(network)
-    gross = where["gross"].start
     shape = eqx.filter_eval_shape(one_period, network, jnp.zeros((), jnp.int32))
     blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan), shape)
 
@@ -102,13 +105,23 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
             part = eqx.combine(jax.tree.map(lambda a: a[index], arrays), static)
             new = one_period(part, elements)
             old = jax.tree.map(lambda a: a[..., index], known)
-            rounding = EPS * (8.0 + jnp.sqrt(1.0 * elements)) * jnp.abs(new.averages[gross])
-            change = _norms(where, new.averages - old.period.averages)
-            error = jnp.where(jnp.isfinite(old.change), estimate(change, old.change), jnp.inf) + rounding
+            rounding = _rounding(where, new, elements)
+            change = _norms(where, new.averages - old.period.averages, new)
+            shrunk = jnp.max(jnp.where(change > rounding, change / old.change, 0.0), axis=0)
+            # One small change may be luck: the ratio before counts too, if it was worse. What needs many elements
+            # is not smooth (rates with a kink, say) and has no order to rely on.
+            ratio = jnp.where(old.ratio > shrunk, jnp.sqrt(shrunk * old.ratio), shrunk)
+            expected = old.change * jnp.where(old.ratio > shrunk, old.ratio, shrunk)
+            rough = elements > MANY
+            change, ratio = jnp.where(rough, jnp.maximum(change, expected), change), jnp.where(rough, 1.0, ratio)
+            known_order = jnp.all(jnp.isfinite(old.change), axis=0)
+            error = jnp.where(known_order, estimate(change, ratio), jnp.inf) + rounding
+            fresh = Found(new, change, jnp.where(known_order, shrunk, jnp.nan), error, jnp.full(lanes, elements))
+            settled = trusted(where, fresh, tolerance)
             stuck = _largest(where, change) > _largest(where, old.change) / 4
-            settled, hopeless = _judge(where, new, error, rounding, stuck, tolerance)
+            hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0)
+            hopeless |= stuck & (_largest(where, error) <= 1e3 * _largest(where, rounding))
             todo = active[index]
-            fresh = Found(new, change, error, jnp.full(lanes, elements), settled)
             merged = jax.tree.map(lambda a, b: jnp.where(todo, a, b), fresh, old)
             known = jax.tree.map(lambda a, b: a.at[..., index].set(b), known, merged)
             return known, active.at[index].set(todo & ~settled & ~hopeless)
@@ -123,9 +136,9 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
     start = Found(
         blank,
         jnp.full(blank.averages.shape, jnp.nan),
+        jnp.full(points, jnp.nan),
         jnp.full(blank.averages.shape, jnp.inf),
         jnp.zeros(points, jnp.int32),
-        jnp.zeros(points, bool),
     )
     _, _, found = jax.lax.while_loop(
         lambda state: jnp.any(state[1]) & (state[0] <= LAST),
@@ -135,17 +148,33 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
     return found
 
 
-def _norms(where: dict[str, slice], change: Array) -> Array:
-    """Sizes of changes, the largest within each group of rows that share a unit (one entry may be small by chance)."""
-    size = jnp.abs(change)
-    groups = [[n for n in names if n in where] for names in (
-        ("energies", "works", "chemical_works"), ("particle_numbers",), ("entropy_flows",), ("gross",),
-    )]  # fmt: skip
-    for names in filter(None, groups):
-        top = jnp.max(jnp.concatenate([size[where[n]] for n in names]), axis=0)
-        for n in names:
-            size = size.at[where[n]].set(top)
-    return size
+GROUPS = {
+    "gross_energy": ("energies", "works", "chemical_works"),
+    "gross_particles": ("particle_numbers",),
+    "gross_entropy": ("entropy_flows",),
+}
+"""Rows that share a unit, by the row of their gross flow."""
+
+
+def _gross(where: dict[str, slice], period: Period) -> Array:
+    """For each row, the gross flow of its unit (row, point)."""
+    scale = jnp.abs(period.averages)
+    for gross, names in GROUPS.items():
+        for name in names:
+            if gross in where and name in where:
+                scale = scale.at[where[name]].set(scale[where[gross]])
+    return scale
+
+
+def _norms(where: dict[str, slice], change: Array, period: Period) -> Array:
+    """Sizes of changes: relative to the gross flows of their units all rows change as much as the one that does most.
+
+    (One entry may be small by chance.)
+    """
+    scale = _gross(where, period)
+    share = jnp.where(scale > 0, jnp.abs(change) / jnp.where(scale > 0, scale, 1.0), 0.0)
+    net = where["gross_energy"].start
+    return scale * jnp.max(share[:net], axis=0)
 
 
 def _largest(where: dict[str, slice], rows: Array) -> Array:
@@ -153,16 +182,17 @@ def _largest(where: dict[str, slice], rows: Array) -> Array:
     return jnp.max(jnp.abs(jnp.concatenate([rows[where["energies"]], rows[where["works"]]])), axis=0)
 
 
-def _judge(
-    where: dict[str, slice], new: Period, error: Array, rounding: Array, stuck: Array, tolerance: Array
-) -> tuple[Array, Array]:
-    """Whether each point has settled, and whether more elements cannot help."""
-    largest, worst = _largest(where, new.averages), _largest(where, error)
-    # Settled: within tolerance; or nothing but rounding is left of a state without net rates.
-    settled = (worst <= tolerance * largest) | ((worst <= 4 * rounding) & (largest <= worst))
-    settled &= new.defect < 1e-6
-    hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0) | (stuck & (worst <= 1e3 * rounding))
-    return settled, hopeless
+def _rounding(where: dict[str, slice], period: Period, elements: Array) -> Array:
+    """Rounding error of the averages (row, point): they are differences of gross flows, summed over the elements."""
+    return EPS * (8.0 + jnp.sqrt(1.0 * elements)) * _gross(where, period)
+
+
+def trusted(where: dict[str, slice], found: Found, tolerance: Array) -> Array:
+    """Whether each point is within the tolerance; or nothing but rounding is left of a state without net rates."""
+    largest, worst = _largest(where, found.period.averages), _largest(where, found.error)
+    rounding = _largest(where, _rounding(where, found.period, found.elements))
+    within = (worst <= tolerance * largest) | ((worst <= 4 * rounding) & (largest <= worst))
+    return within & (found.period.defect < 1e-6)
 
 
 def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
@@ -189,6 +219,8 @@ def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
         off = jnp.where(jnp.eye(p.shape[0], dtype=bool)[..., None], 0.0, propagator)
         factors = jax.lax.stop_gradient(eliminate_rates(off)[1])
 
+        unit = jnp.exp(factors.scale)
+
         def defect(x: Array) -> Array:
             return x - jnp.sum(propagator * x[None], axis=1) + jnp.sum(x, axis=0) * jax.lax.stop_gradient(p)
 
@@ -196,7 +228,7 @@ def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
             # (1−P)x + p Σx = r with columns of P that sum to one: Σx = Σr.
             total = jnp.sum(r, axis=0)
             weight = factors.p
-            return weight * (respond(factors, r - total * weight) + total)
+            return weight * (respond(factors, (r - total * weight) / unit) + total)
 
         def solve_transposed(_: Any, c: Array) -> Array:
             (r,) = jax.linear_transpose(lambda r: solve(None, r), c)(c)
@@ -220,38 +252,39 @@ def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
     start = jax.tree.map(lambda x: x[0], stages(network, jnp.zeros(1)))
     around = stages(network, jnp.asarray(PHASES))
     crossing = (jnp.min(around.exponent, axis=0) * jnp.max(around.exponent, axis=0) <= 0) & network.diverging()[:, None]
+    period: Array = network.period  # type: ignore[assignment]
     steady = np.array(network.steady_baths())[:, None]
     temperature = jnp.where(steady, around.temperature[0], jnp.mean(around.temperature, axis=0))
     potential = jnp.where(steady, around.potential[0], jnp.mean(around.potential, axis=0))
 
-    def ledger(rows: Array, size: Any) -> Ledger:
-        zero = jnp.zeros_like(rows[where["energies"]])
+    def entries(rows: Array, size: Any) -> dict[str, Any]:
         energies = rows[where["energies"]]
-        particles = rows[where["particle_numbers"]] if "particle_numbers" in where else zero
+        particles = rows[where["particle_numbers"]] if "particle_numbers" in where else jnp.zeros_like(energies)
         if "chemical_works" in where:
             chemical, entropy = rows[where["chemical_works"]], rows[where["entropy_flows"]]
         else:
             chemical = size(start.potential) * particles
             heat = energies + chemical if size is jnp.abs else energies - chemical
             entropy = heat / start.temperature
-        return Ledger(
-            baths=tuple(network.baths),
-            drives=tuple(network.drives),
-            energies=energies.T,
-            particle_numbers=particles.T,
-            chemical_works=chemical.T,
-            entropy_flows=entropy.T,
-            works=rows[where["works"]].T,
-            storage=jnp.zeros(points),
-        )
+        return {
+            "baths": tuple(network.baths),
+            "drives": tuple(network.drives),
+            "energies": energies.T,
+            "particle_numbers": particles.T,
+            "chemical_works": chemical.T,
+            "entropy_flows": entropy.T,
+            "works": rows[where["works"]].T,
+            "storage": jnp.zeros(points),
+        }
 
-    values, errors = ledger(averages, lambda x: x), ledger(error, jnp.abs)
+    values = Ledger(**entries(averages, lambda x: x))
+    errors = LedgerError(**entries(error, jnp.abs))
     largest = zero_safe(jnp.maximum(jnp.max(jnp.abs(values.energies), -1), jnp.max(jnp.abs(values.works), -1)))
     return assess(
         network,
         values,
         errors,
-        valid=jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0),
+        valid=jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period),
         temperatures=temperature,
         potentials=potential,
         populations=p,
@@ -260,5 +293,5 @@ def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
             "propagator": found.period.defect,
         },
         statistics={"elements": found.elements.astype(jnp.float64)},
-        converged=found.converged,
+        converged=trusted(where, found, tolerance),
     )

@@ -60,7 +60,12 @@ def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
         parts["entropy_flows"] = (s.energy - s.potential[:, None] * s.particles) / s.temperature[:, None]
     parts["works"] = s.gains[:, g.initial.array] - s.gains[:, g.final.array]
     amounts = jnp.concatenate(list(parts.values()))
-    gross = jnp.sum(jnp.abs(s.energy), axis=0) + jnp.sum(jnp.abs(parts["works"]), axis=0)
+    # Sums of all flows, whatever their direction, one for each unit that occurs.
+    gross = {"gross_energy": jnp.sum(jnp.abs(s.energy), axis=0) + jnp.sum(jnp.abs(parts["works"]), axis=0)}
+    if network.has_particles:
+        gross["gross_particles"] = jnp.sum(jnp.abs(s.particles), axis=0)
+    if "entropy_flows" in parts:
+        gross["gross_entropy"] = jnp.sum(jnp.abs(parts["entropy_flows"]), axis=0)
 
     def rows(amount: Array, sign: float) -> Array:
         zero = jnp.zeros((amount.shape[0], g.states, amount.shape[-1]))
@@ -71,10 +76,13 @@ def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
     for name, part in parts.items():
         blocks[name] = slice(start, start + part.shape[0])
         start += part.shape[0]
-    blocks["gross"] = slice(start, start + 1)
+    for name in gross:
+        blocks[name] = slice(start, start + 1)
+        start += 1
     rest = 2 * jnp.pi / network.period * s.rest if network.period is not None else s.rest
     values = rows(amounts, -1.0).at[blocks["works"]].add(rest)
-    gross_rows = rows(gross[None], 1.0) + jnp.sum(jnp.abs(rest), axis=0)
+    gross_rows = rows(jnp.stack(list(gross.values())), 1.0)
+    gross_rows = gross_rows.at[0].add(jnp.sum(jnp.abs(rest), axis=0))
     return Rows(jnp.concatenate([values, gross_rows]), blocks)
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..ledger import Ledger, Named, Solution, Status
+from ..ledger import Ledger, LedgerError, Named, Solution, Status
 from .currents import EPS, balance
 from .graph import Snapshot
 
@@ -26,7 +26,7 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
     g = network.graph()
     points = jax.tree.leaves(eqx.filter(network, eqx.is_array))[0].shape[0]
     s = snapshots(network, jnp.zeros(points))
-    result = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference)
+    result = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     ledger = book(network, s, result.current)
     error = bound(network, s, result.current, result.error)
     # σ once more, from the jump process itself (Schnakenberg), as a check of the ledger.
@@ -54,10 +54,11 @@ def book(network: "JumpNetwork", s: Snapshot, current: Array) -> Ledger:
     """The ledger of net currents (transition, point): per bath, what its own channels exchange; batch first."""
     particles = jnp.sum(s.particles * current, axis=1)
     heat = jnp.sum((s.energy - s.potential[:, None] * s.particles) * current, axis=1)
-    return _ledger(network, s, jnp.sum(s.energy * current, axis=1), particles, s.potential * particles, heat)
+    energies = jnp.sum(s.energy * current, axis=1)
+    return Ledger(**_entries(network, s, energies, particles, s.potential * particles, heat))
 
 
-def bound(network: "JumpNetwork", s: Snapshot, current: Array, error: Array) -> Ledger:
+def bound(network: "JumpNetwork", s: Snapshot, current: Array, error: Array) -> LedgerError:
     """Error bounds of the ledger, from those of the currents and from the rounding of products and sums."""
     error = error + EPS * current.shape[0] * jnp.abs(current)
     particles = jnp.sum(jnp.abs(s.particles) * error, axis=1)
@@ -65,29 +66,29 @@ def bound(network: "JumpNetwork", s: Snapshot, current: Array, error: Array) -> 
     rounding = 2 * EPS * (jnp.abs(s.energy) + jnp.abs(amount)) * jnp.abs(current)
     heat = jnp.sum(jnp.abs(s.energy - amount) * error + rounding, axis=1)
     energies = jnp.sum(jnp.abs(s.energy) * error, axis=1)
-    return _ledger(network, s, energies, particles, jnp.abs(s.potential) * particles, heat)
+    return LedgerError(**_entries(network, s, energies, particles, jnp.abs(s.potential) * particles, heat))
 
 
-def _ledger(
+def _entries(
     network: "JumpNetwork", s: Snapshot, energies: Array, particles: Array, chemical: Array, heat: Array
-) -> Ledger:
+) -> dict[str, Any]:
     points = energies.shape[-1]
-    return Ledger(
-        baths=tuple(network.baths),
-        drives=tuple(network.drives),
-        energies=energies.T,
-        particle_numbers=particles.T,
-        chemical_works=chemical.T,
-        entropy_flows=(heat / s.temperature).T,
-        works=jnp.zeros((points, len(network.drives))),
-        storage=jnp.zeros(points),
-    )
+    return {
+        "baths": tuple(network.baths),
+        "drives": tuple(network.drives),
+        "energies": energies.T,
+        "particle_numbers": particles.T,
+        "chemical_works": chemical.T,
+        "entropy_flows": (heat / s.temperature).T,
+        "works": jnp.zeros((points, len(network.drives))),
+        "storage": jnp.zeros(points),
+    }
 
 
 def assess(
     network: "JumpNetwork",
     ledger: Ledger,
-    error: Ledger,
+    error: LedgerError,
     *,
     valid: Array,
     temperatures: Array,
@@ -120,7 +121,7 @@ def assess(
         temperatures=temperatures.T,
         chemical_potentials=potentials.T,
         populations=populations.T,
-        kinds=network.kinds(),
+        kinds=jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, network).kinds(),
         steady_baths=network.steady_baths(),
         cooled_bath=network.cooled_bath,
     )

@@ -5,7 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import Scalar, as_float, check_finite, check_positive
+from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
 from ..baths import ElectronBath
 from ..dynamics import Machine
 from ..jump.kinetics import Tunnelling
@@ -35,7 +35,9 @@ class QuantumDot(Machine):
     gamma_right: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
 
     def __check_init__(self):
-        check_finite("QuantumDot", "level", self.level)
+        check_numbers(self, "level", "gamma_left", "gamma_right")
+        check_type("QuantumDot", "left", self.left, ElectronBath)
+        check_type("QuantumDot", "right", self.right, ElectronBath)
         check_positive("QuantumDot", "gamma_left", self.gamma_left)
         check_positive("QuantumDot", "gamma_right", self.gamma_right)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Numbers, Scalar, as_float, check_finite, check_positive
+from .._checks import Numbers, Scalar, as_float, check_numbers, check_positive, check_type
 from ..baths import HeatBath, log_fermi
 from ..drives import Cosine
 from ..dynamics import Machine
@@ -71,10 +71,11 @@ class SpinPair(Machine):
     right: HeatBath = HeatBath(0.499)
 
     def __check_init__(self):
+        check_numbers(self, "coupling", "rate", "amplitude", "period", "phase")
+        check_type("SpinPair", "left", self.left, HeatBath)
+        check_type("SpinPair", "right", self.right, HeatBath)
         check_positive("SpinPair", "rate", self.rate)
         check_positive("SpinPair", "period", self.period)
-        for name in ("coupling", "amplitude", "phase"):
-            check_finite("SpinPair", name, getattr(self, name))
 
     def dynamics(self) -> JumpNetwork:
         # Flips of spin b from + to −; 2Jσ_1σ_2 is the part of ΔE that the coupling contributes.

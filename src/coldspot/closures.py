@@ -1,0 +1,52 @@
+"""Functions as PyTrees: what a function closes over becomes part of the machine that holds it.
+
+So a function defined inside another may use traced numbers, and one that is defined anew with other numbers
+does not have to be compiled again.
+"""
+
+import types
+from typing import Any
+
+import equinox as eqx
+
+
+class Closure(eqx.Module):
+    """A Python function, taken apart into its code (static) and what it closes over (PyTree)."""
+
+    code: types.CodeType = eqx.field(static=True)
+    world: "_World" = eqx.field(static=True)
+    defaults: Any
+    keyword_defaults: Any
+    cells: tuple[Any, ...]
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        cells = tuple(types.CellType(content) for content in self.cells)
+        function = types.FunctionType(self.code, self.world.names, self.code.co_name, self.defaults, cells)
+        function.__kwdefaults__ = self.keyword_defaults
+        return function(*args, **keywords)
+
+
+class _World:
+    """The global names of a function; equal if they are the same module's."""
+
+    def __init__(self, names: dict[str, Any]):
+        self.names = names
+
+    def __hash__(self) -> int:
+        return id(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _World) and self.names is other.names
+
+
+def opened(function: Any) -> Any:
+    """The function as a PyTree if it closes over something (functions in there likewise), else itself."""
+    if not isinstance(function, types.FunctionType) or not (function.__closure__ or function.__defaults__):
+        return function
+    try:
+        cells = tuple(opened(cell.cell_contents) for cell in function.__closure__ or ())
+    except ValueError:  # a name that is not bound yet: a function that refers to itself
+        return function
+    return Closure(
+        function.__code__, _World(function.__globals__), function.__defaults__, function.__kwdefaults__, cells
+    )

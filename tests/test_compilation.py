@@ -1,0 +1,271 @@
+"""A hundred parameter values compile once; gradients agree with differences and closed forms, to second order."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.dynamics import _solve_one
+from coldspot.machines import QuantumDot, SpinPair
+
+# --------------------------------------------------------------------------- compiled once
+
+
+def test_steady_state_compiles_once_for_a_hundred_dots():
+    compiled = _solve_one._cached
+    cs.steady_state(QuantumDot())
+    before = compiled._cache_size()
+    for k in range(100):
+        cs.steady_state(
+            QuantumDot(level=-20 + 0.37 * k, left=cs.ElectronBath(8 + k, 1), gamma_left=1 + k), tolerance=1e-8
+        )
+    assert compiled._cache_size() == before
+
+
+def test_int_float_and_array_parameters_share_the_program():
+    compiled = _solve_one._cached
+    cs.steady_state(QuantumDot(level=-5.0))
+    before = compiled._cache_size()
+    for level in (-5, np.float32(-5), np.float64(-5), jnp.asarray(-5.0), jnp.asarray(-5, jnp.int32), [-5.0][0]):
+        cs.steady_state(QuantumDot(level=level))
+    assert compiled._cache_size() == before
+
+
+def test_a_network_rebuilt_each_time_compiles_once():
+    compiled = _solve_one._cached
+
+    def network(k):
+        return cs.JumpNetwork(
+            energies=[0.0, 1.0 + k, 2.0],
+            baths={"hot": cs.BosonBath(2.0 + k), "cold": cs.HeatBath(1.0)},
+            channels=[
+                cs.Channel("hot", [0, 0], [1, 2], cs.Bosonic(0.1)),
+                cs.Channel("cold", 1, 2, cs.Glauber(1.0 + k)),
+            ],
+        )
+
+    cs.steady_state(network(0))
+    before = compiled._cache_size()
+    for k in range(1, 50):
+        cs.steady_state(network(0.1 * k + 1.0 * (k == 10) * 0.01))
+    assert compiled._cache_size() == before
+
+
+def test_a_sweep_traces_its_build_function_once_per_shape():
+    traces = []
+
+    def build(level, warm):
+        traces.append(1)
+        return QuantumDot(level=level, left=cs.ElectronBath(warm, 2.5))
+
+    cs.sweep(build, {"level": np.linspace(-20, 20, 100), "warm": [8.0, 9.0]})
+    first = len(traces)
+    for shift in range(5):
+        cs.sweep(build, {"level": np.linspace(-20, 20, 100) + shift, "warm": [8.0, 9.0]})
+    assert len(traces) == first
+    assert first <= 2
+
+
+def test_driven_machines_compile_once():
+    compiled = _solve_one._cached
+    cs.steady_state(SpinPair(period=10.0))
+    before = compiled._cache_size()
+    for k in range(20):
+        cs.steady_state(
+            SpinPair(period=5.0 + k, phase=0.1 * k, amplitude=0.1 + 0.01 * k, left=cs.HeatBath(0.5 + 0.01 * k))
+        )
+    assert compiled._cache_size() == before
+
+
+# --------------------------------------------------------------------------- gradients, static
+
+
+def fermi(x):
+    return 1 / (1 + np.exp(x))
+
+
+def current(p):
+    """p = level, T_L, T_R, μ_L, μ_R, γ_L, γ_R."""
+    dot = QuantumDot(p[0], cs.ElectronBath(p[1], p[3]), cs.ElectronBath(p[2], p[4]), p[5], p[6])
+    return cs.steady_state(dot).particles["left"]
+
+
+def gradient_by_hand(p):
+    level, t_l, t_r, m_l, m_r, g_l, g_r = p
+    f_l, f_r = fermi((level - m_l) / t_l), fermi((level - m_r) / t_r)
+    d_l, d_r = f_l * (1 - f_l), f_r * (1 - f_r)
+    g = g_l * g_r / (g_l + g_r)
+    return np.array([
+        g * (-d_l / t_l + d_r / t_r),
+        g * d_l * (level - m_l) / t_l**2,
+        -g * d_r * (level - m_r) / t_r**2,
+        g * d_l / t_l,
+        -g * d_r / t_r,
+        (g / g_l) ** 2 * (f_l - f_r),
+        (g / g_r) ** 2 * (f_l - f_r),
+    ])  # fmt: skip
+
+
+POINTS = {
+    "ordinary": [-5.0, 10.0, 5.0, 2.5, -2.5, 2.0, 2.0],
+    "equilibrium": [0.7, 1.0, 1.0, 0.2, 0.2, 0.5, 3.0],
+    "at resonance": [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0],
+    "wide ratio": [0.3, 1.0, 2.0, 0.1, -0.1, 1.0, 1e9],
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+@pytest.mark.parametrize("mode", [jax.grad, jax.jacfwd, jax.jacrev], ids=["grad", "jacfwd", "jacrev"])
+def test_gradient_of_the_dot(name, mode):
+    p = np.array(POINTS[name])
+    expected = gradient_by_hand(p)
+    assert np.allclose(mode(current)(jnp.asarray(p)), expected, rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_hessian_of_the_dot(name):
+    p = np.array(POINTS[name])
+    hessian = np.asarray(jax.hessian(current)(jnp.asarray(p)))
+    assert np.all(np.isfinite(hessian))
+    steps = 1e-6 * np.maximum(np.abs(p), 1e-2)
+    for k, h in enumerate(steps):
+        e = np.eye(7)[k] * h
+        by_difference = (gradient_by_hand(p + e) - gradient_by_hand(p - e)) / (2 * h)
+        assert np.allclose(hessian[k], by_difference, rtol=1e-6, atol=1e-8 * np.max(np.abs(by_difference)) + 1e-12), (
+            name,
+            k,
+        )
+
+
+def ring(e, t):
+    """Four levels in a ring with a chord, three baths; degenerate at e = 0."""
+    return cs.JumpNetwork(
+        energies=e,
+        baths={"a": cs.HeatBath(t[0]), "b": cs.BosonBath(t[1]), "c": cs.HeatBath(t[2])},
+        channels=[
+            cs.Channel("a", [0, 2], [1, 3], cs.Glauber(1.0)),
+            cs.Channel("b", [1, 3], [2, 0], cs.Bosonic(cs.Ohmic(0.7))),
+            cs.Channel("c", 0, 2, cs.Arrhenius(1.5, 0.4)),
+        ],
+    )
+
+
+def everything(x):
+    s = cs.steady_state(ring(x[:4], x[4:]))
+    return jnp.concatenate([s.heat.array, s.entropy_production[None], s.populations])
+
+
+JACOBIAN = jax.jit(jax.jacfwd(everything))
+GRADIENT = jax.jit(jax.jacrev(everything))
+HESSIAN = jax.jit(jax.jacfwd(jax.jacrev(everything)))
+
+NETWORKS = {
+    "ordinary": [0.0, 0.5, -0.3, 1.1, 1.0, 2.0, 0.6],
+    "equilibrium": [0.0, 0.5, -0.3, 1.1, 1.0, 1.0, 1.0],
+    "degenerate": [0.2, 0.2, 0.2, 0.2, 1.0, 2.0, 0.6],
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_jacobian_of_a_network(name):
+    x = np.array(NETWORKS[name])
+    forward, backward = np.asarray(JACOBIAN(jnp.asarray(x))), np.asarray(GRADIENT(jnp.asarray(x)))
+    assert np.allclose(forward, backward, rtol=1e-12, atol=1e-14)
+    h = 1e-5
+    for k in range(7):
+        e = np.eye(7)[k] * h
+        by_difference = (np.asarray(everything(x + e)) - np.asarray(everything(x - e))) / (2 * h)
+        assert np.allclose(forward[:, k], by_difference, rtol=0, atol=3e-9), (name, k)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_hessian_of_a_network(name):
+    x = np.array(NETWORKS[name])
+    hessian = np.asarray(HESSIAN(jnp.asarray(x)))
+    h = 1e-5
+    for k in range(7):
+        e = np.eye(7)[k] * h
+        by_difference = (np.asarray(GRADIENT(x + e)) - np.asarray(GRADIENT(x - e))) / (2 * h)
+        assert np.allclose(hessian[:, :, k], by_difference, rtol=0, atol=1e-8), (name, k)
+
+
+def test_onsager_symmetry_by_derivatives():
+    """At equilibrium L_nq = L_qn: ∂J/∂(ΔT/T) equals ∂Q/∂Δμ."""
+
+    def flows(bias, gradient):
+        dot = QuantumDot(0.7, cs.ElectronBath(1.0 + gradient, bias), cs.ElectronBath(1.0, 0.0), 0.5, 3.0)
+        s = cs.steady_state(dot)
+        return jnp.stack([s.particles["left"], s.heat["left"]])
+
+    matrix = jnp.stack(jax.jacfwd(flows, (0, 1))(0.0, 0.0), axis=-1)
+    assert np.isclose(matrix[0, 1], matrix[1, 0], rtol=1e-13)
+
+
+# --------------------------------------------------------------------------- gradients, driven
+
+
+def periodic(x):
+    """x = J, h_0, τ, φ, T_L, T_R."""
+    s = cs.steady_state(SpinPair(x[0], 0.5, x[1], x[2], x[3], cs.HeatBath(x[4]), cs.HeatBath(x[5])), tolerance=1e-11)
+    return jnp.concatenate([s.heat.array, s.work.array, s.entropy_production[None]])
+
+
+FORWARD = jax.jit(jax.jacfwd(periodic))
+
+
+def test_gradients_of_a_periodic_state():
+    x = np.array([1.0, 0.4, 20.0, 1.2, 0.6, 0.5])
+    forward = np.asarray(FORWARD(jnp.asarray(x)))
+    backward = np.asarray(jax.jit(jax.jacrev(periodic))(jnp.asarray(x)))
+    assert np.allclose(forward, backward, rtol=1e-10, atol=1e-13)
+    for k in range(6):
+        h = 1e-3 * x[k]
+        e = np.eye(6)[k] * h
+        # Fourth order: error of order h⁴ beside 1e-11 of the state's own.
+        by_difference = (
+            8 * (np.asarray(periodic(x + e)) - np.asarray(periodic(x - e)))
+            - (np.asarray(periodic(x + 2 * e)) - np.asarray(periodic(x - 2 * e)))
+        ) / (12 * h)
+        assert np.allclose(forward[:, k], by_difference, rtol=1e-7, atol=1e-9), k
+
+
+def test_second_derivatives_of_a_periodic_state():
+    """∂²/∂φ∂h_0 of the heat and the work of a driven level, forward over reverse."""
+
+    def heat(x):
+        network = cs.JumpNetwork(
+            energies=_gate,
+            occupations=[0, 1],
+            baths={"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(0.7, 0.1)},
+            channels=[cs.Channel("left", 0, 1, cs.Tunnelling(1.0)), cs.Channel("right", 0, 1, cs.Tunnelling(0.3))],
+            drives={"gate": cs.Cosine(x[0], 0.0, x[1])},
+            period=x[2],
+        )
+        return cs.steady_state(network, tolerance=1e-11).heat["left"]
+
+    x = jnp.array([0.5, 0.2, 7.0])
+    first = jax.jit(jax.grad(heat))
+    hessian = np.asarray(jax.jit(jax.jacfwd(jax.grad(heat)))(x))
+    for k in range(3):
+        h = 1e-3
+        e = jnp.eye(3)[k] * h
+        by_difference = (8 * (first(x + e) - first(x - e)) - (first(x + 2 * e) - first(x - 2 * e))) / (12 * h)
+        assert np.allclose(hessian[k], by_difference, rtol=1e-7, atol=1e-9)
+
+
+def _gate(values):
+    return jnp.stack([jnp.zeros(()), values["gate"]])
+
+
+def test_gradient_at_vanishing_drive_is_zero():
+    """Heats are even in the amplitude: the first derivative vanishes at h_0 = 0, without NaN."""
+    slope = FORWARD(jnp.array([1.0, 0.0, 20.0, 1.2, 0.6, 0.5]))[:, 1]
+    assert np.all(np.abs(slope) < 1e-12)
+
+
+def test_vmap_of_gradients():
+    levels = jnp.linspace(-10.0, 10.0, 11)
+    slope = jax.vmap(jax.grad(lambda x: current(jnp.asarray(POINTS["ordinary"]).at[0].set(x))))(levels)
+    expected = [gradient_by_hand(np.array([x, *POINTS["ordinary"][1:]]))[0] for x in np.asarray(levels)]
+    assert np.allclose(slope, expected, rtol=1e-11, atol=1e-15)

@@ -1,0 +1,128 @@
+"""Time evolution from a given start against SciPy, and its ledger."""
+
+import jax.numpy as jnp
+import machines_random as mr
+import numpy as np
+import pytest
+import routes
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+
+import coldspot as cs
+
+
+def network_of(t: mr.Topology, point) -> cs.JumpNetwork:
+    return t(None, {name: jnp.asarray(value) for name, value in point.items()})
+
+
+def driven_case(name: str, seed: int, period: float):
+    (t,) = (t for t in mr.DRIVEN if t.name == name)
+    point = mr.pick(mr.draw(t, np.random.default_rng(seed), 1), 0)
+    point["period"] = np.asarray(period)
+    return t, point
+
+
+def test_undriven_evolution_is_the_matrix_exponential():
+    (t,) = (t for t in mr.STATIC if t.name == "ring-4")
+    point = mr.pick(mr.draw(t, np.random.default_rng(1), 1), 0)
+    times = np.array([0.0, 0.1, 1.0, 3.0, 20.0])
+    start = np.array([0.1, 0.2, 0.3, 0.4])
+    e = cs.evolve(network_of(t, point), start, times, tolerance=1e-11)
+    p = routes.parts(t, point)
+    generator = routes.generator(t, p)
+    expected = np.array([expm(generator * time) @ start for time in times])
+    assert np.max(np.abs(np.asarray(e.populations) - expected)) < 1e-11
+    assert float(e.error) <= 1e-11
+    # Net flows, written out.
+    for k, q in enumerate(expected):
+        flows = np.array([
+            np.exp(p.log_forward[m]) * q[edge.initial] - np.exp(p.log_backward[m]) * q[edge.final]
+            for m, edge in enumerate(t.edges)
+        ])  # fmt: skip
+        assert np.allclose(e.ledger.energies[k], p.energy @ flows, rtol=0, atol=1e-9)
+        assert np.allclose(e.ledger.particle_numbers[k], p.particles @ flows, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["dot, all driven", "driven ring-3", "driven two-dots"])
+@pytest.mark.parametrize("start", ["state", "distribution"])
+def test_driven_evolution_against_dop853(name, start):
+    t, point = driven_case(name, 2, 3.0)
+    times = np.array([0.3, 1.0, 2.9, 3.0, 7.5])
+    initial = t.states - 1 if start == "state" else np.full(t.states, 1 / t.states)
+    p0 = np.eye(t.states)[t.states - 1] if start == "state" else initial
+    e = cs.evolve(network_of(t, point), initial, times, tolerance=1e-10)
+
+    def slope(time, p):
+        return routes.generator(t, routes.parts(t, point, np.asarray(2 * np.pi * time / 3.0))) @ p
+
+    exact = solve_ivp(slope, (0.0, 7.5), p0, method="DOP853", rtol=1e-13, atol=1e-14, t_eval=times).y.T
+    assert np.max(np.abs(np.asarray(e.populations) - exact)) <= float(e.error) + 1e-12
+    assert float(e.error) <= 1e-10
+
+
+def test_ledger_balances_at_every_moment():
+    """Energy in plus work is what the states store: first law with storage, from populations and energies."""
+    t, point = driven_case("driven ring-3", 3, 5.0)
+    times = np.linspace(0.5, 9.5, 7)
+    e = cs.evolve(network_of(t, point), 0, times)
+    total = e.ledger.energies.sum(-1) + e.ledger.works.sum(-1)
+    assert np.max(np.abs(total - e.ledger.storage)) < 1e-12
+    # Storage as the slope of ⟨E⟩, by central differences of a finer evolution.
+    h = 1e-4
+    both = cs.evolve(network_of(t, point), 0, np.sort(np.concatenate([times - h, times + h])), tolerance=1e-12)
+    p = routes.parts(t, point, 2 * np.pi * np.asarray(both.times) / 5.0)
+    mean = np.sum(p.energies * np.asarray(both.populations), axis=-1)
+    slope = (mean[1::2] - mean[0::2]) / (2 * h)
+    assert np.allclose(slope, e.ledger.storage, rtol=0, atol=1e-6)
+
+
+def test_average_over_a_period_is_the_periodic_ledger():
+    machine = cs.machines.SpinPair(period=20.0)
+    s = cs.steady_state(machine, tolerance=1e-10)
+    times = 20.0 * (np.arange(64) + 1) / 64
+    e = cs.evolve(machine, s.populations, times, tolerance=1e-11)
+    assert np.allclose(e.populations[-1], s.populations, rtol=0, atol=1e-9)
+    # The trapezoidal rule is exact for what 64 points resolve.
+    assert np.allclose(np.mean(e.ledger.energies, axis=0), s.energy.array, rtol=0, atol=1e-9)
+    assert np.allclose(np.mean(e.ledger.works, axis=0), s.work.array, rtol=0, atol=1e-9)
+
+
+def test_long_times_reach_the_steady_state():
+    dot = cs.machines.QuantumDot()
+    e, s = cs.evolve(dot, 0, [1.0, 1e3]), cs.steady_state(dot)
+    assert np.allclose(e.heat["left"][-1], s.heat["left"], rtol=0, atol=1e-8)
+    assert np.allclose(e.populations[-1], s.populations, rtol=0, atol=1e-8)
+
+
+def test_starting_values_are_kept_at_time_zero():
+    e = cs.evolve(cs.machines.SpinPair(), 0, [0.0, 1.0])
+    assert np.allclose(e.populations[0], [1.0, 0.0, 0.0, 0.0], rtol=0, atol=1e-14)
+
+
+def test_rates_at_the_start_are_those_of_the_paper():
+    """From P(++)=1 at t=0 each bath flips its spin at r(1−tanh(J/T))(1−tanh(h/T)) and gives 2(J+h) per flip."""
+    e = cs.evolve(cs.machines.SpinPair(), 0, [0.0])
+    for bath, temperature, field in (("left", 0.5, 0.25), ("right", 0.499, 0.25 * np.cos(2.2))):
+        rate = 0.5 * (1 - np.tanh(1 / temperature)) * (1 - np.tanh(field / temperature))
+        assert abs(e.heat[bath][0] / (rate * 2 * (1 + field)) - 1) < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("initial", "times", "words"),
+    [
+        (4, [1.0], ["initial", "4", "0 to 3"]),
+        (-1, [1.0], ["initial", "-1"]),
+        ([0.5, 0.5], [1.0], ["initial", "(4,)", "(2,)"]),
+        ([0.5, 0.5, 0.5, 0.5], [1.0], ["initial", "sum", "2"]),
+        ([1.5, -0.5, 0.0, 0.0], [1.0], ["initial"]),
+        (0, [1.0, 0.5], ["times", "increasing"]),
+        (0, [-1.0], ["times", "negative"]),
+        (0, [np.nan], ["times", "finite"]),
+        (0, 1.0, ["times", "()"]),
+    ],
+)
+def test_bad_starts_and_times_are_named(initial, times, words):
+    with pytest.raises(cs.InputError) as caught:
+        cs.evolve(cs.machines.SpinPair(), initial, times)
+    for word in words:
+        assert word in str(caught.value)

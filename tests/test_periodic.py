@@ -1,0 +1,389 @@
+"""Periodic states against independent routes, the paper's numbers, limits and symmetries; honesty of their errors."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import machines_random as mr
+import numpy as np
+import pytest
+import routes
+
+import coldspot as cs
+
+# --------------------------------------------------------------------------- second routes
+
+
+def driven(name: str) -> mr.Topology:
+    (t,) = (t for t in mr.DRIVEN if t.name == name)
+    return t
+
+
+def spin_ledger(j, rate, h0, period, phase, t_left, t_right, elements: int = 0) -> np.ndarray:
+    """q_L, q_R, w_L, w_R of the driven spin pair: its master equation written out for the four spin states.
+
+    By SciPy's DOP853 with the monodromy, or with `elements` > 0 by Gauss collocation.
+    """
+    spins = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
+    temperature = (t_left, t_right)
+
+    def at(theta):
+        theta = np.asarray(theta)
+        fields = (h0 * np.cos(theta), h0 * np.cos(theta + phase))
+        generator = np.zeros((*theta.shape, 4, 4))
+        rows = np.zeros((*theta.shape, 4, 4))
+        for k, spin in enumerate(spins):
+            for b in (0, 1):
+                flipped = tuple(-s if i == b else s for i, s in enumerate(spin))
+                to = spins.index(flipped)
+                # 1 − tanh x = 2/(1 + e^{2x}) keeps the digits of small rates.
+                coupling, field = spin[0] * spin[1] * j / temperature[b], spin[b] * fields[b] / temperature[b]
+                w = rate * 4 / ((1 + np.exp(2 * coupling)) * (1 + np.exp(2 * field)))
+                generator[..., to, k] += w
+                generator[..., k, k] -= w
+                rows[..., b, k] += w * 2 * (j * spin[0] * spin[1] + fields[b] * spin[b])
+                # Work by parts: the average of −σ dh/dt is that of h dσ/dt.
+                rows[..., 2 + b, k] = w * fields[b] * -2 * spin[b]
+        return generator, rows
+
+    if elements:
+        averages, _ = routes.collocate(at, 4, period, elements)
+    else:
+        averages, _ = routes.integrate(at, 4, period)
+    return averages
+
+
+def flat(s: cs.Solution) -> np.ndarray:
+    return np.concatenate([np.ravel(s.energy.array), np.ravel(s.work.array)])
+
+
+def flat_error(s: cs.Solution) -> np.ndarray:
+    return np.concatenate([np.ravel(s.error.energies), np.ravel(s.error.works)])
+
+
+def test_the_routes_agree_with_each_other():
+    """The two routes against one another, and collocation against itself at twice the elements."""
+    t = driven("dot, all driven")
+    columns = mr.draw(t, np.random.default_rng(1), 3)
+    columns["period"] = np.array([0.3, 5.0, 40.0])
+    for k in range(3):
+        point = mr.pick(columns, k)
+        coarse, fine = (routes.period_by_collocation(t, point, n) for n in (64, 128))
+        other = routes.period_by_dop853(t, point)
+        for a, b, c in zip(coarse, fine, other, strict=True):
+            size = np.max(np.abs(b)) + 1e-3
+            assert np.max(np.abs(a - b)) < 1e-13 * size
+            assert np.max(np.abs(b - c)) < 1e-10 * size
+
+
+DEFAULT = {"j": 1.0, "rate": 0.5, "h0": 0.25, "period": 225.0, "phase": 2.2, "t_left": 0.5, "t_right": 0.499}
+
+
+def pair(**changes) -> tuple[cs.machines.SpinPair, dict]:
+    p = DEFAULT | changes
+    machine = cs.machines.SpinPair(
+        p["j"], p["rate"], p["h0"], p["period"], p["phase"], cs.HeatBath(p["t_left"]), cs.HeatBath(p["t_right"])
+    )
+    return machine, p
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"t_left": 1.0, "t_right": 0.1, "period": 190.0, "phase": 0.7 * np.pi}, {"period": 3.0, "h0": 1.0}],
+    ids=["refrigerator", "engine", "fast and strong"],
+)
+def test_spin_pair_against_dop853(changes):
+    machine, p = pair(**changes)
+    s = cs.steady_state(machine, tolerance=1e-11)
+    exact = spin_ledger(**p)
+    # DOP853 at 1e-12 per step: its own error is a few 1e-11 of the gross rates.
+    assert np.max(np.abs(flat(s) - exact)) < 1e-10 * np.max(np.abs(exact))
+
+
+SMOOTH = [t.name for t in mr.DRIVEN if t.states <= 4 and all(e.law != "ohmic" for e in t.edges)]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_driven_networks_against_dop853(name):
+    """Driven level, chemical potential, temperature and rate: also the averages of products, μJ and Q̇/T."""
+    t = driven(name)
+    columns = mr.draw(t, np.random.default_rng(21), 500)
+    columns["period"] = np.minimum(columns["period"], 30.0)
+    s = mr.solve(t, columns)
+    for k in (0, 1):
+        exact = routes.period_by_dop853(t, mr.pick(columns, k))
+        assert_within(t, s, k, exact, 1e-10)
+
+
+def assert_within(t, s: cs.Solution, k: int, exact: routes.PeriodLedger, slack: float, coarse=None) -> None:
+    """Entries within the reported error and the route's own: `slack` of the largest of its kind, and last change."""
+    pairs = zip(exact, exact if coarse is None else coarse, strict=True)
+    change = max(np.max(np.abs(a - b)) for a, b in pairs)
+    works = np.max(np.abs(np.concatenate([exact.energies, exact.works])))
+    for values, errors, truth, size in (
+        (s.ledger.energies, s.error.energies, exact.energies, works),
+        (s.ledger.works, s.error.works, exact.works, works),
+        (s.ledger.particle_numbers, s.error.particle_numbers, exact.particles, 1 + np.max(np.abs(exact.particles))),
+        (s.ledger.chemical_works, s.error.chemical_works, exact.chemical, 1 + np.max(np.abs(exact.chemical))),
+        (s.ledger.entropy_flows, s.error.entropy_flows, exact.entropy, 1 + np.max(np.abs(exact.entropy))),
+    ):
+        off = np.abs(np.asarray(values)[k] - truth)
+        assert np.all(off <= np.asarray(errors)[k] + slack * size + change), (
+            t.name,
+            k,
+            off / (np.asarray(errors)[k] + 1e-300),
+        )
+
+
+# --------------------------------------------------------------------------- the paper's numbers
+
+
+def test_undriven_pair():
+    """T_L=.5, T_R=.499, h_0=0: q_L = −q_R = 1.41039e-4 (independent calculation to these digits)."""
+    s = cs.steady_state(pair(h0=0.0)[0])
+    assert f"{float(s.heat['left']):.5e}" == "1.41039e-04"
+    assert abs(s.heat["left"] + s.heat["right"]) < 1e-8 * abs(s.heat["left"])
+    assert np.all(np.asarray(s.work.array) == 0.0)
+
+
+def test_refrigerator_of_the_paper():
+    s = cs.steady_state(pair()[0])
+    assert f"{float(s.heat['right']):.4e}" == "3.6732e-04"
+    assert f"{float(s.heat['left']):.5e}" == "-1.02434e-03"
+    assert s.regime == "refrigerator"
+
+
+def test_engine_of_the_paper():
+    s = cs.steady_state(pair(t_left=1.0, t_right=0.1, period=190.0, phase=0.7 * np.pi)[0])
+    assert f"{float(s.efficiency):.5e}" == "1.75603e-02"
+    assert f"{float(s.heat['left']):.5e}" == "5.16937e-02"
+    assert s.regime == "engine"
+
+
+# --------------------------------------------------------------------------- honesty
+
+
+@functools.cache
+def _pairs():
+    return jax.jit(lambda p: jax.vmap(lambda q: cs.steady_state(_from(q), throw=False))(p))
+
+
+def _from(q):
+    return cs.machines.SpinPair(q[0], 0.5, q[1], q[2], q[3], cs.HeatBath(q[4]), cs.HeatBath(q[5]))
+
+
+def spin_points(rng: np.random.Generator, points: int, cold: bool) -> np.ndarray:
+    """J, h_0, τ, φ, T_L, T_R: T from J/20 (cold) or .05 to 2, τ from 1e-1 to 1e4."""
+    t = (
+        np.full((points, 2), 0.05) * rng.uniform(1, 1.2, (points, 2))
+        if cold
+        else 10 ** rng.uniform(-1.3, 0.3, (points, 2))
+    )
+    return np.column_stack([
+        np.ones(points), rng.uniform(0, 1, points), 10 ** rng.uniform(-1, 4, points), rng.uniform(0, 6.3, points), t,
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["T .05 to 2", "T = J/20"])
+def test_spin_pair_errors_are_honest(cold):
+    """Every point converged or marked; where converged, entries within the reported error of a far finer solution."""
+    points = spin_points(np.random.default_rng(31 + cold), 150, cold)
+    s = _pairs()(jnp.asarray(points))
+    status = np.asarray(s.status)
+    assert set(status) <= {0, int(cs.Status.NOT_CONVERGED)}
+    assert np.mean(status == 0) > 0.98
+    values = np.concatenate([np.asarray(s.energy.array), np.asarray(s.work.array)], -1)
+    errors = np.concatenate([np.asarray(s.error.energies), np.asarray(s.error.works)], -1)
+    for k in np.flatnonzero(status == 0):
+        j, h0, period, phase, t_left, t_right = points[k]
+        elements = int(np.clip(period, 64, 1024))
+        exact = spin_ledger(j, 0.5, h0, period, phase, t_left, t_right, elements)
+        off = np.abs(values[k] - exact)
+        # The route rounds, too: 1e-15 of the gross rates (order 1) per element and more at many elements.
+        assert np.all(off <= errors[k] + 2e-14 * np.max(np.abs(exact)) + 1e-16), (k, points[k], off, errors[k])
+        top = np.max(np.abs(values[k]))
+        assert np.max(errors[k]) <= max(1e-8 * top, np.max(errors[k]) * (top <= np.max(errors[k])))
+        assert abs(values[k].sum()) <= errors[k].sum()
+
+
+@pytest.mark.parametrize("name", ["driven dot", "dot, all driven", "driven two-dots", "driven ring-4"])
+def test_network_errors_are_honest(name):
+    t = driven(name)
+    columns = mr.draw(t, np.random.default_rng(41), 500)
+    s = mr.solve(t, columns)
+    good = np.flatnonzero(np.asarray(s.status) == 0)
+    # Rates with kinks (an ohmic cut-off where levels cross) converge slowly; some points run out of elements.
+    assert good.size >= (450 if name == "driven ring-4" else 495)
+    for k in good[:30]:
+        point = mr.pick(columns, k)
+        elements = int(np.clip(2 * point["period"], 64, 512))
+        fine, coarse = (routes.period_by_collocation(t, point, n) for n in (elements, elements // 2))
+        # 1e-13: rounding of a product of hundreds of propagators.
+        assert_within(t, s, k, fine, 1e-13, coarse)
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-8, 1e-11])
+def test_requested_tolerance_is_met(tolerance):
+    for changes in ({}, {"period": 1e4}, {"t_left": 0.05, "t_right": 0.06, "period": 20.0}, {"period": 0.1}):
+        machine, p = pair(**changes)
+        s = cs.steady_state(machine, tolerance=tolerance)
+        exact = spin_ledger(**p, elements=1024)
+        assert np.max(np.abs(flat(s) - exact)) <= tolerance * np.max(np.abs(exact)) + 1e-16
+        assert np.max(flat_error(s)) <= tolerance * np.max(np.abs(exact)) * 1.01 + 1e-15
+
+
+def test_a_tolerance_out_of_reach_is_marked():
+    """Rounding forbids 1e-16: the point is not converged, its error says so, and `steady_state` raises."""
+    machine, _ = pair()
+    s = cs.steady_state(machine, tolerance=1e-17, throw=False)
+    assert int(s.status) == int(cs.Status.NOT_CONVERGED)
+    assert s.regime == "unknown"
+    with pytest.raises(cs.SolveError, match="tolerance") as caught:
+        cs.steady_state(machine, tolerance=1e-17)
+    assert caught.value.status == cs.Status.NOT_CONVERGED
+
+
+# --------------------------------------------------------------------------- limits and symmetries
+
+
+def test_slow_driving_is_quasi_static():
+    """τ → ∞ with one bath: work per period goes to zero as 1/τ, so power as 1/τ²."""
+
+    def power(period):
+        machine = cs.JumpNetwork(
+            energies=_gate,
+            occupations=[0, 1],
+            baths={"lead": cs.ElectronBath(1.0)},
+            channels=[cs.Channel("lead", 0, 1, cs.Tunnelling(1.0))],
+            drives={"gate": cs.Cosine(0.5)},
+            period=period,
+        )
+        # Net rates are 1e-9 of the flows back and forth: rounding leaves six digits.
+        return float(cs.steady_state(machine, tolerance=1e-5).work["gate"])
+
+    first, second = power(1e3), power(1e4)
+    assert abs(first / second - 100) < 0.1
+    # Linear response of p to the level, f(1−f)/T, lags by 1/γ: power = ⟨f(1−f)ε̇²⟩/(γT).
+    theta = 2 * np.pi * np.arange(64) / 64
+    f = 1 / (1 + np.exp(0.5 * np.cos(theta)))
+    expected = np.mean(f * (1 - f) * (0.5 * np.sin(theta) * 2 * np.pi / 1e4) ** 2)
+    assert abs(second / expected - 1) < 1e-5
+
+
+def _gate(values):
+    return jnp.stack([jnp.zeros(()), values["gate"]])
+
+
+def test_slow_currents_are_averages_of_static_ones():
+    """τ → ∞ between two leads: currents are the stationary ones averaged over the phase."""
+    t = driven("driven dot")
+    point = mr.pick(mr.draw(t, np.random.default_rng(5), 1), 0)
+    point["strength"] = np.array([1.0, 0.4])
+    point["period"] = np.asarray(1e6)
+    columns = {name: value[None] for name, value in point.items()}
+    slow = mr.solve(t, columns)
+    theta = 2 * np.pi * np.arange(64) / 64
+    p = routes.parts(t, point, theta)
+    gamma = 1.0 * 0.4 / 1.4
+    x = (p.energies[:, 1:] - p.energies[:, :1] - p.potential) / p.temperature
+    f = 1 / (1 + np.exp(x))
+    current = gamma * np.mean(f[:, 0] - f[:, 1])
+    gross = gamma * np.mean(np.abs(f[:, 0] - f[:, 1]))
+    assert abs(float(slow.particles["left"][0]) - current) < 1e-5 * gross
+
+
+def test_fast_driving_averages_the_rates():
+    """τ → 0: populations see the mean rates; the work is the missing energy."""
+    t = driven("driven ring-3")
+    point = mr.pick(mr.draw(t, np.random.default_rng(6), 1), 0)
+    point["period"] = np.asarray(1e-5)
+    s = mr.solve(t, {name: value[None] for name, value in point.items()})
+    theta = 2 * np.pi * np.arange(64) / 64
+    p = routes.parts(t, point, theta)
+    w = routes.generator(t, p).mean(axis=0)
+    populations = routes.stationary(np.where(np.eye(3, dtype=bool), 0, w))
+    assert np.allclose(s.populations[0], populations, rtol=0, atol=1e-4)
+    rows = routes.rows(t, p).mean(axis=0)[:3]
+    assert np.allclose(np.asarray(s.energy.array)[0], rows @ populations, rtol=0, atol=1e-4 * np.max(np.abs(rows)))
+
+
+def test_reversed_phase_swaps_the_baths():
+    """At equal temperatures φ → −φ exchanges left and right."""
+    for phase in (0.3, 1.0, 2.2, 3.0):
+        one = cs.steady_state(pair(phase=phase, t_right=0.5)[0])
+        other = cs.steady_state(pair(phase=-phase, t_right=0.5)[0])
+        error = float(np.max(flat_error(one)) + np.max(flat_error(other)))
+        assert abs(one.heat["left"] - other.heat["right"]) <= error
+        assert abs(one.work["left"] - other.work["right"]) <= error
+
+
+def test_relabelled_sites_swap():
+    """Exchanging the temperatures and the phases of the two sites exchanges the baths at any temperatures."""
+    one = cs.steady_state(pair(t_left=0.7, t_right=0.4, phase=0.9)[0])
+    other = cs.steady_state(pair(t_left=0.4, t_right=0.7, phase=-0.9)[0])
+    error = float(np.max(flat_error(one)) + np.max(flat_error(other)))
+    assert abs(one.heat["left"] - other.heat["right"]) <= error
+    assert abs(one.work["left"] - other.work["right"]) <= error
+    assert abs(one.entropy_production - other.entropy_production) <= 10 * error
+
+
+def test_origin_of_time_means_nothing():
+    """Both drives shifted by one phase: the same averages."""
+
+    def shifted(by):
+        network = cs.machines.SpinPair().dynamics()
+        drives = {"left": cs.Cosine(0.25, by), "right": cs.Cosine(0.25, 2.2 + by)}
+        return cs.steady_state(
+            cs.JumpNetwork(network.energies, dict(network.baths), network.channels, drives=drives, period=225.0)
+        )
+
+    one, other = shifted(0.0), shifted(1.234)
+    assert np.max(np.abs(flat(one) - flat(other))) <= np.max(flat_error(one)) + np.max(flat_error(other))
+
+
+def test_work_of_drives_adds_up():
+    """The same fields as one plain function of the phase: the one drive's work is the sum of the two."""
+    network = cs.machines.SpinPair().dynamics()
+    two = cs.steady_state(network)
+    one = cs.steady_state(cs.JumpNetwork(_plain_fields, dict(network.baths), network.channels, period=225.0))
+    assert one.drives == ("drive",)
+    assert abs(one.work["drive"] - two.work["left"] - two.work["right"]) <= np.sum(flat_error(one)) + np.sum(
+        flat_error(two)
+    )
+    assert np.max(np.abs(one.heat.array - two.heat.array)) <= np.max(flat_error(one)) + np.max(flat_error(two))
+
+
+def _plain_fields(phase):
+    spins = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
+    first, second = spins.T
+    return -first * second - 0.25 * jnp.cos(phase) * first - 0.25 * jnp.cos(phase + 2.2) * second
+
+
+def test_only_energies_do_work():
+    """A driven potential does chemical work, a driven temperature or rate none."""
+    t = driven("dot, driven potential")
+    s = mr.solve(t, mr.draw(t, np.random.default_rng(7), 500))
+    assert np.all(np.asarray(s.work.array) == 0.0)
+    # ⟨μJ⟩ is not ⟨μ⟩⟨J⟩.
+    mean = np.asarray(s.chemical_potentials) * np.asarray(s.particles.array)
+    assert np.max(np.abs(mean - np.asarray(s.chemical_work.array))) > 1e-3
+
+
+def test_driven_baths_report_their_means():
+    t = driven("dot, all driven")
+    columns = mr.draw(t, np.random.default_rng(8), 500)
+    s = mr.solve(t, columns)
+    theta = 2 * np.pi * np.arange(64) / 64
+    for k in range(3):
+        p = routes.parts(t, mr.pick(columns, k), theta)
+        assert np.allclose(s.temperatures[k], p.temperature.mean(axis=0), rtol=1e-12)
+        assert np.allclose(s.chemical_potentials[k], p.potential.mean(axis=0), rtol=1e-12, atol=1e-13)
+
+
+def test_period_beyond_the_last_number_of_elements_is_marked():
+    """A period of 1e9 relaxation times with a sharp drive: an answer to the tolerance, or marked, never nonsense."""
+    s = cs.steady_state(pair(period=1e9)[0], throw=False)
+    if s.ok:
+        assert abs(s.first_law_residual) <= np.sum(flat_error(s))
+    else:
+        assert s.regime == "unknown"

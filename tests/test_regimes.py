@@ -1,0 +1,299 @@
+"""Regimes, COP, efficiency and flags: a table of cases, and real machines in each."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot import regimes
+
+TINY = 1e-12
+
+
+def view(
+    heat, work, temperatures, *, error=TINY, kinds=None, particles=None, potentials=None, undriven=True, cooled=None
+):
+    """What the regimes see, with the first law closed by the caller's numbers."""
+    heat, temperatures = jnp.asarray(heat, float), jnp.asarray(temperatures, float)
+    zero = jnp.zeros_like(heat)
+    return regimes.View(
+        heat=heat,
+        heat_error=zero + error,
+        particles=zero if particles is None else jnp.asarray(particles, float),
+        particles_error=zero + error,
+        work_in=jnp.asarray(work, float),
+        work_error=jnp.asarray(error),
+        temperatures=temperatures,
+        chemical_potentials=zero if potentials is None else jnp.asarray(potentials, float),
+        kinds=kinds or ("heat",) * heat.shape[-1],
+        undriven=undriven,
+        cooled=cooled,
+        trusted=jnp.asarray(True),
+    )
+
+
+# heat (hot, cold), work_in, temperatures → regime, COP, efficiency
+TWO = [
+    ((-3.0, 1.0), 2.0, (2.0, 1.0), "refrigerator", 0.5, None),
+    ((3.0, -1.0), -2.0, (2.0, 1.0), "engine", None, 2 / 3),
+    ((-1.0, -1.0), 2.0, (2.0, 1.0), "heater", None, None),
+    ((-2.0, 0.0), 2.0, (2.0, 1.0), "heater", None, None),
+    ((1.0, -3.0), 2.0, (2.0, 1.0), "accelerator", None, None),
+    ((1.0, -1.0), 0.0, (2.0, 1.0), "passive", None, None),
+    ((1.0, -1.0), 1e-13, (2.0, 1.0), "passive", None, None),
+    ((0.0, 0.0), 0.0, (2.0, 1.0), "passive", None, None),
+    ((1.0, -3.0), 2.0, (1.0, 1.0), "heat pump", 0.5, None),
+    ((-3.0, 1.0), 2.0, (1.0, 1.0), "heat pump", 0.5, None),
+    ((-1.0, -1.0), 2.0, (1.0, 1.0), "heater", None, None),
+    ((0.0, 0.0), 0.0, (1.0, 1.0), "passive", None, None),
+]
+# heat, work_in, temperatures (three baths)
+THREE = [
+    ((2.0, 1.0, -3.0), 0.0, (3.0, 1.0, 2.0), "absorption refrigerator", None, None),
+    ((2.0, -1.0, -1.0), 0.0, (3.0, 1.0, 2.0), "passive", None, None),
+    ((-4.0, 1.0, 1.0), 2.0, (3.0, 1.0, 2.0), "refrigerator", 0.5, None),
+    ((3.0, -1.0, 0.5), -2.5, (3.0, 1.0, 2.0), "engine", None, 2.5 / 3.5),
+    ((-4.0, 1.0, 1.0), 2.0, (1.0, 1.0, 1.0), "heat pump", 0.5, None),
+    ((-4.0, -1.0, 3.0), 2.0, (2.0, 1.0, 1.0), "refrigerator", 1.5, None),
+    ((1.0, -2.0, -1.0), 2.0, (3.0, 1.0, 2.0), "accelerator", None, None),
+]
+
+
+@pytest.mark.parametrize(("heat", "work", "temperatures", "name", "cop", "efficiency"), TWO + THREE)
+def test_table(heat, work, temperatures, name, cop, efficiency):
+    v = view(heat, work, temperatures)
+    assert regimes.regime(v) == name
+    for value, expected in ((regimes.cop(v), cop), (regimes.efficiency(v), efficiency)):
+        if expected is None:
+            assert np.isnan(value)
+        else:
+            assert abs(value - expected) < 1e-15
+
+
+def test_batches_give_arrays():
+    heats = np.array([case[0] for case in TWO])
+    v = view(heats, [c[1] for c in TWO], [c[2] for c in TWO])._replace(trusted=jnp.ones(len(TWO), bool))
+    assert list(regimes.regime(v)) == [c[3] for c in TWO]
+    assert np.array_equal(np.isnan(regimes.cop(v)), [c[4] is None for c in TWO])
+
+
+def test_untrusted_points_are_unknown():
+    v = view((3.0, -1.0), -2.0, (2.0, 1.0))._replace(trusted=jnp.asarray(False))
+    assert regimes.regime(v) == "unknown"
+    assert np.isnan(regimes.efficiency(v))
+
+
+def test_rates_within_their_error_count_as_zero():
+    assert regimes.regime(view((1.0, -1.5), 0.5, (2.0, 1.0), error=0.6)) == "passive"
+    assert regimes.regime(view((1.0, -1.5), 0.5, (2.0, 1.0), error=0.4)) == "accelerator"
+
+
+def test_the_named_bath_is_the_cooled_one():
+    heat, temperatures = (-4.0, -1.0, 3.0), (3.0, 1.0, 2.0)
+    assert regimes.regime(view(heat, 2.0, temperatures)) == "accelerator"
+    named = view(heat, 2.0, temperatures, cooled=2)
+    assert regimes.regime(named) == "refrigerator"
+    assert regimes.cop(named) == 1.5
+
+
+def test_bounds_of_carnot():
+    assert regimes.carnot_cop(5.0, 10.0) == 1.0
+    assert regimes.carnot_efficiency(2.5, 10.0) == 0.75
+    assert np.isinf(regimes.carnot_cop(1.0, 1.0))
+
+
+# --------------------------------------------------------------------------- the dot of the paper
+
+
+def dot(level, temperature=7.5, gradient=5.0, bias=5.0):
+    return cs.steady_state(
+        cs.machines.QuantumDot(
+            level,
+            cs.ElectronBath(temperature + gradient / 2, bias / 2),
+            cs.ElectronBath(temperature - gradient / 2, -bias / 2),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("bias", "level", "name"),
+    [
+        (5.0, -15.0, "engine"), (5.0, -7.6, "engine"), (5.0, -7.4, "refrigerator"), (5.0, -2.6, "refrigerator"),
+        (5.0, -2.4, "heater"), (5.0, 0.0, "heater"), (5.0, 2.4, "heater"), (5.0, 2.6, "accelerator"),
+        (-5.0, -10.0, "accelerator"), (-5.0, 0.0, "heater"), (-5.0, 5.0, "refrigerator"), (-5.0, 10.0, "engine"),
+    ],
+)  # fmt: skip
+def test_regimes_of_the_dot(bias, level, name):
+    s = dot(level, bias=bias)
+    assert s.regime == name
+    heat_hot, heat_cold = float(s.heat["left"]), float(s.heat["right"])
+    if name == "refrigerator":
+        assert abs(s.cop - heat_cold / s.work_in) < 1e-14
+        assert s.cop < regimes.carnot_cop(5.0, 10.0)
+        assert abs(s.second_law_efficiency("left") - s.cop / regimes.carnot_cop(5.0, 10.0)) < 1e-12
+    else:
+        assert np.isnan(s.cop)
+    if name == "engine":
+        assert abs(s.efficiency + s.work_in / heat_hot) < 1e-14
+        assert abs(s.second_law_efficiency("right") - s.efficiency / 0.5) < 1e-12
+    else:
+        assert np.isnan(s.efficiency)
+
+
+AT, ANM, RHT = "anomalous thermodiffusion", "absolute negative mobility", "reverse heat transport"
+
+
+@pytest.mark.parametrize(
+    ("level", "gradient", "bias", "expected"),
+    [
+        (-5.0, 5.0, 0.0, {AT}),
+        (5.0, 5.0, 0.0, set()),
+        (-15.0, 5.0, 5.0, {ANM}),
+        (-5.0, 5.0, 5.0, {RHT}),
+        (-15.0, 5.0, 20.0, {RHT}),
+        (-15.0, 5.0, 9.9, {ANM}),
+        (-15.0, 5.0, 31.0, set()),
+        (0.0, 5.0, 5.0, set()),
+        (10.0, 5.0, 5.0, set()),
+        (-15.0, -5.0, -5.0, set()),
+        (15.0, -5.0, -5.0, set()),
+        (-15.0, 0.0, 5.0, set()),
+        (0.0, 5.0, 0.0, set()),
+    ],
+)
+def test_flags_of_the_dot(level, gradient, bias, expected):
+    """By definition; the mirrored dot (both gradients reversed) shows the same for the same level."""
+    s = dot(level, gradient=gradient, bias=bias)
+    if (gradient, bias) == (-5.0, -5.0) and level < 0:
+        expected = {ANM}
+    assert {name for name, on in s.flags.items() if on} == expected
+    assert set(s.flags) == {AT, ANM, RHT}
+
+
+def test_flags_need_exactly_two_leads():
+    assert cs.steady_state(cs.machines.SpinPair()).flags == {}
+
+
+# --------------------------------------------------------------------------- three terminals
+
+
+def assisted(t_left=1.0, t_right=1.0, t_phonons=0.5, mu_left=0.0, mu_right=0.0, gap=1.5, cooled=None):
+    """Left lead fills level 1, right lead level 2, phonons carry between: particles flow only with their help."""
+    return cs.JumpNetwork(
+        energies=[0.0, -0.5, gap - 0.5],
+        occupations=[0, 1, 1],
+        baths={
+            "left": cs.ElectronBath(t_left, mu_left),
+            "right": cs.ElectronBath(t_right, mu_right),
+            "phonons": cs.BosonBath(t_phonons),
+        },
+        channels=[
+            cs.Channel("left", 0, 1, cs.Tunnelling(1.0)),
+            cs.Channel("right", 0, 2, cs.Tunnelling(1.0)),
+            cs.Channel("phonons", 1, 2, cs.Bosonic(cs.Ohmic(0.5))),
+        ],
+        cooled_bath=cooled,
+    )
+
+
+def test_cold_spot_current():
+    """Leads alike, phonons colder: a current without bias. No flag if they are not colder, or the leads differ."""
+    s = cs.steady_state(assisted())
+    assert s.flags == {"cold-spot current": True}
+    assert abs(s.particles["left"]) > 1e-3
+    assert s.heat["phonons"] < 0
+    assert cs.steady_state(assisted(t_phonons=1.0)).flags == {"cold-spot current": False}
+    assert cs.steady_state(assisted(t_phonons=2.0)).flags == {"cold-spot current": False}
+    assert cs.steady_state(assisted(mu_left=0.1)).flags == {"cold-spot current": False}
+    assert cs.steady_state(assisted(t_left=1.1)).flags == {"cold-spot current": False}
+    symmetric = cs.JumpNetwork(
+        energies=[0.0, 1.0],
+        occupations=[0, 1],
+        baths={"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(1.0), "phonons": cs.BosonBath(0.5)},
+        channels=[cs.Channel(lead, 0, 1, cs.Tunnelling(1.0)) for lead in ("left", "right")],
+    )
+    assert cs.steady_state(symmetric).flags == {"cold-spot current": False}
+
+
+def three_level(t_hot=4.0, t_cold=1.0, t_room=2.0, gap_cold=0.5, gap_hot=2.0):
+    """The three-level absorption refrigerator: cold bath 0–1, hot 1–2, room 0–2."""
+    return cs.JumpNetwork(
+        energies=[0.0, gap_cold, gap_cold + gap_hot],
+        baths={"room": cs.BosonBath(t_room), "hot": cs.BosonBath(t_hot), "cold": cs.BosonBath(t_cold)},
+        channels=[
+            cs.Channel("cold", 0, 1, cs.Bosonic(0.1)),
+            cs.Channel("hot", 1, 2, cs.Bosonic(0.1)),
+            cs.Channel("room", 0, 2, cs.Bosonic(0.1)),
+        ],
+    )
+
+
+def test_absorption_refrigerator():
+    s = cs.steady_state(three_level())
+    assert s.regime == "absorption refrigerator"
+    assert s.heat["cold"] > 0
+    # Tight coupling: heats in the ratio of the gaps; COP against the hot bath below Carnot's (1−T_r/T_h)/(T_r/T_c−1).
+    ratio = float(s.heat["cold"] / s.heat["hot"])
+    assert abs(ratio - 0.25) < 1e-14
+    carnot = (1 - 2 / 4) / (2 / 1 - 1)
+    assert ratio < carnot
+    assert abs(s.second_law_efficiency("room") - ratio / carnot) < 1e-12
+    assert np.isnan(s.cop)
+    # Beyond the window the cold bath is heated instead.
+    assert cs.steady_state(three_level(gap_cold=1.5)).regime == "passive"
+
+
+def test_refrigerator_with_three_baths_cools_the_named_one():
+    network = assisted(t_phonons=0.9, mu_left=-1.5, mu_right=1.5)
+    s = cs.steady_state(network)
+    assert s.heat["phonons"] < 0
+    assert s.regime in ("heater", "accelerator")
+    forward = cs.steady_state(assisted(t_phonons=0.9, mu_left=0.6, mu_right=-0.6))
+    assert forward.regime == "refrigerator"
+    assert abs(forward.cop - forward.heat["phonons"] / forward.work_in) < 1e-15
+    assert (
+        cs.steady_state(assisted(t_phonons=0.9, mu_left=0.6, mu_right=-0.6, cooled="phonons")).regime == "refrigerator"
+    )
+
+
+def test_equal_temperatures_with_a_driven_pair_is_a_heat_pump():
+    s = cs.steady_state(cs.machines.SpinPair(left=cs.HeatBath(0.5), right=cs.HeatBath(0.5)))
+    assert s.regime == "heat pump"
+    cooled = max(float(s.heat["left"]), float(s.heat["right"]))
+    assert abs(s.cop - cooled / s.work_in) < 1e-15
+
+
+def test_second_law_efficiency_bounds_and_bad_references():
+    s = cs.steady_state(three_level())
+    for name in s.baths:
+        assert 0 < s.second_law_efficiency(name) < 1
+    with pytest.raises(cs.InputError, match=r"second_law_efficiency.*rom.*room"):
+        s.second_law_efficiency("rom")
+    driven = cs.JumpNetwork(
+        energies=[0.0, 1.0],
+        occupations=[0, 1],
+        baths={"left": _lead, "right": cs.ElectronBath(1.0)},
+        channels=[cs.Channel(lead, 0, 1, cs.Tunnelling(1.0)) for lead in ("left", "right")],
+        drives={"gate": cs.Cosine(0.3)},
+        period=2.0,
+    )
+    with pytest.raises(ValueError, match=r"reference.*left"):
+        cs.steady_state(driven).second_law_efficiency("left")
+
+
+def _lead(values):
+    return cs.ElectronBath(1.0, values["gate"])
+
+
+def test_second_law_efficiency_of_two_uncoupled_machines():
+    """Dots at (1.1, 1) and (3, 1.1) together beat the extreme pair's COP bound, but not the second law."""
+    s = cs.steady_state(three_level(t_hot=50.0, t_cold=1.0, t_room=1.1, gap_cold=0.2, gap_hot=0.3))
+    assert s.entropy_production > 0
+    assert s.second_law_efficiency("room") <= 1
+
+
+def test_table_prints_everything():
+    text = repr(dot(-15.0))
+    for word in ("left", "right", "electron", "regime engine", "absolute negative mobility", "efficiency", "status OK"):
+        assert word in text
+    assert "work by drive: left" in repr(cs.steady_state(cs.machines.SpinPair()))

@@ -1,0 +1,389 @@
+"""Stationary states entry by entry against multi-precision solutions, and the honesty of the reported errors."""
+
+import functools
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import machines_random as mr
+import mpmath
+import numpy as np
+import pytest
+import routes
+from hypothesis import strategies as st
+
+import coldspot as cs
+from coldspot.jump.graph import Graph, States
+from coldspot.jump.stationary import balance
+
+EPS = 2.0**-52
+
+
+# --------------------------------------------------------------------------- arbitrary rates
+
+
+def random_graph(rng: np.random.Generator, states: int, extra: int) -> tuple[np.ndarray, np.ndarray]:
+    """A random tree and some more transitions, parallel ones among them."""
+    initial = [int(rng.integers(0, k)) for k in range(1, states)]
+    final = list(range(1, states))
+    for _ in range(extra):
+        initial.append(int(rng.integers(0, states)))
+        final.append(int((initial[-1] + rng.integers(1, states)) % states))
+    return np.array(initial), np.array(final)
+
+
+@functools.cache
+def graphs() -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(11)
+    return {n: random_graph(rng, n, extra) for n, extra in ((2, 2), (4, 3), (8, 5), (16, 9))}
+
+
+@functools.cache
+def solver(states: int):
+    g = Graph(*(States(a) for a in graphs()[states]), states)
+    return jax.jit(lambda f, b, d, r: balance(g, f, b, d, r, abs(d)))
+
+
+def against_mpmath(states: int, log_forward: np.ndarray, log_backward: np.ndarray) -> None:
+    """ln p to the rounding of the given logarithms; currents within their reported errors."""
+    initial, final = graphs()[states]
+    points = log_forward.shape[1]
+    forward, backward = jnp.asarray(log_forward), jnp.asarray(log_backward)
+    found = solver(states)(forward, backward, forward - backward, jnp.zeros((states, points)))
+    span = float(np.max(np.abs([log_forward, log_backward])))
+    for k in range(points):
+        digits = 60 + int(2 * states * span / 2.3)
+        log_p, currents = routes.solve_exactly(
+            states, initial, final, map(mpmath.mpf, log_forward[:, k]), map(mpmath.mpf, log_backward[:, k]), digits
+        )
+        for mine, exact in zip(np.asarray(found.log_p[:, k]).tolist(), log_p, strict=True):
+            assert abs(mine - exact) <= 16 * EPS * (states + abs(exact) + 2 * span), (states, k)
+        # Below 1e-290 floats lose digits; transitions on no cycle carry nothing but the reference's own rounding.
+        slack = mpmath.mpf("1e-290") + max(map(abs, currents)) * mpmath.mpf("1e-30")
+        for m in range(len(initial)):
+            error = mpmath.mpf(float(found.error[m, k])) + slack
+            assert abs(float(found.current[m, k]) - currents[m]) <= error, (states, k, m)
+
+
+@pytest.mark.parametrize(("states", "points"), [(2, 200), (4, 150), (8, 40), (16, 8)])
+def test_ordinary_rates_entry_by_entry(states, points):
+    rng = np.random.default_rng(states)
+    edges = graphs()[states][0].size
+    against_mpmath(states, rng.normal(0, 2, (edges, points)), rng.normal(0, 2, (edges, points)))
+
+
+@pytest.mark.parametrize(("states", "points"), [(2, 60), (4, 30), (8, 8), (16, 1)])
+@pytest.mark.parametrize("span", [30.0, 300.0, 700.0])
+def test_rates_over_hundreds_of_decades_entry_by_entry(states, points, span):
+    rng = np.random.default_rng(states + int(span))
+    edges = graphs()[states][0].size
+    against_mpmath(states, rng.uniform(-span, span, (edges, points)), rng.uniform(-span, span, (edges, points)))
+
+
+@pytest.mark.parametrize("states", [2, 4, 8])
+def test_explicit_rates_over_hundreds_of_decades(states):
+    """The same through the public door: rates as floats from e^−700 to e^700, in `Explicit`."""
+    rng = np.random.default_rng(50 + states)
+    initial, final = graphs()[states]
+    forward, backward = np.exp(rng.uniform(-700, 700, (2, initial.size)))
+    network = cs.JumpNetwork(
+        energies=np.zeros(states),
+        baths={"bath": cs.HeatBath(1.0)},
+        channels=[cs.Channel("bath", initial, final, cs.Explicit(forward, backward, check=False))],
+    )
+    populations = np.asarray(cs.steady_state(network).populations)
+    log_p, _ = routes.solve_exactly(
+        states, initial, final, [mpmath.log(mpmath.mpf(v)) for v in forward.tolist()],
+        [mpmath.log(mpmath.mpf(v)) for v in backward.tolist()], 60 + int(2 * states * 700 / 2.3),
+    )  # fmt: skip
+    for mine, exact in zip(populations.tolist(), log_p, strict=True):
+        if exact > -700:
+            assert abs(mine / mpmath.exp(exact) - 1) <= 16 * EPS * (states + abs(exact) + 1400)
+        else:
+            assert mine < 1e-300
+
+
+def test_a_long_chain_of_huge_ratios():
+    """p_{k+1}/p_k = e^{±600} along a chain: products of ratios leave floating-point range, logarithms do not."""
+    for sign in (1.0, -1.0):
+        g = Graph(States(np.arange(15)), States(np.arange(1, 16)), 16)
+        up, down = jnp.full((15, 1), sign * 300.0), jnp.full((15, 1), -sign * 300.0)
+        log_p = np.asarray(balance(g, up, down, up - down, jnp.zeros((16, 1)), abs(up - down)).log_p)[:, 0]
+        expected = sign * 600.0 * np.arange(16)
+        assert np.allclose(log_p, expected - expected.max(), rtol=1e-15, atol=1e-12)
+
+
+# --------------------------------------------------------------------------- physical networks
+
+PICKED = [
+    t
+    for t in mr.STATIC
+    if t.name
+    in (
+        "dot",
+        "parallel-9",
+        "ring-3",
+        "ring-4",
+        "complete-4",
+        "two-dots",
+        "assisted-4",
+        "bow-tie",
+        "three-dots",
+        "degenerate-dots",
+    )
+]
+
+
+def check_against_exact(
+    t: mr.Topology, columns: dict[str, np.ndarray], solution: cs.Solution, points, absurd=None
+) -> None:
+    """Energies, particles, entropy flows of each bath within the reported errors; and those not absurdly large."""
+    for k in points:
+        exact = routes.ledger_exactly(t, mr.pick(columns, k))
+        for size, (name, values, errors, truth) in zip(
+            exact.sizes,
+            (
+                ("energy", solution.ledger.energies, solution.error.energies, exact.energies),
+                ("particles", solution.ledger.particle_numbers, solution.error.particle_numbers, exact.particles),
+                ("entropy", solution.ledger.entropy_flows, solution.error.entropy_flows, exact.entropy),
+            ),
+            strict=True,
+        ):
+            for b in range(len(t.baths)):
+                # Below 1e-290 floats lose digits; 1e-50 of order one is what the reference rounds in equilibrium.
+                slack = mpmath.mpf("1e-50") if size < mpmath.mpf("1e-50") and absurd is None else mpmath.mpf("1e-290")
+                error = mpmath.mpf(float(errors[k, b])) + slack
+                off = abs(float(values[k, b]) - truth[b])
+                assert off <= error, (
+                    f"{t.name}, point {k}, {name} of bath {b}: off by {float(off)}, said {float(error)}"
+                )
+                if absurd is not None:
+                    assert error <= absurd * size + mpmath.mpf("1e-290"), (t.name, k, name, b)
+
+
+@pytest.mark.parametrize("t", PICKED, ids=lambda t: t.name)
+@pytest.mark.parametrize("kind", mr.KINDS)
+def test_reported_errors_are_honest_and_useful(t, kind):
+    """True error ≤ reported error at every point; reported error not absurdly large (1e-10 of the largest entry ordinarily).
+
+    These bounds are a few hundred rounding units, times |x| of the extreme levels.
+    """
+    rng = np.random.default_rng(5)
+    columns = mr.draw(t, rng, 500, kind)
+    solution = mr.solve(t, columns)
+    assert np.all(np.asarray(solution.status) == 0)
+    absurd = {"ordinary": 1e-10, "extreme": 1e-3, "equilibrium": None, "near equilibrium": 1e-9}[kind]
+    count = {"ordinary": 60, "extreme": 60, "equilibrium": 3, "near equilibrium": 30}[kind] if t.states <= 4 else 12
+    check_against_exact(t, columns, solution, range(count), absurd)
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "extreme", "near equilibrium"])
+def test_honesty_on_thousands_of_dots(kind):
+    """A thousand single dots of each kind against the closed form J = γ_Lγ_R/(γ_L+γ_R)·(f_L − f_R)."""
+    rng = np.random.default_rng(6)
+    for batch in range(2):
+        columns = mr.draw(mr.DOT, rng, 500, kind)
+        solution = mr.solve(mr.DOT, columns)
+        values, errors = np.asarray(solution.ledger.particle_numbers), np.asarray(solution.error.particle_numbers)
+        for k in range(500):
+            numbers = (
+                columns["energies"][k, 1],
+                *columns["temperature"][k],
+                *columns["potential"][k],
+                *columns["strength"][k],
+                columns["energies"][k, 0],
+            )
+            flow = dot_current(*(mpmath.mpf(float(v)) for v in numbers))
+            for b, sign in ((0, 1), (1, -1)):
+                value, error = float(sign * values[k, b]), float(errors[k, b])
+                assert abs(value - flow) <= error + 1e-300, (batch, k, b)
+                assert error <= 1e-10 * abs(flow) + 1e-290, (batch, k, b)
+
+
+def dot_current(level, t_left, t_right, mu_left, mu_right, gamma_left, gamma_right, empty=0):
+    with mpmath.workdps(60):
+        x_left, x_right = (level - empty - mu_left) / t_left, (level - empty - mu_right) / t_right
+        # f_L − f_R as 1/(e^x+1) differences: 60 digits hold what 1e-14 of bias leaves.
+        difference = 1 / (mpmath.exp(x_left) + 1) - 1 / (mpmath.exp(x_right) + 1)
+        if abs(x_left) > 60 and abs(x_right) > 60:
+            with mpmath.workdps(1500):
+                difference = 1 / (mpmath.exp(x_left) + 1) - 1 / (mpmath.exp(x_right) + 1)
+        return gamma_left * gamma_right / (gamma_left + gamma_right) * difference
+
+
+@pytest.mark.parametrize("ratio", [1e6, 1e12, 1e16, 1e30])
+@pytest.mark.parametrize("fast", ["left", "right"])
+def test_wide_ratio_between_parallel_channels(ratio, fast):
+    """One lead far faster than the other: both currents are right whichever bath stands first."""
+    gammas = {"gamma_left": ratio, "gamma_right": 1.0} if fast == "left" else {"gamma_left": 1.0, "gamma_right": ratio}
+    dot = cs.machines.QuantumDot(level=-5.0, **gammas)
+    s = cs.steady_state(dot)
+    exact = dot_current(*map(mpmath.mpf, (-5, 10, 5, 2.5, -2.5, gammas["gamma_left"], gammas["gamma_right"])))
+    assert abs(float(s.particles["left"]) / exact - 1) < 1e-13
+    assert abs(float(s.particles["right"]) / -exact - 1) < 1e-13
+    assert float(s.error.particles["right"]) < 1e-12 * abs(exact)
+    assert abs(s.first_law_residual) <= 1e-12 * abs(s.energy["left"])
+    assert s.regime == "refrigerator"
+
+
+@pytest.mark.parametrize("slow", [1e-6, 1e-12, 1e-20, 1e-40])
+@pytest.mark.parametrize("order", [("fast", "hot", "cold"), ("hot", "cold", "fast"), ("cold", "fast", "hot")])
+def test_fast_loop_beside_slow_leads(slow, order):
+    """A loop of fast transitions in one bath has no current of its own, however slow the others and however listed."""
+    baths = {"fast": cs.BosonBath(1.0), "hot": cs.HeatBath(3.0), "cold": cs.HeatBath(0.5)}
+    network = cs.JumpNetwork(
+        energies=[0.0, 1.0, 1.3],
+        baths={name: baths[name] for name in order},
+        channels=[cs.Channel("fast", i, f, cs.Bosonic(1.0)) for i, f in ((0, 1), (1, 2), (0, 2))]
+        + [cs.Channel("hot", 0, 1, cs.Glauber(slow)), cs.Channel("cold", 0, 2, cs.Glauber(slow))],
+    )
+    s = cs.steady_state(network)
+    # In the limit the fast bath holds the states at T = 1; corrections are of relative size `slow`.
+    p = np.exp(-np.array([0.0, 1.0, 1.3]))
+    p /= p.sum()
+
+    def taken(gap, temperature, other):
+        up = 2 * slow / (1 + np.exp(gap / temperature))
+        down = 2 * slow / (1 + np.exp(-gap / temperature))
+        return gap * (up * p[0] - down * p[other])
+
+    expected = {"hot": taken(1.0, 3.0, 1), "cold": taken(1.3, 0.5, 2)}
+    expected["fast"] = -sum(expected.values())
+    for name, value in expected.items():
+        assert abs(s.heat[name] / value - 1) < 1e-12 + 10 * slow, name
+        # A loop within one bath: its affinity vanishes, but only to the rounding of three energy differences, and
+        # what such an affinity would drive is some rounding units of the fast flow (of order one).
+        assert s.error.heat[name] < 1e-10 * abs(value) + (1e-14 if name == "fast" else 0.0), name
+    assert abs(s.first_law_residual) <= 1e-12 * abs(expected["cold"])
+
+
+# --------------------------------------------------------------------------- near and in equilibrium
+
+
+@pytest.mark.parametrize("bias", [1e-3, 1e-6, 1e-10, 1e-13])
+@pytest.mark.parametrize("what", ["potential", "temperature"])
+def test_near_equilibrium_keeps_its_digits(bias, what):
+    left = cs.ElectronBath(1.0, bias) if what == "potential" else cs.ElectronBath(1.0 + bias, 0.0)
+    dot = cs.machines.QuantumDot(level=0.7, left=left, right=cs.ElectronBath(1.0, 0.0), gamma_left=0.3, gamma_right=2.0)
+    s = cs.steady_state(dot)
+    exact = dot_current(
+        *(mpmath.mpf(float(v)) for v in (0.7, left.temperature, 1.0, left.chemical_potential, 0, 0.3, 2.0))
+    )
+    assert abs(float(s.particles["left"]) / exact - 1) < 1e-14
+    assert abs(float(s.particles["right"]) / -exact - 1) < 1e-14
+    assert float(s.error.particles["left"]) < 1e-13 * abs(exact)
+    assert float(s.entropy_production) > 0
+
+
+@pytest.mark.parametrize("name", ["ring-3", "complete-4", "two-dots", "three-dots", "assisted-4", "bow-tie"])
+def test_networks_near_equilibrium_keep_their_digits(name):
+    (t,) = (t for t in mr.STATIC if t.name == name)
+    columns = mr.draw(t, np.random.default_rng(8), 500, "near equilibrium")
+    solution = mr.solve(t, columns)
+    for k in range(12):
+        exact = routes.ledger_exactly(t, mr.pick(columns, k))
+        largest = max(map(abs, exact.energies))
+        for b in range(len(t.baths)):
+            # Differences of temperatures and potentials enter as given; 1e-12: a few thousand rounding units.
+            assert abs(float(solution.ledger.energies[k, b]) - exact.energies[b]) <= 1e-12 * largest
+
+
+def test_equilibrium_is_the_gibbs_state():
+    (t,) = (t for t in mr.STATIC if t.name == "three-dots")
+    columns = mr.draw(t, np.random.default_rng(10), 500, "equilibrium")
+    numbers = np.array(t.occupations)
+    weight = -(columns["energies"] - columns["potential"][:, :1] * numbers) / columns["temperature"][:, :1]
+    expected = np.exp(weight - weight.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = np.asarray(mr.solve(t, columns).populations)
+    assert np.max(np.abs(found / expected - 1)) < 1e-13
+
+
+# --------------------------------------------------------------------------- limits
+
+
+def test_zero_temperature_limit_blocks_the_dot():
+    """A level below both chemical potentials by 1000 T carries e^−1000 of a current, and says so without NaN."""
+    dot = cs.machines.QuantumDot(level=-10.0, left=cs.ElectronBath(0.01, 0.1), right=cs.ElectronBath(0.01, -0.1))
+    s = cs.steady_state(dot)
+    assert float(s.particles["left"]) == 0.0
+    assert np.all(np.isfinite(s.heat.array))
+    assert np.asarray(s.populations).tolist() == [0.0, 1.0]
+
+
+def test_zero_temperature_limit_opens_the_dot():
+    """A level inside the bias window at T → 0 carries γ_Lγ_R/(γ_L+γ_R)."""
+    dot = cs.machines.QuantumDot(
+        level=0.0, left=cs.ElectronBath(1e-4, 1.0), right=cs.ElectronBath(1e-4, -1.0), gamma_left=3.0, gamma_right=1.0
+    )
+    s = cs.steady_state(dot)
+    assert abs(s.particles["left"] - 0.75) < 1e-15
+    assert abs(s.heat["left"] + 0.75) < 1e-15
+
+
+@pytest.mark.parametrize("bias", [1e3, 1e6, 1e12])
+def test_huge_bias(bias):
+    dot = cs.machines.QuantumDot(level=0.3, left=cs.ElectronBath(1.0, bias), right=cs.ElectronBath(2.0, -bias))
+    s = cs.steady_state(dot)
+    assert abs(s.particles["left"] - 1.0) < 1e-15
+    assert abs(s.entropy_production / (bias * 1.5) - 1) < 1 / bias
+    assert abs(s.first_law_residual) <= 1e-15
+
+
+def test_one_bath_alone_has_no_currents():
+    network = cs.JumpNetwork([0.0, 1.0], {"bath": cs.BosonBath(0.4)}, [cs.Channel("bath", 0, 1, cs.Bosonic(0.1))])
+    s = cs.steady_state(network)
+    assert float(s.heat["bath"]) == 0.0
+    assert abs(s.populations[1] / s.populations[0] / np.exp(-1 / 0.4) - 1) < 1e-15
+
+
+def test_explicit_rates_without_detailed_balance_circulate():
+    """Three states driven round at rate 1 with nothing back: p = 1/3, one turn per 3 units of time."""
+    network = cs.JumpNetwork(
+        energies=[0.0, 1.0, 2.0],
+        baths={"bath": cs.HeatBath(1.0)},
+        channels=[cs.Channel("bath", [0, 1, 2], [1, 2, 0], cs.Explicit(1.0, 1e-300, check=False))],
+    )
+    s = cs.steady_state(network)
+    assert np.allclose(s.populations, 1 / 3, rtol=1e-15)
+    assert abs(s.heat["bath"]) < 1e-15
+
+
+# --------------------------------------------------------------------------- property tests
+
+_SIZE = st.floats(-300, 300)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(st.lists(_SIZE, min_size=14, max_size=14))
+def test_any_four_state_rates(numbers):
+    """ln p and currents of any four-state network, rates to e^±300, against multi-precision."""
+    edges = graphs()[4][0].size
+    values = np.array(numbers[: 2 * edges]).reshape(2, edges, 1)
+    against_mpmath(4, values[0], values[1])
+
+
+_temperature = st.floats(-6, 4).map(lambda e: 10.0**e)
+_energy = st.one_of(st.floats(-50, 50), st.sampled_from([0.0, 1.0, -1.0, 1e6, 1e-9]))
+
+
+@hypothesis.settings(max_examples=60)
+@hypothesis.given(_energy, _temperature, _temperature, _energy, _energy, st.floats(-30, 30), st.floats(-30, 30))
+def test_any_dot(level, t_left, t_right, mu_left, mu_right, log_left, log_right):
+    dot = cs.machines.QuantumDot(
+        level, cs.ElectronBath(t_left, mu_left), cs.ElectronBath(t_right, mu_right), 10.0**log_left, 10.0**log_right
+    )
+    s = cs.steady_state(dot)
+    left, right = float(s.particles["left"]), float(s.particles["right"])
+    if abs(left) > 1e-290:
+        with mpmath.workdps(700):
+            exact = dot_current(
+                *map(mpmath.mpf, (level, t_left, t_right, mu_left, mu_right, 10.0**log_left, 10.0**log_right))
+            )
+        x = max(abs(level - mu_left), abs(level - mu_right)) / min(t_left, t_right)
+        # The arguments of the rates, and the affinity in units of one bath's temperature, round x times.
+        assert abs(left / exact - 1) < 1e-14 * (1 + x)
+        assert abs(right / -exact - 1) < 1e-14 * (1 + x)
+        assert abs(left - exact) <= float(s.error.particles["left"])
+        assert abs(right + exact) <= float(s.error.particles["right"])
+    assert float(s.entropy_production) >= -float(np.sum(s.error.entropy_flows))

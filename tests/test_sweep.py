@@ -1,0 +1,212 @@
+"""Sweeps: the same numbers as point by point, named and kept, good beside bad."""
+
+import io
+import sys
+import time
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+import coldspot as cs
+from coldspot import progress
+from coldspot import sweep as sweep_function
+from coldspot.machines import QuantumDot, SpinPair
+
+sweep_module = sys.modules["coldspot.sweep"]
+
+LEVELS = np.array([-15.0, -5.0, 0.0, 10.0])
+TEMPERATURES = np.array([4.0, 5.0, 6.5])
+
+
+def test_equals_point_by_point():
+    ds = cs.sweep(QuantumDot(), {"level": LEVELS, "right.temperature": TEMPERATURES})
+    for i, level in enumerate(LEVELS):
+        for k, temperature in enumerate(TEMPERATURES):
+            s = cs.steady_state(QuantumDot(level=level, right=cs.ElectronBath(temperature, -2.5)))
+            point = ds.isel({"level": i, "right.temperature": k})
+            for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
+                for bath in ("left", "right"):
+                    assert np.isclose(
+                        float(point[name].sel(bath=bath)), float(getattr(s, name)[bath]), rtol=1e-13, atol=1e-16
+                    )
+            for name in ("work_in", "power", "entropy_production", "cop", "efficiency"):
+                assert np.isclose(float(point[name]), float(getattr(s, name)), rtol=1e-12, atol=1e-16, equal_nan=True)
+            assert str(point.regime.values) == s.regime
+            assert np.allclose(point.population, s.populations, rtol=1e-14)
+            for flag, on in s.flags.items():
+                assert bool(point[flag.replace(" ", "_")]) == bool(on)
+
+
+def test_driven_sweep_equals_point_by_point():
+    ds = cs.sweep(SpinPair(period=20.0), {"phase": [0.5, 2.2], "left.temperature": [0.4, 0.6]})
+    s = cs.steady_state(SpinPair(period=20.0, phase=2.2, left=cs.HeatBath(0.4)))
+    point = ds.sel({"phase": 2.2, "left.temperature": 0.4})
+    assert np.allclose(point.heat, s.heat.array, rtol=0, atol=2 * float(np.max(s.error.energies)))
+    assert np.allclose(point.work, s.work.array, rtol=0, atol=2 * float(np.max(s.error.works)))
+    assert ds.work.dims == ("phase", "left.temperature", "drive")
+    assert list(ds.drive.values) == ["left", "right"]
+
+
+def test_dimensions_coordinates_units_and_order():
+    ds = cs.sweep(QuantumDot(), {"right.temperature": TEMPERATURES, "level": LEVELS})
+    assert ds.heat.dims == ("right.temperature", "level", "bath")
+    assert ds.status.dims == ("right.temperature", "level")
+    assert np.array_equal(ds["level"], LEVELS)
+    assert np.array_equal(ds["right.temperature"], TEMPERATURES)
+    assert list(ds.bath.values) == ["left", "right"]
+    assert ds.heat.attrs["units"] == "E**2/hbar"
+    assert ds.particles.attrs["units"] == "E/hbar"
+    assert ds.energy_error.attrs["units"] == "E**2/hbar"
+    assert ds.temperature.sel(bath="right").isel(level=0).values.tolist() == TEMPERATURES.tolist()
+    for name, variable in ds.data_vars.items():
+        if name not in ("population", "status") and not name.startswith(("residual", "elements")):
+            assert variable.attrs.get("long_name"), name
+    assert ds.attrs["machine"] == "quantum-dot"
+    assert ds.status.dtype == np.int8
+    assert ds.status.attrs["flag_meanings"].split()[0] == "ok"
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, 4096])
+def test_chunks_change_nothing(chunk, monkeypatch):
+    levels = np.linspace(-20, 20, 71)
+    whole = cs.sweep(QuantumDot(), {"level": levels})
+    monkeypatch.setattr(sweep_module, "CHUNK", chunk)
+    parts = cs.sweep(QuantumDot(), {"level": levels})
+    for name in ("heat", "particles", "entropy_production", "population"):
+        assert np.allclose(parts[name], whole[name], rtol=1e-14, atol=1e-18)
+    assert np.array_equal(parts.regime, whole.regime)
+    assert np.array_equal(parts.level, whole.level)
+
+
+def test_bad_points_are_marked_and_the_others_kept():
+    temperatures = [5.0, -1.0, 0.0, np.nan, np.inf, 6.0]
+    ds = cs.sweep(QuantumDot(), {"right.temperature": temperatures})
+    assert ds.status.values.tolist() == [0, 1, 1, 1, 1, 0]
+    bad = ds.isel({"right.temperature": slice(1, 5)})
+    for name in ("heat", "particles", "work_in", "entropy_production", "cop", "population"):
+        assert np.all(np.isnan(bad[name])), name
+    assert set(bad.regime.values) == {"unknown"}
+    good = cs.sweep(QuantumDot(), {"right.temperature": [5.0, 6.0]})
+    assert np.allclose(ds.heat.values[[0, 5]], good.heat.values, rtol=1e-14)
+
+
+def test_bad_points_do_not_spoil_driven_neighbours():
+    ds = cs.sweep(SpinPair(), {"period": [20.0, -1.0, 0.0, 30.0]})
+    assert ds.status.values.tolist() == [0, 1, 1, 0]
+    s = cs.steady_state(SpinPair(period=30.0))
+    assert np.allclose(ds.heat.values[3], s.heat.array, rtol=0, atol=2 * float(np.max(s.error.energies)))
+    assert np.all(np.isnan(ds.heat.values[1:3]))
+
+
+def test_netcdf_round_trip(tmp_path):
+    ds = cs.sweep(SpinPair(period=20.0), {"phase": [0.5, 2.2], "right.temperature": [0.5, -1.0]})
+    path = tmp_path / "sweep.nc"
+    ds.to_netcdf(path)
+    with xr.open_dataset(path) as back:
+        xr.testing.assert_identical(back.load(), ds)
+
+
+def test_build_function():
+    def build(bias, gradient):
+        return QuantumDot(
+            -15.0, cs.ElectronBath(7.5 + gradient / 2, bias / 2), cs.ElectronBath(7.5 - gradient / 2, -bias / 2)
+        )
+
+    ds = cs.sweep(build, {"bias": [0.0, 5.0, 20.0], "gradient": [0.0, 5.0]})
+    assert ds.heat.dims == ("bias", "gradient", "bath")
+    assert str(ds.regime.sel(bias=5.0, gradient=5.0).values) == "engine"
+    assert bool(ds.absolute_negative_mobility.sel(bias=5.0, gradient=5.0))
+    s = cs.steady_state(build(20.0, 5.0))
+    assert np.allclose(ds.heat.sel(bias=20.0, gradient=5.0), s.heat.array, rtol=1e-14)
+    assert ds.attrs["machine"] == "build"
+
+
+@pytest.mark.parametrize("name", ["temperature", "heat", "bath", "status"])
+def test_parameters_named_like_results_are_refused(name):
+    """A dimension cannot share its name with a variable or another dimension of the Dataset."""
+
+    def build(**values):
+        return QuantumDot(left=cs.ElectronBath(values[name], 2.5))
+
+    with pytest.raises(cs.InputError, match=name):
+        cs.sweep(build, {name: [8.0, 9.0]})
+
+
+def test_entries_of_arrays_can_be_swept():
+    network = QuantumDot().dynamics()
+    ds = cs.sweep(network, {"energies[1]": [-5.0, 3.0], "channels[0].kinetics.gamma": [1.0, 2.0]})
+    s = cs.steady_state(QuantumDot(level=3.0, gamma_left=1.0))
+    assert np.allclose(ds.heat.sel({"energies[1]": 3.0, "channels[0].kinetics.gamma": 1.0}), s.heat.array, rtol=1e-14)
+
+
+def test_a_sweep_of_one_point():
+    ds = cs.sweep(QuantumDot(), {"level": [-5.0]})
+    assert dict(ds.sizes) == {"level": 1, "bath": 2, "state": 2}
+    assert cs.sweep(QuantumDot(), {"level": -5.0}).sizes["level"] == 1
+
+
+# --------------------------------------------------------------------------- progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_only_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+
+    def slow():
+        for k in range(3):
+            time.sleep(0.01)
+            yield k
+
+    assert list(progress.track(slow(), total=3, label="counting")) == [0, 1, 2]
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert list(progress.track(slow(), total=3, label="counting")) == [0, 1, 2]
+    assert "counting" in terminal.getvalue()
+    assert capsys.readouterr().out == ""
+
+
+def test_no_bar_for_quick_work(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert list(progress.track(range(5), total=5, label="counting")) == [0, 1, 2, 3, 4]
+    assert terminal.getvalue() == ""
+
+
+def test_a_bar_can_be_refused_and_asked_for(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    list(progress.track(range(5), total=5, label="counting", show=False))
+    assert terminal.getvalue() == ""
+    list(progress.track(range(5), total=5, label="counting", show=True))
+    assert "counting" in terminal.getvalue()
+
+
+# --------------------------------------------------------------------------- the same by hand
+
+
+def test_vmap_of_steady_state_equals_the_sweep():
+    levels = np.linspace(-20, 20, 9)
+    by_hand = jax.vmap(lambda x: cs.steady_state(QuantumDot(level=x), throw=False))(levels)
+    ds = sweep_function(QuantumDot(), {"level": levels})
+    assert np.allclose(by_hand.heat.array, ds.heat, rtol=1e-14)
+    assert np.array_equal(np.asarray(by_hand.status), ds.status)
+    assert list(by_hand.regime) == list(ds.regime.values)
+
+
+def test_jit_of_steady_state():
+    @eqx.filter_jit
+    def heat(level, temperature):
+        return cs.steady_state(QuantumDot(level=level, left=cs.ElectronBath(temperature, 2.5))).heat["left"]
+
+    s = cs.steady_state(QuantumDot(level=-4.0, left=cs.ElectronBath(9.0, 2.5)))
+    assert np.isclose(heat(-4.0, 9.0), s.heat["left"], rtol=1e-14)
