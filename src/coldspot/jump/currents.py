@@ -97,7 +97,7 @@ def _refine(g: Graph, current: Array, error: Array, *problem: Array) -> tuple[Ar
     lanes = min(BLOCK, points)
     size = jnp.abs(current)
     poor = ~jnp.all((error <= GOOD * jnp.max(size, axis=0)) & (error <= FAIR * size), axis=0)
-    order = jnp.argsort(~poor, stable=True)
+    (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
 
     def block(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
