@@ -198,9 +198,9 @@ def test_honesty_on_thousands_of_dots(kind):
 
 
 def dot_current(level, t_left, t_right, mu_left, mu_right, gamma_left, gamma_right, empty=0):
-    with mpmath.workdps(60):
+    with mpmath.workdps(max(60, mpmath.mp.dps)):
         x_left, x_right = (level - empty - mu_left) / t_left, (level - empty - mu_right) / t_right
-        # f_L − f_R as 1/(e^x+1) differences: 60 digits hold what 1e-14 of bias leaves.
+        # f_L − f_R as 1/(e^x+1) differences: 60 digits hold what 1e-14 of bias leaves; smaller biases ask for more.
         difference = 1 / (mpmath.exp(x_left) + 1) - 1 / (mpmath.exp(x_right) + 1)
         if abs(x_left) > 60 and abs(x_right) > 60:
             with mpmath.workdps(1500):
