@@ -389,7 +389,7 @@ class JumpNetwork(Dynamics):
     def snapshot(self, phase: Any) -> Snapshot:
         """The network at a phase θ, for one point; a pure function of arrays, to be mapped over batches.
 
-        The reference equilibrium is that of the first bath's temperature and of the first chemical potential.
+        The reference equilibrium has the highest temperature and the hottest lead's chemical potential.
         Its affinity Σ_b[(e_b−μ_b n_b)(1/T_0−1/T_b) − n_b(μ_0−μ_b)/T_0] is computed from differences of bath
         parameters, so that it is exact to rounding however small, and zero in equilibrium.
         """
@@ -400,8 +400,9 @@ class JumpNetwork(Dynamics):
         temperature = jnp.stack([b.temperature for b in baths])
         potential = jnp.stack([b.potential for b in baths])
         electronic = [k for k, b in enumerate(baths) if b.exchanges_particles]
-        t0 = temperature[0]
-        mu0 = potential[electronic[0]] if electronic else jnp.zeros(())
+        t0 = jnp.max(temperature)
+        leads = np.array(electronic, int)
+        mu0 = potential[leads][jnp.argmax(temperature[leads])] if electronic else jnp.zeros(())
         parts = []
         for channel in self.channels:
             step, energy, number = self._steps(channel, energies, baths)
