@@ -27,7 +27,7 @@ from .dynamics import Dynamics, Machine, steady_state
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling
 from .jump.network import Channel, JumpNetwork, Share
 from .jump.transient import Evolution, evolve
-from .ledger import Ledger, Named, Solution, SolveError, Status
+from .ledger import Ledger, Modes, Named, Solution, SolveError, Status
 from .sweep import sweep
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "Kinetics",
     "Ledger",
     "Machine",
+    "Modes",
     "Named",
     "Ohmic",
     "Samples",

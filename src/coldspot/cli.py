@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 from . import __version__, machines, paths
 from ._checks import InputError, nearest, unknown_name
 from .dynamics import Machine, steady_state
-from .ledger import Ledger, LedgerError, Named, Solution, SolveError, Status
+from .ledger import Ledger, LedgerError, Modes, Named, Solution, SolveError, Status
 from .units import check_energy_unit, to_number
 
 WIDTH = 80
@@ -121,8 +121,8 @@ def list_() -> Answer:
         dynamics = example.dynamics()
         lines += _entry(machine.name, machine.summary)
         lines += _wrapped(_assignments(example), "      ")
-        drives = ", ".join(dynamics.drives) or "none"
-        lines += _wrapped(f"baths: {', '.join(dynamics.baths)}; drives: {drives}", "      ")
+        baths, drives = (", ".join(names) or "none" for names in (dynamics.baths, dynamics.drives))
+        lines += _wrapped(f"baths: {baths}; drives: {drives}", "      ")
     lines.append("papers")
     for paper in PAPERS.values():
         lines += _entry(paper.name, paper.title)
@@ -242,10 +242,20 @@ def _record(machine: Machine, solution: Solution) -> dict[str, Any]:
         **_entries(solution.ledger),
         "error": _entries(solution.error),
         "regime": solution.regime,
-        "flags": [name for name, raised in solution.flags.items() if bool(raised)],
+        "flags": [name for name, raised in solution.flags.items() if bool(raised)] if solution.baths else [],
         "efficiency": _plain(solution.efficiency),
         "cop": _plain(solution.cop),
-        "modes": None,
+        "modes": _modes(solution.modes),
+    }
+
+
+def _modes(modes: Modes | None) -> dict[str, Any] | None:
+    if modes is None:
+        return None
+    return {
+        "frequencies": [_plain(value) for value in modes.frequencies],
+        "dampings": [_plain(value) for value in modes.dampings],
+        "overlap": _plain(modes.overlap),
     }
 
 

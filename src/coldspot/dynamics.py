@@ -6,7 +6,7 @@ A `Dynamics` solves a whole batch of itself at once and returns a `Solution`.
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -22,7 +22,10 @@ TOLERANCE = 1e-8
 
 
 class Dynamics(eqx.Module):
-    """One of the mathematical forms to which machines reduce."""
+    """One of the mathematical forms to which machines reduce; `baths` and `drives` are mappings by name."""
+
+    baths: eqx.AbstractVar[Mapping[str, Any]]
+    drives: eqx.AbstractVar[Mapping[str, Any]]
 
     @abc.abstractmethod
     def solve_batch(self, tolerance: Array) -> Solution:

@@ -11,6 +11,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -180,6 +181,7 @@ class Status(enum.IntEnum):
     NOT_UNIQUE = 2
     NOT_CONVERGED = 3
     NOT_FINITE = 4
+    UNSTABLE = 5
 
     @property
     def advice(self) -> str:
@@ -198,6 +200,8 @@ _ADVICE = {
     "ask for a larger `tolerance`, or use `throw=False` and read `solution.error`.",
     Status.NOT_FINITE: "the arithmetic overflowed; rates or temperatures may span more than "
     "floating-point numbers can hold; rescale the energy unit.",
+    Status.UNSTABLE: "there is no steady state: a mode gains more energy than it loses, and its motion grows; "
+    "add damping, or weaken what amplifies it (bias, coupling, a negative spring).",
 }
 
 
@@ -210,6 +214,18 @@ class SolveError(RuntimeError):
         self.solution = solution
 
 
+class Modes(eqx.Module):
+    """Normal modes that an analysis finds: motion e^{−iω_k t−κ_k t} of mode k, batch axes first.
+
+    - `frequencies`, `dampings` (…, mode): ω_k and κ_k; a mode with κ_k < 0 grows;
+    - `overlap` (…): |⟨u_1|u_2⟩| of the two nearest modes' normalised right eigenvectors, 1 where they coalesce.
+    """
+
+    frequencies: Array
+    dampings: Array
+    overlap: Array
+
+
 class Solution(eqx.Module):
     """A steady or periodic state: its ledger, the errors of the ledger, and the status that says if it can be trusted.
 
@@ -220,7 +236,9 @@ class Solution(eqx.Module):
     - `status` (…): integers, see `Status`; `residuals`: Named, sizes that should be zero, in units of the
       largest entry of the ledger; `statistics`: Named, what the method did (`elements` per period, …);
     - `temperatures`, `chemical_potentials` (…, bath): period means if driven;
-    - `populations` (…, state): at phase 0 if driven.
+    - `populations` (…, state): at phase 0 if driven; no states in dynamics that have none;
+    - `observables`: Named, other averages of the state that this form of dynamics gives, or None;
+    - `modes`: `Modes`, or None; an analysis of modes alone has no baths and no regime.
     """
 
     ledger: Ledger
@@ -234,6 +252,8 @@ class Solution(eqx.Module):
     kinds: tuple[str, ...] = eqx.field(static=True)
     steady_baths: tuple[bool, ...] = eqx.field(static=True)
     cooled_bath: str | None = eqx.field(static=True)
+    observables: Named | None = None
+    modes: Modes | None = None
 
     # ------------------------------------------------------------------ the ledger's entries
     energy = property(lambda self: self.ledger.energy)
@@ -286,7 +306,12 @@ class Solution(eqx.Module):
 
     @property
     def regime(self) -> Any:
-        """What the machine does, from signs alone (see `coldspot.regimes`): a string, or an array of them."""
+        """What the machine does, from signs alone (see `coldspot.regimes`): a string, or an array of them.
+
+        None if there are no baths.
+        """
+        if not self.baths:
+            return None
         return regimes.regime(self._view())
 
     @property
@@ -297,11 +322,15 @@ class Solution(eqx.Module):
     @property
     def cop(self) -> Values:
         """heat[cooled]/work_in of a refrigerator or heat pump; NaN elsewhere."""
+        if not self.baths:
+            return jnp.full(jnp.shape(self.status), jnp.nan)
         return regimes.cop(self._view())
 
     @property
     def efficiency(self) -> Values:
         """−work_in/Σ(positive heats) of an engine; NaN elsewhere."""
+        if not self.baths:
+            return jnp.full(jnp.shape(self.status), jnp.nan)
         return regimes.efficiency(self._view())
 
     def second_law_efficiency(self, reference: str) -> Values:
@@ -361,6 +390,24 @@ def _number(value: Any) -> str:
 
 
 def _table(s: Solution) -> str:
+    lines = _balance(s) if s.baths else []
+    if s.observables is not None and len(s.observables):
+        lines.append(", ".join(f"{name} {_number(s.observables[name])}" for name in s.observables))
+    if s.modes is not None:
+        for k in range(s.modes.frequencies.shape[-1]):
+            lines.append(
+                f"mode {k + 1}: frequency {_number(s.modes.frequencies[k])}, damping {_number(s.modes.dampings[k])}"
+            )
+        lines.append(f"overlap of the modes {_number(s.modes.overlap)}")
+    lines.append(
+        f"status {Status(int(s.status)).name}; residuals: "
+        + ", ".join(f"{n} {float(s.residuals[n]):.0e}" for n in s.residuals)
+    )
+    return "\n".join(lines)
+
+
+def _balance(s: Solution) -> list[str]:
+    """The table of baths, the work per drive, and what the machine does."""
     rows = [("bath", "kind", "T", "μ", "heat", "particles", "chemical work")]
     for k, name in enumerate(s.baths):
         mu = _number(s.chemical_potentials[k]) if s.kinds[k] == "electron" else ""
@@ -387,8 +434,4 @@ def _table(s: Solution) -> str:
     raised = [name for name, on in s.flags.items() if bool(on)]
     if raised:
         lines.append("flags: " + ", ".join(raised))
-    lines.append(
-        f"status {Status(int(s.status)).name}; residuals: "
-        + ", ".join(f"{n} {float(s.residuals[n]):.0e}" for n in s.residuals)
-    )
-    return "\n".join(lines)
+    return lines

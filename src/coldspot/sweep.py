@@ -179,6 +179,9 @@ UNITS = {
     "efficiency": "1",
     "temperature": "E/k_B",
     "chemical_potential": "E",
+    "mode_frequency": "E/hbar",
+    "mode_damping": "E/hbar",
+    "mode_overlap": "1",
 }
 """Units of the variables, with E the unit in which energies were given (k_B = ħ = e = 1)."""
 
@@ -207,6 +210,9 @@ MEANINGS = {
     "efficiency": "efficiency (engine)",
     "temperature": "temperature of the bath",
     "chemical_potential": "chemical potential of the bath",
+    "mode_frequency": "frequency of the mode",
+    "mode_damping": "damping of the mode's amplitude",
+    "mode_overlap": "overlap of the two nearest modes",
 }
 
 
@@ -226,6 +232,58 @@ def to_dataset(
             array = np.where(trusted.reshape(*shape, *(1,) * len(axes)), array, np.nan)
         variables[name] = ((*dims, *axes), array, _attributes(name))
 
+    if solution.baths:
+        _put_ledger(solution, put)
+        put("regime", solution.regime, mask=False)
+        variables["regime"] = (dims, variables["regime"][1].astype(object), {"long_name": "regime"})
+    if solution.populations.shape[-1]:
+        put("population", solution.populations, "state")
+    for name in solution.observables or ():
+        put(name.replace(" ", "_"), solution.observables[name])  # type: ignore[index]
+    if solution.modes is not None:
+        put("mode_frequency", solution.modes.frequencies, "mode")
+        put("mode_damping", solution.modes.dampings, "mode")
+        put("mode_overlap", solution.modes.overlap)
+    if solution.baths:
+        for name, values in solution.flags.items():
+            variables[name.replace(" ", "_").replace("-", "_")] = (
+                dims,
+                np.asarray(values).reshape(shape),
+                {"long_name": name},
+            )
+    for group in (solution.residuals, solution.statistics):
+        for name in group:
+            put(f"residual_{name}".replace(" ", "_") if group is solution.residuals else name, group[name])
+    variables["status"] = (
+        dims,
+        np.asarray(solution.status).reshape(shape).astype(np.int8),
+        {
+            "long_name": "status of the solution",
+            "flag_values": np.array([int(s) for s in Status], np.int8),
+            "flag_meanings": " ".join(s.name.lower() for s in Status),
+        },
+    )
+    for name in grid:
+        if name in variables or name in ("bath", "drive", "state", "mode"):
+            raise InputError(f"sweep: a parameter called `{name}` would hide the result of that name; rename it.")
+    coordinates: dict[str, Any] = {name: (name, values) for name, values in grid.items()}
+    if solution.baths:
+        coordinates["bath"] = list(solution.baths)
+    if solution.drives:
+        coordinates["drive"] = list(solution.drives)
+    return xr.Dataset(
+        variables,
+        coords=coordinates,
+        attrs={
+            "machine": label,
+            "conventions": "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy",
+            "created_by": "coldspot",
+        },
+    )
+
+
+def _put_ledger(solution: Solution, put: Callable[..., None]) -> None:
+    """The ledger's entries and their errors, per bath and per drive."""
     ledger, error = solution.ledger, solution.error
     for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
         put(name, getattr(ledger, name).array, "bath")
@@ -240,42 +298,6 @@ def to_dataset(
         put("work_error", error.works, "drive")
     put("temperature", solution.temperatures, "bath", mask=False)
     put("chemical_potential", solution.chemical_potentials, "bath", mask=False)
-    put("population", solution.populations, "state")
-    for name, values in solution.flags.items():
-        variables[name.replace(" ", "_").replace("-", "_")] = (
-            dims,
-            np.asarray(values).reshape(shape),
-            {"long_name": name},
-        )
-    for group in (solution.residuals, solution.statistics):
-        for name in group:
-            put(f"residual_{name}".replace(" ", "_") if group is solution.residuals else name, group[name])
-    variables["regime"] = (dims, np.asarray(solution.regime).reshape(shape).astype(object), {"long_name": "regime"})
-    variables["status"] = (
-        dims,
-        np.asarray(solution.status).reshape(shape).astype(np.int8),
-        {
-            "long_name": "status of the solution",
-            "flag_values": np.array([int(s) for s in Status], np.int8),
-            "flag_meanings": " ".join(s.name.lower() for s in Status),
-        },
-    )
-    for name in grid:
-        if name in variables or name in ("bath", "drive", "state"):
-            raise InputError(f"sweep: a parameter called `{name}` would hide the result of that name; rename it.")
-    coordinates: dict[str, Any] = {name: (name, values) for name, values in grid.items()}
-    coordinates["bath"] = list(solution.baths)
-    if solution.drives:
-        coordinates["drive"] = list(solution.drives)
-    return xr.Dataset(
-        variables,
-        coords=coordinates,
-        attrs={
-            "machine": label,
-            "conventions": "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy",
-            "created_by": "coldspot",
-        },
-    )
 
 
 def _attributes(name: str) -> dict[str, str]:
