@@ -20,7 +20,7 @@ LAYERS = (
     ("baths", "drives"),
     ("regimes", "ledger"),
     ("dynamics",),
-    ("jump",),
+    ("jump", "oscillators"),
     ("machines", "sweep"),
     ("figures",),
     ("papers",),

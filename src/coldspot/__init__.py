@@ -28,6 +28,7 @@ from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmi
 from .jump.network import Channel, JumpNetwork, Share
 from .jump.transient import Evolution, evolve
 from .ledger import Ledger, Modes, Named, Solution, SolveError, Status
+from .oscillators.network import OscillatorNetwork, chain_springs
 from .sweep import sweep
 
 __version__ = "0.1.0"
@@ -55,6 +56,7 @@ __all__ = [
     "Modes",
     "Named",
     "Ohmic",
+    "OscillatorNetwork",
     "Samples",
     "Share",
     "Solution",
@@ -64,6 +66,7 @@ __all__ = [
     "Tunnelling",
     "bose",
     "bose_difference",
+    "chain_springs",
     "evolve",
     "fermi",
     "fermi_difference",

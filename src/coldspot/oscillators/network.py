@@ -1,0 +1,233 @@
+"""Oscillator networks: masses, springs, frictions, baths and driving forces."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from .._checks import (
+    InputError,
+    Vector,
+    as_float,
+    check_finite,
+    check_positive,
+    check_shape,
+    check_type,
+    concrete,
+    unknown_name,
+)
+from ..baths import HeatBath
+from ..closures import opened
+from ..drives import Cosine
+from ..dynamics import Dynamics
+from ..ledger import Solution
+from ..paths import Table
+
+OWNER = "OscillatorNetwork"
+
+
+class OscillatorNetwork(Dynamics):
+    """Coordinates x_i with classical Langevin dynamics, each with a heat bath or none, driven or not.
+
+    m_i ẍ_i = −Σ_j Φ_ij x_j − ∂U/∂x_i − γ_i ẋ_i + η_i + f_i(t),   ⟨η_i(t) η_j(t′)⟩ = 2γ_i T_b(i) δ_ij δ(t−t′)
+
+    - `masses` m (n,), positive;
+    - `springs` Φ (n, n), the symmetric stiffness matrix, walls included: the energy is ½ Σ_ij Φ_ij x_i x_j
+      (`chain_springs` makes that of a chain);
+    - `frictions` γ (n,), forces per velocity, not negative, and zero where there is no bath;
+    - `baths`: {name: HeatBath}, and `sites`: {name: coordinate, or list of coordinates, on which that bath acts};
+    - `forces`: {drive: (coordinate, Cosine)}, f(t) = mean + amplitude·cos(Ωt + phase); `frequency` Ω, common to all;
+    - `potential`: a differentiable function U(x) of the coordinates (n,), an energy beside that of the springs;
+    - `cooled_bath`: the bath that the network is meant to cool (by default the coldest).
+
+    heat[b] = Σ_{i at b} ⟨(−γ_i ẋ_i + η_i)∘ẋ_i⟩ is absorbed from the bath, work[d] = ⟨f_d ẋ⟩ is done by the force;
+    units: k_B = 1, energies in one unit, masses, lengths and times in any that fit.
+
+    Without `potential` the steady state is exact (see `coldspot.oscillators.linear`).
+
+    >>> import coldspot as cs
+    >>> pair = cs.OscillatorNetwork(
+    ...     masses=[1.0, 1.0],
+    ...     springs=[[5.0, -3.0], [-3.0, 5.0]],
+    ...     frictions=[1.0, 1.0],
+    ...     baths={"left": cs.HeatBath(1.0), "right": cs.HeatBath(0.5)},
+    ...     sites={"left": 0, "right": 1},
+    ... )
+    >>> pair.size
+    2
+    """
+
+    masses: Vector
+    springs: Float[Array, "..."]
+    frictions: Vector
+    baths: Table
+    drives: Table
+    frequency: Array | None
+    potential: Callable[[Array], Array] | None
+    bath_of: tuple[int, ...] = eqx.field(static=True)
+    driven: tuple[int, ...] = eqx.field(static=True)
+    cooled_bath: str | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        masses: Any,
+        springs: Any,
+        frictions: Any,
+        baths: Mapping[str, HeatBath],
+        sites: Mapping[str, Any],
+        forces: Mapping[str, tuple[int, Cosine]] | None = None,
+        frequency: Any = None,
+        potential: Callable[[Array], Array] | None = None,
+        cooled_bath: str | None = None,
+    ):
+        self.masses, self.springs, self.frictions = as_float(masses), as_float(springs), as_float(frictions)
+        if self.masses.ndim != 1 or not self.masses.size:
+            raise InputError(f"{OWNER}: `masses` must be a list of numbers, but has shape {self.masses.shape}.")
+        n = self.masses.shape[0]
+        check_positive(OWNER, "masses", self.masses)
+        check_shape(OWNER, "springs", self.springs, (n, n), "a row and a column per mass")
+        check_finite(OWNER, "springs", self.springs)
+        _check_symmetric(self.springs)
+        check_shape(OWNER, "frictions", self.frictions, (n,), "one number per mass")
+        check_finite(OWNER, "frictions", self.frictions)
+        if not isinstance(baths, Mapping) or not baths:
+            raise InputError(f"{OWNER}: `baths` must be a mapping from names to baths with at least one entry.")
+        for name, bath in baths.items():
+            check_type(f"{OWNER}: `baths`", name, bath, HeatBath)
+        self.baths = Table(baths)
+        self.bath_of = _bath_of(sites, tuple(baths), n)
+        _check_frictions(self.frictions, self.bath_of)
+        self.drives, self.driven = _forces(forces or {}, n)
+        if len(self.drives) and frequency is None:
+            raise InputError(f"{OWNER}: `frequency` is missing, but the network is driven.")
+        if not len(self.drives) and frequency is not None:
+            raise InputError(f"{OWNER}: `frequency` is given ({frequency}), but nothing is driven.")
+        self.frequency = None if frequency is None else as_float(frequency)
+        if self.frequency is not None:
+            check_shape(OWNER, "frequency", self.frequency, (), "one number")
+            check_positive(OWNER, "frequency", self.frequency)
+        self.potential = opened(potential)
+        if potential is not None:
+            _check_potential(potential, n)
+        if cooled_bath is not None and cooled_bath not in self.baths:
+            raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
+        self.cooled_bath = cooled_bath
+
+    @property
+    def size(self) -> int:
+        """The number n of coordinates."""
+        return len(self.bath_of)
+
+    @property
+    def members(self) -> np.ndarray:
+        """Which coordinates (second axis) each bath (first axis) acts on: 1 or 0."""
+        return (np.arange(len(self.baths))[:, None] == np.array(self.bath_of)).astype(float)
+
+    def solve_batch(self, tolerance: Array) -> Solution:
+        if self.potential is not None:
+            raise InputError(f"{OWNER}: networks with a `potential` cannot be solved yet.")
+        from .linear import solve_linear
+
+        return solve_linear(self, tolerance)
+
+
+def chain_springs(count: int, spring: Any, wall: Any = 0.0) -> Array:
+    """Stiffness matrix (count, count) of a chain: `spring` between neighbours, `wall` from each end to a fixed wall.
+
+    >>> chain_springs(3, spring=1.0, wall=2.0).tolist()
+    [[3.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 3.0]]
+    """
+    if not isinstance(count, int) or count < 1:
+        raise InputError(f"chain_springs: `count` must be a positive integer, but is {count!r}.")
+    bonds = np.zeros((count, count))
+    for i in range(count - 1):
+        bonds[[i, i + 1], [i, i + 1]] += 1
+        bonds[[i, i + 1], [i + 1, i]] -= 1
+    ends = np.zeros((count, count))
+    ends[0, 0] += 1
+    ends[-1, -1] += 1
+    return as_float(spring) * bonds + as_float(wall) * ends
+
+
+def _check_symmetric(springs: Array) -> None:
+    numbers = concrete(springs)
+    if numbers is None:
+        return
+    excess = np.abs(numbers - numbers.T)
+    if np.any(excess > 1e-12 * np.max(np.abs(numbers))):
+        i, j = np.unravel_index(np.argmax(excess), excess.shape)
+        raise InputError(
+            f"{OWNER}: `springs` must be symmetric, but springs[{i}][{j}] is {numbers[i, j]:g} "
+            f"and springs[{j}][{i}] is {numbers[j, i]:g}."
+        )
+
+
+def _indices(argument: str, value: Any, n: int) -> tuple[int, ...]:
+    array = np.atleast_1d(np.asarray(value))
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise InputError(f"{OWNER}: `{argument}` must be a coordinate's index or a list of them, but is {value!r}.")
+    beyond = array[(array < 0) | (array >= n)]
+    if beyond.size:
+        raise InputError(
+            f"{OWNER}: `{argument}` names coordinate {beyond[0]}, which does not exist; coordinates are 0 to {n - 1}."
+        )
+    return tuple(array.tolist())
+
+
+def _bath_of(sites: Any, baths: tuple[str, ...], n: int) -> tuple[int, ...]:
+    """The index of each coordinate's bath, −1 where there is none."""
+    if not isinstance(sites, Mapping):
+        raise InputError(f"{OWNER}: `sites` must be a mapping from baths' names to coordinates, but is {sites!r}.")
+    found = [-1] * n
+    for name, value in sites.items():
+        if name not in baths:
+            raise unknown_name(f"{OWNER}: `sites`", "bath", str(name), baths)
+        for i in _indices(f"sites[{name!r}]", value, n):
+            if found[i] >= 0:
+                raise InputError(f"{OWNER}: `sites` gives coordinate {i} to `{baths[found[i]]}` and to `{name}`.")
+            found[i] = baths.index(name)
+    missing = [name for name in baths if name not in sites]
+    if missing:
+        raise InputError(f"{OWNER}: `sites` does not say on which coordinate the bath `{missing[0]}` acts.")
+    return tuple(found)
+
+
+def _check_frictions(frictions: Array, bath_of: tuple[int, ...]) -> None:
+    numbers = concrete(frictions)
+    if numbers is None:
+        return
+    for i, gamma in enumerate(numbers):
+        if gamma < 0:
+            raise InputError(f"{OWNER}: `frictions` must not be negative, but frictions[{i}] is {gamma:g}.")
+        if gamma > 0 and bath_of[i] < 0:
+            raise InputError(
+                f"{OWNER}: frictions[{i}] is {gamma:g}, but no bath acts on coordinate {i}; "
+                "name it in `sites`, or set its friction to 0."
+            )
+
+
+def _forces(forces: Any, n: int) -> tuple[Table, tuple[int, ...]]:
+    if not isinstance(forces, Mapping):
+        raise InputError(f"{OWNER}: `forces` must be a mapping from names to (coordinate, Cosine), but is {forces!r}.")
+    driven = []
+    for name, force in forces.items():
+        if not isinstance(force, tuple) or len(force) != 2 or not isinstance(force[1], Cosine):
+            raise InputError(f"{OWNER}: force `{name}` must be a pair (coordinate, Cosine), but is {force!r}.")
+        indices = _indices(f"forces[{name!r}]", force[0], n)
+        if len(indices) != 1:
+            raise InputError(f"{OWNER}: force `{name}` must act on one coordinate, but names {list(indices)}.")
+        driven.append(indices[0])
+    return Table({name: force[1] for name, force in forces.items()}), tuple(driven)
+
+
+def _check_potential(potential: Any, n: int) -> None:
+    if not callable(potential):
+        raise InputError(f"{OWNER}: `potential` must be a function of the coordinates, but is {potential!r}.")
+    shape = getattr(jax.eval_shape(potential, jnp.zeros(n)), "shape", None)
+    if shape != ():
+        raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
