@@ -199,6 +199,32 @@ class ElectronBath(Bath):
         return f"ElectronBath(temperature={show(self.temperature)}, chemical_potential={show(self.chemical_potential)})"
 
 
+class ParticleBath(Bath):
+    """A reservoir of particles that are no electrons (molecules, colloids): temperature and chemical potential.
+
+    The ledger's electric `current` has no meaning for it.
+
+    >>> ParticleBath(1.0, chemical_potential=0.5)
+    ParticleBath(temperature=1, chemical_potential=0.5)
+    """
+
+    kind: ClassVar[str] = "particle"
+    exchanges_particles: ClassVar[bool] = True
+    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
+    chemical_potential: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "energy"})
+
+    def __check_init__(self):
+        check_numbers(self, "temperature", "chemical_potential")
+        check_positive("ParticleBath", "temperature", self.temperature)
+
+    @property
+    def potential(self) -> Array:
+        return self.chemical_potential
+
+    def __repr__(self) -> str:
+        return f"ParticleBath(temperature={show(self.temperature)}, chemical_potential={show(self.chemical_potential)})"
+
+
 def show(value: Any) -> str:
     """A number as a person writes it; traced and batched values by their shape."""
     if isinstance(value, jax.core.Tracer) or jnp.ndim(value):

@@ -410,9 +410,10 @@ def _balance(s: Solution) -> list[str]:
     """The table of baths, the work per drive, and what the machine does."""
     rows = [("bath", "kind", "T", "μ", "heat", "particles", "chemical work")]
     for k, name in enumerate(s.baths):
-        mu = _number(s.chemical_potentials[k]) if s.kinds[k] == "electron" else ""
-        n = _number(s.particles[name]) if s.kinds[k] == "electron" else ""
-        w = _number(s.chemical_work[name]) if s.kinds[k] == "electron" else ""
+        carries = s.kinds[k] in ("electron", "particle")
+        mu = _number(s.chemical_potentials[k]) if carries else ""
+        n = _number(s.particles[name]) if carries else ""
+        w = _number(s.chemical_work[name]) if carries else ""
         rows.append((name, s.kinds[k], _number(s.temperatures[k]), mu, _number(s.heat[name]), n, w))
     columns = [c for c in zip(*rows, strict=True) if any(c[1:])]
     widths = [max(map(len, c)) for c in columns]
