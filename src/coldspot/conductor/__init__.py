@@ -1,0 +1,1 @@
+"""Coherent conductors coupled to bosons: spectral functions, electron–hole pairs as baths, and their ledger."""

@@ -1,0 +1,333 @@
+"""Coherent conductors: electrons that do not interact, between leads with wide bands."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import (
+    InputError,
+    Numbers,
+    as_float,
+    check_finite,
+    check_positive,
+    check_shape,
+    concrete,
+    unknown_name,
+)
+from ..paths import Table
+from .inverse import adjoint, inverse, product
+
+Place = tuple[int, int]
+"""Row and column, i ≤ j, of an element M_ij of a Hermitian coupling; M_ji is its conjugate."""
+
+
+class Resonances(NamedTuple):
+    """Where A_α is narrow: centres and half widths (…, resonance) of the poles of G^r."""
+
+    centres: Array
+    widths: Array
+
+    def of(self, index: list[int]) -> "Resonances":
+        return Resonances(self.centres[..., index], self.widths[..., index])
+
+
+class Conductor(eqx.Module):
+    """A conductor between leads: spectral functions A_α(ε) = G^r Γ_α G^a of each lead α (ħ = 1, one spin)."""
+
+    leads: eqx.AbstractVar[tuple[str, ...]]
+    sites: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def green(self, energy: Any) -> Array:
+        """Retarded Green's function G^r(ε) = (ε − H + iΣ_αΓ_α/2)⁻¹ (…, site, site) at energies (…)."""
+
+    @abc.abstractmethod
+    def spectral(self, lead: str, energy: Any) -> Array:
+        """Spectral function A_α(ε) = G^r Γ_α G^a (…, site, site) of a lead at energies (…)."""
+
+    @abc.abstractmethod
+    def resonances(self) -> Resonances:
+        """Poles of G^r. Without derivatives: they only say where to look closely."""
+
+    @abc.abstractmethod
+    def indices(self, lead: str) -> list[int]:
+        """Which resonances the spectral function of this lead may show."""
+
+    @abc.abstractmethod
+    def connects(self, place: Place, upper: str, lower: str) -> bool:
+        """Whether M_ij or M_ji can take an electron between these leads' spectral functions at all."""
+
+    @abc.abstractmethod
+    def weight(
+        self,
+        elements: Array,
+        places: tuple[Place, ...],
+        upper: str,
+        lower: str,
+        x: Array,
+        reference: Array,
+        omega: Array,
+    ) -> Array:
+        """tr[M A_α(ε) M A_β(ε−ω)] at ε = reference + x (…, point), for the lead `upper` α and the lead `lower` β."""
+
+    @abc.abstractmethod
+    def valid(self) -> Array:
+        """Whether the numbers make sense, for values that no constructor could look at."""
+
+    def _check_lead(self, lead: str) -> None:
+        if lead not in self.leads:
+            raise unknown_name(type(self).__name__, "lead", str(lead), self.leads)
+
+
+class Levels(Conductor):
+    """Levels that do not mix, each on one lead: A_α is diagonal, a Lorentzian for each of the lead's own levels.
+
+    - `energies` (level) E_k; `gammas` (level): full level widths γ_k, A_kk = γ_k/((ε−E_k)² + γ_k²/4);
+    - `leads` (level): the name of the lead that each level is on.
+
+    Nothing flows between the leads but with the help of a coupling to bosons.
+
+    >>> levels = Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
+    >>> levels.spectral("left", 0.5).real.tolist()
+    [[4.0, 0.0], [0.0, 0.0]]
+    """
+
+    energies: Numbers
+    gammas: Numbers
+    lead_of: tuple[str, ...] = eqx.field(static=True)
+    leads: tuple[str, ...] = eqx.field(static=True)
+    sites: int = eqx.field(static=True)
+
+    def __init__(self, energies: Any, gammas: Any, leads: Sequence[str]):
+        self.energies, self.gammas, self.lead_of = as_float(energies), as_float(gammas), tuple(leads)
+        self.leads, self.sites = tuple(dict.fromkeys(self.lead_of)), len(self.lead_of)
+        for k, name in enumerate(self.lead_of):
+            if not isinstance(name, str):
+                raise InputError(f"Levels: `leads[{k}]` must be the name of a lead, but is {name!r}.")
+        if not self.leads:
+            raise InputError("Levels: `leads` is empty; a conductor needs at least one level.")
+        for field in ("energies", "gammas"):
+            check_shape("Levels", field, getattr(self, field), (self.sites,), "one number per level")
+            check_finite("Levels", field, getattr(self, field))
+        check_positive("Levels", "gammas", self.gammas)
+
+    def green(self, energy: Any) -> Array:
+        energy = jnp.asarray(energy)[..., None]
+        return _diagonal(1 / (energy - self.energies + 0.5j * self.gammas))
+
+    def spectral(self, lead: str, energy: Any) -> Array:
+        self._check_lead(lead)
+        own = np.array([name == lead for name in self.lead_of])
+        values = _lorentzian(jnp.asarray(energy)[..., None] - self.energies, self.gammas)
+        return _diagonal(jnp.where(own, values, 0.0) + 0j)
+
+    def resonances(self) -> Resonances:
+        return Resonances(jax.lax.stop_gradient(self.energies), jax.lax.stop_gradient(self.gammas) / 2)
+
+    def indices(self, lead: str) -> list[int]:
+        return [k for k, name in enumerate(self.lead_of) if name == lead]
+
+    def steps(self, places: tuple[Place, ...], upper: str, lower: str) -> list[tuple[int, int, int]]:
+        """(k, i, j): element k takes an electron from level i on the lead `upper` to j on `lower` (or back)."""
+        ordered = [(k, i, j) for k, place in enumerate(places) for i, j in dict.fromkeys((place, place[::-1]))]
+        return [(k, i, j) for k, i, j in ordered if self.lead_of[i] == upper and self.lead_of[j] == lower]
+
+    def connects(self, place: Place, upper: str, lower: str) -> bool:
+        return bool(self.steps((place,), upper, lower))
+
+    def weight(
+        self,
+        elements: Array,
+        places: tuple[Place, ...],
+        upper: str,
+        lower: str,
+        x: Array,
+        reference: Array,
+        omega: Array,
+    ) -> Array:
+        total = jnp.zeros_like(x)
+        for k, i, j in self.steps(places, upper, lower):
+            above, below = self.energies[..., i] - reference, self.energies[..., j] - reference + omega
+            one, other = self.gammas[..., i], self.gammas[..., j]
+            strength = squared(elements[..., k]) * one * other
+            total += strength / (((x - above) ** 2 + one**2 / 4) * ((x - below) ** 2 + other**2 / 4))
+        return total
+
+    def valid(self) -> Array:
+        good = jnp.isfinite(self.energies) & jnp.isfinite(self.gammas) & (self.gammas > 0)
+        return jnp.all(good, axis=-1)
+
+
+def as_complex(value: Any) -> Array:
+    """Numbers, lists and arrays, real or complex, as a complex128 array."""
+    if isinstance(value, jax.Array):
+        return value.astype(jnp.complex128)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "bifuc":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise InputError(f"a number or an array of them was expected, but got {value!r}.") from None
+    return jnp.asarray(array, dtype=jnp.complex128)
+
+
+class Device(Conductor):
+    """A conductor with any Hermitian matrix, between leads with wide bands.
+
+    - `hamiltonian` (site, site): Hermitian matrix H;
+    - `leads`: {name: full level-width matrix Γ_α (site, site)}, Hermitian and positive; or {name: (site, gamma)} for a
+      lead on one site with the full level width gamma.
+
+    G^r = (ε − H + iΣ_αΓ_α/2)⁻¹.
+
+    >>> device = Device([[0.0, 0.2], [0.2, 0.0]], {"left": (0, 1.0), "right": (1, 1.0)})
+    >>> transmission = device.green(0.2)[0, 1]
+    >>> f"{abs(transmission) ** 2:.6f}"
+    '0.438957'
+    """
+
+    hamiltonian: Numbers
+    widths: Table
+    leads: tuple[str, ...] = eqx.field(static=True)
+    sites: int = eqx.field(static=True)
+
+    def __init__(self, hamiltonian: Any, leads: Mapping[str, Any]):
+        self.hamiltonian = as_complex(hamiltonian)
+        shape = self.hamiltonian.shape
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+            raise InputError(f"Device: `hamiltonian` must be a square matrix, but has shape {shape}.")
+        self.sites = shape[0]
+        _check_hermitian("hamiltonian", self.hamiltonian)
+        if not isinstance(leads, Mapping) or not leads:
+            raise InputError(
+                f"Device: `leads` must be a mapping from names to leads with at least one, but is {leads!r}."
+            )
+        self.leads = tuple(leads)
+        self.widths = Table({name: self._width(name, lead) for name, lead in leads.items()})
+
+    def _width(self, name: str, lead: Any) -> Array:
+        argument = f"leads[{name!r}]"
+        if isinstance(lead, tuple) and len(lead) == 2 and np.ndim(lead[0]) == 0:
+            site, gamma = lead
+            if not isinstance(site, int | np.integer) or not 0 <= site < self.sites:
+                raise InputError(
+                    f"Device: `{argument}` is on site {site!r}, but the sites are the integers 0 to {self.sites - 1}."
+                )
+            gamma = as_float(gamma)
+            check_shape("Device", f"{argument}[1]", gamma, (), "one number")
+            check_positive("Device", f"{argument}[1]", gamma)
+            return jnp.zeros((self.sites, self.sites), complex).at[site, site].set(gamma)
+        width = as_complex(lead)
+        check_shape("Device", argument, width, (self.sites, self.sites), "a level width between each two sites")
+        _check_hermitian(argument, width)
+        numbers = concrete(width)
+        if numbers is not None:
+            values = np.linalg.eigvalsh(numbers)
+            if not values[-1] > 0 or values[0] < -1e-12 * values[-1]:
+                raise InputError(
+                    f"Device: `{argument}` must have eigenvalues ≥ 0 and not all 0, but has {np.array2string(values)}."
+                )
+        return width
+
+    def _effective(self) -> Array:
+        """H − iΣ_αΓ_α/2."""
+        return self.hamiltonian - 0.5j * sum(self.widths.values())
+
+    def _green(self, x: Array, reference: Array) -> Array:
+        """G^r (site, site, …) at energies reference + x; the points of a batch are the last axis of x."""
+        one = _matrix(jnp.eye(self.sites), x)
+        return inverse(one * (x + 0j) - (_matrix(self._effective(), x) - one * reference))
+
+    def _spectral(self, lead: str, green: Array) -> Array:
+        return product(product(green, _matrix(self.widths[lead], green[0, 0])), adjoint(green))
+
+    def green(self, energy: Any) -> Array:
+        return jnp.moveaxis(self._green(as_float(energy), jnp.zeros(())), (0, 1), (-2, -1))
+
+    def spectral(self, lead: str, energy: Any) -> Array:
+        self._check_lead(lead)
+        return jnp.moveaxis(self._spectral(lead, self._green(as_float(energy), jnp.zeros(()))), (0, 1), (-2, -1))
+
+    def resonances(self) -> Resonances:
+        matrices = jax.lax.stop_gradient(self._effective())
+        # Bad numbers have their status; LAPACK need not see them.
+        good = jnp.all(jnp.isfinite(matrices), axis=(-2, -1), keepdims=True)
+        matrices = jnp.where(good, matrices, jnp.eye(self.sites))
+        poles = jax.lax.map(jnp.linalg.eigvals, matrices) if matrices.ndim == 3 else jnp.linalg.eigvals(matrices)
+        return Resonances(poles.real, -poles.imag)
+
+    def indices(self, lead: str) -> list[int]:
+        return list(range(self.sites))
+
+    def connects(self, place: Place, upper: str, lower: str) -> bool:
+        return True
+
+    def weight(
+        self,
+        elements: Array,
+        places: tuple[Place, ...],
+        upper: str,
+        lower: str,
+        x: Array,
+        reference: Array,
+        omega: Array,
+    ) -> Array:
+        coupling = _matrix(matrix_of(elements, places, self.sites), x)
+        above = self._spectral(upper, self._green(x, reference))
+        below = self._spectral(lower, self._green(x, reference - omega))
+        return jnp.einsum("ij...,ji...->...", product(coupling, above), product(coupling, below)).real
+
+    def valid(self) -> Array:
+        # A state that no lead broadens has no steady state of its own.
+        width = self.resonances().widths
+        finite = jnp.all(jnp.isfinite(self._effective()), axis=(-2, -1))
+        return finite & jnp.all(width > 1e-14 * jnp.max(jnp.abs(self._effective()), axis=(-2, -1))[..., None], axis=-1)
+
+
+def matrix_of(elements: Array, places: tuple[Place, ...], sites: int) -> Array:
+    """The Hermitian matrix (…, site, site) with the given elements (…, place), zero elsewhere."""
+    matrix = jnp.zeros((*elements.shape[:-1], sites, sites), complex)
+    for k, (i, j) in enumerate(places):
+        matrix = matrix.at[..., j, i].set(jnp.conj(elements[..., k]))
+        matrix = matrix.at[..., i, j].set(elements[..., k])
+    return matrix
+
+
+def squared(element: Array) -> Array:
+    """|M|², without the corner of |M| at 0."""
+    return element.real**2 + element.imag**2
+
+
+def _matrix(matrix: Array, like: Array) -> Array:
+    """A matrix, or one per point (point, row, column), as (row, column, …) that broadcasts with `like` (…, point)."""
+    turned = jnp.moveaxis(matrix, (-2, -1), (0, 1))
+    points = turned.shape[2:]
+    return turned.reshape(*turned.shape[:2], *(1,) * (like.ndim - len(points)), *points)
+
+
+def _check_hermitian(argument: str, matrix: Array) -> None:
+    numbers = concrete(matrix)
+    if numbers is None:
+        return
+    check_finite("Device", argument, numbers)
+    off = np.abs(numbers - numbers.conj().T)
+    if off.max() > 1e-12 * np.abs(numbers).max():
+        i, j = np.unravel_index(off.argmax(), off.shape)
+        raise InputError(
+            f"Device: `{argument}` must be Hermitian, but its entries [{i}, {j}] and [{j}, {i}] "
+            f"are {numbers[i, j]:g} and {numbers[j, i]:g}."
+        )
+
+
+def _lorentzian(x: Array, gamma: Array) -> Array:
+    return gamma / (x**2 + gamma**2 / 4)
+
+
+def _diagonal(values: Array) -> Array:
+    return values[..., None] * jnp.eye(values.shape[-1])

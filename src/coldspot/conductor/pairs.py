@@ -1,0 +1,277 @@
+"""Electron–hole pairs as baths: what one kind of pair exchanges with bosons of one frequency.
+
+Pair αβ: an electron goes from ε in lead α to ε−ω in lead β and emits a boson ω, or the reverse. With the weight
+W(ε) = tr[M A_α(ε) M A_β(ε−ω)] its golden-rule rates (2π/ħ and the modes' density left out; see `junction`) are
+
+- emission   E = ∫dε/2π W f_α(ε)(1−f_β(ε−ω)),
+- absorption A = ∫dε/2π W (1−f_α(ε)) f_β(ε−ω),     Λ = A − E,
+
+and beside bosons with n = n_B(ω/T_ph) the net rate of emission is R = E(1+n) − A n, which takes the heat
+Q = ∫dε/2π W (ε−μ_α)[f_α(1−f_β)(1+n) − (1−f_α)f_β n] out of α. Hu, Nian and Lü, "Nonequilibrium reservoir engineering of a
+biased coherent conductor for hybrid energy transport in nanojunctions", eqs. 4–7 and 13.
+
+The two directions differ by the factor e^{−a}, where a(ε) is the entropy that the emission at ε produces, and so
+1 − e^{−a} is written with expm1: R and Q keep their digits near equilibrium and vanish in it.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..baths import bose, fermi
+from .device import Conductor, Levels, Place, Resonances, squared
+from .digamma import first_difference, mixed_difference
+from .panels import EPS, integrate, mesh
+
+REACH = 50.0
+"""Fermi functions are followed to e^{−50}."""
+GOOD = 1e-11
+"""Relative error up to which the closed form is kept."""
+BLOCK = 64
+"""Points that are integrated together."""
+ROUNDING = 4 * EPS
+
+
+class Pair(eqx.Module):
+    """One kind of pair, bosons of one frequency, and all baths; arrays (point, …).
+
+    `bias` is μ_α − μ_β, `reference` μ_α; α is `upper`, where the electron has its energy before the emission.
+    """
+
+    conductor: Conductor
+    elements: Array
+    upper_temperature: Array
+    lower_temperature: Array
+    reference: Array
+    bias: Array
+    phonon_temperature: Array
+    omega: Array
+    places: tuple[Place, ...] = eqx.field(static=True)
+    upper: str = eqx.field(static=True)
+    lower: str = eqx.field(static=True)
+
+
+class Rates(NamedTuple):
+    """Emission E, absorption A, net emission R and the heat Q that it takes out of α (point), or bounds of their errors."""
+
+    emission: Array
+    absorption: Array
+    net: Array
+    heat: Array
+
+
+@jax.custom_jvp
+def rates(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
+    """The rates of a batch of pairs, and bounds of their errors.
+
+    Levels between leads of one temperature have a closed form; it is kept where its error is small. Everything else is
+    integrated. Derivatives always are those of the integral: the closed form does not know what happens when
+    only one lead grows warmer.
+    """
+    if not isinstance(pair.conductor, Levels):
+        return integrated(pair, resonances)
+    found, errors = closed(pair)
+    amount = jnp.abs(found.heat) + (pair.omega + jnp.abs(pair.bias)) * jnp.abs(found.net)
+    good = (errors.net <= GOOD * jnp.abs(found.net)) & (errors.heat <= GOOD * amount)
+    good &= pair.upper_temperature == pair.lower_temperature
+    return _refine(pair, resonances, ~good, (found, errors))
+
+
+def _refine(pair: Pair, resonances: Resonances, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
+    """Integrate the points that are marked, a block at a time."""
+    points = poor.shape[0]
+    lanes = min(BLOCK, points)
+    (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
+
+    def block(k: Array, state: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
+        at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
+        better = _integrated(*jax.tree.map(lambda leaf: leaf[at], (pair, resonances)))
+        keep = poor[at]
+        return jax.tree.map(lambda old, new: old.at[at].set(jnp.where(keep, new, old[at])), state, better)
+
+    return jax.lax.fori_loop(0, (jnp.sum(poor) + lanes - 1) // lanes, block, start)
+
+
+@rates.defjvp
+def _rates_jvp(primals: Any, tangents: Any) -> Any:
+    _, change = jax.jvp(integrated, primals, tangents)
+    return rates(*primals), change
+
+
+# --------------------------------------------------------------------------- any temperatures
+
+
+def integrated(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
+    """The rates by panels, some points at a time to stay in the processor's cache."""
+    points = pair.omega.shape[0]
+    lanes = min(BLOCK, points)
+    blocks = -(-points // lanes)
+    index = jnp.minimum(jnp.arange(blocks * lanes), points - 1).reshape(blocks, lanes)
+
+    def block(at: Array) -> tuple[Rates, Rates]:
+        return _integrated(*jax.tree.map(lambda leaf: leaf[at], (pair, resonances)))
+
+    if blocks == 1:
+        return _integrated(pair, resonances)
+    found = jax.lax.map(block, index)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1)[:points], found)
+
+
+def _integrated(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
+    gap = pair.omega - pair.bias
+    hot, cold, phonons = pair.upper_temperature, pair.lower_temperature, pair.phonon_temperature
+    reach = REACH * jnp.maximum(hot, cold)
+    m = mesh(*_features(pair, resonances), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach)
+    x = m.nodes
+    weight = pair.conductor.weight(
+        pair.elements, pair.places, pair.upper, pair.lower, x, pair.reference, pair.omega
+    ) / (2 * jnp.pi)
+    out, back = _occupations(x / hot, (x - gap) / cold)
+    out, back = weight * out, weight * back
+    # Entropy that the emission at x produces; differences of temperatures first, so that it is small where they are.
+    entropy = x * ((hot - cold) / (hot * cold)) + _common_entropy(pair, cold)
+    net = _net(out, back, bose(pair.omega / phonons), entropy)
+    above, below = m.middle / hot, (m.middle - gap) / cold
+    forward = jnp.abs(above) * fermi(-above) + jnp.abs(below) * fermi(below)
+    backward = jnp.abs(above) * fermi(above) + jnp.abs(below) * fermi(-below)
+    both = jnp.maximum(forward, backward)
+    values = zip((out, back, net, x * net), (forward, backward, both, both), strict=True)
+    found, errors = zip(*(integrate(v, m, rounding) for v, rounding in values), strict=True)
+    return Rates(*found), Rates(*errors)
+
+
+def _features(pair: Pair, resonances: Resonances) -> tuple[Array, Array]:
+    """Centres, relative to μ_α, and widths (feature, point) of what is narrow in the integrands."""
+    above = resonances.of(pair.conductor.indices(pair.upper))
+    below = resonances.of(pair.conductor.indices(pair.lower))
+    gap = pair.omega - pair.bias
+    edges = jnp.stack([jnp.zeros_like(gap), gap])
+    smears = jnp.pi * jnp.stack([pair.upper_temperature, pair.lower_temperature])
+    levels = jnp.concatenate([above.centres.T, below.centres.T + pair.omega]) - pair.reference
+    return jnp.concatenate([edges, levels]), jnp.concatenate([smears, above.widths.T, below.widths.T])
+
+
+def _common_entropy(pair: Pair, temperature: Array) -> Array:
+    """μ_αβ/T − ω/T + ω/T_ph."""
+    phonons = pair.phonon_temperature
+    return pair.bias / temperature + pair.omega * ((temperature - phonons) / (temperature * phonons))
+
+
+@jax.custom_jvp
+def _occupations(a: Array, b: Array) -> tuple[Array, Array]:
+    """f(a)(1−f(b)) and (1−f(a))f(b), at the cost of two exponentials."""
+    one, other = jnp.exp(-jnp.abs(a)), jnp.exp(-jnp.abs(b))
+    both = 1 / ((1 + one) * (1 + other))
+    return (
+        both * jnp.where(a > 0, one, 1.0) * jnp.where(b > 0, 1.0, other),
+        both * jnp.where(a > 0, 1.0, one) * jnp.where(b > 0, other, 1.0),
+    )
+
+
+@_occupations.defjvp
+def _occupations_jvp(primals: Any, tangents: Any) -> Any:
+    (a, b), (da, db) = primals, tangents
+    out, back = _occupations(a, b)
+    return (out, back), (out * (fermi(b) * db - fermi(-a) * da), back * (fermi(a) * da - fermi(-b) * db))
+
+
+@jax.custom_jvp
+def _net(out: Array, back: Array, n: Array, entropy: Array) -> Array:
+    """out·(1+n) − back·n, given entropy = ln(out(1+n)/(back n)), from the larger of the two."""
+    larger = jnp.where(entropy > 0, out * (1 + n), -back * n)
+    return -larger * jnp.expm1(-jnp.abs(entropy))
+
+
+@_net.defjvp
+def _net_jvp(primals: Any, tangents: Any) -> Any:
+    # The entropy follows from the others.
+    out, back, n, _ = primals
+    d_out, d_back, d_n, _ = tangents
+    return _net(*primals), (1 + n) * d_out - n * d_back + (out - back) * d_n
+
+
+# --------------------------------------------------------------------------- one electron temperature
+
+
+def closed(pair: Pair) -> tuple[Rates, Rates]:
+    """The rates of levels between leads of one temperature T.
+
+    f_α(1−f_β) = n_B(u)(f_β−f_α) with u = (ω−μ_αβ)/T. Over two Lorentzians f_β − f_α integrates to differences Φ of ψ
+    at ½ + (p−μ)/2πiT, at the poles p = E + iγ/2: with S = p_1 − p_2*, Δ = [Φ(p_1) − Φ(p_2)]/(p_1 − p_2),
+
+    ∫dε a_1(ε) a_2(ε) (f_β − f_α) = 4 Im[(γ_2/2) Δ/S + (γ_1+γ_2)/2 Φ(p_2)/|S|²],
+
+    and pΦ in place of Φ gives the integral with another factor ε. All is divided by u, which the Bose functions give back.
+    """
+    levels = pair.conductor
+    assert isinstance(levels, Levels)
+    t = pair.upper_temperature
+    gap = pair.omega - pair.bias
+    u, v = gap / t, pair.omega / pair.phonon_temperature
+    weight, moment, size, moment_size = (jnp.zeros_like(u) for _ in range(4))
+    for k, i, j in levels.steps(pair.places, pair.upper, pair.lower):
+        strength = squared(pair.elements[:, k]) / (2 * jnp.pi)
+        above = levels.energies[:, i] - pair.reference, levels.gammas[:, i] / 2
+        below = levels.energies[:, j] - pair.reference + pair.omega, levels.gammas[:, j] / 2
+        terms = _over_lorentzians(above, below, t, u)
+        # Rounding of the distances between resonances and Fermi edges, against how fast the terms change with them.
+        shift = jnp.abs(levels.energies[:, i] - pair.reference) + jnp.abs(levels.energies[:, j] - pair.reference)
+        shift = shift + pair.omega + jnp.abs(pair.bias)
+        apart = 1 / jnp.hypot(above[0] - below[0], above[1] + below[1])
+        digits = 4 + shift * (apart + _steepness(above, t, gap) + _steepness(below, t, gap))
+        weight, moment = weight + strength * terms[0], moment + strength * terms[1]
+        size, moment_size = size + strength * digits * terms[2], moment_size + strength * digits * terms[3]
+    n = bose(v)
+    out, back = _u_bose(u), _u_bose(-u)
+    net = _net(out, back, n, _common_entropy(pair, t))
+    found = Rates(weight * out, weight * back, weight * net, moment * net)
+    # Of u and v, and of the entropy where it is a small difference.
+    relative = ROUNDING * (1 + jnp.minimum(jnp.abs(u), 750.0) + jnp.minimum(v, 750.0))
+    parts = jnp.abs(pair.bias) / t + pair.omega * jnp.abs((t - pair.phonon_temperature) / (t * pair.phonon_temperature))
+    gross = jnp.minimum(out * (1 + n), back * n)
+    lost = ROUNDING * jnp.where(gross > 0, gross * parts, 0.0)
+    errors = Rates(
+        *(ROUNDING * size * g + relative * jnp.abs(weight) * g for g in (out, back)),
+        ROUNDING * size * jnp.abs(net) + jnp.abs(weight) * (relative * jnp.abs(net) + lost),
+        ROUNDING * moment_size * jnp.abs(net) + jnp.abs(moment) * (relative * jnp.abs(net) + lost),
+    )
+    return found, jax.tree.map(jax.lax.stop_gradient, errors)
+
+
+def _steepness(level: Any, t: Array, gap: Array) -> Array:
+    """How fast the occupation seen by a resonance changes with its energy: one over the distance to a Fermi edge."""
+    energy, width = level
+    distance = jnp.minimum(jnp.abs(energy), jnp.abs(energy - gap))
+    return 1 / (distance + width + jnp.pi * t)
+
+
+def _u_bose(u: Array) -> Array:
+    """u·n_B(u) = u/(eᵘ−1), 1 at u = 0."""
+    safe = jnp.where(u == 0, 1.0, u)
+    return jnp.where(u == 0, 1.0, safe / jnp.expm1(safe))
+
+
+def _over_lorentzians(above: Any, below: Any, t: Array, u: Array) -> tuple[Array, Array, Array, Array]:
+    """∫dε a_1 a_2 (f_β−f_α)/u, the same with a factor ε, and the sizes of the terms that each is the sum of.
+
+    `above`, `below`: energy from μ_α (shifted by ω for the lower level) and half width of a_1 and a_2.
+    """
+    narrow = above[1] < below[1]
+    # The level with the smaller width is number 2: then the terms have no large parts that cancel.
+    e1, e2 = jnp.where(narrow, below[0], above[0]), jnp.where(narrow, above[0], below[0])
+    g1, g2 = jnp.where(narrow, below[1], above[1]), jnp.where(narrow, above[1], below[1])
+    p1, p2 = e1 + 1j * g1, e2 + 1j * g2
+    scale = 2 * jnp.pi * t
+    x1, x2, d = 0.5 - 1j * p1 / scale, 0.5 - 1j * p2 / scale, 0.5j * u / jnp.pi
+    phi = 0.5j / jnp.pi * first_difference(x2, d)
+    delta = mixed_difference(x1, x2, d) / (2 * jnp.pi * scale)
+    s = (e1 - e2) + 1j * (g1 + g2)
+    distance = s.real**2 + s.imag**2
+    near, far = 4 * g2 * jnp.conj(s) / distance, 4 * (g1 + g2) / distance
+    terms = near * delta, far * phi
+    moments = near * (p1 * delta + phi), far * p2 * phi
+    size, moment_size = abs(terms[0]) + abs(terms[1]), abs(near) * (abs(p1 * delta) + abs(phi)) + abs(moments[1])
+    return (terms[0] + terms[1]).imag, (moments[0] + moments[1]).imag, size, moment_size
