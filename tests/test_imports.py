@@ -20,7 +20,7 @@ LAYERS = (
     ("baths", "drives"),
     ("regimes", "ledger"),
     ("dynamics",),
-    ("jump", "oscillators"),
+    ("jump", "oscillators", "phase_space", "conductor"),
     ("machines", "sweep"),
     ("figures",),
     ("papers",),

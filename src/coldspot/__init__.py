@@ -23,6 +23,8 @@ from .baths import (
     log_bose,
     log_fermi,
 )
+from .conductor.exceptional import branches, exceptional_points
+from .conductor.modes import CoupledModes, flat_band
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling
@@ -30,17 +32,20 @@ from .jump.network import Channel, JumpNetwork, Share
 from .jump.transient import Evolution, evolve
 from .ledger import Ledger, Modes, Named, Solution, SolveError, Status
 from .oscillators.network import OscillatorNetwork, chain_springs
+from .phase_space.barrier import Barrier
 from .sweep import sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Arrhenius",
+    "Barrier",
     "Bath",
     "BosonBath",
     "Bosonic",
     "Channel",
     "Cosine",
+    "CoupledModes",
     "Drive",
     "Dynamics",
     "ElectronBath",
@@ -57,8 +62,8 @@ __all__ = [
     "Modes",
     "Named",
     "Ohmic",
-    "ParticleBath",
     "OscillatorNetwork",
+    "ParticleBath",
     "Samples",
     "Share",
     "Solution",
@@ -68,11 +73,14 @@ __all__ = [
     "Tunnelling",
     "bose",
     "bose_difference",
+    "branches",
     "chain_springs",
     "evolve",
+    "exceptional_points",
     "fermi",
     "fermi_difference",
     "fermi_product",
+    "flat_band",
     "log_bose",
     "log_fermi",
     "machines",

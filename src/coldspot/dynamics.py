@@ -7,7 +7,7 @@ A `Dynamics` solves a whole batch of itself at once and returns a `Solution`.
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -24,8 +24,16 @@ TOLERANCE = 1e-8
 class Dynamics(eqx.Module):
     """One of the mathematical forms to which machines reduce; `baths` and `drives` are mappings by name."""
 
-    baths: eqx.AbstractVar[Mapping[str, Any]]
-    drives: eqx.AbstractVar[Mapping[str, Any]]
+    if TYPE_CHECKING:
+        # A field or a property; type checkers take an abstract variable for a field.
+        @property
+        def baths(self) -> Mapping[str, Any]: ...
+
+        @property
+        def drives(self) -> Mapping[str, Any]: ...
+    else:
+        baths: eqx.AbstractVar[Mapping[str, Any]]
+        drives: eqx.AbstractVar[Mapping[str, Any]]
 
     @abc.abstractmethod
     def solve_batch(self, tolerance: Array) -> Solution:

@@ -3,6 +3,7 @@
 from .kramers_barrier import KramersBarrier
 from .quantum_dot import QuantumDot
 from .spin_pair import SpinPair
+from .two_mode_junction import TwoModeJunction
 
-ALL = (QuantumDot, SpinPair, KramersBarrier)
+ALL = (QuantumDot, SpinPair, KramersBarrier, TwoModeJunction)
 BY_NAME = {machine.name: machine for machine in ALL}

@@ -1,4 +1,4 @@
-"""A particle pushed over a parabolic barrier, which cools the bath on the uphill side: Kramers' problem, closed forms."""
+"""A particle pushed over a parabolic barrier, which cools the bath uphill: Kramers' problem in closed form."""
 
 import math
 from typing import Any
@@ -39,9 +39,9 @@ class Barrier(Dynamics):
     P_B = (mω/4πT)e^{−E_B/T}. Then J = (2λ−1)k with Kramers' rate k = κ(ω/2π)e^{−E_B/T}. COP, effective temperature and
     energy per particle do not depend on it; for N particles in wells of frequency ω₀, multiply rates by Nω₀/ω.
 
-    **Ledger.** `left`, `right`: particle reservoirs at ±Δμ/2, Δμ = T ln(λ/(1−λ)), whose carriers bring no energy, so that
-    each receives the heat JΔμ/2. `cold`, `hot`: the bath at −x_B < x < 0 and at 0 < x < x_B, mω²x_B²/2 = E_B; these are
-    labels, all temperatures are T. heat[cold] = −heat[hot] = J E_B γ/a. Then work_in = ΔμJ, σ = ΔμJ/T, and
+    **Ledger.** `left`, `right`: particle reservoirs at ±Δμ/2, Δμ = T ln(λ/(1−λ)), whose carriers bring no energy, so
+    that each receives the heat JΔμ/2. `cold`, `hot`: the bath at −x_B < x < 0 and at 0 < x < x_B, mω²x_B²/2 = E_B;
+    these are labels, all temperatures are T. heat[cold] = −heat[hot] = J E_B γ/a. Then work_in = ΔμJ, σ = ΔμJ/T, and
     COP = (γ/a)(E_B/T)/ln(λ/(1−λ)). For λ < ½ the flux and both heats turn round. At λ = ½ all rates are exactly zero
     and there is no COP; at λ = 0 and 1 Δμ is infinite, and the status is `INVALID` (the profiles remain).
     The division into a cold and a hot segment, and the cut at x_B, are heuristic.
@@ -52,7 +52,8 @@ class Barrier(Dynamics):
     reproduce kramers-cooling` computes again.
 
     >>> import coldspot as cs
-    >>> s = cs.steady_state(Barrier(friction=1.0, frequency=1.0, mass=1.0, temperature=1.0, population=0.75, height=10.0))
+    >>> barrier = Barrier(friction=1, frequency=1, mass=1, temperature=1, population=0.75, height=10)
+    >>> s = cs.steady_state(barrier)
     >>> s.regime, f"{float(s.cop):.9f}"
     ('heat pump', '5.625587799')
     """

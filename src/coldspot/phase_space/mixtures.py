@@ -60,8 +60,8 @@ def _terms(x: Array, share: Array) -> tuple[Array, Array, Array, Array]:
 def log_scaled_mixture(x: Any, share: Any) -> Array:
     """ln w, w = share·erfcx(x) + (1−share)·erfcx(−x), for a share from 0 to 1 and any x.
 
-    >>> float(log_scaled_mixture(0.0, 0.3)), round(float(log_scaled_mixture(-40.0, 0.5)), 9)
-    (0.0, 1600.0)
+    >>> [round(float(log_scaled_mixture(x, 0.5)), 9) for x in (-40.0, -1.0, 40.0)]
+    [1600.0, 1.0, 1600.0]
     """
     x, share = jnp.broadcast_arrays(jnp.asarray(x, float), jnp.asarray(share, float))
     log_r, log_tail, first, rest = _terms(x, share)

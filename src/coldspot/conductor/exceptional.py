@@ -1,0 +1,360 @@
+"""Where modes coalesce: exceptional points in two real parameters, and modes followed along a path."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError
+from ..ledger import Status
+
+CELLS = 15
+"""Cells per parameter into which the box of a search is divided."""
+SAMPLES = (8, 32, 128, 512)
+"""Points per edge of a cell, tried one after the other until the phase between neighbours is known beyond doubt."""
+CLEAR = 1.5
+"""Largest phase between neighbours (radians) that is taken to be known."""
+NEWTON_STEPS = 60
+SMALL = 1e-10
+"""A discriminant below this counts as zero; see `_Search.residuals`."""
+MERGE = 1e-5
+"""Zeros nearer than this share of the box are one."""
+MODES = 3
+"""Most modes in a search: the discriminant has the degree n(n−1), and rounding leaves few digits at higher ones."""
+FOLLOWED = 5
+"""Most modes that are followed: there are n! ways to connect them."""
+
+
+def discriminant(matrix: Array) -> Array:
+    """Π_{i<j}(λ_i−λ_j)² of the eigenvalues of matrices (…, n, n): a polynomial in the entries, zero where two coincide.
+
+    It is the determinant of the matrix of power sums, tr K^{i+j} (i, j = 0 … n−1), of the traceless part.
+
+    >>> float(discriminant(jnp.array([[1.0, 0.0], [0.0, 3.0]])))
+    4.0
+    """
+    n = matrix.shape[-1]
+    identity = jnp.eye(n, dtype=matrix.dtype)
+    k = matrix - _trace(matrix)[..., None, None] / n * identity
+    if n == 2:
+        return 4 * (k[..., 0, 0] ** 2 + k[..., 0, 1] * k[..., 1, 0])
+    powers = [identity + 0 * k, k]
+    while len(powers) < n:
+        powers.append(powers[-1] @ k)
+    sums = [_trace(power) for power in powers]
+    sums += [jnp.sum(powers[n - 1] * jnp.swapaxes(power, -1, -2), axis=(-2, -1)) for power in powers[1:]]
+    return _determinant(jnp.stack([jnp.stack(sums[i : i + n], axis=-1) for i in range(n)], axis=-2))
+
+
+def _trace(matrix: Array) -> Array:
+    return jnp.trace(matrix, axis1=-2, axis2=-1)
+
+
+def _determinant(matrix: Array) -> Array:
+    """By Faddeev and LeVerrier's recursion, which divides by integers only: smooth, also where the result is zero."""
+    n = matrix.shape[-1]
+    identity = jnp.eye(n, dtype=matrix.dtype)
+    product, coefficient = matrix, -_trace(matrix)
+    for k in range(2, n + 1):
+        product = matrix @ (product + coefficient[..., None, None] * identity)
+        coefficient = -_trace(product) / k
+    return (-1) ** n * coefficient
+
+
+class ExceptionalPoints(NamedTuple):
+    """Zeros of the discriminant in a box of two parameters, in the order of the first.
+
+    - `parameters` (point, 2); `eigenvalues` (point): the double eigenvalue ω²;
+    - `overlaps` (point): |⟨u_i|u_j⟩| of the two modes: 1 at an exceptional point. If it is far from 1, the eigenvalues
+      meet and the eigenvectors do not (a diabolic point);
+    - `residuals` (point): |discriminant|, relative to the larger of its median in the box and ‖K‖^{n(n−1)} (traceless
+      part) at the point;
+    - `charges` (point): how often the discriminant turns round zero on a small loop: ±1, and 0 or ±2 where zeros merge;
+    - `winding`: how often it turns round zero along the border of the box, which must equal the sum of the charges;
+    - `status`: `OK` if the charges add up in every cell of the search; `NOT_CONVERGED` if points are missing or lie on
+      the border; `NOT_FINITE` if the matrix is not finite everywhere.
+    """
+
+    parameters: np.ndarray
+    eigenvalues: np.ndarray
+    overlaps: np.ndarray
+    residuals: np.ndarray
+    charges: np.ndarray
+    winding: int
+    status: Status
+
+
+def exceptional_points(
+    matrix: Callable[[Any, Any], Any], first: tuple[float, float], second: tuple[float, float]
+) -> ExceptionalPoints:
+    """All points of a box of two real parameters where two eigenvalues of a complex matrix coincide.
+
+    **Arguments:** `matrix(p, q)`, made of JAX operations, returns the complex matrix (n, n), n = 2 or 3; `first` and
+    `second`: the ranges (from, to) of p and q.
+
+    **Method.** Newton's steps on both parts of the complex discriminant, from every cell of a 15 × 15 grid. The phase
+    of the discriminant is then followed round every cell; its turns count the zeros inside, with signs. Cells whose
+    zeros are not all there are searched again, more densely.
+
+    **What is guaranteed.** With status `OK`, the charges of the points found equal the turns in each cell. Only points
+    whose charges cancel within one cell (two of opposite sign, or a diabolic point of charge 0) may have been missed,
+    unless a start happened to lead there: search a smaller box to exclude them.
+
+    >>> import coldspot as cs
+    >>> found = exceptional_points(lambda p, q: jnp.array([[p + 1j * q, 1.0], [1.0, -p - 1j * q]]), (-1, 1), (-2, 2))
+    >>> found.parameters.round(9).tolist(), found.charges.tolist(), found.status.name
+    ([[0.0, -1.0], [0.0, 1.0]], [1, 1], 'OK')
+    """
+    low, high = (
+        np.array(ends, dtype=float) for ends in zip(_range("first", first), _range("second", second), strict=True)
+    )
+    _check_matrix(matrix, low)
+    search = _Search(matrix, jnp.asarray(low), jnp.asarray(high - low))
+    nodes = _nodes()
+    turns, clear = _turns(search, nodes)
+    middle = (nodes[1:] + nodes[:-1]) / 2
+    starts = np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)
+    values = np.asarray(search.values(starts))
+    if not np.all(np.isfinite(values)):
+        return _result(search, np.zeros((0, 2)), 1.0, 0, Status.NOT_FINITE)
+    scale = float(np.median(np.abs(values))) or 1.0
+    points = _zeros(search, starts, scale, np.zeros((0, 2)))
+    for density in (4, 16):
+        missing = np.argwhere(_sums(search, points, nodes) != turns)
+        if missing.size == 0:
+            break
+        inner = (np.arange(density) + 0.5) / density
+        grid = np.stack(np.meshgrid(inner, inner, indexing="ij"), axis=-1).reshape(-1, 2)
+        corners, sizes = nodes[missing], nodes[missing + 1] - nodes[missing]
+        points = _zeros(search, (corners[:, None] + sizes[:, None] * grid).reshape(-1, 2), scale, points)
+    complete = bool(clear) and np.array_equal(_sums(search, points, nodes), turns)
+    return _result(search, points, scale, int(turns.sum()), Status.OK if complete else Status.NOT_CONVERGED)
+
+
+class _Search(eqx.Module):
+    """The discriminant over the unit square onto which the box is mapped."""
+
+    matrix: Callable[[Any, Any], Any]
+    low: Array
+    size: Array
+
+    def at(self, point: Array) -> Array:
+        p, q = self.low + self.size * point
+        return jnp.asarray(self.matrix(p, q), dtype=complex)
+
+    def parts(self, point: Array) -> Array:
+        value = discriminant(self.at(point))
+        return jnp.stack([value.real, value.imag])
+
+    @eqx.filter_jit
+    def values(self, points: Any) -> Array:
+        return jax.vmap(lambda point: discriminant(self.at(point)))(jnp.asarray(points))
+
+    @eqx.filter_jit
+    def residuals(self, points: Any, scale: float) -> Array:
+        """|discriminant| relative to its size if no eigenvalues were near each other."""
+
+        def one(point: Array) -> Array:
+            matrix = self.at(point)
+            n = matrix.shape[-1]
+            k = matrix - _trace(matrix) / n * jnp.eye(n)
+            norm = jnp.sqrt(jnp.sum(jnp.real(k) ** 2 + jnp.imag(k) ** 2))
+            return jnp.abs(discriminant(matrix)) / jnp.maximum(norm ** (n * (n - 1)), scale)
+
+        return jax.vmap(one)(jnp.asarray(points))
+
+    @eqx.filter_jit
+    def newton(self, points: Any) -> Array:
+        longest = 1.0 / CELLS
+
+        def step(_: Any, point: Array) -> Array:
+            value, slope = self.parts(point), jax.jacfwd(self.parts)(point)
+            determinant = slope[0, 0] * slope[1, 1] - slope[0, 1] * slope[1, 0]
+            move = jnp.stack(
+                [
+                    slope[1, 1] * value[0] - slope[0, 1] * value[1],
+                    slope[0, 0] * value[1] - slope[1, 0] * value[0],
+                ]
+            )
+            move = move / determinant
+            length = jnp.sqrt(jnp.sum(move**2))
+            moved = point - move * jnp.minimum(1.0, longest / jnp.where(length > 0, length, 1.0))
+            # Where the slope vanishes there is no step: stay, and be judged by the residual.
+            return jnp.where(jnp.all(jnp.isfinite(moved)), moved, point)
+
+        return jax.vmap(lambda point: jax.lax.fori_loop(0, NEWTON_STEPS, step, point))(jnp.asarray(points))
+
+
+def _range(name: str, ends: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in ends)
+    except (TypeError, ValueError):
+        raise InputError(f"exceptional_points: `{name}` must be two numbers (from, to), but is {ends!r}.") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InputError(f"exceptional_points: `{name}` must be finite and rise (from < to), but is {ends!r}.")
+    return low, high
+
+
+def _check_matrix(matrix: Any, low: np.ndarray) -> None:
+    if not callable(matrix):
+        raise InputError(
+            "exceptional_points: `matrix` must be a function of two numbers that returns a complex matrix, "
+            f"but is {type(matrix).__name__}."
+        )
+    _check_size("exceptional_points", np.shape(matrix(*low)), MODES)
+
+
+def _check_size(owner: str, shape: tuple[int, ...], most: int) -> None:
+    if len(shape) != 2 or shape[0] != shape[1] or not 2 <= shape[0] <= most:
+        raise InputError(
+            f"{owner}: `matrix` must return an array (n, n), n from 2 to {most}, but its shape is {shape}."
+        )
+
+
+def _nodes() -> np.ndarray:
+    """Borders of cells in (0, 1), slightly uneven: symmetric boxes often have points on their middle lines."""
+    t = np.linspace(0.0, 1.0, CELLS + 1)
+    return t + 0.1 / CELLS * np.sin(3 * np.pi * t)
+
+
+def _turns(search: _Search, nodes: np.ndarray) -> tuple[np.ndarray, bool]:
+    """How often the discriminant turns round zero along the border of each cell, and whether that is beyond doubt."""
+    along = across = np.zeros((0, 0))
+    clear = False
+    for samples in SAMPLES:
+        fine = np.interp(np.arange(CELLS * samples + 1) / samples, np.arange(CELLS + 1), nodes)
+        lines = np.stack(np.meshgrid(nodes, fine, indexing="ij"), axis=-1)  # first parameter fixed on each line
+        phases = [
+            np.angle(np.asarray(search.values(points.reshape(-1, 2))).reshape(CELLS + 1, -1))
+            for points in (lines, lines[..., ::-1])
+        ]
+        steps = [np.angle(np.exp(1j * np.diff(phase, axis=1))) for phase in phases]
+        # Summed over each edge: `along` the second parameter, `across` along the first.
+        along, across = (s.reshape(CELLS + 1, CELLS, samples).sum(axis=-1) for s in steps)
+        clear = all(bool(np.all(np.abs(s) < CLEAR)) for s in steps)
+        if clear:
+            break
+    # Counter-clockwise: along the first at the lower second, up, back, down.
+    across = across.T
+    total = across[:, :-1] + along[1:, :] - across[:, 1:] - along[:-1, :]
+    return np.round(total / (2 * np.pi)).astype(int), clear
+
+
+def _zeros(search: _Search, starts: np.ndarray, scale: float, known: np.ndarray) -> np.ndarray:
+    """The zeros that Newton's steps reach from the starts, added to those known."""
+    ends = np.asarray(search.newton(starts))
+    sizes = np.asarray(search.residuals(ends, scale))
+    good = np.all(np.isfinite(ends), axis=-1) & (sizes <= SMALL)
+    good &= np.all((ends >= 0) & (ends <= 1), axis=-1)
+    found = list(known)
+    for point in ends[good][np.argsort(sizes[good])]:
+        if all(np.max(np.abs(point - other)) > MERGE for other in found):
+            found.append(point)
+    return np.array(found).reshape(-1, 2)
+
+
+def _charges(search: _Search, points: np.ndarray) -> np.ndarray:
+    """Turns of the discriminant on a small loop round each point."""
+    angles = 2 * np.pi * np.arange(65) / 64
+    loop = 3 * MERGE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    values = np.asarray(search.values((points[:, None] + loop).reshape(-1, 2))).reshape(len(points), -1)
+    steps = np.angle(values[:, 1:] / values[:, :-1])
+    return np.round(steps.sum(axis=-1) / (2 * np.pi)).astype(int)
+
+
+def _sums(search: _Search, points: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """The charges found in each cell."""
+    sums = np.zeros((CELLS, CELLS), dtype=int)
+    if len(points):
+        cell = np.clip(np.searchsorted(nodes, points) - 1, 0, CELLS - 1)
+        np.add.at(sums, tuple(cell.T), _charges(search, points))
+    return sums
+
+
+def _result(search: _Search, points: np.ndarray, scale: float, winding: int, status: Status) -> ExceptionalPoints:
+    points = points[np.lexsort(points.T[::-1])]
+    if not len(points):
+        none = np.zeros(0)
+        return ExceptionalPoints(points, none.astype(complex), none, none, none.astype(int), winding, status)
+    matrices = np.asarray(jax.vmap(search.at)(jnp.asarray(points)))
+    eigenvalues, overlaps = _nearest_pair(matrices)
+    return ExceptionalPoints(
+        parameters=np.asarray(search.low + search.size * points),
+        eigenvalues=eigenvalues,
+        overlaps=overlaps,
+        residuals=np.asarray(search.residuals(points, scale)),
+        charges=_charges(search, points),
+        winding=winding,
+        status=status,
+    )
+
+
+def _nearest_pair(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and overlap of the two nearest eigenvalues of each matrix (…, n, n)."""
+    values, vectors = np.linalg.eig(matrices)
+    i, j = np.triu_indices(matrices.shape[-1], 1)
+    nearest = np.argmin(np.abs(values[..., i] - values[..., j]), axis=-1)[..., None]
+    inner = np.abs(np.sum(np.conj(vectors[..., i]) * vectors[..., j], axis=-2))
+    means = (values[..., i] + values[..., j]) / 2
+    return np.take_along_axis(means, nearest, -1)[..., 0], np.take_along_axis(inner, nearest, -1)[..., 0]
+
+
+# --------------------------------------------------------------------------- modes along a path
+
+
+class Branches(NamedTuple):
+    """Modes along a path, each followed continuously from its start.
+
+    - `frequencies`, `dampings` (point, mode): Re ω and −Im ω, in the order of rising frequency at the first point;
+    - `overlaps` (point): of the two nearest modes;
+    - `doubts` (point − 1): how uncertain it is which mode continues which, from 0 (certain) to 1 (both ways fit
+      equally well): take smaller steps where it comes near 1.
+    """
+
+    frequencies: np.ndarray
+    dampings: np.ndarray
+    overlaps: np.ndarray
+    doubts: np.ndarray
+
+
+def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
+    """The modes ω = √eigenvalue of a dynamical matrix along a path of parameters, connected by continuity.
+
+    **Arguments:** `matrix(parameter)`, made of JAX operations, returns K (n, n) in the retarded convention, n from 2 to
+    5; `path` (point) or (point, parameter): the values in the order of the path.
+
+    Neighbours are connected so that the modes move least. Round an exceptional point two modes change places:
+
+    >>> angle = np.linspace(0.0, 2 * np.pi, 201)
+    >>> loop = branches(lambda t: jnp.array([[4.0, 1.0], [0.5 * jnp.exp(1j * t), 4.0]]), angle)
+    >>> loop.frequencies[[0, -1]].round(6).tolist()
+    [[1.814633, 2.169587], [2.169587, 1.814633]]
+    """
+    points = jnp.asarray(path, dtype=float)
+    if points.ndim not in (1, 2) or points.shape[0] < 2:
+        raise InputError(
+            "branches: `path` must hold two or more points, with shape (point) or (point, parameter), "
+            f"but has shape {points.shape}."
+        )
+    matrices = np.asarray(jax.vmap(lambda p: jnp.asarray(matrix(p), dtype=complex))(points))
+    _check_size("branches", matrices.shape[1:], FOLLOWED)
+    if not np.all(np.isfinite(matrices)):
+        raise InputError("branches: `matrix` must be finite along the path, but is not.")
+    omega = np.sqrt(np.linalg.eigvals(matrices))
+    omega = np.take_along_axis(omega, np.argsort(omega.real, axis=-1), -1)
+    orders = np.array(list(itertools.permutations(range(omega.shape[-1]))))
+    # Squared distance from each point to the next for every way to connect the modes.
+    costs = np.sum(np.abs(omega[1:][:, orders] - omega[:-1, None, :]) ** 2, axis=-1)
+    ranked = np.sort(costs, axis=-1)
+    doubts = np.sqrt(ranked[:, 0] / np.where(ranked[:, 1] > 0, ranked[:, 1], 1.0))
+    steps = np.concatenate([np.arange(omega.shape[-1])[None], orders[np.argmin(costs, axis=-1)]])
+    chain = jax.lax.associative_scan(lambda f, g: jnp.take_along_axis(g, f, axis=-1), jnp.asarray(steps))
+    omega = np.take_along_axis(omega, np.asarray(chain), -1)
+    _, overlaps = _nearest_pair(matrices)
+    return Branches(omega.real, -omega.imag, overlaps, doubts)

@@ -1,0 +1,201 @@
+"""Two coupled vibrations: frequencies, dampings and the overlap of the modes, also where they coalesce."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, concrete
+from ..dynamics import Dynamics
+from ..ledger import Ledger, LedgerError, Modes, Named, Solution, Status
+from ..paths import Table
+
+EPS = 2.0**-52
+
+
+def _as_complex(value: Any) -> Array:
+    return jnp.asarray(value, dtype=jnp.complex128)
+
+
+class CoupledModes(Dynamics):
+    """Two vibrations with displacements u_1, u_2 that obey (ω² − K)u = 0: an analysis, without baths or ledger.
+
+    - `matrix` (2, 2), complex: the dynamical matrix K in the retarded convention, motion e^{−iωt}. Damping is a
+      negative imaginary part: a single mode of frequency Ω and damping κ has K = (Ω−iκ)².
+
+    With h = (K_11−K_22)/2, the eigenvalues of K are ω² = (K_11+K_22)/2 ± √D, D = h² + K_12K_21; modes are in the order
+    of rising Re ω². `solution.modes` has the frequencies Re ω, the dampings −Im ω (negative: the mode grows), and the
+    overlap |⟨u_1|u_2⟩| of the normalised right eigenvectors. It is computed without forming them:
+
+    √[(|K_12|²−|K_21|²)² + 4|h K_21* − h* K_12|²] / (2|h|² + |K_12|² + |K_21|² + 2|D|),
+
+    which is 1 where the modes coalesce (D = 0: an exceptional point), and 0 if they can be chosen orthogonal.
+
+    A mode that grows is a result, and the status stays `OK`: read the dampings. `UNSTABLE` means that Re ω² ≤ 0 (a
+    negative spring), where there is no frequency. `statistics["mode error"]` bounds the rounding error of ω: it grows
+    to √ε at an exceptional point, where derivatives of ω diverge.
+
+    >>> import coldspot as cs
+    >>> modes = cs.steady_state(CoupledModes([[(1 - 0.1j) ** 2, 0.0], [0.0, (2 - 0.3j) ** 2]])).modes
+    >>> modes.frequencies.round(9).tolist(), [f"{x:.6f}" for x in modes.dampings], float(modes.overlap)
+    ([1.0, 2.0], ['0.100000', '0.300000'], 0.0)
+    """
+
+    matrix: Array = eqx.field(converter=_as_complex)
+
+    def __check_init__(self):
+        if self.matrix.shape != (2, 2):
+            raise InputError(f"CoupledModes: `matrix` must have shape (2, 2), but has shape {self.matrix.shape}.")
+        numbers = concrete(self.matrix)
+        if numbers is not None and not np.all(np.isfinite(numbers)):
+            raise InputError(f"CoupledModes: `matrix` must be finite, but is {numbers.tolist()}.")
+
+    @property
+    def baths(self) -> Table:
+        return Table({})
+
+    @property
+    def drives(self) -> Table:
+        return Table({})
+
+    def solve_batch(self, tolerance: Array) -> Solution:
+        del tolerance  # closed forms: exact up to rounding
+        k = self.matrix
+        mean, h = (k[:, 0, 0] + k[:, 1, 1]) / 2, (k[:, 0, 0] - k[:, 1, 1]) / 2
+        p, q = k[:, 0, 1], k[:, 1, 0]
+        d = h**2 + p * q
+        split = jnp.sqrt(d)
+        squares = jnp.stack([mean - split, mean + split], axis=-1)
+        omega = jnp.sqrt(squares)
+        finite_input = jnp.all(jnp.isfinite(k), axis=(-2, -1))
+        finite = jnp.all(jnp.isfinite(omega), axis=-1)
+        stiff = jnp.all(squares.real > 0, axis=-1)
+        status = jnp.where(
+            ~finite_input,
+            int(Status.INVALID),
+            jnp.where(~finite, int(Status.NOT_FINITE), jnp.where(stiff, int(Status.OK), int(Status.UNSTABLE))),
+        )
+        # How far rounding of the entries of K can move D, and D the two roots.
+        size = jnp.sqrt(jnp.sum(_square(k), axis=(-2, -1)))
+        noise = 4 * EPS * size
+        traceless = jnp.sqrt(2 * _square(h) + _square(p) + _square(q))
+        moved = noise * (traceless + noise)
+        gap = jnp.sqrt(jnp.abs(d))
+        root_error = jnp.minimum(moved / jnp.where(gap > 0, gap, 1.0), jnp.sqrt(moved))
+        root_error = noise + jnp.where(gap > 0, root_error, jnp.sqrt(moved))
+        smallest = jnp.min(jnp.abs(omega), axis=-1)
+        determinant = k[:, 0, 0] * k[:, 1, 1] - p * q
+        residual = jnp.abs(squares**2 - 2 * mean[:, None] * squares + determinant[:, None])
+        none, empty = jnp.zeros((*status.shape, 0)), jnp.zeros(status.shape)
+        entries: dict[str, Array] = dict.fromkeys(
+            ("energies", "particle_numbers", "chemical_works", "entropy_flows", "works"), none
+        )
+        return Solution(
+            ledger=Ledger(baths=(), drives=(), **entries, storage=empty),
+            error=LedgerError(baths=(), drives=(), **entries, storage=empty),
+            status=status,
+            residuals=Named(
+                ("characteristic equation",),
+                (jnp.max(residual, axis=-1) / jnp.where(size > 0, size, 1.0) ** 2)[:, None],
+            ),
+            statistics=Named(("mode error",), (root_error / jnp.where(smallest > 0, smallest, 1.0))[:, None]),
+            temperatures=none,
+            chemical_potentials=none,
+            populations=none,
+            kinds=(),
+            steady_baths=(),
+            cooled_bath=None,
+            modes=Modes(frequencies=omega.real, dampings=-omega.imag, overlap=overlap(k)),
+        )
+
+    def explain(self, status: Status) -> str:
+        if status == Status.UNSTABLE:
+            return "a mode has Re ω² ≤ 0, a negative spring: it moves away without oscillating."
+        return ""
+
+
+def overlap(matrix: Array) -> Array:
+    """|⟨u_1|u_2⟩| of the normalised right eigenvectors of 2×2 matrices (…, 2, 2); see `CoupledModes`.
+
+    >>> float(overlap(jnp.array([[1.0, 1.0], [0.0, 1.0]])))  # a Jordan block
+    1.0
+    """
+    h = (matrix[..., 0, 0] - matrix[..., 1, 1]) / 2
+    p, q = matrix[..., 0, 1], matrix[..., 1, 0]
+    # From the Schur form of K and the commutator of its traceless part with the adjoint.
+    skew = (_square(p) - _square(q)) ** 2 + 4 * _square(h * jnp.conj(q) - jnp.conj(h) * p)
+    norm = 2 * _square(h) + _square(p) + _square(q) + 2 * jnp.abs(h**2 + p * q)
+    known = skew > 0
+    root = jnp.where(known, jnp.sqrt(jnp.where(known, skew, 1.0)), 0.0)
+    return root / jnp.where(norm > 0, norm, 1.0)
+
+
+def _square(z: Array) -> Array:
+    return jnp.real(z) ** 2 + jnp.imag(z) ** 2
+
+
+def two_mode_matrix(
+    frequency: Any, detuning: Any, damping: Any, bias: Any, nonconservative: Any, berry: Any, dissipative: Any
+) -> Array:
+    """K of two modes of frequencies Ω±δ/2 and damping γ that a biased conductor couples, in the retarded convention:
+
+    K_11, K_22 = (Ω±δ/2−iγ)²; K_12, K_21 = ±V(a−ibΩ) − icΩ (2, 2), with V the bias, a the non-conservative force, b the
+    effective Lorentz (Berry) force, c the damping that the modes share.
+
+    It is the complex conjugate of eq. 9 in Hu, Nian and Lü, "Nonequilibrium reservoir engineering of a biased coherent
+    conductor for hybrid energy transport", which is printed for motion e^{+iωt}: frequencies, dampings and overlaps
+    are the same. Energies in one unit (ħ = 1, unit masses).
+    """
+    upper, lower = (frequency + sign * detuning / 2 - 1j * damping for sign in (1, -1))
+    driven = bias * (nonconservative - 1j * berry * frequency)
+    shared = -1j * dissipative * frequency
+    return jnp.array([[upper**2, driven + shared], [-driven + shared, lower**2]])
+
+
+class FlatBand(NamedTuple):
+    """What a conductor does to modes m, n, if its spectral functions do not depend on energy.
+
+    K_mn = Ω_m²δ_mn − iω·dissipative_mn + V·nonconservative_mn, V = μ_L−μ_R. For two modes, a = nonconservative[0, 1],
+    b = 0, c = dissipative[0, 1], and mode m alone has the damping dissipative[m, m]/2.
+
+    - `nonconservative` (n, n), real, antisymmetric; `dissipative` (n, n), real, symmetric, no negative eigenvalue.
+    """
+
+    nonconservative: Array
+    dissipative: Array
+
+
+def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
+    """Forces on modes from electrons with constant spectral functions, to lowest order in the coupling (no spin).
+
+    **Arguments:** `couplings` (mode, state, state), the Hermitian matrices M^m that multiply the displacements u_m;
+    `left`, `right` (state, state), the spectral functions A_L, A_R of the states filled from each lead (A = A_L + A_R).
+
+    The anti-Hermitian part of the retarded self-energy is −iΛ/2 with Λ_mn(ω) = Σ_αβ (ω−μ_αβ) tr[M^mA_αM^nA_β]/2π, so
+
+    dissipative_mn = tr[M^mAM^nA]/4π, nonconservative_mn = Im tr[M^mA_RM^nA_L]/2π;
+
+    no temperature enters. The Hermitian part is not included: it shifts the frequencies. For two modes,
+    |c| ≤ 2√(γ_1γ_2), by Schwarz's inequality: the shared damping cannot exceed the modes' own.
+
+    >>> M = [[[0, 1], [1, 0]], [[0, -1j], [1j, 0]]]
+    >>> band = flat_band(M, [[2.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]])
+    >>> f"{float(band.nonconservative[0, 1]) * np.pi:.12f}", f"{float(band.dissipative[0, 0]) * np.pi:.12f}"
+    ('2.000000000000', '2.000000000000')
+    """
+    m, one, other = _as_complex(couplings), _as_complex(left), _as_complex(right)
+    if m.ndim != 3 or m.shape[1] != m.shape[2] or one.shape != m.shape[1:] or other.shape != m.shape[1:]:
+        raise InputError(
+            "flat_band: `couplings` must have shape (mode, state, state) and `left`, `right` (state, state), "
+            f"but have shapes {m.shape}, {one.shape} and {other.shape}."
+        )
+    for name, value in (("couplings", m), ("left", one), ("right", other)):
+        numbers = concrete(value)
+        if numbers is not None and not np.allclose(numbers, np.conj(np.swapaxes(numbers, -1, -2)), rtol=0, atol=1e-12):
+            raise InputError(f"flat_band: `{name}` must be Hermitian, but is not.")
+    total = one + other
+    both = jnp.einsum("mij,jk,nkl,li->mn", m, total, m, total).real
+    turned = jnp.einsum("mij,jk,nkl,li->mn", m, other, m, one).imag
+    return FlatBand(nonconservative=turned / (2 * jnp.pi), dissipative=both / (4 * jnp.pi))
