@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -27,14 +27,20 @@ Place = tuple[int, int]
 """Row and column, i ≤ j, of an element M_ij of a Hermitian coupling; M_ji is its conjugate."""
 
 
-class Resonances(NamedTuple):
-    """Where A_α is narrow: centres and half widths (…, resonance) of the poles of G^r."""
+class Weight(eqx.Module):
+    """tr[M A_α(ε) M A_β(ε−ω)] for one kind of pair αβ per point of a batch."""
 
-    centres: Array
-    widths: Array
+    @abc.abstractmethod
+    def __call__(self, x: Array, reference: Array, omega: Array) -> Array:
+        """The weight at ε = reference + x (…, point)."""
 
-    def of(self, index: list[int]) -> "Resonances":
-        return Resonances(self.centres[..., index], self.widths[..., index])
+    @abc.abstractmethod
+    def upper(self) -> tuple[Array, Array]:
+        """Centres and half widths (point, resonance) of A_α. Without derivatives: they say where to look closely."""
+
+    @abc.abstractmethod
+    def lower(self) -> tuple[Array, Array]:
+        """The same of A_β."""
 
 
 class Conductor(eqx.Module):
@@ -52,29 +58,12 @@ class Conductor(eqx.Module):
         """Spectral function A_α(ε) = G^r Γ_α G^a (…, site, site) of a lead at energies (…)."""
 
     @abc.abstractmethod
-    def resonances(self) -> Resonances:
-        """Poles of G^r. Without derivatives: they only say where to look closely."""
-
-    @abc.abstractmethod
-    def indices(self, lead: str) -> list[int]:
-        """Which resonances the spectral function of this lead may show."""
-
-    @abc.abstractmethod
     def connects(self, place: Place, upper: str, lower: str) -> bool:
         """Whether M_ij or M_ji can take an electron between these leads' spectral functions at all."""
 
     @abc.abstractmethod
-    def weight(
-        self,
-        elements: Array,
-        places: tuple[Place, ...],
-        upper: str,
-        lower: str,
-        x: Array,
-        reference: Array,
-        omega: Array,
-    ) -> Array:
-        """tr[M A_α(ε) M A_β(ε−ω)] at ε = reference + x (…, point), for the lead `upper` α and the lead `lower` β."""
+    def weight(self, elements: Array, places: tuple[Place, ...], kinds: list[tuple[str, str]]) -> Weight:
+        """The weights of kinds of pairs (α, β), for a batch of conductors: the points of the first kind come first."""
 
     @abc.abstractmethod
     def valid(self) -> Array:
@@ -127,41 +116,61 @@ class Levels(Conductor):
         values = _lorentzian(jnp.asarray(energy)[..., None] - self.energies, self.gammas)
         return _diagonal(jnp.where(own, values, 0.0) + 0j)
 
-    def resonances(self) -> Resonances:
-        return Resonances(jax.lax.stop_gradient(self.energies), jax.lax.stop_gradient(self.gammas) / 2)
-
-    def indices(self, lead: str) -> list[int]:
-        return [k for k, name in enumerate(self.lead_of) if name == lead]
-
-    def steps(self, places: tuple[Place, ...], upper: str, lower: str) -> list[tuple[int, int, int]]:
+    def _steps(self, places: tuple[Place, ...], upper: str, lower: str) -> list[tuple[int, int, int]]:
         """(k, i, j): element k takes an electron from level i on the lead `upper` to j on `lower` (or back)."""
         ordered = [(k, i, j) for k, place in enumerate(places) for i, j in dict.fromkeys((place, place[::-1]))]
         return [(k, i, j) for k, i, j in ordered if self.lead_of[i] == upper and self.lead_of[j] == lower]
 
     def connects(self, place: Place, upper: str, lower: str) -> bool:
-        return bool(self.steps((place,), upper, lower))
+        return bool(self._steps((place,), upper, lower))
 
-    def weight(
-        self,
-        elements: Array,
-        places: tuple[Place, ...],
-        upper: str,
-        lower: str,
-        x: Array,
-        reference: Array,
-        omega: Array,
-    ) -> Array:
-        total = jnp.zeros_like(x)
-        for k, i, j in self.steps(places, upper, lower):
-            above, below = self.energies[..., i] - reference, self.energies[..., j] - reference + omega
-            one, other = self.gammas[..., i], self.gammas[..., j]
-            strength = squared(elements[..., k]) * one * other
-            total += strength / (((x - above) ** 2 + one**2 / 4) * ((x - below) ** 2 + other**2 / 4))
-        return total
+    def weight(self, elements: Array, places: tuple[Place, ...], kinds: list[tuple[str, str]]) -> "LevelWeight":
+        steps = [self._steps(places, *kind) for kind in kinds]
+        # Kinds with fewer steps repeat one of theirs with no strength.
+        count = max(map(len, steps))
+        table = np.array([own + own[:1] * (count - len(own)) for own in steps])
+        real = np.array([[s < len(own) for s in range(count)] for own in steps])
+        k, i, j = np.moveaxis(table, -1, 0)
+
+        def by_kind(values: Array) -> Array:
+            """(point, kind, step) → (kind and point, step)."""
+            return jnp.swapaxes(values, 0, 1).reshape(-1, count)
+
+        return LevelWeight(
+            by_kind(self.energies[:, i]),
+            by_kind(self.gammas[:, i] / 2),
+            by_kind(self.energies[:, j]),
+            by_kind(self.gammas[:, j] / 2),
+            by_kind(jnp.where(real, squared(elements)[:, k], 0.0)),
+        )
 
     def valid(self) -> Array:
         good = jnp.isfinite(self.energies) & jnp.isfinite(self.gammas) & (self.gammas > 0)
         return jnp.all(good, axis=-1)
+
+
+class LevelWeight(Weight):
+    """Σ |M|² a_1(ε) a_2(ε−ω) over steps between levels, a = 2w/((ε−E)²+w²); arrays (point, step)."""
+
+    upper_energies: Array
+    upper_halfwidths: Array
+    lower_energies: Array
+    lower_halfwidths: Array
+    strengths: Array
+
+    def __call__(self, x: Array, reference: Array, omega: Array) -> Array:
+        total = jnp.zeros_like(x)
+        for step in range(self.strengths.shape[-1]):
+            e1, w1, e2, w2, strength = (v[:, step] for v in jax.tree.leaves(self))
+            one, other = x - (e1 - reference), x - ((e2 - reference) + omega)
+            total += 4 * strength * w1 * w2 / ((one**2 + w1**2) * (other**2 + w2**2))
+        return total
+
+    def upper(self) -> tuple[Array, Array]:
+        return self.upper_energies, self.upper_halfwidths
+
+    def lower(self) -> tuple[Array, Array]:
+        return self.lower_energies, self.lower_halfwidths
 
 
 def as_complex(value: Any) -> Array:
@@ -239,55 +248,79 @@ class Device(Conductor):
         """H − iΣ_αΓ_α/2."""
         return self.hamiltonian - 0.5j * sum(self.widths.values())
 
-    def _green(self, x: Array, reference: Array) -> Array:
-        """G^r (site, site, …) at energies reference + x; the points of a batch are the last axis of x."""
-        one = _matrix(jnp.eye(self.sites), x)
-        return inverse(one * (x + 0j) - (_matrix(self._effective(), x) - one * reference))
-
-    def _spectral(self, lead: str, green: Array) -> Array:
-        return product(product(green, _matrix(self.widths[lead], green[0, 0])), adjoint(green))
-
     def green(self, energy: Any) -> Array:
-        return jnp.moveaxis(self._green(as_float(energy), jnp.zeros(())), (0, 1), (-2, -1))
+        return jnp.moveaxis(_green(self._effective(), as_float(energy)), (0, 1), (-2, -1))
 
     def spectral(self, lead: str, energy: Any) -> Array:
         self._check_lead(lead)
-        return jnp.moveaxis(self._spectral(lead, self._green(as_float(energy), jnp.zeros(()))), (0, 1), (-2, -1))
+        found = _spectral(_green(self._effective(), as_float(energy)), self.widths[lead])
+        return jnp.moveaxis(found, (0, 1), (-2, -1))
 
-    def resonances(self) -> Resonances:
+    def connects(self, place: Place, upper: str, lower: str) -> bool:
+        return True
+
+    def weight(self, elements: Array, places: tuple[Place, ...], kinds: list[tuple[str, str]]) -> "DeviceWeight":
+        def repeat(values: Array) -> Array:
+            return jnp.concatenate([values] * len(kinds))
+
+        centres, widths = self._resonances()
+        return DeviceWeight(
+            repeat(self._effective()),
+            jnp.concatenate([self.widths[upper] for upper, _ in kinds]),
+            jnp.concatenate([self.widths[lower] for _, lower in kinds]),
+            repeat(matrix_of(elements, places, self.sites)),
+            repeat(centres),
+            repeat(widths),
+        )
+
+    def _resonances(self) -> tuple[Array, Array]:
+        """Energies and half widths (…, resonance) of the poles of G^r."""
         matrices = jax.lax.stop_gradient(self._effective())
         # Bad numbers have their status; LAPACK need not see them.
         good = jnp.all(jnp.isfinite(matrices), axis=(-2, -1), keepdims=True)
         matrices = jnp.where(good, matrices, jnp.eye(self.sites))
         poles = jax.lax.map(jnp.linalg.eigvals, matrices) if matrices.ndim == 3 else jnp.linalg.eigvals(matrices)
-        return Resonances(poles.real, -poles.imag)
-
-    def indices(self, lead: str) -> list[int]:
-        return list(range(self.sites))
-
-    def connects(self, place: Place, upper: str, lower: str) -> bool:
-        return True
-
-    def weight(
-        self,
-        elements: Array,
-        places: tuple[Place, ...],
-        upper: str,
-        lower: str,
-        x: Array,
-        reference: Array,
-        omega: Array,
-    ) -> Array:
-        coupling = _matrix(matrix_of(elements, places, self.sites), x)
-        above = self._spectral(upper, self._green(x, reference))
-        below = self._spectral(lower, self._green(x, reference - omega))
-        return jnp.einsum("ij...,ji...->...", product(coupling, above), product(coupling, below)).real
+        return poles.real, -poles.imag
 
     def valid(self) -> Array:
         # A state that no lead broadens has no steady state of its own.
-        width = self.resonances().widths
+        _, width = self._resonances()
         finite = jnp.all(jnp.isfinite(self._effective()), axis=(-2, -1))
         return finite & jnp.all(width > 1e-14 * jnp.max(jnp.abs(self._effective()), axis=(-2, -1))[..., None], axis=-1)
+
+
+class DeviceWeight(Weight):
+    """The weight from matrices (point, site, site): H − iΓ/2, Γ_α, Γ_β and M, and the resonances (point, resonance)."""
+
+    effective: Array
+    above: Array
+    below: Array
+    coupling: Array
+    centres: Array
+    halfwidths: Array
+
+    def __call__(self, x: Array, reference: Array, omega: Array) -> Array:
+        coupling = _matrix(self.coupling, x)
+        one = jnp.eye(self.effective.shape[-1])
+        shifted = self.effective - reference[:, None, None] * one
+        above = _spectral(_green(shifted, x), self.above)
+        below = _spectral(_green(shifted + omega[:, None, None] * one, x), self.below)
+        return jnp.sum(product(coupling, above) * jnp.swapaxes(product(coupling, below), 0, 1), axis=(0, 1)).real
+
+    def upper(self) -> tuple[Array, Array]:
+        return self.centres, self.halfwidths
+
+    def lower(self) -> tuple[Array, Array]:
+        return self.centres, self.halfwidths
+
+
+def _green(effective: Array, x: Array) -> Array:
+    """(x − H_eff)⁻¹ (site, site, …); the points of a batch are the last axis of x."""
+    return inverse(_matrix(jnp.eye(effective.shape[-1]), x) * (x + 0j) - _matrix(effective, x))
+
+
+def _spectral(green: Array, width: Array) -> Array:
+    return product(product(green, _matrix(width, green[0, 0])), adjoint(green))
 
 
 def matrix_of(elements: Array, places: tuple[Place, ...], sites: int) -> Array:

@@ -7,8 +7,8 @@ W(ε) = tr[M A_α(ε) M A_β(ε−ω)] its golden-rule rates (2π/ħ and the mod
 - absorption A = ∫dε/2π W (1−f_α(ε)) f_β(ε−ω),     Λ = A − E,
 
 and beside bosons with n = n_B(ω/T_ph) the net rate of emission is R = E(1+n) − A n, which takes the heat
-Q = ∫dε/2π W (ε−μ_α)[f_α(1−f_β)(1+n) − (1−f_α)f_β n] out of α. Hu, Nian and Lü, "Nonequilibrium reservoir engineering of a
-biased coherent conductor for hybrid energy transport in nanojunctions", eqs. 4–7 and 13.
+Q = ∫dε/2π W (ε−μ_α)[f_α(1−f_β)(1+n) − (1−f_α)f_β n] out of α. (Hu, Nian and Lü, "Nonequilibrium reservoir engineering
+of a biased coherent conductor for hybrid energy transport", eqs. 4–7 and 13.)
 
 The two directions differ by the factor e^{−a}, where a(ε) is the entropy that the emission at ε produces, and so
 1 − e^{−a} is written with expm1: R and Q keep their digits near equilibrium and vanish in it.
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..baths import bose, fermi
-from .device import Conductor, Levels, Place, Resonances, squared
+from .device import LevelWeight, Weight
 from .digamma import first_difference, mixed_difference
 from .panels import EPS, integrate, mesh
 
@@ -36,26 +36,22 @@ ROUNDING = 4 * EPS
 
 
 class Pair(eqx.Module):
-    """One kind of pair, bosons of one frequency, and all baths; arrays (point, …).
+    """Pairs of one kind αβ per point, bosons of one frequency, and all baths; arrays (point).
 
-    `bias` is μ_α − μ_β, `reference` μ_α; α is `upper`, where the electron has its energy before the emission.
+    `reference` is μ_α, `bias` is μ_α − μ_β; α is the upper lead, where the electron has its energy before the emission.
     """
 
-    conductor: Conductor
-    elements: Array
+    weight: Weight
     upper_temperature: Array
     lower_temperature: Array
     reference: Array
     bias: Array
     phonon_temperature: Array
     omega: Array
-    places: tuple[Place, ...] = eqx.field(static=True)
-    upper: str = eqx.field(static=True)
-    lower: str = eqx.field(static=True)
 
 
 class Rates(NamedTuple):
-    """Emission E, absorption A, net emission R and the heat Q that it takes out of α (point), or bounds of their errors."""
+    """Emission E, absorption A, net emission R and its heat Q out of α (point), or bounds of their errors."""
 
     emission: Array
     absorption: Array
@@ -64,23 +60,25 @@ class Rates(NamedTuple):
 
 
 @jax.custom_jvp
-def rates(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
+def rates(pair: Pair) -> tuple[Rates, Rates]:
     """The rates of a batch of pairs, and bounds of their errors.
 
     Levels between leads of one temperature have a closed form; it is kept where its error is small. Everything else is
     integrated. Derivatives always are those of the integral: the closed form does not know what happens when
     only one lead grows warmer.
     """
-    if not isinstance(pair.conductor, Levels):
-        return integrated(pair, resonances)
+    if not isinstance(pair.weight, LevelWeight):
+        return integrated(pair)
     found, errors = closed(pair)
     amount = jnp.abs(found.heat) + (pair.omega + jnp.abs(pair.bias)) * jnp.abs(found.net)
     good = (errors.net <= GOOD * jnp.abs(found.net)) & (errors.heat <= GOOD * amount)
     good &= pair.upper_temperature == pair.lower_temperature
-    return _refine(pair, resonances, ~good, (found, errors))
+    # Points that are not numbers have their status, and cost nothing here.
+    number = jnp.isfinite(pair.omega + pair.bias + pair.upper_temperature + pair.lower_temperature)
+    return _refine(pair, number & ~good, (found, errors))
 
 
-def _refine(pair: Pair, resonances: Resonances, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
+def _refine(pair: Pair, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
     """Integrate the points that are marked, a block at a time."""
     points = poor.shape[0]
     lanes = min(BLOCK, points)
@@ -88,7 +86,7 @@ def _refine(pair: Pair, resonances: Resonances, poor: Array, start: tuple[Rates,
 
     def block(k: Array, state: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
         at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
-        better = _integrated(*jax.tree.map(lambda leaf: leaf[at], (pair, resonances)))
+        better = _integrated(jax.tree.map(lambda leaf: leaf[at], pair))
         keep = poor[at]
         return jax.tree.map(lambda old, new: old.at[at].set(jnp.where(keep, new, old[at])), state, better)
 
@@ -104,7 +102,7 @@ def _rates_jvp(primals: Any, tangents: Any) -> Any:
 # --------------------------------------------------------------------------- any temperatures
 
 
-def integrated(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
+def integrated(pair: Pair) -> tuple[Rates, Rates]:
     """The rates by panels, some points at a time to stay in the processor's cache."""
     points = pair.omega.shape[0]
     lanes = min(BLOCK, points)
@@ -112,23 +110,21 @@ def integrated(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
     index = jnp.minimum(jnp.arange(blocks * lanes), points - 1).reshape(blocks, lanes)
 
     def block(at: Array) -> tuple[Rates, Rates]:
-        return _integrated(*jax.tree.map(lambda leaf: leaf[at], (pair, resonances)))
+        return _integrated(jax.tree.map(lambda leaf: leaf[at], pair))
 
     if blocks == 1:
-        return _integrated(pair, resonances)
+        return _integrated(pair)
     found = jax.lax.map(block, index)
     return jax.tree.map(lambda leaf: leaf.reshape(-1)[:points], found)
 
 
-def _integrated(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
+def _integrated(pair: Pair) -> tuple[Rates, Rates]:
     gap = pair.omega - pair.bias
     hot, cold, phonons = pair.upper_temperature, pair.lower_temperature, pair.phonon_temperature
     reach = REACH * jnp.maximum(hot, cold)
-    m = mesh(*_features(pair, resonances), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach)
+    m = mesh(*_features(pair), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach)
     x = m.nodes
-    weight = pair.conductor.weight(
-        pair.elements, pair.places, pair.upper, pair.lower, x, pair.reference, pair.omega
-    ) / (2 * jnp.pi)
+    weight = pair.weight(x, pair.reference, pair.omega) / (2 * jnp.pi)
     out, back = _occupations(x / hot, (x - gap) / cold)
     out, back = weight * out, weight * back
     # Entropy that the emission at x produces; differences of temperatures first, so that it is small where they are.
@@ -143,15 +139,14 @@ def _integrated(pair: Pair, resonances: Resonances) -> tuple[Rates, Rates]:
     return Rates(*found), Rates(*errors)
 
 
-def _features(pair: Pair, resonances: Resonances) -> tuple[Array, Array]:
+def _features(pair: Pair) -> tuple[Array, Array]:
     """Centres, relative to μ_α, and widths (feature, point) of what is narrow in the integrands."""
-    above = resonances.of(pair.conductor.indices(pair.upper))
-    below = resonances.of(pair.conductor.indices(pair.lower))
+    (above, wide), (below, broad) = pair.weight.upper(), pair.weight.lower()
     gap = pair.omega - pair.bias
     edges = jnp.stack([jnp.zeros_like(gap), gap])
     smears = jnp.pi * jnp.stack([pair.upper_temperature, pair.lower_temperature])
-    levels = jnp.concatenate([above.centres.T, below.centres.T + pair.omega]) - pair.reference
-    return jnp.concatenate([edges, levels]), jnp.concatenate([smears, above.widths.T, below.widths.T])
+    levels = jnp.concatenate([above.T, below.T + pair.omega]) - pair.reference
+    return jnp.concatenate([edges, levels]), jnp.concatenate([smears, wide.T, broad.T])
 
 
 def _common_entropy(pair: Pair, temperature: Array) -> Array:
@@ -204,22 +199,22 @@ def closed(pair: Pair) -> tuple[Rates, Rates]:
 
     ∫dε a_1(ε) a_2(ε) (f_β − f_α) = 4 Im[(γ_2/2) Δ/S + (γ_1+γ_2)/2 Φ(p_2)/|S|²],
 
-    and pΦ in place of Φ gives the integral with another factor ε. All is divided by u, which the Bose functions give back.
+    and pΦ in place of Φ gives the integral with another factor ε. All is divided by u, which the Bose functions give
+    back.
     """
-    levels = pair.conductor
-    assert isinstance(levels, Levels)
+    levels = pair.weight
+    assert isinstance(levels, LevelWeight)
     t = pair.upper_temperature
     gap = pair.omega - pair.bias
     u, v = gap / t, pair.omega / pair.phonon_temperature
     weight, moment, size, moment_size = (jnp.zeros_like(u) for _ in range(4))
-    for k, i, j in levels.steps(pair.places, pair.upper, pair.lower):
-        strength = squared(pair.elements[:, k]) / (2 * jnp.pi)
-        above = levels.energies[:, i] - pair.reference, levels.gammas[:, i] / 2
-        below = levels.energies[:, j] - pair.reference + pair.omega, levels.gammas[:, j] / 2
+    for step in range(levels.strengths.shape[-1]):
+        e1, w1, e2, w2, strength = (v[:, step] for v in jax.tree.leaves(levels))
+        strength = strength / (2 * jnp.pi)
+        above, below = (e1 - pair.reference, w1), ((e2 - pair.reference) + pair.omega, w2)
         terms = _over_lorentzians(above, below, t, u)
         # Rounding of the distances between resonances and Fermi edges, against how fast the terms change with them.
-        shift = jnp.abs(levels.energies[:, i] - pair.reference) + jnp.abs(levels.energies[:, j] - pair.reference)
-        shift = shift + pair.omega + jnp.abs(pair.bias)
+        shift = jnp.abs(e1 - pair.reference) + jnp.abs(e2 - pair.reference) + pair.omega + jnp.abs(pair.bias)
         apart = 1 / jnp.hypot(above[0] - below[0], above[1] + below[1])
         digits = 4 + shift * (apart + _steepness(above, t, gap) + _steepness(below, t, gap))
         weight, moment = weight + strength * terms[0], moment + strength * terms[1]
@@ -233,11 +228,10 @@ def closed(pair: Pair) -> tuple[Rates, Rates]:
     parts = jnp.abs(pair.bias) / t + pair.omega * jnp.abs((t - pair.phonon_temperature) / (t * pair.phonon_temperature))
     gross = jnp.minimum(out * (1 + n), back * n)
     lost = ROUNDING * jnp.where(gross > 0, gross * parts, 0.0)
-    errors = Rates(
-        *(ROUNDING * size * g + relative * jnp.abs(weight) * g for g in (out, back)),
-        ROUNDING * size * jnp.abs(net) + jnp.abs(weight) * (relative * jnp.abs(net) + lost),
-        ROUNDING * moment_size * jnp.abs(net) + jnp.abs(moment) * (relative * jnp.abs(net) + lost),
-    )
+    doubt = ROUNDING * size + relative * jnp.abs(weight)
+    doubt_net = ROUNDING * size * jnp.abs(net) + jnp.abs(weight) * (relative * jnp.abs(net) + lost)
+    doubt_heat = ROUNDING * moment_size * jnp.abs(net) + jnp.abs(moment) * (relative * jnp.abs(net) + lost)
+    errors = Rates(doubt * out, doubt * back, doubt_net, doubt_heat)
     return found, jax.tree.map(jax.lax.stop_gradient, errors)
 
 

@@ -1,9 +1,9 @@
 """Integrals of functions with narrow features: Gauss–Legendre panels that shrink towards each feature.
 
-A feature is a centre c and a width w: the integrand is analytic but for singularities near c ± iw. The window is divided
-into cells, one per feature, by the midpoints between neighbouring centres. In each cell panels grow geometrically from
-the centre outwards, starting from its distance to the nearest singularity of any feature, so that every panel is about
-as long as the integrand is smooth there, and the rule converges geometrically.
+A feature is a centre c and a width w: the integrand is analytic but for singularities near c ± iw. The window is
+divided into cells, one per feature, by the midpoints between neighbouring centres. In each cell panels grow
+geometrically from the centre outwards, starting from its distance to the nearest singularity of any feature, so that
+every panel is about as long as the integrand is smooth there, and the rule converges geometrically.
 
 Arrays have the points of a batch last, so that vector units work on many points at once.
 """
@@ -19,7 +19,7 @@ from jaxtyping import Float
 NODES = 16
 """Nodes per panel."""
 LEVELS = 12
-"""Panels on each side of a feature."""
+"""Panels on each side of a feature, if the caller does not say."""
 _X, _W = np.polynomial.legendre.leggauss(NODES)
 _LAST = np.stack([(2 * k + 1) / 2 * _W * np.polynomial.legendre.Legendre.basis(k)(_X) for k in (NODES - 2, NODES - 1)])
 """Rows that give the last two Legendre coefficients from the values at the nodes."""
@@ -42,8 +42,12 @@ def mesh(
     widths: Float[Array, "feature point"],
     low: Float[Array, " point"],
     high: Float[Array, " point"],
+    levels: int = LEVELS,
 ) -> Mesh:
-    """Panels on [low, high]. No derivative is taken of where they are: the integral does not depend on it."""
+    """Panels on [low, high], `levels` on each side of a feature.
+
+    No derivative is taken of where they are: the integral does not depend on it.
+    """
     centres, widths, low, high = map(jax.lax.stop_gradient, (centres, widths, low, high))
     own = jnp.sort(jnp.clip(centres, low, high), axis=0)
     # Distance of each centre to the nearest singularity. Inside its cell no other one is nearer than the centre is.
@@ -51,7 +55,7 @@ def mesh(
     between = (own[1:] + own[:-1]) / 2
     borders = jnp.concatenate([low[None], between, high[None]])
     reach = jnp.stack([own - borders[:-1], borders[1:] - own])
-    fraction = np.arange(LEVELS + 1)[:, None, None, None] / LEVELS
+    fraction = np.arange(levels + 1)[:, None, None, None] / levels
     steps = scale * jnp.expm1(jnp.log1p(reach / scale) * fraction)
     middle, half = (steps[1:] + steps[:-1]) / 2, (steps[1:] - steps[:-1]) / 2
     middle = own + np.array([-1.0, 1.0])[:, None, None] * middle
