@@ -25,8 +25,9 @@ from ..baths import HeatBath
 from ..closures import opened
 from ..drives import Cosine
 from ..dynamics import Dynamics
-from ..ledger import Solution
+from ..ledger import Solution, Status
 from ..paths import Table
+from . import linear
 
 OWNER = "OscillatorNetwork"
 
@@ -48,7 +49,7 @@ class OscillatorNetwork(Dynamics):
     heat[b] = Σ_{i at b} ⟨(−γ_i ẋ_i + η_i)∘ẋ_i⟩ is absorbed from the bath, work[d] = ⟨f_d ẋ⟩ is done by the force;
     units: k_B = 1, energies in one unit, masses, lengths and times in any that fit.
 
-    Without `potential` the steady state is exact (see `coldspot.oscillators.linear`).
+    Without `potential` the steady state is exact to rounding (see the page on oscillators in the documentation).
 
     >>> import coldspot as cs
     >>> pair = cs.OscillatorNetwork(
@@ -130,10 +131,48 @@ class OscillatorNetwork(Dynamics):
 
     def solve_batch(self, tolerance: Array) -> Solution:
         if self.potential is not None:
-            raise InputError(f"{OWNER}: networks with a `potential` cannot be solved yet.")
-        from .linear import solve_linear
+            from .ensemble import solve_ensemble
 
-        return solve_linear(self, tolerance)
+            return solve_ensemble(self)
+        return linear.solve_linear(self, tolerance)
+
+    def explain(self, status: Status) -> str:
+        return linear.explain(self, status) if self.potential is None else ""
+
+    def covariance(self) -> Array:
+        """Covariance (2n, 2n) of the positions x and the velocities v, (x, v) in this order; linear networks only.
+
+        With forces it is that of the fluctuations about the mean motion, which they do not change.
+
+        >>> import coldspot as cs
+        >>> one = cs.OscillatorNetwork([2.0], [[4.0]], [0.1], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
+        >>> one.covariance().round(12).tolist()
+        [[0.25, 0.0], [0.0, 0.5]]
+        """
+        self._check_linear("covariance")
+        return linear.covariance(self)
+
+    def currents(self) -> Array:
+        """Energy currents J (n, n) through the springs, averaged over the period if driven; linear networks only.
+
+        J_ij = −Φ_ij ⟨x_j ẋ_i⟩ is the power that the spring between i and j brings to coordinate i, J_ij = −J_ji. With
+        what baths and forces bring to coordinate i, Σ_j J_ij adds up to zero.
+
+        >>> import coldspot as cs
+        >>> chain = cs.OscillatorNetwork(
+        ...     [1.0] * 3, cs.chain_springs(3, 1.0, 1.0), [1.0, 0.0, 1.0],
+        ...     {"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(1.0)}, {"hot": 0, "cold": 2},
+        ... )
+        >>> j = chain.currents()
+        >>> bool(abs(j[1, 0] - cs.steady_state(chain).heat["hot"]) < 1e-12), bool(abs(j[2, 1] - j[1, 0]) < 1e-12)
+        (True, True)
+        """
+        self._check_linear("currents")
+        return linear.currents(self)
+
+    def _check_linear(self, what: str) -> None:
+        if self.potential is not None:
+            raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
 
 
 def chain_springs(count: int, spring: Any, wall: Any = 0.0) -> Array:

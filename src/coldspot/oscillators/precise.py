@@ -1,0 +1,104 @@
+"""Sums of products with twice the digits of a float, for residuals: an unevaluated sum high + low of two floats.
+
+Error-free sums and products after Dekker, "A floating-point technique for extending the available precision", and
+Knuth, "The Art of Computer Programming", vol. 2.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+UNIT = 2.0**-100
+"""Relative error of one operation here, at most (2⁻¹⁰⁴ in theory)."""
+_SPLIT = 2.0**27 + 1
+
+
+class Precise(NamedTuple):
+    """The number high + low, with |low| ≤ 2⁻⁵³ |high|."""
+
+    high: Array
+    low: Array
+
+    @property
+    def value(self) -> Array:
+        return self.high + self.low
+
+    @property
+    def transpose(self) -> "Precise":
+        return Precise(jnp.swapaxes(self.high, -1, -2), jnp.swapaxes(self.low, -1, -2))
+
+    def __neg__(self) -> "Precise":
+        return Precise(-self.high, -self.low)
+
+
+# The derivatives of the rounding errors are zero: the rules below say so, and keep JAX from differentiating rounding.
+
+
+@jax.custom_jvp
+def _sum(a: Array, b: Array) -> tuple[Array, Array]:
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+@_sum.defjvp
+def _sum_jvp(primals, tangents):
+    value = _sum(*primals)
+    change = tangents[0] + tangents[1]
+    return value, (change, jnp.zeros_like(change))
+
+
+def _halves(a: Array) -> tuple[Array, Array]:
+    scaled = _SPLIT * a
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+@jax.custom_jvp
+def _product(a: Array, b: Array) -> tuple[Array, Array]:
+    total = a * b
+    (a1, a2), (b1, b2) = _halves(a), _halves(b)
+    return total, ((a1 * b1 - total) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+@_product.defjvp
+def _product_jvp(primals, tangents):
+    (a, b), (da, db) = primals, tangents
+    value = _product(a, b)
+    change = da * b + a * db
+    return value, (change, jnp.zeros_like(change))
+
+
+def plain(a: Any) -> Precise:
+    return Precise(jnp.asarray(a), jnp.zeros_like(a))
+
+
+def add(a: Precise, b: Precise) -> Precise:
+    total, rest = _sum(a.high, b.high)
+    other, last = _sum(a.low, b.low)
+    total, rest = _sum(total, rest + other)
+    return Precise(*_sum(total, rest + last))
+
+
+def times(a: Precise, b: Any) -> Precise:
+    """The product with a plain number."""
+    total, rest = _product(a.high, b)
+    low, last = _product(a.low, b)
+    high, rest = _sum(total, rest + low)
+    return Precise(*_sum(high, rest + last))
+
+
+def matmul(a: Any, b: Precise) -> Precise:
+    """Matrix product of plain numbers `a` (…, n, k) with `b` (…, k, m)."""
+    shape = (*jnp.broadcast_shapes(a.shape[:-2], b.high.shape[:-2]), a.shape[-2], b.high.shape[-1])
+    columns = jnp.moveaxis(a, -1, 0)[..., None]
+    rows = Precise(*(jnp.moveaxis(part, -2, 0)[..., None, :] for part in b))
+
+    def step(total: Precise, item: Any) -> tuple[Precise, None]:
+        column, row = item
+        return add(total, times(row, column)), None
+
+    zero = jnp.zeros(shape)
+    return jax.lax.scan(step, Precise(zero, zero), (columns, rows))[0]
