@@ -1,0 +1,63 @@
+"""Two coupled oscillators, each with a heat bath and a periodic force."""
+
+import math
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
+from ..baths import HeatBath
+from ..drives import Cosine
+from ..dynamics import Machine
+from ..oscillators.network import OscillatorNetwork
+
+
+class OscillatorPair(Machine):
+    """Two driven particles on springs, each with its own bath,
+
+    m ẍ_i = −(k+k_c)x_i + k_c x_j − γẋ_i + η_i + f_i,   f_L = f_0 cos Ωt, f_R = f_0 cos(Ωt+φ)
+
+    with ⟨η_i(t)η_j(t′)⟩ = 2γT_i δ_ij δ(t−t′) ("Two simple models of classical heat pumps", Marathe, Jayannavar and
+    Dhar, eqs. 4–7). The drives `left` and `right` are the two forces; γ is a force per velocity. Any consistent
+    units with k_B = 1; there is no unit of length, so that all but frequency and temperatures are plain numbers.
+
+    It neither pumps heat nor delivers work: the driving heats both baths, whatever their temperatures, and unequally
+    unless φ is 0 or π. The default is the paper's Fig. 4 at φ = 0.3, between temperatures 1 and 0.5.
+
+    >>> import coldspot as cs
+    >>> s = cs.steady_state(OscillatorPair())
+    >>> s.regime, f"{float(s.heat['left']):.8f}", f"{float(s.heat['right']):.8f}"
+    ('heater', '-0.10109248', '-0.32989559')
+    """
+
+    name: ClassVar[str] = "oscillator-pair"
+    summary: ClassVar[str] = "two coupled oscillators driven by periodic forces (exact)"
+    spring: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "dimensionless"})
+    coupling: Scalar = eqx.field(converter=as_float, default=3.0, metadata={"dimension": "dimensionless"})
+    mass: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
+    friction: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
+    amplitude: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
+    frequency: Scalar = eqx.field(converter=as_float, default=2 * math.pi / 3, metadata={"dimension": "rate"})
+    phase: Scalar = eqx.field(converter=as_float, default=0.3, metadata={"dimension": "angle"})
+    left: HeatBath = HeatBath(1.0)
+    right: HeatBath = HeatBath(0.5)
+
+    def __check_init__(self):
+        check_numbers(self, "spring", "coupling", "mass", "friction", "amplitude", "frequency", "phase")
+        check_type("OscillatorPair", "left", self.left, HeatBath)
+        check_type("OscillatorPair", "right", self.right, HeatBath)
+        for name in ("mass", "friction", "frequency"):
+            check_positive("OscillatorPair", name, getattr(self, name))
+
+    def dynamics(self) -> OscillatorNetwork:
+        own, other = self.spring + self.coupling, -self.coupling
+        return OscillatorNetwork(
+            masses=jnp.stack([self.mass, self.mass]),
+            springs=jnp.stack([jnp.stack([own, other]), jnp.stack([other, own])]),
+            frictions=jnp.stack([self.friction, self.friction]),
+            baths={"left": self.left, "right": self.right},
+            sites={"left": 0, "right": 1},
+            forces={"left": (0, Cosine(self.amplitude)), "right": (1, Cosine(self.amplitude, self.phase))},
+            frequency=self.frequency,
+        )
