@@ -16,11 +16,15 @@ from ..ledger import Status
 
 CELLS = 15
 """Cells per parameter into which the box of a search is divided."""
-SAMPLES = (8, 32, 128, 512)
+BENDS = (0.13, -0.17, 0.29)
+"""How uneven the grid is, tried one after the other in case a point lies on one of its lines."""
+SAMPLES = (8, 32, 128)
 """Points per edge of a cell, tried one after the other until the phase between neighbours is known beyond doubt."""
 CLEAR = 1.5
 """Largest phase between neighbours (radians) that is taken to be known."""
 NEWTON_STEPS = 60
+LEAST = 1e-12
+"""Smallest curvature in a step, relative to the largest."""
 SMALL = 1e-10
 """A discriminant below this counts as zero; see `_Search.residuals`."""
 MERGE = 1e-5
@@ -116,14 +120,14 @@ def exceptional_points(
     )
     _check_matrix(matrix, low)
     search = _Search(matrix, jnp.asarray(low), jnp.asarray(high - low))
-    nodes = _nodes()
-    turns, clear = _turns(search, nodes)
+    nodes = _nodes(BENDS[0])
     middle = (nodes[1:] + nodes[:-1]) / 2
     starts = np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)
     values = np.asarray(search.values(starts))
     if not np.all(np.isfinite(values)):
         return _result(search, np.zeros((0, 2)), 1.0, 0, Status.NOT_FINITE)
     scale = float(np.median(np.abs(values))) or 1.0
+    nodes, turns, clear = _turns(search)
     points = _zeros(search, starts, scale, np.zeros((0, 2)))
     for density in (4, 16):
         missing = np.argwhere(_sums(search, points, nodes) != turns)
@@ -133,7 +137,7 @@ def exceptional_points(
         grid = np.stack(np.meshgrid(inner, inner, indexing="ij"), axis=-1).reshape(-1, 2)
         corners, sizes = nodes[missing], nodes[missing + 1] - nodes[missing]
         points = _zeros(search, (corners[:, None] + sizes[:, None] * grid).reshape(-1, 2), scale, points)
-    complete = bool(clear) and np.array_equal(_sums(search, points, nodes), turns)
+    complete = clear and np.array_equal(_sums(search, points, nodes), turns)
     return _result(search, points, scale, int(turns.sum()), Status.OK if complete else Status.NOT_CONVERGED)
 
 
@@ -175,11 +179,14 @@ class _Search(eqx.Module):
 
         def step(_: Any, point: Array) -> Array:
             value, slope = self.parts(point), jax.jacfwd(self.parts)(point)
-            determinant = slope[0, 0] * slope[1, 1] - slope[0, 1] * slope[1, 0]
+            # (JᵀJ + μ)⁻¹Jᵀ value: Newton's step, and the shortest one where the slopes are not independent.
+            normal, target = slope.T @ slope, slope.T @ value
+            normal = normal + LEAST * jnp.trace(normal) * jnp.eye(2)
+            determinant = normal[0, 0] * normal[1, 1] - normal[0, 1] ** 2
             move = jnp.stack(
                 [
-                    slope[1, 1] * value[0] - slope[0, 1] * value[1],
-                    slope[0, 0] * value[1] - slope[1, 0] * value[0],
+                    normal[1, 1] * target[0] - normal[0, 1] * target[1],
+                    normal[0, 0] * target[1] - normal[0, 1] * target[0],
                 ]
             )
             move = move / determinant
@@ -217,33 +224,31 @@ def _check_size(owner: str, shape: tuple[int, ...], most: int) -> None:
         )
 
 
-def _nodes() -> np.ndarray:
-    """Borders of cells in (0, 1), slightly uneven: symmetric boxes often have points on their middle lines."""
+def _nodes(bend: float) -> np.ndarray:
+    """Borders of cells in (0, 1), slightly uneven: points of symmetric boxes often lie at simple fractions."""
     t = np.linspace(0.0, 1.0, CELLS + 1)
-    return t + 0.1 / CELLS * np.sin(3 * np.pi * t)
+    return t + bend / CELLS * np.sin(np.pi * t)
 
 
-def _turns(search: _Search, nodes: np.ndarray) -> tuple[np.ndarray, bool]:
-    """How often the discriminant turns round zero along the border of each cell, and whether that is beyond doubt."""
-    along = across = np.zeros((0, 0))
-    clear = False
-    for samples in SAMPLES:
+def _turns(search: _Search) -> tuple[np.ndarray, np.ndarray, bool]:
+    """A grid, how often the discriminant turns round zero on the border of each cell, and whether that is certain."""
+    for bend, samples in itertools.product(BENDS, SAMPLES):
+        nodes = _nodes(bend)
         fine = np.interp(np.arange(CELLS * samples + 1) / samples, np.arange(CELLS + 1), nodes)
-        lines = np.stack(np.meshgrid(nodes, fine, indexing="ij"), axis=-1)  # first parameter fixed on each line
-        phases = [
-            np.angle(np.asarray(search.values(points.reshape(-1, 2))).reshape(CELLS + 1, -1))
-            for points in (lines, lines[..., ::-1])
-        ]
-        steps = [np.angle(np.exp(1j * np.diff(phase, axis=1))) for phase in phases]
-        # Summed over each edge: `along` the second parameter, `across` along the first.
-        along, across = (s.reshape(CELLS + 1, CELLS, samples).sum(axis=-1) for s in steps)
-        clear = all(bool(np.all(np.abs(s) < CLEAR)) for s in steps)
+        lines = np.stack(np.meshgrid(nodes, fine, indexing="ij"), axis=-1)  # the first parameter is fixed on each line
+        steps = []
+        for points in (lines, lines[..., ::-1]):
+            phase = np.angle(np.asarray(search.values(points.reshape(-1, 2)))).reshape(CELLS + 1, -1)
+            steps.append(np.angle(np.exp(1j * np.diff(phase, axis=1))))
+        clear = all(bool(np.all(np.abs(step) < CLEAR)) for step in steps)
         if clear:
             break
-    # Counter-clockwise: along the first at the lower second, up, back, down.
+    # Summed over each edge, along the second parameter and across it.
+    along, across = (step.reshape(CELLS + 1, CELLS, samples).sum(axis=-1) for step in steps)
     across = across.T
+    # Counter-clockwise: along the first at the lower second, up, back, down.
     total = across[:, :-1] + along[1:, :] - across[:, 1:] - along[:-1, :]
-    return np.round(total / (2 * np.pi)).astype(int), clear
+    return nodes, np.round(total / (2 * np.pi)).astype(int), clear
 
 
 def _zeros(search: _Search, starts: np.ndarray, scale: float, known: np.ndarray) -> np.ndarray:
@@ -329,7 +334,8 @@ def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
     **Arguments:** `matrix(parameter)`, made of JAX operations, returns K (n, n) in the retarded convention, n from 2 to
     5; `path` (point) or (point, parameter): the values in the order of the path.
 
-    Neighbours are connected so that the modes move least. Round an exceptional point two modes change places:
+    Each point is connected so that the modes go on as straight as they can. Round an exceptional point two modes change
+    places:
 
     >>> angle = np.linspace(0.0, 2 * np.pi, 201)
     >>> loop = branches(lambda t: jnp.array([[4.0, 1.0], [0.5 * jnp.exp(1j * t), 4.0]]), angle)
@@ -348,13 +354,24 @@ def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
         raise InputError("branches: `matrix` must be finite along the path, but is not.")
     omega = np.sqrt(np.linalg.eigvals(matrices))
     omega = np.take_along_axis(omega, np.argsort(omega.real, axis=-1), -1)
-    orders = np.array(list(itertools.permutations(range(omega.shape[-1]))))
-    # Squared distance from each point to the next for every way to connect the modes.
-    costs = np.sum(np.abs(omega[1:][:, orders] - omega[:-1, None, :]) ** 2, axis=-1)
-    ranked = np.sort(costs, axis=-1)
-    doubts = np.sqrt(ranked[:, 0] / np.where(ranked[:, 1] > 0, ranked[:, 1], 1.0))
-    steps = np.concatenate([np.arange(omega.shape[-1])[None], orders[np.argmin(costs, axis=-1)]])
-    chain = jax.lax.associative_scan(lambda f, g: jnp.take_along_axis(g, f, axis=-1), jnp.asarray(steps))
-    omega = np.take_along_axis(omega, np.asarray(chain), -1)
+    omega, doubts = (np.asarray(part) for part in _connect(jnp.asarray(omega)))
     _, overlaps = _nearest_pair(matrices)
     return Branches(omega.real, -omega.imag, overlaps, doubts)
+
+
+@jax.jit
+def _connect(omega: Array) -> tuple[Array, Array]:
+    """Modes (point, mode) in any order, put in the order of the first point by extrapolation along straight lines."""
+    orders = jnp.array(list(itertools.permutations(range(omega.shape[1]))))
+
+    def step(last_two: tuple[Array, Array], values: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        before, last = last_two
+        ways = values[orders]
+        costs = jnp.sum(jnp.abs(ways - (2 * last - before)) ** 2, axis=-1)
+        best, second = jnp.sort(costs)[:2]
+        doubt = jnp.where(second > 0, jnp.sqrt(best / jnp.where(second > 0, second, 1.0)), 1.0)
+        chosen = ways[jnp.argmin(costs)]
+        return (last, chosen), (chosen, doubt)
+
+    _, (rest, doubts) = jax.lax.scan(step, (omega[0], omega[0]), omega[1:])
+    return jnp.concatenate([omega[:1], rest]), doubts

@@ -1,0 +1,515 @@
+"""Coupled modes and exceptional points, against eigenvalues in multiple precision, resultants and closed forms."""
+
+import itertools
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.integrate import quad
+from scipy.linalg import eigvals
+
+import coldspot as cs
+from coldspot import cli
+from coldspot.conductor import exceptional
+from coldspot.conductor.exceptional import discriminant
+from coldspot.conductor.modes import two_mode_matrix
+
+PAPER = {
+    "frequency": 1.0,
+    "detuning": 0.04,
+    "damping": 0.001,
+    "nonconservative": 0.05,
+    "berry": 0.0,
+    "dissipative": 0.02,
+}
+NAMES = ("frequency", "detuning", "damping", "bias", "nonconservative", "berry", "dissipative")
+
+
+def printed(omega, delta, gamma, bias, a, b, c):
+    """Eq. 9 as it is printed (motion e^{+iωt})."""
+    return [
+        [(omega + delta / 2 + 1j * gamma) ** 2, bias * (a + 1j * b * omega) + 1j * c * omega],
+        [-bias * (a + 1j * b * omega) + 1j * c * omega, (omega - delta / 2 + 1j * gamma) ** 2],
+    ]
+
+
+def exactly(matrix):
+    """(ω ascending in Re ω², overlap) of a retarded 2×2 matrix in multiple precision, from eigenvectors."""
+    (k11, k12), (k21, k22) = ((mp.mpc(complex(z)) for z in row) for row in np.asarray(matrix))
+    mean, root = (k11 + k22) / 2, mp.sqrt(((k11 - k22) / 2) ** 2 + k12 * k21)
+    squares = sorted((mean - root, mean + root), key=lambda z: z.real)
+    vectors = []
+    for square in squares:
+        # Of the two rows of (K−λ)u = 0, the one that is larger.
+        rows = ((k12, square - k11), (square - k22, k21))
+        vector = max(rows, key=lambda u: abs(u[0]) + abs(u[1]))
+        norm = mp.sqrt(abs(vector[0]) ** 2 + abs(vector[1]) ** 2)
+        vectors.append((vector[0] / norm, vector[1] / norm) if norm else None)
+    inner = sum(mp.conj(p) * q for p, q in zip(*vectors, strict=True))
+    return [mp.sqrt(square) for square in squares], abs(inner)
+
+
+def solve(matrices):
+    batch = cs.CoupledModes.__new__(cs.CoupledModes)
+    object.__setattr__(batch, "matrix", jnp.asarray(matrices, dtype=complex))
+    return eqx.filter_jit(lambda m: m.solve_batch(jnp.asarray(1e-8)))(batch)
+
+
+def draw(size, rng):
+    """Matrices from ordinary to nearly defective, nearly normal and nearly degenerate."""
+    normal = rng.normal(size=(size, 2, 2)) + 1j * rng.normal(size=(size, 2, 2))
+    matrices = np.eye(2) * (1 + 0.1 * rng.random(size))[:, None, None] + normal * 10.0 ** rng.uniform(
+        -10, -1, (size, 1, 1)
+    )
+    third = size // 3
+    # K_12K_21 = −h²(1+small): close to coalescence.
+    h = (matrices[:third, 0, 0] - matrices[:third, 1, 1]) / 2
+    matrices[:third, 1, 0] = -(h**2) / matrices[:third, 0, 1] * (1 + 10.0 ** rng.uniform(-15, -1, third))
+    # Hermitian, up to a little.
+    hermitian = matrices[third : 2 * third]
+    hermitian += np.conj(np.swapaxes(hermitian, 1, 2)) * (1 - 10.0 ** rng.uniform(-16, -1, (third, 1, 1)))
+    return matrices
+
+
+# --------------------------------------------------------------------------- one pair of modes
+
+
+def test_modes_agree_with_multiple_precision_and_their_errors_are_honest():
+    matrices = draw(900, np.random.default_rng(0))
+    s = solve(matrices)
+    assert np.all(np.asarray(s.status) == 0)
+    error = np.asarray(s.statistics["mode error"])
+    assert np.all(np.asarray(s.residuals["characteristic equation"]) < 1e-15)
+    tight = 0
+    with mp.workdps(50):
+        for k, matrix in enumerate(matrices):
+            omega, overlap = exactly(matrix)
+            found = np.asarray(s.modes.frequencies[k]) - 1j * np.asarray(s.modes.dampings[k])
+            # Where both have the same real part to rounding, either may come first.
+            off = min(max(abs(found[0] - a), abs(found[1] - b)) for a, b in (omega, omega[::-1]))
+            assert off <= error[k]
+            assert abs(mp.mpf(float(s.modes.overlap[k])) - overlap) < 4e-15 * (
+                1 + 1e-3 * float(error[k]) / 2e-16
+            ) ** 0.5 + 2 * near(matrix)
+            tight += error[k] < 1e-13
+    assert tight > 500
+
+
+def near(matrix):
+    """How far rounding of the discriminant moves the overlap: it matters where √D is lost."""
+    h = (matrix[0, 0] - matrix[1, 1]) / 2
+    size = 2 * abs(h) ** 2 + abs(matrix[0, 1]) ** 2 + abs(matrix[1, 0]) ** 2
+    return 8 * 2.0**-52 * np.linalg.norm(matrix) / np.sqrt(size)
+
+
+@pytest.mark.parametrize("k", range(8))
+def test_the_machine_is_the_printed_matrix(k):
+    rng = np.random.default_rng(k)
+    values = np.array([1.0, 0.0, 0.002, 0.5, 0.05, 0.1, 0.0]) + rng.uniform(-0.05, 0.05, 7)
+    modes = cs.steady_state(cs.machines.TwoModeJunction(**dict(zip(NAMES, values, strict=True)))).modes
+    squares, vectors = np.linalg.eig(np.array(printed(*values)))
+    order = np.argsort(squares.real)
+    omega = np.sqrt(squares)[order]
+    np.testing.assert_allclose(modes.frequencies, omega.real, rtol=1e-13)
+    np.testing.assert_allclose(modes.dampings, omega.imag, rtol=1e-11, atol=1e-14)
+    assert float(modes.overlap) == pytest.approx(abs(np.vdot(*vectors.T)), abs=1e-13)
+
+
+def test_published_overlap_and_uncoupled_limits():
+    s = cs.steady_state(cs.machines.TwoModeJunction())
+    assert float(s.modes.overlap) == pytest.approx(0.9990, abs=5e-5)
+    assert s.regime is None
+    assert s.baths == ()
+    free = cs.steady_state(cs.machines.TwoModeJunction(bias=0.0, dissipative=0.0, berry=0.3)).modes
+    np.testing.assert_allclose(free.frequencies, [0.98, 1.02], rtol=1e-15)
+    np.testing.assert_allclose(free.dampings, [0.001, 0.001], rtol=1e-12)
+    assert float(free.overlap) == 0.0
+    same = cs.steady_state(cs.machines.TwoModeJunction(bias=0.0, dissipative=0.0, detuning=0.0)).modes
+    assert float(same.overlap) == 0.0
+
+
+def test_a_mode_grows_beyond_the_coalescence():
+    """(2γΩ)² = (aV)² + (cΩ)² − (δΩ)² + O(γ²): damping vanishes there, and the solution says so and stays trusted."""
+    onset = np.sqrt((4 * 0.001**2 + 0.04**2 - 0.02**2) / 0.05**2)
+    ds = cs.sweep(cs.machines.TwoModeJunction(), {"bias": onset * np.array([0.9, 0.999, 1.001, 1.1])})
+    assert np.all(ds.status == 0)
+    assert (ds.mode_damping.min("mode").values > 0).tolist() == [True, True, False, False]
+    assert np.all(np.abs(ds.mode_damping.mean("mode") - 0.001) < 1e-6)
+
+
+def test_motion_in_time():
+    """The retarded K describes ü = −Ku with real matrices: springs, friction −C u̇, and a force that is no gradient."""
+    springs = np.array([[1.04, 0.0], [0.0, 0.96]])
+    friction = np.array([[0.004, 0.001], [0.001, 0.003]])
+    force = np.array([[0.0, 0.02], [-0.02, 0.0]])
+    # (−ω² − iωC + S + A)u = 0 as a linear problem for (u, ωu).
+    zero, one = np.zeros((2, 2)), np.eye(2)
+    omega = eigvals(np.block([[zero, one], [springs + force, -1j * friction]]))
+    omega = np.sort_complex(omega[omega.real > 0])
+    modes = cs.steady_state(cs.CoupledModes(springs + force - 1j * friction)).modes
+    # −iωC is taken at ω = 1: an error of second order in C and in the width of the pair.
+    np.testing.assert_allclose(modes.frequencies, omega.real, atol=2e-5)
+    np.testing.assert_allclose(modes.dampings, -omega.imag, atol=1e-4 * 1)
+    assert np.all(np.asarray(modes.dampings) > 0)
+
+
+def test_derivatives_of_modes():
+    def outputs(values):
+        modes = cs.steady_state(cs.machines.TwoModeJunction(**dict(zip(NAMES, values, strict=True)))).modes
+        return jnp.concatenate([modes.frequencies, modes.dampings, modes.overlap[None]])
+
+    values = np.array([1.1, 0.04, 0.002, 0.4, 0.05, 0.03, 0.01])
+    found = np.asarray(jax.jit(jax.jacfwd(outputs))(values))
+    with mp.workdps(40):
+        for k in range(7):
+
+            def quantities(y, k=k):
+                with mp.workdps(40):
+                    arguments = [mp.mpf(v) for v in values]
+                    arguments[k] = y
+                    matrix = [[mp.conj(mp.mpc(z)) for z in row] for row in printed_exactly(*arguments)]
+                    omega, overlap = exactly_of(matrix)
+                    return [w.real for w in omega] + [-w.imag for w in omega] + [overlap]
+
+            h = mp.mpf("1e-9")
+            centre = mp.mpf(values[k])
+            slopes = [(p - m) / (2 * h) for p, m in zip(quantities(centre + h), quantities(centre - h), strict=True)]
+            np.testing.assert_allclose(found[:, k], [float(x) for x in slopes], rtol=1e-9, atol=1e-10)
+
+
+def printed_exactly(omega, delta, gamma, bias, a, b, c):
+    i = mp.mpc(0, 1)
+    return [
+        [(omega + delta / 2 + i * gamma) ** 2, bias * (a + i * b * omega) + i * c * omega],
+        [-bias * (a + i * b * omega) + i * c * omega, (omega - delta / 2 + i * gamma) ** 2],
+    ]
+
+
+def exactly_of(matrix):
+    (k11, k12), (k21, k22) = matrix
+    mean, root = (k11 + k22) / 2, mp.sqrt(((k11 - k22) / 2) ** 2 + k12 * k21)
+    squares = sorted((mean - root, mean + root), key=lambda z: z.real)
+    vectors = [(k12, square - k11) for square in squares]
+    norms = [mp.sqrt(abs(u) ** 2 + abs(v) ** 2) for u, v in vectors]
+    inner = sum(mp.conj(p) * q for p, q in zip(*vectors, strict=True))
+    return [mp.sqrt(square) for square in squares], abs(inner) / (norms[0] * norms[1])
+
+
+# --------------------------------------------------------------------------- status, input, files
+
+
+def test_what_has_no_frequency_is_unstable_and_what_is_no_number_invalid():
+    with pytest.raises(cs.SolveError, match=r"UNSTABLE.*negative spring"):
+        cs.steady_state(cs.CoupledModes([[1.0, 0.0], [0.0, -1.0]]))
+    s = solve(
+        [
+            [[1.0, 0.0], [0.0, 2.0]],
+            [[np.nan, 0.0], [0.0, 1.0]],
+            [[1.0, 3.0], [3.0, 1.0]],
+            [[1e308, 1e308], [1e308, 0.0]],
+        ]
+    )
+    assert np.asarray(s.status).tolist() == [0, 1, 5, 4]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cs.machines.TwoModeJunction(frequency=0.0), "`frequency` must be positive"),
+        (lambda: cs.machines.TwoModeJunction(detuning=-2.0), r"`detuning` must be smaller than 2·frequency = 2.*-2"),
+        (lambda: cs.machines.TwoModeJunction(bias=np.nan), "`bias` must be finite"),
+        (lambda: cs.CoupledModes([[1.0]]), r"`matrix` must have shape \(2, 2\), but has shape \(1, 1\)"),
+        (lambda: cs.CoupledModes([[1.0, np.inf], [0.0, 1.0]]), "`matrix` must be finite"),
+        (lambda: cs.flat_band(np.eye(2), np.eye(2), np.eye(2)), r"`couplings` must have shape .*\(2, 2\)"),
+        (lambda: cs.flat_band([[[0, 1], [0, 0]]], np.eye(2), np.eye(2)), "`couplings` must be Hermitian"),
+        (lambda: cs.exceptional_points(1.0, (0, 1), (0, 1)), "`matrix` must be a function.*float"),
+        (lambda: cs.exceptional_points(lambda p, q: jnp.eye(2), (1, 0), (0, 1)), r"`first` must .*rise.*\(1, 0\)"),
+        (lambda: cs.exceptional_points(lambda p, q: jnp.eye(2), (0, 1), 3), "`second` must be two numbers.*3"),
+        (lambda: cs.exceptional_points(lambda p, q: jnp.eye(4), (0, 1), (0, 1)), r"n from 2 to 3.*\(4, 4\)"),
+        (lambda: cs.branches(lambda p: jnp.eye(2), [0.0]), r"`path` must hold two or more points.*\(1,\)"),
+        (lambda: cs.branches(lambda p: jnp.eye(6), [0.0, 1.0]), r"n from 2 to 5, but its shape is \(6, 6\)"),
+        (lambda: cs.branches(lambda p: jnp.eye(2) / p, [0.0, 1.0]), "`matrix` must be finite along the path"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(make, message):
+    with pytest.raises(cs.InputError, match=message):
+        make()
+
+
+def test_sweeps_and_files(tmp_path):
+    bias = np.linspace(0.0, 1.2, 7)
+    ds = cs.sweep(cs.machines.TwoModeJunction(), {"bias": bias, "detuning": [0.04, 2.0, 0.02]})
+    assert ds.mode_frequency.dims == ("bias", "detuning", "mode")
+    assert ds.mode_overlap.dims == ("bias", "detuning")
+    # At δ = 2Ω one frequency is zero.
+    assert ds.status.values.T.tolist() == [[0] * 7, [1] * 7, [0] * 7]
+    assert np.isnan(ds.mode_frequency.sel(detuning=2.0)).all()
+    one = cs.steady_state(cs.machines.TwoModeJunction(bias=bias[3])).modes
+    np.testing.assert_allclose(ds.mode_damping.sel(detuning=0.04).values[3], one.dampings, rtol=1e-10)
+    assert "regime" not in ds
+    assert ds.bias.attrs["units"] == "E"
+    ds.to_netcdf(tmp_path / "modes.nc")
+    with xr.open_dataset(tmp_path / "modes.nc") as back:
+        xr.testing.assert_identical(back.load(), ds)
+
+
+def test_command_line(capsys):
+    assert cli.run(["solve", "two-mode-junction", "--json", "--set", "bias=0.5"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    modes = cs.steady_state(cs.machines.TwoModeJunction(bias=0.5)).modes
+    assert record["modes"] == {
+        "frequencies": modes.frequencies.tolist(),
+        "dampings": modes.dampings.tolist(),
+        "overlap": float(modes.overlap),
+    }
+    assert record["regime"] is None
+    assert record["heat"] == {}
+    assert cli.run(["solve", "two-mode-junction"]) == 0
+    assert "overlap of the modes 0.999" in capsys.readouterr().out
+
+
+# --------------------------------------------------------------------------- from a conductor
+
+
+def hermitian(rng, *shape):
+    z = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    return z + np.conj(np.swapaxes(z, -1, -2))
+
+
+def positive(rng, n):
+    z = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
+    return z @ np.conj(z.T)
+
+
+@pytest.mark.parametrize(("temperature", "bias", "omega"), [(0.1, 0.7, 1.0), (2.0, -0.4, 0.3)])
+def test_flat_band_is_the_self_energy_of_the_pair_baths(temperature, bias, omega):
+    """−iΛ/2, with Λ by quadrature over the electrons' energy, of spectral functions that are constant."""
+    rng = np.random.default_rng(5)
+    couplings, spectra = hermitian(rng, 2, 3, 3), {"L": positive(rng, 3), "R": positive(rng, 3)}
+    potential = {"L": bias / 2, "R": -bias / 2}
+
+    def fermi(energy, lead):
+        return 0.5 * (1 - np.tanh((energy - potential[lead]) / (2 * temperature)))
+
+    total = np.zeros((2, 2), dtype=complex)
+    for (m, one), (n, other) in itertools.product(enumerate(couplings), repeat=2):
+        for alpha, beta in itertools.product("LR", repeat=2):
+            trace = np.trace(one @ spectra[alpha] @ other @ spectra[beta])
+
+            def difference(energy, alpha=alpha, beta=beta):
+                return fermi(energy, alpha) - fermi(energy - omega, beta)
+
+            window, _ = quad(difference, -100, 100, points=(-1, 0, 1), epsabs=1e-12, limit=400)
+            total[m, n] -= trace * window / (2 * np.pi)
+    band = cs.flat_band(couplings, spectra["L"], spectra["R"])
+    np.testing.assert_allclose(
+        -0.5j * total,
+        bias * np.asarray(band.nonconservative) - 1j * omega * np.asarray(band.dissipative),
+        rtol=1e-9,
+        atol=1e-9,
+    )
+    np.testing.assert_allclose(band.nonconservative, -np.asarray(band.nonconservative).T, atol=1e-14)
+    np.testing.assert_allclose(band.dissipative, np.asarray(band.dissipative).T, atol=1e-13)
+    assert np.all(np.linalg.eigvalsh(np.asarray(band.dissipative)) > 0)
+
+
+def test_flat_band_damps_one_mode_as_stated():
+    """A single mode: ω² = Ω² − iωC has the damping C/2."""
+    rng = np.random.default_rng(6)
+    band = cs.flat_band(0.01 * hermitian(rng, 1, 2, 2), positive(rng, 2), positive(rng, 2))
+    damping = float(band.dissipative[0, 0]) / 2
+    omega = np.roots([1, 1j * 2 * damping, -1.0])
+    np.testing.assert_allclose(-omega.imag, damping, rtol=1e-12)
+
+
+# --------------------------------------------------------------------------- exceptional points
+
+
+class Affine(eqx.Module):
+    """K = A + pB + qC."""
+
+    a: jax.Array
+    b: jax.Array
+    c: jax.Array
+
+    def __call__(self, p, q):
+        return self.a + p * self.b + q * self.c
+
+
+def random_affine(rng, n):
+    return [rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n)) for _ in range(3)]
+
+
+def by_resultant(a, b, c):
+    """All real (p, q) where the discriminant of a 2×2 matrix A + pB + qC is zero: eliminate q, find the roots in p.
+
+    tr²−4det is a quadratic form z in (1, p, q); its two parts are conics, and they meet in at most four points.
+    """
+
+    def form(u, v):
+        return (u[0, 0] - u[1, 1]) * (v[0, 0] - v[1, 1]) + 2 * (u[0, 1] * v[1, 0] + v[0, 1] * u[1, 0])
+
+    # z = (zqq) q² + (zq0 + zq1 p) q + (z00 + z01 p + z11 p²)
+    quadratic, linear = form(c, c), np.array([2 * form(b, c), 2 * form(a, c)])
+    constant = np.array([form(b, b), 2 * form(a, b), form(a, a)])
+    poly = [(np.poly1d([f(quadratic)]), np.poly1d(f(linear)), np.poly1d(f(constant))) for f in (np.real, np.imag)]
+    (a2, a1, a0), (b2, b1, b0) = poly
+    resultant = (a2 * b0 - b2 * a0) ** 2 - (a2 * b1 - b2 * a1) * (a1 * b0 - b1 * a0)
+    points = []
+    for p in resultant.roots:
+        if abs(p.imag) < 1e-9:
+            q = -(a2(p.real) * b0(p.real) - b2(p.real) * a0(p.real)) / (
+                a2(p.real) * b1(p.real) - b2(p.real) * a1(p.real)
+            )
+            points.append((p.real, q))
+    return np.array(points).reshape(-1, 2)
+
+
+def test_the_search_finds_all_points_that_elimination_finds():
+    rng = np.random.default_rng(11)
+    found_all = 0
+    for _ in range(40):
+        parts = random_affine(rng, 2)
+        expected = by_resultant(*parts)
+        expected = expected[np.all(np.abs(expected) < 2, axis=1)]
+        found = cs.exceptional_points(Affine(*map(jnp.asarray, parts)), (-2.0, 2.0), (-2.0, 2.0))
+        assert found.status is cs.Status.OK
+        assert len(found.parameters) == len(expected)
+        np.testing.assert_allclose(found.parameters, expected[np.lexsort(expected.T[::-1])], atol=1e-9)
+        np.testing.assert_allclose(found.overlaps, 1.0, atol=1e-6)
+        assert np.all(np.abs(found.charges) == 1)
+        assert found.charges.sum() == found.winding
+        assert np.all(found.residuals < 1e-12)
+        found_all += len(expected)
+    assert found_all > 30
+
+
+def test_three_modes():
+    """A third mode apart from two with a known point leaves it where it is; a generic matrix has its own."""
+
+    def three(p, q):
+        k = two_mode_matrix(1.0, 0.04, 0.001, p, 0.05, q, 0.02)
+        third = jnp.array([0.0, 0.0, 1.3])
+        return jnp.pad(k, ((0, 1), (0, 1))) + jnp.diag(third)
+
+    found = cs.exceptional_points(three, (0.1, 1.2), (-0.01, 0.012))
+    root = np.sqrt(0.04**2 * (1 + 0.001j) ** 2 - 0.02**2)
+    assert found.status is cs.Status.OK
+    np.testing.assert_allclose(found.parameters, [[root.real / 0.05, root.imag / root.real * 0.05]], rtol=1e-9)
+    rng = np.random.default_rng(3)
+    generic = cs.exceptional_points(Affine(*map(jnp.asarray, random_affine(rng, 3))), (-2.0, 2.0), (-2.0, 2.0))
+    assert generic.status is cs.Status.OK
+    assert len(generic.parameters) > 0
+    np.testing.assert_allclose(generic.overlaps, 1.0, atol=1e-5)
+
+
+def test_published_point():
+    """V² = (δ²(Ω+iγ)² − c²Ω²)/(a+ibΩ)²: complex V in the paper's form, or real V and b."""
+    found = cs.exceptional_points(
+        lambda x, y: jnp.array(printed(1.0, 0.04, 0.001, x + 1j * y, 0.05, 0.0, 0.02)), (0.0, 1.2), (-0.1, 0.1)
+    )
+    bias = np.sqrt((0.04**2 * (1 + 0.001j) ** 2 - 0.02**2) / 0.05**2)
+    assert found.status is cs.Status.OK
+    np.testing.assert_allclose(found.parameters, [[bias.real, bias.imag]], rtol=1e-10)
+    np.testing.assert_allclose(found.parameters, [[0.69282, 0.00092]], atol=5e-6)
+    real = cs.exceptional_points(
+        lambda v, b: two_mode_matrix(1.0, 0.04, 0.001, v, 0.05, b, 0.02), (-1.2, 1.2), (-0.1, 0.1)
+    )
+    root = np.sqrt(0.04**2 * (1 + 0.001j) ** 2 - 0.02**2)
+    expected = np.array([root.real / 0.05, root.imag / (root.real / 0.05)])
+    np.testing.assert_allclose(real.parameters, [[-expected[0], expected[1]], expected], rtol=1e-9)
+    assert real.charges.tolist() in ([1, -1], [-1, 1])
+    # The modes do coalesce there.
+    v, b = real.parameters[1]
+    s = cs.steady_state(cs.machines.TwoModeJunction(bias=v, berry=b))
+    assert float(s.modes.overlap) == pytest.approx(1.0, abs=1e-7)
+    assert abs(float(np.diff(s.modes.frequencies)[0])) < 2 * float(s.statistics["mode error"])
+
+
+def test_a_crossing_of_orthogonal_modes_is_told_apart():
+    """A Hermitian pair crosses at one point of two parameters; its eigenvectors stay orthogonal, its charge is 0."""
+    found = cs.exceptional_points(lambda p, q: jnp.array([[p, q - 0.3], [q - 0.3, -p]]), (-1, 1.1), (-1, 1))
+    np.testing.assert_allclose(found.parameters, [[0.0, 0.3]], atol=1e-6)
+    assert found.charges.tolist() == [0]
+    assert found.overlaps[0] < 1e-6
+
+
+def test_missing_points_are_noticed(monkeypatch):
+    def pair(p, q):
+        return jnp.array([[p + 1j * q, 1.0], [1.0, -p - 1j * q]])
+
+    whole = cs.exceptional_points(pair, (-1, 1), (-2, 2))
+    assert (len(whole.parameters), whole.winding, whole.status) == (2, 2, cs.Status.OK)
+    search = exceptional._zeros
+    monkeypatch.setattr(exceptional, "_zeros", lambda *arguments: search(*arguments)[:1])
+    lost = cs.exceptional_points(pair, (-1, 1), (-2, 2))
+    assert (len(lost.parameters), lost.winding, lost.status) == (1, 2, cs.Status.NOT_CONVERGED)
+    monkeypatch.undo()
+    # On the border nothing can be counted.
+    assert cs.exceptional_points(pair, (-1, 1), (-1, 2)).status is cs.Status.NOT_CONVERGED
+    assert cs.exceptional_points(lambda p, q: pair(p, q) / 0, (-1, 1), (-1, 2)).status is cs.Status.NOT_FINITE
+    nothing = cs.exceptional_points(pair, (0.5, 1), (-2, 2))
+    assert (len(nothing.parameters), nothing.winding, nothing.status) == (0, 0, cs.Status.OK)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_discriminant_is_the_product_of_differences(n):
+    rng = np.random.default_rng(n)
+    matrices = rng.normal(size=(20, n, n)) + 1j * rng.normal(size=(20, n, n))
+    values = np.linalg.eigvals(matrices)
+    i, j = np.triu_indices(n, 1)
+    expected = np.prod((values[:, i] - values[:, j]) ** 2, axis=-1)
+    np.testing.assert_allclose(discriminant(jnp.asarray(matrices)), expected, rtol=1e-9)
+
+
+# --------------------------------------------------------------------------- branches
+
+
+def circle(centre, radius, turns, points):
+    angle = np.linspace(0.0, 2 * np.pi * turns, points)
+    return np.asarray(centre) + np.stack([radius[0] * np.cos(angle), radius[1] * np.sin(angle)], axis=-1)
+
+
+def junction(point):
+    return two_mode_matrix(1.0, 0.04, 0.001, point[0], 0.05, point[1], 0.02)
+
+
+def test_modes_change_places_round_an_exceptional_point():
+    (point,) = cs.exceptional_points(lambda v, b: junction((v, b)), (0.1, 1.2), (-0.05, 0.06)).parameters
+    once = cs.branches(junction, circle(point, (0.1, 0.02), 1, 401))
+    twice = cs.branches(junction, circle(point, (0.1, 0.02), 2, 801))
+    beside = cs.branches(junction, circle((point[0] + 0.2, point[1]), (0.1, 0.02), 1, 401))
+    for loop, swapped in ((once, True), (twice, False), (beside, False)):
+        omega = loop.frequencies - 1j * loop.dampings
+        np.testing.assert_allclose(omega[-1][::-1] if swapped else omega[-1], omega[0], rtol=1e-12)
+        assert np.abs(omega[0, 0] - omega[0, 1]) > 1e-3
+        assert loop.doubts.max() < 0.3
+    # Too few steps are not certain.
+    assert cs.branches(junction, circle(point, (0.1, 0.02), 1, 4)).doubts.max() > 0.3
+
+
+def test_branches_are_the_modes():
+    path = np.linspace(0.0, 1.2, 61)
+    found = cs.branches(lambda v: junction((v, 0.0)), path)
+    ds = cs.sweep(cs.machines.TwoModeJunction(), {"bias": path})
+    np.testing.assert_allclose(np.sort(found.frequencies, axis=1), np.sort(ds.mode_frequency, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(np.sort(found.dampings, axis=1), np.sort(ds.mode_damping, axis=1), rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(found.overlaps, ds.mode_overlap, atol=1e-10)
+
+
+def test_three_modes_are_followed_through_crossings():
+    """Uncoupled modes that cross keep their names."""
+
+    def crossing(t):
+        return jnp.diag(jnp.stack([1.0 + t, 2.0 - 0.3 * t, 1.7 + 0 * t]) ** 2 + 0j)
+
+    path = np.linspace(0.0, 2.0, 101)
+    found = cs.branches(crossing, path)
+    np.testing.assert_allclose(
+        found.frequencies, np.stack([1 + path, 1.7 + 0 * path, 2 - 0.3 * path], axis=1), rtol=1e-13
+    )
