@@ -23,7 +23,9 @@ from .baths import (
     log_bose,
     log_fermi,
 )
+from .conductor.device import Device, Levels
 from .conductor.exceptional import branches, exceptional_points
+from .conductor.junction import PairJunction
 from .conductor.modes import CoupledModes, flat_band
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
@@ -46,6 +48,7 @@ __all__ = [
     "Channel",
     "Cosine",
     "CoupledModes",
+    "Device",
     "Drive",
     "Dynamics",
     "ElectronBath",
@@ -58,11 +61,13 @@ __all__ = [
     "JumpNetwork",
     "Kinetics",
     "Ledger",
+    "Levels",
     "Machine",
     "Modes",
     "Named",
     "Ohmic",
     "OscillatorNetwork",
+    "PairJunction",
     "ParticleBath",
     "Samples",
     "Share",

@@ -72,7 +72,8 @@ class PairJunction(Dynamics):
     """Electrons of a conductor that emit and absorb bosons of one mode, held by a bath of bosons at its temperature.
 
     H_es = Σ_ij M_ij c_i†c_j u, with the displacement u of a mode of unit mass, to lowest order in M. Each kind αβ of
-    pairs (an electron goes from lead α to lead β and emits) is a bath of bosons with chemical potential μ_αβ = μ_α − μ_β:
+    pairs (an electron goes from lead α to lead β and emits) is a bath of bosons with the chemical potential
+    μ_αβ = μ_α − μ_β:
 
     - energy into the boson bath J = Σ_αβ ∫₀^∞ dω/2π ω A_ph(ω) Λ^αβ(ω) [n_B((ω−μ_αβ)/T_e) − n_B(ω/T_ph)];
     - A_ph = 2γω/((ω²−Ω²)² + γ²ω²) for ohmic damping γ, and (2π/2Ω) δ(ω−Ω) for a narrow mode (γ = 0);
@@ -221,18 +222,15 @@ class PairJunction(Dynamics):
         largest = jnp.max(error.energies, axis=-1)
         relative = largest / jnp.where(scale > 0, scale, 1.0)
         status = self._status(ledger, relative, emission - absorption, tolerance)
-        leads = [self.baths[name] for name in self.conductor.leads]
-        temperature = leads[0].temperature
-        for lead in leads[1:]:
-            temperature = jnp.where(lead.temperature == temperature, temperature, jnp.nan)
+        temperatures = jnp.stack([self.baths[name].temperature for name in self.conductor.leads])
+        common = jnp.all(temperatures == temperatures[0], axis=0)
+        potential = effective_chemical_potential(emission, absorption, self.frequency, temperatures[0])
         observables = {
             "emission": emission,
             "absorption": absorption,
             "population": population(emission, absorption),
             "effective temperature": effective_temperature(emission, absorption, self.frequency),
-            "effective chemical potential": effective_chemical_potential(
-                emission, absorption, self.frequency, temperature
-            ),
+            "effective chemical potential": jnp.where(common, potential, jnp.nan),
         }
         residuals = {
             "first law": jnp.abs(ledger.first_law_residual) / jnp.where(scale > 0, scale, 1.0),
