@@ -20,6 +20,7 @@ LAYERS = (
     ("baths", "drives"),
     ("regimes", "ledger"),
     ("dynamics",),
+    ("trajectories",),
     ("jump", "oscillators", "phase_space", "conductor"),
     ("machines", "sweep"),
     ("figures",),

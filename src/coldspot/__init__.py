@@ -36,6 +36,7 @@ from .ledger import Ledger, Modes, Named, Solution, SolveError, Status
 from .oscillators.network import OscillatorNetwork, chain_springs
 from .phase_space.barrier import Barrier
 from .sweep import sweep
+from .trajectories import Trajectories, trajectories
 
 __version__ = "0.1.0"
 
@@ -75,6 +76,7 @@ __all__ = [
     "SolveError",
     "Status",
     "Step",
+    "Trajectories",
     "Tunnelling",
     "bose",
     "bose_difference",
@@ -92,4 +94,5 @@ __all__ = [
     "regimes",
     "steady_state",
     "sweep",
+    "trajectories",
 ]

@@ -42,6 +42,12 @@ class Dynamics(eqx.Module):
         Never raises on values: each point has its status. Batch axis first in the result.
         """
 
+    def trajectories(self, key: Array, n: int, time: Any, **options: Any) -> Any:
+        """Random histories of one system: see `coldspot.trajectories`; forms that have none say so."""
+        raise InputError(
+            f"trajectories: {type(self).__name__} has none; an OscillatorNetwork has. Its averages: `steady_state`."
+        )
+
     def explain(self, status: Status) -> str:
         """Words on why this very dynamics has that status; empty if there is nothing to add."""
         return ""

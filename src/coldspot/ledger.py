@@ -238,7 +238,10 @@ class Solution(eqx.Module):
     - `temperatures`, `chemical_potentials` (…, bath): period means if driven;
     - `populations` (…, state): at phase 0 if driven; no states in dynamics that have none;
     - `observables`: Named, other averages of the state that this form of dynamics gives, or None;
-    - `modes`: `Modes`, or None; an analysis of modes alone has no baths and no regime.
+    - `modes`: `Modes`, or None; an analysis of modes alone has no baths and no regime;
+    - `observable_errors`: Named like `observables`, if they have errors, or None;
+    - `stochastic`: whether `error` holds standard errors of random sampling instead of bounds. A rate then has a sign,
+      for the regime, if it exceeds three of them.
     """
 
     ledger: Ledger
@@ -254,6 +257,8 @@ class Solution(eqx.Module):
     cooled_bath: str | None = eqx.field(static=True)
     observables: Named | None = None
     modes: Modes | None = None
+    observable_errors: Named | None = None
+    stochastic: bool = eqx.field(static=True, default=False)
 
     # ------------------------------------------------------------------ the ledger's entries
     energy = property(lambda self: self.ledger.energy)
@@ -283,13 +288,14 @@ class Solution(eqx.Module):
     # ------------------------------------------------------------------ what the machine does
     def _view(self) -> "regimes.View":
         index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
+        certain = 3.0 if self.stochastic else 1.0
         view = regimes.View(
             heat=self.ledger.heats,
-            heat_error=self.error.heats,
+            heat_error=certain * self.error.heats,
             particles=self.ledger.particle_numbers,
-            particles_error=self.error.particle_numbers,
+            particles_error=certain * self.error.particle_numbers,
             work_in=self.work_in,
-            work_error=self.error.work_in,
+            work_error=certain * self.error.work_in,
             temperatures=self.temperatures,
             chemical_potentials=self.chemical_potentials,
             trusted=self.ok,

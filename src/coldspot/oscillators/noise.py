@@ -4,13 +4,14 @@ So a result does not depend on how trajectories are cut into chunks, spread over
 trajectory can be computed again alone.
 
 The bits are those of Philox4x32 with 10 rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
-1, 2, 3"), a bijection of 128-bit counters for each 64-bit key that passes the batteries of TestU01: streams of different
-keys, trajectories, blocks and uses are different counters, and none repeats before 2¹²⁸ of them. Each 64 bits make a
-pair of normal numbers by Box and Muller's formula, 40 bits for the radius and 24 for the angle: |z| < 7.54, beyond
+1, 2, 3"): for each 64-bit key a bijection of 128-bit counters, so that nothing repeats before 2¹²⁸ of them, and which
+passes the batteries of TestU01. Keys, trajectories, blocks and uses differ in key or counter. Each 64 bits make a pair
+of normal numbers by Box and Muller's formula, 40 bits for the radius and 24 for the angle: |z| < 7.54, beyond
 which lie 5·10⁻¹⁴ of a normal distribution.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,8 +47,8 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array])
     return a, b, c, d
 
 
-def normals(key: Array, stream: int, lanes: Array, block: Array, calls: int) -> tuple[Array, Array, Array, Array]:
-    """Independent standard normal numbers: four arrays (calls, trajectory), for each trajectory index in `lanes`.
+def normals(key: Array, stream: int, lanes: Array, block: Any, calls: int) -> tuple[Array, Array]:
+    """Independent standard normal numbers: two arrays (2·calls, trajectory), for each trajectory index in `lanes`.
 
     `key` (2,) uint32; `stream` tells different uses apart; `block` counts the blocks of steps.
     """
@@ -60,7 +61,8 @@ def normals(key: Array, stream: int, lanes: Array, block: Array, calls: int) -> 
     )
     a, b, c, d = philox(counter, (key[0].astype(jnp.uint64), key[1].astype(jnp.uint64)))
     high = np.uint64(32)
-    return *box_muller(a | (b << high)), *box_muller(c | (d << high))
+    # One array, so that the compiler computes the words once instead of once for each use.
+    return box_muller(jnp.concatenate([a | (b << high), c | (d << high)]))
 
 
 def box_muller(word: Array) -> tuple[Array, Array]:
@@ -96,7 +98,7 @@ def _flip(value: Array, sign: Array) -> Array:
     return _as_float(jax.lax.bitcast_convert_type(value, jnp.uint64) ^ sign)
 
 
-def _polynomial(coefficients, x: Array) -> Array:
+def _polynomial(coefficients: Any, x: Array) -> Array:
     total = jnp.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
         total = total * x + c

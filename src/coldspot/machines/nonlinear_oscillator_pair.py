@@ -1,0 +1,76 @@
+"""Two coupled anharmonic oscillators, each with a heat bath and a periodic force."""
+
+import math
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+
+from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
+from ..baths import HeatBath
+from ..drives import Cosine
+from ..dynamics import Machine
+from ..oscillators.network import OscillatorNetwork
+
+
+class _Quartic(eqx.Module):
+    """U(x) = α[x_1⁴ + x_2⁴ + (x_1−x_2)⁴]/4."""
+
+    anharmonicity: Scalar
+
+    def __call__(self, x: Array) -> Array:
+        return self.anharmonicity * (x[0] ** 4 + x[1] ** 4 + (x[0] - x[1]) ** 4) / 4
+
+
+class NonlinearOscillatorPair(Machine):
+    """Two driven particles on springs that stiffen,
+
+    m ẍ_i = −(k+k_c)x_i + k_c x_j − α[x_i³ + (x_i−x_j)³] − γẋ_i + η_i + f_i,   f_L = f_0 cos Ωt, f_R = f_0 cos(Ωt+φ)
+
+    ("Two simple models of classical heat pumps", Marathe, Jayannavar and Dhar: the potential α[x_1⁴+x_2⁴+(x_1−x_2)⁴]/4
+    at the end of the paper). The drives `left` and `right` are the two forces. Any consistent units with k_B = 1.
+
+    Solved by trajectories: `error` holds standard errors, see `coldspot.trajectories` for smaller ones. As
+    in the paper, it neither pumps heat nor delivers work; by default it heats both baths.
+
+    >>> import coldspot as cs
+    >>> s = cs.steady_state(NonlinearOscillatorPair())
+    >>> s.regime, bool(s.heat["left"] < -3 * s.error.heat["left"])
+    ('heater', True)
+    """
+
+    name: ClassVar[str] = "nonlinear-oscillator-pair"
+    summary: ClassVar[str] = "two anharmonic oscillators driven by periodic forces (simulated)"
+    spring: Scalar = eqx.field(converter=as_float, default=2.0)
+    coupling: Scalar = eqx.field(converter=as_float, default=3.0)
+    mass: Scalar = eqx.field(converter=as_float, default=1.0)
+    friction: Scalar = eqx.field(converter=as_float, default=1.0)
+    amplitude: Scalar = eqx.field(converter=as_float, default=1.0)
+    frequency: Scalar = eqx.field(converter=as_float, default=2 * math.pi / 3, metadata={"dimension": "rate"})
+    phase: Scalar = eqx.field(converter=as_float, default=0.3, metadata={"dimension": "angle"})
+    anharmonicity: Scalar = eqx.field(converter=as_float, default=1.0)
+    left: HeatBath = HeatBath(1.0)
+    right: HeatBath = HeatBath(0.5)
+
+    def __check_init__(self):
+        owner = type(self).__name__
+        numbers = ("spring", "coupling", "mass", "friction", "amplitude", "frequency", "phase", "anharmonicity")
+        check_numbers(self, *numbers)
+        check_type(owner, "left", self.left, HeatBath)
+        check_type(owner, "right", self.right, HeatBath)
+        for name in ("mass", "friction", "frequency"):
+            check_positive(owner, name, getattr(self, name))
+
+    def dynamics(self) -> OscillatorNetwork:
+        own, other = self.spring + self.coupling, -self.coupling
+        return OscillatorNetwork(
+            masses=jnp.stack([self.mass, self.mass]),
+            springs=jnp.stack([jnp.stack([own, other]), jnp.stack([other, own])]),
+            frictions=jnp.stack([self.friction, self.friction]),
+            baths={"left": self.left, "right": self.right},
+            sites={"left": 0, "right": 1},
+            forces={"left": (0, Cosine(self.amplitude)), "right": (1, Cosine(self.amplitude, self.phase))},
+            frequency=self.frequency,
+            potential=_Quartic(self.anharmonicity),
+        )

@@ -1,0 +1,71 @@
+"""Trajectories: many random histories of one system, with the heat and work of each."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ._checks import InputError
+from .dynamics import as_dynamics
+from .ledger import Solution
+
+
+class Trajectories(eqx.Module):
+    """An ensemble of independent trajectories over a time.
+
+    - `solution`: averages over trajectories and time, a `Solution` whose `error` holds standard errors;
+    - `heats` (n, bath), `works` (n, drive): of each trajectory, as rates: what it absorbed, over the time;
+    - `times` (k,), `positions`, `velocities` (kept, k, coordinate): the sample paths that were asked for.
+    """
+
+    solution: Solution
+    heats: Array
+    works: Array
+    times: Array
+    positions: Array
+    velocities: Array
+
+    heat = property(lambda self: self.solution.heat)
+    work = property(lambda self: self.solution.work)
+    error = property(lambda self: self.solution.error)
+    observables = property(lambda self: self.solution.observables)
+    regime = property(lambda self: self.solution.regime)
+    status = property(lambda self: self.solution.status)
+
+    def __repr__(self) -> str:
+        return f"{self.heats.shape[0]} trajectories\n{self.solution!r}"
+
+
+def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Trajectories:
+    """Simulate `n` independent trajectories of a machine in its steady or periodic state, with heat and work.
+
+    **Arguments:**
+
+    - `machine`: a machine or a dynamics that has trajectories (an `OscillatorNetwork`, linear or not);
+    - `key`: a key of `jax.random`; the same key gives the same trajectories, whatever the number of processors;
+    - `n`: how many, at least 16 (standard errors come from their spread); `time`: how long each is averaged, after the
+      transient; in a driven state it is lengthened to two or more whole periods;
+    - `options`: those of the dynamics, see `OscillatorNetwork.trajectories`.
+
+    **Returns:** `Trajectories`. Raises `SolveError` where a trajectory ends at infinity or at a value that is not
+    a number, with the time and the coordinate, or where the averages still drift; `throw=False` returns them.
+
+    >>> import coldspot as cs, jax
+    >>> pair = cs.machines.NonlinearOscillatorPair(anharmonicity=0.5)
+    >>> t = cs.trajectories(pair, jax.random.key(1), n=256, time=20.0)
+    >>> t.heats.shape, bool(t.work["left"] > 3 * t.error.work["left"])
+    ((256, 2), True)
+    """
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise InputError(f"trajectories: `n` must be a positive integer, but is {n!r}.")
+    return as_dynamics(machine).trajectories(_words(key), n, time, **options)
+
+
+def _words(key: Any) -> Array:
+    """64 bits of a key, as two words."""
+    try:
+        return jax.random.bits(key, (2,), jnp.uint32)
+    except (TypeError, ValueError):
+        raise InputError(f"trajectories: `key` must be a key such as jax.random.key(0), but is {key!r}.") from None
