@@ -13,7 +13,7 @@ import xarray as xr
 
 import coldspot as cs
 from coldspot import figures
-from coldspot.papers import PAPERS, quantum_dot_anomalies, two_classical_pumps
+from coldspot.papers import PAPERS, exceptional_point, kramers_cooling, quantum_dot_anomalies, two_classical_pumps
 from coldspot.papers import report as report_module
 from coldspot.papers.base import Number
 from coldspot.papers.crossings import crossings
@@ -24,6 +24,8 @@ KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
 LABELS = {
     "quantum-dot-anomalies": ["2", "3", "4", "5a", "5b", "6", "7a", "7b", "8", "9"],
     "two-classical-pumps": ["1", "2", "3"],
+    "kramers-cooling": ["1", "2", "3", "4", "5"],
+    "exceptional-point": ["4"],
 }
 
 
@@ -117,6 +119,26 @@ def test_exchanged_baths_are_noticed():
     assert not all(number.ok for number in figure.check(exchanged))
 
 
+def test_another_barrier_is_noticed():
+    """Data of another λ, friction or height do not pass for the figures' own."""
+    kramers = PAPERS["kramers-cooling"]
+    for label, over, wrong in (("1", "population", 0.99), ("2", "population", 0.99), ("3", "friction", 0.11)):
+        figure = next(f for f in kramers.figures if f.label == label)
+        data = figure.compute()
+        lists = {name: data[name].values for name in ("friction", "population", "position")}
+        spoilt = kramers_cooling.profiles(**(lists | {over: wrong}))
+        assert not all(number.ok for number in figure.check(spoilt.assign_coords({over: data[over]}))), label
+
+
+def test_other_modes_are_noticed():
+    (figure,) = PAPERS["exceptional-point"].figures
+    data = figure.compute()
+    printed = {name: data.attrs[name] for name in ("detuning", "damping", "nonconservative", "dissipative")}
+    for wrong in ({"detuning": 0.041}, {"nonconservative": 0.051}, {"damping": 0.0012}, {"dissipative": 0.021}):
+        spoilt = exceptional_point.modes(data.bias.values, **(printed | wrong))
+        assert not all(number.ok for number in figure.check(spoilt)), wrong
+
+
 def test_a_number_that_is_not_a_number_does_not_agree():
     assert not Number("x", 0.0, float("nan"), 1.0).ok
     assert not Number("x", 1, 0, 0).ok
@@ -149,10 +171,20 @@ def test_all_files_are_there_and_nothing_else(made):
 
 def test_data_reopen_with_names_and_units(made):
     out, _ = made
-    curves = {"quantum-dot-anomalies": ("J_L", "Q_L", "Q_R", "s"), "two-classical-pumps": ("q_L", "q_R", "w")}
+    curves = {
+        "quantum-dot-anomalies": ("J_L", "Q_L", "Q_R", "s"),
+        "two-classical-pumps": ("q_L", "q_R", "w"),
+        "kramers-cooling": ("temperature_ratio", "exchange"),
+        "exceptional-point": ("mode_frequency", "mode_damping", "mode_overlap"),
+    }
+    special = {
+        "two-classical-pumps-fig3": ("Q_L", "Q_R", "W"),
+        "kramers-cooling-fig4": ("potential", "absorbed"),
+        "kramers-cooling-fig5": ("cop",),
+    }
     for stem in stems():
         with xr.open_dataset(out / f"{stem}.nc") as data:
-            names = ("Q_L", "Q_R", "W") if stem == "two-classical-pumps-fig3" else curves[stem.rsplit("-fig")[0]]
+            names = special.get(stem) or curves[stem.rsplit("-fig")[0]]
             for name in (*names, *data[names[0]].dims):
                 if name != "case":
                     assert data[name].attrs["units"], (stem, name)

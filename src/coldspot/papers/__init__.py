@@ -1,8 +1,16 @@
 """Published papers, computed again: figures and numbers. A new one is a module here and an entry in `PAPERS`."""
 
-from . import quantum_dot_anomalies, two_classical_pumps
+from . import exceptional_point, kramers_cooling, quantum_dot_anomalies, two_classical_pumps
 from .base import Figure, Number, Paper
 
-PAPERS: dict[str, Paper] = {paper.name: paper for paper in (quantum_dot_anomalies.PAPER, two_classical_pumps.PAPER)}
+PAPERS: dict[str, Paper] = {
+    paper.name: paper
+    for paper in (
+        quantum_dot_anomalies.PAPER,
+        two_classical_pumps.PAPER,
+        kramers_cooling.PAPER,
+        exceptional_point.PAPER,
+    )
+}
 
 __all__ = ["PAPERS", "Figure", "Number", "Paper"]
