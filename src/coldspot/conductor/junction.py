@@ -25,7 +25,7 @@ from ..ledger import Ledger, LedgerError, Named, Solution, Status
 from ..paths import Table
 from .device import Conductor, Place, as_complex
 from .pairs import REACH, Pair, Rates, rates
-from .panels import EPS, Mesh, integrate, mesh
+from .panels import ABSCISSAE, EPS, NODES, Cells, Sums, accumulated, cells, closed_sums, panel
 from .population import effective_chemical_potential, effective_temperature, population
 
 OUTER = 12
@@ -175,43 +175,14 @@ class PairJunction(Dynamics):
         return _spectra(self, omega)
 
     def solve_batch(self, tolerance: Array) -> Solution:
-        points, wide = self.frequency.shape[0], self.damping > 0
+        points = self.frequency.shape[0]
         pairs = self._pairs(self.frequency)
-        at_mode = rates(pairs)
+        at_mode, broad = _over_frequencies(pairs, jnp.tile(self.damping, len(self.kinds())))
         narrow = tuple(Flow(r.net / (2 * pairs.omega), r.net / 2, r.heat / (2 * pairs.omega)) for r in at_mode)
-        broad = jax.lax.cond(jnp.any(wide), lambda: self._broadened(pairs), lambda: narrow)
-        each = jax.tree.map(lambda a, b: jnp.where(wide, *(v.reshape(-1, points) for v in (a, b))), broad, narrow)
+        wide = self.damping > 0
+        each = jax.tree.map(lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow)
         total = [v.reshape(-1, points).sum(axis=0) / (2 * self.frequency) for v in at_mode[0][:2]]
         return self._solution(each[0], each[1], total[0], total[1], tolerance)
-
-    # ------------------------------------------------------------------ a mode of finite width
-
-    def _broadened(self, pairs: Pair) -> tuple[Flow, Flow]:
-        """∫dω/2π A_ph(ω) of the rates; one panel of frequencies at a time."""
-        points = pairs.omega.shape[0]
-        damping = jnp.tile(jnp.where(self.damping > 0, self.damping, 1.0), len(self.kinds()))
-        mode = pairs.omega
-
-        @jax.checkpoint
-        def panel(total: tuple[Flow, Flow], part: Mesh) -> tuple[tuple[Flow, Flow], None]:
-            part = Mesh(part.middle[None], part.half[None])
-            # Panels of no length may lie at zero.
-            omega = jnp.where(part.half > 0, part.nodes[0], mode)
-            nodes = omega.shape[0]
-            many = jax.tree.map(lambda leaf: jnp.tile(leaf, (nodes, *(1,) * (leaf.ndim - 1))), pairs)
-            many = eqx.tree_at(lambda p: p.omega, many, omega.reshape(-1))
-            found, errors = (Rates(*(v.reshape(nodes, points) for v in r)) for r in rates(many))
-            spectral = 2 * damping * omega / ((omega**2 - mode**2) ** 2 + (damping * omega) ** 2) / (2 * jnp.pi)
-            values = (
-                (spectral * found.net, spectral * errors.net),
-                (spectral * omega * found.net, spectral * omega * errors.net),
-                (spectral * found.heat, spectral * errors.heat),
-            )
-            exact, bound = zip(*(_with_errors(*both, part) for both in values), strict=True)
-            return jax.tree.map(jnp.add, total, (Flow(*exact), Flow(*bound))), None
-
-        zero = Flow(*(jnp.zeros(points) for _ in Flow._fields))
-        return jax.lax.scan(panel, (zero, zero), _frequencies(pairs, damping))[0]
 
     # ------------------------------------------------------------------ the ledger
 
@@ -321,8 +292,70 @@ class PairJunction(Dynamics):
         return ""
 
 
-def _frequencies(pairs: Pair, damping: Array) -> Mesh:
-    """Panels of frequencies: the mode, zero, and where levels and Fermi edges of both leads meet."""
+def _over_frequencies(pairs: Pair, damping: Array) -> tuple[tuple[Rates, Rates], tuple[Flow, Flow]]:
+    """The rates at the mode's frequency, and ∫dω/2π A_ph(ω) of them where the mode has a width; with error bounds.
+
+    One loop over panels of frequencies and their nodes, so that the rates are compiled once: panel 0 is the mode's
+    frequency alone, and the others are left out if no mode of the batch has a width.
+    """
+    mode = pairs.omega
+    wide = _any(jax.lax.stop_gradient(damping) > 0)
+    damping = jnp.where(damping > 0, damping, 1.0)
+    blank = jnp.zeros_like(mode)
+    grid = _frequencies(pairs, damping, wide)
+    # Of the integrands of a `Flow`, over the nodes of one panel.
+    empty = tuple(Sums(blank, blank, blank, (blank, blank)) for _ in Flow._fields)
+    nothing = Rates(*(blank for _ in Rates._fields))
+    start = (nothing, nothing), (Flow(*(blank for _ in Flow._fields)),) * 2
+
+    @jax.checkpoint
+    def evaluate(state: Any, k: Array) -> Any:
+        middle, half = panel(grid, jnp.maximum(k - 1, 0), OUTER)
+
+        def node(carried: Any, j: Array) -> Any:
+            _, sums = carried
+            # Panels of no length may lie at zero.
+            omega = jnp.where((k > 0) & (half > 0), middle + half * jnp.asarray(ABSCISSAE)[j], mode)
+            found, errors = rates(eqx.tree_at(lambda p: p.omega, pairs, omega))
+            spectral = 2 * damping * omega / ((omega**2 - mode**2) ** 2 + (damping * omega) ** 2) / (2 * jnp.pi)
+            values = (
+                (spectral * found.net, spectral * errors.net),
+                (spectral * omega * found.net, spectral * omega * errors.net),
+                (spectral * found.heat, spectral * errors.heat),
+            )
+            more = tuple(accumulated(old, *value, j) for old, value in zip(sums, values, strict=True))
+            return (found, errors), more
+
+        def step(carried: Any, j: Array) -> tuple[Any, None]:
+            return jax.lax.cond((k > 0) | (j == 0), node, lambda carried, j: carried, carried, j), None
+
+        (latest, sums), _ = jax.lax.scan(step, ((nothing, nothing), empty), jnp.arange(NODES))
+        exact, bound = zip(*(closed_sums(part, middle, half, 0.0) for part in sums), strict=True)
+        at_mode, flows = state
+        return (
+            jax.tree.map(lambda old, new: jnp.where(k > 0, old, new), at_mode, latest),
+            jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), flows, (Flow(*exact), Flow(*bound))),
+        )
+
+    def turn(state: Any, k: Array) -> tuple[Any, None]:
+        return jax.lax.cond((k == 0) | wide, evaluate, lambda state, k: state, state, k), None
+
+    return jax.lax.scan(turn, start, jnp.arange(OUTER * grid.sides + 1))[0]
+
+
+@jax.custom_batching.custom_vmap
+def _any(condition: Array) -> Array:
+    """Whether any is true; under `vmap` too any of all, so that what depends on it still is one decision."""
+    return jnp.any(condition)
+
+
+@_any.def_vmap
+def _any_batched(size: int, batched: Any, condition: Array) -> tuple[Array, bool]:
+    return jnp.any(condition), False
+
+
+def _frequencies(pairs: Pair, damping: Array, wanted: Array) -> Cells:
+    """Cells of frequencies: about the mode, zero, and where levels and Fermi edges of both leads meet."""
     (above, wide), (below, broad) = pairs.weight.upper(), pairs.weight.lower()
     hot, cold, phonons = pairs.upper_temperature, pairs.lower_temperature, pairs.phonon_temperature
     square = pairs.omega**2 - damping**2 / 4
@@ -343,15 +376,9 @@ def _frequencies(pairs: Pair, damping: Array) -> Mesh:
             centres.append(above[:, k] - below[:, j])
             widths.append(wide[:, k] + broad[:, j])
     high = jnp.maximum(pairs.bias, 0.0) + REACH * jnp.maximum(jnp.maximum(hot, cold), phonons)
-    return mesh(jnp.stack(centres), jnp.stack(widths), jnp.zeros_like(high), high, OUTER)
-
-
-def _with_errors(value: Array, error: Array, part: Mesh) -> tuple[Array, Array]:
-    """Integral over a panel and its bound: of the rule, and of the integrand's own errors."""
-    rounding = jnp.zeros_like(part.middle)
-    total, bound = integrate(value[None], part, rounding)
-    own, _ = integrate(error[None], part, rounding)
-    return total, bound + jax.lax.stop_gradient(own)
+    window = jnp.stack(centres), jnp.stack(widths), jnp.zeros_like(high), high
+    shape = jax.eval_shape(cells, *window)
+    return jax.lax.cond(wanted, cells, lambda *_: jax.tree.map(lambda v: jnp.ones(v.shape), shape), *window)
 
 
 def _named(values: dict[str, Array]) -> Named:

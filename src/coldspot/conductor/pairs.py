@@ -24,7 +24,7 @@ from jax import Array
 from ..baths import bose, fermi
 from .device import LevelWeight, Weight
 from .digamma import first_difference, mixed_difference
-from .panels import EPS, integrate, mesh
+from .panels import EPS, cells, integrate, mesh
 
 REACH = 50.0
 """Fermi functions are followed to e^{−50}."""
@@ -95,8 +95,7 @@ def _refine(pair: Pair, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates,
 
 @rates.defjvp
 def _rates_jvp(primals: Any, tangents: Any) -> Any:
-    _, change = jax.jvp(integrated, primals, tangents)
-    return rates(*primals), change
+    return jax.jvp(integrated, primals, tangents)
 
 
 # --------------------------------------------------------------------------- any temperatures
@@ -122,7 +121,7 @@ def _integrated(pair: Pair) -> tuple[Rates, Rates]:
     gap = pair.omega - pair.bias
     hot, cold, phonons = pair.upper_temperature, pair.lower_temperature, pair.phonon_temperature
     reach = REACH * jnp.maximum(hot, cold)
-    m = mesh(*_features(pair), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach)
+    m = mesh(cells(*_features(pair), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach))
     x = m.nodes
     weight = pair.weight(x, pair.reference, pair.omega) / (2 * jnp.pi)
     out, back = _occupations(x / hot, (x - gap) / cold)
