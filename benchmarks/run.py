@@ -13,16 +13,16 @@ from pathlib import Path
 
 from .measure import Contender, Row, Task, Timing, interleave
 
-PACKAGES = ("coldspot", "jax", "jaxlib", "equinox", "numpy", "scipy", "qutip")
+PACKAGES = ("coldspot", "jax", "jaxlib", "equinox", "numpy", "scipy", "qutip", "numba")
 HEADER = ("row", "tool", "µs per point", "spread", "points", "target", "times coldspot", "target", "error", "met")
 
 
 def rows() -> dict[str, tuple[Callable[[int], Row], Callable[[], Task]]]:
     """Name → (measure the row with that many repeats, coldspot's own task)."""
-    from . import driven_dots, random_networks, single_dot, spin_pair
+    from . import driven_dots, langevin, random_networks, single_dot, spin_pair
 
     found: dict[str, tuple[Callable[[int], Row], Callable[[], Task]]] = {}
-    for module in (single_dot, random_networks):
+    for module in (single_dot, random_networks, langevin):
         for name in module.NAMES:
             found[name] = (
                 (lambda repeats, m=module, n=name: m.measure(n, repeats)),

@@ -16,13 +16,16 @@ class Trajectories(eqx.Module):
     """An ensemble of independent trajectories over a time.
 
     - `solution`: averages over trajectories and time, a `Solution` whose `error` holds standard errors;
-    - `heats` (n, bath), `works` (n, drive): of each trajectory, as rates: what it absorbed, over the time;
-    - `times` (k,), `positions`, `velocities` (kept, k, coordinate): the sample paths that were asked for.
+    - `heats` (n, bath), `works` (n, drive), `storages` (n,): of each trajectory, what it absorbed and what its energy
+      changed, over the time;
+    - `times` (k,) from the end of the transient, `positions`, `velocities` (kept, k, coordinate): the sample paths
+      that were asked for.
     """
 
     solution: Solution
     heats: Array
     works: Array
+    storages: Array
     times: Array
     positions: Array
     velocities: Array

@@ -218,7 +218,7 @@ def simulate(network: "OscillatorNetwork", plan: Plan, start: Start, key: Array,
 def record(
     network: "OscillatorNetwork", plan: Plan, start: Start, key: Array, lanes: Array, blocks: int
 ) -> tuple[Array, Array]:
-    """Positions and velocities (step, n, lane) at the ends of the steps that follow the transient."""
+    """Positions and velocities (step, n, lane) at the end of the transient and of each step that follows."""
     motion = Motion.of(network, plan)
     state = _begin(network, start, key, lanes)
 
@@ -231,7 +231,8 @@ def record(
 
     state = jax.lax.fori_loop(0, plan.transient, lambda k, s: motion.block(s, key, lanes, k), state)
     _, paths = jax.lax.scan(block, state, plan.transient + jnp.arange(blocks))
-    x, v = (path.reshape(-1, *path.shape[2:]) for path in paths)
+    first = (state.x[None], state.v[None])
+    x, v = (jnp.concatenate([a, path.reshape(-1, *a.shape[1:])]) for a, path in zip(first, paths, strict=True))
     return x, v
 
 

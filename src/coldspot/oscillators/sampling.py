@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, check_positive, check_shape
+from .._checks import InputError, as_float, check_positive, check_shape
 from ..ledger import Solution, SolveError, Status
 from ..progress import track
 from ..trajectories import Trajectories
@@ -60,8 +60,10 @@ def sample(
         raise InputError(f"{OWNER}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
     if not isinstance(stride, int) or stride < 1:
         raise InputError(f"{OWNER}: `stride` must be a positive integer, but is {stride!r}.")
-    bias = BIAS if bias is None else float(bias)
-    prepared = _prepare(network, bias, time, time_step, transient)
+    # Arrays, so that other values do not have to be compiled again.
+    bias = as_float(BIAS if bias is None else bias)
+    steps = None if time_step is None else as_float(time_step)
+    prepared = _prepare(network, bias, as_float(time), steps, None if transient is None else as_float(transient))
     _check(network, prepared, time_step)
     result = _run(network, prepared, key, n, progress)
     if throw and np.any(result.failed >= 0):
@@ -71,15 +73,15 @@ def sample(
         solution.raise_unless_ok(lambda status: _explain(status, solution))
     baths, drives = len(network.baths), len(network.drives)
     rates = result.rates.mean(axis=0)
-    times, x, v = _paths(network, prepared, key, keep, stride)
-    return Trajectories(solution, rates[:baths].T, rates[baths : baths + drives].T, times, x, v)
+    heats, works, storages, _ = np.split(rates, np.cumsum([baths, drives, 1]))
+    return Trajectories(solution, heats.T, works.T, storages[0], *_paths(network, prepared, key, keep, stride))
 
 
 _prepare = eqx.filter_jit(prepare)
 
 
 @eqx.filter_jit
-def _conclude(network: Any, result: Result, prepared: Prepared, n: int, bias: float) -> Solution:
+def _conclude(network: Any, result: Result, prepared: Prepared, n: int, bias: Array) -> Solution:
     batch = jax.tree.map(lambda a: a[None] if eqx.is_array(a) else a, network)
     one = jax.tree.map(lambda a: jnp.asarray(a)[None], (summarise(network, result), prepared))
     return jax.tree.map(lambda a: a[0], assess(batch, *one, count=n, bias=bias))
@@ -145,8 +147,8 @@ def _paths(
         nothing = jnp.zeros((0, 0, network.size))
         return jnp.zeros(0), nothing, nothing
     x, v = _record(network, prepared, key, jnp.arange(keep), 2 * int(prepared.plan.half))
-    steps = np.arange(x.shape[0])[stride - 1 :: stride]
-    return prepared.plan.step * (steps + 1), jnp.moveaxis(x[steps], -1, 0), jnp.moveaxis(v[steps], -1, 0)
+    steps = np.arange(0, x.shape[0], stride)
+    return prepared.plan.step * steps, jnp.moveaxis(x[steps], -1, 0), jnp.moveaxis(v[steps], -1, 0)
 
 
 # --------------------------------------------------------------------------- what went wrong

@@ -178,7 +178,8 @@ def given(model: Model, step: Any, offset: Array, block: int) -> Choice:
     period = jnp.asarray(block)
     if model.sites.size:
         duration = 2 * math.pi / model.frequency
-        period = (block * jnp.ceil(duration / (block * step))).astype(int)
+        # A step that divides the period up to rounding is meant to.
+        period = (block * jnp.ceil(duration / (block * step) * (1 - 1e-12))).astype(int)
         step = duration / period
     return Choice(jnp.asarray(step), period, exact(model, step, offset))
 
