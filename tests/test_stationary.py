@@ -1,6 +1,7 @@
 """Stationary states entry by entry against multi-precision solutions, and the honesty of the reported errors."""
 
 import functools
+import math
 
 import hypothesis
 import jax
@@ -52,7 +53,9 @@ def against_mpmath(states: int, log_forward: np.ndarray, log_backward: np.ndarra
     found = solver(states)(forward, backward, forward - backward, jnp.zeros((states, points)))
     span = float(np.max(np.abs([log_forward, log_backward])))
     for k in range(points):
-        digits = 60 + int(2 * states * span / 2.3)
+        # Enough to hold the largest ratio of rates, and what the smallest logarithm changes in it.
+        given = np.abs([log_forward[:, k], log_backward[:, k]])
+        digits = 60 + int(2 * states * span / 2.3) - int(np.log10(np.min(given, where=given > 0, initial=1.0)))
         log_p, currents = routes.solve_exactly(
             states, initial, final, map(mpmath.mpf, log_forward[:, k]), map(mpmath.mpf, log_backward[:, k]), digits
         )
@@ -169,7 +172,7 @@ def test_reported_errors_are_honest_and_useful(t, kind):
     columns = mr.draw(t, rng, 500, kind)
     solution = mr.solve(t, columns)
     assert np.all(np.asarray(solution.status) == 0)
-    absurd = {"ordinary": 1e-10, "extreme": 1e-3, "equilibrium": None, "near equilibrium": 1e-9}[kind]
+    absurd = {"ordinary": 1e-11, "extreme": 1e-7, "equilibrium": None, "near equilibrium": 1e-9}[kind]
     count = {"ordinary": 60, "extreme": 60, "equilibrium": 3, "near equilibrium": 30}[kind] if t.states <= 4 else 12
     check_against_exact(t, columns, solution, range(count), absurd)
 
@@ -194,7 +197,7 @@ def test_honesty_on_thousands_of_dots(kind):
             for b, sign in ((0, 1), (1, -1)):
                 value, error = float(sign * values[k, b]), float(errors[k, b])
                 assert abs(value - flow) <= error + 1e-300, (batch, k, b)
-                assert error <= 1e-10 * abs(flow) + 1e-290, (batch, k, b)
+                assert error <= 1e-11 * abs(flow) + 1e-290, (batch, k, b)
 
 
 def dot_current(level, t_left, t_right, mu_left, mu_right, gamma_left, gamma_right, empty=0):
@@ -247,11 +250,13 @@ def test_fast_loop_beside_slow_leads(slow, order):
     expected = {"hot": taken(1.0, 3.0, 1), "cold": taken(1.3, 0.5, 2)}
     expected["fast"] = -sum(expected.values())
     for name, value in expected.items():
-        assert abs(s.heat[name] / value - 1) < 1e-12 + 10 * slow, name
+        # Beyond 20 decades even what rounding leaves of such a loop's affinity is more; the error says so.
+        off = abs(s.heat[name] / value - 1)
+        assert off < 1e-12 + 10 * slow or (slow < 1e-20 and name == "fast" and off * abs(value) < s.error.heat[name])
         # A loop within one bath: its affinity vanishes, but only to the rounding of three energy differences, and
         # what such an affinity would drive is some rounding units of the fast flow (of order one).
         assert s.error.heat[name] < 1e-10 * abs(value) + (1e-14 if name == "fast" else 0.0), name
-    assert abs(s.first_law_residual) <= 1e-12 * abs(expected["cold"])
+    assert abs(s.first_law_residual) <= 1e-12 * abs(expected["cold"]) + (s.error.heat["fast"] if slow < 1e-20 else 0.0)
 
 
 # --------------------------------------------------------------------------- near and in equilibrium
@@ -378,9 +383,11 @@ def test_any_dot(level, t_left, t_right, mu_left, mu_right, log_left, log_right)
                 *map(mpmath.mpf, (level, t_left, t_right, mu_left, mu_right, 10.0**log_left, 10.0**log_right))
             )
         x = max(abs(level - mu_left), abs(level - mu_right)) / min(t_left, t_right)
-        # The arguments of the rates, and the affinity in units of one bath's temperature, round x times.
-        assert abs(left / exact - 1) < 1e-14 * (1 + x)
-        assert abs(right / -exact - 1) < 1e-14 * (1 + x)
+        # The arguments of the rates, and the affinity in units of one bath's temperature, round x times; the rates are
+        # kept as logarithms.
+        limit = 1e-14 * (1 + x) + 2 * EPS * math.log(10) * max(abs(log_left), abs(log_right))
+        assert abs(left / exact - 1) < limit
+        assert abs(right / -exact - 1) < limit
         assert abs(left - exact) <= float(s.error.particles["left"])
         assert abs(right + exact) <= float(s.error.particles["right"])
     assert float(s.entropy_production) >= -float(np.sum(s.error.entropy_flows))

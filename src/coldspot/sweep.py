@@ -26,7 +26,7 @@ from .progress import track
 if TYPE_CHECKING:
     import xarray
 
-CHUNK = 4096
+CHUNK = 16384
 """Points that are solved in one call of compiled code, at most: bounds the memory."""
 LANES = 64
 """Sizes of calls are multiples of this, so that sweeps of similar size share compiled code."""
@@ -144,21 +144,43 @@ def solve_columns(
     chunk = -(-total // (rounds * workers * LANES)) * LANES if total > LANES else total
 
     def piece(start: int) -> dict[str, Array]:
+        if start + chunk <= total:
+            return {name: jnp.asarray(c[start : start + chunk]) for name, c in columns.items()}
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
     def solve(start: int) -> Solution:
-        solution = jax.block_until_ready(solve_points(build, shared, piece(start), tolerance))
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[: total - start], solution)
+        return jax.tree.map(np.asarray, _solve_chunk(build, shared, piece(start), tolerance))
 
     starts = range(0, total, chunk)
-    if len(starts) > 1:
-        # Compile once, before the threads ask for it: points that are not numbers cost next to nothing.
-        nothing = {name: jnp.full((chunk, *np.shape(c)[1:]), jnp.nan) for name, c in columns.items()}
-        jax.block_until_ready(solve_points(build, shared, nothing, tolerance))
+    joined = None
     with ThreadPoolExecutor(workers) as pool:
-        done = list(track(pool.map(solve, starts), total=len(starts), label="sweep", show=progress))
-    return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)), *done)
+        done = track(pool.map(solve, starts), total=len(starts), label="sweep", show=progress)
+        for start, part in zip(starts, done, strict=True):
+            if joined is None:
+                joined = _room(part, total)
+            for whole, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
+                whole[..., start : start + chunk] = leaf[..., : total - start]
+    return jax.tree.map(lambda whole: np.moveaxis(whole, -1, 0), joined)
+
+
+def _room(part: Solution, total: int) -> Solution:
+    """Arrays like those of `part` for `total` points, in one piece of memory: fresh memory costs more than the sums."""
+    leaves, structure = jax.tree.flatten(part)
+    sizes = [total * int(np.prod(leaf.shape[:-1])) * leaf.itemsize for leaf in leaves]
+    ends = np.cumsum([-(-size // 64) * 64 for size in sizes])
+    memory = np.empty(int(ends[-1]), np.uint8)
+    arrays = [
+        memory[end - -(-size // 64) * 64 :][:size].view(leaf.dtype).reshape(*leaf.shape[:-1], total)
+        for leaf, size, end in zip(leaves, sizes, ends, strict=True)
+    ]
+    return jax.tree.unflatten(structure, arrays)
+
+
+@eqx.filter_jit
+def _solve_chunk(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
+    """Solutions with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), solve_points(build, shared, columns, tolerance))
 
 
 # --------------------------------------------------------------------------- datasets

@@ -1,19 +1,27 @@
-"""Net currents of a stationary state whose flows span many decades, by dividing currents over parallel paths.
+"""Net currents of a stationary state to full relative accuracy, by dividing currents over parallel paths.
 
-States are taken out one by one, as in `elimination`, and each pair of the remaining states is left with two parallel
-connections: its own and the path through the removed state. Two states alone carry no net current. Going back,
-the net current J between two states divides between parallel connections d and v with flows F (forward) and B:
+A net current is the difference of a forward and a backward flow and would lose its digits near equilibrium, or beside
+faster transitions. So each connection carries three numbers, measured in a reference distribution: the flow one way,
+the flow the other way, and their difference ("drive"), which starts from an affinity that is defined without
+cancellation. States are taken out one by one, as in `elimination`; each pair of the remaining states then has two
+parallel connections: its own and the path through the removed state. In parallel all three numbers add up; in series,
+over a state k with outflow S,
 
-    J_d = (F_d/F) J + (F_d B_v − B_d F_v)/F,      F = F_d + F_v,
+    flow = F_ik F_kj/S,      drive = (F_ki N_kj + N_ik F_kj)/S = (F_ik N_kj + N_ik F_jk)/S.
 
-and the same with B for F; the larger of the two is taken. The second term is F_d B_v (1−e^{−A})/F with the affinity A
-of the loop, so that only real currents are added up, never the flows whose small difference they are. Logarithms keep
-the flows; affinities are carried along without cancellation.
+Two states alone carry no net current. Going back, the net current J between two states divides between parallel
+connections d and v with flows F (one way) and B (the other way) in the stationary distribution:
+
+    J_d = (F_d/F) J + (N_d B_v − B_d N_v)/F,      F = F_d + F_v,      N = F − B,
+
+and the same with B for F in the denominators; the larger of the two is taken. So only real currents are added up,
+never the flows whose small difference they are. Where numbers could leave floating-point range, `log_division` does
+the same with logarithms.
 
 Arrays have the batch axis last.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,90 +30,192 @@ from jax import Array
 from jaxtyping import Float
 
 from .elimination import log_sum
-from .graph import Graph, ranked
+from .graph import Graph, ranked, reduce
 
 EPS = float(np.finfo(np.float64).eps)
+UNROLLED = 8
+"""Networks of up to so many states are eliminated without a loop: arrays shrink, which pays; compile time grows."""
 
 
 class Connections(NamedTuple):
-    """Connections j → i of all pairs of states (i, j, point).
+    """Connections j → i of all pairs of states (i, j, point): flow, drive, and the error of the affinity ln F/B."""
 
-    `rate`: ln of the rate; `affinity`: ln of forward over backward flow in a reference distribution; `size`: bound of
-    the terms of which the affinity is made, for its rounding error.
-    """
-
-    rate: Array
-    affinity: Array
-    size: Array
+    flow: Array
+    drive: Array
+    blur: Array
 
 
-def net(log_out: Array, log_back: Array, affinity: Array) -> Array:
-    """Difference of two flows whose ratio is e^affinity, to the relative accuracy of `affinity`."""
-    return -jnp.sign(affinity) * jnp.exp(jnp.where(affinity > 0, log_out, log_back)) * jnp.expm1(-jnp.abs(affinity))
+class Divided(NamedTuple):
+    """ln p (state, point), net currents and their error bounds (transition, point)."""
+
+    log_p: Float[Array, "state point"]
+    current: Float[Array, "transition point"]
+    error: Float[Array, "transition point"]
+
+
+def padded(x: Array, fill: float = 0.0) -> Array:
+    """One more line, for entries that are not there."""
+    return jnp.concatenate([x, jnp.full((1, *x.shape[1:]), fill)])
+
+
+def _sum(lines: Array, table: np.ndarray) -> Array:
+    """Sums of lines that stand in the columns of a table; `lines` has an empty one at the end."""
+    total = lines[table[0]]
+    for row in table[1:]:
+        total = total + lines[row]
+    return total
+
+
+def _series(column: Connections, row: Connections) -> Connections:
+    """Paths j → k → i, from the connections k → i (i, point) in `column` and j → k (j, point) in `row`."""
+    outflow = reduce(jnp.add, column.flow)
+    share = jnp.where(outflow > 0, 1 / jnp.where(outflow > 0, outflow, 1.0), 0.0)
+    ahead = column.flow * share
+    # Seen against the direction: i → k is what row k holds for i.
+    behind = row.flow * share
+    flow = ahead[:, None] * row.flow[None]
+    # F_i N_j + N_i B_j is the same as B_i N_j + N_i F_j; of the two, the one whose terms do not cancel.
+    outer = (column.drive < 0)[:, None] & (row.drive > 0)[None]
+    drive = jnp.where(outer, ahead[:, None], behind[:, None]) * row.drive[None]
+    drive = drive + (column.drive * share)[:, None] * jnp.where(outer, column.flow[None], row.flow[None])
+    path = Connections(flow, drive, jnp.where(flow > 0, column.blur[:, None] + row.blur[None], 0.0))
+    distinct = ~np.eye(ahead.shape[0], dtype=bool)[..., None]
+    return Connections(*(jnp.where(distinct, x, 0.0) for x in path))
 
 
 def _merge(one: Connections, other: Connections) -> Connections:
-    """Two parallel connections as one."""
-    rate = jnp.logaddexp(one.rate, other.rate)
-    some = rate > -jnp.inf
-    first = jnp.where(some, one.rate - rate, -jnp.inf)
-    second = jnp.where(some, other.rate - rate, -jnp.inf)
-    small = (jnp.abs(one.affinity) < 1) & (jnp.abs(other.affinity) < 1)
-    a, b = jnp.where(small, one.affinity, 0.0), jnp.where(small, other.affinity, 0.0)
-    mild = -jnp.log1p(jnp.exp(first) * jnp.expm1(-a) + jnp.exp(second) * jnp.expm1(-b))
-    strong = -jnp.logaddexp(first - one.affinity, second - other.affinity)
-    affinity = jnp.where(some, jnp.where(small, mild, strong), 0.0)
-    size = jnp.maximum(jnp.where(one.rate > -jnp.inf, one.size, 0.0), jnp.where(other.rate > -jnp.inf, other.size, 0.0))
-    return Connections(rate, affinity, size)
+    # The affinity of two parallel connections lies between theirs.
+    return Connections(one.flow + other.flow, one.drive + other.drive, jnp.maximum(one.blur, other.blur))
 
 
-def _through(k: Array, c: Connections) -> Connections:
-    """Paths j → k → i among the states below k."""
-    below = (jnp.arange(c.rate.shape[0]) < k)[:, None]
-
-    def line(x: Array, axis: int) -> Array:
-        return jax.lax.dynamic_index_in_dim(x, k, axis, keepdims=False)
-
-    out = jnp.where(below, line(c.rate, 1), -jnp.inf)
-    into = jnp.where(below, line(c.rate, 0), -jnp.inf)
-    rate = (out - log_sum(out))[:, None] + into[None]
-    distinct = ~jnp.eye(c.rate.shape[0], dtype=bool)[..., None]
-    return Connections(
-        jnp.where(distinct, rate, -jnp.inf),
-        line(c.affinity, 0)[None] + line(c.affinity, 1)[:, None],
-        line(c.size, 0)[None] + line(c.size, 1)[:, None],
-    )
-
-
-class Share(NamedTuple):
-    """How a current divides: factor of the whole, circulation, and the rounding error of the circulation."""
+class _Share(NamedTuple):
+    """How a current divides: fraction of the whole, what circulates besides, and the rounding error of that."""
 
     fraction: Array
     circulation: Array
     error: Array
 
 
-def _fraction(out: Array, back: Array, all_out: Array, all_back: Array) -> Array:
-    """What one connection carries of the larger of the two flows."""
-    top = jnp.maximum(all_out, all_back)
-    some = top > -jnp.inf
-    return jnp.where(some, jnp.exp(jnp.where(all_out >= all_back, out, back) - jnp.where(some, top, 0.0)), 0.0)
+def _parts(out: Array, back: Array, all_out: Array, all_back: Array) -> tuple[Array, Array]:
+    """What one connection carries of the larger of the two flows, and the inverse of that flow (0 without flow)."""
+    whole = jnp.maximum(all_out, all_back)
+    inverse = jnp.where(whole > 0, 1 / jnp.where(whole > 0, whole, 1.0), 0.0)
+    return jnp.where(all_out >= all_back, out, back) * inverse, inverse
 
 
-def _share(
-    out: Array, back: Array, all_out: Array, all_back: Array, others: list[tuple[Array, Array, Array, Array]]
-) -> Share:
-    """The part of one connection (ln flows `out`, `back`); `others`: their flows, the loop's affinity and its size."""
-    top = jnp.maximum(all_out, all_back)
-    some = top > -jnp.inf
-    top = jnp.where(some, top, 0.0)
-    circulation, error = jnp.zeros_like(top), jnp.zeros_like(top)
-    for other_out, other_back, affinity, size in others:
-        ahead, behind = out + other_back - top, back + other_out - top
-        circulation = circulation + net(ahead, behind, affinity)
-        error = error + EPS * size * jnp.exp(jnp.minimum(ahead, behind))
-    fraction = _fraction(out, back, all_out, all_back)
-    return Share(fraction, jnp.where(some, circulation, 0.0), jnp.where(some, error, 0.0))
+def _circulation(
+    own: tuple[Array, ...], other: tuple[Array, ...], inverse: Array, start: Array, end: Array
+) -> tuple[Array, Array]:
+    """(N B_v − B N_v)/F and its error, from flow, flow back, drive and blur of both connections.
+
+    Drives come as they are in the reference distribution; the stationary one is `start` and `end` times that at the
+    two states. The result is F B_v (1−e^{−A}) with the affinity A of the loop, to whose error it is as sensitive as
+    the smaller of F B_v and B F_v. Dividing first keeps products in range.
+    """
+    (out, back, drive, blur), (other_out, other_back, other_drive, other_blur) = own, other
+    # N F_v − F N_v is the same; of the two, the one whose terms do not cancel.
+    falling = (drive < 0) & (other_drive < 0)
+    ratio = jnp.where(falling, end, start)
+    one = (jnp.where(falling, other_out, other_back) * inverse) * (drive * ratio)
+    two = (jnp.where(falling, out, back) * inverse) * (other_drive * ratio)
+    error = (blur + other_blur) * jnp.minimum(out * (other_back * inverse), (back * inverse) * other_out)
+    return one - two, error + 4 * EPS * (jnp.abs(one) + jnp.abs(two))
+
+
+def _restore(
+    current: Array, error: Array, own: Connections, path: Connections, ratio: Array, digits: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Net currents between pairs of states (i, j, point): what goes directly, its error, what goes by k, its error."""
+    flow, back = own.flow * ratio[None], jnp.swapaxes(own.flow, 0, 1) * ratio[:, None]
+    via, via_back = path.flow * ratio[None], jnp.swapaxes(path.flow, 0, 1) * ratio[:, None]
+    fraction, inverse = _parts(flow, back, flow + via, back + via_back)
+    around, _ = _parts(via, via_back, flow + via, back + via_back)
+    circulation, blur = _circulation(
+        (flow, back, own.drive, own.blur),
+        (via, via_back, path.drive, path.blur),
+        inverse,
+        ratio[None],
+        ratio[:, None],
+    )
+    # The smaller part is computed, the larger one is what remains: nothing is lost between them.
+    minor = fraction < around
+    part = fraction * current + circulation
+    detour = jnp.where(minor, current - part, around * current - circulation)
+    part = jnp.where(minor, part, current - detour)
+    doubt, own_doubt = error + digits * jnp.abs(current), blur + digits * jnp.abs(circulation)
+    return part, fraction * doubt + own_doubt, detour, around * doubt + own_doubt
+
+
+def _antisymmetric(x: Array) -> Array:
+    lower = np.tri(x.shape[0], k=-1, dtype=bool)[..., None]
+    kept = jnp.where(lower, x, 0.0)
+    return kept - jnp.swapaxes(kept, 0, 1)
+
+
+def _small(c: Connections, digits: Array) -> tuple[Array, Array, Array]:
+    """Ratios to the reference (state, point), net currents of pairs and their errors (i, j, point): arrays shrink."""
+    n, points = c.flow.shape[0], c.flow.shape[2:]
+    if n == 1:
+        return jnp.ones((1, *points)), c.flow, c.flow
+    levels = []
+    for k in range(n - 1, 1, -1):
+        own = Connections(*(x[:k, :k] for x in c))
+        path = _series(Connections(*(x[:k, k] for x in c)), Connections(*(x[k, :k] for x in c)))
+        levels.append((own, path, c.flow[k, :k], reduce(jnp.add, c.flow[:k, k])))
+        c = _merge(own, path)
+    ratio = jnp.stack([jnp.ones(points), c.flow[1, 0] / c.flow[0, 1]])
+    current = error = jnp.zeros((2, 2, *points))
+    for own, path, into, outflow in reversed(levels):
+        part, doubt, detour, detour_doubt = _restore(current, error, own, path, ratio, digits)
+        current = _bordered(_antisymmetric(part), reduce(jnp.add, _antisymmetric(detour), 1), -1.0)
+        error = _bordered(doubt, reduce(jnp.add, detour_doubt, 1), 1.0)
+        ratio = jnp.concatenate([ratio, (reduce(jnp.add, into * ratio) / outflow)[None]])
+    return ratio, current, error
+
+
+def _bordered(inner: Array, column: Array, sign: float) -> Array:
+    """One more state: `column` (i, point) as the last column, and with `sign` as the last row."""
+    lower = jnp.concatenate([sign * column, jnp.zeros_like(column[:1])])
+    return jnp.concatenate([jnp.concatenate([inner, column[:, None]], axis=1), lower[None]])
+
+
+def _large(c: Connections, digits: Array) -> tuple[Array, Array, Array]:
+    """As `_small`, by loops over arrays of full size."""
+    n, points = c.flow.shape[0], c.flow.shape[2:]
+    index = jnp.arange(n)[:, None]
+
+    def lines(c: Connections, k: Array, axis: int) -> Connections:
+        return Connections(
+            *(jnp.where(index < k, jax.lax.dynamic_index_in_dim(x, k, axis, keepdims=False), 0.0) for x in c)
+        )
+
+    def remove(c: Connections, k: Array) -> tuple[Connections, tuple[Connections, Array]]:
+        column = lines(c, k, 1)
+        return _merge(c, _series(column, lines(c, k, 0))), (c, jnp.sum(column.flow, axis=0))
+
+    last, (levels, outflows) = jax.lax.scan(remove, c, jnp.arange(n - 1, 1, -1))
+
+    def restore(state: tuple[Array, Array, Array], level: Any) -> tuple[tuple[Array, Array, Array], None]:
+        ratio, current, error = state
+        k, own, outflow = level
+        row = lines(own, k, 0)
+        path = _series(lines(own, k, 1), row)
+        inside = ((index < k) & (jnp.arange(n) < k))[..., None]
+        parts = _restore(current, error, own, path, ratio, digits)
+        part, doubt, detour, detour_doubt = (jnp.where(inside, x, 0.0) for x in parts)
+        part, detour = _antisymmetric(part), _antisymmetric(detour)
+        touched, touched_doubt = jnp.sum(detour, axis=1), jnp.sum(detour_doubt, axis=1)
+        at = index == k
+        current = jnp.where(at[None], touched[:, None], jnp.where(at[:, None], -touched[None], part))
+        error = jnp.where(at[None], touched_doubt[:, None], jnp.where(at[:, None], touched_doubt[None], doubt))
+        own_ratio = jnp.sum(row.flow * ratio, axis=0) / outflow
+        return (jnp.where(at, own_ratio, ratio), current, error), None
+
+    zero = jnp.zeros((n, n, *points))
+    ratio = jnp.zeros((n, *points)).at[0].set(1.0).at[1].set(last.flow[1, 0] / last.flow[0, 1])
+    backwards = jax.tree.map(lambda x: x[::-1], (levels, outflows))
+    (ratio, current, error), _ = jax.lax.scan(restore, (ratio, zero, zero), (jnp.arange(2, n), *backwards))
+    return ratio, current, error
 
 
 def divide(
@@ -113,112 +223,76 @@ def divide(
     log_forward: Float[Array, "transition point"],
     log_backward: Float[Array, "transition point"],
     deviation: Float[Array, "transition point"],
+    reference: Float[Array, "state point"],
     deviation_size: Float[Array, "transition point"],
-    log_p: Float[Array, "state point"],
-) -> tuple[Float[Array, "transition point"], Float[Array, "transition point"]]:
-    """Net currents of the transitions and their error bounds."""
+) -> Divided:
+    """Populations, net currents of the transitions and their error bounds; see the module's text.
+
+    `deviation` is ln of forward over backward flow in the reference distribution, whose logarithm (not normalised) is
+    `reference`; `deviation_size` bounds the terms of which it is made.
+    """
     n = g.states
-    # Each transition as seen from its lower state.
-    upward = jnp.asarray(g.final.array > g.initial.array)[:, None]
-    low, high = np.minimum(g.initial.array, g.final.array), np.maximum(g.initial.array, g.final.array)
-    rise, fall = jnp.where(upward, log_forward, log_backward), jnp.where(upward, log_backward, log_forward)
-    slope = jnp.where(upward, deviation, -deviation)
+    to, start = g.final.array, g.initial.array
+    # Each transition as seen from its lower state (a transition from a state to itself: as it stands).
+    low, high = np.minimum(start, to), np.maximum(start, to)
+    upward = (to >= start)[:, None]
+    out, back = log_forward + reference[start], log_backward + reference[to]
+    larger = jnp.maximum(out, back)
+    top = reduce(jnp.maximum, larger)
+    larger = jnp.exp(larger - top)
+    # Both flows and the drive from one number and the affinity, so that rounding leaves the affinity as it is.
+    smaller, drive = larger * jnp.exp(-jnp.abs(deviation)), -larger * jnp.expm1(-jnp.abs(deviation))
+    rising = upward == (deviation >= 0)
+    rise, fall = jnp.where(rising, larger, smaller), jnp.where(rising, smaller, larger)
+    drive = jnp.where(rising, drive, -drive)
+    blur = 8 * EPS * deviation_size
     moves = np.flatnonzero(low != high)
     pair, place = np.unique(low[moves] * n + high[moves], return_inverse=True)
     table = ranked(place, moves, len(pair), len(low))
+    lower, upper = np.divmod(pair, n)
+    where = np.full((n, n), 2 * len(pair))
+    where[upper, lower] = np.arange(len(pair))
+    where[lower, upper] = np.arange(len(pair)) + len(pair)
 
-    def padded(x: Array, fill: float) -> Array:
-        return jnp.concatenate([x, jnp.full((1, *x.shape[1:]), fill)])
+    def between(upwards: Array, downwards: Array) -> Array:
+        return padded(jnp.concatenate([upwards, downwards]))[where]
 
-    sizes = padded(deviation_size, 0.0)
-    rises, falls, slopes = padded(rise, -jnp.inf), padded(fall, -jnp.inf), padded(slope, 0.0)
-
-    def joined(rate: Array, sign: float) -> Connections:
-        total = Connections(rate[table[0]], sign * slopes[table[0]], sizes[table[0]])
-        for row in table[1:]:
-            total = _merge(total, Connections(rate[row], sign * slopes[row], sizes[row]))
-        return total
-
-    ends = np.divmod(pair, n)
-    blank = (n, n, log_p.shape[-1])
-    up, down = joined(rises, 1.0), joined(falls, -1.0)
-
-    def full(values: tuple[Array, Array], fill: float) -> Array:
-        start = jnp.full(blank, fill)
-        return start.at[ends[1], ends[0]].set(values[0]).at[ends[0], ends[1]].set(values[1])
-
-    start = Connections(
-        full((up.rate, down.rate), -jnp.inf), full((up.affinity, -up.affinity), 0.0), full((up.size, up.size), 0.0)
+    rises, falls, drives, blurs = (padded(x) for x in (rise, fall, drive, blur))
+    drives = _sum(drives, table)
+    # The affinity of parallel transitions lies between theirs.
+    blurs = jnp.max(blurs[table], axis=0)
+    pairs = Connections(
+        between(_sum(rises, table), _sum(falls, table)), between(drives, -drives), between(blurs, blurs)
     )
 
-    def remove(c: Connections, k: Array) -> tuple[Connections, Connections]:
-        return _merge(c, _through(k, c)), c
-
-    _, levels = jax.lax.scan(remove, start, jnp.arange(n - 1, 1, -1))
-    index = jnp.arange(n)
-    largest = jnp.max(jnp.maximum(jnp.abs(log_forward), jnp.abs(log_backward)), axis=0)
-    digits = EPS * (8.0 * n + 8 * jnp.max(jnp.abs(log_p), axis=0) + 8 * largest)
-
-    def restore(state: tuple[Array, Array], level: tuple[Array, Connections]) -> tuple[tuple[Array, Array], None]:
-        current, error = state
-        k, own = level
-        path = _through(k, own)
-
-        def flows(c: Connections) -> tuple[Array, Array]:
-            out = c.rate + log_p[None]
-            return out, jnp.swapaxes(out, 0, 1)
-
-        (out, back), (via_out, via_back) = flows(own), flows(path)
-        all_out, all_back = jnp.logaddexp(out, via_out), jnp.logaddexp(back, via_back)
-        loop = (via_out, via_back, own.affinity - path.affinity, 8 * (own.size + path.size))
-        direct = _share(out, back, all_out, all_back, [loop])
-        # What circulates leaves by one connection and comes back by the other.
-        around = _fraction(via_out, via_back, all_out, all_back)
-        # The smaller part is computed, the larger one is what remains: nothing is lost between them.
-        minor = direct.fraction < around
-        part = direct.fraction * current + direct.circulation
-        detour = jnp.where(minor, current - part, around * current - direct.circulation)
-        part = jnp.where(minor, part, current - detour)
-        own_doubt = direct.error + digits * jnp.abs(direct.circulation)
-        doubt = direct.fraction * (error + digits * jnp.abs(current)) + own_doubt
-        detour_doubt = around * (error + digits * jnp.abs(current)) + own_doubt
-        lower = (index[:, None] > index[None, :])[..., None]
-        part, detour = (jnp.where(lower, x, 0.0) for x in (part, detour))
-        detour = detour - jnp.swapaxes(detour, 0, 1)
-        part = part - jnp.swapaxes(part, 0, 1)
-        touched, touched_doubt = jnp.sum(detour, axis=1), jnp.sum(detour_doubt, axis=1)
-        at = (index == k)[:, None]
-        current = jnp.where(at[None], touched[:, None], jnp.where(at[:, None], -touched[None], part))
-        error = jnp.where(at[None], touched_doubt[:, None], jnp.where(at[:, None], touched_doubt[None], doubt))
-        return (current, error), None
-
-    zero = jnp.zeros(blank)
-    backwards = jax.tree.map(lambda x: x[::-1], levels)
-    (current, error), _ = jax.lax.scan(restore, (zero, zero), (jnp.arange(2, n), backwards))
+    largest = reduce(jnp.maximum, jnp.maximum(jnp.abs(log_forward), jnp.abs(log_backward)))
+    digits = EPS * (8.0 * n + 4 * largest + 4 * reduce(jnp.maximum, jnp.abs(reference)))
+    ratio, current, error = (_small if n <= UNROLLED else _large)(pairs, digits)
+    log_p = reference + jnp.log(ratio)
+    size = log_sum(log_p)
 
     # Last, over the parallel transitions of each pair.
     whole, doubt = current[high, low], error[high, low]
-    out, back = rise + log_p[low], fall + log_p[high]
-    outs, backs = padded(out, -jnp.inf), padded(back, -jnp.inf)
-    all_out = jnp.full(out.shape, -jnp.inf)
-    all_back = all_out
+    flow, fall = rise * ratio[low], fall * ratio[high]
     beside = np.full((len(table), len(low)), len(low))
     beside[:, moves] = table[:, place]
-    others = []
+    own = (flow, fall, drive, blur)
+    every = tuple(padded(x) for x in own)
+    fraction, inverse = _parts(flow, fall, _sum(every[0], beside), _sum(every[1], beside))
+    part, doubt = fraction * whole, fraction * doubt
     for row in beside:
-        all_out, all_back = jnp.logaddexp(all_out, outs[row]), jnp.logaddexp(all_back, backs[row])
-        size = jnp.where((row == np.arange(len(low)))[:, None], 0.0, deviation_size + sizes[row])
-        others.append((outs[row], backs[row], slope - slopes[row], 8 * size))
-    share = _share(out, back, all_out, all_back, others)
-    part = share.fraction * whole + share.circulation
-    # What rounding left out of the sum goes along with the flows.
-    missing = whole[moves] - jnp.zeros((len(pair), whole.shape[-1])).at[place].add(part[moves])[place]
-    part = part.at[moves].add(share.fraction[moves] * missing)
-    doubt = share.fraction * doubt + share.error
-    doubt = doubt + digits * (share.fraction * jnp.abs(whole) + jnp.abs(share.circulation))
+        other = (row != np.arange(len(low)))[:, None]
+        around, circling = _circulation(own, tuple(x[row] for x in every), inverse, ratio[low], ratio[high])
+        part = part + jnp.where(other, around, 0.0)
+        doubt = doubt + jnp.where(other, circling + digits * jnp.abs(around), 0.0)
     # A transition from a state to itself moves what its bath share says, and nothing else.
-    loop = jnp.asarray(low == high)[:, None]
-    alone = net(out, back, slope)
+    loop = (low == high)[:, None]
+    alone = drive * ratio[low]
     part = jnp.where(loop, alone, part)
-    doubt = jnp.where(loop, 8 * EPS * deviation_size * jnp.exp(jnp.minimum(out, back)) + digits * jnp.abs(alone), doubt)
-    return jnp.where(upward | loop, part, -part), doubt
+    doubt = jnp.where(loop, blur * jnp.minimum(flow, fall) + digits * jnp.abs(alone), doubt)
+    # What rounding left out of the sum over parallel transitions goes along with the flows.
+    if len(table) > 1:
+        missing = (current[upper, lower] - _sum(padded(part), table))[place]
+        part = part.at[moves].add(fraction[moves] * missing)
+    unit = jnp.exp(top - size)
+    return Divided(log_p - size, jnp.where(upward, part, -part) * unit, doubt * unit)

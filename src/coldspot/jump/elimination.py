@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from .graph import Graph, matrix
+from .graph import Graph, matrix, reduce
 
 SPAN = 600.0
 """Largest (states−1)·ln(max rate/min rate) for which products of rates surely stay within floating-point range."""
@@ -143,9 +143,9 @@ def _logarithmic(log_rates: Array) -> Elimination:
 
 def log_sum(x: Array) -> Array:
     """ln Σ eˣ over the first axis, −inf where nothing is there."""
-    top = jnp.max(x, axis=0)
+    top = reduce(jnp.maximum, x)
     safe = jnp.where(jnp.isfinite(top), top, 0.0)
-    return jnp.log(jnp.sum(jnp.exp(x - safe), axis=0)) + safe
+    return jnp.log(reduce(jnp.add, jnp.exp(x - safe))) + safe
 
 
 def respond(factors: Elimination, source: Float[Array, "state point"]) -> Float[Array, "state point"]:

@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from ..ledger import Ledger, LedgerError, Solution
-from .currents import EPS
+from .division import EPS
 from .elimination import eliminate_rates, respond
 from .graph import PHASES
 from .propagation import blocks_of, propagate, propagate_bounded, stages

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..ledger import Ledger, LedgerError, Named, Solution, Status
-from .currents import EPS, balance
-from .graph import Snapshot
+from .currents import balance
+from .division import EPS
+from .graph import Snapshot, reduce
 
 if TYPE_CHECKING:
     from .network import JumpNetwork
@@ -21,8 +22,35 @@ def snapshots(network: "JumpNetwork", phase: Any) -> Snapshot:
     return jax.vmap(lambda a, t: eqx.combine(a, static).snapshot(t), out_axes=-1)(arrays, phase)
 
 
+NUMBERS = 2**14
+"""Entries of a block's rate matrices, about, so that they stay in a processor's cache."""
+
+
 def solve_stationary(network: "JumpNetwork") -> Solution:
-    """Stationary state of a batch of undriven networks (leading axis in, leading axis out)."""
+    """Stationary state of a batch of undriven networks (leading axis in, leading axis out), block by block."""
+    arrays, static = eqx.partition(network, eqx.is_array)
+    points = jax.tree.leaves(arrays)[0].shape[0]
+    blocks = -(-points // max(NUMBERS // network.states**2, 64))
+    if blocks == 1:
+        return _solve(network)
+    lanes = -(-points // blocks)
+
+    def cut(x: Array) -> Array:
+        return jnp.pad(x, [(0, blocks * lanes - points)] + [(0, 0)] * (x.ndim - 1), mode="edge").reshape(
+            blocks, lanes, *x.shape[1:]
+        )
+
+    # Within a block the batch axis is the last one; it stays there until all blocks are done.
+    def one(part: Any) -> Solution:
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(eqx.combine(part, static)))
+
+    def join(x: Array) -> Array:
+        return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
+
+    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, arrays)))
+
+
+def _solve(network: "JumpNetwork") -> Solution:
     g = network.graph()
     points = jax.tree.leaves(eqx.filter(network, eqx.is_array))[0].shape[0]
     s = snapshots(network, jnp.zeros(points))
@@ -31,7 +59,7 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
     error = bound(network, s, result.current, result.error)
     # σ once more, from the jump process itself (Schnakenberg), as a check of the ledger.
     affinity = -s.exponent + result.log_p[g.initial.array] - result.log_p[g.final.array]
-    schnakenberg = jnp.sum(result.current * affinity, axis=0)
+    schnakenberg = reduce(jnp.add, result.current * affinity)
     return assess(
         network,
         ledger,
@@ -41,10 +69,11 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
         potentials=s.potential,
         populations=jnp.exp(result.log_p),
         residuals={
-            "first law": jnp.abs(ledger.first_law_residual) / zero_safe(jnp.max(jnp.abs(ledger.energies), axis=-1)),
-            "balance": result.imbalance / zero_safe(jnp.max(jnp.abs(result.current), axis=0)),
+            "first law": jnp.abs(ledger.first_law_residual)
+            / zero_safe(reduce(jnp.maximum, jnp.abs(ledger.energies), -1)),
+            "balance": result.imbalance / zero_safe(reduce(jnp.maximum, jnp.abs(result.current))),
             "entropy": jnp.abs(schnakenberg - ledger.entropy_production.T)
-            / zero_safe(jnp.sum(jnp.abs(ledger.entropy_flows), axis=-1)),
+            / zero_safe(reduce(jnp.add, jnp.abs(ledger.entropy_flows), -1)),
         },
         converged=jnp.ones(points, bool),
     )
@@ -52,20 +81,20 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
 
 def book(network: "JumpNetwork", s: Snapshot, current: Array) -> Ledger:
     """The ledger of net currents (transition, point): per bath, what its own channels exchange; batch first."""
-    particles = jnp.sum(s.particles * current, axis=1)
-    heat = jnp.sum((s.energy - s.potential[:, None] * s.particles) * current, axis=1)
-    energies = jnp.sum(s.energy * current, axis=1)
+    particles = reduce(jnp.add, s.particles * current, 1)
+    heat = reduce(jnp.add, (s.energy - s.potential[:, None] * s.particles) * current, 1)
+    energies = reduce(jnp.add, s.energy * current, 1)
     return Ledger(**_entries(network, s, energies, particles, s.potential * particles, heat))
 
 
 def bound(network: "JumpNetwork", s: Snapshot, current: Array, error: Array) -> LedgerError:
     """Error bounds of the ledger, from those of the currents and from the rounding of products and sums."""
     error = error + EPS * current.shape[0] * jnp.abs(current)
-    particles = jnp.sum(jnp.abs(s.particles) * error, axis=1)
+    particles = reduce(jnp.add, jnp.abs(s.particles) * error, 1)
     amount = s.potential[:, None] * s.particles
     rounding = 2 * EPS * (jnp.abs(s.energy) + jnp.abs(amount)) * jnp.abs(current)
-    heat = jnp.sum(jnp.abs(s.energy - amount) * error + rounding, axis=1)
-    energies = jnp.sum(jnp.abs(s.energy) * error, axis=1)
+    heat = reduce(jnp.add, jnp.abs(s.energy - amount) * error + rounding, 1)
+    energies = reduce(jnp.add, jnp.abs(s.energy) * error, 1)
     return LedgerError(**_entries(network, s, energies, particles, jnp.abs(s.potential) * particles, heat))
 
 
