@@ -51,7 +51,7 @@ def balance(
         return divide_logarithms(g, log_forward, log_backward, deviation, deviation_size)
 
     found = jax.lax.cond(wide, logarithms, numbers)
-    return Balance(*found, reduce(jnp.maximum, jnp.abs(divergence(g, found.current))))
+    return Balance(found.log_p, found.current, found.error, reduce(jnp.maximum, jnp.abs(divergence(g, found.current))))
 
 
 @balance.defjvp
