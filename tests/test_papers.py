@@ -25,6 +25,7 @@ LABELS = {
     "quantum-dot-anomalies": ["2", "3", "4", "5a", "5b", "6", "7a", "7b", "8", "9"],
     "two-classical-pumps": ["1", "2", "3"],
     "kramers-cooling": ["1", "2", "3", "4", "5"],
+    "pair-baths": ["2", "3", "4", "5"],
     "exceptional-point": ["4"],
 }
 
@@ -175,12 +176,14 @@ def test_data_reopen_with_names_and_units(made):
         "quantum-dot-anomalies": ("J_L", "Q_L", "Q_R", "s"),
         "two-classical-pumps": ("q_L", "q_R", "w"),
         "kramers-cooling": ("temperature_ratio", "exchange"),
+        "pair-baths": ("J", "I_e"),
         "exceptional-point": ("mode_frequency", "mode_damping", "mode_overlap"),
     }
     special = {
         "two-classical-pumps-fig3": ("Q_L", "Q_R", "W"),
         "kramers-cooling-fig4": ("potential", "absorbed"),
         "kramers-cooling-fig5": ("cop",),
+        "pair-baths-fig2": ("emission", "population", "effective_temperature", "effective_chemical_potential"),
     }
     for stem in stems():
         with xr.open_dataset(out / f"{stem}.nc") as data:

@@ -1,6 +1,6 @@
 """Published papers, computed again: figures and numbers. A new one is a module here and an entry in `PAPERS`."""
 
-from . import exceptional_point, kramers_cooling, quantum_dot_anomalies, two_classical_pumps
+from . import exceptional_point, kramers_cooling, pair_baths, quantum_dot_anomalies, two_classical_pumps
 from .base import Figure, Number, Paper
 
 PAPERS: dict[str, Paper] = {
@@ -9,6 +9,7 @@ PAPERS: dict[str, Paper] = {
         quantum_dot_anomalies.PAPER,
         two_classical_pumps.PAPER,
         kramers_cooling.PAPER,
+        pair_baths.PAPER,
         exceptional_point.PAPER,
     )
 }

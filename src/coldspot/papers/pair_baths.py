@@ -45,6 +45,13 @@ MEANINGS = {
     "halfwidth": "half width of both levels",
     "damping": "ohmic damping of the mode (0: narrow)",
 }
+OBSERVABLES = {
+    "emission": ("E/hbar", "rate of emission by all pairs"),
+    "absorption": ("E/hbar", "rate of absorption by all pairs"),
+    "population": ("1", "population of the mode with the pairs alone"),
+    "effective_temperature": ("E/k_B", "effective temperature of the mode with the pairs alone"),
+    "effective_chemical_potential": ("E", "effective chemical potential of the mode with the pairs alone"),
+}
 
 
 # --------------------------------------------------------------------------- data
@@ -95,6 +102,8 @@ def curves(make: Any, **parameters: Any) -> "Dataset":
     data["eta"] = (data.I_e / data.J).assign_attrs(units="1", long_name="electrons per phonon, η = I_e/(J/Ω)")
     for name in ("J", "I_e", "eta"):
         data[name] = data[name].drop_vars("bath", errors="ignore")
+    for name, (units, meaning) in OBSERVABLES.items():
+        data[name] = data[name].assign_attrs(units=units, long_name=meaning)
     for name in UNITS.keys() & data.coords.keys():
         data[name] = data[name].assign_attrs(units=UNITS[name], long_name=MEANINGS[name])
     return data
@@ -243,13 +252,13 @@ def draw_2(data: "Dataset") -> "matplotlib.figure.Figure":
         axes.axhline(place, color=style.GREY, linewidth=0.7, linestyle="-", zorder=0)
         axes.axvline(0.0, color=style.GREY, linewidth=0.7, linestyle="-", zorder=0)
         axes.set(xlabel=r"bias  $\mu_{LR}$", xlim=(data.bias[0], data.bias[-1]))
-        axes.text(0.25, 0.97, "(b) cooling", transform=axes.transAxes, ha="center", va="top", color=style.GREY)
-        axes.text(0.75, 0.97, "(a) heating", transform=axes.transAxes, ha="center", va="top", color=style.GREY)
-    left.set(ylabel=r"effective temperature  $T_{\mathrm{eff}}/T_e$", ylim=(0.15, 60))
-    right.set(ylabel=r"effective potential  $\mu_{\mathrm{eff}}/\Omega$", ylim=(-3.2, 1.6))
+        axes.text(0.25, 0.04, "(b) cooling", transform=axes.transAxes, ha="center", color=style.GREY)
+        axes.text(0.75, 0.04, "(a) heating", transform=axes.transAxes, ha="center", color=style.GREY)
+    left.set(ylabel=r"effective temperature  $T_{\mathrm{eff}}/T_e$", ylim=(0.3, 60))
+    right.set(ylabel=r"effective potential  $\mu_{\mathrm{eff}}/\Omega$", ylim=(-1.3, 1.3))
     right.axhline(1.0, color=style.GREY, linewidth=0.7, linestyle=":", zorder=0)
     right.text(-2.9, 1.04, "unstable", color=style.GREY, va="bottom", size=8.5)
-    right.legend(loc="lower right")
+    left.legend(loc="upper left")
     return figure
 
 
@@ -324,14 +333,14 @@ def compute_4() -> "Dataset":
         ).drop_vars(("phonon_temperature", "damping"))
         for _, phonons, damping, _ in READINGS
     ]
-    data = xr.concat(parts, xr.DataArray([name for name, *_ in READINGS], dims="reading"), combine_attrs="override")
-    data.reading.attrs["long_name"] = "narrow mode with T_ph = 0.8, or damping 0.75 with T_ph = 1"
+    data = xr.concat(parts, xr.DataArray([name for name, *_ in READINGS], dims="case"), combine_attrs="override")
+    data["case"].attrs["long_name"] = "narrow mode with T_ph = 0.8, or damping 0.75 with T_ph = 1"
     return data
 
 
 def check_4(data: "Dataset") -> Iterator[Number]:
     for reading, phonons, damping, reach in READINGS:
-        part = data.sel(reading=reading)
+        part = data.sel(case=reading)
         part = part.sel(change=abs(part.change) <= reach)
         name = f"{reading} mode"
         best = part.eta.idxmax("change").notnull() * part.eta.max("change")
@@ -364,7 +373,7 @@ def draw_4(data: "Dataset") -> "matplotlib.figure.Figure":
     dashes = (*style.DASHES, "-")
     titles = (r"narrow mode, $T_{\mathrm{ph}} = 0.8$", r"damping 0.75, $T_{\mathrm{ph}} = 1$")
     for row, (reading, *_, reach), title in zip(panels, READINGS, titles, strict=True):
-        part = data.sel(reading=reading)
+        part = data.sel(case=reading)
         part = part.sel(change=abs(part.change) <= reach)
         for k, mu in enumerate(data.potential.values):
             curve = part.sel(potential=mu)
