@@ -25,7 +25,7 @@ from jax import Array
 
 from ..ledger import Ledger, LedgerError, Named, Solution, Status
 from .elimination import EPS, cholesky, inverse
-from .lyapunov import covariances
+from .lyapunov import NEGLIGIBLE, Cayley, cayley, covariances, doubled
 from .precise import UNIT, Precise, add, matmul, plain, times
 
 if TYPE_CHECKING:
@@ -93,67 +93,87 @@ def noise(network: "OscillatorNetwork") -> Noise:
     upper = _swap(factor) / root[:, None, :]
     lower = -(root / mass)[..., None] * (factor + excess)
     damping = -(gamma / mass)[..., None] * eye
-    a = jnp.concatenate([jnp.concatenate([zero, upper], -1), jnp.concatenate([lower, damping], -1)], -2)
+    a = _blocks(zero, upper, lower, damping)
     kicks = (root / mass)[:, None, :] ** 2 * 2 * share
     sources = jnp.concatenate([jnp.zeros_like(kicks), kicks], -1)[..., None] * jnp.eye(2 * n)
     # Rounding leaves residuals between ± their size × this much noise, so that its covariance bounds what they do.
     rough = jnp.sum(jnp.abs(jax.lax.stop_gradient(a)), -1)
     sides = jnp.concatenate([sources, (rough[:, :, None] * jnp.eye(2 * n))[:, None]], 1)
-    x, damped, doublings = covariances(a, sides)
+    solver = cayley(a)
+    x, left, doublings = covariances(a, sides, solver)
+    known = jax.lax.stop_gradient((a, sides, x, solver, rough, members * (gamma / mass)[:, None]))
+    x = x + _refinement(*known)
     scale = jnp.concatenate([jnp.ones_like(root), 1 / root], -1)
-    scales = scale[:, None, :, None] * scale[:, None, None, :]
-    second = x[:, :-1] * scales
+    second = x[:, :-1] * scale[:, None, :, None] * scale[:, None, None, :]
     second = 0.5 * (second + _swap(second))
-    weights = jnp.diagonal(x[:, -1], axis1=-2, axis2=-1) * rough
-    slack = 2 * _norm(back @ excess) + 4 * n * n * EPS
+
+    own = jnp.einsum("pbi,pci->pbc", share, jnp.diagonal(second[..., n:, n:], axis1=-2, axis2=-1))
+    residual = _residual(network, factor, excess, second, share)
     reversal = jnp.concatenate([jnp.ones(n), -jnp.ones(n)])
+    correction = jnp.einsum("pbij,pcij->pbc", 0.5 * second * jnp.outer(reversal, reversal), residual)
+    conductance = own + correction
+    error = _missing(*jax.lax.stop_gradient((conductance, second, residual, x, excess, back, springs, mass, rough)))
+    return Noise(conductance, error, factor, back, second, positive, left <= NEGLIGIBLE, doublings)
 
-    def judge(second: Array) -> tuple[Array, Array, Array]:
-        """The conductances, a bound of what is missing beside rounding, and the residual."""
-        own = jnp.einsum("pbi,pci->pbc", share, jnp.diagonal(second[..., n:, n:], axis1=-2, axis2=-1))
-        residual = _residual(network, factor, excess, second, share)
-        correction = jnp.einsum("pbij,pcij->pbc", 0.5 * second * jnp.outer(reversal, reversal), residual)
-        # The second order, ½ ∫ tr(S e^{At}R_b e^{Aᵀt} S R_b′) dt; what C leaves out of A; rounding of R and the trace.
-        even = scale / jnp.sqrt(rough)
-        size = _norm(residual * even[:, None, :, None] * even[:, None, None, :])
-        content = jnp.sum((rough / scale**2)[:, None] * jnp.diagonal(second, axis1=-2, axis2=-1), -1)
-        missing = size[:, :, None] * size[:, None, :] * jnp.sum(weights, -1)[:, None, None]
-        missing += content[:, :, None] * (slack[:, None, None] * size[:, None, :] + n * UNIT)
-        return own + correction, missing, residual
 
-    conductance, missing, residual = judge(second)
-    # Weakly damped motion leaves a residual that the solver removes once more.
-    off = jnp.where(jnp.eye(len(members), dtype=bool), 0.0, jnp.abs(conductance))
-    poor = jnp.max(missing, (-2, -1)) > SHARP * jnp.max(off, (-2, -1))
+def _missing(
+    conductance: Array,
+    second: Array,
+    residual: Array,
+    x: Array,
+    excess: Array,
+    back: Array,
+    springs: Array,
+    mass: Array,
+    rough: Array,
+) -> Array:
+    """Error bound of the conductances."""
+    n = mass.shape[-1]
+    even = jnp.concatenate([jnp.ones_like(mass), 1 / jnp.sqrt(mass)], -1) / jnp.sqrt(rough)
+    # What is missing: the second order, ½ ∫ tr(S e^{At}R_b e^{Aᵀt} S R_b′) dt; what C leaves out of A; rounding of R.
+    size = _norm(residual * even[:, None, :, None] * even[:, None, None, :])
+    content = jnp.sum(rough[:, None] * jnp.diagonal(x, axis1=-2, axis2=-1), -1)
+    slack = 2 * _norm(back @ excess) + 4 * n * n * EPS
+    error = size[:, :, None] * size[:, None, :] * content[:, -1, None, None]
+    error += content[:, :-1, None] * (slack[:, None, None] * size[:, None, :] + n * UNIT)
+    # What the rounding of the springs' constants, as sums of others, may change.
+    p, q, v = (jnp.abs(part) for part in (second[..., :n, :n], second[..., :n, n:], second[..., n:, n:]))
+    loose = EPS * jnp.abs(springs) @ jnp.abs(_swap(back))
+    force = loose[:, None] @ (q * mass[:, None, None, :])
+    error += jnp.einsum("pbij,pcij->pbc", q, p @ _swap(loose)[:, None]) + jnp.einsum("pbij,pcij->pbc", v, force)
+    return error + 5 * EPS * jnp.abs(conductance)
 
-    def refine(_: None) -> tuple[Array, Array, Array]:
-        change = covariances(a, residual * scales)[0] * scales
-        better = second + jnp.where(poor[:, None, None, None], 0.5 * (change + _swap(change)), 0.0)
-        return better, *judge(better)[:2]
 
-    second, conductance, missing = jax.lax.cond(jnp.any(poor), refine, lambda _: (second, conductance, missing), None)
-    error = missing + 5 * EPS * jnp.abs(conductance)
-    return Noise(conductance, error, factor, back, second, positive, damped, doublings)
+def _refinement(a: Array, sides: Array, x: Array, solver: Cayley, rough: Array, rates: Array) -> Array:
+    """What to add to X where motion is so weakly damped that the residual spoils the conductances; elsewhere zero."""
+    n = a.shape[-1] // 2
+    residual = a[:, None] @ x + x @ _swap(a)[:, None] + sides
+    even = 1 / jnp.sqrt(rough)
+    size = _norm(residual * even[:, None, :, None] * even[:, None, None, :])[:, :-1]
+    missing = jnp.max(size, -1) ** 2 * jnp.sum(rough * jnp.diagonal(x[:, -1], axis1=-2, axis2=-1), -1)
+    own = jnp.einsum("pbi,pci->pbc", rates, jnp.diagonal(x[:, :-1, n:, n:], axis1=-2, axis2=-1))
+    between = jnp.max(jnp.where(jnp.eye(own.shape[-1], dtype=bool), 0.0, own), (-2, -1))
+    poor = missing > SHARP * between
+    rest = jnp.where(poor[:, None, None, None], residual, 0.0)
+    return jax.lax.cond(jnp.any(poor), lambda: doubled(solver, rest)[0], lambda: jnp.zeros_like(x))
 
 
 def _residual(network: "OscillatorNetwork", factor: Array, excess: Array, second: Array, share: Array) -> Array:
     """d/dt of ⟨yyᵀ⟩, ⟨yvᵀ⟩M and M⟨vvᵀ⟩M (point, bath, 2n, 2n) that the covariances leave, to twice the digits."""
     n = network.size
-    mass, gamma = network.masses[:, None, None, :], network.frictions[:, None, None, :]
-    c, extra = factor[:, None], excess[:, None]
-    p, q, v = second[..., :n, :n], second[..., :n, n:], second[..., n:, n:]
-    outward = matmul(_swap(c), plain(_swap(q)))
-    yy = add(outward, outward.transpose).value
-    # Cᵀ V M − P(C + excess)ᵀ − QΓ
-    spring = matmul(c, plain(p)).transpose
-    yv = add(add(matmul(_swap(c), times(plain(v), mass)), -spring), times(plain(-q), gamma)).value - p @ _swap(extra)
-    # −(C + excess)QM − ΓVM and its transpose, and the noise
-    moved = times(plain(q), mass)
-    drag = times(times(plain(v), mass), _swap(gamma))
-    half = add(matmul(-c, moved), -drag)
-    force = 2 * share[..., None] * jnp.eye(n)
-    vv = add(add(half, half.transpose), plain(force)).value - (extra @ moved.value) - _swap(extra @ moved.value)
-    return jnp.concatenate([jnp.concatenate([yy, yv], -1), jnp.concatenate([_swap(yv), vv], -1)], -2)
+    eye, zero = jnp.eye(n), jnp.zeros_like(factor)
+    motion = _blocks(zero, _swap(factor), -factor, -network.frictions[..., None] * eye)
+    weight = jnp.concatenate([jnp.ones_like(network.masses), network.masses], -1)
+    moved = times(plain(second), weight[:, None, None, :])
+    half = matmul(motion[:, None], moved)
+    beside = _blocks(zero, zero, -excess, zero)[:, None] @ moved.value
+    force = 2 * jnp.concatenate([jnp.zeros_like(share), share], -1)[..., None] * jnp.eye(2 * n)
+    return add(add(half, half.transpose), plain(force)).value + beside + _swap(beside)
+
+
+def _blocks(a: Array, b: Array, c: Array, d: Array) -> Array:
+    """[[a, b], [c, d]] in the last two axes."""
+    return jnp.concatenate([jnp.concatenate([a, b], -1), jnp.concatenate([c, d], -1)], -2)
 
 
 # --------------------------------------------------------------------------- driving
@@ -189,10 +209,11 @@ def response(network: "OscillatorNetwork") -> Response:
     real, imaginary = green
     cosine, sine = (force * jnp.cos(phase))[..., None], (force * jnp.sin(phase))[..., None]
     u = jnp.stack([(real @ cosine + imaginary @ sine)[..., 0], (imaginary @ cosine - real @ sine)[..., 0]], 1)
-    u_size = jnp.sqrt(jnp.sum(u**2, axis=1))
+    power = jnp.sum(u**2, axis=1)
+    u_size = jnp.sqrt(jax.lax.stop_gradient(power))
     u_error = ((2 * error + 4 * (m + 1) * EPS * size) @ jnp.abs(force)[..., None])[..., 0]
     share = jnp.asarray(network.members) * (0.5 * gamma * network.frequency[:, None] ** 2)[:, None]
-    heats = -jnp.sum(share * (u_size**2)[:, None], -1)
+    heats = -jnp.sum(share * power[:, None], -1)
     heat_errors = jnp.sum(share * (2 * u_size * u_error + u_error**2 + (n + 8) * EPS * u_size**2)[:, None], -1)
 
     # Im G_de = Ω Σ_k γ_k Re(G*_kd G_ke): positive for d = e.
@@ -221,12 +242,9 @@ def _green(network: "OscillatorNetwork", sites: np.ndarray) -> tuple[tuple[Array
     stiff = add(plain(springs), -inertia)
     loss = times(plain(omega), network.frictions[..., None] * eye)
     # Z on real and imaginary parts: [[stiff, loss], [−loss, stiff]].
-    rows = [[stiff, loss], [-loss, stiff]]
-    z = Precise(*(jnp.concatenate([jnp.concatenate([row[0][k], row[1][k]], -1) for row in rows], -2) for k in (0, 1)))
+    z = Precise(*(_blocks(b, c, -c, b) for b, c in zip(stiff, loss, strict=True)))
     green = inverse(jax.lax.stop_gradient(stiff.value - 1j * loss.value))
-    known = jnp.concatenate(
-        [jnp.concatenate([green.real, -green.imag], -1), jnp.concatenate([green.imag, green.real], -1)], -2
-    )
+    known = _blocks(green.real, -green.imag, green.imag, green.real)
     unit = jnp.broadcast_to(jnp.eye(2 * n), known.shape)
     start = jax.lax.custom_linear_solve(
         lambda g: z.value @ g,
@@ -237,11 +255,15 @@ def _green(network: "OscillatorNetwork", sites: np.ndarray) -> tuple[tuple[Array
     # One step of Newton's method, G + G(1 − ZG), with the residual to twice the digits.
     left = add(plain(unit), -matmul(_swap(start), z.transpose).transpose).value
     better = start + start @ left
+    real, imaginary = better[:, :n, sites], better[:, n:, sites]
+    start, left, better, springs = jax.lax.stop_gradient((start, left, better, springs))
     missed = jnp.abs(left)
     error = 2 * jnp.abs(start) @ (missed @ missed + 2 * n * EPS * missed) + 2 * EPS * jnp.abs(better)
+    # What the rounding of the springs' constants, as sums of others, may change.
+    whole = jnp.sqrt(better[:, :n, :n] ** 2 + better[:, n:, :n] ** 2)
+    inherited = EPS * whole @ jnp.abs(springs) @ whole[..., sites]
     error = jnp.where(jnp.max(jnp.sum(missed, -1), -1)[:, None, None] < 0.5, error, jnp.inf)
-    real, imaginary = better[:, :n, sites], better[:, n:, sites]
-    return (real, imaginary), error[:, :n, sites] + error[:, n:, sites], jnp.sqrt(real**2 + imaginary**2)
+    return (real, imaginary), error[:, :n, sites] + error[:, n:, sites] + inherited, whole[..., sites]
 
 
 # --------------------------------------------------------------------------- solution
@@ -316,7 +338,7 @@ def solve_linear(network: "OscillatorNetwork", tolerance: Array) -> Solution:
         error=error,
         status=status,
         residuals=Named(tuple(residuals), jnp.stack(list(residuals.values()), -1)),
-        statistics=Named(("doublings",), found.doublings[:, None].astype(float)),
+        statistics=Named(("doublings",), found.doublings[:, None]),
         temperatures=temperature,
         chemical_potentials=jnp.zeros_like(temperature),
         populations=jnp.zeros((points, 0)),
@@ -350,6 +372,7 @@ def _valid(network: "OscillatorNetwork", temperature: Array) -> Array:
 # --------------------------------------------------------------------------- between the coordinates
 
 
+@eqx.filter_jit
 def covariance(network: "OscillatorNetwork") -> Array:
     """Covariance (2n, 2n) of positions and velocities of one network; the driven mean motion is not part of it."""
     _, found, temperature = _one(network)
@@ -363,6 +386,7 @@ def covariance(network: "OscillatorNetwork") -> Array:
     return back @ moved @ back.T
 
 
+@eqx.filter_jit
 def currents(network: "OscillatorNetwork") -> Array:
     """Energy per time that flows into coordinate i (row) from j (column) through the spring between them (n, n)."""
     point, found, temperature = _one(network)

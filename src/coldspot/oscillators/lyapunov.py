@@ -32,7 +32,8 @@ class Cayley(NamedTuple):
 
 
 def cayley(a: Array) -> Cayley:
-    """The transform, with the shift between the fastest and the slowest rate."""
+    """The transform, with the shift between the fastest and the slowest rate; a constant to derivatives."""
+    a = jax.lax.stop_gradient(a)
     size = jnp.sum(a**2, axis=(-2, -1), keepdims=True)
     slow = jnp.sum(inverse(a) ** 2, axis=(-2, -1), keepdims=True)
     shift = jnp.sqrt(jnp.sqrt(size / slow))
@@ -40,7 +41,7 @@ def cayley(a: Array) -> Cayley:
     return Cayley(2 * shift * resolvent - jnp.eye(a.shape[-1]), resolvent, shift)
 
 
-def _doubled(c: Cayley, w: Array) -> tuple[Array, tuple[Array, Array]]:
+def doubled(c: Cayley, w: Array) -> tuple[Array, Array, Array]:
     """X for each right-hand side W (point, side, k, k); what is left of F (point), and the number of doublings."""
     first = c.resolvent[:, None]
     x = 2 * c.shift[:, None] * first @ w @ jnp.swapaxes(first, -1, -2)
@@ -59,25 +60,32 @@ def _doubled(c: Cayley, w: Array) -> tuple[Array, tuple[Array, Array]]:
         return f, x + more, remaining, k + 1
 
     _, x, left, k = jax.lax.while_loop(unfinished, double, (c.step, x, left, jnp.zeros((), int)))
-    return x, (left, jnp.broadcast_to(k, left.shape))
+    return x, left, jnp.broadcast_to(k.astype(float), left.shape)
 
 
-def covariances(a: Array, w: Array) -> tuple[Array, Array, Array]:
-    """X (point, side, k, k) of A (point, k, k) and W (point, side, k, k), and for each point: whether the motion dies
-    out, and the number of doublings.
+@jax.custom_jvp
+def covariances(a: Array, w: Array, c: Cayley) -> tuple[Array, Array, Array]:
+    """X (point, side, k, k) of A (point, k, k) and W (point, side, k, k); what is left of each point's motion, at most
+    `NEGLIGIBLE` if all of it dies out; and the number of doublings. `c` is the transform of A, `cayley(A)`.
 
     A must not gain energy: A + Aᵀ ≤ 0. Derivatives of any order follow from the equation itself.
     """
-    c = cayley(jax.lax.stop_gradient(a))
+    return doubled(c, w)
+
+
+@covariances.defjvp
+def _covariances_jvp(primals, tangents):
+    (a, w, c), (da, dw, _) = primals, tangents
+    x, left, doublings = covariances(a, w, c)
+    change = da[:, None] @ x + x @ jnp.swapaxes(da, -1, -2)[:, None] + dw
 
     def apply(x: Array) -> Array:
         return -(a[:, None] @ x + x @ jnp.swapaxes(a, -1, -2)[:, None])
 
-    x, (left, doublings) = jax.lax.custom_linear_solve(
+    dx = jax.lax.custom_linear_solve(
         apply,
-        w,
-        solve=lambda _, rhs: _doubled(c, rhs),
-        transpose_solve=lambda _, rhs: _doubled(c.transpose, rhs),
-        has_aux=True,
+        change,
+        solve=lambda _, rhs: doubled(c, rhs)[0],
+        transpose_solve=lambda _, rhs: doubled(c.transpose, rhs)[0],
     )
-    return x, left <= NEGLIGIBLE, doublings
+    return (x, left, doublings), (dx, jnp.zeros_like(left), jnp.zeros_like(doublings))
