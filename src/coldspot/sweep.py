@@ -275,7 +275,8 @@ def to_dataset(
             )
     for group in (solution.residuals, solution.statistics):
         for name in group:
-            put(f"residual_{name}".replace(" ", "_") if group is solution.residuals else name, group[name])
+            label = f"residual_{name}" if group is solution.residuals else name
+            put(label.replace(" ", "_"), group[name])
     variables["status"] = (
         dims,
         np.asarray(solution.status).reshape(shape).astype(np.int8),

@@ -35,7 +35,7 @@ class CoupledModes(Dynamics):
 
     A mode that grows is a result, and the status stays `OK`: read the dampings. `UNSTABLE` means that Re ω² ≤ 0 (a
     negative spring), where there is no frequency. `statistics["mode error"]` bounds the rounding error of ω: it grows
-    to √ε at an exceptional point, where derivatives of ω diverge.
+    to √ε at an exceptional point, where derivatives of ω diverge (where uncoupled modes cross, they are not defined).
 
     >>> import coldspot as cs
     >>> modes = cs.steady_state(CoupledModes([[(1 - 0.1j) ** 2, 0.0], [0.0, (2 - 0.3j) ** 2]])).modes

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -12,12 +13,12 @@ from ..baths import HeatBath, ParticleBath
 from ..dynamics import Dynamics
 from ..ledger import Ledger, LedgerError, Named, Solution, Status
 from ..paths import Table
-from .mixtures import log_mixture, log_scaled_mixture, logit
+from .mixtures import erfcx, log_mixture, log_scaled_mixture, logit
 
 EPS = 2.0**-52
 TINY = 1e-290
 """Rates below this lose their digits to underflow."""
-NEWTON_STEPS = 8
+NEWTON_STEPS = 6
 BATHS = ("cold", "hot", "left", "right")
 KINDS = (HeatBath.kind, HeatBath.kind, ParticleBath.kind, ParticleBath.kind)
 
@@ -182,14 +183,16 @@ class Barrier(Dynamics):
 
     def _coldest(self) -> Array:
         """ξ/w is stationary where (1−2ξ²)w = −(2/√π)(2λ−1)ξ; Newton's steps for y = |ξ| on the uphill side."""
-        slope = 2 / math.sqrt(math.pi) * jnp.abs(self.excess)
-        share = (1 + jnp.abs(self.excess)) / 2
-        y = jnp.full_like(slope, 0.65)
-        for _ in range(NEWTON_STEPS):
-            w = jnp.exp(log_scaled_mixture(-y, share))
+        excess = jnp.abs(self.excess)
+        slope = 2 / math.sqrt(math.pi) * excess
+
+        def step(_: Any, y: Array) -> Array:
+            w = (1 + excess) * jnp.exp(y**2) - excess * erfcx(y)
             value = (1 - 2 * y**2) * w - slope * y
             derivative = -4 * y * w + (1 - 2 * y**2) * (2 * y * w + slope) - slope
-            y = y - value / derivative
+            return y - value / derivative
+
+        y = jax.lax.fori_loop(0, NEWTON_STEPS, step, jnp.full_like(slope, 0.65))
         return jnp.where(self.excess < 0, y, -y)
 
     # ------------------------------------------------------------------ the ledger
