@@ -30,7 +30,6 @@ COLD, BROAD = 0.8, 0.75
 UNITS = {
     "change": "1",
     "phonon_temperature": "E/k_B",
-    "electron_temperature": "E/k_B",
     "potential": "E",
     "bias": "E",
     "halfwidth": "E",
@@ -39,7 +38,6 @@ UNITS = {
 MEANINGS = {
     "change": "relative temperature difference ΔT/T_ph = (T_e − T_ph)/T_ph",
     "phonon_temperature": "temperature T_ph of the phonons",
-    "electron_temperature": "temperature T_e of both leads",
     "potential": "mean chemical potential μ",
     "bias": "difference of chemical potentials μ_LR = μ_L − μ_R",
     "halfwidth": "half width of both levels",
@@ -57,41 +55,39 @@ OBSERVABLES = {
 # --------------------------------------------------------------------------- data
 
 
+DEFAULTS = {
+    "potential": 0.0,
+    "bias": 0.0,
+    "halfwidth": 0.5,
+    "damping": 0.0,
+    "phonon_temperature": 1.0,
+    "change": 0.0,
+}
+
+
 def build(
-    potential: Any = 0.0,
-    bias: Any = 0.0,
-    electron_temperature: Any = 1.0,
-    phonon_temperature: Any = 1.0,
-    halfwidth: Any = 0.5,
-    damping: Any = 0.0,
+    potential: Any, bias: Any, halfwidth: Any, damping: Any, phonon_temperature: Any, change: Any
 ) -> BosonJunction:
-    """The paper's two dots: ε_L = 0.5, ε_R = −0.5, m = 0.5, Ω = 1."""
+    """The paper's two dots: ε_L = 0.5, ε_R = −0.5, m = 0.5, Ω = 1; T_e = T_ph + ΔT with ΔT/T_ph = `change`."""
+    electrons = phonon_temperature * (1 + change)
     return BosonJunction(
         halfwidth_left=halfwidth,
         halfwidth_right=halfwidth,
         damping=damping,
-        left=ElectronBath(electron_temperature, potential + bias / 2),
-        right=ElectronBath(electron_temperature, potential - bias / 2),
+        left=ElectronBath(electrons, potential + bias / 2),
+        right=ElectronBath(electrons, potential - bias / 2),
         phonons=BosonBath(phonon_temperature),
     )
 
 
-def warmed(change: Any, phonon_temperature: Any, **parameters: Any) -> BosonJunction:
-    """T_e = T_ph + ΔT, with ΔT/T_ph = `change`."""
-    return build(
-        electron_temperature=phonon_temperature * (1 + change), phonon_temperature=phonon_temperature, **parameters
-    )
+def curves(**parameters: Any) -> "Dataset":
+    """A sweep over lists among the parameters (the last one along the curves), with J, I_e and η.
 
-
-def isothermal(electron_temperature: Any, **parameters: Any) -> BosonJunction:
-    """T_ph = T_e."""
-    return build(electron_temperature=electron_temperature, phonon_temperature=electron_temperature, **parameters)
-
-
-def curves(make: Any, **parameters: Any) -> "Dataset":
-    """A sweep over lists among the parameters (the last one along the curves), with J, I_e and η."""
-    lists = {name: np.atleast_1d(values) for name, values in parameters.items()}
-    data = sweep(make, lists, progress=False)
+    All parameters are always given, in one order, so that one compiled program serves all sweeps.
+    """
+    given = {name: value for name, value in DEFAULTS.items() if name not in parameters} | parameters
+    lists = {name: np.atleast_1d(values) for name, values in given.items()}
+    data = sweep(build, lists, progress=False)
     data = data.squeeze([name for name, values in lists.items() if values.size == 1])
     data["J"] = (-data.heat.sel(bath="phonons")).assign_attrs(
         units="E**2/hbar", long_name="energy flow from the electrons into the phonons"
@@ -109,12 +105,12 @@ def curves(make: Any, **parameters: Any) -> "Dataset":
     return data
 
 
-def zeros(make: Any, data: "Dataset", name: str, **fixed: Any) -> list[float]:
+def zeros(data: "Dataset", name: str, **fixed: Any) -> list[float]:
     """Where a curve of the data crosses zero, refined by further sweeps through the solver."""
     (along,) = data[name].dims
 
     def evaluate(x: np.ndarray) -> np.ndarray:
-        return curves(make, **fixed, **{str(along): x})[name].values
+        return curves(**fixed, **{str(along): x})[name].values
 
     return crossings(evaluate, data[along].values, data[name].values, POINTS)
 
@@ -123,15 +119,15 @@ def bose(x: float) -> float:
     return 1 / math.expm1(x)
 
 
-def at(make: Any, **parameters: Any) -> "Dataset":
+def at(**parameters: Any) -> "Dataset":
     """One point (all points of a sweep are this one, so that nothing new is compiled)."""
     name, value = parameters.popitem()
-    return curves(make, **parameters, **{name: np.full(POINTS, value)}).isel({name: 0})
+    return curves(**parameters, **{name: np.full(POINTS, value)}).isel({name: 0})
 
 
 def numbers() -> Iterator[Number]:
     for temperature, bias, value in ((0.5, -1.0, -0.03486), (0.5, 1.0, 0.10246), (1.0, -3.0, -0.14255)):
-        found = at(isothermal, bias=bias, electron_temperature=temperature)
+        found = at(bias=bias, phonon_temperature=temperature)
         yield Number(
             f"J·2Ω at T = {temperature:g}, μ_LR = {bias:g} (independent quadrature of eq. 13)".replace("-", "−"),
             value,
@@ -139,7 +135,7 @@ def numbers() -> Iterator[Number]:
             0.5e-5,
         )
     for change, percent in ((-0.5, 76.4), (0.5, 68.9)):
-        found = at(warmed, phonon_temperature=1.0, change=change)
+        found = at(phonon_temperature=1.0, change=change)
         yield Number(
             f"η in %, T_ph = 1, μ = 0, ΔT/T_ph = {change:g} (independent quadrature of eqs. 13 and 14)".replace(
                 "-", "−"
@@ -155,8 +151,8 @@ def numbers() -> Iterator[Number]:
 def _flat_band() -> Iterator[Number]:
     """Very wide levels: Λ is ohmic, and the electrons are one more harmonic bath (Sec. III A)."""
     wide = 1e7
-    hot = at(warmed, halfwidth=wide, phonon_temperature=1.0, change=0.5)
-    cold = at(warmed, halfwidth=wide, phonon_temperature=1.0, change=-0.5)
+    hot = at(halfwidth=wide, phonon_temperature=1.0, change=0.5)
+    cold = at(halfwidth=wide, phonon_temperature=1.0, change=-0.5)
     gain, loss = bose(1 / 1.5) - bose(1.0), bose(1.0) - bose(1 / 0.5)
     yield Number(
         "ρ with energy-independent levels, ΔT/T_ph = 0.5, T_ph = 1 (not 0: T_ph is fixed; from eq. 13)",
@@ -164,7 +160,7 @@ def _flat_band() -> Iterator[Number]:
         float((hot.J + cold.J) / ((hot.J - cold.J) / 2)),
         1e-6,
     )
-    swapped = at(warmed, halfwidth=wide, phonon_temperature=1.5, change=1.0 / 1.5 - 1)
+    swapped = at(halfwidth=wide, phonon_temperature=1.5, change=1.0 / 1.5 - 1)
     yield Number(
         "−J/J with energy-independent levels and exchanged temperatures (linear baths: Sec. III A)",
         1.0,
@@ -174,7 +170,7 @@ def _flat_band() -> Iterator[Number]:
 
 
 def _detailed_balance() -> Iterator[Number]:
-    machine = isothermal(electron_temperature=0.5, bias=0.4).dynamics()
+    machine = build(**DEFAULTS | {"phonon_temperature": 0.5, "bias": 0.4}).dynamics()
     found = machine.spectra([1.0, 0.4])
     for name, mu in (("left-right", 0.4), ("right-left", -0.4)):
         yield Number(
@@ -196,8 +192,7 @@ def _detailed_balance() -> Iterator[Number]:
 
 def compute_2() -> "Dataset":
     return curves(
-        isothermal,
-        electron_temperature=0.2,
+        phonon_temperature=0.2,
         halfwidth=[0.05, 0.1, 0.2, 0.5],
         bias=np.linspace(-3, 3, POINTS // 4),
     )
@@ -209,7 +204,7 @@ THRESHOLDS = {0.05: 1.00107, 0.1: 1.00456, 0.2: 1.02067, 0.5: 1.16449}
 
 def check_2(data: "Dataset") -> Iterator[Number]:
     hot, cold = data.where(data.bias > 0, drop=True), data.where(data.bias < 0, drop=True)
-    te = float(data.electron_temperature)
+    te = float(data.phonon_temperature)
     steady = hot.population.notnull()
     yield none_of(
         "points of case (a), μ_LR > 0, with T_eff ≤ T_e or μ_eff ≤ 0 below the instability (eqs. 10 and 11)",
@@ -228,7 +223,7 @@ def check_2(data: "Dataset") -> Iterator[Number]:
         curve["gain"] = curve.emission - curve.absorption
 
         def gain(x: np.ndarray, width: float = width) -> np.ndarray:
-            found = curves(isothermal, electron_temperature=te, halfwidth=width, bias=x)
+            found = curves(phonon_temperature=te, halfwidth=width, bias=x)
             return (found.emission - found.absorption).values
 
         threshold = only(crossings(gain, curve.bias.values, curve.gain.values, POINTS), 0, 1)
@@ -246,7 +241,7 @@ def draw_2(data: "Dataset") -> "matplotlib.figure.Figure":
     for width in data.halfwidth.values:
         curve = data.sel(halfwidth=width)
         label = f"$\\gamma = {width:g}$"
-        left.semilogy(curve.bias, curve.effective_temperature / data.electron_temperature, label=label)
+        left.semilogy(curve.bias, curve.effective_temperature / data.phonon_temperature, label=label)
         right.plot(curve.bias, curve.effective_chemical_potential, label=label)
     for axes, place in ((left, 1.0), (right, 0.0)):
         axes.axhline(place, color=style.GREY, linewidth=0.7, linestyle="-", zorder=0)
@@ -267,7 +262,6 @@ def draw_2(data: "Dataset") -> "matplotlib.figure.Figure":
 
 def compute_3() -> "Dataset":
     data = curves(
-        warmed,
         phonon_temperature=COLD,
         potential=[0.0, 1.0, 2.0, 3.0],
         change=np.linspace(-0.6, 0.6, POINTS // 4),
@@ -287,7 +281,7 @@ def compute_3() -> "Dataset":
 
 def check_3(data: "Dataset") -> Iterator[Number]:
     yield none_of("points where heat does not flow from hot to cold", ~(data.J * data.change > 0))
-    still = at(warmed, phonon_temperature=COLD, change=0.0)
+    still = at(phonon_temperature=COLD, change=0.0)
     yield Number("J at ΔT = 0 (eq. 13)", 0.0, float(still.J), 0.0)
     yield none_of("points with ρ = 0: heat flow is nowhere reciprocal", ~(abs(data.rho) > 0))
     last = data.rho.isel(size=-1)
@@ -325,7 +319,6 @@ def compute_4() -> "Dataset":
 
     parts = [
         curves(
-            warmed,
             phonon_temperature=phonons,
             damping=damping,
             potential=np.arange(7.0),
@@ -339,7 +332,7 @@ def compute_4() -> "Dataset":
 
 
 def check_4(data: "Dataset") -> Iterator[Number]:
-    for reading, phonons, damping, reach in READINGS:
+    for reading, *_, reach in READINGS:
         part = data.sel(case=reading)
         part = part.sel(change=abs(part.change) <= reach)
         name = f"{reading} mode"
@@ -353,12 +346,9 @@ def check_4(data: "Dataset") -> Iterator[Number]:
         yield none_of(
             f"points at μ = 0 where I_e does not have the sign of ΔT, {name}", ~(resonant.I_e * resonant.change > 0)
         )
-        tiny = at(warmed, phonon_temperature=phonons, damping=damping, change=1e-9)
-        either = [at(warmed, phonon_temperature=phonons, damping=damping, change=sign * 1e-3).eta for sign in (-1, 1)]
-        yield Number(f"η at ΔT → 0, μ = 0, {name} (mean of both sides)", float(sum(either)) / 2, float(tiny.eta), 1e-5)
-    density = warmed(change=0.0, phonon_temperature=COLD).dynamics().spectra(1.0).density
+    density = build(**DEFAULTS | {"phonon_temperature": COLD}).dynamics().spectra(1.0).density
     limit = (density["left-right"] - density["right-left"]) / (density["left-right"] + density["right-left"])
-    tiny = at(warmed, phonon_temperature=COLD, change=1e-9)
+    tiny = at(phonon_temperature=COLD, change=1e-9)
     yield Number(
         "η at ΔT → 0, μ = 0, narrow mode (from eqs. 13 and 14: a ratio of Λ)", float(limit), float(tiny.eta), 1e-8
     )
@@ -397,15 +387,15 @@ TEMPERATURES = (0.2, 0.4, 0.6, 1.0)
 
 
 def compute_5() -> "Dataset":
-    return curves(isothermal, electron_temperature=list(TEMPERATURES), bias=np.linspace(-6, 4, POINTS // 4))
+    return curves(phonon_temperature=list(TEMPERATURES), bias=np.linspace(-6, 4, POINTS // 4))
 
 
 def check_5(data: "Dataset") -> Iterator[Number]:
     yield none_of("points with μ_LR > 0 where the mode is cooled", (data.bias > 0) & ~(data.J > 0))
     ends = []
     for temperature in TEMPERATURES[:3]:
-        curve = data.sel(electron_temperature=temperature)
-        found = zeros(isothermal, curve, "J", electron_temperature=temperature) if temperature < 0.6 else []
+        curve = data.sel(phonon_temperature=temperature)
+        found = zeros(curve, "J", phonon_temperature=temperature) if temperature < 0.6 else []
         if found:
             ends.append(only(found, 0, 2))
             yield Number(
@@ -413,16 +403,16 @@ def check_5(data: "Dataset") -> Iterator[Number]:
             )
     yield holds("the range of cooling grows with T", ends == sorted(ends, reverse=True))
     for temperature in TEMPERATURES[2:]:
-        curve = data.sel(electron_temperature=temperature)
+        curve = data.sel(phonon_temperature=temperature)
         yield none_of(
             f"points with μ_LR < 0 that are not cooled, T = {temperature:g}", (curve.bias < 0) & ~(curve.J < 0)
         )
     grid = np.linspace(0.3, 1.0, POINTS)
-    far = curves(isothermal, bias=-1e5, electron_temperature=grid)
+    far = curves(bias=-1e5, phonon_temperature=grid)
     yield Number(
         "temperature above which any negative bias cools, Ω/ln 5 for these half widths (from eq. 13)",
         1 / math.log(5),
-        only(zeros(isothermal, far, "J", bias=-1e5), 0, 1),
+        only(zeros(far, "J", bias=-1e5), 0, 1),
         1e-6,
     )
 
@@ -430,8 +420,8 @@ def check_5(data: "Dataset") -> Iterator[Number]:
 def draw_5(data: "Dataset") -> "matplotlib.figure.Figure":
     figure = style.new_figure()
     axes: Axes = figure.subplots()
-    for temperature in data.electron_temperature.values:
-        axes.plot(data.bias, data.J.sel(electron_temperature=temperature), label=f"$T = {temperature:g}$")
+    for temperature in data.phonon_temperature.values:
+        axes.plot(data.bias, data.J.sel(phonon_temperature=temperature), label=f"$T = {temperature:g}$")
     axes.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="-", zorder=0)
     low, high = float(data.J.min()) * 1.15, float(data.J.max()) * 1.05
     axes.axhspan(low, 0.0, color=style.TINTS["heater"], linewidth=0, zorder=-1)
