@@ -23,7 +23,7 @@ from coldspot.papers.report import reproduce
 KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
 LABELS = {
     "quantum-dot-anomalies": ["2", "3", "4", "5a", "5b", "6", "7a", "7b", "8", "9"],
-    "two-classical-pumps": ["1", "2", "3"],
+    "two-classical-pumps": ["1", "2", "3", "4"],
     "kramers-cooling": ["1", "2", "3", "4", "5"],
     "pair-baths": ["2", "3", "4", "5"],
     "exceptional-point": ["4"],

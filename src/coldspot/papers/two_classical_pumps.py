@@ -1,6 +1,6 @@
-"""Marathe, Jayannavar and Dhar: two driven Ising spins that pump heat, or work as an engine.
+"""Marathe, Jayannavar and Dhar: driven Ising spins that pump heat or work as an engine, and oscillators that do not.
 
-The paper's signs are coldspot's: q_L, q_R are absorbed from the baths, ẇ is work done on the spins.
+The paper's signs are coldspot's: q_L, q_R are absorbed from the baths, ẇ is work done on the spins or oscillators.
 Energies are in units of J, rates as in the paper (r = 0.5, k_B = 1).
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import figures as style
 from ..baths import HeatBath
-from ..dynamics import TOLERANCE, steady_state
+from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..jump.transient import evolve
-from ..machines import SpinPair
-from ..sweep import sweep
+from ..machines import OscillatorPair, SpinPair
+from ..sweep import solve_columns, sweep
 from .base import Figure, Number, Paper, holds, none_of
 from .crossings import crossings, only
 
@@ -82,6 +82,7 @@ def numbers() -> Iterator[Number]:
     engine = steady_state(build(phase=0.7 * math.pi, **ENGINE))
     yield from rows("efficiency of the engine, φ = 0.7π", 1.75e-2, 1.75603e-2, 1e-7, engine.efficiency)
     yield from rows("q_L of the engine, φ = 0.7π", None, 5.16937e-2, 1e-7, engine.heat["left"])
+    yield from oscillator_numbers()
 
 
 # --------------------------------------------------------------------------- figures 1 and 2: against the phase
@@ -276,6 +277,122 @@ def draw_3(data: "Dataset") -> "matplotlib.figure.Figure":
     return figure
 
 
+# --------------------------------------------------------------------------- the second model: oscillators
+
+PAIRS = 20_000
+"""Pairs of oscillators with random parameters, for the statements that no pair pumps heat or delivers work."""
+
+
+def build_oscillators(
+    phase: Any,
+    bath_temperature: Any = 1.0,
+    spring: Any = 2.0,
+    coupling: Any = 3.0,
+    mass: Any = 1.0,
+    friction: Any = 1.0,
+    amplitude: Any = 1.0,
+    frequency: Any = 2 * math.pi / 3,
+    ratio: Any = 1.0,
+) -> OscillatorPair:
+    """The paper's pair of oscillators, by default that of Fig. 4; T_L is `bath_temperature`, and T_R/T_L is `ratio`."""
+    return OscillatorPair(
+        spring=spring,
+        coupling=coupling,
+        mass=mass,
+        friction=friction,
+        amplitude=amplitude,
+        frequency=frequency,
+        phase=phase,
+        left=HeatBath(bath_temperature),
+        right=HeatBath(bath_temperature * ratio),
+    )
+
+
+def oscillator_curves(phase: np.ndarray, temperatures: Any) -> "Dataset":
+    """q_L, q_R and w of Fig. 4 against the phase, at several common temperatures of the baths."""
+    data = sweep(build_oscillators, {"bath_temperature": temperatures, "phase": phase}, progress=False)
+    quantities = {
+        "q_L": (data.heat.sel(bath="left"), "heat absorbed from the left bath, period average"),
+        "q_R": (data.heat.sel(bath="right"), "heat absorbed from the right bath, period average"),
+        "w": (data.work.sum("drive"), "work done on the oscillators, period average"),
+    }
+    for name, (values, meaning) in quantities.items():
+        data[name] = values.drop_vars("bath", errors="ignore").assign_attrs(units="E**2/hbar", long_name=meaning)
+    data["phase"] = data.phase.assign_attrs(units="rad", long_name="phase difference φ of the forces")
+    data["bath_temperature"] = data.bath_temperature.assign_attrs(
+        units="E/k_B", long_name="temperature T of both baths"
+    )
+    return data
+
+
+def equation_7(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """q_L, q_R and w of eq. 7 at the parameters of Fig. 4, where G = (Φ − Ω²M − iΩΓ)⁻¹ (the paper prints +iωΓ)."""
+    omega = 2 * math.pi / 3
+    z = 5 - omega**2 - 1j * omega
+    a, b, d = z / (z**2 - 9), 3 / (z**2 - 9), 2 * omega**2 * 3 / abs(z**2 - 9) ** 2
+    even, odd = a.imag + b.imag * np.cos(phase), d * np.sin(phase)
+    return -omega / 2 * (even + odd), -omega / 2 * (even - odd), omega * even
+
+
+def oscillator_numbers() -> Iterator[Number]:
+    pair = steady_state(OscillatorPair(left=HeatBath(1.0), right=HeatBath(0.5)))
+    case = "of the oscillators, φ = 0.3, T_L = 1, T_R = 0.5 (eq. 7)"
+    for name, side, entry, value in (
+        ("q_L", "left", pair.heat, -0.10109248),
+        ("q_R", "right", pair.heat, -0.32989559),
+        ("w_L", "left", pair.work, 0.28417458),
+        ("w_R", "right", pair.work, 0.14681350),
+    ):
+        yield Number(f"{name} {case}", value, float(entry[side]), 5e-9)
+    # Random pairs, at one temperature and between two.
+    rng = np.random.default_rng(1)
+    columns = {
+        name: 10 ** rng.uniform(-2, 2, PAIRS) for name in ("spring", "coupling", "mass", "friction", "frequency")
+    }
+    columns |= {"amplitude": 10 ** rng.uniform(-1, 1, PAIRS), "phase": rng.uniform(0, 2 * math.pi, PAIRS)}
+    columns["ratio"] = np.where(np.arange(PAIRS) < PAIRS // 2, 1.0, 10 ** rng.uniform(-3, 0, PAIRS))
+    s = solve_columns(_random_pair, None, columns, checked_tolerance(TOLERANCE), progress=False)
+    heat, half = np.asarray(s.heat.array), PAIRS // 2
+    yield none_of(f"of {PAIRS} random pairs of oscillators: without a trustworthy solution", ~np.asarray(s.ok))
+    yield none_of("of those at equal temperatures: heat out of a bath", (heat[:half] > 0).any(axis=-1))
+    yield none_of("of those between two temperatures: heat out of the colder bath", heat[half:, 1] > 0)
+    yield none_of("of all of them: w < 0", np.asarray(s.work_in) < 0)
+
+
+def _random_pair(_: None, point: Any) -> OscillatorPair:
+    return build_oscillators(**point)
+
+
+def compute_4() -> "Dataset":
+    return oscillator_curves(np.linspace(0, 2 * math.pi, PHASES), [1.0]).squeeze("bath_temperature")
+
+
+def check_4(data: "Dataset") -> Iterator[Number]:
+    exact = equation_7(data.phase.values)
+    off = max(float(abs(data[name].values - curve).max()) for name, curve in zip(CURVES, exact, strict=True))
+    yield Number("largest difference of q_L, q_R or w from eq. 7", 0.0, off, 1e-14)
+    yield none_of("points where a bath gives heat", (data.q_L >= 0) | (data.q_R >= 0))
+    yield none_of("points with w ≤ 0", data.w <= 0)
+    warm = oscillator_curves(data.phase.values[::24], [0.01, 100.0])
+    change = max(float(abs(warm[name] - data[name].values[::24]).max()) for name in CURVES)
+    yield Number("largest change of a curve with the temperature, T = 0.01 to 100", 0.0, change, 1e-14)
+    swapped = float(abs(data.q_L.values - data.q_R.values[::-1]).max())
+    yield Number("largest q_L(φ) − q_R(−φ) (baths swap)", 0.0, swapped, 1e-14)
+    shares = data.q_L / (data.q_L + data.q_R)
+    uneven = float(abs(shares.isel(phase=slice(1, -1)) - 0.5).where(abs(data.phase - math.pi) > 0.01).min())
+    yield holds("the heat is shared unequally at every φ but 0 and π", uneven > 0)
+
+
+def draw_4(data: "Dataset") -> "matplotlib.figure.Figure":
+    figure = style.new_figure(6.0, 4.0)
+    axes = figure.subplots()
+    _draw_rates(axes, data)
+    axes.set(xlabel=r"phase difference  $\phi$", ylabel="energy per time")
+    axes.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, 0.68))
+    axes.margins(y=0.1)
+    return figure
+
+
 # --------------------------------------------------------------------------- the paper
 
 PAPER = Paper(
@@ -286,8 +403,10 @@ PAPER = Paper(
         "Two coupled Ising spins, each in contact with its own heat bath and in its own periodic field, exchange heat "
         "with the baths as the phase difference φ of the fields dictates: heat can be moved either way between equal "
         "temperatures, out of the colder bath (a refrigerator), or be turned into work (an engine). H = −Jσ_1σ_2 − "
-        "h_L(t)σ_1 − h_R(t)σ_2 with h_L = h_0 cos(2πt/τ), h_R = h_0 cos(2πt/τ + φ), J = 1, r = 0.5 and h_0 = 0.25. Of "
-        "the paper's two models this is the first; its Fig. 4 belongs to the other one."
+        "h_L(t)σ_1 − h_R(t)σ_2 with h_L = h_0 cos(2πt/τ), h_R = h_0 cos(2πt/τ + φ), J = 1, r = 0.5 and h_0 = 0.25. "
+        "The second model, two coupled oscillators with a bath and a periodic force each (Fig. 4), does neither: the "
+        "forces heat both baths, whatever the parameters. In print, G of eq. 6 has +iωΓ where its e^{−iωt} asks for "
+        "−iωΓ (as A and B below it have), and f̃ lacks the factor f_0; eq. 7 is right."
     ),
     check=numbers,
     figures=(
@@ -326,6 +445,19 @@ PAPER = Paper(
             compute_3,
             draw_3,
             check_3,
+        ),
+        Figure(
+            "4",
+            "Two oscillators: neither pump nor engine",
+            "Period averages of the heats absorbed from the baths and of the work against the phase difference φ of "
+            "the forces on two coupled oscillators, m ẍ_i = −(k + k_c) x_i + k_c x_j − γ ẋ_i + η_i + f_i with f_L = "
+            "f_0 cos Ωt, f_R = f_0 cos(Ωt + φ). All parameters are printed: k = 2, k_c = 3, m = γ = f_0 = 1, Ω = 2π/3; "
+            "the curves are the same at every common temperature.",
+            "Both heats are negative and the work is positive at every phase; the heats are mirror images about φ = "
+            "π, and one bath receives more than the other.",
+            compute_4,
+            draw_4,
+            check_4,
         ),
     ),
 )
