@@ -275,8 +275,8 @@ def to_dataset(
             )
     for group in (solution.residuals, solution.statistics):
         for name in group:
-            label = f"residual_{name}" if group is solution.residuals else name
-            put(label.replace(" ", "_"), group[name])
+            prefix = "residual_" if group is solution.residuals else ""
+            put(f"{prefix}{name}".replace(" ", "_"), group[name])
     variables["status"] = (
         dims,
         np.asarray(solution.status).reshape(shape).astype(np.int8),
