@@ -46,7 +46,7 @@ def points() -> dict[str, np.ndarray]:
     draw = np.random.RandomState(2007).uniform
     columns = {name: np.exp(draw(np.log(low), np.log(high), POINTS)) for name, (low, high, _) in RANGE.items()}
     columns["phase"] = draw(0, 2 * np.pi, POINTS)
-    warmer = np.exp(draw(*np.log(WARMER), POINTS))
+    warmer = np.exp(draw(np.log(WARMER[0]), np.log(WARMER[1]), POINTS))
     columns["left_temperature"] = 1 + np.where(np.arange(POINTS) % 2, warmer, 0.0)
     return columns
 
