@@ -13,7 +13,14 @@ import xarray as xr
 
 import coldspot as cs
 from coldspot import figures
-from coldspot.papers import PAPERS, exceptional_point, kramers_cooling, quantum_dot_anomalies, two_classical_pumps
+from coldspot.papers import (
+    PAPERS,
+    exceptional_point,
+    kramers_cooling,
+    nonlinear_search,
+    quantum_dot_anomalies,
+    two_classical_pumps,
+)
 from coldspot.papers import report as report_module
 from coldspot.papers.base import Number
 from coldspot.papers.crossings import crossings
@@ -23,7 +30,7 @@ from coldspot.papers.report import reproduce
 KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
 LABELS = {
     "quantum-dot-anomalies": ["2", "3", "4", "5a", "5b", "6", "7a", "7b", "8", "9"],
-    "two-classical-pumps": ["1", "2", "3", "4"],
+    "two-classical-pumps": ["1", "2", "3", "4", "search"],
     "kramers-cooling": ["1", "2", "3", "4", "5"],
     "pair-baths": ["2", "3", "4", "5"],
     "exceptional-point": ["4"],
@@ -32,9 +39,11 @@ LABELS = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """All papers once: (folder, rows)."""
+    """All papers once: (folder, rows); the search among anharmonic oscillators with fewer points than usual."""
     out = tmp_path_factory.mktemp("papers") / "new" / "folder"
-    return out, reproduce(list(PAPERS), out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nonlinear_search, "POINTS", 16)
+        return out, reproduce(list(PAPERS), out)
 
 
 def stems():
@@ -181,6 +190,7 @@ def test_data_reopen_with_names_and_units(made):
     }
     special = {
         "two-classical-pumps-fig3": ("Q_L", "Q_R", "W"),
+        "two-classical-pumps-figsearch": ("cooling", "work"),
         "kramers-cooling-fig4": ("potential", "absorbed"),
         "kramers-cooling-fig5": ("cop",),
         "pair-baths-fig2": ("emission", "population", "effective_temperature", "effective_chemical_potential"),

@@ -74,7 +74,9 @@ def sample(
     baths, drives = len(network.baths), len(network.drives)
     rates = result.rates.mean(axis=0)
     heats, works, storages, _ = np.split(rates, np.cumsum([baths, drives, 1]))
-    return Trajectories(solution, heats.T, works.T, storages[0], *_paths(network, prepared, key, keep, stride))
+    times, x, v = _paths(network, prepared, key, keep, stride)
+    heat, work, storage = (jnp.asarray(a) for a in (heats.T, works.T, storages[0]))
+    return Trajectories(solution, heat, work, storage, times, x, v)
 
 
 _prepare = eqx.filter_jit(prepare)

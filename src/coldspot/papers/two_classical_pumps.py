@@ -16,6 +16,7 @@ from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..jump.transient import evolve
 from ..machines import OscillatorPair, SpinPair
 from ..sweep import solve_columns, sweep
+from . import nonlinear_search
 from .base import Figure, Number, Paper, holds, none_of
 from .crossings import crossings, only
 
@@ -459,5 +460,6 @@ PAPER = Paper(
             draw_4,
             check_4,
         ),
+        nonlinear_search.FIGURE,
     ),
 )
