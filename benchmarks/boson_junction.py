@@ -1,4 +1,4 @@
-"""Rows `boson-junction` (one electron temperature) and `boson-junction-gradient` (two): a narrow mode between two leads.
+"""Rows `boson-junction` (one electron temperature) and `boson-junction-gradient` (two): a narrow mode, two leads.
 
 coldspot finds the whole ledger: heats, particles, error bounds, population. The peers are `scipy.integrate.quad` for
 the heat flow J alone: on eq. 13 as it stands, with Λ from 2×2 matrices for the four kinds of pairs in NumPy; and on two
