@@ -82,6 +82,7 @@ class Levels(Conductor):
 
     Nothing flows between the leads but with the help of a coupling to bosons.
 
+    >>> from coldspot import Levels
     >>> levels = Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
     >>> levels.spectral("left", 0.5).real.tolist()
     [[4.0, 0.0], [0.0, 0.0]]
@@ -195,10 +196,10 @@ class Device(Conductor):
 
     G^r = (ε − H + iΣ_αΓ_α/2)⁻¹.
 
+    >>> from coldspot import Device
     >>> device = Device([[0.0, 0.2], [0.2, 0.0]], {"left": (0, 1.0), "right": (1, 1.0)})
-    >>> transmission = device.green(0.2)[0, 1]
-    >>> f"{abs(transmission) ** 2:.6f}"
-    '0.438957'
+    >>> f"{abs(device.green(0.2)[0, 1]) ** 2:.6f}"  # transmission Γ_L|G_LR|²Γ_R; 0.04/0.1025
+    '0.390244'
     """
 
     hamiltonian: Numbers
