@@ -266,7 +266,7 @@ def test_extreme_networks():
 # --------------------------------------------------------------------------- SciPy
 
 
-@pytest.mark.parametrize("n", [3, 7, 12])
+@pytest.mark.parametrize("n", [3, 9])
 def test_covariance_against_scipy(n):
     owner, _, columns = draw(np.random.default_rng(20 + n), n, 1, 2, 0.5)
     network = Build(tuple(owner.tolist()), ())({name: v[0] for name, v in columns.items()})
@@ -341,12 +341,12 @@ def test_harmonic_chain(n, k, m, friction):
 
 def test_long_chain():
     """The limit of long chains, and the same current through every spring."""
-    network = chain(40)
+    network = chain(24)
     s = cs.steady_state(network)
     assert abs(float(s.heat["hot"]) - (3 - math.sqrt(5)) / 4) < 1e-14
     j = np.asarray(network.currents())
     assert np.allclose(np.diag(j, -1), float(s.heat["hot"]), rtol=1e-9)
-    assert abs(float(cs.steady_state(chain(30, mass=2.0)).heat["hot"]) - 0.133975) < 5e-7
+    assert abs(float(cs.steady_state(chain(24, mass=2.0)).heat["hot"]) - 0.133975) < 5e-7
 
 
 # --------------------------------------------------------------------------- laws
@@ -418,7 +418,7 @@ def check_conductances(owner, driven, columns, points, baths):
     assert np.max((np.abs(k / np.swapaxes(k, 1, 2) - 1))[:, off]) < 1e-12
 
 
-@pytest.mark.parametrize(("n", "baths"), [(4, 2), (8, 3)])
+@pytest.mark.parametrize(("n", "baths"), [(5, 3)])
 def test_order_of_coordinates_and_baths_means_nothing(n, baths):
     rng = np.random.default_rng(7)
     owner, driven, columns = draw(rng, n, 300, baths)
