@@ -315,7 +315,7 @@ def test_laws_of_driven_machines(t):
     good = np.flatnonzero(status == 0)
     # Rates with kinks converge slowly, and some points run out of elements.
     kinks = any(e.law == "ohmic" for e in t.edges)
-    assert good.size >= (0.9 if kinks else 0.99) * points
+    assert good.size >= (0.94 if kinks else 0.99) * points
     s = _take(s, good)
     check_laws(t, s)
     # The error estimate is what was asked for: 1e-8 of the largest entry.
@@ -364,7 +364,7 @@ def edge_currents(driven: tuple[str, ...], points: int = 200) -> tuple[np.ndarra
     columns["period"] = 10 ** np.random.default_rng(2).uniform(-1, 2, points)
     s = mr.solve(t, columns)
     good = np.flatnonzero(np.asarray(s.ok))
-    assert good.size >= 0.9 * points
+    assert good.size >= 0.99 * points
     s, columns = _take(s, good), {name: values[good] for name, values in columns.items()}
     carried = np.array([occupations[f] - occupations[i] for i, f in RING])
     p = routes.parts(dataclasses.replace(t, driven=()), columns)

@@ -100,8 +100,9 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
 
         def some(c: Array, carry: tuple[Found, Array]) -> tuple[Found, Array]:
             known, active = carry
-            # The last batch is filled up with points that are done; they come out the same or better.
-            index = jax.lax.dynamic_slice(order, (jnp.minimum(c * lanes, points - lanes),), (lanes,))
+            # The last batch is filled up with points that have been solved with this K or are done: they stay.
+            first = jnp.minimum(c * lanes, points - lanes)
+            index = jax.lax.dynamic_slice(order, (first,), (lanes,))
             part = eqx.combine(jax.tree.map(lambda a: a[index], arrays), static)
             new = one_period(part, elements)
             old = jax.tree.map(lambda a: a[..., index], known)
@@ -121,10 +122,10 @@ def search(network: "JumpNetwork", tolerance: Array) -> Found:
             stuck = _largest(where, change) > _largest(where, old.change) / 4
             hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0)
             hopeless |= stuck & (_largest(where, error) <= 1e3 * _largest(where, rounding))
-            todo = active[index]
+            todo = active[index] & (first + jnp.arange(lanes) >= c * lanes)
             merged = jax.tree.map(lambda a, b: jnp.where(todo, a, b), fresh, old)
             known = jax.tree.map(lambda a, b: a.at[..., index].set(b), known, merged)
-            return known, active.at[index].set(todo & ~settled & ~hopeless)
+            return known, active.at[index].set(active[index] & ~(todo & (settled | hopeless)))
 
         return jax.lax.fori_loop(0, batches, some, (known, active))
 
