@@ -70,7 +70,7 @@ def fermi(x: float) -> float:
 
 
 def by_quad(c: Mapping[str, np.ndarray], tolerance: float = 1e-9, parts: bool = False) -> np.ndarray:
-    """J (point) by `scipy.integrate.quad`; with `parts`, each stretch between two features by itself and to 1e-13."""
+    """J (point) by `scipy.integrate.quad`; with `parts`, each stretch between two features by itself and to 1e-12."""
     from scipy.integrate import quad
 
     found = []
@@ -94,7 +94,7 @@ def by_quad(c: Mapping[str, np.ndarray], tolerance: float = 1e-9, parts: bool = 
             if parts:
                 marks = [low, *marks, high]
                 total += sum(
-                    quad(integrand, *ends, epsabs=1e-16, epsrel=1e-13, limit=200)[0] for ends in pairwise(marks)
+                    quad(integrand, *ends, epsabs=1e-15, epsrel=1e-12, limit=200)[0] for ends in pairwise(marks)
                 )
             else:
                 total += quad(integrand, low, high, points=marks, epsabs=0, epsrel=tolerance, limit=200)[0]
