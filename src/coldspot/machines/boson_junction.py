@@ -35,7 +35,7 @@ class BosonJunction(Machine):
     level_right: Scalar = eqx.field(converter=as_float, default=-0.5, metadata={"dimension": "energy"})
     halfwidth_left: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "energy"})
     halfwidth_right: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "energy"})
-    element: Scalar = eqx.field(converter=as_float, default=0.5)
+    element: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "dimensionless"})
     frequency: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "energy"})
     damping: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "rate"})
     left: ElectronBath = ElectronBath(1.0, 0.0)

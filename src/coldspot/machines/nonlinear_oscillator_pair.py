@@ -42,14 +42,14 @@ class NonlinearOscillatorPair(Machine):
 
     name: ClassVar[str] = "nonlinear-oscillator-pair"
     summary: ClassVar[str] = "two anharmonic oscillators driven by periodic forces (simulated)"
-    spring: Scalar = eqx.field(converter=as_float, default=2.0)
-    coupling: Scalar = eqx.field(converter=as_float, default=3.0)
-    mass: Scalar = eqx.field(converter=as_float, default=1.0)
-    friction: Scalar = eqx.field(converter=as_float, default=1.0)
-    amplitude: Scalar = eqx.field(converter=as_float, default=1.0)
+    spring: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "dimensionless"})
+    coupling: Scalar = eqx.field(converter=as_float, default=3.0, metadata={"dimension": "dimensionless"})
+    mass: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
+    friction: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
+    amplitude: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
     frequency: Scalar = eqx.field(converter=as_float, default=2 * math.pi / 3, metadata={"dimension": "rate"})
     phase: Scalar = eqx.field(converter=as_float, default=0.3, metadata={"dimension": "angle"})
-    anharmonicity: Scalar = eqx.field(converter=as_float, default=1.0)
+    anharmonicity: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
     left: HeatBath = HeatBath(1.0)
     right: HeatBath = HeatBath(0.5)
 
