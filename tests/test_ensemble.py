@@ -46,7 +46,7 @@ def pair(
 def single(potential, temperature=1.0, spring=1.0, friction=0.5):
     return cs.OscillatorNetwork(
         masses=[1.0],
-        springs=[[spring]],
+        springs=jnp.stack([jnp.asarray(spring)])[None],
         frictions=jnp.stack([jnp.asarray(friction)]),
         baths={"bath": cs.HeatBath(temperature)},
         sites={"bath": 0},
@@ -471,6 +471,7 @@ def test_sweep_of_nonlinear_pairs_keeps_each_point():
     alone = cs.steady_state(Pair(anharmonicity=2.0, left=cs.HeatBath(0.5)))
     assert np.allclose(data.heat.values[1, 0], alone.heat.array, rtol=1e-9)
     assert np.allclose(data.heat_error.values[1, 0], alone.error.heat.array, rtol=1e-9)
+    assert np.allclose(data.x_squared_0_error.values[1, 0], alone.observable_errors["x_squared 0"], rtol=1e-9)
 
 
 def test_gradients_follow_the_trajectories(monkeypatch):
@@ -479,16 +480,18 @@ def test_gradients_follow_the_trajectories(monkeypatch):
     monkeypatch.setattr(ensemble, "MEASURED", 640)
 
     def heat(p):
-        network = single(Quartic(p[0]), temperature=p[1], spring=2.0, friction=p[2])
+        network = single(Quartic(p[0]), temperature=p[1], spring=p[3], friction=p[2])
         return cs.steady_state(network, throw=False).observables.array
 
-    point = jnp.array([0.7, 0.9, 0.6])
+    point = jnp.array([0.7, 0.9, 0.6, 2.0])
     slope = np.asarray(jax.jacfwd(heat)(point))
     assert np.allclose(jax.grad(lambda p: heat(p)[0])(point), slope[0], rtol=1e-12)
     # Steps of 1e-5 change neither the time step nor the random numbers; the start is forgotten to e^{−12}.
-    for k in range(3):
-        move = 1e-5 * np.eye(3)[k]
+    for k in range(4):
+        move = 1e-5 * np.eye(4)[k]
         assert np.allclose((heat(point + move) - heat(point - move)) / 2e-5, slope[:, k], rtol=1e-5, atol=1e-7)
+    # Two wells and hardly any friction: chaotic, and said so.
+    assert np.all(np.isnan(jax.jacfwd(heat)(jnp.array([1.0, 0.7, 0.02, -4.0]))))
 
 
 # --------------------------------------------------------------------------- what goes wrong
@@ -503,7 +506,8 @@ def downhill(x):
 
 
 def edge(x):
-    return jnp.sqrt(2.0 - x[0])
+    """Its slope goes on where it ends."""
+    return jnp.log(2.0 - x[0])
 
 
 def trap(x):
@@ -515,7 +519,7 @@ def test_failures_are_named():
     with pytest.raises(cs.SolveError, match=r"coordinate 0 runs away: in trajectory \d+ it is .* at time \d") as caught:
         runs(single(downhill))
     assert caught.value.status is cs.Status.UNSTABLE
-    with pytest.raises(cs.SolveError, match=r"not a number at time \d.*: trajectory \d+ is at x = \[2\."):
+    with pytest.raises(cs.SolveError, match=r"not a number at time \d.*: trajectory \d+ is at x = \[\d"):
         runs(single(edge))
     with pytest.raises(cs.SolveError, match="a mode of its motion grows or is not damped"):
         runs(single(None, spring=-1.0))
@@ -531,6 +535,15 @@ def test_a_step_too_long_where_it_is_steep_is_noticed():
     """Stable for the most similar linear network, not for excursions: it runs away, or the energy does not balance."""
     with pytest.raises(cs.SolveError, match=r"runs away|energy balance is off"):
         runs(single(Quartic(jnp.asarray(5.0)), spring=0.1, temperature=4.0), time_step=0.3, n=512)
+
+
+def test_a_step_that_does_not_balance_is_noticed():
+    network = pair(Quartic(jnp.asarray(0.4)))
+    with pytest.raises(cs.SolveError, match=r"energy balance is off by 0\.0") as caught:
+        runs(network, time_step=3 / 16, n=512)
+    assert caught.value.solution.residuals["first law"] > 0.01
+    assert caught.value.solution.residuals["drift"] < 5
+    assert runs(network, time_step=3 / 64, n=512).solution.residuals["first law"] < 0.01
 
 
 @pytest.mark.parametrize(

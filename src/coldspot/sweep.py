@@ -262,6 +262,8 @@ def to_dataset(
         put("population", solution.populations, "state")
     for name in solution.observables or ():
         put(name.replace(" ", "_"), solution.observables[name])  # type: ignore[index]
+    for name in solution.observable_errors or ():
+        put(f"{name}_error".replace(" ", "_"), solution.observable_errors[name])  # type: ignore[index]
     if solution.modes is not None:
         put("mode_frequency", solution.modes.frequencies, "mode")
         put("mode_damping", solution.modes.dampings, "mode")

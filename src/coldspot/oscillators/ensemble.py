@@ -30,6 +30,8 @@ SAMPLES, REPETITIONS, WEIGHT = 128, 40, 0.2
 """Of the search for the equivalent linear network."""
 DRIFT = 5.0
 """Halves that differ by more standard errors, or an energy balance further off, are no steady state."""
+KURTOSIS = 30.0
+"""Of derivatives over the trajectories, at most."""
 TRAJECTORIES, MEASURED, LONGEST = 1024, 8192, 1 << 17
 """Size of the ensemble of `solve_ensemble`: trajectories, steps that are averaged, and most steps in all."""
 KEY = (0x636F6C64, 0x73706F74)
@@ -444,13 +446,13 @@ def solve_ensemble(network: "OscillatorNetwork") -> Solution:
 
     Each point: `TRAJECTORIES` trajectories with the fixed key `KEY`, `MEASURED` steps each after the transient, or two
     periods if they are longer. All points share their random numbers. Derivatives are those of the trajectories
-    with the random numbers, the time step and the start held fixed.
+    with the random numbers, the time step and the start held fixed; NaN where the motion is chaotic.
     """
     arrays, static = eqx.partition(network, eqx.is_inexact_array)
     leaves, structure = jax.tree.flatten(arrays)
     bias = 1e-3
 
-    def run(leaves: list[Array]) -> tuple[Summary, Prepared]:
+    def simulated(leaves: list[Array]) -> tuple[Array, tuple[Summary, Prepared]]:
         one = eqx.combine(jax.tree.unflatten(structure, leaves), static)
         prepared = jax.lax.stop_gradient(prepare(jax.lax.stop_gradient(one), bias, 0.0))
         plan = prepared.plan
@@ -463,29 +465,40 @@ def solve_ensemble(network: "OscillatorNetwork") -> Solution:
         plan = Plan(step, plan.period, transient, half)
         key = jnp.array(KEY, jnp.uint32)
         result = simulate(one, plan, prepared.start, key, jnp.arange(TRAJECTORIES))
-        return summarise(one, result), prepared._replace(plan=plan)
+        return result.rates, (summarise(one, result), prepared._replace(plan=plan))
 
-    differentiable = jax.custom_jvp(run)
+    @jax.custom_jvp
+    def run(leaves: list[Array]) -> tuple[Summary, Prepared]:
+        return simulated(leaves)[1]
 
-    @differentiable.defjvp
+    @run.defjvp
     def _(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         # The whole Jacobian by forward differentiation: linear in the tangents, so that it can be transposed.
         (point,), (direction,) = primals, tangents
-
-        def mean(point: list[Array]) -> tuple[Array, Any]:
-            found = run(point)
-            return found[0].mean, found
-
-        jacobian, found = jax.jacfwd(mean, has_aux=True)(point)
+        jacobian, found = jax.jacfwd(simulated, has_aux=True)(point)
         slope = sum(
-            (jnp.tensordot(j, d, axes=d.ndim) for j, d in zip(jacobian, direction, strict=True)),
+            (jnp.tensordot(_slope(j), d, axes=d.ndim) for j, d in zip(jacobian, direction, strict=True)),
             jnp.zeros_like(found[0].mean),
         )
         still = jax.tree.map(_no_tangent, found)
         return found, (still[0]._replace(mean=slope), still[1])
 
-    found, prepared = jax.lax.map(differentiable, leaves)
+    found, prepared = jax.lax.map(run, leaves)
     return assess(network, found, prepared, count=TRAJECTORIES, bias=bias)
+
+
+def _slope(rates: Array) -> Array:
+    """Means of the derivatives of all rates (half, quantity, lane, …) over halves and lanes.
+
+    In chaotic motion the derivative of a trajectory grows until it means nothing: some lanes then outweigh all others,
+    and the kurtosis over the lanes, 3 for normal numbers, becomes large. NaN instead.
+    """
+    lanes = jnp.mean(rates, axis=0)
+    mean = jnp.mean(lanes, axis=1)
+    apart = lanes - mean[:, None]
+    squares = jnp.mean(apart**2, axis=1)
+    scaled = apart / jnp.sqrt(jnp.where(squares > 0, squares, 1.0))[:, None]
+    return jnp.where(jnp.any(jnp.mean(scaled**4, axis=1) > KURTOSIS), jnp.nan, mean)
 
 
 def _no_tangent(value: Array) -> Any:
