@@ -411,7 +411,7 @@ def test_equilibrium_averages_by_quadrature():
 
 def test_heat_between_two_temperatures_by_a_loop_in_numpy():
     """Heun's method with the heat (−γv+η)∘v as it stands, and other random numbers."""
-    rng, h, n = np.random.default_rng(1), 0.01, 4000
+    rng, h, n = np.random.default_rng(1), 0.01, 2500
     alpha, hot, cold = 4.0, 2.0, 0.4
     noise_size = np.sqrt(2 * h * np.array([[hot], [cold]]))
 
@@ -570,6 +570,8 @@ def test_bad_options(options, message):
 def test_bad_keys_and_machines():
     with pytest.raises(cs.InputError, match="`key` must be a key"):
         cs.trajectories(pair(), 3)
+    with pytest.raises(cs.InputError, match="`key` must be a key"):
+        cs.trajectories(pair(), jax.random.split(jax.random.key(0)))
     with pytest.raises(cs.InputError, match="JumpNetwork has none"):
         cs.trajectories(cs.machines.QuantumDot(), jax.random.key(0))
 

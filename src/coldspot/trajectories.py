@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ._checks import InputError
@@ -67,8 +68,9 @@ def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **
 
 
 def _words(key: Any) -> Array:
-    """64 bits of a key, as two words."""
-    try:
-        return jax.random.bits(key, (2,), jnp.uint32)
-    except (TypeError, ValueError):
-        raise InputError(f"trajectories: `key` must be a key such as jax.random.key(0), but is {key!r}.") from None
+    """The bits of a key, folded to two words of 32 bits."""
+    typed = isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    words = np.asarray(jax.random.key_data(key)) if typed else np.asarray(key)
+    if words.dtype != np.uint32 or words.ndim != 1 or words.size not in (2, 4):
+        raise InputError(f"trajectories: `key` must be a key such as jax.random.key(0), but is {key!r}.")
+    return jnp.asarray(np.bitwise_xor.reduce(words.reshape(-1, 2)))
