@@ -51,6 +51,19 @@ def _log_fermi_jvp(primals, tangents):
     return log_fermi(x), -fermi(-x) * dx
 
 
+@jax.custom_jvp
+def log_fermi_pair(x: Any) -> tuple[Array, Array]:
+    """ln f(x) and ln (1−f(x)) = ln f(−x), which share a logarithm."""
+    both = jnp.log1p(jnp.exp(-jnp.abs(x)))
+    return -jnp.maximum(x, 0) - both, jnp.minimum(x, 0) - both
+
+
+@log_fermi_pair.defjvp
+def _log_fermi_pair_jvp(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return log_fermi_pair(x), (-fermi(-x) * dx, fermi(x) * dx)
+
+
 def fermi_product(x: Any, y: Any) -> Array:
     """f(x)·(1−f(y)): an electron leaves a state at x and finds a free one at y. No cancellation."""
     return fermi(x) * fermi(-jnp.asarray(y))

@@ -53,6 +53,11 @@ class Divided(NamedTuple):
     error: Float[Array, "transition point"]
 
 
+def once(*values: Array) -> Any:
+    """The same values, computed before what uses them: compilers would repeat exponentials in each use."""
+    return jax.lax.optimization_barrier(values)
+
+
 def padded(x: Array, fill: float = 0.0) -> Array:
     """One more line, for entries that are not there."""
     return jnp.concatenate([x, jnp.full((1, *x.shape[1:]), fill)])
@@ -242,6 +247,7 @@ def divide(
     larger = jnp.exp(larger - top)
     # Both flows and the drive from one number and the affinity, so that rounding leaves the affinity as it is.
     smaller, drive = larger * jnp.exp(-jnp.abs(deviation)), -larger * jnp.expm1(-jnp.abs(deviation))
+    larger, smaller, drive = once(larger, smaller, drive)
     rising = upward == (deviation >= 0)
     rise, fall = jnp.where(rising, larger, smaller), jnp.where(rising, smaller, larger)
     drive = jnp.where(rising, drive, -drive)
@@ -260,7 +266,7 @@ def divide(
     rises, falls, drives, blurs = (padded(x) for x in (rise, fall, drive, blur))
     drives = _sum(drives, table)
     # The affinity of parallel transitions lies between theirs.
-    blurs = jnp.max(blurs[table], axis=0)
+    blurs = reduce(jnp.maximum, blurs[table])
     pairs = Connections(
         between(_sum(rises, table), _sum(falls, table)), between(drives, -drives), between(blurs, blurs)
     )
@@ -268,31 +274,37 @@ def divide(
     largest = reduce(jnp.maximum, jnp.maximum(jnp.abs(log_forward), jnp.abs(log_backward)))
     digits = EPS * (8.0 * n + 4 * largest + 4 * reduce(jnp.maximum, jnp.abs(reference)))
     ratio, current, error = (_small if n <= UNROLLED else _large)(pairs, digits)
+    (ratio,) = once(ratio)
     log_p = reference + jnp.log(ratio)
     size = log_sum(log_p)
 
     # Last, over the parallel transitions of each pair.
-    whole, doubt = current[high, low], error[high, low]
-    flow, fall = rise * ratio[low], fall * ratio[high]
+    whole, doubt = (x.reshape(n * n, -1)[high * n + low] for x in (current, error))
+    start_ratio, end_ratio = ratio[low], ratio[high]
+    flow, fall = rise * start_ratio, fall * end_ratio
     beside = np.full((len(table), len(low)), len(low))
     beside[:, moves] = table[:, place]
+    flow, fall = once(flow, fall)
     own = (flow, fall, drive, blur)
     every = tuple(padded(x) for x in own)
     fraction, inverse = _parts(flow, fall, _sum(every[0], beside), _sum(every[1], beside))
     part, doubt = fraction * whole, fraction * doubt
     for row in beside:
         other = (row != np.arange(len(low)))[:, None]
-        around, circling = _circulation(own, tuple(x[row] for x in every), inverse, ratio[low], ratio[high])
+        around, circling = _circulation(own, tuple(x[row] for x in every), inverse, start_ratio, end_ratio)
         part = part + jnp.where(other, around, 0.0)
         doubt = doubt + jnp.where(other, circling + digits * jnp.abs(around), 0.0)
     # A transition from a state to itself moves what its bath share says, and nothing else.
     loop = (low == high)[:, None]
-    alone = drive * ratio[low]
+    alone = drive * start_ratio
     part = jnp.where(loop, alone, part)
     doubt = jnp.where(loop, blur * jnp.minimum(flow, fall) + digits * jnp.abs(alone), doubt)
     # What rounding left out of the sum over parallel transitions goes along with the flows.
     if len(table) > 1:
-        missing = (current[upper, lower] - _sum(padded(part), table))[place]
-        part = part.at[moves].add(fraction[moves] * missing)
+        missing = current.reshape(n * n, -1)[upper * n + lower] - _sum(padded(part), table)
+        of_pair = np.full(len(low), len(pair))
+        of_pair[moves] = place
+        part = part + fraction * padded(missing)[of_pair]
     unit = jnp.exp(top - size)
-    return Divided(log_p - size, jnp.where(upward, part, -part) * unit, doubt * unit)
+    log_p, part, doubt, unit = once(log_p - size, part, doubt, unit)
+    return Divided(log_p, jnp.where(upward, part, -part) * unit, doubt * unit)

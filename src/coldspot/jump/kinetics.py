@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Numbers, Scalar, as_float, check_finite, check_positive, concrete
-from ..baths import log_fermi
+from ..baths import log_fermi_pair
 
 
 class Step(NamedTuple):
@@ -57,7 +57,9 @@ class Tunnelling(Kinetics):
         check_positive("Tunnelling", "gamma", self.gamma)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        return jnp.log(self.gamma) + log_fermi(step.exponent), jnp.log(self.gamma) + log_fermi(-step.exponent)
+        scale = jnp.log(self.gamma)
+        forward, backward = log_fermi_pair(step.exponent)
+        return scale + forward, scale + backward
 
 
 class Glauber(Kinetics):
@@ -74,7 +76,8 @@ class Glauber(Kinetics):
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         scale = jnp.log(2 * self.rate)
-        return scale + log_fermi(step.exponent), scale + log_fermi(-step.exponent)
+        forward, backward = log_fermi_pair(step.exponent)
+        return scale + forward, scale + backward
 
 
 class Arrhenius(Kinetics):

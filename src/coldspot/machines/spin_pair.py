@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import Numbers, Scalar, as_float, check_numbers, check_positive, check_type
-from ..baths import HeatBath, log_fermi
+from ..baths import HeatBath, log_fermi_pair
 from ..drives import Cosine
 from ..dynamics import Machine
 from ..jump.kinetics import Kinetics, Step
@@ -32,7 +32,8 @@ class SplitGlauber(Kinetics):
         one = self.part / step.temperature
         other = step.exponent - one
         scale = jnp.log(4 * self.rate)
-        return scale + log_fermi(one) + log_fermi(other), scale + log_fermi(-one) + log_fermi(-other)
+        (forward, backward), (other_forward, other_backward) = log_fermi_pair(one), log_fermi_pair(other)
+        return scale + forward + other_forward, scale + backward + other_backward
 
 
 class _Energies(eqx.Module):
