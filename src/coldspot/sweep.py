@@ -26,7 +26,7 @@ from .progress import track
 if TYPE_CHECKING:
     import xarray
 
-CHUNK = 16384
+CHUNK = 8192
 """Points that are solved in one call of compiled code, at most: bounds the memory."""
 LANES = 64
 """Sizes of calls are multiples of this, so that sweeps of similar size share compiled code."""

@@ -22,7 +22,7 @@ def snapshots(network: "JumpNetwork", phase: Any) -> Snapshot:
     return jax.vmap(lambda a, t: eqx.combine(a, static).snapshot(t), out_axes=-1)(arrays, phase)
 
 
-NUMBERS = 2**14
+NUMBERS = 2**15
 """Entries of a block's rate matrices, about, so that they stay in a processor's cache."""
 
 
