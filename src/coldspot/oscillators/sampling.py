@@ -156,38 +156,48 @@ def _paths(
 # --------------------------------------------------------------------------- what went wrong
 
 
+@eqx.filter_jit
+def _again(
+    network: Any, prepared: Prepared, key: Array, lane: Array, block: Array, before: Array
+) -> tuple[Array, Array, Array]:
+    """Positions (step, n), forces and energies (step,) of one lane at the start of each step of a block."""
+    motion, n = Motion.of(network, prepared.plan), network.size
+    still = jnp.zeros((n, 1))
+    state = State(before[:n, None], before[n:, None], still, (still[0],) * len(network.drives), still, still)
+
+    def step(state: State, given: Any) -> tuple[State, tuple[Array, Array, Array]]:
+        seen = (state.x[:, 0], motion.force(state.x)[:, 0], energy(network, state.x[:, 0]))
+        return motion.advance(state, *given), seen
+
+    return jax.lax.scan(step, state, (motion.drives(block), *motion.noise(key, lane[None], block)))[1]
+
+
 def _blame(network: "OscillatorNetwork", prepared: Prepared, key: Array, result: Result) -> str:
     """Which trajectory failed first, when and in which coordinate: its last block once more, step by step."""
     failed = np.asarray(result.failed)
     lane = int(np.argmin(np.where(failed >= 0, failed, np.iinfo(failed.dtype).max)))
     block, n = int(failed[lane]), network.size
-    motion = Motion.of(network, prepared.plan)
-    still = jnp.zeros((n, 1))
-    x, v = (jnp.asarray(part)[:, lane, None] for part in (result.last[:n], result.last[n:]))
-    state = State(x, v, still, (still[0],) * len(network.drives), still, still)
-    given = (motion.drives(jnp.asarray(block)), *motion.noise(key, jnp.array([lane]), jnp.asarray(block)))
+    numbers = jnp.asarray(lane), jnp.asarray(block), jnp.asarray(result.last[:, lane])
+    path, forces, energies = (np.asarray(a) for a in _again(network, prepared, key, *numbers))
     spread = np.sqrt(np.sum(np.asarray(prepared.start.factor) ** 2, axis=1))[:n] + np.abs(prepared.start.mean[:n])
-    for step in range(BLOCK):
+    since = "from the start of the transient"
+    for step, (x, force) in enumerate(zip(path, forces, strict=True)):
         time = (block * BLOCK + step) * float(prepared.plan.step)
-        force = np.asarray(motion.force(state.x))[:, 0]
-        position = np.asarray(state.x)[:, 0]
-        far = np.abs(position) / np.where(spread > 0, spread, 1.0)
+        far = np.abs(x) / np.where(spread > 0, spread, 1.0)
         worst = int(np.argmax(far))
         if far[worst] > 1e3:
             return (
-                f"{OWNER}: coordinate {worst} runs away: in trajectory {lane} it is {position[worst]:.3g} at time "
-                f"{time:.6g} (from the start of the transient). The potential does not hold it, or the time step "
-                f"({float(prepared.plan.step):.3g}) is too long where it is steep."
+                f"{OWNER}: coordinate {worst} runs away: in trajectory {lane} it is {x[worst]:.3g} at time {time:.6g} "
+                f"({since}). The potential does not hold it, or the time step ({float(prepared.plan.step):.3g}) is too "
+                "long where it is steep."
             )
-        if not (np.all(np.isfinite(force)) and np.isfinite(energy(network, state.x[:, 0]))):
+        if not (np.all(np.isfinite(force)) and np.isfinite(energies[step])):
             bad = int(np.argmin(np.isfinite(force)))
             return (
-                f"{OWNER}: the potential or its slope is not a number at time {time:.6g} (from the start of the "
-                f"transient): trajectory {lane} is at x = {position.tolist()}, where the force on coordinate {bad} is "
-                f"{force[bad]:.3g}."
+                f"{OWNER}: the potential or its slope is not a number at time {time:.6g} ({since}): trajectory {lane} "
+                f"is at x = {x.tolist()}, where the force on coordinate {bad} is {force[bad]:.3g}."
             )
-        state = motion.advance(state, *(a[step] for a in given))
-    return f"{OWNER}: trajectory {lane} left the range of floating-point numbers at time {time:.6g}."
+    return f"{OWNER}: trajectory {lane} left the range of floating-point numbers at time {time:.6g} ({since})."
 
 
 def _explain(status: Status, solution: Any) -> str:
