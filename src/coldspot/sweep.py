@@ -26,7 +26,7 @@ from .progress import track
 if TYPE_CHECKING:
     import xarray
 
-CHUNK = 8192
+CHUNK = 16384
 """Points that are solved in one call of compiled code, at most: bounds the memory."""
 LANES = 64
 """Sizes of calls are multiples of this, so that sweeps of similar size share compiled code."""
@@ -150,7 +150,7 @@ def solve_columns(
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
     def solve(start: int) -> Solution:
-        return jax.tree.map(np.asarray, _solve_chunk(build, shared, piece(start), tolerance))
+        return jax.tree.map(np.asarray, solve_chunk(build, shared, piece(start), tolerance))
 
     starts = range(0, total, chunk)
     joined = None
@@ -178,7 +178,7 @@ def _room(part: Solution, total: int) -> Solution:
 
 
 @eqx.filter_jit
-def _solve_chunk(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
+def solve_chunk(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
     """Solutions with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), solve_points(build, shared, columns, tolerance))
 

@@ -53,8 +53,8 @@ class Divided(NamedTuple):
     error: Float[Array, "transition point"]
 
 
-def once(*values: Array) -> Any:
-    """The same values, computed before what uses them: compilers would repeat exponentials in each use."""
+def once(*values: Any) -> Any:
+    """The same values, computed before what uses them: compilers would repeat their computation in each use."""
     return jax.lax.optimization_barrier(values)
 
 
@@ -165,16 +165,17 @@ def _small(c: Connections, digits: Array) -> tuple[Array, Array, Array]:
     levels = []
     for k in range(n - 1, 1, -1):
         own = Connections(*(x[:k, :k] for x in c))
-        path = _series(Connections(*(x[:k, k] for x in c)), Connections(*(x[k, :k] for x in c)))
+        (path,) = once(_series(Connections(*(x[:k, k] for x in c)), Connections(*(x[k, :k] for x in c))))
         levels.append((own, path, c.flow[k, :k], reduce(jnp.add, c.flow[:k, k])))
-        c = _merge(own, path)
+        (c,) = once(_merge(own, path))
     ratio = jnp.stack([jnp.ones(points), c.flow[1, 0] / c.flow[0, 1]])
     current = error = jnp.zeros((2, 2, *points))
     for own, path, into, outflow in reversed(levels):
-        part, doubt, detour, detour_doubt = _restore(current, error, own, path, ratio, digits)
+        part, doubt, detour, detour_doubt = once(*_restore(current, error, own, path, ratio, digits))
         current = _bordered(_antisymmetric(part), reduce(jnp.add, _antisymmetric(detour), 1), -1.0)
         error = _bordered(doubt, reduce(jnp.add, detour_doubt, 1), 1.0)
         ratio = jnp.concatenate([ratio, (reduce(jnp.add, into * ratio) / outflow)[None]])
+        current, error, ratio = once(current, error, ratio)
     return ratio, current, error
 
 
