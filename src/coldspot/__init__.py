@@ -27,6 +27,7 @@ from .conductor.device import Device, Levels
 from .conductor.exceptional import branches, exceptional_points
 from .conductor.junction import PairJunction
 from .conductor.modes import CoupledModes, flat_band
+from .conductor.several import pair_spectra
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling
@@ -91,6 +92,7 @@ __all__ = [
     "log_bose",
     "log_fermi",
     "machines",
+    "pair_spectra",
     "regimes",
     "steady_state",
     "sweep",

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -28,7 +28,7 @@ Place = tuple[int, int]
 
 
 class Weight(eqx.Module):
-    """tr[M A_α(ε) M A_β(ε−ω)] for one kind of pair αβ per point of a batch."""
+    """tr[M A_α(ε) M A_β(ε−ω)], or a part of it, for one kind of pair αβ per point of a batch."""
 
     @abc.abstractmethod
     def __call__(self, x: Array, reference: Array, omega: Array) -> Array:
@@ -41,6 +41,17 @@ class Weight(eqx.Module):
     @abc.abstractmethod
     def lower(self) -> tuple[Array, Array]:
         """The same of A_β."""
+
+
+class Terms(NamedTuple):
+    """tr[M^m A_α(ε) M^n A_β(ε−ω)] = Σ_t c_mnt w_t(ε), over the terms t that belong to the kind αβ.
+
+    `weight` has a point for each term, `kinds` (term) its (α, β), and `coefficients` is c (mode, mode, term), complex.
+    """
+
+    weight: Weight
+    kinds: tuple[tuple[str, str], ...]
+    coefficients: Array
 
 
 class Conductor(eqx.Module):
@@ -64,6 +75,10 @@ class Conductor(eqx.Module):
     @abc.abstractmethod
     def weight(self, elements: Array, places: tuple[Place, ...], kinds: list[tuple[str, str]]) -> Weight:
         """The weights of kinds of pairs (α, β), for a batch of conductors: the points of the first kind come first."""
+
+    @abc.abstractmethod
+    def terms(self, couplings: Array) -> Terms:
+        """What the weights of several modes, with Hermitian couplings (mode, site, site), are made of; all kinds."""
 
     @abc.abstractmethod
     def valid(self) -> Array:
@@ -143,6 +158,16 @@ class Levels(Conductor):
             by_kind(self.energies[:, j]),
             by_kind(self.gammas[:, j] / 2),
             by_kind(jnp.where(real, squared(elements)[:, k], 0.0)),
+        )
+
+    def terms(self, couplings: Array) -> Terms:
+        """One term for each two levels: Σ_ij M^m_ji M^n_ij a_i(ε) a_j(ε−ω)."""
+        i, j = np.indices((self.sites, self.sites)).reshape(2, -1)
+        energies, halfwidths = self.energies[:, None], self.gammas[:, None] / 2
+        return Terms(
+            LevelWeight(energies[i], halfwidths[i], energies[j], halfwidths[j], jnp.ones((i.size, 1))),
+            tuple((self.lead_of[one], self.lead_of[other]) for one, other in zip(i, j, strict=True)),
+            couplings[:, None, j, i] * couplings[:, i, j],
         )
 
     def valid(self) -> Array:
@@ -265,14 +290,48 @@ class Device(Conductor):
             return jnp.concatenate([values] * len(kinds))
 
         centres, widths = self._resonances()
+        coupling = repeat(matrix_of(elements, places, self.sites))
         return DeviceWeight(
             repeat(self._effective()),
             jnp.concatenate([self.widths[upper] for upper, _ in kinds]),
             jnp.concatenate([self.widths[lower] for _, lower in kinds]),
-            repeat(matrix_of(elements, places, self.sites)),
+            coupling,
+            coupling,
             repeat(centres),
             repeat(widths),
         )
+
+    def terms(self, couplings: Array) -> Terms:
+        """Real and imaginary parts, Im z = Re(−iz), of each two modes m ≤ n; the other half are their conjugates."""
+        modes = len(couplings)
+        real = [(m, n, 1.0) for m in range(modes) for n in range(m, modes)]
+        parts = real + [(m, n, 1j) for m, n, _ in real if m < n]
+        kinds = [(a, b) for a in self.leads for b in self.leads]
+        first = jnp.stack([couplings[m] for m, _, _ in parts])
+        second = jnp.stack([couplings[n] * np.conj(unit) for _, n, unit in parts])
+        coefficients = np.zeros((modes, modes, len(parts)), complex)
+        for t, (m, n, unit) in enumerate(parts):
+            coefficients[n, m, t] = np.conj(unit)
+            coefficients[m, n, t] = unit
+
+        def everywhere(values: Array) -> Array:
+            return jnp.broadcast_to(values, (len(kinds) * len(parts), *values.shape))
+
+        def of_lead(side: int) -> Array:
+            return jnp.repeat(jnp.stack([self.widths[kind[side]] for kind in kinds]), len(parts), axis=0)
+
+        centres, widths = self._resonances()
+        weight = DeviceWeight(
+            everywhere(self._effective()),
+            of_lead(0),
+            of_lead(1),
+            jnp.concatenate([first] * len(kinds)),
+            jnp.concatenate([second] * len(kinds)),
+            everywhere(centres),
+            everywhere(widths),
+        )
+        owners = tuple(kind for kind in kinds for _ in parts)
+        return Terms(weight, owners, jnp.concatenate([jnp.asarray(coefficients)] * len(kinds), axis=-1))
 
     def _resonances(self) -> tuple[Array, Array]:
         """Energies and half widths (…, resonance) of the poles of G^r."""
@@ -291,22 +350,26 @@ class Device(Conductor):
 
 
 class DeviceWeight(Weight):
-    """The weight from matrices (point, site, site): H − iΓ/2, Γ_α, Γ_β and M, and the resonances (point, resonance)."""
+    """Re tr[M A_α(ε) N A_β(ε−ω)] from matrices (point, site, site): H − iΓ/2, Γ_α, Γ_β, M and N; for one mode N = M.
+
+    `centres`, `halfwidths` (point, resonance): of the poles of G^r.
+    """
 
     effective: Array
     above: Array
     below: Array
     coupling: Array
+    other: Array
     centres: Array
     halfwidths: Array
 
     def __call__(self, x: Array, reference: Array, omega: Array) -> Array:
-        coupling = _matrix(self.coupling, x)
+        coupling, other = _matrix(self.coupling, x), _matrix(self.other, x)
         one = jnp.eye(self.effective.shape[-1])
         shifted = self.effective - reference[:, None, None] * one
         above = _spectral(_green(shifted, x), self.above)
         below = _spectral(_green(shifted + omega[:, None, None] * one, x), self.below)
-        return jnp.sum(product(coupling, above) * jnp.swapaxes(product(coupling, below), 0, 1), axis=(0, 1)).real
+        return jnp.sum(product(coupling, above) * jnp.swapaxes(product(other, below), 0, 1), axis=(0, 1)).real
 
     def upper(self) -> tuple[Array, Array]:
         return self.centres, self.halfwidths

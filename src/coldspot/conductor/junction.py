@@ -43,6 +43,8 @@ class Flow(NamedTuple):
 class Spectra(eqx.Module):
     """Emission and absorption (…, pair) of each kind of pair αβ, named "α-β": e_α + h_β ⇌ boson.
 
+    Of several modes (`pair_spectra`) they are complex matrices: (…, mode, mode, pair).
+
     The element of a unit-mass displacement is not divided by 2Ω here. `density` Λ = absorption − emission is the
     coupling-weighted pair density, `power` [n_B((ω−μ_αβ)/T_e) + ½]Λ = (emission + absorption)/2, finite at ω = μ_αβ.
     """
@@ -124,15 +126,10 @@ class PairJunction(Dynamics):
         check_type(owner, "conductor", conductor, Conductor)
         self.conductor = conductor
         self.places, self.elements = _coupling(coupling, conductor.sites)
-        if not isinstance(baths, Mapping):
-            raise InputError(f"{owner}: `baths` must be a mapping from names to baths, but is {baths!r}.")
+        check_lead_baths(owner, baths, conductor)
         for name, bath in baths.items():
             check_type(owner, f"baths[{name!r}]", bath, Bath)
         others = [name for name in baths if name not in conductor.leads]
-        for name in conductor.leads:
-            if name not in baths:
-                raise InputError(f"{owner}: `baths` has no bath for the lead `{name}`; it has {', '.join(baths)}.")
-            check_type(owner, f"baths[{name!r}]", baths[name], ElectronBath)
         if len(others) != 1 or baths[others[0]].exchanges_particles:
             raise InputError(
                 f"{owner}: `baths` must hold the leads ({', '.join(conductor.leads)}) and one bath without particles, "
@@ -391,6 +388,15 @@ def _spectra(junction: PairJunction, omega: Array) -> Spectra:
     found, _ = rates(batch._pairs(omega.reshape(-1)))
     parts = (jnp.moveaxis(part.reshape(-1, *omega.shape), 0, -1) for part in (found.emission, found.absorption))
     return Spectra(tuple(f"{a}-{b}" for a, b in batch.kinds()), *parts)
+
+
+def check_lead_baths(owner: str, baths: Any, conductor: Conductor) -> None:
+    if not isinstance(baths, Mapping):
+        raise InputError(f"{owner}: `baths` must be a mapping from names to baths, but is {baths!r}.")
+    for name in conductor.leads:
+        if name not in baths:
+            raise InputError(f"{owner}: `baths` has no bath for the lead `{name}`; it has {', '.join(baths)}.")
+        check_type(owner, f"baths[{name!r}]", baths[name], ElectronBath)
 
 
 def _coupling(coupling: Any, sites: int) -> tuple[tuple[Place, ...], Array]:
