@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hypothesis
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 # Before anything imports coldspot: the shapes that the solvers' annotations state become checks.
@@ -19,3 +20,10 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_programs_go():
+    """Drop a module's compiled programs: thousands of them in one process exhaust the system's memory maps."""
+    yield
+    jax.clear_caches()
