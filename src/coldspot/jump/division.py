@@ -33,7 +33,7 @@ from .elimination import log_sum
 from .graph import Graph, ranked, reduce
 
 EPS = float(np.finfo(np.float64).eps)
-UNROLLED = 8
+UNROLLED = 4
 """Networks of up to so many states are eliminated without a loop: arrays shrink, which pays; compile time grows."""
 
 
