@@ -587,3 +587,15 @@ def test_steady_states_that_cannot_be_trusted():
     assert caught.value.status is cs.Status.NOT_CONVERGED
     broken = eqx.tree_at(lambda m: m.left.temperature, Pair(), jnp.asarray(-1.0))
     assert int(cs.steady_state(broken, throw=False).status) == cs.Status.INVALID
+
+
+def test_standard_errors_by_blocks_of_time():
+    """Halves of the time that forget each other give the standard errors of the trajectories; short ones less."""
+    machine = cs.machines.OscillatorPair()
+    long, short = (
+        cs.trajectories(machine, jax.random.key(5), n=2048, time=time).solution.statistics["block_error_ratio"]
+        for time in (60.0, 6.0)
+    )
+    # Each ratio is uncertain by 1/√(2·2048), and the smallest of seven is taken.
+    assert 0.92 < long < 1.05
+    assert 1 / np.sqrt(2) - 0.05 < short < long

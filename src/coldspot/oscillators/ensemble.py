@@ -334,7 +334,8 @@ class Summary(NamedTuple):
     """Means of each quantity (in the order of `Result`), their standard errors, and what may be wrong with them:
 
     `drift`, the largest difference of the halves in its own standard errors; `imbalance`, the mean of
-    Σ heat + Σ work − storage with its standard error; how many lanes `failed`.
+    Σ heat + Σ work − storage with its standard error; how many lanes `failed`; `blocks`, the standard errors from the
+    halves as independent samples, over those from the trajectories: 1 if the halves forget each other, down to 1/√2.
     """
 
     mean: Array
@@ -343,6 +344,7 @@ class Summary(NamedTuple):
     imbalance: Array
     imbalance_error: Array
     failed: Array
+    blocks: Array
 
 
 def summarise(network: "OscillatorNetwork", result: Result) -> Summary:
@@ -359,13 +361,16 @@ def summarise(network: "OscillatorNetwork", result: Result) -> Summary:
     balance = jnp.sum(whole[:flows], axis=0) - whole[flows]
     # Where nothing fluctuates, differences are rounding.
     noise = spread(change) + 1e-12 * jnp.max(jnp.abs(mean))
+    error = spread(whole)
+    blocks = spread(jnp.concatenate([rates[0], rates[1]], axis=-1)) / jnp.sqrt(2.0)
     return Summary(
         mean=mean,
-        error=spread(whole),
+        error=error,
         drift=jnp.max(jnp.abs(jnp.mean(change, axis=-1)) / jnp.where(noise > 0, noise, 1.0)),
         imbalance=jnp.mean(balance),
         imbalance_error=spread(balance),
         failed=jnp.sum(result.failed >= 0),
+        blocks=jnp.min(jnp.where(error > 0, blocks / jnp.where(error > 0, error, 1.0), 1.0)),
     )
 
 
@@ -415,7 +420,12 @@ def assess(network: "OscillatorNetwork", found: Summary, prepared: Prepared, *, 
     ]
     residuals = {"first law": surplus / jnp.where(largest > 0, largest, 1.0), "drift": found.drift}
     steps = (plan.transient + 2 * plan.half) * BLOCK
-    statistics = {"trajectories": jnp.full(steps.shape, count), "steps": steps, "time_step": plan.step}
+    statistics = {
+        "trajectories": jnp.full(steps.shape, count),
+        "steps": steps,
+        "time_step": plan.step,
+        "block_error_ratio": found.blocks,
+    }
     return Solution(
         ledger=Ledger(**entries(found.mean)),
         error=LedgerError(**entries(found.error)),
