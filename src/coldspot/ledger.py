@@ -30,6 +30,12 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
     names: tuple[str, ...] = eqx.field(static=True)
     array: Array
 
+    @classmethod
+    def of(cls, values: Mapping[str, Values], shape: tuple[int, ...]) -> "Named":
+        """Arrays of one `shape`, put together; there may be none."""
+        stacked = jnp.stack(list(values.values()), axis=-1) if values else jnp.zeros((*shape, 0))
+        return cls(tuple(values), stacked)
+
     def __getitem__(self, name: str) -> Values:
         if name not in self.names:
             raise unknown_name("this result", "entry", str(name), self.names)

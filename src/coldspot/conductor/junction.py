@@ -208,15 +208,15 @@ class PairJunction(Dynamics):
             ledger=ledger,
             error=error,
             status=status,
-            residuals=_named(residuals),
-            statistics=Named((), jnp.zeros((*status.shape, 0))),
+            residuals=Named.of(residuals, status.shape),
+            statistics=Named.of({}, status.shape),
             temperatures=jnp.stack([bath.temperature for bath in self.baths.values()], axis=-1),
             chemical_potentials=jnp.stack([bath.potential for bath in self.baths.values()], axis=-1),
             populations=jnp.zeros((*status.shape, 0)),
             kinds=tuple(bath.kind for bath in self.baths.values()),
             steady_baths=(True,) * len(self.baths),
             cooled_bath=None,
-            observables=_named(observables),
+            observables=Named.of(observables, status.shape),
         )
 
     def _ledger(self, flow: Flow) -> Ledger:
@@ -376,10 +376,6 @@ def _frequencies(pairs: Pair, damping: Array, wanted: Array) -> Cells:
     window = jnp.stack(centres), jnp.stack(widths), jnp.zeros_like(high), high
     shape = jax.eval_shape(cells, *window)
     return jax.lax.cond(wanted, cells, lambda *_: jax.tree.map(lambda v: jnp.ones(v.shape), shape), *window)
-
-
-def _named(values: dict[str, Array]) -> Named:
-    return Named(tuple(values), jnp.stack(list(values.values()), axis=-1))
 
 
 @eqx.filter_jit

@@ -96,11 +96,11 @@ class CoupledModes(Dynamics):
             ledger=Ledger(baths=(), drives=(), **entries, storage=empty),
             error=LedgerError(baths=(), drives=(), **entries, storage=empty),
             status=status,
-            residuals=Named(
-                ("characteristic equation",),
-                (jnp.max(residual, axis=-1) / jnp.where(size > 0, size, 1.0) ** 2)[:, None],
+            residuals=Named.of(
+                {"characteristic equation": jnp.max(residual, axis=-1) / jnp.where(size > 0, size, 1.0) ** 2},
+                status.shape,
             ),
-            statistics=Named(("mode error",), (root_error / jnp.where(smallest > 0, smallest, 1.0))[:, None]),
+            statistics=Named.of({"mode error": root_error / jnp.where(smallest > 0, smallest, 1.0)}, status.shape),
             temperatures=none,
             chemical_potentials=none,
             populations=none,

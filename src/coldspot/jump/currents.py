@@ -42,7 +42,7 @@ def balance(
     back = log_backward + reference[g.final.array]
     high = reduce(jnp.maximum, jnp.maximum(out, back))
     low = reduce(jnp.minimum, jnp.minimum(out, back))
-    wide = jnp.any(max(g.states - 1, 1) * (high - low) >= SPAN)
+    wide = jnp.any((g.states - 1) * (high - low) >= SPAN)
 
     def numbers() -> Divided:
         return divide(g, log_forward, log_backward, deviation, reference, deviation_size)

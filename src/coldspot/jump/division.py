@@ -160,8 +160,6 @@ def _antisymmetric(x: Array) -> Array:
 def _small(c: Connections, digits: Array) -> tuple[Array, Array, Array]:
     """Ratios to the reference (state, point), net currents of pairs and their errors (i, j, point): arrays shrink."""
     n, points = c.flow.shape[0], c.flow.shape[2:]
-    if n == 1:
-        return jnp.ones((1, *points)), c.flow, c.flow
     levels = []
     for k in range(n - 1, 1, -1):
         own = Connections(*(x[:k, :k] for x in c))

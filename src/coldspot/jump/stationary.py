@@ -145,8 +145,8 @@ def assess(
         ledger=ledger,
         error=error,
         status=status,
-        residuals=_named(residuals, status),
-        statistics=_named(statistics or {}, status),
+        residuals=Named.of(residuals, status.shape),
+        statistics=Named.of(statistics or {}, status.shape),
         temperatures=temperatures.T,
         chemical_potentials=potentials.T,
         populations=populations.T,
@@ -159,8 +159,3 @@ def assess(
 def zero_safe(x: Array) -> Array:
     """x, or 1 where it is 0, to divide by."""
     return jnp.where(x > 0, x, 1.0)
-
-
-def _named(values: dict[str, Array], like: Array) -> Named:
-    stacked = jnp.stack(list(values.values()), axis=-1) if values else jnp.zeros((*like.shape, 0))
-    return Named(tuple(values), stacked)

@@ -4,14 +4,13 @@ import math
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 from jax import Array
 
-from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
+from .._checks import Scalar, as_float, check_numbers
 from ..baths import HeatBath
-from ..drives import Cosine
 from ..dynamics import Machine
 from ..oscillators.network import OscillatorNetwork
+from .oscillator_pair import check_pair, pair_network
 
 
 class _Quartic(eqx.Module):
@@ -54,23 +53,8 @@ class NonlinearOscillatorPair(Machine):
     right: HeatBath = HeatBath(0.5)
 
     def __check_init__(self):
-        owner = type(self).__name__
-        numbers = ("spring", "coupling", "mass", "friction", "amplitude", "frequency", "phase", "anharmonicity")
-        check_numbers(self, *numbers)
-        check_type(owner, "left", self.left, HeatBath)
-        check_type(owner, "right", self.right, HeatBath)
-        for name in ("mass", "friction", "frequency"):
-            check_positive(owner, name, getattr(self, name))
+        check_pair(self)
+        check_numbers(self, "anharmonicity")
 
     def dynamics(self) -> OscillatorNetwork:
-        own, other = self.spring + self.coupling, -self.coupling
-        return OscillatorNetwork(
-            masses=jnp.stack([self.mass, self.mass]),
-            springs=jnp.stack([jnp.stack([own, other]), jnp.stack([other, own])]),
-            frictions=jnp.stack([self.friction, self.friction]),
-            baths={"left": self.left, "right": self.right},
-            sites={"left": 0, "right": 1},
-            forces={"left": (0, Cosine(self.amplitude)), "right": (1, Cosine(self.amplitude, self.phase))},
-            frequency=self.frequency,
-            potential=_Quartic(self.anharmonicity),
-        )
+        return pair_network(self, _Quartic(self.anharmonicity))

@@ -1,10 +1,12 @@
 """Two coupled oscillators, each with a heat bath and a periodic force."""
 
 import math
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import Array
 
 from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
 from ..baths import HeatBath
@@ -44,20 +46,32 @@ class OscillatorPair(Machine):
     right: HeatBath = HeatBath(0.5)
 
     def __check_init__(self):
-        check_numbers(self, "spring", "coupling", "mass", "friction", "amplitude", "frequency", "phase")
-        check_type("OscillatorPair", "left", self.left, HeatBath)
-        check_type("OscillatorPair", "right", self.right, HeatBath)
-        for name in ("mass", "friction", "frequency"):
-            check_positive("OscillatorPair", name, getattr(self, name))
+        check_pair(self)
 
     def dynamics(self) -> OscillatorNetwork:
-        own, other = self.spring + self.coupling, -self.coupling
-        return OscillatorNetwork(
-            masses=jnp.stack([self.mass, self.mass]),
-            springs=jnp.stack([jnp.stack([own, other]), jnp.stack([other, own])]),
-            frictions=jnp.stack([self.friction, self.friction]),
-            baths={"left": self.left, "right": self.right},
-            sites={"left": 0, "right": 1},
-            forces={"left": (0, Cosine(self.amplitude)), "right": (1, Cosine(self.amplitude, self.phase))},
-            frequency=self.frequency,
-        )
+        return pair_network(self)
+
+
+def check_pair(pair: Any) -> None:
+    """Check the parameters that all pairs of driven oscillators have."""
+    owner = type(pair).__name__
+    check_numbers(pair, "spring", "coupling", "mass", "friction", "amplitude", "frequency", "phase")
+    for name in ("left", "right"):
+        check_type(owner, name, getattr(pair, name), HeatBath)
+    for name in ("mass", "friction", "frequency"):
+        check_positive(owner, name, getattr(pair, name))
+
+
+def pair_network(pair: Any, potential: Callable[[Array], Array] | None = None) -> OscillatorNetwork:
+    """The network of a pair of driven oscillators, with a potential beside the springs or without."""
+    own, other = pair.spring + pair.coupling, -pair.coupling
+    return OscillatorNetwork(
+        masses=jnp.stack([pair.mass, pair.mass]),
+        springs=jnp.stack([jnp.stack([own, other]), jnp.stack([other, own])]),
+        frictions=jnp.stack([pair.friction, pair.friction]),
+        baths={"left": pair.left, "right": pair.right},
+        sites={"left": 0, "right": 1},
+        forces={"left": (0, Cosine(pair.amplitude)), "right": (1, Cosine(pair.amplitude, pair.phase))},
+        frequency=pair.frequency,
+        potential=potential,
+    )

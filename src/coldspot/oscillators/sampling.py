@@ -37,13 +37,13 @@ def sample(
     n: int,
     time: Any,
     *,
-    time_step: Any = None,
-    bias: Any = None,
-    transient: Any = None,
-    keep: int = 0,
-    stride: int = 1,
-    throw: bool = True,
-    progress: bool | None = None,
+    time_step: Any,
+    bias: Any,
+    transient: Any,
+    keep: int,
+    stride: int,
+    throw: bool,
+    progress: bool | None,
 ) -> Trajectories:
     """See `OscillatorNetwork.trajectories`."""
     for name, value in {"time": time, "time_step": time_step, "bias": bias}.items():

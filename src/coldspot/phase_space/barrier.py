@@ -236,15 +236,15 @@ class Barrier(Dynamics):
             ledger=ledger,
             error=LedgerError(baths=BATHS, drives=(), **errors),
             status=status,
-            residuals=Named(("first law",), (jnp.abs(ledger.first_law_residual) / scale)[..., None]),
-            statistics=Named((), jnp.zeros((*zero.shape, 0))),
+            residuals=Named.of({"first law": jnp.abs(ledger.first_law_residual) / scale}, status.shape),
+            statistics=Named.of({}, status.shape),
             temperatures=jnp.broadcast_to(self.temperature[..., None], (*zero.shape, 4)),
             chemical_potentials=jnp.stack([zero, zero, half, -half], axis=-1),
             populations=jnp.zeros((*zero.shape, 0)),
             kinds=KINDS,
             steady_baths=(True,) * 4,
             cooled_bath=None,
-            observables=Named(tuple(seen), jnp.stack(list(seen.values()), axis=-1)),
+            observables=Named.of(seen, status.shape),
         )
 
     def explain(self, status: Status) -> str:
