@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from coldspot.dynamics import checked_tolerance
-from coldspot.ledger import Solution
+from coldspot.solution import Solution
 from coldspot.sweep import solve_columns
 
 from . import driven

@@ -10,7 +10,9 @@ from jaxtyping import install_import_hook
 
 # Before anything imports coldspot: the shapes that the solvers' annotations state become checks.
 KERNELS = ("collocation", "currents", "division", "elimination", "graph", "periodic", "propagation", "stationary")
-install_import_hook([*(f"coldspot.jump.{name}" for name in KERNELS), "coldspot.conductor.panels"], "beartype.beartype")
+install_import_hook(
+    [*(f"coldspot.jump.{name}" for name in KERNELS), "coldspot.numerics.quadrature"], "beartype.beartype"
+)
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "coldspot" / "jax-tests"
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))

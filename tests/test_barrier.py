@@ -16,7 +16,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 import coldspot as cs
-from coldspot.phase_space.mixtures import erfcx, log_mixture, log_scaled_mixture, logit
+from coldspot.numerics.error_functions import erfcx, log_mixture, log_scaled_mixture, logit
 
 NAMES = ("friction", "frequency", "mass", "temperature", "population", "height")
 CASES = (

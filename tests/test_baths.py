@@ -7,15 +7,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.baths import (
-    bose,
-    bose_difference,
-    fermi,
-    fermi_difference,
-    fermi_product,
-    log_bose,
-    log_fermi,
-)
+from coldspot.occupation import bose, bose_difference, fermi, fermi_difference, fermi_product, log_bose, log_fermi
 
 ULP = 2.0**-52
 NORMAL = mpmath.mpf(2) ** -1022

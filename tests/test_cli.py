@@ -21,7 +21,8 @@ from scipy import constants
 import coldspot as cs
 from coldspot import __main__ as program
 from coldspot import cli, paths
-from coldspot.papers import PAPERS, report
+from coldspot.papers import PAPERS
+from coldspot.reproduction import report
 from coldspot.units import KINDS
 
 LEDGER = ["energy", "heat", "particles", "chemical_work", "work", "work_in", "entropy_production", "first_law_residual"]

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from scipy.integrate import quad, quad_vec
 
 import coldspot as cs
-from coldspot.conductor import pairs as rules
-from coldspot.conductor.digamma import first_difference, mixed_difference
-from coldspot.conductor.inverse import inverse
-from coldspot.conductor.panels import cells, integrate, mesh
+from coldspot.conductor import pair_rates as rules
 from coldspot.conductor.population import effective_chemical_potential, effective_temperature, population
 from coldspot.dynamics import checked_tolerance, solve_points
 from coldspot.machines import BosonJunction
+from coldspot.numerics.digamma import first_difference, mixed_difference
+from coldspot.numerics.quadrature import cells, integrate, mesh
+from coldspot.numerics.small_matrices import inverse
 
 TINY = 1e-290
 NAMES = ("e1", "e2", "w1", "w2", "m", "omega", "damping", "t1", "mu1", "t2", "mu2", "tp")

@@ -17,7 +17,9 @@ from scipy import integrate, linalg, special, stats
 
 import coldspot as cs
 from coldspot._checks import as_float
-from coldspot.oscillators import ensemble, noise, scheme
+from coldspot.numerics import random_numbers as noise
+from coldspot.oscillators import ensemble
+from coldspot.oscillators import integrator as scheme
 
 OMEGA = 2 * math.pi / 3
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import coldspot
-from coldspot.jump.elimination import eliminate_rates
+from coldspot.jump.gth import eliminate_rates
 
 ROOT = Path(coldspot.__file__).parent
 

@@ -15,9 +15,9 @@ from scipy.linalg import eigvals
 
 import coldspot as cs
 from coldspot import cli
-from coldspot.conductor import exceptional
-from coldspot.conductor.exceptional import discriminant
-from coldspot.conductor.modes import two_mode_matrix
+from coldspot.modes import exceptional
+from coldspot.modes.coupled import two_mode_matrix
+from coldspot.modes.exceptional import discriminant
 
 PAPER = {
     "frequency": 1.0,

@@ -16,7 +16,10 @@ from scipy.linalg import solve_continuous_lyapunov
 
 import coldspot as cs
 from coldspot.machines import OscillatorPair
-from coldspot.oscillators import elimination, linear, lyapunov, precise
+from coldspot.numerics import dense as elimination
+from coldspot.numerics import double_double as precise
+from coldspot.numerics import lyapunov
+from coldspot.oscillators import linear
 
 OMEGA = 2 * math.pi / 3
 

@@ -21,11 +21,11 @@ from coldspot.papers import (
     quantum_dot_anomalies,
     two_classical_pumps,
 )
-from coldspot.papers import report as report_module
-from coldspot.papers.base import Number
-from coldspot.papers.crossings import crossings
-from coldspot.papers.page import Section, page
-from coldspot.papers.report import reproduce
+from coldspot.reproduction import report as report_module
+from coldspot.reproduction.crossings import crossings
+from coldspot.reproduction.page import Section, page
+from coldspot.reproduction.paper import Number
+from coldspot.reproduction.report import reproduce
 
 KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
 LABELS = {
@@ -354,7 +354,7 @@ def test_drawing_without_matplotlib_says_what_to_install(monkeypatch, tmp_path):
 
 def test_papers_load_without_matplotlib_and_drawing_without_pyplot():
     code = (
-        "import sys, coldspot.papers.report; assert 'matplotlib' not in sys.modules;"
+        "import sys, coldspot.reproduction.report; assert 'matplotlib' not in sys.modules;"
         "from coldspot import figures; figures.image(figures.new_figure(), 'png');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -9,33 +9,23 @@ _jax.config.update("jax_enable_x64", True)
 
 from . import machines, regimes
 from ._checks import InputError
-from .baths import (
-    Bath,
-    BosonBath,
-    ElectronBath,
-    HeatBath,
-    ParticleBath,
-    bose,
-    bose_difference,
-    fermi,
-    fermi_difference,
-    fermi_product,
-    log_bose,
-    log_fermi,
-)
+from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
 from .conductor.device import Device, Levels
-from .conductor.exceptional import branches, exceptional_points
 from .conductor.junction import PairJunction
-from .conductor.modes import CoupledModes, flat_band
-from .conductor.several import pair_spectra
+from .conductor.spectra import pair_spectra
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
-from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Ohmic, Step, Tunnelling
+from .jump.evolution import Evolution, evolve
+from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Step, Tunnelling
 from .jump.network import Channel, JumpNetwork, Share
-from .jump.transient import Evolution, evolve
-from .ledger import Ledger, Modes, Named, Solution, SolveError, Status
+from .ledger import Ledger, Named
+from .modes.coupled import CoupledModes, flat_band
+from .modes.exceptional import branches, exceptional_points
+from .occupation import bose, bose_difference, fermi, fermi_difference, fermi_product, log_bose, log_fermi
 from .oscillators.network import OscillatorNetwork, chain_springs
 from .phase_space.barrier import Barrier
+from .solution import Modes, Solution, SolveError, Status
+from .spectral import Ohmic
 from .sweep import sweep
 from .trajectories import Trajectories, trajectories
 

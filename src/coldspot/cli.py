@@ -22,7 +22,8 @@ from typer.core import TyperGroup
 from . import __version__, machines, paths
 from ._checks import InputError, nearest, unknown_name
 from .dynamics import Machine, steady_state
-from .ledger import Ledger, LedgerError, Modes, Named, Solution, SolveError, Status
+from .ledger import Ledger, LedgerError, Named
+from .solution import Modes, Solution, SolveError, Status
 from .units import check_energy_unit, to_number
 
 WIDTH = 80
@@ -176,7 +177,7 @@ def reproduce(
     as_json: AsJson = False,
 ) -> Answer:
     """Compute every figure and every published number of the papers, and write a report."""
-    from .papers import report
+    from .reproduction import report
 
     try:
         rows = report.reproduce(papers or [], out)

@@ -15,7 +15,7 @@ from jax import Array
 
 from ._checks import InputError, as_float
 from .baths import show
-from .ledger import Solution, Status
+from .solution import Solution, Status
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""

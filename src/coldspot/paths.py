@@ -5,7 +5,6 @@ The same paths serve sweeps, the optimiser, input files and the command line.
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -13,33 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from ._checks import InputError, nearest
+from .pytrees import Table
 
 _STEP = re.compile(r"(?:^|\.)([A-Za-z_][\w\- ]*)|\[(-?\d+)\]")
-
-
-class Table(eqx.Module, Mapping):  # type: ignore[misc]
-    """An immutable mapping whose order is kept and whose values are part of the PyTree."""
-
-    names: tuple[str, ...] = eqx.field(static=True)
-    items_: tuple[Any, ...]
-
-    def __init__(self, mapping: Mapping[str, Any]):
-        self.names = tuple(mapping)
-        self.items_ = tuple(mapping.values())
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.names:
-            raise KeyError(name)
-        return self.items_[self.names.index(name)]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 def split(path: str) -> tuple[str | int, ...]:

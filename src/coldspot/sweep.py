@@ -18,10 +18,10 @@ from jax import Array
 
 from . import paths
 from ._checks import InputError, unknown_name
-from .closures import opened
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
-from .ledger import Solution, Status
 from .progress import track
+from .pytrees import opened
+from .solution import Solution, Status
 
 if TYPE_CHECKING:
     import xarray

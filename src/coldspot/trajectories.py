@@ -10,7 +10,7 @@ from jax import Array
 
 from ._checks import InputError
 from .dynamics import as_dynamics
-from .ledger import Solution
+from .solution import Solution
 
 
 class Trajectories(eqx.Module):

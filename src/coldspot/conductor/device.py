@@ -10,18 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import (
-    InputError,
-    Numbers,
-    as_float,
-    check_finite,
-    check_positive,
-    check_shape,
-    concrete,
-    unknown_name,
-)
-from ..paths import Table
-from .inverse import adjoint, inverse, product
+from .._checks import InputError, Numbers, as_float, check_finite, check_positive, check_shape, concrete, unknown_name
+from ..numerics.small_matrices import adjoint, inverse, product
+from ..pytrees import Table
 
 Place = tuple[int, int]
 """Row and column, i ≤ j, of an element M_ij of a Hermitian coupling; M_ji is its conjugate."""

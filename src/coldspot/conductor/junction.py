@@ -9,23 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import (
-    InputError,
-    Scalar,
-    as_float,
-    check_numbers,
-    check_positive,
-    check_shape,
-    check_type,
-    concrete,
-)
+from .._checks import InputError, Scalar, as_float, check_numbers, check_positive, check_shape, check_type, concrete
 from ..baths import Bath, ElectronBath
 from ..dynamics import Dynamics
-from ..ledger import Ledger, LedgerError, Named, Solution, Status
-from ..paths import Table
+from ..ledger import Ledger, LedgerError, Named
+from ..numerics.quadrature import ABSCISSAE, EPS, NODES, Cells, Sums, accumulated, cells, closed_sums, panel
+from ..pytrees import Table
+from ..solution import Solution, Status
 from .device import Conductor, Place, as_complex
-from .pairs import REACH, Pair, Rates, rates
-from .panels import ABSCISSAE, EPS, NODES, Cells, Sums, accumulated, cells, closed_sums, panel
+from .pair_rates import REACH, Pair, Rates, rates
 from .population import effective_chemical_potential, effective_temperature, population
 
 OUTER = 12

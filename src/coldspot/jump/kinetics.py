@@ -6,16 +6,15 @@ floating-point numbers hold); batching over transitions and points is done by th
 
 import abc
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from .._checks import InputError, Numbers, Scalar, as_float, check_finite, check_positive, concrete
-from ..baths import log_fermi_pair
+from .._checks import Numbers, as_float, check_finite, check_positive
+from ..occupation import log_fermi_pair
 
 
 class Step(NamedTuple):
@@ -98,26 +97,6 @@ class Arrhenius(Kinetics):
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         forward = jnp.log(self.rate) - (self.barrier - step.initial_energy) / step.temperature
         return forward, forward + step.exponent
-
-
-class Ohmic(eqx.Module):
-    """Coupling spectrum γ(ω) = strength·ω·exp(−ω/cutoff); without cut-off for an infinite one.
-
-    >>> float(Ohmic(0.1)(2.0))
-    0.2
-    """
-
-    strength: Scalar = eqx.field(converter=as_float)
-    cutoff: Scalar = eqx.field(converter=as_float, default=jnp.inf, metadata={"dimension": "energy"})
-
-    def __check_init__(self):
-        check_positive("Ohmic", "strength", self.strength)
-        numbers = concrete(self.cutoff)
-        if numbers is not None and not np.all(numbers > 0):
-            raise InputError(f"Ohmic: `cutoff` must be positive (infinite for none), but is {numbers:g}.")
-
-    def __call__(self, frequency: Any) -> Array:
-        return self.strength * frequency * jnp.exp(-frequency / self.cutoff)
 
 
 class Bosonic(Kinetics):

@@ -23,11 +23,10 @@ from .._checks import (
     unknown_name,
 )
 from ..baths import Bath
-from ..closures import opened
 from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Dynamics
-from ..ledger import Solution, Status
-from ..paths import Table
+from ..pytrees import Table, opened
+from ..solution import Solution, Status
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Explicit, Kinetics, Step
 from .periodic import solve_periodic

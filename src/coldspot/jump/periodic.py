@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Solution
-from .division import EPS
-from .elimination import eliminate_rates, respond
+from ..ledger import Ledger, LedgerError
+from ..solution import Solution
 from .graph import PHASES
+from .gth import eliminate_rates, respond
+from .net_currents import EPS
 from .propagation import blocks_of, propagate, propagate_bounded, stages
 from .stationary import assess, zero_safe
 

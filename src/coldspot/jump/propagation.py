@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .collocation import STAGES, element, tableau
+from ..numerics.collocation import STAGES, element, tableau
 from .graph import Graph, Snapshot, matrix
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Named, Solution, Status
-from .currents import balance
-from .division import EPS
+from ..ledger import Ledger, LedgerError, Named
+from ..solution import Solution, Status
+from .balance import balance
 from .graph import Snapshot, reduce
+from .net_currents import EPS
 
 if TYPE_CHECKING:
     from .network import JumpNetwork

@@ -8,11 +8,12 @@ import numpy as np
 from jax import Array
 
 from .._checks import Numbers, Scalar, as_float, check_numbers, check_positive, check_type
-from ..baths import HeatBath, log_fermi_pair
+from ..baths import HeatBath
 from ..drives import Cosine
 from ..dynamics import Machine
 from ..jump.kinetics import Kinetics, Step
 from ..jump.network import Channel, JumpNetwork
+from ..occupation import log_fermi_pair
 
 SPINS = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
 """σ_1, σ_2 of the four states, in the paper's order ++, −+, +−, −−."""

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._checks import InputError, Scalar, as_float, check_numbers, check_positive, concrete
-from ..conductor.modes import CoupledModes, two_mode_matrix
 from ..dynamics import Machine
+from ..modes.coupled import CoupledModes, two_mode_matrix
 
 
 class TwoModeJunction(Machine):

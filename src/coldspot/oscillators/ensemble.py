@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Named, Solution, Status
-from . import scheme
-from .noise import normals
+from ..ledger import Ledger, LedgerError, Named
+from ..numerics.random_numbers import normals
+from ..solution import Solution, Status
+from . import integrator as scheme
 
 if TYPE_CHECKING:
     from .network import OscillatorNetwork

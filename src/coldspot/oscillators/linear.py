@@ -23,10 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Named, Solution, Status
-from .elimination import EPS, cholesky, inverse
-from .lyapunov import NEGLIGIBLE, Cayley, cayley, covariances, doubled
-from .precise import UNIT, Precise, add, matmul, plain, times
+from ..ledger import Ledger, LedgerError, Named
+from ..numerics.dense import EPS, cholesky, inverse
+from ..numerics.double_double import UNIT, Precise, add, matmul, plain, times
+from ..numerics.lyapunov import NEGLIGIBLE, Cayley, cayley, covariances, doubled
+from ..solution import Solution, Status
 
 if TYPE_CHECKING:
     from .network import OscillatorNetwork

@@ -22,11 +22,10 @@ from .._checks import (
     unknown_name,
 )
 from ..baths import HeatBath
-from ..closures import opened
 from ..drives import Cosine
 from ..dynamics import Dynamics
-from ..ledger import Solution, Status
-from ..paths import Table
+from ..pytrees import Table, opened
+from ..solution import Solution, Status
 from ..trajectories import Trajectories
 from . import ensemble, linear, sampling
 

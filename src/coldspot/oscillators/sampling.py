@@ -12,8 +12,8 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, check_positive, check_shape
-from ..ledger import Solution, SolveError, Status
 from ..progress import track
+from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
 from .ensemble import BLOCK, Motion, Prepared, Result, State, assess, energy, prepare, record, simulate, summarise
 

@@ -1,7 +1,7 @@
 """Published papers, computed again: figures and numbers. A new one is a module here and an entry in `PAPERS`."""
 
+from ..reproduction.paper import Figure, Number, Paper
 from . import exceptional_point, kramers_cooling, pair_baths, quantum_dot_anomalies, two_classical_pumps
-from .base import Figure, Number, Paper
 
 PAPERS: dict[str, Paper] = {
     paper.name: paper

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from .. import figures as style
-from ..conductor.exceptional import exceptional_points
-from ..conductor.modes import flat_band
-from ..ledger import Status
+from .. import style
 from ..machines import TwoModeJunction
+from ..modes.coupled import flat_band
+from ..modes.exceptional import exceptional_points
+from ..reproduction.crossings import crossings, only
+from ..reproduction.paper import Figure, Number, Paper, holds, none_of
+from ..solution import Status
 from ..sweep import sweep
-from .base import Figure, Number, Paper, holds, none_of
-from .crossings import crossings, only
 
 if TYPE_CHECKING:
     import matplotlib.figure

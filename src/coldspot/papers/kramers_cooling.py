@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import figures as style
+from .. import style
 from ..dynamics import steady_state
 from ..machines import KramersBarrier
 from ..phase_space.barrier import Barrier
+from ..reproduction.crossings import crossings, only
+from ..reproduction.paper import Figure, Number, Paper, holds, none_of
 from ..sweep import sweep
-from .base import Figure, Number, Paper, holds, none_of
-from .crossings import crossings, only
 
 if TYPE_CHECKING:
     import matplotlib.figure

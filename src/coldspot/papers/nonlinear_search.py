@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import figures as style
+from .. import style
 from ..baths import HeatBath
 from ..dynamics import TOLERANCE
 from ..machines import NonlinearOscillatorPair
+from ..reproduction.paper import Figure, Number, holds, none_of
 from ..sweep import solve_columns
 from ..trajectories import trajectories
-from .base import Figure, Number, holds, none_of
 
 if TYPE_CHECKING:
     import matplotlib.figure

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import figures as style
+from .. import style
 from ..baths import BosonBath, ElectronBath
 from ..machines import BosonJunction
+from ..reproduction.crossings import crossings, only
+from ..reproduction.paper import Figure, Number, Paper, holds, none_of
 from ..sweep import sweep
-from .base import Figure, Number, Paper, holds, none_of
-from .crossings import crossings, only
 
 if TYPE_CHECKING:
     import matplotlib.figure

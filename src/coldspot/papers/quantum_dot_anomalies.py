@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import figures as style
+from .. import style
 from ..baths import ElectronBath
 from ..machines import QuantumDot
 from ..regimes import carnot_cop, carnot_efficiency
+from ..reproduction.crossings import crossings, only
+from ..reproduction.paper import Figure, Number, Paper, none_of
 from ..sweep import sweep
-from .base import Figure, Number, Paper, none_of
-from .crossings import crossings, only
 
 if TYPE_CHECKING:
     import matplotlib.figure

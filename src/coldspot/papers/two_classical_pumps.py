@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import figures as style
+from .. import style
 from ..baths import HeatBath
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
-from ..jump.transient import evolve
+from ..jump.evolution import evolve
 from ..machines import OscillatorPair, SpinPair
+from ..reproduction.crossings import crossings, only
+from ..reproduction.paper import Figure, Number, Paper, holds, none_of
 from ..sweep import solve_columns, sweep
 from . import nonlinear_search
-from .base import Figure, Number, Paper, holds, none_of
-from .crossings import crossings, only
 
 if TYPE_CHECKING:
     import matplotlib.figure

@@ -11,9 +11,10 @@ from jax import Array
 from .._checks import Scalar, as_float, check_numbers, check_positive, check_share
 from ..baths import HeatBath, ParticleBath
 from ..dynamics import Dynamics
-from ..ledger import Ledger, LedgerError, Named, Solution, Status
-from ..paths import Table
-from .mixtures import erfcx, log_mixture, log_scaled_mixture, logit
+from ..ledger import Ledger, LedgerError, Named
+from ..numerics.error_functions import erfcx, log_mixture, log_scaled_mixture, logit
+from ..pytrees import Table
+from ..solution import Solution, Status
 
 EPS = 2.0**-52
 TINY = 1e-290

@@ -9,8 +9,9 @@ from jax import Array
 
 from .._checks import InputError, concrete
 from ..dynamics import Dynamics
-from ..ledger import Ledger, LedgerError, Modes, Named, Solution, Status
-from ..paths import Table
+from ..ledger import Ledger, LedgerError, Named
+from ..pytrees import Table
+from ..solution import Modes, Solution, Status
 
 EPS = 2.0**-52
 

@@ -13,7 +13,7 @@ from .._checks import InputError, as_float, check_finite, check_positive, check_
 from ..baths import ElectronBath
 from .device import Conductor, as_complex
 from .junction import Spectra, check_lead_baths
-from .pairs import Pair, rates
+from .pair_rates import Pair, rates
 
 
 def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any) -> Spectra:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .elimination import inverse
+from .dense import inverse
 
 DOUBLINGS = 52
 """After so many, a motion that has not died out is damped by less than rounding: 2⁻⁵² of its frequency."""

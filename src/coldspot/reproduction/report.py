@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .. import figures as style
+from .. import style
 from .._checks import unknown_name
+from ..papers import PAPERS
 from ..progress import track
-from . import PAPERS
-from .base import Figure, Paper
 from .page import Section, Shown, page
+from .paper import Figure, Paper
 
 REPORT = "report.html"
 

@@ -21,10 +21,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..baths import bose, fermi
+from ..numerics.digamma import first_difference, mixed_difference
+from ..numerics.quadrature import EPS, cells, integrate, mesh
+from ..occupation import bose, fermi
 from .device import LevelWeight, Weight
-from .digamma import first_difference, mixed_difference
-from .panels import EPS, cells, integrate, mesh
 
 REACH = 50.0
 """Fermi functions are followed to e^{−50}."""

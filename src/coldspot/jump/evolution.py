@@ -10,7 +10,8 @@ from jax import Array
 
 from .._checks import InputError, as_float, concrete
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
-from ..ledger import Ledger, SolveError, Status
+from ..ledger import Ledger
+from ..solution import SolveError, Status
 from .graph import Snapshot
 from .network import JumpNetwork
 from .propagation import blocks_of, functionals, generator, propagate, stages

@@ -1,10 +1,13 @@
-"""Functions as PyTrees: what a function closes over becomes part of the machine that holds it.
+"""Immutable mappings, and functions as PyTrees.
+
+What a function closes over becomes part of the machine that holds it.
 
 So a function defined inside another may use traced numbers, and one that is defined anew with other numbers
 does not have to be compiled again.
 """
 
 import types
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -50,3 +53,28 @@ def opened(function: Any) -> Any:
     return Closure(
         function.__code__, _World(function.__globals__), function.__defaults__, function.__kwdefaults__, cells
     )
+
+
+class Table(eqx.Module, Mapping):  # type: ignore[misc]
+    """An immutable mapping whose order is kept and whose values are part of the PyTree."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    items_: tuple[Any, ...]
+
+    def __init__(self, mapping: Mapping[str, Any]):
+        self.names = tuple(mapping)
+        self.items_ = tuple(mapping.values())
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names:
+            raise KeyError(name)
+        return self.items_[self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))

@@ -29,8 +29,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from .elimination import log_sum
 from .graph import Graph, ranked, reduce
+from .gth import log_sum
 
 EPS = float(np.finfo(np.float64).eps)
 UNROLLED = 4

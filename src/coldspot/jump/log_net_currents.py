@@ -14,9 +14,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from .division import EPS, Divided, padded
-from .elimination import eliminate, log_sum
 from .graph import Graph, ranked
+from .gth import eliminate, log_sum
+from .net_currents import EPS, Divided, padded
 
 
 class Connections(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError
-from ..ledger import Status
+from ..solution import Status
 
 CELLS = 15
 """Cells per parameter into which the box of a search is divided."""

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from .division import Divided, divide
-from .elimination import SPAN, eliminate, respond
 from .graph import Graph, divergence, reduce
-from .log_division import divide_logarithms
+from .gth import SPAN, eliminate, respond
+from .log_net_currents import divide_logarithms
+from .net_currents import Divided, divide
 
 
 class Balance(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from .base import Figure, Number, Paper
+from .paper import Figure, Number, Paper
 
 
 @final

@@ -1,0 +1,1 @@
+"""Vibrations that something couples: their normal modes and where these coalesce."""

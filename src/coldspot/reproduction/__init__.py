@@ -1,0 +1,1 @@
+"""What a figure, a number and the report of a paper are."""

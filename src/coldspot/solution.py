@@ -1,0 +1,286 @@
+"""Solutions: a ledger, its errors, and the status that says whether they can be trusted."""
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from . import regimes
+from ._checks import Values, unknown_name
+from .ledger import Ledger, LedgerError, Named
+
+
+class Status(enum.IntEnum):
+    """Whether a point can be trusted, and if not, why."""
+
+    OK = 0
+    INVALID = 1
+    NOT_UNIQUE = 2
+    NOT_CONVERGED = 3
+    NOT_FINITE = 4
+    UNSTABLE = 5
+
+    @property
+    def advice(self) -> str:
+        """The likely cause and what to try."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.OK: "the solution passed its checks.",
+    Status.INVALID: "a parameter is outside its domain (a temperature or rate that is not positive, "
+    "a value that is not finite, levels of a constant-rate bosonic channel that cross); "
+    "check the values that were set or swept.",
+    Status.NOT_UNIQUE: "the steady state is not unique: some states cannot be reached from others; "
+    "add a channel that connects them or solve the parts separately.",
+    Status.NOT_CONVERGED: "the method's own error estimate stayed above the requested tolerance; "
+    "ask for a larger `tolerance`, or use `throw=False` and read `solution.error`.",
+    Status.NOT_FINITE: "the arithmetic overflowed; rates or temperatures may span more than "
+    "floating-point numbers can hold; rescale the energy unit.",
+    Status.UNSTABLE: "there is no steady state: a mode gains more energy than it loses, and its motion grows; "
+    "add damping, or weaken what amplifies it (bias, coupling, a negative spring).",
+}
+
+
+class SolveError(RuntimeError):
+    """No trustworthy solution. `status` says why; `solution` holds what was found."""
+
+    def __init__(self, message: str, status: Status, solution: "Solution | None" = None):
+        super().__init__(message)
+        self.status = status
+        self.solution = solution
+
+
+class Modes(eqx.Module):
+    """Normal modes that an analysis finds: motion e^{−iω_k t−κ_k t} of mode k, batch axes first.
+
+    - `frequencies`, `dampings` (…, mode): ω_k and κ_k; a mode with κ_k < 0 grows;
+    - `overlap` (…): |⟨u_1|u_2⟩| of the two nearest modes' normalised right eigenvectors, 1 where they coalesce.
+    """
+
+    frequencies: Array
+    dampings: Array
+    overlap: Array
+
+
+class Solution(eqx.Module):
+    """A steady or periodic state: its ledger, the errors of the ledger, and the status that says if it can be trusted.
+
+    All entries of the ledger are attributes here too (`heat`, `particles`, `work`, `entropy_production`, …).
+    A batched solution has the batch axes first in every array.
+
+    - `ledger`: a `Ledger`; `error`: a `LedgerError` with the error estimates of its entries;
+    - `status` (…): integers, see `Status`; `residuals`: Named, sizes that should be zero, in units of the
+      largest entry of the ledger; `statistics`: Named, what the method did (`elements` per period, …);
+    - `temperatures`, `chemical_potentials` (…, bath): period means if driven;
+    - `populations` (…, state): at phase 0 if driven; no states in dynamics that have none;
+    - `observables`: Named, other averages of the state that this form of dynamics gives, or None;
+    - `modes`: `Modes`, or None; an analysis of modes alone has no baths and no regime;
+    - `observable_errors`: Named like `observables`, if they have errors, or None;
+    - `stochastic`: whether `error` holds standard errors of random sampling instead of bounds. A rate then has a sign,
+      for the regime, if it exceeds three of them.
+    """
+
+    ledger: Ledger
+    error: LedgerError
+    status: Array
+    residuals: Named
+    statistics: Named
+    temperatures: Array
+    chemical_potentials: Array
+    populations: Array
+    kinds: tuple[str, ...] = eqx.field(static=True)
+    steady_baths: tuple[bool, ...] = eqx.field(static=True)
+    cooled_bath: str | None = eqx.field(static=True)
+    observables: Named | None = None
+    modes: Modes | None = None
+    observable_errors: Named | None = None
+    stochastic: bool = eqx.field(static=True, default=False)
+
+    # ------------------------------------------------------------------ the ledger's entries
+    energy = property(lambda self: self.ledger.energy)
+    particles = property(lambda self: self.ledger.particles)
+    chemical_work = property(lambda self: self.ledger.chemical_work)
+    heat = property(lambda self: self.ledger.heat)
+    entropy_flow = property(lambda self: self.ledger.entropy_flow)
+    work = property(lambda self: self.ledger.work)
+    current = property(lambda self: self.ledger.current)
+    work_in = property(lambda self: self.ledger.work_in)
+    power = property(lambda self: self.ledger.power)
+    entropy_production = property(lambda self: self.ledger.entropy_production)
+    first_law_residual = property(lambda self: self.ledger.first_law_residual)
+
+    @property
+    def baths(self) -> tuple[str, ...]:
+        return self.ledger.baths
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        return self.ledger.drives
+
+    @property
+    def ok(self) -> Values:
+        return self.status == int(Status.OK)
+
+    # ------------------------------------------------------------------ what the machine does
+    def _view(self) -> "regimes.View":
+        index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
+        certain = 3.0 if self.stochastic else 1.0
+        view = regimes.View(
+            heat=self.ledger.heats,
+            heat_error=certain * self.error.heats,
+            particles=self.ledger.particle_numbers,
+            particles_error=certain * self.error.particle_numbers,
+            work_in=self.work_in,
+            work_error=certain * self.error.work_in,
+            temperatures=self.temperatures,
+            chemical_potentials=self.chemical_potentials,
+            trusted=self.ok,
+            kinds=self.kinds,
+            undriven=all(self.steady_baths) and not self.drives,
+            cooled=index,
+        )
+        # Known numbers are looked at with NumPy, which has nothing to compile.
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in view[:9])
+        numbers: dict[str, Any] = {
+            name: value if traced else np.asarray(value) for name, value in zip(view._fields[:9], view[:9], strict=True)
+        }
+        return view._replace(**numbers)
+
+    @property
+    def regime(self) -> Any:
+        """What the machine does, from signs alone (see `coldspot.regimes`): a string, or an array of them.
+
+        None if there are no baths.
+        """
+        if not self.baths:
+            return None
+        return regimes.regime(self._view())
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """Anomalies beside the regime: name → boolean (array)."""
+        return regimes.flags(self._view())
+
+    @property
+    def cop(self) -> Values:
+        """heat[cooled]/work_in of a refrigerator or heat pump; NaN elsewhere."""
+        if not self.baths:
+            return jnp.full(jnp.shape(self.status), jnp.nan)
+        return regimes.cop(self._view())
+
+    @property
+    def efficiency(self) -> Values:
+        """−work_in/Σ(positive heats) of an engine; NaN elsewhere."""
+        if not self.baths:
+            return jnp.full(jnp.shape(self.status), jnp.nan)
+        return regimes.efficiency(self._view())
+
+    def second_law_efficiency(self, reference: str) -> Values:
+        """Free-energy rate out over free-energy rate in, against the reservoir `reference`; at most 1.
+
+        With T₀, μ₀ of the reference, heat from bath b brings Q̇_b − T₀⟨Q̇_b/T_b⟩, particles bring
+        ⟨μ_b J_b⟩ − μ₀J_b, and the drives bring their summed work. These rates add up to T₀σ, so
+        out/in = 1 − T₀σ/in. NaN where nothing comes in.
+        """
+        if reference not in self.baths:
+            raise unknown_name("second_law_efficiency", "bath", reference, self.baths)
+        index = self.baths.index(reference)
+        if not self.steady_baths[index]:
+            raise ValueError(
+                f"second_law_efficiency: `reference` must be a bath with constant temperature and chemical "
+                f"potential, but `{reference}` is driven."
+            )
+        return regimes.second_law_efficiency(
+            self.ledger.heats,
+            self.ledger.entropy_flows,
+            self.ledger.chemical_works,
+            self.ledger.particle_numbers,
+            self.ledger.works.sum(axis=-1),
+            self.temperatures[..., index],
+            self.chemical_potentials[..., index],
+        )
+
+    # ------------------------------------------------------------------ for people
+    def __repr__(self) -> str:
+        if isinstance(self.status, jax.core.Tracer):
+            return f"Solution(traced; baths {', '.join(self.baths)})"
+        if np.ndim(self.status):
+            good = int(np.sum(np.asarray(self.status) == 0))
+            return f"Solution(batch {np.shape(self.status)}, {good} of {np.size(self.status)} points trusted)"
+        return _table(jax.tree.map(np.asarray, self))
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw heat per bath and work as bars; returns the Matplotlib axes."""
+        from .figures import draw_ledger
+
+        return draw_ledger(self, axes)
+
+    def raise_unless_ok(self, describe: Callable[[Status], str] | None = None) -> "Solution":
+        """Return self if every point can be trusted; raise `SolveError` otherwise."""
+        codes = np.unique(np.asarray(self.status))
+        bad = [int(c) for c in codes if c != 0]
+        if not bad:
+            return self
+        status = Status(bad[0])
+        detail = (describe(status) if describe is not None else "") or status.advice
+        raise SolveError(f"no trustworthy steady state ({status.name}): {detail}", status, self)
+
+
+def _number(value: Any) -> str:
+    value = float(value) + 0.0  # −0 is 0
+    return f"{value:.6g}" if value == value else "–"
+
+
+def _table(s: Solution) -> str:
+    lines = _balance(s) if s.baths else []
+    if s.observables is not None and len(s.observables):
+        lines.append(", ".join(f"{name} {_number(s.observables[name])}" for name in s.observables))
+    if s.modes is not None:
+        for k in range(s.modes.frequencies.shape[-1]):
+            lines.append(
+                f"mode {k + 1}: frequency {_number(s.modes.frequencies[k])}, damping {_number(s.modes.dampings[k])}"
+            )
+        lines.append(f"overlap of the modes {_number(s.modes.overlap)}")
+    lines.append(
+        f"status {Status(int(s.status)).name}; residuals: "
+        + ", ".join(f"{n} {float(s.residuals[n]):.0e}" for n in s.residuals)
+    )
+    return "\n".join(lines)
+
+
+def _balance(s: Solution) -> list[str]:
+    """The table of baths, the work per drive, and what the machine does."""
+    rows = [("bath", "kind", "T", "μ", "heat", "particles", "chemical work")]
+    for k, name in enumerate(s.baths):
+        carries = s.kinds[k] in ("electron", "particle")
+        mu = _number(s.chemical_potentials[k]) if carries else ""
+        n = _number(s.particles[name]) if carries else ""
+        w = _number(s.chemical_work[name]) if carries else ""
+        rows.append((name, s.kinds[k], _number(s.temperatures[k]), mu, _number(s.heat[name]), n, w))
+    columns = [c for c in zip(*rows, strict=True) if any(c[1:])]
+    widths = [max(map(len, c)) for c in columns]
+    lines = []
+    for r in range(len(rows)):
+        cells = [
+            c[r].ljust(w) if i < 2 else c[r].rjust(w) for i, (c, w) in enumerate(zip(columns, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "─" * max(map(len, lines)))
+    if s.drives:
+        lines.append("work by drive: " + ", ".join(f"{d} {_number(s.work[d])}" for d in s.drives))
+    facts = [f"regime {s.regime}", f"work_in {_number(s.work_in)}", f"σ {_number(s.entropy_production)}"]
+    for label in ("cop", "efficiency"):
+        value = float(getattr(s, label))
+        if value == value:
+            facts.append(f"{label} {_number(value)}")
+    lines.append(", ".join(facts))
+    raised = [name for name, on in s.flags.items() if bool(on)]
+    if raised:
+        lines.append("flags: " + ", ".join(raised))
+    return lines
