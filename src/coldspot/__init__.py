@@ -7,8 +7,8 @@ import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)
 
-from . import machines, regimes
-from ._checks import InputError
+from . import figures, machines, regimes
+from ._checks import InputError, parameter
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
 from .conductor.device import Device, Levels
 from .conductor.junction import PairJunction
@@ -78,11 +78,13 @@ __all__ = [
     "fermi",
     "fermi_difference",
     "fermi_product",
+    "figures",
     "flat_band",
     "log_bose",
     "log_fermi",
     "machines",
     "pair_spectra",
+    "parameter",
     "regimes",
     "steady_state",
     "sweep",

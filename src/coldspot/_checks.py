@@ -1,14 +1,18 @@
 """Argument checks and their wording, and the conversions that every constructor uses.
 
-An error message names the argument, the value it was given, what was expected and,
-for names, the nearest valid one. Values that JAX is tracing cannot be looked at: they are
-let through here and judged by the status of the solution instead.
+An error message names the argument, the value it was given, what was expected and, for names, the nearest valid one.
+
+What a module asks of its numbers stands in one list, its rules: a constructor raises at the first broken one, and a
+batch marks the points that break one. Values that JAX is tracing cannot be looked at; they pass a constructor and are
+judged in the batch.
 """
 
+import dataclasses
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,19 +36,52 @@ class InputError(ValueError):
     """A value or a name that coldspot cannot use; the message says which and what was expected."""
 
 
-def as_float(value: Any) -> Array:
-    """Convert numbers, lists and arrays of any real type to a float64 JAX array."""
+def as_float(value: Any, argument: str | None = None) -> Array:
+    """Convert numbers, lists (of traced numbers, too) and arrays of any real type to a float64 JAX array.
+
+    `argument` is the name that errors give to the value.
+    """
     if isinstance(value, jax.Array):
         if jnp.iscomplexobj(value):
-            raise InputError(f"a real number was expected, but got the complex array {value!r}.")
+            raise _no_number(value, argument)
         return value.astype(jnp.float64)
+    if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+        try:
+            return jnp.stack([as_float(entry, argument) for entry in value])
+        except ValueError:
+            raise _no_number(value, argument) from None
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "bifu":
             raise TypeError
-    except (TypeError, ValueError):
-        raise InputError(f"a real number or an array of them was expected, but got {value!r}.") from None
+    except (TypeError, ValueError, OverflowError, jax.errors.TracerArrayConversionError):
+        raise _no_number(value, argument) from None
     return jnp.asarray(array, dtype=jnp.float64)
+
+
+def _no_number(value: Any, argument: str | None) -> InputError:
+    named = "" if argument is None else f"{argument} must be "
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+        return InputError(
+            f"{named or 'expected '}a real number or an array of them, made with `jax.numpy` from numbers that JAX "
+            f"traces, but is {value!r}."
+        )
+    if named:
+        return InputError(f"{named}a real number or an array of them, but is {value!r}.")
+    return InputError(f"a real number or an array of them was expected, but got {value!r}.")
+
+
+def as_complex(value: Any) -> Array:
+    """Numbers, lists and arrays, real or complex, as a complex128 array."""
+    if isinstance(value, jax.Array):
+        return value.astype(jnp.complex128)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "bifuc":
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"a number or an array of them was expected, but got {value!r}.") from None
+    return jnp.asarray(array, dtype=jnp.complex128)
 
 
 def float_or_function(value: Any) -> Any:
@@ -119,3 +156,192 @@ def unknown_name(owner: str, kind: str, name: str, valid: Iterable[str]) -> Inpu
 
 def _show(numbers: np.ndarray) -> str:
     return f"{numbers.item():g}" if numbers.size == 1 else np.array2string(numbers, threshold=8)
+
+
+# --------------------------------------------------------------------------- one list of rules
+
+
+class Rule(NamedTuple):
+    """What must be true of a module's numbers: a boolean, known or traced, and the words that say what is wrong."""
+
+    holds: Any
+    words: Callable[[], str]
+
+
+class Domain(NamedTuple):
+    """Where a declared number may lie; see `parameter`."""
+
+    positive: bool
+    minimum: float | None
+    maximum: float | None
+    finite: bool
+    shape: tuple[int, ...] | None
+
+    @property
+    def wanted(self) -> str:
+        """In words: "positive and finite"."""
+        if self.minimum is not None and self.maximum is not None:
+            return f"from {self.minimum:g} to {self.maximum:g}"
+        words = ["positive"] if self.positive else []
+        words += [] if self.minimum is None else ["not negative" if self.minimum == 0 else f"at least {self.minimum:g}"]
+        words += [] if self.maximum is None else [f"at most {self.maximum:g}"]
+        words += ["finite"] if self.finite else ["a number"]
+        return " and ".join(words)
+
+    def holds(self, value: Any) -> Any:
+        """Whether all numbers of a value lie in the domain."""
+        xp: Any = np if concrete(value) is not None else jnp
+        value = xp.asarray(value)
+        good = xp.isfinite(value) if self.finite else ~xp.isnan(value)
+        if self.positive:
+            good &= value > 0
+        if self.minimum is not None:
+            good &= value >= self.minimum
+        if self.maximum is not None:
+            good &= value <= self.maximum
+        return good.all()
+
+
+class _Converter:
+    """`as_float` for one field, whose name it learns when the class is made."""
+
+    def __init__(self) -> None:
+        self.argument: str | None = None
+
+    def __call__(self, value: Any) -> Array:
+        return as_float(value, self.argument)
+
+
+class _NamedField(dataclasses.Field):
+    """A field that tells its converter its name."""
+
+    __slots__ = ()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.metadata["converter"].argument = f"{owner.__name__}: `{name}`"
+        super().__set_name__(owner, name)  # type: ignore[misc]
+
+
+def parameter(
+    default: Any = dataclasses.MISSING,
+    *,
+    dimension: str = "dimensionless",
+    positive: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    finite: bool = True,
+    shape: tuple[int, ...] | None = (),
+) -> Any:
+    """Declare a number of a machine, a bath, a drive or a kinetics: a field that is converted to float64 and checked.
+
+    **Arguments:**
+
+    - `default`: the value if none is given;
+    - `dimension`: which units the command line accepts: `"energy"`, `"temperature"`, `"rate"`, `"time"`, `"angle"` or
+      `"dimensionless"` (k_B = ħ = e = 1, so that all are powers of one energy);
+    - `positive`, `minimum`, `maximum`, `finite`: its domain. The constructor raises `InputError` outside it; a sweep
+      marks the point `INVALID`;
+    - `shape`: the shape of the array, `()` for one number, None for any.
+
+    >>> import coldspot as cs
+    >>> class Spring(cs.Drive):
+    ...     stiffness: Array = cs.parameter(1.0, dimension="energy", positive=True)
+    ...     def __call__(self, phase):
+    ...         return self.stiffness * phase**2
+    >>> Spring(stiffness=-1)
+    Traceback (most recent call last):
+    coldspot._checks.InputError: Spring: `stiffness` must be positive and finite, but is -1.
+    """
+    field = eqx.field(
+        converter=_Converter(),
+        default=default,
+        metadata={"dimension": dimension, "domain": Domain(positive, minimum, maximum, finite, shape)},
+    )
+    field.__class__ = _NamedField
+    return field
+
+
+class Checked(eqx.Module):
+    """A module whose declared numbers and `rules` are checked when it is made and, point by point, in batches.
+
+    A field that is declared to be a checked module (`left: ElectronBath`) must be one.
+    """
+
+    def rules(self) -> Iterable[Rule]:
+        """What must be true beyond the domains of the declared numbers."""
+        return ()
+
+    def __check_init__(self) -> None:
+        owner = type(self).__name__
+        for name, domain in _domains(self):
+            if domain.shape is not None:
+                what = "one number" if domain.shape == () else "the numbers it stands for"
+                check_shape(owner, name, getattr(self, name), domain.shape, what)
+        for field in dataclasses.fields(self):
+            if isinstance(field.type, type) and issubclass(field.type, Checked):
+                check_type(owner, field.name, getattr(self, field.name), field.type)
+        words = broken(self)
+        if words:
+            raise InputError(f"{owner}: {words}")
+
+
+def _domains(module: eqx.Module) -> Iterator[tuple[str, Domain]]:
+    for field in dataclasses.fields(module):
+        domain = field.metadata.get("domain")
+        if domain is not None and getattr(module, field.name) is not None:
+            yield field.name, domain
+
+
+def _all_rules(module: Checked) -> Iterator[Rule]:
+    for name, domain in _domains(module):
+        value = getattr(module, name)
+        holds = domain.holds(value)
+        yield Rule(holds, lambda n=name, v=value, d=domain: f"`{n}` must be {d.wanted}, but is {_show(np.asarray(v))}.")
+    yield from module.rules()
+
+
+def broken(module: Checked) -> str:
+    """The words of a module's first rule that is known to be broken; empty if there is none."""
+    for rule in _all_rules(module):
+        known = concrete(rule.holds)
+        if known is not None and not np.all(known):
+            return rule.words()
+    return ""
+
+
+def _checked_below(tree: Any, path: str = "") -> Iterator[tuple[str, Checked]]:
+    """All checked modules of a tree, with their places, from the outermost inwards."""
+    if isinstance(tree, Checked):
+        yield path, tree
+    if isinstance(tree, Mapping):
+        children = [(f".{name}", child) for name, child in tree.items()]
+    elif isinstance(tree, eqx.Module):
+        children = [
+            (f".{f.name}", getattr(tree, f.name))
+            for f in dataclasses.fields(tree)
+            if not f.metadata.get("static", False)
+        ]
+    elif isinstance(tree, list | tuple):
+        children = [(f"[{k}]", child) for k, child in enumerate(tree)]
+    else:
+        return
+    for step, child in children:
+        yield from _checked_below(child, path + step)
+
+
+def valid(tree: Any) -> Array:
+    """Whether all rules of all modules in a tree of one point hold: a boolean, to be mapped over batches."""
+    good = jnp.asarray(True)
+    for _, module in _checked_below(tree):
+        for rule in _all_rules(module):
+            good = good & jnp.all(jnp.asarray(rule.holds))
+    return good
+
+
+def explain_invalid(tree: Any) -> str:
+    """Where the first broken rule in a tree is, and its words; empty if none is known to be broken."""
+    for path, module in _checked_below(tree):
+        words = broken(module)
+        if words:
+            return f"`{path.lstrip('.')}`: {words}" if path else words
+    return ""

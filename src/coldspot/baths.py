@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import Scalar, as_float, check_numbers, check_positive
+from ._checks import Checked, Scalar, parameter
 
 
-class Bath(eqx.Module):
+class Bath(Checked):
     """A reservoir with a temperature and a chemical potential (zero where it has none)."""
 
     kind: eqx.AbstractClassVar[str]
@@ -36,11 +36,7 @@ class HeatBath(Bath):
 
     kind: ClassVar[str] = "heat"
     exchanges_particles: ClassVar[bool] = False
-    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
-
-    def __check_init__(self):
-        check_numbers(self, "temperature")
-        check_positive("HeatBath", "temperature", self.temperature)
+    temperature: Scalar = parameter(dimension="temperature", positive=True)
 
     @property
     def potential(self) -> Array:
@@ -59,11 +55,7 @@ class BosonBath(Bath):
 
     kind: ClassVar[str] = "boson"
     exchanges_particles: ClassVar[bool] = False
-    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
-
-    def __check_init__(self):
-        check_numbers(self, "temperature")
-        check_positive("BosonBath", "temperature", self.temperature)
+    temperature: Scalar = parameter(dimension="temperature", positive=True)
 
     @property
     def potential(self) -> Array:
@@ -82,12 +74,8 @@ class ElectronBath(Bath):
 
     kind: ClassVar[str] = "electron"
     exchanges_particles: ClassVar[bool] = True
-    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
-    chemical_potential: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "energy"})
-
-    def __check_init__(self):
-        check_numbers(self, "temperature", "chemical_potential")
-        check_positive("ElectronBath", "temperature", self.temperature)
+    temperature: Scalar = parameter(dimension="temperature", positive=True)
+    chemical_potential: Scalar = parameter(0.0, dimension="energy")
 
     @property
     def potential(self) -> Array:
@@ -108,12 +96,8 @@ class ParticleBath(Bath):
 
     kind: ClassVar[str] = "particle"
     exchanges_particles: ClassVar[bool] = True
-    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
-    chemical_potential: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "energy"})
-
-    def __check_init__(self):
-        check_numbers(self, "temperature", "chemical_potential")
-        check_positive("ParticleBath", "temperature", self.temperature)
+    temperature: Scalar = parameter(dimension="temperature", positive=True)
+    chemical_potential: Scalar = parameter(0.0, dimension="energy")
 
     @property
     def potential(self) -> Array:

@@ -7,7 +7,6 @@ Exit codes: 0 done; 1 a number outside its tolerance; 2 bad input; 3 no trustwor
 import dataclasses
 import difflib
 import json
-import math
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -22,8 +21,7 @@ from typer.core import TyperGroup
 from . import __version__, machines, paths
 from ._checks import InputError, nearest, unknown_name
 from .dynamics import Machine, steady_state
-from .ledger import Ledger, LedgerError, Named
-from .solution import Modes, Solution, SolveError, Status
+from .solution import Solution, SolveError, plain
 from .units import check_energy_unit, to_number
 
 WIDTH = 80
@@ -187,10 +185,10 @@ def reproduce(
         raise InputError(f"`--out` must be a folder that can be written, but `{out}` is not: {error}.") from None
     code = 0 if all(row["ok"] for row in rows) else 1
     if as_json:
-        plain = [
-            {key: _plain(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows
+        listed = [
+            {key: plain(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows
         ]
-        return Answer(json.dumps(plain, indent=2, allow_nan=False), code)
+        return Answer(json.dumps(listed, indent=2, allow_nan=False), code)
     good = sum(row["ok"] for row in rows)
     return Answer(
         f"{_tables(rows)}\n{good} of {len(rows)} numbers within their tolerances; report: {out / report.REPORT}", code
@@ -239,39 +237,8 @@ def _record(machine: Machine, solution: Solution) -> dict[str, Any]:
     return {
         "machine": machine.name,
         "parameters": {path: np.asarray(value).tolist() for path, value in paths.numbers(machine).items()},
-        "status": Status(int(solution.status)).name,
-        **_entries(solution.ledger),
-        "error": _entries(solution.error),
-        "regime": solution.regime,
-        "flags": [name for name, raised in solution.flags.items() if bool(raised)] if solution.baths else [],
-        "efficiency": _plain(solution.efficiency),
-        "cop": _plain(solution.cop),
-        "modes": _modes(solution.modes),
+        **solution.record(),
     }
-
-
-def _modes(modes: Modes | None) -> dict[str, Any] | None:
-    if modes is None:
-        return None
-    return {
-        "frequencies": [_plain(value) for value in modes.frequencies],
-        "dampings": [_plain(value) for value in modes.dampings],
-        "overlap": _plain(modes.overlap),
-    }
-
-
-def _entries(ledger: Ledger | LedgerError) -> dict[str, Any]:
-    names = ("energy", "heat", "particles", "chemical_work", "work")
-    totals = ("work_in", "entropy_production", "first_law_residual")
-    return {name: _plain(getattr(ledger, name)) for name in (*names, *totals)}
-
-
-def _plain(value: Any) -> Any:
-    """A number, or one per name, as JSON knows them: what is not finite becomes null."""
-    if isinstance(value, Named):
-        return {name: _plain(value[name]) for name in value}
-    number = float(value)
-    return number if math.isfinite(number) else None
 
 
 def _assignments(machine: Machine) -> str:

@@ -3,14 +3,13 @@
 import abc
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import InputError, Scalar, Vector, as_float, check_finite
+from ._checks import Checked, InputError, Scalar, Vector, parameter
 
 
-class Drive(eqx.Module):
+class Drive(Checked):
     """A 2π-periodic function of the phase θ = 2πt/τ."""
 
     @abc.abstractmethod
@@ -25,13 +24,9 @@ class Cosine(Drive):
     0.25
     """
 
-    amplitude: Scalar = eqx.field(converter=as_float)
-    phase: Scalar = eqx.field(converter=as_float, default=0.0)
-    mean: Scalar = eqx.field(converter=as_float, default=0.0)
-
-    def __check_init__(self):
-        for name in ("amplitude", "phase", "mean"):
-            check_finite("Cosine", name, getattr(self, name))
+    amplitude: Scalar = parameter(dimension="")
+    phase: Scalar = parameter(0.0, dimension="angle")
+    mean: Scalar = parameter(0.0, dimension="")
 
     def __call__(self, phase: Array) -> Array:
         return self.mean + self.amplitude * jnp.cos(phase + self.phase)
@@ -44,18 +39,16 @@ class Fourier(Drive):
     1.5
     """
 
-    cosines: Vector = eqx.field(converter=as_float)
-    sines: Vector = eqx.field(converter=as_float)
-    mean: Scalar = eqx.field(converter=as_float, default=0.0)
+    cosines: Vector = parameter(dimension="", shape=None)
+    sines: Vector = parameter(dimension="", shape=None)
+    mean: Scalar = parameter(0.0, dimension="")
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         if self.cosines.ndim != 1 or self.cosines.shape != self.sines.shape:
             raise InputError(
                 "Fourier: `cosines` and `sines` must be lists of the same length, "
                 f"but have shapes {self.cosines.shape} and {self.sines.shape}."
             )
-        for name in ("cosines", "sines", "mean"):
-            check_finite("Fourier", name, getattr(self, name))
 
     def __call__(self, phase: Array) -> Array:
         harmonics = jnp.arange(1, self.cosines.shape[-1] + 1) * phase
@@ -71,14 +64,13 @@ class Samples(Drive):
     True
     """
 
-    values: Vector = eqx.field(converter=as_float)
+    values: Vector = parameter(dimension="", shape=None)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         if self.values.ndim != 1 or self.values.shape[0] < 2:
             raise InputError(
                 f"Samples: `values` must be a list of at least 2 numbers, but has shape {self.values.shape}."
             )
-        check_finite("Samples", "values", self.values)
 
     def __call__(self, phase: Array) -> Array:
         n = self.values.shape[-1]

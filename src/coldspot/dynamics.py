@@ -1,27 +1,91 @@
-"""What a machine is, what its dynamics must offer, and the verbs that all forms of dynamics share.
+"""What a machine is, what its dynamics must offer, and the one way from what a method found to a solution.
 
-A `Machine` has physical parameters and turns them into a `Dynamics` (a jump network, …).
-A `Dynamics` solves a whole batch of itself at once and returns a `Solution`.
+A `Machine` has physical parameters and turns them into a `Dynamics` (a jump network, …). A `Dynamics` solves a whole
+batch of itself at once and returns an `Outcome`; `conclude` alone makes a `Solution` of it.
 """
 
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax import Array
 
-from ._checks import InputError, as_float
-from .baths import show
-from .solution import Solution, Status
+from ._checks import Checked, InputError, as_float, explain_invalid, valid
+from .baths import Bath, show
+from .ledger import Ledger, LedgerError, Named
+from .numerics.dense import EPS, positive_or_one
+from .pytrees import batch_of_one, first_point
+from .solution import Modes, Solution, Status
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
+WORST_FIRST = (
+    Status.INVALID,
+    Status.NOT_UNIQUE,
+    Status.UNSTABLE,
+    Status.NOT_FINITE,
+    Status.NOT_CONVERGED,
+)
+"""Of several faults the first in this list is reported."""
+STATELESS = WORST_FIRST[:4]
+"""Where one of these is reported there is no state to have numbers: they are NaN."""
+FAR = 10.0
+"""A first-law residual that exceeds its error bound by this factor contradicts it."""
 
 
-class Dynamics(eqx.Module):
+# --------------------------------------------------------------------------- what a method found
+
+
+class Rates(NamedTuple):
+    """What a method found, or bounds of its errors, for a batch; what is None is zero, or follows from the rest.
+
+    - `heats` (point, bath), `particles` (point, bath), `works` (point, drive), `storage` (point);
+    - `chemical_works`, `entropy_flows` (point, bath): averages of products, if baths are driven; else they are
+      μ·particles and heat/T.
+    """
+
+    heats: Array
+    particles: Array | None = None
+    works: Array | None = None
+    storage: Array | None = None
+    chemical_works: Array | None = None
+    entropy_flows: Array | None = None
+
+
+class Outcome(NamedTuple):
+    """All that a form's `solve` has to say of a batch; leading axis = point.
+
+    - `rates` and bounds (or standard errors, if `stochastic`) of their `errors`;
+    - `faults`: {status: where that is wrong}; what is not finite, too inaccurate or against the first law is found
+      later;
+    - `floor` (point): the error that the rounding of the machine's own numbers causes in any method; an error up to it
+      is accepted whatever the tolerance;
+    - `residuals`, `statistics`, `observables`, `observable_errors`: {name: (point)}; `populations` (point, state);
+    - `flags`: {words: (point)}, what the theory neglects here (see `regimes.CAUTIONS`);
+    - `temperatures`, `potentials` (point, bath): means over the period, if baths are driven.
+    """
+
+    rates: Rates
+    errors: Rates
+    faults: Mapping[Status, Array] = {}
+    floor: Array | None = None
+    residuals: Mapping[str, Array] = {}
+    statistics: Mapping[str, Array] = {}
+    populations: Array | None = None
+    observables: Mapping[str, Array] = {}
+    observable_errors: Mapping[str, Array] = {}
+    flags: Mapping[str, Array] = {}
+    temperatures: Array | None = None
+    potentials: Array | None = None
+    modes: Modes | None = None
+    stochastic: bool = False
+
+
+class Dynamics(Checked):
     """One of the mathematical forms to which machines reduce; `baths` and `drives` are mappings by name."""
 
     if TYPE_CHECKING:
@@ -36,11 +100,20 @@ class Dynamics(eqx.Module):
         drives: eqx.AbstractVar[Mapping[str, Any]]
 
     @abc.abstractmethod
-    def solve_batch(self, tolerance: Array) -> Solution:
+    def solve(self, tolerance: Array) -> Outcome:
         """Steady or periodic state of a batch: every array of `self` has one leading batch axis.
 
-        Never raises on values: each point has its status. Batch axis first in the result.
+        Never raises on values: what is wrong with a point is among the faults. No constructor may be called with
+        batched numbers, since it refuses them: what needs one point at a time is mapped over the batch.
         """
+
+    def reservoirs(self) -> Mapping[str, Bath]:
+        """The baths of one point, at phase 0 if they are driven."""
+        return self.baths
+
+    def steady_baths(self) -> tuple[bool, ...]:
+        """Whether each bath's temperature and chemical potential are constant in time."""
+        return (True,) * len(self.baths)
 
     def trajectories(self, key: Array, n: int, time: Any, **options: Any) -> Any:
         """Random histories of one system: see `coldspot.trajectories`; forms that have none say so."""
@@ -53,7 +126,112 @@ class Dynamics(eqx.Module):
         return ""
 
 
-class Machine(eqx.Module):
+# --------------------------------------------------------------------------- the one finish
+
+
+def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array) -> Solution:
+    """The solution of a batch: names, zeros, entropy, statuses, and what becomes NaN.
+
+    `good` (point): whether the rules of the machine and of its dynamics hold. A point is OK if no fault is reported,
+    all numbers are finite, no error of a heat or work exceeds `tolerance` × the largest of them (or the outcome's
+    `floor`), and the first law holds within its error bound.
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    kinds: tuple[str, ...] = ()
+    steady: tuple[bool, ...] = ()
+
+    def known(one: Dynamics) -> tuple[Array, Array]:
+        # Names come from one point, whose constructors take its numbers; arrays come from the batch.
+        nonlocal kinds, steady
+        reservoirs = one.reservoirs()
+        names.update(baths=tuple(reservoirs), drives=tuple(one.drives))
+        baths, steady = list(reservoirs.values()), one.steady_baths()
+        kinds = tuple(bath.kind for bath in baths)
+        if not baths:
+            return jnp.zeros(0), jnp.zeros(0)
+        return jnp.stack([b.temperature for b in baths]), jnp.stack([b.potential for b in baths])
+
+    temperatures, potentials = eqx.filter_vmap(known)(dynamics)
+    rates = _complete(outcome.rates, names, temperatures, potentials)
+    ledger = Ledger(**names, **rates)
+    errors = _complete(outcome.errors, names, temperatures, jnp.abs(potentials))
+    if outcome.errors.entropy_flows is None:
+        errors["entropy_flows"] = errors["entropy_flows"] + EPS * jnp.abs(rates["entropy_flows"])
+    error = LedgerError(**names, **errors)
+    points = good.shape
+
+    def largest(entries: Ledger | LedgerError) -> Array:
+        both = jnp.concatenate([entries.heats, entries.works], axis=-1)
+        return jnp.max(jnp.abs(both), axis=-1, initial=0.0)
+
+    top = jnp.maximum(largest(ledger), jnp.max(jnp.abs(ledger.chemical_works), axis=-1, initial=0.0))
+    worst, residual = largest(error), jnp.abs(ledger.first_law_residual)
+    if not outcome.stochastic:
+        floor = jnp.zeros(points) if outcome.floor is None else outcome.floor
+        inexact = ~(worst <= jnp.maximum(tolerance * largest(ledger), floor))
+        rounding = EPS * (len(kinds) + len(names["drives"])) * top
+        inexact |= residual > FAR * (error.first_law_residual + rounding)
+    else:
+        inexact = jnp.zeros(points, bool)
+    finite = jnp.ones(points, bool)
+    for leaf in jax.tree.leaves((ledger, error)):
+        finite &= jnp.all(jnp.isfinite(leaf.reshape(*points, -1)), axis=-1)
+    nothing = jnp.zeros(points, bool)
+    faults = dict.fromkeys(WORST_FIRST, nothing) | dict(outcome.faults)
+    faults[Status.INVALID] |= ~good
+    faults[Status.NOT_FINITE] |= ~finite
+    faults[Status.NOT_CONVERGED] |= inexact
+    status = jnp.select([faults[s] for s in WORST_FIRST], [int(s) for s in WORST_FIRST], int(Status.OK))
+    stateless = jnp.isin(status, jnp.array([int(s) for s in STATELESS]))
+
+    def blanked(leaf: Array) -> Array:
+        return jnp.where(stateless.reshape(*points, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf)
+
+    populations = jnp.zeros((*points, 0)) if outcome.populations is None else outcome.populations
+    ledger, error, populations = jax.tree.map(blanked, (ledger, error, populations))
+    first_law = {"first law": residual / positive_or_one(top)} if kinds else {}
+    return Solution(
+        ledger=ledger,
+        error=error,
+        status=status,
+        residuals=Named.of(first_law | dict(outcome.residuals), points),
+        statistics=Named.of({name: value * 1.0 for name, value in outcome.statistics.items()}, points),
+        temperatures=temperatures if outcome.temperatures is None else outcome.temperatures,
+        chemical_potentials=potentials if outcome.potentials is None else outcome.potentials,
+        populations=populations,
+        observables=Named.of(outcome.observables, points),
+        observable_errors=Named.of(outcome.observable_errors, points),
+        cautions=Named.of(outcome.flags, points),
+        modes=outcome.modes,
+        kinds=kinds,
+        steady_baths=steady,
+        cooled_bath=getattr(dynamics, "cooled_bath", None),
+        stochastic=outcome.stochastic,
+    )
+
+
+def _complete(
+    rates: Rates, names: Mapping[str, tuple[str, ...]], temperatures: Array, potentials: Array
+) -> dict[str, Array]:
+    """All entries of a ledger (or of its errors, with the sizes of the potentials)."""
+    points = rates.heats.shape[:-1]
+    particles = jnp.zeros_like(rates.heats) if rates.particles is None else rates.particles
+    chemical = potentials * particles if rates.chemical_works is None else rates.chemical_works
+    entropy = rates.heats / temperatures if rates.entropy_flows is None else rates.entropy_flows
+    return {
+        "heats": rates.heats,
+        "particle_numbers": particles,
+        "chemical_works": chemical,
+        "entropy_flows": entropy,
+        "works": jnp.zeros((*points, len(names["drives"]))) if rates.works is None else rates.works,
+        "storage": jnp.zeros(points) if rates.storage is None else rates.storage,
+    }
+
+
+# --------------------------------------------------------------------------- machines
+
+
+class Machine(Checked):
     """A ready-made machine: parameters with names and defaults, and the dynamics that they define.
 
     A subclass gives `name` (on the command line), `summary` (one line) and `dynamics()`; its fields are the
@@ -112,7 +290,14 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
     solution = _solve_one(machine, checked)
     if not throw or is_traced(solution.status):
         return solution
-    return solution.raise_unless_ok(as_dynamics(machine).explain)
+    return solution.raise_unless_ok(lambda status: _explained(machine, status))
+
+
+def _explained(machine: Any, status: Status) -> str:
+    """Words on a status of one machine: the rule that is broken, or what its dynamics says."""
+    dynamics = as_dynamics(machine)
+    invalid = (explain_invalid(machine) or explain_invalid(dynamics)) if status == Status.INVALID else ""
+    return invalid or dynamics.explain(status)
 
 
 def checked_tolerance(tolerance: Any) -> Array:
@@ -125,20 +310,25 @@ def checked_tolerance(tolerance: Any) -> Array:
     return number
 
 
+def _with_rules(machine: Any) -> tuple[Dynamics, Array]:
+    """The dynamics of one machine, and whether the rules of both hold."""
+    dynamics = as_dynamics(machine)
+    good = valid(dynamics)
+    return dynamics, good if machine is dynamics else good & valid(machine)
+
+
 @eqx.filter_jit
 def _solve_one(machine: Any, tolerance: Array) -> Solution:
-    dynamics = as_dynamics(machine)
-    batch = jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, dynamics)
-    solution = batch.solve_batch(tolerance)
-    return jax.tree.map(lambda leaf: leaf[0], solution)
+    dynamics, good = batch_of_one(_with_rules(machine))
+    return first_point(conclude(dynamics, dynamics.solve(tolerance), tolerance, good))
 
 
 @eqx.filter_jit
 def solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
     """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis."""
 
-    def one(point: Any) -> Any:
-        return as_dynamics(build(shared, point))
+    def one(point: Any) -> tuple[Dynamics, Array]:
+        return _with_rules(build(shared, point))
 
-    batch = eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
-    return batch.solve_batch(tolerance)
+    dynamics, good = eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
+    return conclude(dynamics, dynamics.solve(tolerance), tolerance, good)

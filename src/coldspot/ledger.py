@@ -1,10 +1,9 @@
-"""The ledger in which every solution ends, and the solution that carries it.
+"""The ledger in which every solution ends: rates per bath and per drive, and their errors.
 
 Sign: a rate is positive when it flows into the system. First law of a steady or
 period-averaged state: Σ_b energy[b] + Σ_d work[d] = storage; second law: σ = −Σ_b ⟨Q̇_b/T_b⟩ ≥ 0.
 """
 
-import abc
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -60,17 +59,20 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
 class Entries(eqx.Module):
     """The stored entries that a ledger and its errors share: arrays with batch axes first and the named axis last.
 
-    - `energies` (…, bath): energy entering from each bath;
+    - `heats` (…, bath): heat absorbed from each bath, Q̇_b = energy − μ_b·particles;
     - `particle_numbers` (…, bath): particles entering from each bath;
     - `chemical_works` (…, bath): ⟨μ_b·particles_b⟩;
     - `entropy_flows` (…, bath): ⟨Q̇_b/T_b⟩, the entropy that the bath gives;
     - `works` (…, drive): work done by each drive;
     - `storage` (…): d⟨E⟩/dt, zero in a steady state and over a period.
+
+    Heat is stored and energy = heat + chemical work derived, so that a common shift of all energies and chemical
+    potentials leaves heat as it is, to the last digit.
     """
 
     baths: eqx.AbstractVar[tuple[str, ...]]
     drives: eqx.AbstractVar[tuple[str, ...]]
-    energies: eqx.AbstractVar[Array]
+    heats: eqx.AbstractVar[Array]
     particle_numbers: eqx.AbstractVar[Array]
     chemical_works: eqx.AbstractVar[Array]
     entropy_flows: eqx.AbstractVar[Array]
@@ -78,9 +80,9 @@ class Entries(eqx.Module):
     storage: eqx.AbstractVar[Array]
 
     @property
-    @abc.abstractmethod
-    def heats(self) -> Values:
-        """Heat absorbed from each bath (…, bath)."""
+    def energies(self) -> Values:
+        """Energy entering from each bath (…, bath): heat + chemical work."""
+        return self.heats + self.chemical_works
 
     @property
     def energy(self) -> Named:
@@ -96,7 +98,7 @@ class Entries(eqx.Module):
 
     @property
     def heat(self) -> Named:
-        """Heat absorbed from each bath: energy − chemical work."""
+        """Heat absorbed from each bath."""
         return Named(self.baths, self.heats)
 
     @property
@@ -121,16 +123,12 @@ class Ledger(Entries):
 
     baths: tuple[str, ...] = eqx.field(static=True)
     drives: tuple[str, ...] = eqx.field(static=True)
-    energies: Array
+    heats: Array
     particle_numbers: Array
     chemical_works: Array
     entropy_flows: Array
     works: Array
     storage: Array
-
-    @property
-    def heats(self) -> Values:
-        return self.energies - self.chemical_works
 
     @property
     def current(self) -> Named:
@@ -157,16 +155,12 @@ class LedgerError(Entries):
 
     baths: tuple[str, ...] = eqx.field(static=True)
     drives: tuple[str, ...] = eqx.field(static=True)
-    energies: Array
+    heats: Array
     particle_numbers: Array
     chemical_works: Array
     entropy_flows: Array
     works: Array
     storage: Array
-
-    @property
-    def heats(self) -> Values:
-        return self.energies + self.chemical_works
 
     @property
     def entropy_production(self) -> Values:
@@ -175,3 +169,55 @@ class LedgerError(Entries):
     @property
     def first_law_residual(self) -> Values:
         return self.energies.sum(axis=-1) + self.works.sum(axis=-1) + self.storage
+
+
+# --------------------------------------------------------------------------- what the entries mean
+
+UNITS = {
+    "energy": "E**2/hbar",
+    "heat": "E**2/hbar",
+    "chemical_work": "E**2/hbar",
+    "work": "E**2/hbar",
+    "work_in": "E**2/hbar",
+    "power": "E**2/hbar",
+    "particles": "E/hbar",
+    "current": "e*E/hbar",
+    "entropy_flow": "k_B*E/hbar",
+    "entropy_production": "k_B*E/hbar",
+    "first_law_residual": "E**2/hbar",
+    "cop": "1",
+    "efficiency": "1",
+    "temperature": "E/k_B",
+    "chemical_potential": "E",
+    "mode_frequency": "E/hbar",
+    "mode_damping": "E/hbar",
+    "mode_overlap": "1",
+}
+"""Units of the variables, with E the unit in which energies were given (k_B = ħ = e = 1)."""
+
+MEANINGS = {
+    "energy": "energy absorbed from the bath",
+    "heat": "heat absorbed from the bath",
+    "chemical_work": "chemical work done by the bath",
+    "work": "work done by the drive",
+    "work_in": "work done on the machine, chemical work included",
+    "power": "power delivered",
+    "particles": "particles entering from the bath",
+    "current": "electric current out of the bath",
+    "entropy_flow": "heat over temperature, averaged",
+    "entropy_production": "entropy production",
+    "first_law_residual": "first-law residual",
+    "cop": "coefficient of performance (refrigerator, heat pump)",
+    "efficiency": "efficiency (engine)",
+    "temperature": "temperature of the bath",
+    "chemical_potential": "chemical potential of the bath",
+    "mode_frequency": "frequency of the mode",
+    "mode_damping": "damping of the mode's amplitude",
+    "mode_overlap": "overlap of the two nearest modes",
+}
+
+
+def about(name: str) -> tuple[str, str]:
+    """Unit and meaning of an entry, or of its error (`…_error`)."""
+    base = name.removesuffix("_error")
+    return UNITS[base], MEANINGS[base] + (", error estimate" if base != name else "")

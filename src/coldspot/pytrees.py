@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 
 
 class Closure(eqx.Module):
@@ -78,3 +79,13 @@ class Table(eqx.Module, Mapping):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+def batch_of_one(tree: Any) -> Any:
+    """A tree of one point as a batch: a leading axis of length 1 on every array."""
+    return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, tree)
+
+
+def first_point(tree: Any) -> Any:
+    """The first point of a batch."""
+    return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, tree)

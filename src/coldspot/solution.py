@@ -1,6 +1,7 @@
 """Solutions: a ledger, its errors, and the status that says whether they can be trusted."""
 
 import enum
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from jax import Array
 
 from . import regimes
-from ._checks import Values, unknown_name
-from .ledger import Ledger, LedgerError, Named
+from ._checks import InputError, Values, unknown_name
+from .dataset import Variable, flag_attributes
+from .ledger import Ledger, LedgerError, Named, about
 
 
 class Status(enum.IntEnum):
@@ -67,6 +69,14 @@ class Modes(eqx.Module):
     dampings: Array
     overlap: Array
 
+    def record(self) -> dict[str, Any]:
+        """The modes of one point as plain Python values."""
+        return {
+            "frequencies": [plain(value) for value in self.frequencies],
+            "dampings": [plain(value) for value in self.dampings],
+            "overlap": plain(self.overlap),
+        }
+
 
 class Solution(eqx.Module):
     """A steady or periodic state: its ledger, the errors of the ledger, and the status that says if it can be trusted.
@@ -79,9 +89,9 @@ class Solution(eqx.Module):
       largest entry of the ledger; `statistics`: Named, what the method did (`elements` per period, …);
     - `temperatures`, `chemical_potentials` (…, bath): period means if driven;
     - `populations` (…, state): at phase 0 if driven; no states in dynamics that have none;
-    - `observables`: Named, other averages of the state that this form of dynamics gives, or None;
+    - `observables`, `observable_errors`: Named, other averages of the state that this form of dynamics gives;
+    - `cautions`: Named booleans, what the theory neglects here (see `regimes.CAUTIONS`); they are among the `flags`;
     - `modes`: `Modes`, or None; an analysis of modes alone has no baths and no regime;
-    - `observable_errors`: Named like `observables`, if they have errors, or None;
     - `stochastic`: whether `error` holds standard errors of random sampling instead of bounds. A rate then has a sign,
       for the regime, if it exceeds three of them.
     """
@@ -94,13 +104,14 @@ class Solution(eqx.Module):
     temperatures: Array
     chemical_potentials: Array
     populations: Array
+    observables: Named
+    observable_errors: Named
+    cautions: Named
+    modes: Modes | None
     kinds: tuple[str, ...] = eqx.field(static=True)
     steady_baths: tuple[bool, ...] = eqx.field(static=True)
     cooled_bath: str | None = eqx.field(static=True)
-    observables: Named | None = None
-    modes: Modes | None = None
-    observable_errors: Named | None = None
-    stochastic: bool = eqx.field(static=True, default=False)
+    stochastic: bool = eqx.field(static=True)
 
     # ------------------------------------------------------------------ the ledger's entries
     energy = property(lambda self: self.ledger.energy)
@@ -165,7 +176,8 @@ class Solution(eqx.Module):
     @property
     def flags(self) -> dict[str, Any]:
         """Anomalies beside the regime: name → boolean (array)."""
-        return regimes.flags(self._view())
+        raised = {name: np.asarray(self.cautions[name]) for name in self.cautions}
+        return (regimes.flags(self._view()) if self.baths else {}) | raised
 
     @property
     def cop(self) -> Values:
@@ -215,11 +227,70 @@ class Solution(eqx.Module):
             return f"Solution(batch {np.shape(self.status)}, {good} of {np.size(self.status)} points trusted)"
         return _table(jax.tree.map(np.asarray, self))
 
-    def plot(self, axes: Any = None) -> Any:
-        """Draw heat per bath and work as bars; returns the Matplotlib axes."""
-        from .figures import draw_ledger
+    # ------------------------------------------------------------------ for programs
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Names along the axes `bath` and `drive`."""
+        return {axis: names for axis, names in (("bath", self.baths), ("drive", self.drives)) if names}
 
-        return draw_ledger(self, axes)
+    def variables(self) -> dict[str, Variable]:
+        """Everything that a dataset shows of a solution, by name; see `coldspot.dataset.Variable`."""
+        found = self._ledger_variables() if self.baths else {}
+        if self.populations.shape[-1]:
+            found["population"] = Variable(self.populations, ("state",), "1", "probability of the state")
+        for name in self.observables:
+            found[_plain_name(name)] = Variable(self.observables[name])
+        for name in self.observable_errors:
+            found[_plain_name(f"{name}_error")] = Variable(self.observable_errors[name])
+        if self.modes is not None:
+            found["mode_frequency"] = Variable(self.modes.frequencies, ("mode",), *about("mode_frequency"))
+            found["mode_damping"] = Variable(self.modes.dampings, ("mode",), *about("mode_damping"))
+            found["mode_overlap"] = Variable(self.modes.overlap, (), *about("mode_overlap"))
+        for name, values in self.flags.items():
+            found[_plain_name(name)] = Variable(values, meaning=name, masked=False)
+        for name in self.residuals:
+            found[_plain_name(f"residual_{name}")] = Variable(self.residuals[name])
+        for name in self.statistics:
+            found[_plain_name(name)] = Variable(self.statistics[name])
+        status = np.asarray(self.status).astype(np.int8)
+        meanings = flag_attributes([s.name.lower() for s in Status])
+        found["status"] = Variable(status, (), "", "status of the solution", meanings, False)
+        return found
+
+    def _ledger_variables(self) -> dict[str, Variable]:
+        """The ledger's entries and their errors, per bath and per drive, and the regime as an integer."""
+        ledger, error, found = self.ledger, self.error, {}
+        for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
+            found[name] = Variable(getattr(ledger, name).array, ("bath",), *about(name))
+        for name in ("work_in", "power", "entropy_production", "cop", "efficiency", "first_law_residual"):
+            found[name] = Variable(getattr(self, name), (), *about(name))
+        for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow"):
+            found[f"{name}_error"] = Variable(getattr(error, name).array, ("bath",), *about(f"{name}_error"))
+        for name in ("work_in", "entropy_production"):
+            found[f"{name}_error"] = Variable(getattr(error, name), (), *about(f"{name}_error"))
+        if self.drives:
+            found["work"] = Variable(ledger.works, ("drive",), *about("work"))
+            found["work_error"] = Variable(error.works, ("drive",), *about("work_error"))
+        found["temperature"] = Variable(self.temperatures, ("bath",), *about("temperature"), masked=False)
+        potentials = self.chemical_potentials
+        found["chemical_potential"] = Variable(potentials, ("bath",), *about("chemical_potential"), masked=False)
+        codes = np.asarray(regimes.codes(self._view())).astype(np.int8)
+        found["regime"] = Variable(codes, (), "", "regime", flag_attributes(regimes.NAMES), False)
+        return found
+
+    def record(self) -> dict[str, Any]:
+        """One point as plain Python values, for JSON: what is not finite is None."""
+        if np.ndim(self.status):
+            raise InputError(f"record: the solution is a batch of shape {np.shape(self.status)}; take one point.")
+        return {
+            "status": Status(int(self.status)).name,
+            **_entries(self.ledger),
+            "error": _entries(self.error),
+            "regime": self.regime,
+            "flags": [name for name, raised in self.flags.items() if bool(raised)],
+            "efficiency": plain(self.efficiency),
+            "cop": plain(self.cop),
+            "modes": None if self.modes is None else self.modes.record(),
+        }
 
     def raise_unless_ok(self, describe: Callable[[Status], str] | None = None) -> "Solution":
         """Return self if every point can be trusted; raise `SolveError` otherwise."""
@@ -232,6 +303,24 @@ class Solution(eqx.Module):
         raise SolveError(f"no trustworthy steady state ({status.name}): {detail}", status, self)
 
 
+def _plain_name(name: str) -> str:
+    return name.replace(" ", "_").replace("-", "_")
+
+
+def plain(value: Any) -> Any:
+    """A number, or one per name, as JSON knows them: what is not finite becomes None."""
+    if isinstance(value, Named):
+        return {name: plain(value[name]) for name in value}
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _entries(ledger: Ledger | LedgerError) -> dict[str, Any]:
+    names = ("energy", "heat", "particles", "chemical_work", "work")
+    totals = ("work_in", "entropy_production", "first_law_residual")
+    return {name: plain(getattr(ledger, name)) for name in (*names, *totals)}
+
+
 def _number(value: Any) -> str:
     value = float(value) + 0.0  # −0 is 0
     return f"{value:.6g}" if value == value else "–"
@@ -239,7 +328,7 @@ def _number(value: Any) -> str:
 
 def _table(s: Solution) -> str:
     lines = _balance(s) if s.baths else []
-    if s.observables is not None and len(s.observables):
+    if len(s.observables):
         lines.append(", ".join(f"{name} {_number(s.observables[name])}" for name in s.observables))
     if s.modes is not None:
         for k in range(s.modes.frequencies.shape[-1]):

@@ -18,10 +18,11 @@ from jax import Array
 
 from . import paths
 from ._checks import InputError, unknown_name
+from .dataset import to_dataset
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
 from .progress import track
 from .pytrees import opened
-from .solution import Solution, Status
+from .solution import Solution
 
 if TYPE_CHECKING:
     import xarray
@@ -50,11 +51,12 @@ def sweep(
 
     **Returns:** a Dataset with one dimension per parameter, then `bath` or `drive`. Its variables are named like the
     entries of a `Solution`; `…_error` stands beside those that have one. `status` is 0 for points that can be
-    trusted (see `Status`); at the others the results are NaN and the regime is "unknown".
+    trusted (see `Status`); at the others the results are NaN and the regime is unknown. `regime` is an index
+    into `coldspot.regimes.NAMES`.
 
     >>> import coldspot as cs
     >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0, 0.0, 10.0]})
-    >>> list(ds.regime.values)
+    >>> [cs.regimes.NAMES[code] for code in ds.regime.values]
     ['engine', 'refrigerator', 'heater', 'accelerator']
     """
     grid = {name: _axis(name, values) for name, values in parameters.items()}
@@ -65,7 +67,12 @@ def sweep(
     mesh = np.meshgrid(*grid.values(), indexing="ij")
     columns = {name: m.ravel() for name, m in zip(grid, mesh, strict=True)}
     solution = solve_columns(build, shared, columns, checked_tolerance(tolerance), progress)
-    dataset = to_dataset(solution, grid, shape, label)
+    attributes = {
+        "machine": label,
+        "conventions": "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy",
+        "created_by": "coldspot",
+    }
+    dataset = to_dataset(solution, grid, shape, attributes)
     if shared is not None:
         for name in grid:
             dataset[name].attrs["units"] = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
@@ -183,30 +190,6 @@ def solve_chunk(build: Callable[..., Any], shared: Any, columns: Any, tolerance:
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), solve_points(build, shared, columns, tolerance))
 
 
-# --------------------------------------------------------------------------- datasets
-
-UNITS = {
-    "energy": "E**2/hbar",
-    "heat": "E**2/hbar",
-    "chemical_work": "E**2/hbar",
-    "work": "E**2/hbar",
-    "work_in": "E**2/hbar",
-    "power": "E**2/hbar",
-    "particles": "E/hbar",
-    "current": "e*E/hbar",
-    "entropy_flow": "k_B*E/hbar",
-    "entropy_production": "k_B*E/hbar",
-    "first_law_residual": "E**2/hbar",
-    "cop": "1",
-    "efficiency": "1",
-    "temperature": "E/k_B",
-    "chemical_potential": "E",
-    "mode_frequency": "E/hbar",
-    "mode_damping": "E/hbar",
-    "mode_overlap": "1",
-}
-"""Units of the variables, with E the unit in which energies were given (k_B = ħ = e = 1)."""
-
 COORDINATE_UNITS = {
     "energy": "E",
     "temperature": "E/k_B",
@@ -215,119 +198,3 @@ COORDINATE_UNITS = {
     "angle": "rad",
 }
 """Units of swept parameters, by the dimension that their field declares."""
-
-MEANINGS = {
-    "energy": "energy absorbed from the bath",
-    "heat": "heat absorbed from the bath",
-    "chemical_work": "chemical work done by the bath",
-    "work": "work done by the drive",
-    "work_in": "work done on the machine, chemical work included",
-    "power": "power delivered",
-    "particles": "particles entering from the bath",
-    "current": "electric current out of the bath",
-    "entropy_flow": "heat over temperature, averaged",
-    "entropy_production": "entropy production",
-    "first_law_residual": "first-law residual",
-    "cop": "coefficient of performance (refrigerator, heat pump)",
-    "efficiency": "efficiency (engine)",
-    "temperature": "temperature of the bath",
-    "chemical_potential": "chemical potential of the bath",
-    "mode_frequency": "frequency of the mode",
-    "mode_damping": "damping of the mode's amplitude",
-    "mode_overlap": "overlap of the two nearest modes",
-}
-
-
-def to_dataset(
-    solution: Solution, grid: Mapping[str, np.ndarray], shape: tuple[int, ...], label: str
-) -> "xarray.Dataset":
-    """A batched solution (one batch axis, in the order of the grid) as a Dataset over the grid."""
-    import xarray as xr
-
-    dims = tuple(grid)
-    trusted = np.asarray(solution.ok).reshape(shape)
-    variables: dict[str, Any] = {}
-
-    def put(name: str, values: Any, *axes: str, mask: bool = True) -> None:
-        array = np.asarray(values).reshape(*shape, *np.shape(values)[1:])
-        if mask:
-            array = np.where(trusted.reshape(*shape, *(1,) * len(axes)), array, np.nan)
-        variables[name] = ((*dims, *axes), array, _attributes(name))
-
-    if solution.baths:
-        _put_ledger(solution, put)
-        put("regime", solution.regime, mask=False)
-        variables["regime"] = (dims, variables["regime"][1].astype(object), {"long_name": "regime"})
-    if solution.populations.shape[-1]:
-        put("population", solution.populations, "state")
-    for name in solution.observables or ():
-        put(name.replace(" ", "_"), solution.observables[name])  # type: ignore[index]
-    for name in solution.observable_errors or ():
-        put(f"{name}_error".replace(" ", "_"), solution.observable_errors[name])  # type: ignore[index]
-    if solution.modes is not None:
-        put("mode_frequency", solution.modes.frequencies, "mode")
-        put("mode_damping", solution.modes.dampings, "mode")
-        put("mode_overlap", solution.modes.overlap)
-    if solution.baths:
-        for name, values in solution.flags.items():
-            variables[name.replace(" ", "_").replace("-", "_")] = (
-                dims,
-                np.asarray(values).reshape(shape),
-                {"long_name": name},
-            )
-    for group in (solution.residuals, solution.statistics):
-        for name in group:
-            prefix = "residual_" if group is solution.residuals else ""
-            put(f"{prefix}{name}".replace(" ", "_"), group[name])
-    variables["status"] = (
-        dims,
-        np.asarray(solution.status).reshape(shape).astype(np.int8),
-        {
-            "long_name": "status of the solution",
-            "flag_values": np.array([int(s) for s in Status], np.int8),
-            "flag_meanings": " ".join(s.name.lower() for s in Status),
-        },
-    )
-    for name in grid:
-        if name in variables or name in ("bath", "drive", "state", "mode"):
-            raise InputError(f"sweep: a parameter called `{name}` would hide the result of that name; rename it.")
-    coordinates: dict[str, Any] = {name: (name, values) for name, values in grid.items()}
-    if solution.baths:
-        coordinates["bath"] = list(solution.baths)
-    if solution.drives:
-        coordinates["drive"] = list(solution.drives)
-    return xr.Dataset(
-        variables,
-        coords=coordinates,
-        attrs={
-            "machine": label,
-            "conventions": "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy",
-            "created_by": "coldspot",
-        },
-    )
-
-
-def _put_ledger(solution: Solution, put: Callable[..., None]) -> None:
-    """The ledger's entries and their errors, per bath and per drive."""
-    ledger, error = solution.ledger, solution.error
-    for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
-        put(name, getattr(ledger, name).array, "bath")
-    for name in ("work_in", "power", "entropy_production", "cop", "efficiency", "first_law_residual"):
-        put(name, getattr(solution, name))
-    for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow"):
-        put(f"{name}_error", getattr(error, name).array, "bath")
-    for name in ("work_in", "entropy_production"):
-        put(f"{name}_error", getattr(error, name))
-    if solution.drives:
-        put("work", ledger.works, "drive")
-        put("work_error", error.works, "drive")
-    put("temperature", solution.temperatures, "bath", mask=False)
-    put("chemical_potential", solution.chemical_potentials, "bath", mask=False)
-
-
-def _attributes(name: str) -> dict[str, str]:
-    base = name.removesuffix("_error")
-    found = {}
-    if base in UNITS:
-        found = {"units": UNITS[base], "long_name": MEANINGS[base] + (", error estimate" if base != name else "")}
-    return found

@@ -11,11 +11,13 @@ from jax import Array
 
 from .._checks import InputError, Scalar, as_float, check_numbers, check_positive, check_shape, check_type, concrete
 from ..baths import Bath, ElectronBath
-from ..dynamics import Dynamics
-from ..ledger import Ledger, LedgerError, Named
+from ..dynamics import Dynamics, Outcome
+from ..dynamics import Rates as LedgerRates
+from ..ledger import Named
+from ..numerics.dense import positive_or_one
 from ..numerics.quadrature import ABSCISSAE, EPS, NODES, Cells, Sums, accumulated, cells, closed_sums, panel
 from ..pytrees import Table
-from ..solution import Solution, Status
+from ..solution import Status
 from .device import Conductor, Place, as_complex
 from .pair_rates import REACH, Pair, Rates, rates
 from .population import effective_chemical_potential, effective_temperature, population
@@ -163,7 +165,7 @@ class PairJunction(Dynamics):
         check_positive("PairJunction.spectra", "omega", omega)
         return _spectra(self, omega)
 
-    def solve_batch(self, tolerance: Array) -> Solution:
+    def solve(self, tolerance: Array) -> Outcome:
         points = self.frequency.shape[0]
         pairs = self._pairs(self.frequency)
         at_mode, broad = _over_frequencies(pairs, jnp.tile(self.damping, len(self.kinds())))
@@ -171,17 +173,11 @@ class PairJunction(Dynamics):
         wide = self.damping > 0
         each = jax.tree.map(lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow)
         total = [v.reshape(-1, points).sum(axis=0) / (2 * self.frequency) for v in at_mode[0][:2]]
-        return self._solution(each[0], each[1], total[0], total[1], tolerance)
+        return self._outcome(each[0], each[1], total[0], total[1])
 
     # ------------------------------------------------------------------ the ledger
 
-    def _solution(self, flow: Flow, bound: Flow, emission: Array, absorption: Array, tolerance: Array) -> Solution:
-        ledger, error = self._ledger(flow), self._errors(flow, bound)
-        parts = [ledger.energies, ledger.heats, ledger.chemical_works]
-        scale = jnp.max(jnp.abs(jnp.concatenate(parts, axis=-1)), axis=-1)
-        largest = jnp.max(error.energies, axis=-1)
-        relative = largest / jnp.where(scale > 0, scale, 1.0)
-        status = self._status(ledger, relative, emission - absorption, tolerance)
+    def _outcome(self, flow: Flow, bound: Flow, emission: Array, absorption: Array) -> Outcome:
         temperatures = jnp.stack([self.baths[name].temperature for name in self.conductor.leads])
         common = jnp.all(temperatures == temperatures[0], axis=0)
         potential = effective_chemical_potential(emission, absorption, self.frequency, temperatures[0])
@@ -192,26 +188,20 @@ class PairJunction(Dynamics):
             "effective temperature": effective_temperature(emission, absorption, self.frequency),
             "effective chemical potential": jnp.where(common, potential, jnp.nan),
         }
-        residuals = {
-            "first law": jnp.abs(ledger.first_law_residual) / jnp.where(scale > 0, scale, 1.0),
-            "quadrature": relative,
-        }
-        return Solution(
-            ledger=ledger,
-            error=error,
-            status=status,
-            residuals=Named.of(residuals, status.shape),
-            statistics=Named.of({}, status.shape),
-            temperatures=jnp.stack([bath.temperature for bath in self.baths.values()], axis=-1),
-            chemical_potentials=jnp.stack([bath.potential for bath in self.baths.values()], axis=-1),
-            populations=jnp.zeros((*status.shape, 0)),
-            kinds=tuple(bath.kind for bath in self.baths.values()),
-            steady_baths=(True,) * len(self.baths),
-            cooled_bath=None,
-            observables=Named.of(observables, status.shape),
+        rates, errors = self._rates(flow), self._errors(flow, bound)
+        largest, worst = (jnp.max(jnp.abs(r.heats), axis=-1) for r in (rates, errors))
+        return Outcome(
+            rates,
+            errors,
+            faults={
+                Status.INVALID: ~self._valid(),
+                Status.UNSTABLE: (self.damping > 0) & (emission - absorption >= self.damping),
+            },
+            residuals={"quadrature": worst / positive_or_one(largest)},
+            observables=observables,
         )
 
-    def _ledger(self, flow: Flow) -> Ledger:
+    def _rates(self, flow: Flow) -> LedgerRates:
         """Each event takes ε out of α, and brings ε − ω to β and ω to the bosons."""
         heats, numbers = self._nothing(), self._nothing()
         for k, (a, b) in enumerate(self.kinds()):
@@ -223,10 +213,10 @@ class PairJunction(Dynamics):
             if a != b:
                 numbers[a] += rate
                 numbers[b] -= rate
-        return Ledger(**self._entries(heats, numbers, self._potentials()))
+        return self._stacked(heats, numbers)
 
-    def _errors(self, flow: Flow, bound: Flow) -> LedgerError:
-        """Bounds of the ledger's errors: of the flows, and the rounding of their sums."""
+    def _errors(self, flow: Flow, bound: Flow) -> LedgerRates:
+        """Bounds of the errors: of the flows, and the rounding of their sums."""
         heats, numbers = self._nothing(), self._nothing()
         for k, (a, b) in enumerate(self.kinds()):
             rate, energy, heat = (
@@ -239,38 +229,17 @@ class PairJunction(Dynamics):
             if a != b:
                 numbers[a] += rate
                 numbers[b] += rate
-        return LedgerError(**self._entries(heats, numbers, jnp.abs(self._potentials())))
+        return self._stacked(heats, numbers)
 
     def _nothing(self) -> dict[str, Array]:
         return dict.fromkeys(self.baths, jnp.zeros_like(self.frequency))
 
-    def _potentials(self) -> Array:
-        return jnp.stack([bath.potential for bath in self.baths.values()], axis=-1)
+    def _stacked(self, heats: dict[str, Array], numbers: dict[str, Array]) -> LedgerRates:
+        return LedgerRates(*(jnp.stack(list(values.values()), axis=-1) for values in (heats, numbers)))
 
-    def _entries(self, heats: dict[str, Array], numbers: dict[str, Array], potentials: Array) -> dict[str, Any]:
-        heat, number = (jnp.stack(list(values.values()), axis=-1) for values in (heats, numbers))
-        temperatures = jnp.stack([bath.temperature for bath in self.baths.values()], axis=-1)
-        return {
-            "baths": tuple(self.baths),
-            "drives": (),
-            "energies": heat + potentials * number,
-            "particle_numbers": number,
-            "chemical_works": potentials * number,
-            "entropy_flows": heat / temperatures,
-            "works": jnp.zeros((*self.frequency.shape, 0)),
-            "storage": jnp.zeros_like(self.frequency),
-        }
-
-    def _status(self, ledger: Ledger, relative: Array, gain: Array, tolerance: Array) -> Array:
+    def _valid(self) -> Array:
         valid = self.conductor.valid() & jnp.all(jnp.isfinite(self.elements), axis=-1)
-        valid &= jnp.isfinite(self.frequency) & (self.frequency > 0) & jnp.isfinite(self.damping) & (self.damping >= 0)
-        for bath in self.baths.values():
-            valid &= jnp.isfinite(bath.temperature) & (bath.temperature > 0) & jnp.isfinite(bath.potential)
-        finite = jnp.all(jnp.isfinite(ledger.energies) & jnp.isfinite(ledger.entropy_flows), axis=-1)
-        unstable = (self.damping > 0) & (gain >= self.damping)
-        status = jnp.where(relative <= tolerance, int(Status.OK), int(Status.NOT_CONVERGED))
-        status = jnp.where(unstable, int(Status.UNSTABLE), status)
-        return jnp.where(valid, jnp.where(finite, status, int(Status.NOT_FINITE)), int(Status.INVALID))
+        return valid & jnp.isfinite(self.frequency) & (self.frequency > 0) & (self.damping >= 0)
 
     def explain(self, status: Status) -> str:
         if status == Status.UNSTABLE:

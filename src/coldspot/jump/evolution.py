@@ -148,7 +148,7 @@ def _instantaneous(batch: JumpNetwork, s: Snapshot, p: Array, unit: Array) -> Le
     return Ledger(
         baths=tuple(batch.baths),
         drives=tuple(batch.drives),
-        energies=energies,
+        heats=energies - chemical,
         particle_numbers=particles,
         chemical_works=chemical,
         entropy_flows=(energies - chemical) / s.temperature[..., 0],

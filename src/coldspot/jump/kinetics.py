@@ -5,7 +5,7 @@ floating-point numbers hold); batching over transitions and points is done by th
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import Numbers, as_float, check_finite, check_positive
+from .._checks import Checked, Numbers, Rule, as_float, parameter
+from ..baths import show
 from ..occupation import log_fermi_pair
 
 
@@ -32,7 +33,7 @@ class Step(NamedTuple):
     temperature: Array
 
 
-class Kinetics(eqx.Module):
+class Kinetics(Checked):
     """A law for the two rates of a transition."""
 
     detailed_balance: eqx.AbstractClassVar[bool]
@@ -50,10 +51,7 @@ class Tunnelling(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    gamma: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
-
-    def __check_init__(self):
-        check_positive("Tunnelling", "gamma", self.gamma)
+    gamma: Numbers = parameter(dimension="rate", positive=True, shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         scale = jnp.log(self.gamma)
@@ -68,10 +66,7 @@ class Glauber(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    rate: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
-
-    def __check_init__(self):
-        check_positive("Glauber", "rate", self.rate)
+    rate: Numbers = parameter(dimension="rate", positive=True, shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         scale = jnp.log(2 * self.rate)
@@ -87,12 +82,8 @@ class Arrhenius(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    barrier: Numbers = eqx.field(converter=as_float, metadata={"dimension": "energy"})
-    rate: Numbers = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "rate"})
-
-    def __check_init__(self):
-        check_positive("Arrhenius", "rate", self.rate)
-        check_finite("Arrhenius", "barrier", self.barrier)
+    barrier: Numbers = parameter(dimension="energy", shape=None)
+    rate: Numbers = parameter(1.0, dimension="rate", positive=True, shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         forward = jnp.log(self.rate) - (self.barrier - step.initial_energy) / step.temperature
@@ -111,9 +102,13 @@ class Bosonic(Kinetics):
         converter=lambda g: g if callable(g) else as_float(g), metadata={"dimension": "rate"}
     )
 
-    def __check_init__(self):
+    def rules(self) -> Iterable[Rule]:
         if not callable(self.gamma):
-            check_positive("Bosonic", "gamma", self.gamma)
+            gamma = self.gamma
+            yield Rule(
+                jnp.all(jnp.isfinite(gamma) & (gamma > 0)),
+                lambda: f"`gamma` must be positive and finite, but is {show(gamma)}.",
+            )
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         x = step.exponent
@@ -147,13 +142,9 @@ class Explicit(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = False
-    forward: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
-    backward: Numbers = eqx.field(converter=as_float, metadata={"dimension": "rate"})
+    forward: Numbers = parameter(dimension="rate", positive=True, shape=None)
+    backward: Numbers = parameter(dimension="rate", positive=True, shape=None)
     check: bool = eqx.field(static=True, default=True)
-
-    def __check_init__(self):
-        check_positive("Explicit", "forward", self.forward)
-        check_positive("Explicit", "backward", self.backward)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         return jnp.log(self.forward), jnp.log(self.backward)

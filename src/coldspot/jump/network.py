@@ -24,9 +24,9 @@ from .._checks import (
 )
 from ..baths import Bath
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Dynamics
+from ..dynamics import Dynamics, Outcome
 from ..pytrees import Table, opened
-from ..solution import Solution, Status
+from ..solution import Status
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Explicit, Kinetics, Step
 from .periodic import solve_periodic
@@ -488,10 +488,10 @@ class JumpNetwork(Dynamics):
         """Whether each bath's temperature and chemical potential are constant in time."""
         return tuple(isinstance(bath, Bath) for bath in self.baths.values())
 
-    def kinds(self) -> tuple[str, ...]:
-        return tuple(b.kind for b in self._baths(self._values(jnp.zeros(()))))
+    def reservoirs(self) -> dict[str, Bath]:
+        return dict(zip(self.baths, self._baths(self._values(jnp.zeros(()))), strict=True))
 
-    def solve_batch(self, tolerance: Array) -> Solution:
+    def solve(self, tolerance: Array) -> Outcome:
         return solve_periodic(self, tolerance) if len(self.drives) else solve_stationary(self)
 
 

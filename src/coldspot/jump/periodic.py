@@ -17,13 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, LedgerError
-from ..solution import Solution
+from ..dynamics import Outcome, Rates
+from ..numerics.dense import EPS
+from ..solution import Status
 from .graph import PHASES
 from .gth import eliminate_rates, respond
-from .net_currents import EPS
 from .propagation import blocks_of, propagate, propagate_bounded, stages
-from .stationary import assess, zero_safe
 
 if TYPE_CHECKING:
     from .network import JumpNetwork
@@ -243,14 +242,13 @@ def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
     return attach(arrays, found.period.p, found.period.averages, jax.lax.stop_gradient(elements * 1.0))
 
 
-def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
+def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Outcome:
     """Periodic states of a batch of driven networks (leading axis in, leading axis out)."""
     points = network.period.shape[0]  # type: ignore[union-attr]
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
     found = jax.lax.stop_gradient(search(network, jnp.minimum(tolerance, LOOSEST)))
     where = blocks_of(network)
     p, averages = _attach(network, found)
-    error = found.error
     start = jax.tree.map(lambda x: x[0], stages(network, jnp.zeros(1)))
     around = stages(network, jnp.asarray(PHASES))
     crossing = (jnp.min(around.exponent, axis=0) * jnp.max(around.exponent, axis=0) <= 0) & network.diverging()[:, None]
@@ -258,42 +256,34 @@ def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Solution:
     steady = np.array(network.steady_baths())[:, None]
     temperature = jnp.where(steady, around.temperature[0], jnp.mean(around.temperature, axis=0))
     potential = jnp.where(steady, around.potential[0], jnp.mean(around.potential, axis=0))
+    valid = jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period)
 
-    def entries(rows: Array, size: Any) -> dict[str, Any]:
+    def rates(rows: Array, size: Any) -> Rates:
         energies = rows[where["energies"]]
         particles = rows[where["particle_numbers"]] if "particle_numbers" in where else jnp.zeros_like(energies)
-        if "chemical_works" in where:
-            chemical, entropy = rows[where["chemical_works"]], rows[where["entropy_flows"]]
-        else:
-            chemical = size(start.potential) * particles
-            heat = energies + chemical if size is jnp.abs else energies - chemical
-            entropy = heat / start.temperature
-        return {
-            "baths": tuple(network.baths),
-            "drives": tuple(network.drives),
-            "energies": energies.T,
-            "particle_numbers": particles.T,
-            "chemical_works": chemical.T,
-            "entropy_flows": entropy.T,
-            "works": rows[where["works"]].T,
-            "storage": jnp.zeros(points),
-        }
+        driven = "chemical_works" in where
+        chemical = rows[where["chemical_works"]] if driven else size(start.potential) * particles
+        heats = energies + chemical if size is jnp.abs else energies - chemical
+        return Rates(
+            heats.T,
+            particles.T,
+            rows[where["works"]].T,
+            chemical_works=chemical.T if driven else None,
+            entropy_flows=rows[where["entropy_flows"]].T if driven else None,
+        )
 
-    values = Ledger(**entries(averages, lambda x: x))
-    errors = LedgerError(**entries(error, jnp.abs))
-    largest = zero_safe(jnp.maximum(jnp.max(jnp.abs(values.energies), -1), jnp.max(jnp.abs(values.works), -1)))
-    return assess(
-        network,
-        values,
-        errors,
-        valid=jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period),
-        temperatures=temperature,
-        potentials=potential,
-        populations=p,
-        residuals={
-            "first law": jnp.abs(values.first_law_residual) / largest,
-            "propagator": found.period.defect,
+    return Outcome(
+        rates(averages, lambda x: x),
+        rates(found.error, jnp.abs),
+        faults={
+            Status.INVALID: ~valid,
+            Status.NOT_UNIQUE: jnp.full(points, len(network.components()) > 1),
+            Status.NOT_CONVERGED: ~trusted(where, found, tolerance),
         },
-        statistics={"elements": found.elements.astype(jnp.float64)},
-        converged=trusted(where, found, tolerance),
+        floor=jnp.full(points, jnp.inf),
+        residuals={"propagator": found.period.defect},
+        statistics={"elements": found.elements},
+        populations=p.T,
+        temperatures=temperature.T,
+        potentials=potential.T,
     )

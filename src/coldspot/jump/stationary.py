@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Named
-from ..solution import Solution, Status
+from ..dynamics import Outcome, Rates
+from ..numerics.dense import EPS, positive_or_one
+from ..solution import Status
 from .balance import balance
 from .graph import Snapshot, reduce
-from .net_currents import EPS
 
 if TYPE_CHECKING:
     from .network import JumpNetwork
@@ -27,7 +27,7 @@ NUMBERS = 2**17
 """Numbers that the elimination of a block keeps, about (one matrix per state), so that they stay in a cache."""
 
 
-def solve_stationary(network: "JumpNetwork") -> Solution:
+def solve_stationary(network: "JumpNetwork") -> Outcome:
     """Stationary state of a batch of undriven networks (leading axis in, leading axis out), block by block."""
     arrays, static = eqx.partition(network, eqx.is_array)
     points = jax.tree.leaves(arrays)[0].shape[0]
@@ -42,7 +42,7 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
         )
 
     # Within a block the batch axis is the last one; it stays there until all blocks are done.
-    def one(part: Any) -> Solution:
+    def one(part: Any) -> Outcome:
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(eqx.combine(part, static)))
 
     def join(x: Array) -> Array:
@@ -51,112 +51,42 @@ def solve_stationary(network: "JumpNetwork") -> Solution:
     return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, arrays)))
 
 
-def _solve(network: "JumpNetwork") -> Solution:
+def _solve(network: "JumpNetwork") -> Outcome:
     g = network.graph()
     points = jax.tree.leaves(eqx.filter(network, eqx.is_array))[0].shape[0]
     s = snapshots(network, jnp.zeros(points))
     result = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
-    ledger = book(network, s, result.current)
-    error = bound(network, s, result.current, result.error)
+    rates, errors = book(s, result.current), bound(s, result.current, result.error)
     # σ once more, from the jump process itself (Schnakenberg), as a check of the ledger.
     affinity = -s.exponent + result.log_p[g.initial.array] - result.log_p[g.final.array]
     schnakenberg = reduce(jnp.add, result.current * affinity)
-    return assess(
-        network,
-        ledger,
-        error,
-        valid=s.valid,
-        temperatures=s.temperature,
-        potentials=s.potential,
-        populations=jnp.exp(result.log_p),
+    flows = rates.heats / s.temperature.T
+    return Outcome(
+        rates,
+        errors,
+        faults={Status.INVALID: ~s.valid, Status.NOT_UNIQUE: jnp.full(points, len(network.components()) > 1)},
+        floor=jnp.max(errors.heats, axis=-1),
         residuals={
-            "first law": jnp.abs(reduce(jnp.add, ledger.energies, -1))
-            / zero_safe(reduce(jnp.maximum, jnp.abs(ledger.energies), -1)),
-            "balance": result.imbalance / zero_safe(reduce(jnp.maximum, jnp.abs(result.current))),
-            "entropy": jnp.abs(schnakenberg + reduce(jnp.add, ledger.entropy_flows, -1))
-            / zero_safe(reduce(jnp.add, jnp.abs(ledger.entropy_flows), -1)),
+            "balance": result.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(result.current))),
+            "entropy": jnp.abs(schnakenberg + reduce(jnp.add, flows, -1))
+            / positive_or_one(reduce(jnp.add, jnp.abs(flows), -1)),
         },
-        converged=jnp.ones(points, bool),
+        populations=jnp.exp(result.log_p).T,
     )
 
 
-def book(network: "JumpNetwork", s: Snapshot, current: Array) -> Ledger:
-    """The ledger of net currents (transition, point): per bath, what its own channels exchange; batch first."""
+def book(s: Snapshot, current: Array) -> Rates:
+    """The rates of net currents (transition, point): per bath, what its own channels exchange; batch first."""
     particles = reduce(jnp.add, s.particles * current, 1)
-    heat = reduce(jnp.add, (s.energy - s.potential[:, None] * s.particles) * current, 1)
-    energies = reduce(jnp.add, s.energy * current, 1)
-    return Ledger(**_entries(network, s, energies, particles, s.potential * particles, heat))
+    heats = reduce(jnp.add, (s.energy - s.potential[:, None] * s.particles) * current, 1)
+    return Rates(heats.T, particles.T)
 
 
-def bound(network: "JumpNetwork", s: Snapshot, current: Array, error: Array) -> LedgerError:
-    """Error bounds of the ledger, from those of the currents and from the rounding of products and sums."""
+def bound(s: Snapshot, current: Array, error: Array) -> Rates:
+    """Error bounds of the rates, from those of the currents and from the rounding of products and sums."""
     error = error + EPS * current.shape[0] * jnp.abs(current)
     particles = reduce(jnp.add, jnp.abs(s.particles) * error, 1)
     amount = s.potential[:, None] * s.particles
     rounding = 2 * EPS * (jnp.abs(s.energy) + jnp.abs(amount)) * jnp.abs(current)
-    heat = reduce(jnp.add, jnp.abs(s.energy - amount) * error + rounding, 1)
-    energies = reduce(jnp.add, jnp.abs(s.energy) * error, 1)
-    return LedgerError(**_entries(network, s, energies, particles, jnp.abs(s.potential) * particles, heat))
-
-
-def _entries(
-    network: "JumpNetwork", s: Snapshot, energies: Array, particles: Array, chemical: Array, heat: Array
-) -> dict[str, Any]:
-    points = energies.shape[-1]
-    return {
-        "baths": tuple(network.baths),
-        "drives": tuple(network.drives),
-        "energies": energies.T,
-        "particle_numbers": particles.T,
-        "chemical_works": chemical.T,
-        "entropy_flows": (heat / s.temperature).T,
-        "works": jnp.zeros((points, len(network.drives))),
-        "storage": jnp.zeros(points),
-    }
-
-
-def assess(
-    network: "JumpNetwork",
-    ledger: Ledger,
-    error: LedgerError,
-    *,
-    valid: Array,
-    temperatures: Array,
-    potentials: Array,
-    populations: Array,
-    residuals: dict[str, Array],
-    converged: Array,
-    statistics: dict[str, Array] | None = None,
-) -> Solution:
-    """Put a solution together and decide its status."""
-    unique = len(network.components()) == 1
-    finite = jnp.all(jnp.isfinite(populations), axis=0)
-    for part in (ledger.energies, ledger.particle_numbers, ledger.entropy_flows, ledger.works):
-        finite &= jnp.all(jnp.isfinite(part), axis=-1)
-    status = jnp.where(
-        ~valid,
-        int(Status.INVALID),
-        jnp.where(
-            not unique,
-            int(Status.NOT_UNIQUE),
-            jnp.where(~finite, int(Status.NOT_FINITE), jnp.where(converged, int(Status.OK), int(Status.NOT_CONVERGED))),
-        ),
-    )
-    return Solution(
-        ledger=ledger,
-        error=error,
-        status=status,
-        residuals=Named.of(residuals, status.shape),
-        statistics=Named.of(statistics or {}, status.shape),
-        temperatures=temperatures.T,
-        chemical_potentials=potentials.T,
-        populations=populations.T,
-        kinds=jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, network).kinds(),
-        steady_baths=network.steady_baths(),
-        cooled_bath=network.cooled_bath,
-    )
-
-
-def zero_safe(x: Array) -> Array:
-    """x, or 1 where it is 0, to divide by."""
-    return jnp.where(x > 0, x, 1.0)
+    heats = reduce(jnp.add, jnp.abs(s.energy - amount) * error + rounding, 1)
+    return Rates(heats.T, particles.T)

@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import InputError, Scalar, as_float, check_numbers, check_positive, check_type, concrete
+from .._checks import Scalar, parameter
 from ..baths import BosonBath, ElectronBath
 from ..conductor.device import Levels
 from ..conductor.junction import PairJunction
@@ -31,29 +30,16 @@ class BosonJunction(Machine):
 
     name: ClassVar[str] = "boson-junction"
     summary: ClassVar[str] = "two levels on two leads, connected by a boson mode (electron–hole-pair baths)"
-    level_left: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "energy"})
-    level_right: Scalar = eqx.field(converter=as_float, default=-0.5, metadata={"dimension": "energy"})
-    halfwidth_left: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "energy"})
-    halfwidth_right: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "energy"})
-    element: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "dimensionless"})
-    frequency: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "energy"})
-    damping: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "rate"})
+    level_left: Scalar = parameter(0.5, dimension="energy")
+    level_right: Scalar = parameter(-0.5, dimension="energy")
+    halfwidth_left: Scalar = parameter(0.5, dimension="energy", positive=True)
+    halfwidth_right: Scalar = parameter(0.5, dimension="energy", positive=True)
+    element: Scalar = parameter(0.5)
+    frequency: Scalar = parameter(1.0, dimension="energy", positive=True)
+    damping: Scalar = parameter(0.0, dimension="rate", minimum=0.0)
     left: ElectronBath = ElectronBath(1.0, 0.0)
     right: ElectronBath = ElectronBath(1.0, 0.0)
     phonons: BosonBath = BosonBath(0.8)
-
-    def __check_init__(self):
-        owner = "BosonJunction"
-        check_numbers(self, "level_left", "level_right", "halfwidth_left", "halfwidth_right", "element")
-        check_numbers(self, "frequency", "damping")
-        check_type(owner, "left", self.left, ElectronBath)
-        check_type(owner, "right", self.right, ElectronBath)
-        check_type(owner, "phonons", self.phonons, BosonBath)
-        for field in ("halfwidth_left", "halfwidth_right", "frequency"):
-            check_positive(owner, field, getattr(self, field))
-        damping = concrete(self.damping)
-        if damping is not None and damping < 0:
-            raise InputError(f"{owner}: `damping` must be 0 (a narrow mode) or positive, but is {damping:g}.")
 
     def dynamics(self) -> PairJunction:
         return PairJunction(

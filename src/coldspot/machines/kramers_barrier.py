@@ -1,10 +1,10 @@
 """A particle that is pushed over a parabolic barrier and cools the bath on the uphill side."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-import equinox as eqx
-
-from .._checks import Scalar, as_float, check_numbers, check_positive, check_share
+from .._checks import Rule, Scalar, parameter
+from ..baths import show
 from ..dynamics import Machine
 from ..phase_space.barrier import Barrier
 
@@ -26,18 +26,19 @@ class KramersBarrier(Machine):
 
     name: ClassVar[str] = "kramers-barrier"
     summary: ClassVar[str] = "particle driven over a barrier that cools the uphill side (Kramers)"
-    friction: Scalar = eqx.field(converter=as_float, default=0.1, metadata={"dimension": "rate"})
-    frequency: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "rate"})
-    mass: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    temperature: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "temperature"})
-    population: Scalar = eqx.field(converter=as_float, default=0.75, metadata={"dimension": "dimensionless"})
-    barrier: Scalar = eqx.field(converter=as_float, default=10.0, metadata={"dimension": "energy"})
+    friction: Scalar = parameter(0.1, dimension="rate", positive=True)
+    frequency: Scalar = parameter(1.0, dimension="rate", positive=True)
+    mass: Scalar = parameter(1.0, positive=True)
+    temperature: Scalar = parameter(1.0, dimension="temperature", positive=True)
+    population: Scalar = parameter(0.75)
+    barrier: Scalar = parameter(10.0, dimension="energy", positive=True)
 
-    def __check_init__(self):
-        check_numbers(self, "friction", "frequency", "mass", "temperature", "population", "barrier")
-        for name in ("friction", "frequency", "mass", "temperature", "barrier"):
-            check_positive("KramersBarrier", name, getattr(self, name))
-        check_share("KramersBarrier", "population", self.population, ends=False)
+    def rules(self) -> Iterable[Rule]:
+        share = self.population
+        yield Rule(
+            (share > 0) & (share < 1),
+            lambda: f"`population` must lie strictly between 0 and 1, but is {show(share)}.",
+        )
 
     def dynamics(self) -> Barrier:
         return Barrier(

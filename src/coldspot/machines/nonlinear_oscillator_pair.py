@@ -6,11 +6,11 @@ from typing import ClassVar
 import equinox as eqx
 from jax import Array
 
-from .._checks import Scalar, as_float, check_numbers
+from .._checks import Scalar, parameter
 from ..baths import HeatBath
 from ..dynamics import Machine
 from ..oscillators.network import OscillatorNetwork
-from .oscillator_pair import check_pair, pair_network
+from .oscillator_pair import pair_network
 
 
 class _Quartic(eqx.Module):
@@ -41,20 +41,16 @@ class NonlinearOscillatorPair(Machine):
 
     name: ClassVar[str] = "nonlinear-oscillator-pair"
     summary: ClassVar[str] = "two anharmonic oscillators driven by periodic forces (simulated)"
-    spring: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "dimensionless"})
-    coupling: Scalar = eqx.field(converter=as_float, default=3.0, metadata={"dimension": "dimensionless"})
-    mass: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    friction: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    amplitude: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    frequency: Scalar = eqx.field(converter=as_float, default=2 * math.pi / 3, metadata={"dimension": "rate"})
-    phase: Scalar = eqx.field(converter=as_float, default=0.3, metadata={"dimension": "angle"})
-    anharmonicity: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
+    spring: Scalar = parameter(2.0)
+    coupling: Scalar = parameter(3.0)
+    mass: Scalar = parameter(1.0, positive=True)
+    friction: Scalar = parameter(1.0, positive=True)
+    amplitude: Scalar = parameter(1.0)
+    frequency: Scalar = parameter(2 * math.pi / 3, dimension="rate", positive=True)
+    phase: Scalar = parameter(0.3, dimension="angle")
+    anharmonicity: Scalar = parameter(1.0)
     left: HeatBath = HeatBath(1.0)
     right: HeatBath = HeatBath(0.5)
-
-    def __check_init__(self):
-        check_pair(self)
-        check_numbers(self, "anharmonicity")
 
     def dynamics(self) -> OscillatorNetwork:
         return pair_network(self, _Quartic(self.anharmonicity))

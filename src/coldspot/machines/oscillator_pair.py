@@ -4,11 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
+from .._checks import Scalar, parameter
 from ..baths import HeatBath
 from ..drives import Cosine
 from ..dynamics import Machine
@@ -35,31 +34,18 @@ class OscillatorPair(Machine):
 
     name: ClassVar[str] = "oscillator-pair"
     summary: ClassVar[str] = "two coupled oscillators driven by periodic forces (exact)"
-    spring: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "dimensionless"})
-    coupling: Scalar = eqx.field(converter=as_float, default=3.0, metadata={"dimension": "dimensionless"})
-    mass: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    friction: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    amplitude: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "dimensionless"})
-    frequency: Scalar = eqx.field(converter=as_float, default=2 * math.pi / 3, metadata={"dimension": "rate"})
-    phase: Scalar = eqx.field(converter=as_float, default=0.3, metadata={"dimension": "angle"})
+    spring: Scalar = parameter(2.0)
+    coupling: Scalar = parameter(3.0)
+    mass: Scalar = parameter(1.0, positive=True)
+    friction: Scalar = parameter(1.0, positive=True)
+    amplitude: Scalar = parameter(1.0)
+    frequency: Scalar = parameter(2 * math.pi / 3, dimension="rate", positive=True)
+    phase: Scalar = parameter(0.3, dimension="angle")
     left: HeatBath = HeatBath(1.0)
     right: HeatBath = HeatBath(0.5)
 
-    def __check_init__(self):
-        check_pair(self)
-
     def dynamics(self) -> OscillatorNetwork:
         return pair_network(self)
-
-
-def check_pair(pair: Any) -> None:
-    """Check the parameters that all pairs of driven oscillators have."""
-    owner = type(pair).__name__
-    check_numbers(pair, "spring", "coupling", "mass", "friction", "amplitude", "frequency", "phase")
-    for name in ("left", "right"):
-        check_type(owner, name, getattr(pair, name), HeatBath)
-    for name in ("mass", "friction", "frequency"):
-        check_positive(owner, name, getattr(pair, name))
 
 
 def pair_network(pair: Any, potential: Callable[[Array], Array] | None = None) -> OscillatorNetwork:

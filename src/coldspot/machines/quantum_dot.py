@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import Scalar, as_float, check_numbers, check_positive, check_type
+from .._checks import Scalar, parameter
 from ..baths import ElectronBath
 from ..dynamics import Machine
 from ..jump.kinetics import Tunnelling
@@ -28,18 +27,11 @@ class QuantumDot(Machine):
 
     name: ClassVar[str] = "quantum-dot"
     summary: ClassVar[str] = "single level between two leads (sequential tunnelling)"
-    level: Scalar = eqx.field(converter=as_float, default=-5.0, metadata={"dimension": "energy"})
+    level: Scalar = parameter(-5.0, dimension="energy")
     left: ElectronBath = ElectronBath(10.0, 2.5)
     right: ElectronBath = ElectronBath(5.0, -2.5)
-    gamma_left: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
-    gamma_right: Scalar = eqx.field(converter=as_float, default=2.0, metadata={"dimension": "rate"})
-
-    def __check_init__(self):
-        check_numbers(self, "level", "gamma_left", "gamma_right")
-        check_type("QuantumDot", "left", self.left, ElectronBath)
-        check_type("QuantumDot", "right", self.right, ElectronBath)
-        check_positive("QuantumDot", "gamma_left", self.gamma_left)
-        check_positive("QuantumDot", "gamma_right", self.gamma_right)
+    gamma_left: Scalar = parameter(2.0, dimension="rate", positive=True)
+    gamma_right: Scalar = parameter(2.0, dimension="rate", positive=True)
 
     def dynamics(self) -> JumpNetwork:
         return JumpNetwork(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Numbers, Scalar, as_float, check_numbers, check_positive, check_type
+from .._checks import Numbers, Scalar, parameter
 from ..baths import HeatBath
 from ..drives import Cosine
 from ..dynamics import Machine
@@ -26,8 +26,8 @@ class SplitGlauber(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    rate: Numbers = eqx.field(converter=as_float)
-    part: Numbers = eqx.field(converter=as_float)
+    rate: Numbers = parameter(positive=True, shape=None)
+    part: Numbers = parameter(shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         one = self.part / step.temperature
@@ -64,20 +64,13 @@ class SpinPair(Machine):
 
     name: ClassVar[str] = "spin-pair"
     summary: ClassVar[str] = "two coupled Ising spins driven by periodic fields (Glauber flips)"
-    coupling: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "energy"})
-    rate: Scalar = eqx.field(converter=as_float, default=0.5, metadata={"dimension": "rate"})
-    amplitude: Scalar = eqx.field(converter=as_float, default=0.25, metadata={"dimension": "energy"})
-    period: Scalar = eqx.field(converter=as_float, default=225.0, metadata={"dimension": "time"})
-    phase: Scalar = eqx.field(converter=as_float, default=2.2, metadata={"dimension": "angle"})
+    coupling: Scalar = parameter(1.0, dimension="energy")
+    rate: Scalar = parameter(0.5, dimension="rate", positive=True)
+    amplitude: Scalar = parameter(0.25, dimension="energy")
+    period: Scalar = parameter(225.0, dimension="time", positive=True)
+    phase: Scalar = parameter(2.2, dimension="angle")
     left: HeatBath = HeatBath(0.5)
     right: HeatBath = HeatBath(0.499)
-
-    def __check_init__(self):
-        check_numbers(self, "coupling", "rate", "amplitude", "period", "phase")
-        check_type("SpinPair", "left", self.left, HeatBath)
-        check_type("SpinPair", "right", self.right, HeatBath)
-        check_positive("SpinPair", "rate", self.rate)
-        check_positive("SpinPair", "period", self.period)
 
     def dynamics(self) -> JumpNetwork:
         # Flips of spin b from + to −; 2Jσ_1σ_2 is the part of ΔE that the coupling contributes.

@@ -1,11 +1,12 @@
 """Two vibrations of a junction that a biased conductor couples: an analysis of their frequencies and dampings."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 
-from .._checks import InputError, Scalar, as_float, check_numbers, check_positive, concrete
+from .._checks import Rule, Scalar, parameter
+from ..baths import show
 from ..dynamics import Machine
 from ..modes.coupled import CoupledModes, two_mode_matrix
 
@@ -30,35 +31,33 @@ class TwoModeJunction(Machine):
 
     name: ClassVar[str] = "two-mode-junction"
     summary: ClassVar[str] = "two vibrations near an exceptional point under bias (analysis of modes)"
-    frequency: Scalar = eqx.field(converter=as_float, default=1.0, metadata={"dimension": "energy"})
-    detuning: Scalar = eqx.field(converter=as_float, default=0.04, metadata={"dimension": "energy"})
-    damping: Scalar = eqx.field(converter=as_float, default=0.001, metadata={"dimension": "rate"})
-    bias: Scalar = eqx.field(converter=as_float, default=0.6928, metadata={"dimension": "energy"})
-    nonconservative: Scalar = eqx.field(converter=as_float, default=0.05, metadata={"dimension": "energy"})
-    berry: Scalar = eqx.field(converter=as_float, default=0.0, metadata={"dimension": "dimensionless"})
-    dissipative: Scalar = eqx.field(converter=as_float, default=0.02, metadata={"dimension": "rate"})
+    frequency: Scalar = parameter(1.0, dimension="energy", positive=True)
+    detuning: Scalar = parameter(0.04, dimension="energy")
+    damping: Scalar = parameter(0.001, dimension="rate")
+    bias: Scalar = parameter(0.6928, dimension="energy")
+    nonconservative: Scalar = parameter(0.05, dimension="energy")
+    berry: Scalar = parameter(0.0)
+    dissipative: Scalar = parameter(0.02, dimension="rate")
 
-    def __check_init__(self):
-        names = ("frequency", "detuning", "damping", "bias", "nonconservative", "berry", "dissipative")
-        check_numbers(self, *names)
-        check_positive("TwoModeJunction", "frequency", self.frequency)
-        detuning, frequency = concrete(self.detuning), concrete(self.frequency)
-        if detuning is not None and frequency is not None and abs(detuning) >= 2 * frequency:
-            raise InputError(
-                f"TwoModeJunction: `detuning` must be smaller than 2·frequency = {2 * frequency:g} (both modes need a "
-                f"positive frequency), but is {detuning:g}."
-            )
+    def rules(self) -> Iterable[Rule]:
+        detuning, frequency = self.detuning, self.frequency
+        yield Rule(
+            jnp.abs(detuning) < 2 * frequency,
+            lambda: (
+                f"`detuning` must be smaller than 2·frequency = {show(2 * frequency)} (both modes need a positive "
+                f"frequency), but is {show(detuning)}."
+            ),
+        )
 
     def dynamics(self) -> CoupledModes:
-        matrix = two_mode_matrix(
-            self.frequency,
-            self.detuning,
-            self.damping,
-            self.bias,
-            self.nonconservative,
-            self.berry,
-            self.dissipative,
+        return CoupledModes(
+            two_mode_matrix(
+                self.frequency,
+                self.detuning,
+                self.damping,
+                self.bias,
+                self.nonconservative,
+                self.berry,
+                self.dissipative,
+            )
         )
-        # A traced value that the constructor could not refuse becomes an invalid point here.
-        possible = (self.frequency > 0) & (jnp.abs(self.detuning) < 2 * self.frequency)
-        return CoupledModes(jnp.where(possible, matrix, jnp.nan))

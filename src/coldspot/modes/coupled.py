@@ -8,12 +8,10 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, concrete
-from ..dynamics import Dynamics
-from ..ledger import Ledger, LedgerError, Named
+from ..dynamics import Dynamics, Outcome, Rates
+from ..numerics.dense import EPS, positive_or_one
 from ..pytrees import Table
-from ..solution import Modes, Solution, Status
-
-EPS = 2.0**-52
+from ..solution import Modes, Status
 
 
 def _as_complex(value: Any) -> Array:
@@ -61,7 +59,7 @@ class CoupledModes(Dynamics):
     def drives(self) -> Table:
         return Table({})
 
-    def solve_batch(self, tolerance: Array) -> Solution:
+    def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # closed forms: exact up to rounding
         k = self.matrix
         mean, h = (k[:, 0, 0] + k[:, 1, 1]) / 2, (k[:, 0, 0] - k[:, 1, 1]) / 2
@@ -73,11 +71,6 @@ class CoupledModes(Dynamics):
         finite_input = jnp.all(jnp.isfinite(k), axis=(-2, -1))
         finite = jnp.all(jnp.isfinite(omega), axis=-1)
         stiff = jnp.all(squares.real > 0, axis=-1)
-        status = jnp.where(
-            ~finite_input,
-            int(Status.INVALID),
-            jnp.where(~finite, int(Status.NOT_FINITE), jnp.where(stiff, int(Status.OK), int(Status.UNSTABLE))),
-        )
         # How far rounding of the entries of K can move D, and D the two roots.
         size = jnp.sqrt(jnp.sum(_square(k), axis=(-2, -1)))
         noise = 4 * EPS * size
@@ -89,25 +82,12 @@ class CoupledModes(Dynamics):
         smallest = jnp.min(jnp.abs(omega), axis=-1)
         determinant = k[:, 0, 0] * k[:, 1, 1] - p * q
         residual = jnp.abs(squares**2 - 2 * mean[:, None] * squares + determinant[:, None])
-        none, empty = jnp.zeros((*status.shape, 0)), jnp.zeros(status.shape)
-        entries: dict[str, Array] = dict.fromkeys(
-            ("energies", "particle_numbers", "chemical_works", "entropy_flows", "works"), none
-        )
-        return Solution(
-            ledger=Ledger(baths=(), drives=(), **entries, storage=empty),
-            error=LedgerError(baths=(), drives=(), **entries, storage=empty),
-            status=status,
-            residuals=Named.of(
-                {"characteristic equation": jnp.max(residual, axis=-1) / jnp.where(size > 0, size, 1.0) ** 2},
-                status.shape,
-            ),
-            statistics=Named.of({"mode error": root_error / jnp.where(smallest > 0, smallest, 1.0)}, status.shape),
-            temperatures=none,
-            chemical_potentials=none,
-            populations=none,
-            kinds=(),
-            steady_baths=(),
-            cooled_bath=None,
+        return Outcome(
+            Rates(jnp.zeros((*size.shape, 0))),
+            Rates(jnp.zeros((*size.shape, 0))),
+            faults={Status.INVALID: ~finite_input, Status.NOT_FINITE: ~finite, Status.UNSTABLE: finite & ~stiff},
+            residuals={"characteristic equation": jnp.max(residual, axis=-1) / positive_or_one(size) ** 2},
+            statistics={"mode error": root_error / positive_or_one(smallest)},
             modes=Modes(frequencies=omega.real, dampings=-omega.imag, overlap=overlap(k)),
         )
 

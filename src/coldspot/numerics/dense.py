@@ -5,9 +5,16 @@ Every array has the batch axes first; no step looks at more than one point.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-EPS = 2.0**-53
+EPS = float(np.finfo(np.float64).eps)
+"""Distance from 1 to the next float, twice the unit of rounding."""
+
+
+def positive_or_one(x: Array) -> Array:
+    """x, or 1 where it is 0, to divide by."""
+    return jnp.where(x > 0, x, 1.0)
 
 
 def inverse(matrix: Array) -> Array:

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Named
+from ..dynamics import Outcome, Rates
 from ..numerics.random_numbers import normals
-from ..solution import Solution, Status
+from ..solution import Status
 from . import integrator as scheme
 
 if TYPE_CHECKING:
@@ -375,30 +375,19 @@ def summarise(network: "OscillatorNetwork", result: Result) -> Summary:
     )
 
 
-def assess(network: "OscillatorNetwork", found: Summary, prepared: Prepared, *, count: int, bias: Any) -> Solution:
-    """The solution of a batch (leading axis everywhere) and its status."""
+def assess(network: "OscillatorNetwork", found: Summary, prepared: Prepared, *, count: int, bias: Any) -> Outcome:
+    """What the averages of a batch say (leading axis everywhere)."""
     names, drives, n = tuple(network.baths), tuple(network.drives), network.size
     temperature = jnp.stack([bath.temperature for bath in network.baths.values()], axis=-1)
-    nothing = jnp.zeros_like(temperature)
     ends = np.cumsum([len(names), len(drives), 1, n])
 
-    def entries(values: Array) -> dict[str, Any]:
+    def rates(values: Array) -> Rates:
         heats, works, storage, *_ = jnp.split(values, ends, axis=-1)
-        return {
-            "baths": names,
-            "drives": drives,
-            "energies": heats,
-            "particle_numbers": nothing,
-            "chemical_works": nothing,
-            "entropy_flows": heats / temperature,
-            "works": works,
-            "storage": storage[..., 0],
-        }
+        return Rates(heats, works=works, storage=storage[..., 0])
 
-    def moments(values: Array) -> Named:
-        return Named(
-            tuple(f"{what} {i}" for what in ("x_squared", "v_squared") for i in range(n)), values[..., ends[2] :]
-        )
+    def moments(values: Array) -> dict[str, Array]:
+        labels = [f"{what} {i}" for what in ("x_squared", "v_squared") for i in range(n)]
+        return {label: values[..., ends[2] + k] for k, label in enumerate(labels)}
 
     plan = prepared.plan
     largest = jnp.max(jnp.abs(found.mean[..., : ends[1]]), axis=-1)
@@ -412,14 +401,14 @@ def assess(network: "OscillatorNetwork", found: Summary, prepared: Prepared, *, 
     valid = jnp.all(temperature > 0, axis=-1) & jnp.all(network.masses > 0, axis=-1)
     valid &= jnp.all(network.frictions >= 0, axis=-1)
     valid &= jnp.stack([jnp.all(jnp.isfinite(a.reshape(a.shape[0], -1)), -1) for a in _numbers(network)]).all(0)
-    codes = [
-        (~valid, Status.INVALID),
-        (~bounded | (found.failed > 0), Status.UNSTABLE),
-        (plan.half == 0, Status.NOT_CONVERGED),
-        (~finite, Status.NOT_FINITE),
-        (~(settled & balanced & stable), Status.NOT_CONVERGED),
-    ]
-    residuals = {"first law": surplus / jnp.where(largest > 0, largest, 1.0), "drift": found.drift}
+    nowhere = ~bounded | (found.failed > 0)
+    faults = {
+        Status.INVALID: ~valid,
+        Status.UNSTABLE: nowhere & (plan.half > 0),
+        Status.NOT_FINITE: ~finite & (plan.half > 0),
+        Status.NOT_CONVERGED: (plan.half == 0) | ~(settled & balanced & stable),
+    }
+    residuals = {"drift": found.drift}
     steps = (plan.transient + 2 * plan.half) * BLOCK
     statistics = {
         "trajectories": jnp.full(steps.shape, count),
@@ -427,18 +416,12 @@ def assess(network: "OscillatorNetwork", found: Summary, prepared: Prepared, *, 
         "time_step": plan.step,
         "block_error_ratio": found.blocks,
     }
-    return Solution(
-        ledger=Ledger(**entries(found.mean)),
-        error=LedgerError(**entries(found.error)),
-        status=jnp.select([bad for bad, _ in codes], [int(code) for _, code in codes], int(Status.OK)),
-        residuals=Named.of(residuals, steps.shape),
-        statistics=Named.of({name: value.astype(float) for name, value in statistics.items()}, steps.shape),
-        temperatures=temperature,
-        chemical_potentials=nothing,
-        populations=jnp.zeros((*temperature.shape[:-1], 0)),
-        kinds=tuple(bath.kind for bath in network.baths.values()),
-        steady_baths=(True,) * len(names),
-        cooled_bath=network.cooled_bath,
+    return Outcome(
+        rates(found.mean),
+        rates(found.error),
+        faults=faults,
+        residuals=residuals,
+        statistics=statistics,
         observables=moments(found.mean),
         observable_errors=moments(found.error),
         stochastic=True,
@@ -452,7 +435,7 @@ def _numbers(network: "OscillatorNetwork") -> list[Array]:
 # --------------------------------------------------------------------------- the steady state, by a fixed ensemble
 
 
-def solve_ensemble(network: "OscillatorNetwork") -> Solution:
+def solve_ensemble(network: "OscillatorNetwork") -> Outcome:
     """Steady or periodic state of a batch of networks (leading axis in, leading axis out) by simulation.
 
     Each point: `TRAJECTORIES` trajectories with the fixed key `KEY`, `MEASURED` steps each after the transient, or two

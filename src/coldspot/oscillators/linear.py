@@ -23,11 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..ledger import Ledger, LedgerError, Named
-from ..numerics.dense import EPS, cholesky, inverse
+from ..dynamics import Outcome, Rates
+from ..numerics.dense import EPS, cholesky, inverse, positive_or_one
 from ..numerics.double_double import UNIT, Precise, add, matmul, plain, times
 from ..numerics.lyapunov import NEGLIGIBLE, Cayley, cayley, covariances, doubled
-from ..solution import Solution, Status
+from ..solution import Status
 
 if TYPE_CHECKING:
     from .network import OscillatorNetwork
@@ -270,24 +270,23 @@ def _green(network: "OscillatorNetwork", sites: np.ndarray) -> tuple[tuple[Array
 # --------------------------------------------------------------------------- solution
 
 
-def solve_linear(network: "OscillatorNetwork", tolerance: Array) -> Solution:
+def solve_linear(network: "OscillatorNetwork") -> Outcome:
     """Steady or periodic state of a batch of linear networks (leading axis in, leading axis out)."""
     names = tuple(network.baths)
     temperature = jnp.stack([bath.temperature for bath in network.baths.values()], -1)
-    points = temperature.shape[0]
     found = noise(network)
     difference = temperature[:, :, None] - temperature[:, None, :]
     flows = found.conductance * difference
     heats = jnp.sum(flows, -1)
     errors = jnp.sum(found.error * jnp.abs(difference) + 2 * (len(names) + 2) * EPS * jnp.abs(flows), -1)
     gross = jnp.sum(jnp.abs(flows), (-2, -1))
-    works, work_errors = jnp.zeros((points, 0)), jnp.zeros((points, 0))
+    works, work_errors = jnp.zeros((*gross.shape, 0)), jnp.zeros((*gross.shape, 0))
     rate = network.frictions / network.masses
     held = jnp.sum(jnp.asarray(network.members) * rate[:, None], -1)
     top = jnp.max(held, -1)
     residuals = {
-        "equipartition": jnp.max(jnp.abs(jnp.sum(found.conductance, -1) - held), -1) / zero_safe(top),
-        "reciprocity": jnp.max(jnp.abs(found.conductance - _swap(found.conductance)), (-2, -1)) / zero_safe(top),
+        "equipartition": jnp.max(jnp.abs(jnp.sum(found.conductance, -1) - held), -1) / positive_or_one(top),
+        "reciprocity": jnp.max(jnp.abs(found.conductance - _swap(found.conductance)), (-2, -1)) / positive_or_one(top),
     }
     if len(network.drives):
         forced = response(network)
@@ -295,63 +294,18 @@ def solve_linear(network: "OscillatorNetwork", tolerance: Array) -> Solution:
         works, work_errors = forced.works, forced.work_errors
         gross += jnp.sum(jnp.abs(forced.heats), -1)
         residuals["dissipation"] = forced.mismatch
-    ledger = Ledger(
-        baths=names,
-        drives=tuple(network.drives),
-        energies=heats,
-        particle_numbers=jnp.zeros_like(heats),
-        chemical_works=jnp.zeros_like(heats),
-        entropy_flows=heats / temperature,
-        works=works,
-        storage=jnp.zeros(points),
+    return Outcome(
+        Rates(heats, works=works),
+        Rates(errors, works=work_errors),
+        faults={
+            Status.NOT_UNIQUE: ~found.damped,
+            Status.UNSTABLE: ~found.positive,
+            Status.INVALID: ~_valid(network, temperature),
+        },
+        floor=BALANCED * gross + ABSENT * jnp.sum(held * temperature, -1),
+        residuals=residuals,
+        statistics={"doublings": found.doublings},
     )
-    error = LedgerError(
-        baths=names,
-        drives=tuple(network.drives),
-        energies=errors,
-        particle_numbers=jnp.zeros_like(heats),
-        chemical_works=jnp.zeros_like(heats),
-        entropy_flows=errors / temperature + EPS * jnp.abs(heats / temperature),
-        works=work_errors,
-        storage=jnp.zeros(points),
-    )
-    entries, bounds = jnp.concatenate([heats, works], -1), jnp.concatenate([errors, work_errors], -1)
-    largest, worst = jnp.max(jnp.abs(entries), -1), jnp.max(bounds, -1)
-    residuals = {"first law": jnp.abs(ledger.first_law_residual) / zero_safe(largest)} | residuals
-    settled = worst <= jnp.maximum(tolerance * largest, BALANCED * gross + ABSENT * jnp.sum(held * temperature, -1))
-    finite = jnp.all(jnp.isfinite(entries) & jnp.isfinite(bounds), -1)
-    status = jnp.full(points, int(Status.OK))
-    for fault, bad in (
-        (Status.NOT_CONVERGED, ~settled),
-        (Status.NOT_FINITE, ~finite),
-        (Status.NOT_UNIQUE, ~found.damped),
-        (Status.UNSTABLE, ~found.positive),
-        (Status.INVALID, ~_valid(network, temperature)),
-    ):
-        status = jnp.where(bad, int(fault), status)
-    # Where there is no steady state there are no numbers either.
-    exists = jnp.isin(status, jnp.array([int(Status.OK), int(Status.NOT_CONVERGED)]))
-    ledger, error = jax.tree.map(
-        lambda leaf: jnp.where(exists.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, jnp.nan), (ledger, error)
-    )
-    return Solution(
-        ledger=ledger,
-        error=error,
-        status=status,
-        residuals=Named.of(residuals, status.shape),
-        statistics=Named.of({"doublings": found.doublings}, status.shape),
-        temperatures=temperature,
-        chemical_potentials=jnp.zeros_like(temperature),
-        populations=jnp.zeros((points, 0)),
-        kinds=tuple(bath.kind for bath in network.baths.values()),
-        steady_baths=(True,) * len(names),
-        cooled_bath=network.cooled_bath,
-    )
-
-
-def zero_safe(x: Array) -> Array:
-    """x, or 1 where it is 0, to divide by."""
-    return jnp.where(x > 0, x, 1.0)
 
 
 def _valid(network: "OscillatorNetwork", temperature: Array) -> Array:

@@ -23,9 +23,9 @@ from .._checks import (
 )
 from ..baths import HeatBath
 from ..drives import Cosine
-from ..dynamics import Dynamics
+from ..dynamics import Dynamics, Outcome
 from ..pytrees import Table, opened
-from ..solution import Solution, Status
+from ..solution import Status
 from ..trajectories import Trajectories
 from . import ensemble, linear, sampling
 
@@ -129,10 +129,10 @@ class OscillatorNetwork(Dynamics):
         """Which coordinates (second axis) each bath (first axis) acts on: 1 or 0."""
         return (np.arange(len(self.baths))[:, None] == np.array(self.bath_of)).astype(float)
 
-    def solve_batch(self, tolerance: Array) -> Solution:
+    def solve(self, tolerance: Array) -> Outcome:
         if self.potential is not None:
             return ensemble.solve_ensemble(self)
-        return linear.solve_linear(self, tolerance)
+        return linear.solve_linear(self)
 
     def explain(self, status: Status) -> str:
         return linear.explain(self, status) if self.potential is None else ensemble.explain(status)

@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, check_positive, check_shape
+from .._checks import InputError, as_float, check_positive, check_shape, valid
+from ..dynamics import conclude
 from ..progress import track
+from ..pytrees import batch_of_one, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
 from .ensemble import BLOCK, Motion, Prepared, Result, State, assess, energy, prepare, record, simulate, summarise
@@ -84,9 +86,9 @@ _prepare = eqx.filter_jit(prepare)
 
 @eqx.filter_jit
 def _conclude(network: Any, result: Result, prepared: Prepared, n: int, bias: Array) -> Solution:
-    batch = jax.tree.map(lambda a: a[None] if eqx.is_array(a) else a, network)
-    one = jax.tree.map(lambda a: jnp.asarray(a)[None], (summarise(network, result), prepared))
-    return jax.tree.map(lambda a: a[0], assess(batch, *one, count=n, bias=bias))
+    batch, good = batch_of_one((network, valid(network)))
+    one = batch_of_one((summarise(network, result), prepared))
+    return first_point(conclude(batch, assess(batch, *one, count=n, bias=bias), bias, good))
 
 
 def _check(network: "OscillatorNetwork", prepared: Prepared, time_step: Any) -> None:

@@ -3,25 +3,22 @@
 import math
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import Scalar, as_float, check_numbers, check_positive, check_share
+from .._checks import parameter
 from ..baths import HeatBath, ParticleBath
-from ..dynamics import Dynamics
-from ..ledger import Ledger, LedgerError, Named
+from ..dynamics import Dynamics, Outcome, Rates
+from ..numerics.dense import EPS
 from ..numerics.error_functions import erfcx, log_mixture, log_scaled_mixture, logit
 from ..pytrees import Table
-from ..solution import Solution, Status
+from ..solution import Status
 
-EPS = 2.0**-52
 TINY = 1e-290
 """Rates below this lose their digits to underflow."""
 NEWTON_STEPS = 6
 BATHS = ("cold", "hot", "left", "right")
-KINDS = (HeatBath.kind, HeatBath.kind, ParticleBath.kind, ParticleBath.kind)
 
 
 class Barrier(Dynamics):
@@ -60,18 +57,12 @@ class Barrier(Dynamics):
     ('heat pump', '5.625587799')
     """
 
-    friction: Scalar = eqx.field(converter=as_float, metadata={"dimension": "rate"})
-    frequency: Scalar = eqx.field(converter=as_float, metadata={"dimension": "rate"})
-    mass: Scalar = eqx.field(converter=as_float, metadata={"dimension": "dimensionless"})
-    temperature: Scalar = eqx.field(converter=as_float, metadata={"dimension": "temperature"})
-    population: Scalar = eqx.field(converter=as_float, metadata={"dimension": "dimensionless"})
-    height: Scalar = eqx.field(converter=as_float, metadata={"dimension": "energy"})
-
-    def __check_init__(self):
-        check_numbers(self, "friction", "frequency", "mass", "temperature", "population", "height")
-        for name in ("friction", "frequency", "mass", "temperature", "height"):
-            check_positive("Barrier", name, getattr(self, name))
-        check_share("Barrier", "population", self.population)
+    friction: Array = parameter(dimension="rate", positive=True)
+    frequency: Array = parameter(dimension="rate", positive=True)
+    mass: Array = parameter(positive=True)
+    temperature: Array = parameter(dimension="temperature", positive=True)
+    population: Array = parameter(minimum=0.0, maximum=1.0)
+    height: Array = parameter(dimension="energy", positive=True)
 
     @property
     def baths(self) -> Table:
@@ -197,55 +188,33 @@ class Barrier(Dynamics):
         return jnp.where(self.excess < 0, y, -y)
 
     # ------------------------------------------------------------------ the ledger
-    def solve_batch(self, tolerance: Array) -> Solution:
+    def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # closed forms: exact up to rounding
         zero = jnp.zeros_like(self.friction)
         current, heat = self.current, self.heat
-        half = self.chemical_potential_difference / 2
-        work = half * current
-        parameters = (self.friction, self.frequency, self.mass, self.temperature, self.height)
-        valid = (self.population > 0) & (self.population < 1)
-        for value in parameters:
-            valid &= jnp.isfinite(value) & (value > 0)
+        work = self.chemical_potential_difference / 2 * current
         # What is not zero must be a normal number: e^{−E_B/T} underflows beyond E_B ≈ 700 T.
         sizes = jnp.abs(jnp.stack([current, heat, work]))
         finite = jnp.all(jnp.isfinite(sizes) & (sizes < 1 / TINY), axis=0)
         finite &= jnp.all(sizes > TINY, axis=0) | (self.excess == 0)
-        status = jnp.where(
-            ~valid, int(Status.INVALID), jnp.where(finite, int(Status.OK), int(Status.NOT_FINITE))
-        )  # fmt: skip
-        entries: dict[str, Array] = {
-            "energies": jnp.stack([heat, -heat, zero, zero], axis=-1),
-            "particle_numbers": jnp.stack([zero, zero, current, -current], axis=-1),
-            "chemical_works": jnp.stack([zero, zero, work, work], axis=-1),
-            "entropy_flows": jnp.stack([heat, -heat, -work, -work], axis=-1) / self.temperature[..., None],
-            "works": jnp.zeros((*zero.shape, 0)),
-            "storage": zero,
-        }
+        rates = Rates(
+            jnp.stack([heat, -heat, -work, -work], axis=-1), jnp.stack([zero, zero, current, -current], axis=-1)
+        )
         # A rounded exponent E_B/T costs E_B/T rounding units; the other factors, a dozen.
-        rounding = EPS * (16 + self.height / self.temperature)
-        errors = {name: jnp.abs(v) * (rounding if v.ndim == 1 else rounding[..., None]) for name, v in entries.items()}
-        ledger = Ledger(baths=BATHS, drives=(), **entries)
+        rounding = EPS * (16 + self.height / self.temperature)[..., None]
         coldest = self._coldest()
-        seen = {
-            "transmission": self.transmission,
-            "lowest temperature": self.temperature * (1 - self._deficit(coldest)),
-            "coldest position": self.position(coldest),
-        }
-        scale = jnp.where(heat == 0, 1.0, jnp.abs(heat))
-        return Solution(
-            ledger=ledger,
-            error=LedgerError(baths=BATHS, drives=(), **errors),
-            status=status,
-            residuals=Named.of({"first law": jnp.abs(ledger.first_law_residual) / scale}, status.shape),
-            statistics=Named.of({}, status.shape),
-            temperatures=jnp.broadcast_to(self.temperature[..., None], (*zero.shape, 4)),
-            chemical_potentials=jnp.stack([zero, zero, half, -half], axis=-1),
-            populations=jnp.zeros((*zero.shape, 0)),
-            kinds=KINDS,
-            steady_baths=(True,) * 4,
-            cooled_bath=None,
-            observables=Named.of(seen, status.shape),
+        return Outcome(
+            rates,
+            Rates(rounding * jnp.abs(rates.heats), rounding * jnp.abs(rates.particles)),
+            faults={
+                Status.INVALID: ~((self.population > 0) & (self.population < 1)),
+                Status.NOT_FINITE: ~finite,
+            },
+            observables={
+                "transmission": self.transmission,
+                "lowest temperature": self.temperature * (1 - self._deficit(coldest)),
+                "coldest position": self.position(coldest),
+            },
         )
 
     def explain(self, status: Status) -> str:
