@@ -9,6 +9,7 @@ judged in the batch.
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -294,10 +295,12 @@ def _domains(module: eqx.Module) -> Iterator[tuple[str, Domain]]:
 
 def _all_rules(module: Checked) -> Iterator[Rule]:
     for name, domain in _domains(module):
-        value = getattr(module, name)
-        holds = domain.holds(value)
-        yield Rule(holds, lambda n=name, v=value, d=domain: f"`{n}` must be {d.wanted}, but is {_show(np.asarray(v))}.")
+        yield Rule(domain.holds(getattr(module, name)), functools.partial(_outside, module, name, domain))
     yield from module.rules()
+
+
+def _outside(module: Checked, name: str, domain: Domain) -> str:
+    return f"`{name}` must be {domain.wanted}, but is {_show(np.asarray(getattr(module, name)))}."
 
 
 def broken(module: Checked) -> str:

@@ -62,7 +62,7 @@ def to_dataset(
     """A result with one batch axis, in the order of the grid, over that grid.
 
     `coordinates`: whatever xarray takes for the grid's dimensions; the first names in it are the dimensions, as many
-    as `shape` has entries.
+    as `shape` has entries. An entry of the result that has the name of one of them is called `…_result`.
     """
     import xarray as xr
 
@@ -76,10 +76,11 @@ def to_dataset(
             array = np.where(trusted.reshape(*shape, *(1,) * len(variable.axes)), array, np.nan)
         described = {"units": variable.units} if variable.units else {}
         described |= {"long_name": variable.meaning} if variable.meaning else {}
+        name = f"{name}_result" if name in coordinates else name
         variables[name] = ((*dims, *variable.axes), array, {**described, **variable.attributes})
     labels = result.labels()
     for name in coordinates:
-        if name in variables or name in labels or any(name in v.axes for v in result.variables().values()):
-            raise InputError(f"sweep: a parameter called `{name}` would hide the result of that name; rename it.")
+        if name in labels or any(name in dims_ for dims_, *_ in variables.values() if name not in dims):
+            raise InputError(f"sweep: a parameter called `{name}` would hide the axis of that name; rename it.")
     named = {axis: list(names) for axis, names in labels.items()}
     return xr.Dataset(variables, coords={**coordinates, **named}, attrs=dict(attributes))

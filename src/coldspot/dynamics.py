@@ -153,11 +153,11 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
 
     temperatures, potentials = eqx.filter_vmap(known)(dynamics)
     rates = _complete(outcome.rates, names, temperatures, potentials)
-    ledger = Ledger(**names, **rates)
+    ledger = Ledger(names["baths"], names["drives"], **rates)
     errors = _complete(outcome.errors, names, temperatures, jnp.abs(potentials))
     if outcome.errors.entropy_flows is None:
         errors["entropy_flows"] = errors["entropy_flows"] + EPS * jnp.abs(rates["entropy_flows"])
-    error = LedgerError(**names, **errors)
+    error = LedgerError(names["baths"], names["drives"], **errors)
     points = good.shape
 
     def largest(entries: Ledger | LedgerError) -> Array:

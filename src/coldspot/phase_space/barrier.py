@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import parameter
+from .._checks import Scalar, parameter
 from ..baths import HeatBath, ParticleBath
 from ..dynamics import Dynamics, Outcome, Rates
 from ..numerics.dense import EPS
@@ -57,12 +57,12 @@ class Barrier(Dynamics):
     ('heat pump', '5.625587799')
     """
 
-    friction: Array = parameter(dimension="rate", positive=True)
-    frequency: Array = parameter(dimension="rate", positive=True)
-    mass: Array = parameter(positive=True)
-    temperature: Array = parameter(dimension="temperature", positive=True)
-    population: Array = parameter(minimum=0.0, maximum=1.0)
-    height: Array = parameter(dimension="energy", positive=True)
+    friction: Scalar = parameter(dimension="rate", positive=True)
+    frequency: Scalar = parameter(dimension="rate", positive=True)
+    mass: Scalar = parameter(positive=True)
+    temperature: Scalar = parameter(dimension="temperature", positive=True)
+    population: Scalar = parameter(minimum=0.0, maximum=1.0)
+    height: Scalar = parameter(dimension="energy", positive=True)
 
     @property
     def baths(self) -> Table:
@@ -197,15 +197,14 @@ class Barrier(Dynamics):
         sizes = jnp.abs(jnp.stack([current, heat, work]))
         finite = jnp.all(jnp.isfinite(sizes) & (sizes < 1 / TINY), axis=0)
         finite &= jnp.all(sizes > TINY, axis=0) | (self.excess == 0)
-        rates = Rates(
-            jnp.stack([heat, -heat, -work, -work], axis=-1), jnp.stack([zero, zero, current, -current], axis=-1)
-        )
+        heats = jnp.stack([heat, -heat, -work, -work], axis=-1)
+        particles = jnp.stack([zero, zero, current, -current], axis=-1)
         # A rounded exponent E_B/T costs E_B/T rounding units; the other factors, a dozen.
         rounding = EPS * (16 + self.height / self.temperature)[..., None]
         coldest = self._coldest()
         return Outcome(
-            rates,
-            Rates(rounding * jnp.abs(rates.heats), rounding * jnp.abs(rates.particles)),
+            Rates(heats, particles),
+            Rates(rounding * jnp.abs(heats), rounding * jnp.abs(particles)),
             faults={
                 Status.INVALID: ~((self.population > 0) & (self.population < 1)),
                 Status.NOT_FINITE: ~finite,
