@@ -16,6 +16,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 import coldspot as cs
+from coldspot.dynamics import solve_batch
 from coldspot.numerics.error_functions import erfcx, log_mixture, log_scaled_mixture, logit
 
 NAMES = ("friction", "frequency", "mass", "temperature", "population", "height")
@@ -275,7 +276,7 @@ def batch():
     columns = draw(3000, np.random.default_rng(0))
     columns["population"][:50] = 0.5
     arrays = {name: jnp.asarray(column) for name, column in columns.items()}
-    return columns, eqx.filter_jit(lambda b: b.solve_batch(jnp.asarray(1e-8)))(
+    return columns, eqx.filter_jit(lambda b: solve_batch(b, 1e-8))(
         eqx.filter_vmap(lambda point: cs.Barrier(**point))(arrays)
     )
 

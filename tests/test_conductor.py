@@ -20,7 +20,7 @@ from scipy.integrate import quad, quad_vec
 import coldspot as cs
 from coldspot.conductor import pair_rates as rules
 from coldspot.conductor.population import effective_chemical_potential, effective_temperature, population
-from coldspot.dynamics import checked_tolerance, solve_points
+from coldspot.dynamics import checked_tolerance, solve_batch, solve_points
 from coldspot.machines import BosonJunction
 from coldspot.numerics.digamma import first_difference, mixed_difference
 from coldspot.numerics.quadrature import cells, integrate, mesh
@@ -774,7 +774,7 @@ def test_laws_of_random_devices():
         t = 10 ** rng.uniform(-1.5, 0.5, 3)
         made.append(device_junction(h, widths, m, t[:2], rng.normal(size=2), t[2], 10 ** rng.uniform(-1, 0.5)))
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *made)
-    s = jax.tree.map(np.asarray, eqx.filter_jit(lambda b: b.solve_batch(jnp.asarray(1e-8)))(batch))
+    s = jax.tree.map(np.asarray, eqx.filter_jit(lambda b: solve_batch(b, 1e-8))(batch))
     assert np.all(s.status == 0)
     check_laws(s)
 

@@ -15,6 +15,7 @@ from scipy.linalg import eigvals
 
 import coldspot as cs
 from coldspot import cli
+from coldspot.dynamics import solve_batch
 from coldspot.modes import exceptional
 from coldspot.modes.coupled import two_mode_matrix
 from coldspot.modes.exceptional import discriminant
@@ -57,7 +58,7 @@ def exactly(matrix):
 def solve(matrices):
     batch = cs.CoupledModes.__new__(cs.CoupledModes)
     object.__setattr__(batch, "matrix", jnp.asarray(matrices, dtype=complex))
-    return eqx.filter_jit(lambda m: m.solve_batch(jnp.asarray(1e-8)))(batch)
+    return eqx.filter_jit(lambda m: solve_batch(m, 1e-8))(batch)
 
 
 def draw(size, rng):

@@ -15,6 +15,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import solve_continuous_lyapunov
 
 import coldspot as cs
+from coldspot.dynamics import solve_batch
 from coldspot.machines import OscillatorPair
 from coldspot.numerics import dense as elimination
 from coldspot.numerics import double_double as precise
@@ -76,7 +77,7 @@ class Build(eqx.Module):
 @eqx.filter_jit
 def solve(build, columns):
     batch = eqx.filter_vmap(build, out_axes=eqx.if_array(0))(columns)
-    return batch.solve_batch(jnp.asarray(1e-8))
+    return solve_batch(batch, 1e-8)
 
 
 def solved(owner, driven, columns):
@@ -453,7 +454,7 @@ def test_errors_that_are_made_are_noticed(monkeypatch):
     def result(**changed):
         for name, old in honest.items():
             monkeypatch.setattr(linear, name, changed.get(name, old))
-        return eqx.filter_jit(lambda c: eqx.filter_vmap(build, out_axes=eqx.if_array(0))(c).solve_batch(1e-8))(points)
+        return eqx.filter_jit(lambda c: solve_batch(eqx.filter_vmap(build, out_axes=eqx.if_array(0))(c), 1e-8))(points)
 
     def off(s):
         """Largest difference of a heat from the right one, beside the bounds, and the median of the bounds."""

@@ -56,7 +56,7 @@ class Rates(NamedTuple):
     entropy_flows: Array | None = None
 
 
-class Outcome(NamedTuple):
+class Outcome(eqx.Module):
     """All that a form's `solve` has to say of a batch; leading axis = point.
 
     - `rates` and bounds (or standard errors, if `stochastic`) of their `errors`;
@@ -71,18 +71,18 @@ class Outcome(NamedTuple):
 
     rates: Rates
     errors: Rates
-    faults: Mapping[Status, Array] = {}
+    faults: Mapping[Status, Array] = eqx.field(default_factory=dict)
     floor: Array | None = None
-    residuals: Mapping[str, Array] = {}
-    statistics: Mapping[str, Array] = {}
+    residuals: Mapping[str, Array] = eqx.field(default_factory=dict)
+    statistics: Mapping[str, Array] = eqx.field(default_factory=dict)
     populations: Array | None = None
-    observables: Mapping[str, Array] = {}
-    observable_errors: Mapping[str, Array] = {}
-    flags: Mapping[str, Array] = {}
+    observables: Mapping[str, Array] = eqx.field(default_factory=dict)
+    observable_errors: Mapping[str, Array] = eqx.field(default_factory=dict)
+    flags: Mapping[str, Array] = eqx.field(default_factory=dict)
     temperatures: Array | None = None
     potentials: Array | None = None
     modes: Modes | None = None
-    stochastic: bool = False
+    stochastic: bool = eqx.field(static=True, default=False)
 
 
 class Dynamics(Checked):
@@ -332,3 +332,9 @@ def solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance
 
     dynamics, good = eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
     return conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
+
+
+def solve_batch(dynamics: Dynamics, tolerance: Any) -> Solution:
+    """Steady states of a batch of dynamics, every array of which has a leading axis."""
+    tolerance = jnp.asarray(tolerance)
+    return conclude(dynamics, dynamics.solve(tolerance), tolerance, eqx.filter_vmap(valid)(dynamics))
