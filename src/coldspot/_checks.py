@@ -180,14 +180,14 @@ class Domain(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """In words: "positive and finite"."""
+        """In words: "must be positive and finite"."""
         if self.minimum is not None and self.maximum is not None:
-            return f"from {self.minimum:g} to {self.maximum:g}"
+            return f"must lie from {self.minimum:g} to {self.maximum:g}"
         words = ["positive"] if self.positive else []
         words += [] if self.minimum is None else ["not negative" if self.minimum == 0 else f"at least {self.minimum:g}"]
         words += [] if self.maximum is None else [f"at most {self.maximum:g}"]
         words += ["finite"] if self.finite else ["a number"]
-        return " and ".join(words)
+        return "must be " + " and ".join(words)
 
     def holds(self, value: Any) -> Any:
         """Whether all numbers of a value lie in the domain."""
@@ -300,7 +300,9 @@ def _all_rules(module: Checked) -> Iterator[Rule]:
 
 
 def _outside(module: Checked, name: str, domain: Domain) -> str:
-    return f"`{name}` must be {domain.wanted}, but is {_show(np.asarray(getattr(module, name)))}."
+    value = np.asarray(getattr(module, name))
+    wanted = "must be finite" if domain.finite and not np.all(np.isfinite(value)) else domain.wanted
+    return f"`{name}` {wanted}, but is {_show(value)}."
 
 
 def broken(module: Checked) -> str:
