@@ -14,6 +14,9 @@ install_import_hook(
     [*(f"coldspot.jump.{name}" for name in KERNELS), "coldspot.numerics.quadrature"], "beartype.beartype"
 )
 
+# Helpers whose assertions explain themselves like those of tests.
+pytest.register_assert_rewrite("tests.jump.laws", "tests.conductor.junctions", "tests.oscillators.sampled")
+
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "coldspot" / "jax-tests"
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
-from machines_random import CUTOFF, Topology
 from numpy.polynomial.legendre import leggauss
 from scipy.integrate import solve_ivp
+
+from tests.machines_random import CUTOFF, Topology
 
 
 class Parts(NamedTuple):

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterable
 
-import coldspot as cs
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import Array
+
+import coldspot as cs
 from coldspot.dynamics import Outcome, Rates
 from coldspot.pytrees import Table
-from jax import Array
 
 # --------------------------------------------------------------------------- the form: a qubit between bosons
 

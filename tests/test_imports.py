@@ -11,135 +11,108 @@ import pytest
 
 import coldspot
 from coldspot.jump.gth import eliminate_rates
+from tests import layers
 
 ROOT = Path(coldspot.__file__).parent
-
-LAYERS = (
-    ("_checks", "closures", "units"),
-    ("paths", "progress"),
-    ("baths", "drives"),
-    ("regimes", "ledger"),
-    ("dynamics",),
-    ("trajectories",),
-    ("jump", "oscillators", "phase_space", "conductor"),
-    ("machines", "sweep"),
-    ("figures",),
-    ("papers",),
-    ("cli", "explorer"),
-    ("__init__", "__main__"),
-)
-"""From bottom to top. A module may import from lower layers, and from its own layer (`jump` within `jump`)."""
-
-ALLOWED = {("ledger", "figures", "function")}
-"""The one exception: `Solution.plot` imports the figures when it is called."""
-
-FORMS = {"jump", "oscillators", "phase_space", "conductor"}
-"""The forms of dynamics: none imports another."""
+SOURCES = layers.sources(ROOT)
+LONGEST = 480
+"""Lines of a file. A paper's file tells one story, however long."""
 
 
-def rank(room: str) -> int | None:
-    return next((k for k, rooms in enumerate(LAYERS) if room in rooms), None)
+# --------------------------------------------------------------------------- arrows
 
 
-def room_of(path: Path) -> str:
-    """`jump/network.py` → `jump`, `ledger.py` → `ledger`."""
-    relative = path.relative_to(ROOT)
-    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_point_down(module):
+    assert layers.wrong(module, SOURCES[module], SOURCES) == []
 
 
-def imports(source: str, package: tuple[str, ...]) -> list[tuple[str, bool]]:
-    """Rooms that a module of `package` imports from, and whether inside a function.
-
-    Blocks under `if TYPE_CHECKING` do not count: they are not run.
-    """
-    found: list[tuple[str, bool]] = []
-
-    def visit(node: ast.AST, inside: bool) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            for child in node.orelse:
-                visit(child, inside)
-            return
-        if isinstance(node, ast.Import):
-            targets = [alias.name.split(".") for alias in node.names]
-            found.extend(
-                (parts[1] if len(parts) > 1 else "__init__", inside) for parts in targets if parts[0] == "coldspot"
-            )
-        elif isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level + 1]) if node.level else []
-            parts = base + (node.module.split(".") if node.module else [])
-            if parts and parts[0] == "coldspot":
-                # The version is a string that stands in `__init__`, no door to what it imports.
-                listed = [alias.name for alias in node.names if alias.name != "__version__"]
-                names = [parts[1]] if len(parts) > 1 else listed
-                found.extend(
-                    (name if rank(name) is not None or len(parts) > 1 else "__init__", inside) for name in names
-                )
-        for child in ast.iter_child_nodes(node):
-            visit(child, inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
-
-    visit(ast.parse(source), False)
-    return found
-
-
-def upward(room: str, source: str, package: tuple[str, ...]) -> list[str]:
-    """What is wrong with the imports of one module."""
-    own = rank(room)
-    if own is None:
-        return [f"`{room}` has no layer; put it into LAYERS"]
-    wrong = []
-    for target, inside in imports(source, package):
-        level = rank(target)
-        if level is None:
-            wrong.append(f"`{room}` imports `{target}`, which has no layer")
-        elif level > own and not (inside and (room, target, "function") in ALLOWED):
-            wrong.append(f"`{room}` imports `{target}`, which lies above it")
-        elif target != room and {room, target} <= FORMS:
-            wrong.append(f"the forms `{room}` and `{target}` must not know each other")
-    return wrong
-
-
-def modules() -> list[Path]:
-    return sorted(p for p in ROOT.rglob("*.py") if "__pycache__" not in p.parts)
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_down(path):
-    package = ("coldspot", *path.relative_to(ROOT).parts[:-1])
-    assert upward(room_of(path), path.read_text(), package) == []
+def test_there_are_no_circles():
+    assert layers.circle(SOURCES) == []
 
 
 @pytest.mark.parametrize(
-    ("room", "source", "package"),
+    ("module", "source"),
     [
-        ("baths", "from .ledger import Ledger", ("coldspot",)),
-        ("baths", "from coldspot.jump.network import JumpNetwork", ("coldspot",)),
-        ("baths", "import coldspot.sweep", ("coldspot",)),
-        ("baths", "import coldspot", ("coldspot",)),
-        ("jump", "from ..machines import QuantumDot", ("coldspot", "jump")),
-        ("jump", "from .. import sweep", ("coldspot", "jump")),
-        ("jump", "def f():\n    from ..figures import draw_ledger", ("coldspot", "jump")),
-        ("ledger", "from .figures import draw_ledger", ("coldspot",)),
-        ("ledger", "def f():\n    from .sweep import sweep", ("coldspot",)),
-        ("dynamics", "class A:\n    def f(self):\n        import coldspot.papers", ("coldspot",)),
-        ("new_room", "", ("coldspot",)),
-        ("sweep", "from .new_room import x", ("coldspot",)),
+        ("baths", "from .ledger import Ledger\nfrom .sweep import sweep"),
+        ("baths", "from coldspot.jump.network import JumpNetwork"),
+        ("baths", "import coldspot.sweep"),
+        ("baths", "import coldspot"),
+        ("baths", "from . import __version__"),
+        ("baths", "import importlib\nimportlib.import_module('coldspot.machines')"),
+        ("jump.graph", "from ..machines import QuantumDot"),
+        ("jump.graph", "from .. import sweep"),
+        ("jump.graph", "def f():\n    from ..sweep import sweep"),
+        ("jump.graph", "import importlib\nimportlib.import_module('..sweep', __package__)"),
+        ("jump.graph", "from ..oscillators.network import OscillatorNetwork"),
+        ("jump.graph", "from .gth import eliminate_rates"),
+        ("jump.stationary", "from .network import JumpNetwork"),
+        ("jump.stationary", "from . import network"),
+        ("jump.stationary", "if TYPE_CHECKING:\n    from .network import JumpNetwork"),
+        ("jump.stationary", "def f():\n    from coldspot.jump.network import JumpNetwork"),
+        ("conductor.spectra", "from .junction import PairJunction"),
+        ("phase_space.klein_kramers", "from .barrier import Barrier"),
+        ("solution", "def plot():\n    from .figures import draw_ledger"),
+        ("dynamics", "class A:\n    def f(self):\n        import coldspot.papers"),
+        ("sweep", "if TYPE_CHECKING:\n    from .cli import main"),
+        ("machines.quantum_dot", "from ..papers import PAPERS"),
+        ("new_room", ""),
+        ("sweep", "from .new_room import x"),
     ],
 )
-def test_the_guard_sees_upward_imports(room, source, package):
-    assert upward(room, source, package)
+def test_the_guard_sees_upward_imports(module, source):
+    assert layers.wrong(module, source, [*SOURCES, "phase_space.klein_kramers"])
 
 
 @pytest.mark.parametrize(
-    ("room", "source", "package"),
+    ("module", "source"),
     [
-        ("ledger", "def plot():\n    from .figures import draw_ledger", ("coldspot",)),
-        ("jump", "from ..ledger import Ledger\nfrom .graph import Graph\nimport numpy", ("coldspot", "jump")),
-        ("sweep", "if TYPE_CHECKING:\n    from .cli import main", ("coldspot",)),
-        ("machines", "from ..jump.kinetics import Tunnelling", ("coldspot", "machines")),
+        ("jump.network", "from ..ledger import Ledger\nfrom .graph import Graph\nfrom .gth import x"),
+        ("machines.quantum_dot", "from ..jump.kinetics import Tunnelling\nfrom . import spin_pair"),
+        ("cli", "from . import machines, paths\nfrom ._version import __version__"),
+        ("__main__", "def f():\n    from . import __version__, cli"),
     ],
 )
-def test_the_guard_lets_the_others_pass(room, source, package):
-    assert upward(room, source, package) == []
+def test_the_guard_lets_the_others_pass(module, source):
+    assert layers.wrong(module, source, SOURCES) == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"a": "from . import b", "b": "from .c import x", "c": "def f():\n    import coldspot.a"},
+        {"jump.a": "if TYPE_CHECKING:\n    from .b import B", "jump.b": "from .a import A"},
+        {"jump.a": "from . import x", "jump.__init__": "from .a import A"},
+    ],
+)
+def test_the_guard_sees_circles(texts):
+    assert layers.circle(texts)
+    last = list(texts)[-1]
+    assert not layers.circle(texts | {last: ""})
+
+
+def test_the_picture_of_the_layers_is_the_list():
+    page = layers.PAGE.read_text(encoding="utf-8")
+    assert layers.shown(page)[1] == layers.picture(), "`python -m tests.layers` writes it again"
+
+
+# --------------------------------------------------------------------------- sizes
+
+
+def too_long(texts):
+    return [name for name, text in texts.items() if name.split(".")[0] != "papers" and text.count("\n") > LONGEST]
+
+
+def test_no_file_is_too_long():
+    tests = layers.sources(Path(__file__).parent)
+    assert too_long(SOURCES | {f"tests.{name}": text for name, text in tests.items()}) == []
+
+
+def test_the_guard_sees_a_long_file():
+    assert too_long({"a": "\n" * LONGEST, "b": "\n" * (LONGEST + 1), "papers.c": "\n" * 2000}) == ["b"]
+
+
+# --------------------------------------------------------------------------- importing
 
 
 HEAVY = ("matplotlib", "dask", "distributed", "panel", "xarray", "pint", "typer", "rich", "netCDF4", "scipy", "pandas")

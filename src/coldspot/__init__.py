@@ -9,6 +9,7 @@ _jax.config.update("jax_enable_x64", True)
 
 from . import figures, machines, regimes
 from ._checks import InputError, parameter
+from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
 from .conductor.device import Device, Levels
 from .conductor.junction import PairJunction
@@ -28,8 +29,6 @@ from .solution import Modes, Solution, SolveError, Status
 from .spectral import Ohmic
 from .sweep import sweep
 from .trajectories import Trajectories, trajectories
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Arrhenius",

@@ -18,8 +18,9 @@ import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from . import __version__, machines, paths
+from . import machines, paths
 from ._checks import InputError, nearest, unknown_name
+from ._version import __version__
 from .dynamics import Machine, steady_state
 from .solution import Solution, SolveError, plain
 from .units import check_energy_unit, to_number

@@ -1,14 +1,14 @@
 """Time evolution from a given start against SciPy, and its ledger."""
 
 import jax.numpy as jnp
-import machines_random as mr
 import numpy as np
 import pytest
-import routes
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 import coldspot as cs
+from tests import machines_random as mr
+from tests import routes
 
 
 def network_of(t: mr.Topology, point) -> cs.JumpNetwork:

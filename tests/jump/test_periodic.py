@@ -4,12 +4,12 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import machines_random as mr
 import numpy as np
 import pytest
-import routes
 
 import coldspot as cs
+from tests import machines_random as mr
+from tests import routes
 
 # --------------------------------------------------------------------------- second routes
 

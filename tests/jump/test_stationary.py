@@ -6,16 +6,16 @@ import math
 import hypothesis
 import jax
 import jax.numpy as jnp
-import machines_random as mr
 import mpmath
 import numpy as np
 import pytest
-import routes
 from hypothesis import strategies as st
 
 import coldspot as cs
 from coldspot.jump.graph import Graph, States
 from coldspot.jump.stationary import balance
+from tests import machines_random as mr
+from tests import routes
 
 EPS = 2.0**-52
 

@@ -172,9 +172,6 @@ def test_bad_input_is_named(name):
     assert "\n" not in message
 
 
-# --------------------------------------------------------------------------- no trustworthy solution
-
-
 def test_states_that_nothing_connects_are_listed():
     lonely = network(channels=[cs.Channel("phonons", 0, 1, cs.Bosonic(0.1))])
     with pytest.raises(cs.SolveError) as caught:

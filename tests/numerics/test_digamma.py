@@ -1,0 +1,47 @@
+"""Differences of the digamma function against multiple precision."""
+
+import jax
+import mpmath as mp
+import numpy as np
+
+from coldspot.numerics.digamma import first_difference, mixed_difference
+
+
+def arguments(points, seed=0):
+    rng = np.random.default_rng(seed)
+
+    def spread():
+        return (
+            0.5 + 10 ** rng.uniform(-3, 6, points) + 1j * rng.choice([-1, 1], points) * 10 ** rng.uniform(-3, 6, points)
+        )
+
+    x = spread()
+    # From the same number to another one of any size.
+    z = x + 10 ** rng.uniform(-16, 3, points) * np.abs(x) * np.exp(2j * np.pi * rng.random(points))
+    z = np.maximum(z.real, 0.5) + 1j * z.imag
+    d = 1j * rng.choice([-1, 1], points) * 10 ** rng.uniform(-12, 6, points)
+    d[:10], z[5:15] = 0, x[5:15]
+    return x, z, d
+
+
+def test_digamma_differences_to_rounding():
+    x, z, d = arguments(200)
+    first, mixed = np.asarray(first_difference(x, d)), np.asarray(mixed_difference(x, z, d))
+    with mp.workdps(80):
+        for k in range(200):
+            a, b, s = (mp.mpmathify(complex(v[k])) for v in (x, z, d))
+            slope = [mp.psi(1, v) if s == 0 else (mp.digamma(v + s) - mp.digamma(v)) / s for v in (a, b)]
+            if a != b:
+                both = (slope[0] - slope[1]) / (a - b)
+            else:
+                both = mp.psi(2, a) if s == 0 else (mp.psi(1, a + s) - mp.psi(1, a)) / s
+            assert abs(complex(first[k]) / slope[0] - 1) < 2e-15
+            assert abs(complex(mixed[k]) / both - 1) < 2e-15
+
+
+def test_digamma_differences_have_derivatives_at_zero():
+    """d/dd of the first difference at d = 0 is ψ″/2."""
+    slope = jax.jacfwd(lambda d: first_difference(0.7 + 0.2j, 1j * d))(0.0) / 1j
+    assert abs(complex(slope) - complex(mp.psi(2, 0.7 + 0.2j)) / 2) < 1e-13
+    slope = jax.jacfwd(lambda h: mixed_difference(0.7 + h, 0.7, 0.0))(0.0)
+    assert abs(complex(slope) - complex(mp.psi(3, 0.7)) / 2) < 1e-12

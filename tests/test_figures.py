@@ -1,0 +1,52 @@
+"""Figures of ledgers, their style, and drawing without Matplotlib."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot import figures
+from coldspot.reproduction.report import reproduce
+
+# --------------------------------------------------------------------------- figures
+
+
+def test_the_ledger_is_drawn():
+    solution = cs.steady_state(cs.machines.QuantumDot())
+    axes = solution.plot()
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == [float(solution.heat["left"]), float(solution.heat["right"]), float(solution.work_in)]
+    assert sum(heights) == pytest.approx(0.0, abs=1e-14)
+    assert [label.get_text().split("\n")[:2] for label in axes.get_xticklabels()][:2] == [
+        ["heat from", "left"],
+        ["heat from", "right"],
+    ]
+    assert axes.get_title().startswith("refrigerator, COP")
+    assert figures.draw_ledger(solution, axes) is axes
+
+
+def test_a_batch_is_not_drawn():
+    import jax
+
+    batch = jax.vmap(lambda level: cs.steady_state(cs.machines.QuantumDot(level=level)))(np.array([-5.0, 5.0]))
+    with pytest.raises(cs.InputError, match=r"`solution`.*\(2,\)"):
+        figures.draw_ledger(batch)
+
+
+def test_the_style_is_gone_afterwards():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with figures.house_style():
+        assert matplotlib.rcParams["svg.hashsalt"] == "coldspot"
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_drawing_without_matplotlib_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "coldspot\[figures\]"'):
+        figures.new_figure()
+    with pytest.raises(ModuleNotFoundError, match="Matplotlib"):
+        reproduce([], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
