@@ -1,18 +1,42 @@
 """Settings for all tests: shapes and types are enforced, compiled programs are kept, property tests are tuned."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import hypothesis
 import jax
+import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
-# Before anything imports coldspot: the shapes that the solvers' annotations state become checks.
-KERNELS = ("collocation", "currents", "division", "elimination", "graph", "periodic", "propagation", "stationary")
-install_import_hook(
-    [*(f"coldspot.jump.{name}" for name in KERNELS), "coldspot.numerics.quadrature"], "beartype.beartype"
-)
+# Before anything imports coldspot: every annotation of the package, shapes of arrays included, becomes a check.
+install_import_hook("coldspot", "tests.annotations.checked")
+
+import tests.annotations  # noqa: F401
+from coldspot import InputError
+
+_raises = pytest.raises
+
+
+@contextlib.contextmanager
+def _as_for_users(context):
+    """Annotations are not checked: what a user gets wrong must be refused by coldspot itself, in words."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        with context as info:
+            yield info
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def raises(expected, *args, **kwargs):
+    """`pytest.raises`; where it expects an InputError, annotations are not checked."""
+    context = _raises(expected, *args, **kwargs)
+    return _as_for_users(context) if expected is InputError else context
+
+
+pytest.raises = raises
 
 # Helpers whose assertions explain themselves like those of tests.
 pytest.register_assert_rewrite("tests.jump.laws", "tests.conductor.junctions", "tests.oscillators.sampled")

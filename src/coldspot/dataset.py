@@ -4,7 +4,7 @@ A result tells what it holds by `variables()`; nothing here knows which verb or 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Variable(NamedTuple):
     masked: bool = True
 
 
+@runtime_checkable
 class Result(Protocol):
     """What sweeps, files and the command line ask of any verb's result."""
 

@@ -11,7 +11,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from ._checks import Values, unknown_name
 
@@ -25,7 +24,7 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
-    array: Array
+    array: Values
 
     @classmethod
     def of(cls, values: Mapping[str, Values], shape: tuple[int, ...]) -> "Named":
@@ -72,12 +71,12 @@ class Entries(eqx.Module):
 
     baths: eqx.AbstractVar[tuple[str, ...]]
     drives: eqx.AbstractVar[tuple[str, ...]]
-    heats: eqx.AbstractVar[Array]
-    particle_numbers: eqx.AbstractVar[Array]
-    chemical_works: eqx.AbstractVar[Array]
-    entropy_flows: eqx.AbstractVar[Array]
-    works: eqx.AbstractVar[Array]
-    storage: eqx.AbstractVar[Array]
+    heats: eqx.AbstractVar[Values]
+    particle_numbers: eqx.AbstractVar[Values]
+    chemical_works: eqx.AbstractVar[Values]
+    entropy_flows: eqx.AbstractVar[Values]
+    works: eqx.AbstractVar[Values]
+    storage: eqx.AbstractVar[Values]
 
     @property
     def energies(self) -> Values:
@@ -123,12 +122,12 @@ class Ledger(Entries):
 
     baths: tuple[str, ...] = eqx.field(static=True)
     drives: tuple[str, ...] = eqx.field(static=True)
-    heats: Array
-    particle_numbers: Array
-    chemical_works: Array
-    entropy_flows: Array
-    works: Array
-    storage: Array
+    heats: Values
+    particle_numbers: Values
+    chemical_works: Values
+    entropy_flows: Values
+    works: Values
+    storage: Values
 
     @property
     def current(self) -> Named:
@@ -155,12 +154,12 @@ class LedgerError(Entries):
 
     baths: tuple[str, ...] = eqx.field(static=True)
     drives: tuple[str, ...] = eqx.field(static=True)
-    heats: Array
-    particle_numbers: Array
-    chemical_works: Array
-    entropy_flows: Array
-    works: Array
-    storage: Array
+    heats: Values
+    particle_numbers: Values
+    chemical_works: Values
+    entropy_flows: Values
+    works: Values
+    storage: Values
 
     @property
     def entropy_production(self) -> Values:
