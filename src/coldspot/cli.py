@@ -92,10 +92,11 @@ def _usage(error: Any) -> str:
 # --------------------------------------------------------------------------- commands
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"coldspot {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback(invoke_without_command=True)
