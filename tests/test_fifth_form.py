@@ -86,8 +86,10 @@ def test_it_has_a_dataset_html_and_json(tmp_path):
     assert ds.broadening_neglected.dtype == bool
     s = cs.steady_state(qubit())
     record = json.loads(json.dumps(s.record(), allow_nan=False))
-    assert record["status"] == "OK" and record["regime"] == "passive"
-    assert "hot" in s._repr_html_() and "passive" in s._repr_html_()
+    assert record["status"] == "OK"
+    assert record["regime"] == "passive"
+    assert "hot" in s._repr_html_()
+    assert "passive" in s._repr_html_()
     assert "passive" in repr(s)
 
 

@@ -7,8 +7,8 @@ import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)
 
-from . import figures, machines, regimes
-from ._checks import InputError, parameter
+from . import figures, machines, modes, occupation, regimes, spectral
+from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
 from .conductor.device import Device, Levels
@@ -60,6 +60,7 @@ __all__ = [
     "OscillatorNetwork",
     "PairJunction",
     "ParticleBath",
+    "Rule",
     "Samples",
     "Share",
     "Solution",
@@ -82,9 +83,12 @@ __all__ = [
     "log_bose",
     "log_fermi",
     "machines",
+    "modes",
+    "occupation",
     "pair_spectra",
     "parameter",
     "regimes",
+    "spectral",
     "steady_state",
     "sweep",
     "trajectories",
