@@ -84,7 +84,9 @@ def equivalent(system: System) -> Likeness:
         mean = jnp.mean(curves, axis=0)
         exponent = jnp.maximum(BOLD * SLOWDOWN**guess.turn, CAREFUL)
         springs, change = _followed(guess.springs, mean, (1 + exponent) / (1 - exponent))
-        force = springs @ found.centre - jnp.mean(slope(x), axis=0)
+        # Newton's step to where the mean slope vanishes, by the curvature that is there.
+        stiff = jnp.where(_definite(mean), mean, springs)
+        force = springs @ (found.centre - inverse(stiff) @ jnp.mean(slope(x), axis=0))
         held = _definite(mean - HOLDING * guess.springs)
         new = _Search(springs, force, 2 / jnp.sqrt(fastest), guess.turn + 1, change, held)
         # Where the potential is no potential everywhere, what was found before.
