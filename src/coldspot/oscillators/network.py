@@ -117,18 +117,14 @@ class OscillatorNetwork(Dynamics):
 
     def rules(self) -> Iterable[Rule]:
         free = np.array(self.bath_of) < 0
-        positive, finite = "must be positive and finite, but is", "must be finite, but is"
-        yield _each("masses", self.masses, lambda m: (m > 0) & (m < np.inf), positive)
-        yield _each(
-            "frictions", self.frictions, lambda g: (g >= 0) & (g < np.inf), "must be finite and not negative, but is"
-        )
-        unheard = "must be 0, since no bath acts on that coordinate (name it in `sites` otherwise), but is"
-        yield _each("frictions", self.frictions, lambda g: ~(free & (g > 0)), unheard)
-        yield _each("springs", self.springs, lambda s: abs(s) < np.inf, finite)
-        uneven = "must equal its transposed entry, since `springs` must be symmetric, but is"
-        yield _each("springs", self.springs, lambda s: abs(s - s.T) <= SYMMETRIC * abs(s).max(), uneven)
+        yield _each("masses", self.masses, lambda m: (m > 0) & (m < np.inf), "positive and finite")
+        yield _each("frictions", self.frictions, lambda g: (g >= 0) & (g < np.inf), "finite and not negative")
+        bathless = "0 where no bath acts (name the coordinate in `sites` otherwise)"
+        yield _each("frictions", self.frictions, lambda g: ~(free & (g > 0)), bathless)
+        yield _each("springs", self.springs, lambda s: abs(s) < np.inf, "finite")
+        yield _each("springs", self.springs, lambda s: abs(s - s.T) <= SYMMETRIC * abs(s).max(), "symmetric")
         if self.frequency is not None:
-            yield _each("frequency", self.frequency, lambda w: (w > 0) & (w < np.inf), positive)
+            yield _each("frequency", self.frequency, lambda w: (w > 0) & (w < np.inf), "positive and finite")
 
     @property
     def size(self) -> int:
@@ -252,7 +248,8 @@ def _each(name: str, values: Array, holds: Callable[[Any], Any], wanted: str) ->
     def broken() -> str:
         entries = np.asarray(values)
         where = tuple(np.argwhere(~np.asarray(holds(entries)))[0])
-        return f"`{name}{''.join(f'[{k}]' for k in where)}` {wanted} {entries[where]:g}."
+        place = "".join(f"[{k}]" for k in where)
+        return f"`{name}` must be {wanted}, but {name + place + ' ' if place else ''}is {entries[where]:g}."
 
     return Rule(holds(values if numbers is None else numbers).all(), broken)
 
