@@ -10,7 +10,6 @@ from scipy import linalg
 
 import coldspot as cs
 from coldspot._checks import as_float
-from coldspot.oscillators import ensemble
 from coldspot.oscillators import integrator as scheme
 
 OMEGA = 2 * math.pi / 3
@@ -132,7 +131,7 @@ def exact(network, step):
     return _exact(network, jnp.asarray(step))
 
 
-_exact = eqx.filter_jit(lambda network, step: scheme.exact(ensemble.model(network), step))
+_exact = eqx.filter_jit(lambda network, step: scheme.exact(network.system(), step))
 
 
 def chain():
@@ -163,7 +162,7 @@ def random_pairs(count):
 def truth_of(network, step):
     """The scheme's averages in the order of a Trajectories' ledger: heats per bath, works, ⟨x²⟩, ⟨v²⟩."""
     found = exact(network, step)
-    heats = network.members @ np.asarray(found.heats)
+    heats = network.system().members @ np.asarray(found.heats)
     return np.concatenate([heats, found.works, found.squares, found.speeds])
 
 

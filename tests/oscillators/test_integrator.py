@@ -36,7 +36,7 @@ def test_equilibrium_has_no_bias():
 
 
 def test_default_time_step_has_the_bias_that_was_asked_for():
-    choose = eqx.filter_jit(lambda network, bias: ensemble.prepare(network, bias, 1.0).plan)
+    choose = eqx.filter_jit(lambda network, bias: ensemble.prepare(network.system(), bias, 1.0).plan)
     for network, bias in zip(random_pairs(40), itertools.cycle([1e-2, 1e-3, 1e-5]), strict=False):
         plan = choose(network, jnp.asarray(bias))
         truth = cs.steady_state(network)

@@ -7,7 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.dynamics import solve_batch
-from coldspot.oscillators import linear
+from coldspot.oscillators import linear, noise
 from tests.oscillators.networks import PAIR, Build, build_pair, draw, solve, solved
 
 SIZES = {(2, 2): 3000, (3, 3): 3000, (4, 2): 2400, (6, 4): 1000, (9, 2): 450, (12, 3): 200}
@@ -102,12 +102,13 @@ def test_errors_that_are_made_are_noticed(monkeypatch):
     owner, driven, columns = draw(np.random.default_rng(3), 3, 64, 2, 1.0)
     points = {k: jnp.asarray(v) for k, v in columns.items()}
     build = Build(tuple(owner.tolist()), driven)
-    honest = {name: getattr(linear, name) for name in ("covariances", "_residual", "response")}
+    places = {"covariances": noise, "_residual": noise, "response": linear}
+    honest = {name: getattr(place, name) for name, place in places.items()}
     right = solve(build, points)
 
     def result(**changed):
         for name, old in honest.items():
-            monkeypatch.setattr(linear, name, changed.get(name, old))
+            monkeypatch.setattr(places[name], name, changed.get(name, old))
         return eqx.filter_jit(lambda c: solve_batch(eqx.filter_vmap(build, out_axes=eqx.if_array(0))(c), 1e-8))(points)
 
     def off(s):
@@ -119,7 +120,7 @@ def test_errors_that_are_made_are_noticed(monkeypatch):
         x, *rest = honest["covariances"](a, w, c)
         return x * (1 + 1e-6 * jnp.cos(jnp.arange(36.0).reshape(6, 6))), *rest
 
-    monkeypatch.setattr(linear, "_refinement", lambda a, w, x, *_: jnp.zeros_like(x))
+    monkeypatch.setattr(noise, "_refinement", lambda a, w, x, *_: jnp.zeros_like(x))
     ratio, size = off(result(covariances=sloppy))
     assert ratio <= 1
     assert 1e-14 < size < 1e-8

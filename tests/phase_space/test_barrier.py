@@ -199,7 +199,7 @@ def test_the_baths_and_the_printed_table():
         assert bath.exchanges_particles == (bath.kind == "particle")
         # Only baths that exchange particles have a number of them.
         assert bool(s.particles.array[k] != 0) == bath.exchanges_particles
-    assert s.flags == {}
+    assert s.flags == {"weak friction": True}
     rows = {line.split()[0]: line.split() for line in str(s).splitlines() if line.split()[0] in baths}
     assert len(rows["left"]) == 7
     assert len(rows["cold"]) == 4

@@ -24,25 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .model import System
+
 DOUBLINGS = 60
 """Steps are doubled at most this often: 2⁶⁰ of them."""
-
-
-class Model(NamedTuple):
-    """The numbers of a network that the scheme needs: coordinates (n,), drives (drive,).
-
-    Coordinate `sites[d]` is driven by `constants[d]` + `amplitudes[d]`·cos(Ωt + `phases[d]`).
-    """
-
-    masses: Array
-    springs: Array
-    frictions: Array
-    temperatures: Array
-    amplitudes: Array
-    phases: Array
-    constants: Array
-    frequency: Array
-    sites: np.ndarray
 
 
 class Averages(NamedTuple):
@@ -63,36 +48,36 @@ class Averages(NamedTuple):
     relaxation: Array
 
 
-def decay(model: Model, step: Array) -> tuple[Array, Array]:
+def decay(system: System, step: Array) -> tuple[Array, Array]:
     """c = e^{−γΔ/m} and the strength √(T(1−c²)/m) of the noise."""
-    exponent = model.frictions * step / model.masses
-    strength = -model.temperatures * jnp.expm1(-2 * exponent) / model.masses
+    exponent = system.frictions * step / system.masses
+    strength = -system.warmth * jnp.expm1(-2 * exponent) / system.masses
     # The root of 0 has no derivative; where there is no bath there is no noise.
     rooted = jnp.sqrt(jnp.where(strength > 0, strength, 1.0))
     return jnp.exp(-exponent), jnp.where(strength > 0, rooted, 0.0)
 
 
-def exact(model: Model, step: Array, offset: Array | None = None) -> Averages:
+def exact(system: System, step: Array, offset: Array | None = None) -> Averages:
     """What the scheme with time step Δ gives for a linear network, by linear algebra: no sampling error.
 
     The step is an affine map z → Az + b(t) + noise of z = (x, v). The covariance is Σ_k A^k N A^kᵀ, the means
     Σ_k (e^{−iΩΔ}A)^k b, each by doubling the number of terms. `offset` (n,) is a constant force beside the drives'.
     Not finite where a mode does not decay.
     """
-    m = model.masses
+    m = system.masses
     n = m.shape[0]
     one, zero = jnp.eye(n), jnp.zeros((n, n))
-    c, strength = decay(model, step)
-    pull = jnp.concatenate([-step * model.springs / m[:, None], one], axis=1)  # u as a function of (x, v)
+    c, strength = decay(system, step)
+    pull = jnp.concatenate([-step * system.springs / m[:, None], one], axis=1)  # u as a function of (x, v)
     drift = jnp.block([[one, step / 2 * one], [zero, one]])
     after = drift @ jnp.block([[one, zero], [zero, jnp.diag(c)]]) @ drift  # from (x, u) to the next (x, v)
     matrix = after @ jnp.concatenate([jnp.concatenate([one, zero], axis=1), pull])
     noise = drift[:, n:] * strength
-    pushes = jnp.zeros((n, model.amplitudes.shape[0])).at[model.sites, np.arange(model.sites.size)].set(1.0)
-    force = (pushes @ (model.amplitudes * jnp.exp(1j * model.phases)), pushes @ model.constants)
+    pushes = jnp.asarray(system.pushes)
+    force = (pushes @ (system.amplitudes * jnp.exp(1j * system.phases)), pushes @ system.means)
     if offset is not None:
         force = (force[0], force[1] + offset)
-    turn = jnp.exp(-1j * model.frequency * step)
+    turn = jnp.exp(-1j * system.frequency * step)
     kicks = tuple(step * f / m for f in force)
     start = (noise @ noise.T, turn * (after[:, n:] @ kicks[0]), after[:, n:] @ kicks[1])
     covariance, wave, centre, relaxation = _double(matrix, start, turn, step)
@@ -104,10 +89,10 @@ def exact(model: Model, step: Array, offset: Array | None = None) -> Averages:
     before = square(pull, *kicked)
     behind = c**2 * before + strength**2
     speed = [(wave[n:] + kicked[0]) / 2, (centre[n:] + kicked[1]) / 2]
-    driving = model.amplitudes * jnp.exp(1j * model.phases)
+    driving, sites = system.amplitudes * jnp.exp(1j * system.phases), np.array(system.sites, int)
     return Averages(
         heats=m * (behind - before) / (2 * step),
-        works=(jnp.conj(driving) * speed[0][model.sites]).real / 2 + model.constants * speed[1][model.sites],
+        works=(jnp.conj(driving) * speed[0][sites]).real / 2 + system.means * speed[1][sites],
         squares=square(jnp.eye(2 * n), wave, centre)[:n],
         speeds=(before + behind) / 2,
         mean=wave.real + centre,
@@ -166,62 +151,89 @@ def longest_step(masses: Array, springs: Array) -> Array:
 
 
 class Choice(NamedTuple):
-    """A time step, the steps per period (one block if nothing drives), and what they do to a linear network."""
+    """A time step, the steps per period (one block if nothing drives), and what they do to a linear network:
+
+    its averages, and the `bias` of heat per bath and work per force, relative to the largest of them (bath and drive).
+    """
 
     step: Array
     period: Array
     averages: Averages
+    bias: Array
 
 
-def given(model: Model, step: Any, offset: Array, block: int) -> Choice:
-    """The time step `step`, or in a driven network the next shorter one with whole blocks of steps in a period."""
+def _rounding(system: System) -> Array:
+    """Heats up to which all is rounding, as in equilibrium: measured by what goes back and forth, Tγ/m."""
+    return 1e-9 * jnp.sum(system.warmth * system.frictions / system.masses)
+
+
+def _flows(system: System, averages: Averages) -> Array:
+    """Heat per bath and work per force, of averages at several steps (step, …)."""
+    return jnp.concatenate([averages.heats @ system.members.T, averages.works], axis=-1)
+
+
+def given(system: System, step: Any, offset: Array, block: int) -> Choice:
+    """The time step `step`, or in a driven network the next shorter one with whole blocks of steps in a period.
+
+    The bias is against the limit of short steps, from an eighth and a sixteenth of the step, whose own errors are of
+    second order.
+    """
     period = jnp.asarray(block)
-    if model.sites.size:
-        duration = 2 * math.pi / model.frequency
+    if system.sites:
+        duration = 2 * math.pi / system.frequency
         # A step that divides the period up to rounding is meant to.
         period = (block * jnp.ceil(duration / (block * step) * (1 - 1e-12))).astype(int)
         step = duration / period
-    return Choice(jnp.asarray(step), period, exact(model, step, offset))
+    step = jnp.asarray(step)
+    found = jax.lax.map(lambda h: exact(system, h, offset), step / jnp.array([1.0, 8.0, 16.0]))
+    whole, eighth, sixteenth = _flows(system, found)
+    limit = sixteenth + (sixteenth - eighth) / 3
+    bias = jnp.abs(whole - limit) / (jnp.max(jnp.abs(limit)) + _rounding(system))
+    return Choice(step, period, jax.tree.map(lambda a: a[0], found), bias)
 
 
-def chosen(model: Model, bias: Any, longest: Array, offset: Array, block: int) -> Choice:
+def chosen(system: System, bias: Any, longest: Array, offset: Array, block: int) -> Choice:
     """The longest of a row of time steps for which the heats of a linear network have at most the relative `bias`.
 
     The steps are 2^{−j/2}; in a driven network the period over 1, 2, 3, 4, 6, 8, 12, … blocks of steps. So nearby
     parameters mostly take the same. None is longer than a tenth of the `longest` stable step. The bias is
     4/3 of the change when the step is halved, against the largest heat or work.
     """
-    if model.sites.size:
-        duration = 2 * math.pi / model.frequency
+    if system.sites:
+        duration = 2 * math.pi / system.frequency
         start = jnp.maximum(jnp.ceil(2 * jnp.log2(duration / (block * longest / 10))), 0.0)
     else:
         start = jnp.ceil(-2 * jnp.log2(longest / 10))
-    # In equilibrium all heats are rounding: what goes back and forth, Tγ/m, says so.
-    rounding = 1e-9 * jnp.sum(model.temperatures * model.frictions / model.masses)
+    rounding = _rounding(system)
 
     def candidate(j: Array) -> tuple[Array, Array]:
-        if not model.sites.size:
+        if not system.sites:
             return 2 ** (-j / 2), jnp.asarray(block)
         blocks = jnp.ceil(jnp.where(j % 2 == 0, 2 ** (j / 2), 0.75 * 2 ** ((j + 1) / 2)))
         return duration / (block * blocks), (block * blocks).astype(int)
 
     def both(j: Array) -> Averages:
-        return jax.lax.map(lambda h: exact(model, h, offset), candidate(j)[0] / jnp.array([1.0, 2.0]))
+        return jax.lax.map(lambda h: exact(system, h, offset), candidate(j)[0] / jnp.array([1.0, 2.0]))
 
-    def shorter(state: tuple[Array, Array, Averages]) -> tuple[Array, Array, Averages]:
+    State = tuple[Array, Array, Averages, Array]
+
+    def shorter(state: State) -> State:
         j = state[0] + 1
         found = both(j)
         whole, half = jnp.concatenate([found.heats, found.works], axis=1)
-        error = 4 / 3 * jnp.max(jnp.abs(whole - half)) / (jnp.max(jnp.abs(half)) + rounding)
-        return j, error, jax.tree.map(lambda a: a[0], found)
+        scale = jnp.max(jnp.abs(half)) + rounding
+        error = 4 / 3 * jnp.max(jnp.abs(whole - half)) / scale
+        whole, half = _flows(system, found)
+        return j, error, jax.tree.map(lambda a: a[0], found), 4 / 3 * jnp.abs(whole - half) / scale
 
-    def too_long(state: tuple[Array, Array, Averages]) -> Array:
-        j, error, _ = state
+    def too_long(state: State) -> Array:
+        j, error, *_ = state
         return (error > bias) & (j < start + 40)
 
     empty = jax.tree.map(lambda a: jnp.zeros(a.shape[1:], a.dtype), jax.eval_shape(both, start))
-    j, _, averages = jax.lax.while_loop(too_long, shorter, (start - 1, jnp.asarray(jnp.inf), empty))
-    return Choice(*candidate(j), averages)
+    none = jnp.zeros(system.baths + system.drives)
+    j, _, averages, found = jax.lax.while_loop(too_long, shorter, (start - 1, jnp.asarray(jnp.inf), empty, none))
+    return Choice(*candidate(j), averages, found)
 
 
 def cholesky(matrix: Array) -> Array:

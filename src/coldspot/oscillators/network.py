@@ -1,6 +1,6 @@
 """Oscillator networks: masses, springs, frictions, baths and driving forces."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -12,10 +12,9 @@ from jaxtyping import Float
 
 from .._checks import (
     InputError,
+    Rule,
     Vector,
     as_float,
-    check_finite,
-    check_positive,
     check_shape,
     check_type,
     concrete,
@@ -27,9 +26,12 @@ from ..dynamics import Dynamics, Outcome
 from ..pytrees import Table, opened
 from ..solution import Status
 from ..trajectories import Trajectories
-from . import ensemble, linear, sampling
+from . import ensemble, linear, sampling, words
+from .model import System
 
 OWNER = "OscillatorNetwork"
+SYMMETRIC = 1e-12
+"""Springs may differ from their transposed entries by this part of the largest."""
 
 
 class OscillatorNetwork(Dynamics):
@@ -90,19 +92,14 @@ class OscillatorNetwork(Dynamics):
         if self.masses.ndim != 1 or not self.masses.size:
             raise InputError(f"{OWNER}: `masses` must be a list of numbers, but has shape {self.masses.shape}.")
         n = self.masses.shape[0]
-        check_positive(OWNER, "masses", self.masses)
         check_shape(OWNER, "springs", self.springs, (n, n), "a row and a column per mass")
-        check_finite(OWNER, "springs", self.springs)
-        _check_symmetric(self.springs)
         check_shape(OWNER, "frictions", self.frictions, (n,), "one number per mass")
-        check_finite(OWNER, "frictions", self.frictions)
         if not isinstance(baths, Mapping) or not baths:
             raise InputError(f"{OWNER}: `baths` must be a mapping from names to baths with at least one entry.")
         for name, bath in baths.items():
             check_type(f"{OWNER}: `baths`", name, bath, HeatBath)
         self.baths = Table(baths)
         self.bath_of = _bath_of(sites, tuple(baths), n)
-        _check_frictions(self.frictions, self.bath_of)
         self.drives, self.driven = _forces(forces or {}, n)
         if len(self.drives) and frequency is None:
             raise InputError(f"{OWNER}: `frequency` is missing, but the network is driven.")
@@ -111,7 +108,6 @@ class OscillatorNetwork(Dynamics):
         self.frequency = None if frequency is None else as_float(frequency)
         if self.frequency is not None:
             check_shape(OWNER, "frequency", self.frequency, (), "one number")
-            check_positive(OWNER, "frequency", self.frequency)
         self.potential = opened(potential)
         if potential is not None:
             _check_potential(potential, n)
@@ -119,23 +115,49 @@ class OscillatorNetwork(Dynamics):
             raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
 
+    def rules(self) -> Iterable[Rule]:
+        free = np.array(self.bath_of) < 0
+        yield _each("masses", self.masses, lambda m: (m > 0) & (m < np.inf), "positive and finite")
+        yield _each("frictions", self.frictions, lambda g: (g >= 0) & (g < np.inf), "finite and not negative")
+        bathless = "0 where no bath acts (name the coordinate in `sites` otherwise)"
+        yield _each("frictions", self.frictions, lambda g: ~(free & (g > 0)), bathless)
+        yield _each("springs", self.springs, lambda s: abs(s) < np.inf, "finite")
+        yield _each("springs", self.springs, lambda s: abs(s - s.T) <= SYMMETRIC * abs(s).max(), "symmetric")
+        if self.frequency is not None:
+            yield _each("frequency", self.frequency, lambda w: (w > 0) & (w < np.inf), "positive and finite")
+
     @property
     def size(self) -> int:
         """The number n of coordinates."""
         return len(self.bath_of)
 
-    @property
-    def members(self) -> np.ndarray:
-        """Which coordinates (second axis) each bath (first axis) acts on: 1 or 0."""
-        return (np.arange(len(self.baths))[:, None] == np.array(self.bath_of)).astype(float)
-
     def solve(self, tolerance: Array) -> Outcome:
-        if self.potential is not None:
-            return ensemble.solve_ensemble(self)
-        return linear.solve_linear(self)
+        return linear.steady(self.system()) if self.potential is None else ensemble.steady(self.system())
 
     def explain(self, status: Status) -> str:
-        return linear.explain(self, status) if self.potential is None else ensemble.explain(status)
+        return words.explain(self.system(), status)
+
+    def system(self) -> System:
+        """The numbers that the methods know, of one network or of a batch."""
+        batch = self.masses.shape[:-1]
+
+        def row(values: list[Array]) -> Array:
+            return jnp.stack(values, axis=-1) if values else jnp.zeros((*batch, 0))
+
+        drives = list(self.drives.values())
+        return System(
+            masses=self.masses,
+            springs=self.springs,
+            frictions=self.frictions,
+            temperatures=row([bath.temperature for bath in self.baths.values()]),
+            amplitudes=row([drive.amplitude for drive in drives]),
+            phases=row([drive.phase for drive in drives]),
+            means=row([drive.mean for drive in drives]),
+            frequency=jnp.zeros(batch) if self.frequency is None else self.frequency,
+            potential=self.potential,
+            bath_of=self.bath_of,
+            sites=self.driven,
+        )
 
     def trajectories(  # type: ignore[override]
         self,
@@ -163,7 +185,7 @@ class OscillatorNetwork(Dynamics):
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
         options = {"time_step": time_step, "bias": bias, "transient": transient, "keep": keep, "stride": stride}
-        return sampling.sample(self, key, n, time, **options, throw=throw, progress=progress)
+        return sampling.sample(self, self.system(), key, n, time, **options, throw=throw, progress=progress)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the positions x and the velocities v, (x, v) in this order; linear networks only.
@@ -176,7 +198,7 @@ class OscillatorNetwork(Dynamics):
         [[0.25, 0.0], [0.0, 0.5]]
         """
         self._check_linear("covariance")
-        return linear.covariance(self)
+        return linear.covariance(self.system())
 
     def currents(self) -> Array:
         """Energy currents J (n, n) through the springs, averaged over the period if driven; linear networks only.
@@ -194,7 +216,7 @@ class OscillatorNetwork(Dynamics):
         (True, True)
         """
         self._check_linear("currents")
-        return linear.currents(self)
+        return linear.currents(self.system())
 
     def _check_linear(self, what: str) -> None:
         if self.potential is not None:
@@ -219,17 +241,17 @@ def chain_springs(count: int, spring: Any, wall: Any = 0.0) -> Array:
     return as_float(spring) * bonds + as_float(wall) * ends
 
 
-def _check_symmetric(springs: Array) -> None:
-    numbers = concrete(springs)
-    if numbers is None:
-        return
-    excess = np.abs(numbers - numbers.T)
-    if np.any(excess > 1e-12 * np.max(np.abs(numbers))):
-        i, j = np.unravel_index(np.argmax(excess), excess.shape)
-        raise InputError(
-            f"{OWNER}: `springs` must be symmetric, but springs[{i}][{j}] is {numbers[i, j]:g} "
-            f"and springs[{j}][{i}] is {numbers[j, i]:g}."
-        )
+def _each(name: str, values: Array, holds: Callable[[Any], Any], wanted: str) -> Rule:
+    """The rule that all entries of an array keep; its words name the first that does not."""
+    numbers = concrete(values)
+
+    def broken() -> str:
+        entries = np.asarray(values)
+        where = tuple(np.argwhere(~np.asarray(holds(entries)))[0])
+        place = "".join(f"[{k}]" for k in where)
+        return f"`{name}` must be {wanted}, but {name + place + ' ' if place else ''}is {entries[where]:g}."
+
+    return Rule(holds(values if numbers is None else numbers).all(), broken)
 
 
 def _indices(argument: str, value: Any, n: int) -> tuple[int, ...]:
@@ -260,20 +282,6 @@ def _bath_of(sites: Any, baths: tuple[str, ...], n: int) -> tuple[int, ...]:
     if missing:
         raise InputError(f"{OWNER}: `sites` does not say on which coordinate the bath `{missing[0]}` acts.")
     return tuple(found)
-
-
-def _check_frictions(frictions: Array, bath_of: tuple[int, ...]) -> None:
-    numbers = concrete(frictions)
-    if numbers is None:
-        return
-    for i, gamma in enumerate(numbers):
-        if gamma < 0:
-            raise InputError(f"{OWNER}: `frictions` must not be negative, but frictions[{i}] is {gamma:g}.")
-        if gamma > 0 and bath_of[i] < 0:
-            raise InputError(
-                f"{OWNER}: frictions[{i}] is {gamma:g}, but no bath acts on coordinate {i}; "
-                "name it in `sites`, or set its friction to 0."
-            )
 
 
 def _forces(forces: Any, n: int) -> tuple[Table, tuple[int, ...]]:

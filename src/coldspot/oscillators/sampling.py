@@ -1,9 +1,8 @@
 """The verb `trajectories` for oscillator networks: an ensemble in chunks on all cores; words for what goes wrong."""
 
 import functools
-import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,15 +11,15 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, check_positive, check_shape, valid
-from ..dynamics import conclude
-from ..progress import track
+from ..dynamics import Dynamics, conclude
+from ..parallel import spread, workers
 from ..pytrees import batch_of_one, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
-from .ensemble import BLOCK, Motion, Prepared, Result, State, assess, energy, prepare, record, simulate, summarise
-
-if TYPE_CHECKING:
-    from .network import OscillatorNetwork
+from .ensemble import BIAS, DRIFT, Prepared, assess, prepare, summarise
+from .model import System
+from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch
+from .words import UNHELD
 
 OWNER = "trajectories"
 LEAST = 16
@@ -29,12 +28,13 @@ CHUNK = 1024
 """Trajectories that run together on a processor: their numbers stay in its cache."""
 WIDEST = {"xla_cpu_prefer_vector_width": 512}
 """Options of the compiler for processors: the longest vectors, if there are any."""
-BIAS = 1e-3
-"""Relative bias of the heats that the default time step aims at."""
+STRETCH = 1 << 24
+"""Steps × trajectories × coordinates of one call, a fraction of a second: Ctrl-C waits for no more."""
 
 
 def sample(
-    network: "OscillatorNetwork",
+    dynamics: Dynamics,
+    system: System,
     key: Array,
     n: int,
     time: Any,
@@ -47,7 +47,7 @@ def sample(
     throw: bool,
     progress: bool | None,
 ) -> Trajectories:
-    """See `OscillatorNetwork.trajectories`."""
+    """Trajectories of a system, the numbers of `dynamics`; see `OscillatorNetwork.trajectories`."""
     for name, value in {"time": time, "time_step": time_step, "bias": bias}.items():
         if value is not None:
             check_shape(OWNER, name, value, (), "one number")
@@ -65,18 +65,17 @@ def sample(
     # Arrays, so that other values do not have to be compiled again.
     bias = as_float(BIAS if bias is None else bias)
     steps = None if time_step is None else as_float(time_step)
-    prepared = _prepare(network, bias, as_float(time), steps, None if transient is None else as_float(transient))
-    _check(network, prepared, time_step)
-    result = _run(network, prepared, key, n, progress)
+    prepared = _prepare(system, bias, as_float(time), steps, None if transient is None else as_float(transient))
+    _check(system, prepared, time_step)
+    result = _run(system, prepared, key, n, progress)
     if throw and np.any(result.failed >= 0):
-        raise SolveError(_blame(network, prepared, key, result), Status.UNSTABLE)
-    solution = _conclude(network, result, prepared, n, bias)
+        raise SolveError(_blame(system, prepared, key, result), Status.UNSTABLE)
+    solution = _conclude(dynamics, system, result, prepared, n, bias)
     if throw:
-        solution.raise_unless_ok(lambda status: _explain(status, solution))
-    baths, drives = len(network.baths), len(network.drives)
+        solution.raise_unless_ok(lambda status: _explain(status, solution, prepared))
     rates = result.rates.mean(axis=0)
-    heats, works, storages, _ = np.split(rates, np.cumsum([baths, drives, 1]))
-    times, x, v = _paths(network, prepared, key, keep, stride)
+    heats, works, storages, _ = np.split(rates, np.cumsum([system.baths, system.drives, 1]))
+    times, x, v = _paths(system, prepared, key, keep, stride)
     heat, work, storage = (jnp.asarray(a) for a in (heats.T, works.T, storages[0]))
     return Trajectories(solution, heat, work, storage, times, x, v)
 
@@ -85,17 +84,17 @@ _prepare = eqx.filter_jit(prepare)
 
 
 @eqx.filter_jit
-def _conclude(network: Any, result: Result, prepared: Prepared, n: int, bias: Array) -> Solution:
-    batch, good = batch_of_one((network, valid(network)))
-    one = batch_of_one((summarise(network, result), prepared))
-    return first_point(conclude(batch, assess(batch, *one, count=n, bias=bias), bias, good))
+def _conclude(dynamics: Dynamics, system: System, result: Result, prepared: Prepared, n: int, bias: Array) -> Solution:
+    batch, good = batch_of_one((dynamics, valid(dynamics)))
+    one = batch_of_one((system, summarise(system, result), prepared))
+    return first_point(conclude(batch, assess(*one, count=n, bias=bias), bias, good))
 
 
-def _check(network: "OscillatorNetwork", prepared: Prepared, time_step: Any) -> None:
+def _check(system: System, prepared: Prepared, time_step: Any) -> None:
     """Refuse networks without a steady state, and time steps that are too long."""
     limit = float(prepared.limit)
     if time_step is not None and not float(prepared.plan.step) < limit:
-        what = "the linear network that moves most alike" if network.potential is not None else "this network"
+        what = "the linear network that moves most alike" if system.potential is not None else "this network"
         raise InputError(
             f"{OWNER}: `time_step` is {float(time_step):g}, but {what} is stable only below {limit:.4g} "
             "(2 over its highest frequency)."
@@ -108,49 +107,78 @@ def _check(network: "OscillatorNetwork", prepared: Prepared, time_step: Any) -> 
         )
 
 
+# --------------------------------------------------------------------------- all trajectories
+
+
+@eqx.filter_jit
+def _begin(system: System, prepared: Prepared, key: Array, lanes: Array) -> tuple[Lanes, Array]:
+    now = begin(system, prepared.start, key, lanes)
+    return now, energies(system, now.state)
+
+
 @functools.cache
-def _compiled(backend: str) -> Any:
-    return eqx.filter_jit(simulate, compiler_options=WIDEST if backend == "cpu" else None)  # type: ignore[call-overload]
+def _stretch(backend: str) -> Any:
+    def function(
+        system: System, plan: Plan, key: Array, lanes: Array, now: Lanes, first: Array, last: Array
+    ) -> tuple[Lanes, Array]:
+        now = stretch(system, plan, key, lanes, now, first, last)
+        return now, energies(system, now.state)
+
+    return eqx.filter_jit(function, compiler_options=WIDEST if backend == "cpu" else None)  # type: ignore[call-overload]
 
 
-def _run(network: "OscillatorNetwork", prepared: Prepared, key: Array, n: int, progress: bool | None) -> Result:
-    """All trajectories, in chunks of equal size on all cores."""
+_settle = eqx.filter_jit(settle)
+
+
+def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool | None) -> Result:
+    """All trajectories, in chunks of equal size on all cores, and each in stretches of time."""
     cpu = jax.default_backend() == "cpu"
-    workers = os.cpu_count() or 1 if cpu else 1
     pieces = -(-n // (CHUNK if cpu else 1 << 18))
     if pieces > 1:
-        pieces = -(-pieces // workers) * workers
+        pieces = -(-pieces // workers()) * workers()
     chunk = -(-n // (8 * pieces)) * 8
-    function = _compiled(jax.default_backend())
+    plan, advance = prepared.plan, _stretch(jax.default_backend())
+    most = max(1, STRETCH // (BLOCK * chunk * system.size)) if cpu else np.iinfo(np.int64).max
+    parts = [int(blocks) for blocks in (plan.transient, plan.half, plan.half)]
+    given_up = threading.Event()
 
-    def piece(first: int) -> Result:
+    def piece(first: int, parts: list[int] = parts) -> Result:
         lanes = jnp.arange(first, first + chunk)
-        return jax.tree.map(np.asarray, function(network, prepared.plan, prepared.start, key, lanes))
+        now, before = _begin(system, prepared, key, lanes)
+        rates, block = [], 0
+        for blocks in parts:
+            after, end = before, block + blocks
+            while block < end and not given_up.is_set():
+                start, block = block, min(block + most, end)
+                now, after = advance(system, plan, key, lanes, now, jnp.asarray(start), jnp.asarray(block))
+            now, rate = _settle(system, plan, now, before, after, jnp.asarray(blocks), jnp.asarray(end))
+            before = after
+            rates.append(rate)
+        last = jnp.concatenate([now.state.x, now.state.v])
+        return jax.tree.map(np.asarray, Result(jnp.stack(rates[1:]), now.failed, last))
 
     starts = range(0, n, chunk)
     if len(starts) > 1:
-        # Compile once, before the threads ask for it: without a step to take.
-        zero = jnp.zeros_like(prepared.plan.half)
-        nothing = prepared.plan._replace(transient=zero, half=zero)
-        jax.block_until_ready(function(network, nothing, prepared.start, key, jnp.arange(chunk)))
-    with ThreadPoolExecutor(workers) as pool:
-        done = list(track(pool.map(piece, starts), total=len(starts), label="trajectories", show=progress))
+        # Compile once, before the threads ask for it: one block.
+        piece(0, [0, 1, 0])
+    try:
+        done = list(spread(piece, starts, label="trajectories", progress=progress))
+    finally:
+        given_up.set()
     return jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1)[..., :n], *done)
 
 
 @eqx.filter_jit
-def _record(network: Any, prepared: Prepared, key: Array, lanes: Array, blocks: int) -> tuple[Array, Array]:
-    return record(network, prepared.plan, prepared.start, key, lanes, blocks)
+def _record(system: System, prepared: Prepared, key: Array, lanes: Array, blocks: int) -> tuple[Array, Array]:
+    return record(system, prepared.plan, prepared.start, key, lanes, blocks)
 
 
-def _paths(
-    network: "OscillatorNetwork", prepared: Prepared, key: Array, keep: int, stride: int
-) -> tuple[Array, Array, Array]:
+def _paths(system: System, prepared: Prepared, key: Array, keep: int, stride: int) -> tuple[Array, Array, Array]:
     """Times (k,), positions and velocities (keep, k, n) of the first trajectories, simulated again."""
     if not keep:
-        nothing = jnp.zeros((0, 0, network.size))
+        nothing = jnp.zeros((0, 0, system.size))
         return jnp.zeros(0), nothing, nothing
-    x, v = _record(network, prepared, key, jnp.arange(keep), 2 * int(prepared.plan.half))
+    x, v = _record(system, prepared, key, jnp.arange(keep), 2 * int(prepared.plan.half))
     steps = np.arange(0, x.shape[0], stride)
     return prepared.plan.step * steps, jnp.moveaxis(x[steps], -1, 0), jnp.moveaxis(v[steps], -1, 0)
 
@@ -160,27 +188,26 @@ def _paths(
 
 @eqx.filter_jit
 def _again(
-    network: Any, prepared: Prepared, key: Array, lane: Array, block: Array, before: Array
+    system: System, prepared: Prepared, key: Array, lane: Array, block: Array, before: Array
 ) -> tuple[Array, Array, Array]:
     """Positions (step, n), forces and energies (step,) of one lane at the start of each step of a block."""
-    motion, n = Motion.of(network, prepared.plan), network.size
-    still = jnp.zeros((n, 1))
-    state = State(before[:n, None], before[n:, None], still, (still[0],) * len(network.drives), still, still)
+    motion, n = Motion.of(system, prepared.plan), system.size
+    state = cleared(before[:n, None], before[n:, None], system.drives)
 
     def step(state: State, given: Any) -> tuple[State, tuple[Array, Array, Array]]:
-        seen = (state.x[:, 0], motion.force(state.x)[:, 0], energy(network, state.x[:, 0]))
+        seen = (state.x[:, 0], system.force(state.x)[:, 0], system.energy(state.x[:, 0]))
         return motion.advance(state, *given), seen
 
     return jax.lax.scan(step, state, (motion.drives(block), *motion.noise(key, lane[None], block)))[1]
 
 
-def _blame(network: "OscillatorNetwork", prepared: Prepared, key: Array, result: Result) -> str:
+def _blame(system: System, prepared: Prepared, key: Array, result: Result) -> str:
     """Which trajectory failed first, when and in which coordinate: its last block once more, step by step."""
     failed = np.asarray(result.failed)
     lane = int(np.argmin(np.where(failed >= 0, failed, np.iinfo(failed.dtype).max)))
-    block, n = int(failed[lane]), network.size
+    block, n = int(failed[lane]), system.size
     numbers = jnp.asarray(lane), jnp.asarray(block), jnp.asarray(result.last[:, lane])
-    path, forces, energies = (np.asarray(a) for a in _again(network, prepared, key, *numbers))
+    path, forces, energies = (np.asarray(a) for a in _again(system, prepared, key, *numbers))
     spread = np.sqrt(np.sum(np.asarray(prepared.start.factor) ** 2, axis=1))[:n] + np.abs(prepared.start.mean[:n])
     since = "from the start of the transient"
     for step, (x, force) in enumerate(zip(path, forces, strict=True)):
@@ -202,12 +229,21 @@ def _blame(network: "OscillatorNetwork", prepared: Prepared, key: Array, result:
     return f"{OWNER}: trajectory {lane} left the range of floating-point numbers at time {time:.6g} ({since})."
 
 
-def _explain(status: Status, solution: Any) -> str:
+def _explain(status: Status, solution: Solution, prepared: Prepared) -> str:
+    """Words on averages that cannot be trusted."""
+    if status is Status.UNSTABLE and not bool(prepared.held):
+        return f"{UNHELD}. `throw=False` returns what was found."
     if status is not Status.NOT_CONVERGED:
         return ""
-    drift = float(solution.residuals["drift"])
+    bias, step = float(solution.statistics["time_step_bias"]), float(prepared.plan.step)
+    if bias > BIAS and float(solution.residuals["drift"]) < DRIFT:
+        advice = (
+            f"the time step {step:.3g} biases heat or work by {bias:.2g} of the largest, by the linear network that "
+            "moves most alike; leave `time_step` out, or give a shorter one"
+        )
+        return f"{advice}. The energy balance is off by {float(solution.residuals['first law']):.2g}."
     return (
-        f"the first and the second half of the time differ by {drift:.3g} standard errors, or the energy balance is "
-        f"off by {float(solution.residuals['first law']):.2g} of the largest rate; give a longer `transient`, or a "
-        "smaller `time_step`."
+        f"the first and the second half of the time differ by {float(solution.residuals['drift']):.3g} standard "
+        f"errors, or the energy balance is off by {float(solution.residuals['first law']):.2g} of the largest rate; "
+        "give a longer `transient`, or a smaller `time_step`."
     )

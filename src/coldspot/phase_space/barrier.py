@@ -18,6 +18,12 @@ from ..solution import Status
 TINY = 1e-290
 """Rates below this lose their digits to underflow."""
 NEWTON_STEPS = 6
+WEAK = 10.0
+"""Friction is weak where a particle loses less than this many T on its way through a well and back (`Barrier.loss`):
+
+particles above the top are so much fewer than in equilibrium that the flux is 5 % smaller than Kramers', by the factor
+Υ²(δ)/Υ(2δ) with Υ(δ) = exp ∫ ln(1−e^{−δ(y²+¼)})/(y²+¼) dy/2π of Mel'nikov and Meshkov for two equal wells ("Theory of
+activated rate processes: exact solution of the Kramers problem")."""
 BATHS = ("cold", "hot", "left", "right")
 
 
@@ -44,6 +50,10 @@ class Barrier(Dynamics):
     COP = (γ/a)(E_B/T)/ln(λ/(1−λ)). For λ < ½ the flux and both heats turn round. At λ = ½ all rates are exactly zero
     and there is no COP; at λ = 0 and 1 Δμ is infinite, and the status is `INVALID` (the profiles remain).
     The division into a cold and a hot segment, and the cut at x_B, are heuristic.
+
+    **Validity.** E_B ≫ T, and a friction that is strong enough to replace the fast particles that leave: the `loss` δ
+    must be large. The flag `weak friction` stands where it is below `WEAK`; the true flux is smaller there (by a third
+    at δ = 3, and ∝ γ as γ → 0), and heat and work with it.
 
     `observables`: `transmission` κ; `lowest temperature`, the smallest effective one, at `coldest position`.
 
@@ -107,6 +117,15 @@ class Barrier(Dynamics):
         """J = 2(2λ−1)P_B(T/m)κ, the particles that cross to the right per time."""
         rate = self.frequency / (2 * math.pi) * jnp.exp(-self.height / self.temperature)
         return self.excess * self.transmission * rate
+
+    @property
+    def loss(self) -> Array:
+        """δ = γI/T, the energy (in T) that friction takes from a particle at the top on its way through a well and back.
+
+        The action I = (4+π)E_B/ω is that of wells as curved as the barrier: between top and bottom a cosine, beyond the
+        bottom a parabola.
+        """
+        return self.friction * (4 + math.pi) * self.height / (self.frequency * self.temperature)
 
     @property
     def chemical_potential_difference(self) -> Array:
@@ -214,6 +233,7 @@ class Barrier(Dynamics):
                 "lowest temperature": self.temperature * (1 - self._deficit(coldest)),
                 "coldest position": self.position(coldest),
             },
+            flags={"weak friction": self.loss < WEAK},
         )
 
     def explain(self, status: Status) -> str:

@@ -1,0 +1,80 @@
+"""Words on why an oscillator network has no steady state that can be trusted."""
+
+import numpy as np
+
+from ..solution import Status
+from .ensemble import LONGEST
+from .model import System
+
+UNHELD = (
+    "nothing holds its motion: far away, or in the distribution that fits it best, the springs and the potential "
+    "together do not rise in every direction, so that positions spread for ever or run away; add a wall, however weak"
+)
+"""What a system without a confining energy lacks."""
+
+
+def explain(system: System, status: Status) -> str:
+    """Why this network has that status, with numbers where there are some."""
+    if system.potential is not None:
+        return _explain_ensemble(status)
+    if status == Status.UNSTABLE:
+        return _explain_springs(np.asarray(system.springs))
+    if status in (Status.NOT_UNIQUE, Status.NOT_CONVERGED):
+        return _explain_damping(system, status)
+    return ""
+
+
+def _explain_ensemble(status: Status) -> str:
+    if status == Status.UNSTABLE:
+        return (
+            f"a trajectory left the range of numbers, or {UNHELD}. "
+            "`coldspot.trajectories` says which, with the time and the coordinate."
+        )
+    if status == Status.NOT_CONVERGED:
+        return (
+            f"its averages still drift or do not balance, or it needs more than {LONGEST} steps to forget its start or "
+            "for two periods; see `residuals`, and use `coldspot.trajectories` with a longer `time` or `transient`, or "
+            "a smaller `time_step`."
+        )
+    return ""
+
+
+def _pattern(vector: np.ndarray) -> str:
+    """The motion along a vector, its largest entry positive."""
+    vector = np.real(vector / vector[np.argmax(np.abs(vector))])
+    return "(" + ", ".join(f"{x + 0.0:.3g}" for x in vector[:8]) + (", …)" if vector.size > 8 else ")")
+
+
+def _explain_springs(springs: np.ndarray) -> str:
+    values, vectors = np.linalg.eigh(springs)
+    where = f"along {_pattern(vectors[:, 0])}"
+    if values[0] > -1e-12 * np.max(np.abs(springs)):
+        return (
+            f"no spring holds the motion {where} (eigenvalue 0 of `springs`), so that its position spreads for ever; "
+            "give it a spring to a wall, however weak."
+        )
+    return f"`springs` has the negative eigenvalue {values[0]:.6g} {where}: that motion runs away; stiffen it."
+
+
+def _explain_damping(system: System, status: Status) -> str:
+    mass, n = np.asarray(system.masses), system.size
+    matrix = np.block(
+        [
+            [np.zeros((n, n)), np.eye(n)],
+            [-np.asarray(system.springs) / mass[:, None], -np.diag(np.asarray(system.frictions) / mass)],
+        ]
+    )
+    values, vectors = np.linalg.eig(matrix)
+    weakest = np.argmin(-values.real / np.abs(values))
+    frequency, shape = abs(values[weakest]), _pattern(vectors[:n, weakest])
+    if status == Status.NOT_UNIQUE:
+        return (
+            f"the steady state is not unique: no friction damps the mode of frequency {frequency:.6g} along {shape} "
+            "(or so little that floating-point numbers cannot tell), which keeps the energy that it has; "
+            "give a coordinate that takes part in it a bath."
+        )
+    return (
+        f"the mode of frequency {frequency:.6g} along {shape} is damped at the rate {-values[weakest].real:.2g} only, "
+        "so that rounding spoils the heats; ask for a larger `tolerance`, or use `throw=False` and read "
+        "`solution.error`."
+    )
