@@ -1,0 +1,81 @@
+"""The scheduler: order, all cores, bounded room, errors, and a way out that nobody waits for."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from coldspot import parallel
+
+
+def test_results_come_in_order_whatever_takes_longest():
+    def slow_first(k):
+        time.sleep(0.03 if k % 3 == 0 else 0.0)
+        return k * k
+
+    assert list(parallel.spread(slow_first, range(20), label="squares")) == [k * k for k in range(20)]
+    assert list(parallel.spread(slow_first, [], label="none")) == []
+
+
+def test_pieces_run_side_by_side(monkeypatch):
+    """Each of two pieces waits until the other has begun: in one thread that would never end."""
+    monkeypatch.setattr(parallel, "workers", lambda: 2)
+    both = threading.Barrier(2, timeout=20)
+    assert sorted(parallel.spread(lambda k: both.wait(), range(2), label="pairs")) == [0, 1]
+
+
+def test_only_a_few_pieces_are_ahead(monkeypatch):
+    monkeypatch.setattr(parallel, "workers", lambda: 2)
+    begun = []
+
+    def note(k):
+        begun.append(k)
+        return k
+
+    results = parallel.spread(note, range(100), label="pieces")
+    next(results)
+    time.sleep(0.1)
+    assert len(begun) <= 2 * parallel.AHEAD + 1
+    assert list(results) == list(range(1, 100))
+
+
+def test_an_error_in_a_piece_arrives_and_the_rest_is_dropped(monkeypatch):
+    monkeypatch.setattr(parallel, "workers", lambda: 2)
+    begun = []
+
+    def fail(k):
+        begun.append(k)
+        if k == 1:
+            raise ValueError("piece 1")
+        time.sleep(0.05)
+        return k
+
+    with pytest.raises(ValueError, match="piece 1"):
+        list(parallel.spread(fail, range(100), label="pieces"))
+    time.sleep(0.3)
+    assert len(begun) <= 2 * parallel.AHEAD + 2
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from coldspot import parallel
+parallel.workers = lambda: 2
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    list(parallel.spread(lambda k: time.sleep(0.4), range(400), label="pieces"))
+except KeyboardInterrupt:
+    print("left after", time.monotonic() - start)
+"""
+
+
+def test_ctrl_c_leaves_at_once():
+    """A hundred and sixty seconds of work lie before it; the process ends when the pieces in hand do."""
+    started = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=99, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout.split()[-1]) < 1.0
+    assert ended.stderr == ""
+    assert time.monotonic() - started < 30
