@@ -57,9 +57,8 @@ def build(shared: None, point: Mapping[str, Any]) -> cs.machines.BosonJunction:
 
 def solve(points: Mapping[str, np.ndarray]) -> np.ndarray:
     """J (point) by coldspot."""
-    return -np.asarray(
-        solve_columns(solve_points, build, None, points, checked_tolerance(TOLERANCE), progress=False).heat["phonons"]
-    )
+    s = solve_columns(solve_points, build, None, points, checked_tolerance(TOLERANCE), progress=False)
+    return -np.asarray(s.heat["phonons"])
 
 
 def task(name: str) -> Task:

@@ -101,9 +101,9 @@ def to_dataset(
     variables: dict[str, Any] = {}
     for name, variable in result.variables().items():
         array = np.asarray(variable.values)
-        array = array.reshape(*lengths, *array.shape[array.ndim - len(variable.axes) :])
+        array = array.reshape((*lengths, *array.shape[array.ndim - len(variable.axes) :]))
         if variable.masked:
-            array = np.where(trusted.reshape(*lengths, *(1,) * len(variable.axes)), array, np.nan)
+            array = np.where(trusted.reshape(lengths + (1,) * len(variable.axes)), array, np.nan)
         factor, described = unit_attributes(variable.units, unit)
         array = array if factor == 1 else array * factor
         described |= {"long_name": variable.meaning} if variable.meaning else {}

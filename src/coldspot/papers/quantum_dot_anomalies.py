@@ -439,10 +439,8 @@ def _regions(data: "Dataset") -> list[tuple[str, float, float]]:
 def _check_regions(data: "Dataset", expected: dict[str, tuple[float, float]]) -> Iterator[Number]:
     for number, (regime, (low, high)) in enumerate(expected.items(), start=1):
         inside = (low < data.level) & (data.level < high)
-        yield none_of(
-            f"points of region {number} that are not in the regime {regime}",
-            (data.regime != regimes.code(regime)) & inside,
-        )
+        other = data.regime != regimes.code(regime)
+        yield none_of(f"points of region {number} that are not in the regime {regime}", other & inside)
     yield none_of("points where s is not positive (second law)", ~(data.s > 0))
 
 
