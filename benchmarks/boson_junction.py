@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import coldspot as cs
-from coldspot.dynamics import TOLERANCE, checked_tolerance
+from coldspot.dynamics import TOLERANCE, checked_tolerance, solve_points
 from coldspot.sweep import solve_columns
 
 from .measure import Contender, Row, Task, compile_seconds, interleave
@@ -57,7 +57,8 @@ def build(shared: None, point: Mapping[str, Any]) -> cs.machines.BosonJunction:
 
 def solve(points: Mapping[str, np.ndarray]) -> np.ndarray:
     """J (point) by coldspot."""
-    return -np.asarray(solve_columns(build, None, points, checked_tolerance(TOLERANCE), False).heat["phonons"])
+    s = solve_columns(solve_points, build, None, points, checked_tolerance(TOLERANCE), progress=False)
+    return -np.asarray(s.heat["phonons"])
 
 
 def task(name: str) -> Task:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from coldspot.dynamics import checked_tolerance
+from coldspot.dynamics import checked_tolerance, solve_points
 from coldspot.solution import Solution
 from coldspot.sweep import solve_columns
 
@@ -59,7 +59,7 @@ class Case:
     peers: bool
 
     def solve(self, columns: Mapping[str, np.ndarray]) -> Solution:
-        return solve_columns(self.build, None, columns, checked_tolerance(TOLERANCE), False)
+        return solve_columns(solve_points, self.build, None, columns, checked_tolerance(TOLERANCE), progress=False)
 
     def task(self) -> Task:
         columns = self.columns(POINTS)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
-from coldspot.dynamics import TOLERANCE, checked_tolerance
+from coldspot.dynamics import TOLERANCE, checked_tolerance, solve_points
 from coldspot.sweep import solve_columns
 
 from . import exact
@@ -80,7 +80,7 @@ def solve(dots: int, points: Mapping[str, np.ndarray]) -> np.ndarray:
     """Heats (point, bath) by coldspot."""
     shared = dots, {name: jnp.asarray(values) for name, values in points.items()}
     index = {"index": np.arange(len(points["energies"]), dtype=float)}
-    return solve_columns(build, shared, index, checked_tolerance(TOLERANCE), False).heat.array
+    return solve_columns(solve_points, build, shared, index, checked_tolerance(TOLERANCE), progress=False).heat.array
 
 
 def task(name: str) -> Task:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
-from coldspot.dynamics import TOLERANCE, checked_tolerance
+from coldspot.dynamics import TOLERANCE, checked_tolerance, solve_points
 from coldspot.sweep import CHUNK, solve_chunk, solve_columns
 
 from . import exact
@@ -52,7 +52,7 @@ def build(shared: None, point: Mapping[str, Any]) -> cs.machines.QuantumDot:
 
 def solve(points: Mapping[str, np.ndarray]) -> np.ndarray:
     """Heats (point, bath) by coldspot."""
-    return solve_columns(build, None, points, checked_tolerance(TOLERANCE), False).heat.array
+    return solve_columns(solve_points, build, None, points, checked_tolerance(TOLERANCE), progress=False).heat.array
 
 
 def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -61,7 +61,7 @@ def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
 
     def call(start: int) -> np.ndarray:
         piece = {name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()}
-        ledger = jax.block_until_ready(solve_chunk(build, None, piece, tolerance)).ledger
+        ledger = jax.block_until_ready(solve_chunk(solve_points, build, None, piece, tolerance)).ledger
         return np.asarray(ledger.energies) - np.asarray(ledger.chemical_works)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -44,7 +44,7 @@ def draw(path: Path) -> None:
         ds = cs.sweep(pump, {"period": np.geomspace(1, 400, 81), "drives.barrier.amplitude": [opening]}).isel(
             {"drives.barrier.amplitude": 0}
         )
-        cooling = ds.heat.sel(bath="cold").where(ds.regime == "refrigerator")
+        cooling = ds.heat.sel(bath="cold").where(ds.regime == cs.regimes.code("refrigerator"))
         right.semilogx(cooling, ds.cop / cs.regimes.carnot_cop(COLD, HOT), label=f"barrier amplitude {opening:g}")
     right.set(xlabel="heat from the cold lead (periods 400 … 1)", ylabel="COP / Carnot", xlim=(1e-3, 1), ylim=(0, 1))
     right.legend(fontsize=7)

@@ -28,7 +28,7 @@ def draw(path: Path) -> None:
     ds = cs.sweep(dot, {"bias": biases, "level": levels})
     figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     names = list(COLOURS)
-    codes = np.select([ds.regime == name for name in names], range(len(names)), np.nan)
+    codes = np.select([ds.regime == cs.regimes.code(name) for name in names], range(len(names)), np.nan)
     axes.pcolormesh(
         levels, biases, codes, cmap=ListedColormap(list(COLOURS.values())), vmin=-0.5, vmax=3.5, rasterized=True
     )

@@ -23,8 +23,8 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("mathematics", ("numerics", "_version")),
-    Layer("floor", ("_checks", "pytrees", "progress", "occupation", "spectral", "style")),
+    Layer("mathematics", ("numerics", "_version", "show")),
+    Layer("floor", ("_checks", "pytrees", "progress", "occupation", "spectral", "style", "tracing", "printed")),
     Layer("nouns", ("units", "paths", "baths", "drives", "regimes", "ledger")),
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot import figures
+from coldspot import figures, style
 from coldspot.reproduction.report import reproduce
 
 # --------------------------------------------------------------------------- figures
@@ -14,7 +14,7 @@ from coldspot.reproduction.report import reproduce
 
 def test_the_ledger_is_drawn():
     solution = cs.steady_state(cs.machines.QuantumDot())
-    axes = solution.plot()
+    axes = figures.ledger(solution)
     heights = [bar.get_height() for bar in axes.patches]
     assert heights == [float(solution.heat["left"]), float(solution.heat["right"]), float(solution.work_in)]
     assert sum(heights) == pytest.approx(0.0, abs=1e-14)
@@ -23,7 +23,7 @@ def test_the_ledger_is_drawn():
         ["heat from", "right"],
     ]
     assert axes.get_title().startswith("refrigerator, COP")
-    assert figures.draw_ledger(solution, axes) is axes
+    assert figures.ledger(solution, axes) is axes
 
 
 def test_a_batch_is_not_drawn():
@@ -31,14 +31,14 @@ def test_a_batch_is_not_drawn():
 
     batch = jax.vmap(lambda level: cs.steady_state(cs.machines.QuantumDot(level=level)))(np.array([-5.0, 5.0]))
     with pytest.raises(cs.InputError, match=r"`solution`.*\(2,\)"):
-        figures.draw_ledger(batch)
+        figures.ledger(batch)
 
 
 def test_the_style_is_gone_afterwards():
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    with figures.house_style():
+    with style.house_style():
         assert matplotlib.rcParams["svg.hashsalt"] == "coldspot"
     assert dict(matplotlib.rcParams) == before
 
@@ -46,7 +46,7 @@ def test_the_style_is_gone_afterwards():
 def test_drawing_without_matplotlib_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "coldspot\[figures\]"'):
-        figures.new_figure()
+        style.new_figure()
     with pytest.raises(ModuleNotFoundError, match="Matplotlib"):
         reproduce([], tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -20,6 +20,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from . import show
+
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
     Scalar: TypeAlias = Any
@@ -271,6 +273,12 @@ class Checked(eqx.Module):
     def rules(self) -> Iterable[Rule]:
         """What must be true beyond the domains of the declared numbers."""
         return ()
+
+    def __repr__(self) -> str:
+        return show.module(self)
+
+    def _repr_html_(self) -> str:
+        return show.box(type(self).__name__, show.tree(self))
 
     def __check_init__(self) -> None:
         owner = type(self).__name__

@@ -4,10 +4,9 @@ Units: k_B = ħ = e = 1, so temperatures and chemical potentials are energies.
 """
 
 import abc
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -42,9 +41,6 @@ class HeatBath(Bath):
     def potential(self) -> Array:
         return jnp.zeros_like(self.temperature)
 
-    def __repr__(self) -> str:
-        return f"HeatBath(temperature={show(self.temperature)})"
-
 
 class BosonBath(Bath):
     """A bath of bosons without chemical potential (phonons, photons).
@@ -60,9 +56,6 @@ class BosonBath(Bath):
     @property
     def potential(self) -> Array:
         return jnp.zeros_like(self.temperature)
-
-    def __repr__(self) -> str:
-        return f"BosonBath(temperature={show(self.temperature)})"
 
 
 class ElectronBath(Bath):
@@ -80,9 +73,6 @@ class ElectronBath(Bath):
     @property
     def potential(self) -> Array:
         return self.chemical_potential
-
-    def __repr__(self) -> str:
-        return f"ElectronBath(temperature={show(self.temperature)}, chemical_potential={show(self.chemical_potential)})"
 
 
 class ParticleBath(Bath):
@@ -102,13 +92,3 @@ class ParticleBath(Bath):
     @property
     def potential(self) -> Array:
         return self.chemical_potential
-
-    def __repr__(self) -> str:
-        return f"ParticleBath(temperature={show(self.temperature)}, chemical_potential={show(self.chemical_potential)})"
-
-
-def show(value: Any) -> str:
-    """A number as a person writes it; traced and batched values by their shape."""
-    if isinstance(value, jax.core.Tracer) or jnp.ndim(value):
-        return f"<{jnp.shape(value)}>"
-    return f"{float(value):g}"

@@ -5,7 +5,6 @@ batch of itself at once and returns an `Outcome`; `conclude` alone makes a `Solu
 """
 
 import abc
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,8 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from . import show
 from ._checks import Checked, InputError, as_float, explain_invalid, valid
-from .baths import Bath, show
+from .baths import Bath
 from .ledger import Ledger, LedgerError, Named
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, first_point
@@ -245,10 +245,8 @@ class Machine(Checked):
     def dynamics(self) -> Dynamics:
         """The mathematical form of this machine."""
 
-    def __repr__(self) -> str:
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        shown = (f"{name}={show(v) if eqx.is_array(v) else repr(v)}" for name, v in values.items())
-        return f"{type(self).__name__}({', '.join(shown)})"
+    def _repr_html_(self) -> str:
+        return show.box(f"{self.name}: {self.summary}", show.tree(self))
 
 
 def as_dynamics(machine: Any) -> Dynamics:

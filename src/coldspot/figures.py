@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
+def ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
     """Bars for the heat absorbed from each bath and the work put in, positive into the machine.
 
     **Arguments:** `solution`, of one machine (not a batch); `axes`, Matplotlib axes to draw on, or None for a new
@@ -22,7 +22,7 @@ def draw_ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
     """
     if np.ndim(solution.status) != 0:
         raise InputError(
-            f"draw_ledger: `solution` must be of one machine, but is a batch of shape {np.shape(solution.status)}; "
+            f"figures.ledger: `solution` must be of one machine, but is a batch of shape {np.shape(solution.status)}; "
             "take one point, or draw the Dataset of a sweep."
         )
     with house_style():

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import printed, show
 from ._checks import Values, unknown_name
 
 
@@ -54,6 +55,14 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
             return f"Named({', '.join(self.names)}; traced)"
         return "{" + ", ".join(f"{n}: {np.asarray(self[n])}" for n in self.names) + "}"
 
+    def _repr_html_(self) -> str:
+        if isinstance(self.array, jax.core.Tracer):
+            return show.escaped(repr(self))
+        return show.table(("", ""), [(name, show.array(self[name])) for name in self.names])
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.names)
+
 
 class Entries(eqx.Module):
     """The stored entries that a ledger and its errors share: arrays with batch axes first and the named axis last.
@@ -77,6 +86,14 @@ class Entries(eqx.Module):
     entropy_flows: eqx.AbstractVar[Values]
     works: eqx.AbstractVar[Values]
     storage: eqx.AbstractVar[Values]
+
+    def __repr__(self) -> str:
+        if isinstance(self.heats, jax.core.Tracer):
+            return f"{type(self).__name__}(traced; baths {', '.join(self.baths)})"
+        return printed.ledger_text(self)
+
+    def _repr_html_(self) -> str:
+        return show.escaped(repr(self)) if isinstance(self.heats, jax.core.Tracer) else printed.ledger_html(self)
 
     @property
     def energies(self) -> Values:

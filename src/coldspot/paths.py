@@ -9,9 +9,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 
-from ._checks import InputError, nearest
+from ._checks import InputError, as_float, nearest
 from .pytrees import Table
 
 _STEP = re.compile(r"(?:^|\.)([A-Za-z_][\w\- ]*)|\[(-?\d+)\]")
@@ -120,7 +119,7 @@ def _replace(tree: Any, steps: tuple[str | int, ...], value: Any, path: str, don
             below = list(numbers(tree)) if not callable(tree) or isinstance(tree, eqx.Module) else []
             hint = f" Parameters below it: {', '.join(below)}." if below else ""
             raise InputError(f"`{path}` is not a number but {type(tree).__name__}.{hint}")
-        value = jnp.asarray(value, dtype=jnp.float64)
+        value = as_float(value, f"`{path}`")
         if value.shape != tree.shape and not isinstance(tree, jax.core.Tracer):
             raise InputError(f"`{path}` has shape {tree.shape}, but the new value has shape {value.shape}.")
         return value

@@ -13,6 +13,8 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from . import show
+
 
 class Closure(eqx.Module):
     """A Python function, taken apart into its code (static) and what it closes over (PyTree)."""
@@ -78,7 +80,13 @@ class Table(eqx.Module, Mapping):  # type: ignore[misc]
         return len(self.names)
 
     def __repr__(self) -> str:
-        return repr(dict(self))
+        return show.text(self)
+
+    def _repr_html_(self) -> str:
+        return show.box("", show.tree(self))
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.names)
 
 
 def batch_of_one(tree: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import Values
+from ._checks import Values, unknown_name
 
 NAMES = (
     "passive",
@@ -25,6 +25,27 @@ NAMES = (
     "unknown",
 )
 _CODE = {name: code for code, name in enumerate(NAMES)}
+
+
+def code(name: str) -> int:
+    """The integer that stands for a regime in a Dataset: `ds.regime == code("engine")`.
+
+    >>> code("engine")
+    2
+    """
+    if name not in _CODE:
+        raise unknown_name("regimes", "regime", name, NAMES)
+    return _CODE[name]
+
+
+def names(codes: Any) -> Any:
+    """The names for such integers: one, or an array of them.
+
+    >>> names(2), names([1, 2]).tolist()
+    ('engine', ['refrigerator', 'engine'])
+    """
+    found = np.array(NAMES)[np.asarray(codes)]
+    return str(found) if found.ndim == 0 else found
 
 
 class View(NamedTuple):
@@ -108,8 +129,7 @@ def codes(view: View) -> Values:
 
 
 def regime(view: View) -> Any:
-    names = np.array(NAMES)[np.asarray(codes(view))]
-    return str(names) if names.ndim == 0 else names
+    return names(codes(view))
 
 
 def cop(view: View) -> Values:

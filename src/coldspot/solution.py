@@ -3,7 +3,7 @@
 import enum
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -11,10 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import regimes
+from . import printed, regimes, show
 from ._checks import InputError, Values, unknown_name
-from .dataset import Variable, flag_attributes
+from .dataset import Variable, flag_attributes, provenance, to_dataset
 from .ledger import Ledger, LedgerError, Named, about
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class Status(enum.IntEnum):
@@ -223,9 +226,24 @@ class Solution(eqx.Module):
         if isinstance(self.status, jax.core.Tracer):
             return f"Solution(traced; baths {', '.join(self.baths)})"
         if np.ndim(self.status):
-            good = int(np.sum(np.asarray(self.status) == 0))
-            return f"Solution(batch {np.shape(self.status)}, {good} of {np.size(self.status)} points trusted)"
-        return _table(jax.tree.map(np.asarray, self))
+            return self._batch()
+        return printed.text(jax.tree.map(np.asarray, self), *self._verdict())
+
+    def _repr_html_(self) -> str:
+        if isinstance(self.status, jax.core.Tracer) or np.ndim(self.status):
+            return show.box("Solution", show.lines(repr(self)))
+        return printed.html(jax.tree.map(np.asarray, self), *self._verdict())
+
+    def _batch(self) -> str:
+        status = np.asarray(self.status)
+        counts = ((s.name, int(np.sum(status == s))) for s in Status if s is not Status.OK)
+        bad = "".join(f", {name} {count}" for name, count in counts if count)
+        return f"Solution(batch {status.shape}, {int(np.sum(status == 0))} of {status.size} points trusted{bad})"
+
+    def _verdict(self) -> tuple[str, str]:
+        """The name of the status, and what to do about it."""
+        status = Status(int(self.status))
+        return status.name, "" if status is Status.OK else status.advice
 
     # ------------------------------------------------------------------ for programs
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -292,6 +310,36 @@ class Solution(eqx.Module):
             "modes": None if self.modes is None else self.modes.record(),
         }
 
+    def to_dict(self) -> dict[str, Any]:
+        """`record()` and everything else that one point holds, as plain Python values for JSON."""
+        return {
+            **self.record(),
+            "entropy_flow": plain(self.entropy_flow),
+            "current": plain(self.current),
+            "power": plain(self.power),
+            "temperature": dict(zip(self.baths, map(plain, self.temperatures), strict=True)),
+            "chemical_potential": dict(zip(self.baths, map(plain, self.chemical_potentials), strict=True)),
+            "population": [plain(value) for value in self.populations],
+            "observables": plain(self.observables),
+            "observable_errors": plain(self.observable_errors),
+            "residuals": plain(self.residuals),
+            "statistics": plain(self.statistics),
+            "stochastic": self.stochastic,
+        }
+
+    def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
+        """The solution as a Dataset like those of `coldspot.sweep`; batch axes are called `axis_0`, `axis_1`, …
+
+        `unit`: the name of the energy in which the machine was given (`"meV"`); results then are in SI units.
+
+        >>> import coldspot as cs
+        >>> ds = cs.steady_state(cs.machines.QuantumDot()).to_dataset("meV")
+        >>> ds.heat.dims, ds.heat.units
+        (('bath',), 'W')
+        """
+        shape = {f"axis_{k}": n for k, n in enumerate(np.shape(self.status))}
+        return to_dataset(self, {}, shape, provenance(unit=unit), unit)
+
     def raise_unless_ok(self, describe: Callable[[Status], str] | None = None) -> "Solution":
         """Return self if every point can be trusted; raise `SolveError` otherwise."""
         codes = np.unique(np.asarray(self.status))
@@ -319,57 +367,3 @@ def _entries(ledger: Ledger | LedgerError) -> dict[str, Any]:
     names = ("energy", "heat", "particles", "chemical_work", "work")
     totals = ("work_in", "entropy_production", "first_law_residual")
     return {name: plain(getattr(ledger, name)) for name in (*names, *totals)}
-
-
-def _number(value: Any) -> str:
-    value = float(value) + 0.0  # −0 is 0
-    return f"{value:.6g}" if value == value else "–"
-
-
-def _table(s: Solution) -> str:
-    lines = _balance(s) if s.baths else []
-    if len(s.observables):
-        lines.append(", ".join(f"{name} {_number(s.observables[name])}" for name in s.observables))
-    if s.modes is not None:
-        for k in range(s.modes.frequencies.shape[-1]):
-            lines.append(
-                f"mode {k + 1}: frequency {_number(s.modes.frequencies[k])}, damping {_number(s.modes.dampings[k])}"
-            )
-        lines.append(f"overlap of the modes {_number(s.modes.overlap)}")
-    lines.append(
-        f"status {Status(int(s.status)).name}; residuals: "
-        + ", ".join(f"{n} {float(s.residuals[n]):.0e}" for n in s.residuals)
-    )
-    return "\n".join(lines)
-
-
-def _balance(s: Solution) -> list[str]:
-    """The table of baths, the work per drive, and what the machine does."""
-    rows = [("bath", "kind", "T", "μ", "heat", "particles", "chemical work")]
-    for k, name in enumerate(s.baths):
-        carries = s.kinds[k] in ("electron", "particle")
-        mu = _number(s.chemical_potentials[k]) if carries else ""
-        n = _number(s.particles[name]) if carries else ""
-        w = _number(s.chemical_work[name]) if carries else ""
-        rows.append((name, s.kinds[k], _number(s.temperatures[k]), mu, _number(s.heat[name]), n, w))
-    columns = [c for c in zip(*rows, strict=True) if any(c[1:])]
-    widths = [max(map(len, c)) for c in columns]
-    lines = []
-    for r in range(len(rows)):
-        cells = [
-            c[r].ljust(w) if i < 2 else c[r].rjust(w) for i, (c, w) in enumerate(zip(columns, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "─" * max(map(len, lines)))
-    if s.drives:
-        lines.append("work by drive: " + ", ".join(f"{d} {_number(s.work[d])}" for d in s.drives))
-    facts = [f"regime {s.regime}", f"work_in {_number(s.work_in)}", f"σ {_number(s.entropy_production)}"]
-    for label in ("cop", "efficiency"):
-        value = float(getattr(s, label))
-        if value == value:
-            facts.append(f"{label} {_number(value)}")
-    lines.append(", ".join(facts))
-    raised = [name for name, on in s.flags.items() if bool(on)]
-    if raised:
-        lines.append("flags: " + ", ".join(raised))
-    return lines

@@ -1,14 +1,12 @@
-"""Sweeps: the steady state over a grid of parameters, as an xarray Dataset.
+"""Sweeps: the steady state over a grid or a list of points, as an xarray Dataset.
 
 Points are solved in batches of bounded size, several at a time on the processor's cores; nothing loops over
 points in Python. A point that cannot be trusted keeps its status and has NaN in its results; the others stay.
 """
 
 import inspect
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,77 +14,141 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import paths
+from . import parallel, paths, tracing
 from ._checks import InputError, unknown_name
-from .dataset import to_dataset
+from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
-from .progress import track
 from .pytrees import opened
-from .solution import Solution
+from .units import check_energy_unit
 
 if TYPE_CHECKING:
     import xarray
+
+AnyResult = TypeVar("AnyResult", bound=Result)
 
 CHUNK = 16384
 """Points that are solved in one call of compiled code, at most: bounds the memory."""
 LANES = 64
 """Sizes of calls are multiples of this, so that sweeps of similar size share compiled code."""
+POINT = "point"
+"""The dimension of a list of points."""
 
 
 def sweep(
     machine: Any,
-    parameters: Mapping[str, Any],
+    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     *,
     tolerance: float = TOLERANCE,
+    unit: str | None = None,
     progress: bool | None = None,
 ) -> "xarray.Dataset":
-    """The steady state at every combination of parameter values.
+    """The steady state at every combination of parameter values, or at every point of a list.
 
     **Arguments:**
 
     - `machine`: a machine or dynamics whose numbers the `parameters` replace, by dotted paths
       (`"right.temperature"`, `"energies[2]"`); or a function `build(**parameters) -> machine`, traceable by JAX;
-    - `parameters`: {path or argument: list of values}; their product is the grid, in this order;
-    - `tolerance`: as for `steady_state`; `progress`: whether to show a bar (default: on a terminal, if it takes long).
+    - `parameters`: {path or argument: list of values}, whose product is the grid, in this order; or a list of points,
+      each a mapping {path or argument: value}, or a pandas DataFrame with a point in each row;
+    - `tolerance`: as for `steady_state`; `progress`: whether to show a bar (default: on a terminal, if it takes long);
+    - `unit`: the name of the energy in whose units the machine's numbers and the values are (`"meV"`). Results then
+      are in W, A, 1/s, W/K and K, with units that Pint reads; without it they are in powers of an energy E.
 
-    **Returns:** a Dataset with one dimension per parameter, then `bath` or `drive`. Its variables are named like the
-    entries of a `Solution`; `…_error` stands beside those that have one. `status` is 0 for points that can be
-    trusted (see `Status`); at the others the results are NaN and the regime is unknown. `regime` is an index
-    into `coldspot.regimes.NAMES`.
+    **Returns:** a Dataset with one dimension per parameter (or the dimension `point`, along which the parameters
+    are coordinates), then `bath` or `drive`. Its variables are named like the entries of a `Solution`; `…_error`
+    stands beside those that have one. `status` is 0 for points that can be trusted (see `Status`); at the others the
+    results are NaN and the regime is unknown. `regime` is an index into `coldspot.regimes.NAMES`. The attributes name
+    the machine with all its numbers, the version and the tolerance.
 
     >>> import coldspot as cs
     >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0, 0.0, 10.0]})
     >>> [cs.regimes.NAMES[code] for code in ds.regime.values]
     ['engine', 'refrigerator', 'heater', 'accelerator']
+    >>> cs.sweep(cs.machines.QuantumDot(), [{"level": -5.0}, {"level": 3.0}]).heat.dims
+    ('point', 'bath')
     """
-    grid = {name: _axis(name, values) for name, values in parameters.items()}
-    if not grid:
-        raise InputError("sweep: `parameters` is empty; name at least one parameter and its values.")
-    shape = tuple(axis.size for axis in grid.values())
-    build, shared, label = _builder(machine, tuple(grid))
-    mesh = np.meshgrid(*grid.values(), indexing="ij")
-    columns = {name: m.ravel() for name, m in zip(grid, mesh, strict=True)}
-    solution = solve_columns(build, shared, columns, checked_tolerance(tolerance), progress)
-    attributes = {
-        "machine": label,
-        "conventions": "rates are positive into the system; k_B = hbar = e = 1; E is the unit of energy",
-        "created_by": "coldspot",
-    }
-    dataset = to_dataset(solution, grid, shape, attributes)
-    if shared is not None:
-        for name in grid:
-            dataset[name].attrs["units"] = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
+    if unit is not None:
+        check_energy_unit(unit)
+    places = _places(parameters)
+    build, shared, label = _builder(machine, tuple(places.columns))
+    checked = checked_tolerance(tolerance)
+    solution = solve_columns(solve_points, build, shared, places.columns, checked, progress=progress)
+    fixed = {} if shared is None else paths.numbers(shared)
+    fixed = {path: value for path, value in fixed.items() if path not in places.columns}
+    attributes = provenance(label, fixed, tolerance, unit)
+    dataset = to_dataset(solution, places.coordinates, places.shape, attributes, unit)
+    for name in places.columns if shared is not None else ():
+        natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
+        dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])
     return dataset
+
+
+# --------------------------------------------------------------------------- where to solve
+
+
+class _Places(NamedTuple):
+    """The points of a sweep: values of each parameter at all of them, and how a Dataset arranges them."""
+
+    columns: dict[str, np.ndarray]
+    coordinates: dict[str, Any]
+    shape: dict[str, int]
+
+
+def _places(parameters: Any) -> _Places:
+    if hasattr(parameters, "columns") and hasattr(parameters, "to_dict"):
+        return _listed({str(name): _axis(str(name), parameters[name]) for name in parameters.columns})
+    if isinstance(parameters, Mapping):
+        grid = {name: _axis(name, values) for name, values in parameters.items()}
+        if not grid:
+            raise InputError("sweep: `parameters` is empty; name at least one parameter and its values.")
+        mesh = np.meshgrid(*grid.values(), indexing="ij")
+        columns = {name: m.ravel() for name, m in zip(grid, mesh, strict=True)}
+        return _Places(columns, grid, {name: axis.size for name, axis in grid.items()})
+    points = list(parameters) if isinstance(parameters, Iterable) and not isinstance(parameters, str) else []
+    if not points or not all(isinstance(point, Mapping) for point in points):
+        raise InputError(
+            "sweep: `parameters` must be a mapping {name: values}, or a list of points such as "
+            f'[{{"level": 1.0}}, {{"level": 2.0}}], but is {_short(parameters)}.'
+        )
+    names = tuple(points[0])
+    for k, point in enumerate(points):
+        for name in {*names, *point} - {*names} & {*point}:
+            have, lack = (k, 0) if name in point else (0, k)
+            raise InputError(
+                f"sweep: all points must name the same parameters; point {have} names `{name}`, point {lack} does not."
+            )
+    return _listed({name: _axis(name, [point[name] for point in points]) for name in names})
+
+
+def _listed(columns: dict[str, np.ndarray]) -> _Places:
+    """A list of points: parameters are coordinates along one dimension."""
+    if not columns:
+        raise InputError("sweep: the points are empty; name at least one parameter.")
+    if POINT in columns:
+        raise InputError(f"sweep: a parameter called `{POINT}` would hide the dimension of that name; rename it.")
+    count = len(next(iter(columns.values())))
+    along = {name: (POINT, values) for name, values in columns.items()}
+    return _Places(columns, {POINT: np.arange(count), **along}, {POINT: count})
 
 
 def _axis(name: str, values: Any) -> np.ndarray:
     try:
-        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise InputError(f"sweep: the values of `{name}` must be numbers, but are {values!r}.") from None
+        array = np.atleast_1d(np.asarray(values))
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"sweep: the values of `{name}` must be real numbers, but are {_short(values)}.") from None
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"sweep: the values of `{name}` must be a list, but have shape {array.shape}.")
-    return array
+    return array.astype(np.float64)
+
+
+def _short(values: Any) -> str:
+    text = repr(values)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+# --------------------------------------------------------------------------- what to solve
 
 
 class _Replace(eqx.Module):
@@ -106,7 +168,7 @@ class _Call(eqx.Module):
     function: Callable[..., Any]
 
     def __call__(self, shared: None, point: Mapping[str, Array]) -> Any:
-        return self.function(**point)
+        return tracing.called(self.function, **point)
 
 
 def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], Any, str]:
@@ -136,16 +198,25 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
     )
 
 
+# --------------------------------------------------------------------------- many points
+
+
 def solve_columns(
+    verb: Callable[..., AnyResult],
     build: Callable[..., Any],
     shared: Any,
     columns: Mapping[str, np.ndarray],
-    tolerance: Array,
+    *options: Any,
+    label: str = "sweep",
     progress: bool | None = None,
-) -> Solution:
-    """Solve the points whose parameters stand in `columns`, in chunks, on all cores; one batch axis."""
+) -> AnyResult:
+    """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
+
+    `verb(build, shared, columns, *options)` is traceable and gives a result with one leading batch axis, for arrays of
+    parameters with such an axis; `build(shared, point)` makes the machine of one point.
+    """
     total = len(next(iter(columns.values())))
-    workers = os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
+    workers = parallel.workers()
     # Equal chunks, as many for each core, in multiples of a vector's length.
     rounds = -(-total // (CHUNK * workers))
     chunk = -(-total // (rounds * workers * LANES)) * LANES if total > LANES else total
@@ -156,22 +227,21 @@ def solve_columns(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
-    def solve(start: int) -> Solution:
-        return jax.tree.map(np.asarray, solve_chunk(build, shared, piece(start), tolerance))
+    def solve(start: int) -> AnyResult:
+        return jax.tree.map(np.asarray, solve_chunk(verb, build, shared, piece(start), *options))
 
     starts = range(0, total, chunk)
     joined = None
-    with ThreadPoolExecutor(workers) as pool:
-        done = track(pool.map(solve, starts), total=len(starts), label="sweep", show=progress)
-        for start, part in zip(starts, done, strict=True):
-            if joined is None:
-                joined = _room(part, total)
-            for whole, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
-                whole[..., start : start + chunk] = leaf[..., : total - start]
+    done = parallel.spread(solve, starts, label=label, progress=progress)
+    for start, part in zip(starts, done, strict=True):
+        if joined is None:
+            joined = _room(part, total)
+        for whole, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
+            whole[..., start : start + chunk] = leaf[..., : total - start]
     return jax.tree.map(lambda whole: np.moveaxis(whole, -1, 0), joined)
 
 
-def _room(part: Solution, total: int) -> Solution:
+def _room(part: AnyResult, total: int) -> AnyResult:
     """Arrays like those of `part` for `total` points, in one piece of memory: fresh memory costs more than the sums."""
     leaves, structure = jax.tree.flatten(part)
     sizes = [total * int(np.prod(leaf.shape[:-1])) * leaf.itemsize for leaf in leaves]
@@ -185,9 +255,9 @@ def _room(part: Solution, total: int) -> Solution:
 
 
 @eqx.filter_jit
-def solve_chunk(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
-    """Solutions with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
-    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), solve_points(build, shared, columns, tolerance))
+def solve_chunk(verb: Callable[..., AnyResult], build: Any, shared: Any, columns: Any, *options: Any) -> AnyResult:
+    """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))
 
 
 COORDINATE_UNITS = {

@@ -94,6 +94,37 @@ def _registry() -> "pint.UnitRegistry":
     return pint.UnitRegistry()
 
 
+SI = {"E**2/hbar": "W", "E/hbar": "1/s", "e*E/hbar": "A", "k_B*E/hbar": "W/K", "E/k_B": "K", "hbar/E": "s"}
+"""Units in which a physicist wants what is counted in units of one energy E (k_B = ħ = e = 1)."""
+
+
+@functools.cache
+def physical(natural: str, unit: str) -> tuple[float, str]:
+    """A factor and a unit that Pint reads, for numbers in the `natural` unit, if E is the energy `unit`.
+
+    What has no name in `SI` stays in powers of the energy.
+
+    >>> factor, name = physical("E**2/hbar", "meV")
+    >>> f"{factor:.4e} {name}"
+    '2.4341e-10 W'
+    >>> physical("E", "meV"), physical("1", "meV")
+    ((1.0, 'meV'), (1.0, '1'))
+    """
+    if natural not in SI:
+        return 1.0, spelled(natural, unit)
+    return float(_registry().Quantity(1.0, spelled(natural, unit)).to(SI[natural]).magnitude), SI[natural]
+
+
+def spelled(natural: str, unit: str) -> str:
+    """A `natural` unit with the energy's name for E, as Pint reads it.
+
+    >>> spelled("E/k_B", "meV"), spelled("E**2/hbar", "kJ/mol")
+    ('meV/k_B', '(kJ/mol)**2/hbar')
+    """
+    name = unit if unit.isalpha() else f"({unit})"
+    return re.sub(r"\bE\b", name, natural)
+
+
 def _convert(number: float, symbol: str, dimension: str, unit: str, argument: str, value: str) -> float:
     """The quantity as a plain number, whatever its kind, provided that `dimension` accepts it."""
     energy = _energy_unit(unit)

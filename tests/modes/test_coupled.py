@@ -234,7 +234,7 @@ def test_sweeps_and_files(tmp_path):
     one = cs.steady_state(cs.machines.TwoModeJunction(bias=bias[3])).modes
     np.testing.assert_allclose(ds.mode_damping.sel(detuning=0.04).values[3], one.dampings, rtol=1e-10)
     assert "regime" not in ds
-    assert ds.bias.attrs["units"] == "E"
+    assert ds.bias.attrs["natural_units"] == "E"
     ds.to_netcdf(tmp_path / "modes.nc")
     with xr.open_dataset(tmp_path / "modes.nc") as back:
         xr.testing.assert_identical(back.load(), ds)

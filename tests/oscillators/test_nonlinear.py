@@ -103,7 +103,7 @@ def test_cold_driven_pair_by_an_ordinary_differential_equation():
 def test_sweep_of_nonlinear_pairs_keeps_each_point():
     data = cs.sweep(Pair(), {"anharmonicity": [0.0, 2.0, -0.4], "left.temperature": [0.5, 1.0]})
     assert data.status.values.tolist() == [[0, 0], [0, 0], [5, 5]]
-    assert np.all(data.regime.values[:2] == "heater")
+    assert np.all(data.regime.values[:2] == cs.regimes.code("heater"))
     assert np.all(np.isnan(data.heat.values[2]))
     alone = cs.steady_state(Pair(anharmonicity=2.0, left=cs.HeatBath(0.5)))
     assert np.allclose(data.heat.values[1, 0], alone.heat.array, rtol=1e-9)

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Checked, Numbers, Rule, as_float, parameter
-from ..baths import show
 from ..occupation import log_fermi_pair
+from ..show import array as show
 
 
 class Step(NamedTuple):

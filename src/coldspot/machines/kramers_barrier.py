@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from .._checks import Rule, Scalar, parameter
-from ..baths import show
 from ..dynamics import Machine
 from ..phase_space.barrier import Barrier
+from ..show import array as show
 
 
 class KramersBarrier(Machine):

@@ -6,9 +6,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from .._checks import Rule, Scalar, parameter
-from ..baths import show
 from ..dynamics import Machine
 from ..modes.coupled import CoupledModes, two_mode_matrix
+from ..show import array as show
 
 
 class TwoModeJunction(Machine):

@@ -6,14 +6,14 @@ energy that the particle absorbs counts positive, as in the paper.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import style
+from .. import regimes, style
 from ..dynamics import steady_state
 from ..machines import KramersBarrier
 from ..phase_space.barrier import Barrier
@@ -439,7 +439,7 @@ def check_5(data: "Dataset") -> Iterator[Number]:
     expected = np.array([[cop(g, p, HEIGHT) for p in data.population.values] for g in data.friction.values if g < 100])
     found = data.cop.where(data.friction < 100, drop=True).values
     yield Number("largest |COP/COP of eq. 22 − 1|, γ/ω ≤ 4", 0.0, float(np.max(abs(found / expected - 1))), 1e-11)
-    yield none_of("points that are no heat pump", data.regime != "heat pump")
+    yield none_of("points that are no heat pump", data.regime != regimes.code("heat pump"))
     yield none_of("points where the COP does not rise with friction", ~(data.cop.diff("friction") > 0))
     yield none_of("points where the COP does not fall with λ", ~(data.cop.diff("population") < 0))
     last = data.cop.isel(friction=-1) * np.log(data.population / (1 - data.population)) / HEIGHT
@@ -467,12 +467,6 @@ def draw_5(data: "Dataset") -> "matplotlib.figure.Figure":
 # --------------------------------------------------------------------------- the paper
 
 
-def _figure(label: str, title: str, caption: str, alternative: str) -> Figure:
-    here: dict[str, Callable[..., Any]] = globals()
-    parts = (here[f"{part}_{label}"] for part in ("compute", "draw", "check"))
-    return Figure(label, title, caption, alternative, *parts)
-
-
 PAPER = Paper(
     name="kramers-cooling",
     title="Local cooling in the Kramers barrier crossing problem",
@@ -486,7 +480,7 @@ PAPER = Paper(
     ),
     check=numbers,
     figures=(
-        _figure(
+        Figure(
             "1",
             "Effective temperature",
             "T_eff/T against the dimensionless position for several frictions; dotted: T_eff = T; inset: further "
@@ -494,23 +488,32 @@ PAPER = Paper(
             "printed, and in the text at hand its ratio of γ and ω_B is damaged: it may be γ/2ω_B.)",
             "All curves start at 1 on the left, dip below 1 to a minimum at ξ = −0.59, cross 1 at the top and rise; "
             "small friction dips deepest.",
+            compute_1,
+            draw_1,
+            check_1,
         ),
-        _figure(
+        Figure(
             "2",
             "Energy absorbed per particle, several frictions",
             "Energy that a particle absorbs from its surroundings per time, in units of ω_B T, against the position "
             "uphill. Printed: λ = 1. Chosen here: the frictions, the range and the scale, which are not printed. Of "
             "all frictions γ/ω_B = 2/√3 absorbs most.",
             "Every curve is positive, zero at the top and far to the left, with a maximum at ξ = −0.59.",
+            compute_2,
+            draw_2,
+            check_2,
         ),
-        _figure(
+        Figure(
             "3",
             "Energy absorbed per particle, several driving parameters",
             "As Fig. 2 for several λ. Printed: friction 0.1, here γ/ω_B (if γ/2ω_B is meant, all curves are multiplied "
             "by 1.81). Chosen here: λ = 0.55, 0.65, 0.75, 0.9, 1, the range and the scale.",
             "The curves grow with λ; the maximum moves from ξ = −0.69 to −0.59.",
+            compute_3,
+            draw_3,
+            check_3,
         ),
-        _figure(
+        Figure(
             "4",
             "The heat pump, schematically",
             "Barrier of height E_B between two wells that are in equilibrium beyond x_L and x_R, with chemical "
@@ -518,14 +521,20 @@ PAPER = Paper(
             "to scale; the wells are sketched.",
             "A barrier between two wells; an arrow Q points up into the left, cold section, another down out of the "
             "right, hot one.",
+            compute_4,
+            draw_4,
+            check_4,
         ),
-        _figure(
+        Figure(
             "5",
             "Coefficient of performance",
             "COP against the driving parameter for several frictions. Printed: 0.5 < λ < 1. Chosen here: E_B/T = 10 "
             "(the COP is proportional to it) and γ/ω_B = 0.1, 0.5, 1, 2, 4, 1000; the last is the limit "
             "of large friction.",
             "All curves fall from infinity at λ = 0.5 to zero at 1; larger friction lies higher.",
+            compute_5,
+            draw_5,
+            check_5,
         ),
     ),
 )

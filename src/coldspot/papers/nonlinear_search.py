@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import style
 from ..baths import HeatBath
-from ..dynamics import TOLERANCE
+from ..dynamics import TOLERANCE, solve_points
 from ..machines import NonlinearOscillatorPair
 from ..reproduction.paper import Figure, Number, holds, none_of
 from ..sweep import solve_columns
@@ -60,7 +60,7 @@ def compute() -> "Dataset":
     import xarray as xr
 
     columns = points()
-    found = solve_columns(build, None, columns, jnp.asarray(TOLERANCE), False)
+    found = solve_columns(solve_points, build, None, columns, jnp.asarray(TOLERANCE), progress=False)
     heat, heat_error = np.array(found.heat.array), np.array(found.error.heat.array)
     work, work_error = np.array(found.work_in), np.array(found.error.work_in)
     status = np.array(found.status)

@@ -439,19 +439,6 @@ def draw_5(data: "Dataset") -> "matplotlib.figure.Figure":
 # --------------------------------------------------------------------------- the paper
 
 
-def _figure(label: str, title: str, caption: str, alternative: str) -> Figure:
-    here = globals()
-    return Figure(
-        label,
-        title,
-        caption,
-        alternative,
-        here[f"compute_{label}"],
-        here[f"draw_{label}"],
-        here[f"check_{label}"],
-    )
-
-
 PRINTED = (
     "Printed: ε_L = 0.5, ε_R = −0.5, γ_L = γ_R = 0.5, m = 0.5, Ω = 1. Inferred: γ is a half width, u has unit mass"
 )
@@ -470,7 +457,7 @@ PAPER = Paper(
     ),
     check=numbers,
     figures=(
-        _figure(
+        Figure(
             "2",
             "The two limiting cases: effective temperature and potential of the mode",
             "Fig. 2 of the paper is a drawing; here is what its cases do to a mode that pairs alone excite and damp "
@@ -480,8 +467,11 @@ PAPER = Paper(
             "T_e = 0.2.",
             "T_eff rises above T_e for positive bias and diverges near a bias of 1 for narrow levels; it is below T_e "
             "for negative bias. The effective potential rises from negative values to 1.",
+            compute_2,
+            draw_2,
+            check_2,
         ),
-        _figure(
+        Figure(
             "3",
             "Non-reciprocal heat transport",
             "(a) Heat flow J from the electrons into the phonons against ΔT/T_ph, T_e = T_ph + ΔT; (b) rectification "
@@ -490,8 +480,11 @@ PAPER = Paper(
             "range of ΔT.",
             "J rises through zero at equal temperatures; ρ starts at zero and departs from it with the temperature "
             "difference, differently for each chemical potential.",
+            compute_3,
+            draw_3,
+            check_3,
         ),
-        _figure(
+        Figure(
             "4",
             "Electron current from a cold spot",
             "Electrons per phonon η and electron flow I_e against ΔT/T_ph, for μ = μ_L = μ_R. "
@@ -500,14 +493,20 @@ PAPER = Paper(
             "with T_ph = 1 would reach I_e = −0.027.",
             "η is largest for a chemical potential between the levels, about 70 percent, and falls with the potential. "
             "I_e rises through zero at equal temperatures for small potentials.",
+            compute_4,
+            draw_4,
+            check_4,
         ),
-        _figure(
+        Figure(
             "5",
             "Electronic cooling of the mode",
             "Energy flow J from the electrons into the mode against μ_LR, μ_L = −μ_R = μ_LR/2, at T_e = T_ph = T; "
             f"shaded: the mode is cooled. {PRINTED}, and the mode is narrow. Chosen here: T = 0.2, 0.4, 0.6, 1 and the "
             "range of μ_LR.",
             "J is positive for positive bias, and negative over a range of negative bias that grows with temperature.",
+            compute_5,
+            draw_5,
+            check_5,
         ),
     ),
 )

@@ -5,15 +5,14 @@ The paper's signs: J_L and Q_L leave the left bath, Q_R enters the right one. He
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import style
+from .. import regimes, style
 from ..baths import ElectronBath
 from ..machines import QuantumDot
-from ..regimes import carnot_cop, carnot_efficiency
 from ..reproduction.crossings import crossings, only
 from ..reproduction.paper import Figure, Number, Paper, none_of
 from ..sweep import sweep
@@ -124,7 +123,7 @@ def numbers() -> Iterator[Number]:
     for bias in (5.0, -5.0):
         level = reversible_level(**PRINTED, bias=bias)
         where = f"at ε_r for ΔV = {bias:g}".replace("-", "−")
-        efficiency, cop = float(carnot_efficiency(cold, hot)), float(carnot_cop(cold, hot))
+        efficiency, cop = float(regimes.carnot_efficiency(cold, hot)), float(regimes.carnot_cop(cold, hot))
         yield Number(f"efficiency {where} (Carnot: s = 0)", efficiency, at_stall(level, bias, "efficiency"), EXACT)
         yield Number(f"COP {where} (Carnot: s = 0)", cop, at_stall(level, bias, "cop"), EXACT)
 
@@ -430,7 +429,7 @@ def compute_9() -> "Dataset":
 
 def _regions(data: "Dataset") -> list[tuple[str, float, float]]:
     """(regime, from, to) along the level, as the data have them."""
-    regime, level = data.regime.values, data.level.values
+    regime, level = regimes.names(data.regime), data.level.values
     edges = np.flatnonzero(regime[1:] != regime[:-1])
     borders = [level[0], *((level[edges] + level[edges + 1]) / 2), level[-1]]
     starts = [0, *(edges + 1)]
@@ -440,9 +439,8 @@ def _regions(data: "Dataset") -> list[tuple[str, float, float]]:
 def _check_regions(data: "Dataset", expected: dict[str, tuple[float, float]]) -> Iterator[Number]:
     for number, (regime, (low, high)) in enumerate(expected.items(), start=1):
         inside = (low < data.level) & (data.level < high)
-        yield none_of(
-            f"points of region {number} that are not in the regime {regime}", (data.regime != regime) & inside
-        )
+        other = data.regime != regimes.code(regime)
+        yield none_of(f"points of region {number} that are not in the regime {regime}", other & inside)
     yield none_of("points where s is not positive (second law)", ~(data.s > 0))
 
 
@@ -503,21 +501,6 @@ def _draw_regions(data: "Dataset") -> "matplotlib.figure.Figure":
 # --------------------------------------------------------------------------- the paper
 
 
-def _figure(
-    label: str, title: str, caption: str, alternative: str, draw: "Callable[[Dataset], Any] | None" = None
-) -> Figure:
-    here = globals()
-    return Figure(
-        label,
-        title,
-        caption,
-        alternative,
-        here[f"compute_{label}"],
-        draw or here[f"draw_{label}"],
-        here[f"check_{label}"],
-    )
-
-
 PAPER = Paper(
     name="quantum-dot-anomalies",
     title="Anomalous thermodiffusion, absolute negative mobility and reverse heat transport in a single quantum dot",
@@ -533,82 +516,110 @@ PAPER = Paper(
     ),
     check=numbers,
     figures=(
-        _figure(
+        Figure(
             "2",
             "Anomalous thermodiffusion at several temperatures",
             "Particle current J_L against the level ε; inset: heat flow Q_L. Printed: ΔT = 5, ΔV = 0. Chosen here: T "
             "= 5, 7.5, 10, 15 and the range of ε.",
             "J_L is negative for levels below zero and positive above, for every temperature; Q_L is positive.",
+            compute_2,
+            draw_2,
+            check_2,
         ),
-        _figure(
+        Figure(
             "3",
             "Anomalous thermodiffusion at several gradients",
             "Particle current J_L against the level ε; inset: heat flow Q_L. Printed: T = 7.5, ΔV = 0. Chosen here: "
             "ΔT = 2.5, 5, 7.5, 10 and the range of ε.",
             "The curves of J_L and of Q_L grow with the temperature gradient and keep their signs.",
+            compute_3,
+            draw_3,
+            check_3,
         ),
-        _figure(
+        Figure(
             "4",
             "Absolute negative mobility",
             "Particle current J_L against the level ε under a forward bias. ANM occurs below ε_r (the paper's caption "
             "has ε < 0). Printed: T = 7.5, ΔV = 5, and ΔT = 0 among the curves. Chosen here: ΔT = 2.5, 5, 10 and the "
             "range of ε.",
             "Without a gradient J_L is positive everywhere; with one it is negative for levels below ε_r.",
+            compute_4,
+            draw_4,
+            check_4,
         ),
-        _figure(
+        Figure(
             "5a",
             "Negative mobility and gradient",
             "Particle current J_L against the temperature gradient ΔT; shaded: absolute negative mobility. Printed: T "
             "= 7.5, ε = −15, ΔV = 5. Chosen here: the range of ΔT.",
             "J_L falls with the gradient, and is negative beyond a threshold of 2.5.",
+            compute_5a,
+            draw_5a,
+            check_5a,
         ),
-        _figure(
+        Figure(
             "5b",
             "Negative mobility and bias",
             "Particle current J_L against the bias voltage ΔV; shaded: absolute negative mobility. Printed: T = 7.5, "
             "ε = −15, ΔT = 5. Chosen here: the range of ΔV.",
             "J_L is negative below a bias of 10 and positive and growing beyond.",
+            compute_5b,
+            draw_5b,
+            check_5b,
         ),
-        _figure(
+        Figure(
             "6",
             "Reverse heat transport",
             "Heat flow Q_R into the right, colder bath against the level ε. RHT occurs for ε_r < ε < μ_R (the paper's "
             "caption has ε < 0). Printed: T = 7.5, ΔT = 5, ΔV = 0, 2.5, 5. Chosen here: the range of ε, and an inset "
             "that enlarges the dip.",
             "Q_R is positive without bias and dips below zero for levels between ε_r and μ_R with bias.",
+            compute_6,
+            draw_6,
+            check_6,
         ),
-        _figure(
+        Figure(
             "7a",
             "Reverse heat transport and bias",
             "Heat flow Q_R against the bias voltage ΔV; shaded: reverse heat transport. Printed (in the text): ΔT = "
             "5. The caption of Fig. 7 is missing: T = 7.5 and ε = −15 are inferred from Fig. 5. Chosen here: the "
             "range of ΔV.",
             "Q_R is negative between ΔV = 10 and 30, with one minimum.",
+            compute_7a,
+            draw_7a,
+            check_7a,
         ),
-        _figure(
+        Figure(
             "7b",
             "Reverse heat transport and gradient",
             "Heat flow Q_R against the temperature gradient ΔT; shaded: reverse heat transport. The caption of Fig. 7 "
             "is missing: T = 7.5, ε = −15 and ΔV = 5 are inferred from Fig. 5. Chosen here: the range of ΔT.",
             "Q_R is negative at zero gradient, grows with it and is positive beyond 2.5.",
+            compute_7b,
+            draw_7b,
+            check_7b,
         ),
-        _figure(
+        Figure(
             "8",
             "Anomalous transport: four regions",
             "Heat flows Q_L and Q_R, particle current J_L and entropy production s against the level ε. Regions: 1 "
             "absolute negative mobility (an engine), 2 reverse heat transport (a refrigerator), 3 a heater, 4 "
             "ordinary transport. Printed: T = 7.5, ΔT = 5, ΔV = 5. Chosen here: the range of ε, and two panels.",
             "Four shaded regions with borders at −7.5, −2.5 and 2.5; s touches zero at −7.5 and is positive elsewhere.",
+            compute_8,
             _draw_regions,
+            check_8,
         ),
-        _figure(
+        Figure(
             "9",
             "Thermoelectric transport: four regions",
             "As Fig. 8 with the bias reversed. Regions: 1 ordinary transport, 2 a heater (called region 3 at its "
             "first mention in the paper), 3 a refrigerator, 4 an engine. Printed: T = 7.5, ΔT = 5, ΔV = −5. Chosen "
             "here: the range of ε, and two panels.",
             "Four shaded regions with borders at −2.5, 2.5 and 7.5; s touches zero at 7.5 and is positive elsewhere.",
+            compute_9,
             _draw_regions,
+            check_9,
         ),
     ),
 )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import style
+from .. import regimes, style
 from ..baths import HeatBath
-from ..dynamics import TOLERANCE, checked_tolerance, steady_state
+from ..dynamics import TOLERANCE, checked_tolerance, solve_points, steady_state
 from ..jump.evolution import evolve
 from ..machines import OscillatorPair, SpinPair
 from ..reproduction.crossings import crossings, only
@@ -141,7 +141,7 @@ def check_2(data: "Dataset") -> Iterator[Number]:
     efficiency = float(-chosen.w / chosen.q_L)
     yield Number("efficiency −w/q_L read off at φ = 0.7π", 1.75e-2, efficiency, 0.005 * 1.75e-2)
     yield Number("q_L read off at φ = 0.7π (independent calculation)", 5.16937e-2, float(chosen.q_L), 5e-8)
-    engine = data.regime == "engine"
+    engine = data.regime == regimes.code("engine")
     yield holds("at some phases w < 0: an engine", engine.any())
     yield none_of("points where heat does not flow from the hot to the cold bath", ~((data.q_L > 0) & (data.q_R < 0)))
     bound = 1 - data.right_temperature / data.left_temperature
@@ -186,7 +186,7 @@ def draw_2(data: "Dataset") -> "matplotlib.figure.Figure":
     _draw_rates(inset, data, ("w",))
     inset.tick_params(labelsize=8)
     inset.yaxis.get_offset_text().set_fontsize(8)
-    engine = data.phase.values[(data.regime == "engine").values]
+    engine = data.phase.values[(data.regime == regimes.code("engine")).values]
     for panel in (axes, inset):
         panel.axvspan(engine.min(), engine.max(), color=style.TINTS["engine"], linewidth=0, zorder=-1)
     axes.text(
@@ -352,7 +352,7 @@ def oscillator_numbers() -> Iterator[Number]:
     }
     columns |= {"amplitude": 10 ** rng.uniform(-1, 1, PAIRS), "phase": rng.uniform(0, 2 * math.pi, PAIRS)}
     columns["ratio"] = np.where(np.arange(PAIRS) < PAIRS // 2, 1.0, 10 ** rng.uniform(-3, 0, PAIRS))
-    s = solve_columns(_random_pair, None, columns, checked_tolerance(TOLERANCE), progress=False)
+    s = solve_columns(solve_points, _random_pair, None, columns, checked_tolerance(TOLERANCE), progress=False)
     heat, half = np.asarray(s.heat.array), PAIRS // 2
     yield none_of(f"of {PAIRS} random pairs of oscillators: without a trustworthy solution", ~np.asarray(s.ok))
     yield none_of("of those at equal temperatures: heat out of a bath", (heat[:half] > 0).any(axis=-1))

@@ -1,0 +1,85 @@
+"""Functions of the user that JAX traces: what goes wrong there is said in words, with the place and what to write.
+
+A traced number stands for many values at once. NumPy, `math`, `float` and `if` need one value, and JAX refuses them.
+"""
+
+import linecache
+import re
+import sysconfig
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import equinox
+import jax
+import numpy
+
+from ._checks import InputError
+
+ERRORS = (
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.ConcretizationTypeError,
+)
+"""What JAX raises where a traced number is used as a known one (`TracerBoolConversionError` is one of the last)."""
+LIBRARIES = (str(Path(__file__).parent), *(str(Path(str(m.__file__)).parent) for m in (jax, equinox, numpy)))
+"""Folders whose code is not the user's; nor is Python's own."""
+
+
+def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """`function(…)`, where JAX's complaints about traced numbers become an `InputError` in words."""
+    try:
+        return function(*arguments, **keywords)
+    except ERRORS as error:
+        given = [*(value for value in arguments if isinstance(value, Mapping)), keywords]
+        names = [name for values in given for name, value in values.items() if isinstance(value, jax.core.Tracer)]
+        raise InputError(_words(error, names)) from None
+
+
+def _words(error: Exception, names: list[str]) -> str:
+    function, place, code = _place(error.__traceback__)
+    mentioned = [name for name in names if re.search(rf"\b{re.escape(name)}\b", code)] or names
+    what = ", ".join(f"`{name}`" for name in mentioned) or "a number"
+    shown = f": `{code}`" if code else ""
+    return (
+        f"{what} is traced by JAX (it stands for many values at once) and cannot be used as one known number in "
+        f"`{function}`, {place}{shown}. {_remedy(error, code)}"
+    )
+
+
+def _place(trace: TracebackType | None) -> tuple[str, str, str]:
+    """The innermost function of the user on the way to an error, its place, and the expression there."""
+    own = [frame for frame in traceback.extract_tb(trace) if not _foreign(frame.filename)]
+    if not own:
+        return "the function", "in a place that is not known", ""
+    frame = own[-1]
+    number = frame.lineno or 0
+    line = linecache.getline(frame.filename, number)
+    if frame.end_lineno == number and frame.colno is not None:
+        # Python counts bytes.
+        line = line.encode()[frame.colno : frame.end_colno].decode(errors="replace")
+    return frame.name, f"line {number} of {Path(frame.filename).name}", line.strip()
+
+
+def _foreign(filename: str) -> bool:
+    python = filename.startswith(sysconfig.get_path("stdlib")) and "site-packages" not in filename
+    return python or filename.startswith((*LIBRARIES, "<frozen"))
+
+
+def _remedy(error: Exception, code: str) -> str:
+    """What to write instead."""
+    if isinstance(error, jax.errors.TracerBoolConversionError):
+        if re.search(r"\b(min|max)\(", code):
+            return "Write `jnp.minimum` or `jnp.maximum` for `min` and `max` (`import jax.numpy as jnp`)."
+        return "Write `jnp.where(condition, a, b)` for `if`, `and` and `or` (`import jax.numpy as jnp`)."
+    if isinstance(error, jax.errors.TracerIntegerConversionError):
+        return "Index a `jnp.array` with it (`import jax.numpy as jnp`), not a list."
+    found = re.search(r"\b(?:np|numpy|math)\.(\w+(?:\.\w+)*)", code)
+    if found:
+        return f"Write `jnp.{found[1]}` for `{found[0]}` (`import jax.numpy as jnp`)."
+    converted = re.search(r"\b(float|int|bool|round)\(", code)
+    if converted:
+        return f"Leave out `{converted[1]}`, or use `jax.numpy`."
+    return "Use the functions of `jax.numpy` (`jnp.array`, `jnp.exp`, …) instead."
