@@ -21,7 +21,7 @@ from ._checks import InputError, unknown_name
 from .dataset import to_dataset
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
 from .progress import track
-from .pytrees import opened
+from .pytrees import compiled, opened
 from .solution import Solution
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _room(part: Solution, total: int) -> Solution:
     return jax.tree.unflatten(structure, arrays)
 
 
-@eqx.filter_jit
+@compiled
 def solve_chunk(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
     """Solutions with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), solve_points(build, shared, columns, tolerance))

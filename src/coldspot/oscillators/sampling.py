@@ -14,7 +14,7 @@ from jax import Array
 from .._checks import InputError, as_float, check_positive, check_shape, valid
 from ..dynamics import conclude
 from ..progress import track
-from ..pytrees import batch_of_one, first_point
+from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
 from .ensemble import BLOCK, Motion, Prepared, Result, State, assess, energy, prepare, record, simulate, summarise
@@ -81,10 +81,10 @@ def sample(
     return Trajectories(solution, heat, work, storage, times, x, v)
 
 
-_prepare = eqx.filter_jit(prepare)
+_prepare = compiled(prepare)
 
 
-@eqx.filter_jit
+@compiled
 def _conclude(network: Any, result: Result, prepared: Prepared, n: int, bias: Array) -> Solution:
     batch, good = batch_of_one((network, valid(network)))
     one = batch_of_one((summarise(network, result), prepared))
@@ -110,7 +110,7 @@ def _check(network: "OscillatorNetwork", prepared: Prepared, time_step: Any) -> 
 
 @functools.cache
 def _compiled(backend: str) -> Any:
-    return eqx.filter_jit(simulate, compiler_options=WIDEST if backend == "cpu" else None)  # type: ignore[call-overload]
+    return compiled(simulate, compiler_options=WIDEST if backend == "cpu" else None)
 
 
 def _run(network: "OscillatorNetwork", prepared: Prepared, key: Array, n: int, progress: bool | None) -> Result:
@@ -138,7 +138,7 @@ def _run(network: "OscillatorNetwork", prepared: Prepared, key: Array, n: int, p
     return jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1)[..., :n], *done)
 
 
-@eqx.filter_jit
+@compiled
 def _record(network: Any, prepared: Prepared, key: Array, lanes: Array, blocks: int) -> tuple[Array, Array]:
     return record(network, prepared.plan, prepared.start, key, lanes, blocks)
 
@@ -158,7 +158,7 @@ def _paths(
 # --------------------------------------------------------------------------- what went wrong
 
 
-@eqx.filter_jit
+@compiled
 def _again(
     network: Any, prepared: Prepared, key: Array, lane: Array, block: Array, before: Array
 ) -> tuple[Array, Array, Array]:
