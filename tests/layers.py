@@ -24,7 +24,7 @@ class Layer(NamedTuple):
 
 LAYERS = (
     Layer("mathematics", ("numerics", "_version")),
-    Layer("floor", ("_checks", "pytrees", "progress", "occupation", "spectral", "style")),
+    Layer("floor", ("_checks", "_mentions", "captured", "pytrees", "progress", "occupation", "spectral", "style")),
     Layer("nouns", ("units", "paths", "baths", "drives", "regimes", "ledger")),
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),

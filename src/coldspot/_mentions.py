@@ -73,7 +73,7 @@ def _chain(after: list[dis.Instruction]) -> Chain:
 def _installed(root: str) -> bool:
     if root == __name__.partition(".")[0] or root in sys.stdlib_module_names or root in sys.builtin_module_names:
         return True
-    module = sys.modules.get(root)
+    module = None if root in ("__main__", "__mp_main__") else sys.modules.get(root)  # a library may run it
     places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
     folders = {sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib")}
     return any(str(place).startswith(f"{folder}/") for place in places for folder in folders)

@@ -143,9 +143,9 @@ class _Reader:
         if kind in (float, complex) or isinstance(value, np.inexact):
             return self._real(value)
         self.kept.append(value)
-        place = self._seen.get((self.mode, id(value)))
-        if place is not None:
-            return Part(("again", place), lambda making: making.made[place])
+        known = self._seen.get((self.mode, id(value)))
+        if known is not None:
+            return Part(("again", known), lambda making: making.made[known])
         place = self._seen[self.mode, id(value)] = len(self._seen)
         part = self._object(value, where, place)
 
@@ -402,7 +402,10 @@ class _Reader:
         parts = {name: self.read(entry, f"{_bare(where)}.{name}`") for name, entry in state.items()}
 
         def make(making: Making) -> Any:
-            made = making.made[place] = kind.__new__(kind) if kind is types.SimpleNamespace else object.__new__(kind)
+            new: Callable[[Any], Any] = (
+                types.SimpleNamespace.__new__ if kind is types.SimpleNamespace else object.__new__
+            )
+            made = making.made[place] = new(kind)
             for name, part in parts.items():
                 object.__setattr__(made, name, part.make(making))
             return made
@@ -455,7 +458,7 @@ class _Reader:
 
 def _of_library(function: Any) -> bool:
     """Whether a library has a function under its name: then nothing of the user is inside."""
-    module = getattr(function, "__module__", None)
+    module = str(getattr(function, "__module__", None))
     return installed(module) and getattr(sys.modules.get(module), function.__qualname__, None) is function
 
 

@@ -131,11 +131,10 @@ def _static_names(kind: type) -> frozenset[str]:
 
 def _laws(tree: Any, found: dict[Any, None]) -> None:
     """Classes of the user in a tree, whose methods may read anything; and functions that are no leaves."""
-    if isinstance(tree, eqx.Module):
+    if isinstance(tree, Closure):
+        _laws(tree.numbers, found)
+    elif isinstance(tree, eqx.Module):
         kind = type(tree)
-        if kind is Closure:
-            _laws(tree.numbers, found)
-            return
         if not installed(kind.__module__):
             found[kind] = None
         static = _static_names(kind)
@@ -161,11 +160,10 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     another content of another kind (or read by the methods of a class) compiles another program. `options` are those of
     `filter_jit`; what that makes is the attribute `program`.
 
-    >>> import jax.numpy as jnp
+    >>> def shift_by(settings):
+    ...     return lambda x: x + settings["gap"]
     >>> settings = {"gap": 1.0}
-    >>> apply = compiled(lambda f, x: f(x))
-    >>> def shifted(x):
-    ...     return x + settings["gap"]
+    >>> shifted, apply = shift_by(settings), compiled(lambda f, x: f(x))
     >>> float(apply(shifted, 1.0))
     2.0
     >>> settings["gap"] = 2.0
