@@ -24,7 +24,21 @@ class Layer(NamedTuple):
 
 LAYERS = (
     Layer("mathematics", ("numerics", "_version", "show")),
-    Layer("floor", ("_checks", "pytrees", "progress", "occupation", "spectral", "style", "tracing", "printed")),
+    Layer(
+        "floor",
+        (
+            "_checks",
+            "_mentions",
+            "captured",
+            "pytrees",
+            "progress",
+            "occupation",
+            "spectral",
+            "style",
+            "tracing",
+            "printed",
+        ),
+    ),
     Layer("nouns", ("units", "paths", "baths", "drives", "regimes", "ledger")),
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),

@@ -18,7 +18,7 @@ from ._checks import Checked, InputError, as_float, explain_invalid, valid
 from .baths import Bath
 from .ledger import Ledger, LedgerError, Named
 from .numerics.dense import EPS, positive_or_one
-from .pytrees import batch_of_one, first_point
+from .pytrees import batch_of_one, compiled, first_point
 from .solution import Modes, Solution, Status
 
 TOLERANCE = 1e-8
@@ -315,13 +315,13 @@ def _with_rules(machine: Any) -> tuple[Dynamics, Array]:
     return dynamics, good if machine is dynamics else good & valid(machine)
 
 
-@eqx.filter_jit
+@compiled
 def _solve_one(machine: Any, tolerance: Array) -> Solution:
     dynamics, good = batch_of_one(_with_rules(machine))
     return first_point(conclude(dynamics, dynamics.solve(tolerance), tolerance, good))
 
 
-@eqx.filter_jit
+@compiled
 def solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
     """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis."""
 

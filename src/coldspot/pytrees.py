@@ -1,61 +1,224 @@
 """Immutable mappings, and functions as PyTrees.
 
-What a function closes over becomes part of the machine that holds it.
-
-So a function defined inside another may use traced numbers, and one that is defined anew with other numbers
-does not have to be compiled again.
+What a function reads from outside itself becomes part of the machine that holds it (see `captured`): its numbers are
+leaves. So a function may use traced numbers, one that is defined anew with other numbers is not compiled again, and a
+number that has changed since changes the answer.
 """
 
+import contextlib
+import functools
+import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 
 from . import show
+from ._mentions import installed
+from .captured import WRAPPERS, Mode, Plan, read
+
+
+class Origin:
+    """The function that a closure was read from, and the numbers that were found. It tells no two closures apart."""
+
+    def __init__(self, function: Any = None, found: tuple[Any, ...] = ()):
+        self.function, self.found = function, found
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin)
+
+    def __repr__(self) -> str:
+        return "…"
 
 
 class Closure(eqx.Module):
-    """A Python function, taken apart into its code (static) and what it closes over (PyTree)."""
+    """A function, taken apart into the numbers that it reads (PyTree) and all the rest (static).
 
-    code: types.CodeType = eqx.field(static=True)
-    world: "_World" = eqx.field(static=True)
-    defaults: Any
-    keyword_defaults: Any
-    cells: tuple[Any, ...]
+    Where it needs the value of a number that JAX traces (`if gap > 0`, `math.sqrt(gap)`), its numbers are kept fixed
+    from then on: another value compiles another program.
+    """
+
+    numbers: tuple[Any, ...]
+    plan: Plan = eqx.field(static=True)
+    origin: Origin = eqx.field(static=True, repr=False)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        cells = tuple(types.CellType(content) for content in self.cells)
-        function = types.FunctionType(self.code, self.world.names, self.code.co_name, self.defaults, cells)
-        function.__kwdefaults__ = self.keyword_defaults
-        return function(*args, **keywords)
+        try:
+            return self.plan.make(self.numbers)(*args, **keywords)
+        except Exception as error:
+            if self.plan.mode is Mode.FIXED or not self.numbers:
+                raise
+            if not _doors.asked:
+                return self._with_values(error, args, keywords)
+            if self.plan.mark not in _fixed:
+                _fixed.add(self.plan.mark)
+                _doors.asked[-1].add(self.plan.mark)
+            elif not isinstance(error, _NumbersNeeded):
+                raise
+            raise _NumbersNeeded from error
+
+    def _with_values(self, error: Exception, args: Any, keywords: Any) -> Any:
+        """The call with known numbers instead of arrays, which JAX traces inside its transformations."""
+        if self.origin.function is None:
+            raise error
+        plan, numbers = read(self.origin.function, lambda _: Mode.FIXED)
+        result = plan.make(numbers)(*args, **keywords)
+        _fixed.add(self.plan.mark)
+        return result
 
 
-class _World:
-    """The global names of a function; equal if they are the same module's."""
+_fixed: set[Any] = set()
+"""Functions that need the values of the numbers that they read."""
 
-    def __init__(self, names: dict[str, Any]):
-        self.names = names
 
-    def __hash__(self) -> int:
-        return id(self.names)
+class _Doors(threading.local):
+    """Of the compiled functions that are being called, the functions that asked for values, the innermost last."""
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _World) and self.names is other.names
+    def __init__(self) -> None:
+        self.asked: list[set[Any]] = []
+
+
+_doors = _Doors()
+
+
+class _NumbersNeeded(Exception):
+    """A function failed while its numbers were traced: it is to be tried with their values."""
 
 
 def opened(function: Any) -> Any:
-    """The function as a PyTree if it closes over something (functions in there likewise), else itself."""
-    if not isinstance(function, types.FunctionType) or not (function.__closure__ or function.__defaults__):
+    """A function as a PyTree, with all that it reads; what is a PyTree already, or no function, stays as it is."""
+    if not isinstance(function, WRAPPERS) and (not callable(function) or not jax.tree_util.all_leaves([function])):
         return function
-    try:
-        cells = tuple(opened(cell.cell_contents) for cell in function.__closure__ or ())
-    except ValueError:  # a name that is not bound yet: a function that refers to itself
-        return function
-    return Closure(
-        function.__code__, _World(function.__globals__), function.__defaults__, function.__kwdefaults__, cells
+    plan, numbers = read(function, lambda mark: Mode.FIXED if mark in _fixed else Mode.PASSED)
+    return Closure(numbers, plan, Origin(function, tuple(jax.tree.leaves(numbers))))
+
+
+def _anew(node: Any) -> Any:
+    """A function with what it reads now, unless somebody has put other numbers in the place of what was read."""
+    if not isinstance(node, Closure):
+        return node if isinstance(node, type) else _without_origin(opened(node))
+    leaves, found = jax.tree.leaves(node.numbers), node.origin.found
+    untouched = len(leaves) == len(found) and all(a is b for a, b in zip(leaves, found, strict=True))
+    if node.origin.function is not None and untouched:
+        node = opened(node.origin.function)
+    return _without_origin(node)
+
+
+def _without_origin(node: Any) -> Any:
+    # Compiled programs live long: they must not keep what a function was made of alive.
+    return Closure(_all_anew(node.numbers), node.plan, Origin()) if isinstance(node, Closure) else node
+
+
+def _is_function(node: Any) -> bool:
+    return isinstance(node, (Closure, *WRAPPERS))
+
+
+def _all_anew(tree: Any) -> Any:
+    return jax.tree.map(
+        lambda node: _anew(node) if _is_function(node) or callable(node) else node, tree, is_leaf=_is_function
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _static_names(kind: type) -> frozenset[str]:
+    fields = getattr(kind, "__dataclass_fields__", {})
+    return frozenset(name for name, field in fields.items() if field.metadata.get("static", False))
+
+
+def _laws(tree: Any, found: dict[Any, None]) -> None:
+    """Classes of the user in a tree, whose methods may read anything; and functions that are no leaves."""
+    if isinstance(tree, Closure):
+        _laws(tree.numbers, found)
+    elif isinstance(tree, eqx.Module):
+        kind = type(tree)
+        if not installed(kind.__module__):
+            found[kind] = None
+        static = _static_names(kind)
+        for name, value in vars(tree).items():
+            if name not in static:
+                _laws(value, found)
+            elif isinstance(value, types.FunctionType | types.MethodType | type) and not installed(value.__module__):
+                found[value] = None
+    elif isinstance(tree, tuple | list):
+        for entry in tree:
+            _laws(entry, found)
+    elif isinstance(tree, dict):
+        for entry in tree.values():
+            _laws(entry, found)
+    elif isinstance(tree, type) and not installed(tree.__module__):
+        found[tree] = None
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`equinox.filter_jit` for functions whose arguments hold functions and classes of the user.
+
+    At each call it looks at what they read from outside themselves: numbers are passed to the compiled program, and
+    another content of another kind (or read by the methods of a class) compiles another program. `options` are those of
+    `filter_jit`; what that makes is the attribute `program`.
+
+    >>> def shift_by(settings):
+    ...     return lambda x: x + settings["gap"]
+    >>> settings = {"gap": 1.0}
+    >>> shifted, apply = shift_by(settings), compiled(lambda f, x: f(x))
+    >>> float(apply(shifted, 1.0))
+    2.0
+    >>> settings["gap"] = 2.0
+    >>> float(apply(shifted, 1.0))
+    3.0
+    """
+
+    def program(laws: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return function(*args, **keywords)
+
+    program.__name__, program.__qualname__ = function.__name__, function.__qualname__
+    jitted = eqx.filter_jit(program, **options)
+
+    def run(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        inputs = _all_anew((args, keywords))
+        found: dict[Any, None] = {}
+        _laws(inputs, found)
+        return jitted(tuple(read(law, lambda _: Mode.CONTENT)[0] for law in found), *inputs)
+
+    @functools.wraps(function)
+    def call(*args: Any, **keywords: Any) -> Any:
+        if _doors.asked:  # inside another one, which alone can begin again
+            return run(args, keywords)
+        with _door() as asked:
+            while True:
+                known = len(asked)
+                try:
+                    return run(args, keywords)
+                except _NumbersNeeded as need:
+                    if len(asked) == known:
+                        raise _cause(need) from None
+
+    call.program = jitted  # type: ignore[attr-defined]
+    return call
+
+
+@contextlib.contextmanager
+def _door() -> Iterator[set[Any]]:
+    """Functions may ask for values inside; if that does not help them, nothing is kept of it."""
+    asked: set[Any] = set()
+    _doors.asked.append(asked)
+    try:
+        yield asked
+    except BaseException:
+        _fixed.difference_update(asked)
+        raise
+    finally:
+        _doors.asked.pop()
+
+
+def _cause(error: BaseException) -> BaseException:
+    while isinstance(error, _NumbersNeeded) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 class Table(eqx.Module, Mapping):  # type: ignore[misc]

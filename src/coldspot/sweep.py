@@ -18,7 +18,7 @@ from . import parallel, paths, tracing
 from ._checks import InputError, unknown_name
 from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
-from .pytrees import opened
+from .pytrees import compiled, opened
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _room(part: AnyResult, total: int) -> AnyResult:
     return jax.tree.unflatten(structure, arrays)
 
 
-@eqx.filter_jit
+@compiled
 def solve_chunk(verb: Callable[..., AnyResult], build: Any, shared: Any, columns: Any, *options: Any) -> AnyResult:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))

@@ -11,6 +11,7 @@ from jax import Array
 from .._checks import InputError, as_float, concrete
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
 from ..ledger import Ledger
+from ..pytrees import compiled
 from ..solution import SolveError, Status
 from .graph import Snapshot
 from .network import JumpNetwork
@@ -132,7 +133,7 @@ def _evolve(network: JumpNetwork, start: Array, times: Array, tolerance: Array) 
     return Evolution(times, p, ledger, error, status)
 
 
-_evolve_jitted = eqx.filter_jit(_evolve)
+_evolve_jitted = compiled(_evolve)
 
 
 def _instantaneous(batch: JumpNetwork, s: Snapshot, p: Array, unit: Array) -> Ledger:

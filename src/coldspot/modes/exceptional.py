@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError
+from ..pytrees import compiled, opened
 from ..solution import Status
 
 CELLS = 15
@@ -119,7 +120,7 @@ def exceptional_points(
         np.array(ends, dtype=float) for ends in zip(_range("first", first), _range("second", second), strict=True)
     )
     _check_matrix(matrix, low)
-    search = _Search(matrix, jnp.asarray(low), jnp.asarray(high - low))
+    search = _Search(opened(matrix), jnp.asarray(low), jnp.asarray(high - low))
     nodes = _nodes(BENDS[0])
     middle = (nodes[1:] + nodes[:-1]) / 2
     starts = np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -156,11 +157,11 @@ class _Search(eqx.Module):
         value = discriminant(self.at(point))
         return jnp.stack([value.real, value.imag])
 
-    @eqx.filter_jit
+    @compiled
     def values(self, points: Any) -> Array:
         return jax.vmap(lambda point: discriminant(self.at(point)))(jnp.asarray(points))
 
-    @eqx.filter_jit
+    @compiled
     def residuals(self, points: Any, scale: float) -> Array:
         """|discriminant| relative to its size if no eigenvalues were near each other."""
 
@@ -173,7 +174,7 @@ class _Search(eqx.Module):
 
         return jax.vmap(one)(jnp.asarray(points))
 
-    @eqx.filter_jit
+    @compiled
     def newton(self, points: Any) -> Array:
         longest = 1.0 / CELLS
 
@@ -348,7 +349,8 @@ def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
             "branches: `path` must hold two or more points, with shape (point) or (point, parameter), "
             f"but has shape {points.shape}."
         )
-    matrices = np.asarray(jax.vmap(lambda p: jnp.asarray(matrix(p), dtype=complex))(points))
+    function = opened(matrix)
+    matrices = np.asarray(jax.vmap(lambda p: jnp.asarray(function(p), dtype=complex))(points))
     _check_size("branches", matrices.shape[1:], FOLLOWED)
     if not np.all(np.isfinite(matrices)):
         raise InputError("branches: `matrix` must be finite along the path, but is not.")

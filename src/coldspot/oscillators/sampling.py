@@ -4,7 +4,6 @@ import functools
 import threading
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +12,7 @@ from jax import Array
 from .._checks import InputError, as_float, check_positive, check_shape, valid
 from ..dynamics import Dynamics, conclude
 from ..parallel import spread, workers
-from ..pytrees import batch_of_one, first_point
+from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
 from .ensemble import BIAS, DRIFT, Prepared, assess, prepare, summarise
@@ -80,10 +79,10 @@ def sample(
     return Trajectories(solution, heat, work, storage, times, x, v)
 
 
-_prepare = eqx.filter_jit(prepare)
+_prepare = compiled(prepare)
 
 
-@eqx.filter_jit
+@compiled
 def _conclude(dynamics: Dynamics, system: System, result: Result, prepared: Prepared, n: int, bias: Array) -> Solution:
     batch, good = batch_of_one((dynamics, valid(dynamics)))
     one = batch_of_one((system, summarise(system, result), prepared))
@@ -110,7 +109,7 @@ def _check(system: System, prepared: Prepared, time_step: Any) -> None:
 # --------------------------------------------------------------------------- all trajectories
 
 
-@eqx.filter_jit
+@compiled
 def _begin(system: System, prepared: Prepared, key: Array, lanes: Array) -> tuple[Lanes, Array]:
     now = begin(system, prepared.start, key, lanes)
     return now, energies(system, now.state)
@@ -124,10 +123,10 @@ def _stretch(backend: str) -> Any:
         now = stretch(system, plan, key, lanes, now, first, last)
         return now, energies(system, now.state)
 
-    return eqx.filter_jit(function, compiler_options=WIDEST if backend == "cpu" else None)  # type: ignore[call-overload]
+    return compiled(function, compiler_options=WIDEST if backend == "cpu" else None)
 
 
-_settle = eqx.filter_jit(settle)
+_settle = compiled(settle)
 
 
 def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool | None) -> Result:
@@ -168,7 +167,7 @@ def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool 
     return jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1)[..., :n], *done)
 
 
-@eqx.filter_jit
+@compiled
 def _record(system: System, prepared: Prepared, key: Array, lanes: Array, blocks: int) -> tuple[Array, Array]:
     return record(system, prepared.plan, prepared.start, key, lanes, blocks)
 
@@ -186,7 +185,7 @@ def _paths(system: System, prepared: Prepared, key: Array, keep: int, stride: in
 # --------------------------------------------------------------------------- what went wrong
 
 
-@eqx.filter_jit
+@compiled
 def _again(
     system: System, prepared: Prepared, key: Array, lane: Array, block: Array, before: Array
 ) -> tuple[Array, Array, Array]:

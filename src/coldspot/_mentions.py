@@ -1,0 +1,88 @@
+"""Which names the code of a function reads from outside, and which modules belong to installed libraries."""
+
+import dis
+import functools
+import sys
+import sysconfig
+import types
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+CAPTURED = ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
+Chain = tuple[str, ...]
+"""Attributes read one after the other: `settings.dot.gap` reads ("dot", "gap") of `settings`."""
+
+
+class Mentions(NamedTuple):
+    """What a function's code mentions, with the code nested in it.
+
+    - `names`, `captured`: global names and captured variables that it reads, each with its chains of attributes;
+    - `rebound`: names outside itself that it sets; `imports`: modules that it imports.
+    """
+
+    names: Mapping[str, frozenset[Chain]]
+    captured: Mapping[str, frozenset[Chain]]
+    rebound: frozenset[str]
+    imports: frozenset[str]
+
+
+@functools.lru_cache(maxsize=4096)
+def mentions(code: types.CodeType) -> Mentions:
+    """What a code object mentions.
+
+    >>> found = mentions((lambda x: dis.opmap["NOP"] + len(x)).__code__)
+    >>> sorted(found.names), found.names["dis"]
+    (['dis', 'len'], frozenset({('opmap',)}))
+    """
+    names: dict[str, set[Chain]] = {}
+    captured: dict[str, set[Chain]] = {}
+    rebound, imports, codes = set(), set(), [code]
+    for one in codes:
+        codes.extend(c for c in one.co_consts if isinstance(c, types.CodeType))
+        instructions = list(dis.get_instructions(one))
+        for k, step in enumerate(instructions):
+            if step.opname in GLOBAL:
+                names.setdefault(step.argval, set()).add(_chain(instructions[k + 1 :]))
+            elif step.opname in CAPTURED:
+                captured.setdefault(step.argval, set()).add(_chain(instructions[k + 1 :]))
+            elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (
+                step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in code.co_freevars
+            ):
+                rebound.add(step.argval)
+            elif step.opname == "IMPORT_NAME":
+                imports.add(step.argval or ".")
+    return Mentions(
+        {name: frozenset(chains) for name, chains in names.items()},
+        {name: frozenset(chains) for name, chains in captured.items()},
+        frozenset(rebound),
+        frozenset(imports),
+    )
+
+
+def _chain(after: list[dis.Instruction]) -> Chain:
+    chain = []
+    for step in after:
+        if step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
+            break
+        chain.append(step.argval)
+    return tuple(chain)
+
+
+@functools.lru_cache(maxsize=1024)
+def _installed(root: str) -> bool:
+    if root == __name__.partition(".")[0] or root in sys.stdlib_module_names or root in sys.builtin_module_names:
+        return True
+    module = None if root in ("__main__", "__mp_main__") else sys.modules.get(root)  # a library may run it
+    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+    folders = {sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib")}
+    return any(str(place).startswith(f"{folder}/") for place in places for folder in folders)
+
+
+def installed(module: Any) -> bool:
+    """Whether a module's name is that of an installed library: its content does not change while a program runs.
+
+    >>> installed("numpy.linalg"), installed("__main__")
+    (True, False)
+    """
+    return isinstance(module, str) and _installed(module.partition(".")[0])

@@ -1,0 +1,486 @@
+"""What a function reads from outside itself: numbers to be passed on, everything else by its content or identity.
+
+Followed are the global names that its code mentions, captured variables, defaults, and what is found there: entries of
+dictionaries and lists, attributes of objects and of the user's modules, other functions of the user with all that they
+read. Installed libraries are not entered. What cannot be followed is refused in words, since a later change of it would
+go unseen by a program that was compiled before.
+"""
+
+import builtins
+import copy
+import enum
+import functools
+import io
+import math
+import sys
+import types
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ._checks import InputError
+from ._mentions import Chain, Mentions, installed, mentions
+
+INSTEAD = "pass its numbers as an argument, as captured numbers or arrays, or as fields of an eqx.Module"
+CHANGING = ("random", "secrets", "time", "uuid")
+"""Modules whose functions answer differently each time."""
+MUTATING = ("append", "extend", "insert", "pop", "popitem", "remove", "clear", "update", "setdefault", "add", "discard")
+"""Methods by which a list, a dictionary or a set is changed."""
+BLIND = ("eval", "exec", "globals", "open", "input", "__import__")
+"""Built-in functions that read what no analysis of the code can name."""
+WHOLE: frozenset[Chain] = frozenset({()})
+"""A name that is read as it is, without an attribute."""
+
+
+# --------------------------------------------------------------------------- how it is put together again
+
+
+class Making(NamedTuple):
+    """The numbers to put in, and the objects made so far, by their place in the reading."""
+
+    numbers: tuple[Any, ...]
+    made: dict[int, Any]
+
+
+class Part(NamedTuple):
+    """Something that was read: its content without the numbers, and how to make it with other numbers."""
+
+    key: Hashable
+    make: Callable[[Making], Any]
+
+
+class Mode(enum.Enum):
+    """What becomes of numbers: all are passed on; those that are known stay fixed; or all belong to the content."""
+
+    PASSED = 0
+    FIXED = 1
+    CONTENT = 2
+
+
+class Plan:
+    """How to make a function from its numbers. Plans are equal if they make the same functions."""
+
+    def __init__(self, part: Part, name: str, mode: Mode, mark: Any, kept: list[Any]):
+        self.part, self.name, self.mode, self.mark, self._hash = part, name, mode, mark, hash(part.key)
+        self._kept = kept  # identities are known by address, so that what was read must live on
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Plan) and self._hash == other._hash and self.part.key == other.part.key
+        )
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def make(self, numbers: tuple[Any, ...]) -> Any:
+        return self.part.make(Making(numbers, {}))
+
+
+def read(function: Any, choose: Callable[[Any], Mode]) -> tuple[Plan, tuple[Any, ...]]:
+    """A function (or a class) as a plan, and the numbers that the plan takes; `choose` gives the mode for its code."""
+    name, code = _name(function), _code(function)
+    mode = choose(code)
+    reader = _Reader(mode)
+    reader.owners.append(name)
+    part = reader.read(function, f"`{name}`")
+    return Plan(part, name, mode, code, reader.kept), tuple(reader.numbers)
+
+
+def _code(function: Any) -> Any:
+    """The code that runs when a function is called; of an object, its class."""
+    if isinstance(function, WRAPPERS):
+        return _code(function.__wrapped__)
+    if isinstance(function, types.MethodType):
+        return _code(function.__func__)
+    if isinstance(function, functools.partial):
+        return _code(function.func)
+    return function.__code__ if isinstance(function, types.FunctionType) else type(function)
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _same(value: Any) -> Part:
+    """Something that is its own identity."""
+    return Part(("same", type(value), id(value)), lambda _: value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _number(value: float, sign: float) -> Array:
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(value, dtype=jnp.float64)
+
+
+WRAPPERS: tuple[Any, ...] = (type(jax.jit(abs)), type(eqx.filter_jit(abs)), type(functools.lru_cache(abs)))
+"""Wrappers that keep what they were compiled with (or found): what is inside is taken without them."""
+
+
+class _Reader:
+    """Reads objects into parts, and collects the numbers; every object once, so that circles close."""
+
+    def __init__(self, mode: Mode):
+        self.mode = mode
+        self.numbers: list[Any] = []
+        self.kept: list[Any] = []
+        self.owners: list[str] = []
+        self._seen: dict[tuple[Mode, int], int] = {}
+
+    def read(self, value: Any, where: str, chains: frozenset[Chain] = WHOLE) -> Part:
+        kind = type(value)
+        if kind is types.ModuleType:
+            return self._module(value, where, chains)
+        if value is None or kind in (int, bool, str, bytes, type(Ellipsis), type(NotImplemented)):
+            return Part((kind, value), lambda _: value)
+        if kind in (float, complex) or isinstance(value, np.inexact):
+            return self._real(value)
+        self.kept.append(value)
+        known = self._seen.get((self.mode, id(value)))
+        if known is not None:
+            return Part(("again", known), lambda making: making.made[known])
+        place = self._seen[self.mode, id(value)] = len(self._seen)
+        part = self._object(value, where, place)
+
+        def make(making: Making) -> Any:
+            made = part.make(making)
+            making.made[place] = made
+            return made
+
+        return Part(part.key, make)
+
+    # ------------------------------------------------------------------ numbers and arrays
+    def _passed(self, number: Any) -> Part:
+        index = len(self.numbers)
+        self.numbers.append(number)
+        return Part("number", lambda making: making.numbers[index])
+
+    def _real(self, value: Any) -> Part:
+        if self.mode is not Mode.PASSED:
+            kind = type(value)
+            sign = math.copysign(1.0, value.real), math.copysign(1.0, value.imag)
+            return Part((kind, repr(value), sign), lambda _: value)
+        if isinstance(value, complex | np.complexfloating):
+            return self._passed(jnp.asarray(value, dtype=jnp.complex128))
+        return self._passed(_number(float(value), math.copysign(1.0, value)))
+
+    def _array(self, value: Any, where: str) -> Part:
+        traced = isinstance(value, jax.core.Tracer)
+        typed = isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended)
+        if self.mode is Mode.PASSED or (self.mode is Mode.FIXED and (traced or typed)):
+            if isinstance(value, jax.Array):
+                return self._passed(value)
+            if value.dtype.kind in "fc":
+                with jax.ensure_compile_time_eval():
+                    return self._passed(jnp.array(value))  # a copy: the original may be changed in place
+        if traced or typed:
+            return _same(value)
+        fixed = np.array(value)
+        if fixed.dtype.kind not in "biufcSU":
+            raise self._refusal(where, f"an array of the type {fixed.dtype}")
+        fixed.setflags(write=False)
+        kept = value if isinstance(value, jax.Array) else fixed
+        key = ("array", isinstance(value, jax.Array), fixed.dtype.str, fixed.shape, fixed.tobytes())
+        return Part(key, lambda _: kept)
+
+    # ------------------------------------------------------------------ everything else
+    def _object(self, value: Any, where: str, place: int) -> Part:
+        if isinstance(value, jax.Array | np.ndarray):
+            return self._array(value, where)
+        if isinstance(value, np.generic):
+            return Part((type(value), value.tobytes()), lambda _: value)
+        if isinstance(value, types.FunctionType):
+            return _same(value) if _of_library(value) else self._function(value, place)
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, WRAPPERS):
+            return _same(value) if _of_library(value) else self.read(value.__wrapped__, where)
+        if isinstance(value, types.BuiltinFunctionType):
+            return self._builtin(value, where)
+        if isinstance(value, types.MethodType):
+            owner = self.read(value.__self__, f"{where} (the object it belongs to)")
+            function = self.read(value.__func__, where)
+            return Part(
+                ("method", owner.key, function.key),
+                lambda making: types.MethodType(function.make(making), owner.make(making)),
+            )
+        if isinstance(value, functools.partial):
+            return self._partial(value, where)
+        if isinstance(value, Iterator | io.IOBase):
+            raise self._refusal(where, _article(value))
+        if type(value) is object or isinstance(value, enum.Enum | np.ufunc):
+            return _same(value)
+        if self.mode is not Mode.CONTENT and isinstance(value, eqx.Module):
+            return self._passed(value)
+        return self._container(value, where, place)
+
+    def _container(self, value: Any, where: str, place: int) -> Part:
+        kind = type(value)
+        if kind is dict or kind is types.MappingProxyType:
+            return self._dictionary(value, where, place)
+        if kind in (list, tuple, set, frozenset) or (isinstance(value, tuple) and hasattr(kind, "_make")):
+            return self._sequence(value, where, place)
+        if self.mode is not Mode.CONTENT and not jax.tree_util.all_leaves([value]):
+            return self._passed(value)
+        return self._instance(value, where, place)
+
+    def _dictionary(self, value: Any, where: str, place: int) -> Part:
+        keys = tuple(self._content(name, f"a key of {where}").key for name in value)
+        entries = [(name, self.read(entry, f"{_bare(where)}[{name!r}]`")) for name, entry in value.items()]
+
+        def make(making: Making) -> Any:
+            made = making.made[place] = {}
+            made.update((name, entry.make(making)) for name, entry in entries)
+            return made if type(value) is dict else types.MappingProxyType(made)
+
+        return Part((type(value), keys, tuple(entry.key for _, entry in entries)), make)
+
+    def _sequence(self, value: Any, where: str, place: int) -> Part:
+        kind = type(value)
+        ordered = sorted(value, key=repr) if kind in (set, frozenset) else value
+        entries = [self.read(entry, f"{_bare(where)}[{k}]`") for k, entry in enumerate(ordered)]
+        gather = getattr(kind, "_make", kind)
+
+        def make(making: Making) -> Any:
+            if kind is list:
+                made = making.made[place] = []
+                made.extend(entry.make(making) for entry in entries)
+                return made
+            return gather(entry.make(making) for entry in entries)
+
+        return Part((kind, tuple(entry.key for entry in entries)), make)
+
+    def _function(self, function: types.FunctionType, place: int) -> Part:
+        code, world = function.__code__, function.__globals__
+        library = installed(world.get("__name__"))
+        said = mentions(code)
+        self.owners.append(function.__name__)
+        names: dict[str, Part] = {}
+        if not library:
+            self._check(said, world)
+            for name, chains in said.names.items():
+                if name in world:
+                    self._check_use(name, world[name], chains)
+                    names[name] = self.read(world[name], f"`{name}`", chains)
+        cells: list[Part | None] = []
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not bound yet, or not any more
+                cells.append(None)
+            else:
+                chains = said.captured.get(name, WHOLE)
+                self._check_use(name, content, frozenset() if library else chains)
+                cells.append(self.read(content, f"`{name}`", chains))
+        defaults = self.read(function.__defaults__, "the defaults of its arguments")
+        keywords = self.read(function.__kwdefaults__, "the defaults of its arguments")
+        own = {name: entry for name, entry in vars(function).items() if name != "__wrapped__"}
+        attributes = None if library or not own else self.read(own, "its attributes")
+        self.owners.pop()
+
+        def make(making: Making) -> Any:
+            around = world if library else {"__builtins__": builtins, "__name__": world.get("__name__")}
+            holes = tuple(types.CellType() for _ in cells)
+            made = types.FunctionType(code, around, function.__name__, None, holes)
+            making.made[place] = made
+            for name, part in names.items():
+                around[name] = part.make(making)
+            for hole, cell in zip(holes, cells, strict=True):
+                if cell is not None:
+                    hole.cell_contents = cell.make(making)
+            made.__defaults__, made.__kwdefaults__ = defaults.make(making), keywords.make(making)
+            made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+            if attributes is not None:
+                vars(made).update(attributes.make(making))
+            return made
+
+        key = (
+            "function",
+            code,
+            tuple((name, part.key) for name, part in names.items()),
+            tuple(None if cell is None else cell.key for cell in cells),
+            (defaults.key, keywords.key, None if attributes is None else attributes.key),
+        )
+        return Part(key, make)
+
+    def _check(self, said: Mentions, world: Mapping[str, Any]) -> None:
+        """Refuse what the function does to names, or reads past them."""
+        for name in sorted(said.rebound):
+            raise InputError(
+                f"the function `{self.owners[-1]}` sets `{name}` outside itself, which happens only while it is "
+                f"compiled; return the value, or {INSTEAD}."
+            )
+        for name in sorted(said.imports):
+            if not installed(name):
+                raise InputError(
+                    f"the function `{self.owners[-1]}` imports `{name}` when it is called, which cannot be followed; "
+                    "import it at the top of the file."
+                )
+        for name in BLIND:
+            if name in said.names and world.get(name, vars(builtins).get(name)) is getattr(builtins, name):
+                raise InputError(
+                    f"the function `{self.owners[-1]}` calls `{name}`: what that reads cannot be followed; {INSTEAD}."
+                )
+
+    def _check_use(self, name: str, value: Any, chains: frozenset[Chain]) -> None:
+        """Refuse functions that change a container outside themselves."""
+        changes = {chain[0] for chain in chains if chain} & set(MUTATING)
+        if changes and isinstance(value, list | dict | set):
+            raise InputError(
+                f"the function `{self.owners[-1]}` changes `{name}` outside itself (`{name}.{min(changes)}`), which "
+                f"happens only while it is compiled; return the value, or {INSTEAD}."
+            )
+
+    def _module(self, module: types.ModuleType, where: str, chains: frozenset[Chain]) -> Part:
+        """A library's module is itself; of a module of the user, the attributes that are read."""
+        if installed(module.__name__):
+            drawn = module.__name__ == "numpy" and any(
+                c[:1] == ("random",) and len(c) > 1 and c[1] != "default_rng" and c[1].islower() for c in chains
+            )
+            if module.__name__ in CHANGING or drawn or (module.__name__ == "os" and chains & {("environ",)}):
+                raise self._refusal(where, "which answers differently each time")
+            return _same(module)
+        if () in chains:
+            raise InputError(
+                f"the function `{self.owners[-1]}` hands on the module {where} as a whole, so that what it reads there "
+                f"cannot be followed; write `module.name` where a value is read, or {INSTEAD}."
+            )
+        rest: dict[str, set[Chain]] = {}
+        for chain in sorted(chains):
+            rest.setdefault(chain[0], set()).add(chain[1:])
+        parts = {
+            name: self.read(getattr(module, name), f"{_bare(where)}.{name}`", frozenset(after))
+            for name, after in rest.items()
+            if hasattr(module, name)
+        }
+
+        def make(making: Making) -> Any:
+            made = types.ModuleType(module.__name__)
+            for name, part in parts.items():
+                setattr(made, name, part.make(making))
+            return made
+
+        return Part(("module", module.__name__, tuple((name, part.key) for name, part in parts.items())), make)
+
+    def _builtin(self, value: Any, where: str) -> Part:
+        owner = value.__self__
+        if owner is None or isinstance(owner, types.ModuleType | type):
+            if value.__module__ in CHANGING:
+                raise self._refusal(where, "which answers differently each time")
+            return _same(value)
+        part = self.read(owner, f"{where} (the object it belongs to)")
+        return Part(("builtin", value.__name__, part.key), lambda making: getattr(part.make(making), value.__name__))
+
+    def _partial(self, value: "functools.partial[Any]", where: str) -> Part:
+        function = self.read(value.func, where)
+        arguments = self.read(value.args, f"the arguments of {where}")
+        keywords = self.read(dict(value.keywords), f"the arguments of {where}")
+        return Part(
+            ("partial", function.key, arguments.key, keywords.key),
+            lambda m: functools.partial(function.make(m), *arguments.make(m), **keywords.make(m)),
+        )
+
+    def _instance(self, value: Any, where: str, place: int) -> Part:
+        """An object with attributes: made anew from its class and them; of a library, its whole content is fixed."""
+        kind = type(value)
+        plain = kind is types.SimpleNamespace or not any(
+            installed(base.__module__) and base.__module__ not in ("abc", "typing") and base is not object
+            for base in kind.__mro__
+        )
+        if not plain and not (self.mode is Mode.CONTENT and isinstance(value, eqx.Module)):
+            return self._foreign(value, where)
+        slots = [n for base in kind.__mro__ for n in _slots(base) if hasattr(value, n)]
+        state = {n: getattr(value, n) for n in slots} | getattr(value, "__dict__", {})
+        law = self._content(kind, where)
+        parts = {name: self.read(entry, f"{_bare(where)}.{name}`") for name, entry in state.items()}
+
+        def make(making: Making) -> Any:
+            new: Callable[[Any], Any] = (
+                types.SimpleNamespace.__new__ if kind is types.SimpleNamespace else object.__new__
+            )
+            made = making.made[place] = new(kind)
+            for name, part in parts.items():
+                object.__setattr__(made, name, part.make(making))
+            return made
+
+        return Part(("object", law.key, tuple((name, part.key) for name, part in parts.items())), make)
+
+    def _foreign(self, value: Any, where: str) -> Part:
+        """An object of a library, by what it would be pickled from."""
+        try:
+            recipe = value.__reduce_ex__(2)
+            content = _same(value) if isinstance(recipe, str) else self._content(recipe[:3], where)
+            rest = () if isinstance(recipe, str) else tuple(list(more) for more in recipe[3:5] if more is not None)
+            kept = value if isinstance(recipe, str) else copy.deepcopy(value)
+        except InputError:
+            raise
+        except Exception:
+            raise self._refusal(where, _article(value)) from None
+        return Part(("foreign", content.key, self._content(rest, where).key), lambda _: kept)
+
+    def _content(self, value: Any, where: str) -> Part:
+        """Something whose numbers, too, belong to the content."""
+        mode, self.mode = self.mode, Mode.CONTENT
+        try:
+            return self.read(value, where)
+        finally:
+            self.mode = mode
+
+    def _class(self, kind: type) -> Part:
+        """A class is itself; one of the user with what its methods read and its attributes hold."""
+        if installed(kind.__module__):
+            return _same(kind)
+        found = []
+        for base in kind.__mro__:
+            for name, entry in () if installed(base.__module__) else vars(base).items():
+                entry = getattr(entry, "fget", None) or getattr(entry, "__func__", None) or entry
+                entry = entry.func if isinstance(entry, functools.cached_property) else entry
+                made = isinstance(entry, types.FunctionType) and entry.__code__.co_filename == "<string>"
+                hidden = name.startswith("__") and not isinstance(entry, types.FunctionType)
+                if hidden or name == "_abc_impl" or _generated(base, name, made) or _is_slot(entry):
+                    continue
+                found.append((name, self._content(entry, f"`{kind.__name__}.{name}`").key))
+        return Part(("class", id(kind), tuple(found)), lambda _: kind)
+
+    def _refusal(self, where: str, what: str) -> InputError:
+        return InputError(
+            f"the function `{self.owners[-1]}` reads {where}, {what}: that cannot be followed, and a change of it "
+            f"would go unseen; {INSTEAD}."
+        )
+
+
+def _of_library(function: Any) -> bool:
+    """Whether a library has a function under its name: then nothing of the user is inside."""
+    module = str(getattr(function, "__module__", None))
+    return installed(module) and getattr(sys.modules.get(module), function.__qualname__, None) is function
+
+
+def _bare(where: str) -> str:
+    return where.removesuffix("`")
+
+
+def _article(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
+
+
+def _is_slot(entry: Any) -> bool:
+    return isinstance(entry, types.MemberDescriptorType | types.GetSetDescriptorType)
+
+
+def _generated(base: type, name: str, from_text: bool) -> bool:
+    """Whether a method was written by `dataclass`."""
+    return from_text and name.startswith("__") and "__dataclass_params__" in vars(base)
