@@ -16,9 +16,10 @@ from .conductor.junction import PairJunction
 from .conductor.spectra import pair_spectra
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
+from .jump.channels import Channel, Share
 from .jump.evolution import Evolution, evolve
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Step, Tunnelling
-from .jump.network import Channel, JumpNetwork, Share
+from .jump.network import JumpNetwork
 from .ledger import Ledger, Named
 from .modes.coupled import CoupledModes, flat_band
 from .modes.exceptional import branches, exceptional_points

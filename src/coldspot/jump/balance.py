@@ -15,11 +15,12 @@ from .net_currents import Divided, divide
 
 
 class Balance(NamedTuple):
-    """ln p (state, point), net currents and error bounds (transition, point), largest imbalance (point)."""
+    """ln p (state, point), net currents, error bounds, rounding (transition, point), largest imbalance (point)."""
 
     log_p: Float[Array, "state point"]
     current: Float[Array, "transition point"]
     error: Float[Array, "transition point"]
+    rounding: Float[Array, "transition point"]
     imbalance: Float[Array, " point"]
 
 
@@ -32,7 +33,7 @@ def balance(
     reference: Float[Array, "state point"],
     deviation_size: Float[Array, "transition point"],
 ) -> Balance:
-    """Stationary populations and net currents; see `division`.
+    """Stationary populations and net currents; see `net_currents`.
 
     `deviation` (transition, point) is ln of forward over backward flow in the reference distribution, whose
     logarithm (not normalised) is `reference` (state, point); `deviation_size` bounds the terms of which it is made.
@@ -51,7 +52,7 @@ def balance(
         return divide_logarithms(g, log_forward, log_backward, deviation, deviation_size)
 
     found = jax.lax.cond(wide, logarithms, numbers)
-    return Balance(found.log_p, found.current, found.error, reduce(jnp.maximum, jnp.abs(divergence(g, found.current))))
+    return Balance(*found, reduce(jnp.maximum, jnp.abs(divergence(g, found.current))))
 
 
 @balance.defjvp
@@ -81,5 +82,5 @@ def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balanc
     source = divergence(g, out * d_forward - back * d_backward)
     u = jax.lax.custom_linear_solve(imbalance_of, source, solve, solve_transposed)
     d_current = out * (d_forward + u[start]) - back * (d_backward + u[to])
-    zero = jnp.zeros_like
-    return result, Balance(u, d_current * jnp.exp(factors.scale), zero(result.error), zero(result.imbalance))
+    nothing = (jnp.zeros_like(x) for x in (result.error, result.rounding, result.imbalance))
+    return result, Balance(u, d_current * jnp.exp(factors.scale), *nothing)

@@ -41,9 +41,10 @@ class Snapshot(NamedTuple):
     """A network at one phase: everything that the solvers need, for one point.
 
     (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity towards a
-    reference equilibrium, see `JumpNetwork.snapshot`) and `deviation_size`, the sum of its terms' sizes;
+    reference equilibrium, see `assembly.assemble`) and `deviation_size`, the sum of its terms' sizes;
+    (transition): `widths`, the level width that a transition by tunnelling brings, 0 for others;
     (bath, transition): `energy`, `particles` taken from each bath; (bath): `temperature`, `potential`; (state):
-    `energies`, `reference` (ln of the reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ, split
+    `energies`, `occupations`, `reference` (ln of the reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ, split
     into the derivative of `gains`, E_i with drive d at this phase and the others at phase 0, and the `rest`, exactly
     zero where the drives' parts of the energy add up; `valid`.
     """
@@ -58,7 +59,9 @@ class Snapshot(NamedTuple):
     temperature: Array
     potential: Array
     energies: Array
+    occupations: Array
     reference: Array
+    widths: Array
     slopes: Array
     gains: Array
     rest: Array

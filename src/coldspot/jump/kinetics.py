@@ -37,6 +37,8 @@ class Kinetics(Checked):
     """A law for the two rates of a transition."""
 
     detailed_balance: eqx.AbstractClassVar[bool]
+    broadens: ClassVar[bool] = False
+    """Whether the rates are those of a level whose width, forward + backward, a bath causes by tunnelling."""
 
     @abc.abstractmethod
     def log_rates(self, step: Step) -> tuple[Array, Array]:
@@ -51,6 +53,7 @@ class Tunnelling(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
+    broadens: ClassVar[bool] = True
     gamma: Numbers = parameter(dimension="rate", positive=True, shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
@@ -113,13 +116,16 @@ class Bosonic(Kinetics):
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         x = step.exponent
         size = jnp.abs(x)
-        # Both rates share the even function ln √(n(1+n))·|x| = ln(|x|/(2 sinh(|x|/2))), finite at x = 0.
+        # Emission γ(ω)(1+n) has ln(|x|/(1−e^{−|x|})) beyond ln(γT/ω), absorption |x| less: nothing large cancels. Near
+        # x = 0 both share the even function ln(|x|/(2 sinh(|x|/2))), which has a derivative there.
         small = size < 1e-3
         safe = jnp.where(small, 1.0, size)
         series = -(size**2) / 24 + size**4 / 2880
-        even = jnp.where(small, series, jnp.log(safe) - safe / 2 - jnp.log(-jnp.expm1(-safe)))
-        scale = jnp.log(self._over_frequency(jnp.abs(step.energy))) + jnp.log(step.temperature) + even
-        return scale - x / 2, scale + x / 2
+        emission = jnp.log(safe) - jnp.log(-jnp.expm1(-safe))
+        scale = jnp.log(self._over_frequency(jnp.abs(step.energy))) + jnp.log(step.temperature)
+        up = scale + jnp.where(small, series - x / 2, emission - jnp.maximum(x, 0))
+        down = scale + jnp.where(small, series + x / 2, emission - jnp.maximum(-x, 0))
+        return up, down
 
     def _over_frequency(self, frequency: Array) -> Array:
         """γ(ω)/ω, by its Taylor series where the quotient would be 0/0."""
@@ -135,16 +141,21 @@ class Bosonic(Kinetics):
 
 
 class Explicit(Kinetics):
-    """Given forward and backward rates, checked for local detailed balance against the baths.
+    """Given forward and backward rates, which must obey local detailed balance with the baths (to 1e-8).
 
-    With `check=False` the rates may break it; heats are then still energy bookkeeping, but σ from the baths
-    is no longer the entropy production of the jump process.
+    Of what is left of a difference, the forward rate is taken as it is and the backward rate as the baths ask. With
+    `check=False` both are taken as they are and may break it; heats are then still energy bookkeeping, but σ from the
+    baths is no longer the entropy production of the jump process.
     """
 
-    detailed_balance: ClassVar[bool] = False
     forward: Numbers = parameter(dimension="rate", positive=True, shape=None)
     backward: Numbers = parameter(dimension="rate", positive=True, shape=None)
     check: bool = eqx.field(static=True, default=True)
 
+    @property
+    def detailed_balance(self) -> bool:  # type: ignore[override]
+        return self.check
+
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        return jnp.log(self.forward), jnp.log(self.backward)
+        forward = jnp.log(self.forward)
+        return forward, forward + step.exponent if self.check else jnp.log(self.backward)

@@ -46,11 +46,21 @@ class Connections(NamedTuple):
 
 
 class Divided(NamedTuple):
-    """ln p (state, point), net currents and their error bounds (transition, point)."""
+    """ln p (state, point); net currents, their error bounds, and `rounding` (transition, point).
+
+    `rounding` is what the rounding of a transition's own affinity does to its net flow: no method that starts from the
+    same numbers knows better.
+    """
 
     log_p: Float[Array, "state point"]
     current: Float[Array, "transition point"]
     error: Float[Array, "transition point"]
+    rounding: Float[Array, "transition point"]
+
+
+def scaled(x: Array, unit: Array) -> Array:
+    """x in another unit, which may be beyond floating-point range; nothing stays nothing."""
+    return jnp.where(x == 0, 0.0, x * unit)
 
 
 def once(*values: Any) -> Any:
@@ -305,5 +315,7 @@ def divide(
         of_pair[moves] = place
         part = part + fraction * padded(missing)[of_pair]
     unit = jnp.exp(top - size)
-    log_p, part, doubt, unit = once(log_p - size, part, doubt, unit)
-    return Divided(log_p, jnp.where(upward, part, -part) * unit, doubt * unit)
+    rounding = blur * jnp.minimum(flow, fall)
+    log_p, part, doubt, rounding, unit = once(log_p - size, part, doubt, rounding, unit)
+    part = jnp.where(upward, part, -part)
+    return Divided(log_p, *(scaled(x, unit) for x in (part, doubt, rounding)))

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from .._checks import Scalar, parameter
 from ..baths import ElectronBath
 from ..dynamics import Machine
+from ..jump.channels import Channel
 from ..jump.kinetics import Tunnelling
-from ..jump.network import Channel, JumpNetwork
+from ..jump.network import JumpNetwork
 
 
 class QuantumDot(Machine):

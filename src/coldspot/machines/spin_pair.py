@@ -11,8 +11,9 @@ from .._checks import Numbers, Scalar, parameter
 from ..baths import HeatBath
 from ..drives import Cosine
 from ..dynamics import Machine
+from ..jump.channels import Channel
 from ..jump.kinetics import Kinetics, Step
-from ..jump.network import Channel, JumpNetwork
+from ..jump.network import JumpNetwork
 from ..occupation import log_fermi_pair
 
 SPINS = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])

@@ -1,0 +1,116 @@
+"""What must be true of a network's numbers beyond the domains of its parts: one list for constructor and batch."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import Rule, concrete
+from .assembly import Moment, exchange
+from .channels import Channel
+from .kinetics import Bosonic, Explicit, Kinetics
+
+RATIO = 1e-8
+"""How far ln(backward/forward) of given rates may be from what the baths ask for, relative to 1 + its size."""
+
+
+def particle_rules(
+    channels: Sequence[Channel], occupations: Array, exchanging: Sequence[bool], names: Sequence[str]
+) -> Iterator[Rule]:
+    """Particles go where they can, and what baths give is what states gain; `exchanging`: which baths have them."""
+    for k, channel in enumerate(channels):
+        change = occupations[channel.final.array] - occupations[channel.initial.array]
+        if channel.shares is None:
+            name = channel.baths[0]
+            if exchanging[names.index(name)]:
+                yield Rule(
+                    jnp.all(change != 0),
+                    lambda k=k, name=name: (
+                        f"`channels[{k}]` moves no particle, but its bath `{name}` exchanges particles: give "
+                        "`occupations` (the number of particles in each state), or use a BosonBath or HeatBath."
+                    ),
+                )
+            else:
+                yield Rule(
+                    jnp.all(change == 0),
+                    lambda k=k, name=name, change=change: (
+                        f"`channels[{k}]` changes the number of particles by {_first(change, change != 0):g}, but "
+                        f"its bath `{name}` exchanges none; use an ElectronBath."
+                    ),
+                )
+            continue
+        for name, share in zip(channel.baths, channel.shares, strict=True):
+            if not exchanging[names.index(name)]:
+                amount = share.particles
+                yield Rule(
+                    jnp.all(amount == 0),
+                    lambda k=k, name=name, amount=amount: (
+                        f"`channels[{k}]` takes {_first(amount, amount != 0):g} particles from bath `{name}`, "
+                        "which exchanges none."
+                    ),
+                )
+        given = sum((share.particles for share in channel.shares), jnp.zeros(()))
+        yield Rule(
+            jnp.all(jnp.abs(given - change) <= 1e-12),
+            lambda k=k, given=given, change=change: (
+                f"the shares of `channels[{k}]` bring {_first(given):g} particles, "
+                f"but the states differ by {_first(change):g}."
+            ),
+        )
+
+
+def depends_on_moment(channel: Channel, exchanging: Sequence[bool], names: Sequence[str]) -> bool:
+    """Whether `moment_rules` has anything to say of a channel."""
+    law = channel.kinetics
+    if channel.shares is not None or not isinstance(law, Kinetics):
+        return True
+    lead = any(exchanging[names.index(name)] for name in channel.baths)
+    return (isinstance(law, Explicit) and law.check) or (isinstance(law, Bosonic) and lead)
+
+
+def moment_rules(moment: Moment) -> Iterator[Rule]:
+    """Energies that baths give, and rates against the baths, at one phase."""
+    size = 1e-9 * (1 + jnp.max(jnp.abs(moment.energies)))
+    for k, (channel, law) in enumerate(zip(moment.channels, moment.laws, strict=True)):
+        step, energy, particles = exchange(moment, channel)
+        if channel.shares is not None:
+            given, change = jnp.sum(energy, axis=0), step.energy
+            yield Rule(
+                jnp.all(jnp.abs(given - change) <= size + 1e-9 * jnp.abs(change)),
+                lambda k=k, given=given, change=change: (
+                    f"the shares of `channels[{k}]` bring the energy {_first(given):g}, "
+                    f"but the states differ by {_first(change):g}."
+                ),
+            )
+        if isinstance(law, Explicit) and law.check:
+            ratio = jnp.broadcast_to(jnp.log(law.backward / law.forward), step.exponent.shape)
+            wrong = ~(jnp.abs(ratio - step.exponent) <= RATIO * (1 + jnp.abs(step.exponent)))
+            yield Rule(
+                ~jnp.any(wrong),
+                lambda k=k, ratio=ratio, asked=step.exponent, wrong=wrong: (
+                    f"the rates of `channels[{k}]` break detailed balance: ln(backward/forward) is "
+                    f"{_first(ratio, wrong):g}, but the baths ask for {_first(asked, wrong):g}; "
+                    "use Explicit(…, check=False) if this is meant."
+                ),
+            )
+        if isinstance(law, Bosonic):
+            for name, number in zip(channel.baths, particles, strict=True):
+                potential = moment.baths[moment.names.index(name)].potential
+                yield Rule(
+                    jnp.all((number == 0) | (potential == 0)),
+                    lambda k=k, name=name, potential=potential: (
+                        f"`channels[{k}]` is Bosonic and moves particles of bath `{name}`, whose chemical potential is "
+                        f"{_first(potential):g}; bosons with one are not meant: use Tunnelling for electrons."
+                    ),
+                )
+
+
+def _first(values: Any, where: Any = None) -> float:
+    """The first number, or the first of those that are marked."""
+    numbers = np.ravel(np.asarray(values))
+    marks = concrete(where) if where is not None else None
+    if marks is not None and marks.size == numbers.size and marks.any():
+        return float(numbers[np.argmax(np.ravel(marks))])
+    return float(numbers[0])
