@@ -22,7 +22,7 @@ from jaxtyping import Float
 from ..numerics.dense import EPS
 from .graph import Graph, ranked
 from .gth import eliminate
-from .net_currents import Divided, padded, scaled
+from .net_currents import Divided, padded
 
 LARGEST_RATE = 745.0
 """Bound of |ln γ| of a number γ that floating point holds: what a rate's logarithm may have been the difference of."""
