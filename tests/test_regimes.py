@@ -1,5 +1,6 @@
 """Regimes, COP, efficiency and flags: a table of cases, and real machines in each."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,24 +12,45 @@ TINY = 1e-12
 
 
 def view(
-    heat, work, temperatures, *, error=TINY, kinds=None, particles=None, potentials=None, undriven=True, cooled=None
+    heat,
+    work,
+    temperatures,
+    *,
+    error=TINY,
+    kinds=None,
+    particles=None,
+    potentials=None,
+    undriven=True,
+    cooled=None,
+    chemical=0.0,
+    steady=None,
+    trusted=True,
+    complete=True,
+    xp=jnp,
 ):
-    """What the regimes see, with the first law closed by the caller's numbers."""
-    heat, temperatures = jnp.asarray(heat, float), jnp.asarray(temperatures, float)
-    zero = jnp.zeros_like(heat)
+    """What the regimes see, with the first law closed by the caller's numbers; `work` is the total."""
+    heat, temperatures = xp.asarray(heat, float), xp.asarray(temperatures, float)
+    zero = xp.zeros_like(heat)
+    chemical = xp.asarray(chemical, float) + zero[..., 0]
     return regimes.View(
         heat=heat,
         heat_error=zero + error,
-        particles=zero if particles is None else jnp.asarray(particles, float),
+        particles=zero if particles is None else xp.asarray(particles, float),
         particles_error=zero + error,
-        work_in=jnp.asarray(work, float),
-        work_error=jnp.asarray(error),
+        work_in=xp.asarray(work, float) + zero[..., 0],
+        work_error=error + zero[..., 0],
+        works=xp.asarray(work, float) - chemical,
+        works_error=error + zero[..., 0],
+        chemical=chemical,
+        chemical_error=error + zero[..., 0],
         temperatures=temperatures,
-        chemical_potentials=zero if potentials is None else jnp.asarray(potentials, float),
+        chemical_potentials=zero if potentials is None else xp.asarray(potentials, float),
+        trusted=xp.full(heat.shape[:-1], trusted),
+        complete=xp.full(heat.shape[:-1], complete),
         kinds=kinds or ("heat",) * heat.shape[-1],
+        steady=steady or (True,) * heat.shape[-1],
         undriven=undriven,
         cooled=cooled,
-        trusted=jnp.asarray(True),
     )
 
 
@@ -49,13 +71,27 @@ TWO = [
 ]
 # heat, work_in, temperatures (three baths)
 THREE = [
-    ((2.0, 1.0, -3.0), 0.0, (3.0, 1.0, 2.0), "absorption refrigerator", None, None),
+    ((2.0, 1.0, -3.0), 0.0, (3.0, 1.0, 2.0), "absorption refrigerator", 0.5, None),
     ((2.0, -1.0, -1.0), 0.0, (3.0, 1.0, 2.0), "passive", None, None),
     ((-4.0, 1.0, 1.0), 2.0, (3.0, 1.0, 2.0), "refrigerator", 0.5, None),
     ((3.0, -1.0, 0.5), -2.5, (3.0, 1.0, 2.0), "engine", None, 2.5 / 3.5),
     ((-4.0, 1.0, 1.0), 2.0, (1.0, 1.0, 1.0), "heat pump", 0.5, None),
-    ((-4.0, -1.0, 3.0), 2.0, (2.0, 1.0, 1.0), "refrigerator", 1.5, None),
+    ((-4.0, -1.0, 3.0), 2.0, (2.0, 1.0, 1.0), "refrigerator", 1.0, None),
     ((1.0, -2.0, -1.0), 2.0, (3.0, 1.0, 2.0), "accelerator", None, None),
+    # Two temperatures: what counts is what the two cold baths (or the two hot ones) do together.
+    ((1.0, -4.0, 1.0), 2.0, (2.0, 1.0, 1.0), "accelerator", None, None),
+    ((-1.0, -4.0, 3.0), 2.0, (2.0, 1.0, 1.0), "heater", None, None),
+    ((1.0, -2.0, 1.0), 0.0, (2.0, 1.0, 1.0), "passive", None, None),
+    ((4.0, -1.0, -2.0), -1.0, (2.0, 2.0, 1.0), "engine", None, 1 / 3),
+]
+# heat, work_in, of which chemical work, temperatures
+CHEMICAL = [
+    ((-1.0, 0.0), 1.0, 3.0, (1.0, 1.0), "chemical engine", None, 2 / 3),
+    ((-1.0, -2.0), 3.0, -2.0, (1.0, 1.0), "chemical pump", None, None),
+    ((1.0, -2.0), 1.0, 3.0, (1.0, 1.0), "heat pump", 1.0, None),
+    ((-1.0, 0.0), 1.0, 3.0, (2.0, 1.0), "heater", None, None),
+    ((-1.0, 0.0), 1.0, 1.0, (1.0, 1.0), "heater", None, None),
+    ((-1.0,), 1.0, 3.0, (1.0,), "chemical engine", None, 2 / 3),
 ]
 
 
@@ -72,15 +108,132 @@ def test_table(heat, work, temperatures, name, cop, efficiency):
 
 def test_batches_give_arrays():
     heats = np.array([case[0] for case in TWO])
-    v = view(heats, [c[1] for c in TWO], [c[2] for c in TWO])._replace(trusted=jnp.ones(len(TWO), bool))
+    v = view(heats, [c[1] for c in TWO], [c[2] for c in TWO])
     assert list(regimes.regime(v)) == [c[3] for c in TWO]
     assert np.array_equal(np.isnan(regimes.cop(v)), [c[4] is None for c in TWO])
 
 
+@pytest.mark.parametrize(("heat", "work", "chemical", "temperatures", "name", "cop", "efficiency"), CHEMICAL)
+def test_chemical_work_at_one_temperature(heat, work, chemical, temperatures, name, cop, efficiency):
+    v = view(heat, work, temperatures, chemical=chemical)
+    assert regimes.regime(v) == name
+    assert regimes.cop(v) == cop if cop else np.isnan(regimes.cop(v))
+    assert regimes.efficiency(v) == efficiency if efficiency else np.isnan(regimes.efficiency(v))
+
+
+def test_codes_stand_in_files():
+    """They do not change: new regimes come at the end."""
+    assert regimes.NAMES == (
+        "passive", "refrigerator", "engine", "heater", "accelerator", "heat pump", "absorption refrigerator", "unknown",
+        "chemical engine", "chemical pump",
+    )  # fmt: skip
+
+
 def test_untrusted_points_are_unknown():
-    v = view((3.0, -1.0), -2.0, (2.0, 1.0))._replace(trusted=jnp.asarray(False))
+    v = view((3.0, -1.0), -2.0, (2.0, 1.0), trusted=False)
     assert regimes.regime(v) == "unknown"
     assert np.isnan(regimes.efficiency(v))
+
+
+@pytest.mark.parametrize("heat", [(3.0, -1.0), (-3.0, 1.0)])
+def test_a_ledger_without_the_elastic_current_has_no_regime(heat):
+    v = view(heat, -sum(heat), (2.0, 1.0), complete=False)
+    assert regimes.regime(v) == "unknown"
+    for ratio in (regimes.cop, regimes.efficiency, regimes.cop_ratio, regimes.efficiency_ratio):
+        assert np.isnan(ratio(v))
+
+
+def test_a_bath_whose_temperature_is_driven_stands_alone():
+    """Two baths with one mean temperature, of which one is driven: no heat pump at one temperature."""
+    heat, temperatures = (1.0, -3.0), (1.0, 1.0)
+    assert regimes.regime(view(heat, 2.0, temperatures)) == "heat pump"
+    assert regimes.regime(view(heat, 2.0, temperatures, steady=(True, False))) != "heat pump"
+    three = view((1.0, -4.0, 1.0), 2.0, (2.0, 1.0, 1.0), steady=(True, True, False))
+    assert regimes._by_temperature(three).count == 3
+    assert regimes._by_temperature(view((1.0, -4.0, 1.0), 2.0, (2.0, 1.0, 1.0))).count == 2
+
+
+# --------------------------------------------------------------------------- random ledgers
+
+
+def random_ledgers(seed, baths, temperatures, count=400):
+    """Heats and chemical works with the first law closed, small ones among them, and temperatures from a short list."""
+    rng = np.random.default_rng(seed)
+    heat = rng.normal(size=(count, baths)) * rng.choice([1.0, 1.0, 0.0], size=(count, baths))
+    return heat, -heat.sum(-1), rng.normal(size=count), rng.choice(temperatures, size=(count, baths))
+
+
+def same(a, b):
+    """Regimes, COP and efficiency of two batches."""
+    for quantity in (regimes.cop, regimes.efficiency):
+        np.testing.assert_allclose(quantity(a), quantity(b), rtol=1e-12)
+    return np.array_equal(regimes.codes(a), regimes.codes(b))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("baths", [1, 2, 3, 5])
+def test_names_units_and_parts_of_baths_do_not_matter(seed, baths):
+    """The order of baths, the unit of energy, JAX or NumPy."""
+    rng = np.random.default_rng(seed)
+    heat, work, chemical, temperatures = random_ledgers(seed, baths, (1.0, 2.0, 3.0)[: seed % 3 + 1])
+    whole = view(heat, work, temperatures, chemical=chemical, xp=np)
+    order = rng.permutation(baths)
+    assert same(whole, view(heat[:, order], work, temperatures[:, order], chemical=chemical, xp=np))
+    scaled = view(1e6 * heat, 1e6 * work, 7 * temperatures, chemical=1e6 * chemical, error=1e6 * TINY, xp=np)
+    assert same(whole, scaled)
+    assert same(whole, view(heat, work, temperatures, chemical=chemical))
+    point = view(heat[7], work[7], temperatures[7], chemical=chemical[7])
+    assert regimes.regime(point) == regimes.regime(whole)[7]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("baths", [2, 3, 4])
+def test_a_bath_in_two_parts_is_one(seed, baths):
+    """However its heat is shared between the parts; with one temperature everywhere, that is by bath and may matter."""
+    rng = np.random.default_rng(seed)
+    heat, work, chemical, temperatures = random_ledgers(seed, baths, (1.0, 2.0, 3.0))
+    temperatures[:, 0], temperatures[:, 1] = 1.0, 2.0
+    share = rng.normal(size=len(heat))
+    parted = np.concatenate([heat, (heat[:, -1] - share)[:, None]], axis=-1)
+    parted[:, -2] = share
+    again = np.concatenate([temperatures, temperatures[:, -1:]], axis=-1)
+    one = view(heat, work, temperatures, chemical=chemical, xp=np, error=1e-9)
+    two = view(parted, work, again, chemical=chemical, xp=np, error=1e-9)
+    assert np.array_equal(regimes.codes(one), regimes.codes(two))
+    for ratio in (regimes.cop, regimes.efficiency, regimes.cop_ratio, regimes.efficiency_ratio):
+        np.testing.assert_allclose(ratio(one), ratio(two), rtol=1e-9, atol=1e-12)
+
+
+def test_ratios_for_optimisers():
+    """The same as COP and efficiency where these are defined, smooth where they are not."""
+    cases = [c for c in TWO + THREE if c[4] is not None and c[3] != "absorption refrigerator"]
+    for heat, work, temperatures, _, cop, _ in cases:
+        assert abs(regimes.cop_ratio(view(heat, work, temperatures)) - cop) < 1e-15
+    for heat, work, temperatures, _, _, efficiency in [c for c in TWO + THREE if c[5] is not None]:
+        assert abs(regimes.efficiency_ratio(view(heat, work, temperatures)) - efficiency) < 1e-15
+    engine = view((3.0, -1.0), -2.0, (2.0, 1.0))
+    assert np.isnan(regimes.cop(engine))
+    assert regimes.cop_ratio(engine) == 0.5
+
+    def ratio(work, function):
+        return function(view((3.0, -1.0), 0.0, (2.0, 1.0))._replace(work_in=work))
+
+    for function, slope in ((regimes.cop_ratio, 0.25), (regimes.efficiency_ratio, -1 / 3)):
+        assert abs(jax.grad(ratio)(-2.0, function) - slope) < 1e-15
+        assert np.isfinite(jax.grad(ratio)(0.0, function))
+
+
+def test_an_optimiser_starts_outside_the_regime():
+    """The gradient of the unmasked COP of a dot that heats says which way its level must go; the masked one is 0."""
+
+    def of(level, name):
+        return getattr(cs.steady_state(cs.machines.QuantumDot(level=level)), name)
+
+    assert cs.steady_state(cs.machines.QuantumDot(level=-1.0)).regime == "heater"
+    masked, smooth = (float(jax.grad(of)(-1.0, name)) for name in ("cop", "cop_ratio"))
+    assert masked == 0
+    # heat[cold]/work_in = −(ε−μ_R)/(μ_L−μ_R) of tight coupling: slope −1/5.
+    assert abs(smooth + 0.2) < 1e-12
 
 
 def test_rates_within_their_error_count_as_zero():
@@ -238,9 +391,51 @@ def test_absorption_refrigerator():
     carnot = (1 - 2 / 4) / (2 / 1 - 1)
     assert ratio < carnot
     assert abs(s.second_law_efficiency("room") - ratio / carnot) < 1e-12
-    assert np.isnan(s.cop)
+    assert abs(s.cop - ratio) < 1e-15
     # Beyond the window the cold bath is heated instead.
     assert cs.steady_state(three_level(gap_cold=1.5)).regime == "passive"
+
+
+def test_two_cold_leads_that_together_warm_up():
+    """Levels 0, 3, 3.5 with 0, 1, 1 electrons, a bias of .2 and warmer phonons: one lead is cooled, both are heated."""
+    s = cs.steady_state(
+        cs.JumpNetwork(
+            energies=[0.0, 3.0, 3.5],
+            occupations=[0, 1, 1],
+            baths={
+                "left": cs.ElectronBath(1.0, 0.1),
+                "right": cs.ElectronBath(1.0, -0.1),
+                "phonons": cs.BosonBath(1.2),
+            },
+            channels=[
+                *(cs.Channel(lead, 0, state, cs.Tunnelling(0.1)) for lead in ("left", "right") for state in (1, 2)),
+                cs.Channel("phonons", 1, 2, cs.Bosonic(0.02)),
+            ],
+        )
+    )
+    assert max(float(s.heat["left"]), float(s.heat["right"])) > 0
+    assert abs(float(s.heat["left"] + s.heat["right"]) / -1.897e-4 - 1) < 3e-4
+    assert abs(float(s.heat["phonons"]) / 4.75e-5 - 1) < 1e-3
+    assert abs(float(s.work_in) / 1.4225e-4 - 1) < 3e-4
+    assert s.regime == "accelerator"
+    assert np.isnan(s.cop)
+
+
+def test_three_terminal_harvester():
+    """Two cold leads at μ = ∓V/2 and a hot gate, one quantum U of heat for an electron: Carnot at stall."""
+    t_cold, t_hot, quantum = 1.0, 2.0, 3.0
+    carnot = 1 - t_cold / t_hot
+    for voltage, name in ((0.5 * carnot * quantum, "engine"), (0.999 * carnot * quantum, "engine")):
+        v = view((quantum, 0.4 * quantum, -1.4 * quantum + voltage), -voltage, (t_hot, t_cold, t_cold))
+        assert regimes.regime(v) == name
+        assert abs(regimes.efficiency(v) - voltage / quantum) < 1e-15
+        assert regimes.efficiency(v) < regimes.carnot_efficiency(t_cold, t_hot)
+    # Beyond stall the electrons run backwards: the cold leads together are cooled, the gate is heated.
+    voltage = 1.2 * carnot * quantum
+    back = view((-quantum, -0.4 * quantum, 1.4 * quantum - voltage), voltage, (t_hot, t_cold, t_cold))
+    assert regimes.regime(back) == "refrigerator"
+    assert abs(regimes.cop(back) - (quantum - voltage) / voltage) < 1e-15
+    assert regimes.cop(back) < regimes.carnot_cop(t_cold, t_hot)
 
 
 def test_refrigerator_with_three_baths_cools_the_named_one():

@@ -1,14 +1,19 @@
-"""What a machine does, from the signs in its ledger; efficiencies, their bounds, and anomaly flags.
+"""What a machine does, from the signs in its ledger; efficiencies, their bounds, and flags.
 
-A rate whose size does not exceed its own error estimate counts as zero. With two temperatures:
-refrigerator: work_in > 0 and the cold bath gives heat; engine: work_in < 0; heater: work_in > 0 and no bath
-gives heat; accelerator: work_in > 0, the hot bath gives and the cold one receives; passive: work_in = 0.
-Heat pump: all temperatures equal, work_in > 0, a bath gives heat. Absorption refrigerator: three or
-more baths, work_in = 0, the coldest gives heat.
+A rate whose size does not exceed its own error estimate counts as zero. Baths at one temperature are one reservoir:
+their heats and errors add up. A bath whose temperature is driven stands alone.
+
+With two temperatures or more: refrigerator: work_in > 0, the coldest gives heat; engine: work_in < 0; heater:
+work_in > 0, no temperature gives; accelerator: work_in > 0, another one gives than the coldest; passive: work_in = 0.
+With three or more, absorption refrigerator: work_in = 0, the coldest gives.
+
+With one temperature, by bath: heat pump: work_in > 0, a bath gives heat. Otherwise chemical engine: chemical work comes
+in, and work goes out through the drives; chemical pump: the reverse; heater and passive as above.
 """
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,8 +28,26 @@ NAMES = (
     "heat pump",
     "absorption refrigerator",
     "unknown",
+    "chemical engine",
+    "chemical pump",
 )
+"""Regimes by their codes, which stand in files: new ones are added at the end."""
 _CODE = {name: code for code, name in enumerate(NAMES)}
+
+INELASTIC_ONLY = "inelastic only"
+BROADENING_NEGLECTED = "broadening-neglected"
+COHERENCE_NEGLECTED = "coherence-neglected"
+WEAK_FRICTION = "weak friction"
+CAUTIONS = {
+    INELASTIC_ONLY: "the ledger holds the inelastic events alone, but the conductor also connects the leads "
+    "elastically: there is no regime, COP or efficiency",
+    BROADENING_NEGLECTED: "a level is not narrow against the temperature of its bath, and rates neglect its width",
+    COHERENCE_NEGLECTED: "states of equal charge lie nearer to each other than the rates that would couple them, and "
+    "rates neglect their coherence",
+    WEAK_FRICTION: "the energy lost in one round between the turning points is small against the temperature, and the "
+    "barrier's formula neglects that",
+}
+"""What a theory neglects: the flags that forms of dynamics raise, and what they mean."""
 
 
 def code(name: str) -> int:
@@ -49,7 +72,14 @@ def names(codes: Any) -> Any:
 
 
 class View(NamedTuple):
-    """What this module needs of a solution: arrays (…, bath) and (…), and the baths' kinds; all NumPy or all JAX."""
+    """What this module needs of a solution: arrays, all NumPy or all JAX, and what is known of the baths.
+
+    - `heat`, `particles` and their errors, `temperatures`, `chemical_potentials` (…, bath);
+    - `work_in`, `works` (the sum over drives), `chemical` (the sum of chemical works) and their errors (…);
+    - `trusted` (…): whether the numbers can be trusted; `complete` (…): whether they are all there is;
+    - `kinds`, `steady` (bath): whether a bath's temperature is constant; `undriven`; `cooled`: the bath that is meant
+      to be cooled.
+    """
 
     heat: Values
     heat_error: Values
@@ -57,12 +87,25 @@ class View(NamedTuple):
     particles_error: Values
     work_in: Values
     work_error: Values
+    works: Values
+    works_error: Values
+    chemical: Values
+    chemical_error: Values
     temperatures: Values
     chemical_potentials: Values
     trusted: Values
+    complete: Values
     kinds: tuple[str, ...]
+    steady: tuple[bool, ...]
     undriven: bool
     cooled: int | None
+
+    def in_numpy(self) -> "View":
+        """The same with NumPy arrays, which have nothing to compile; as it is where JAX traces something."""
+        arrays = self[: self._fields.index("kinds")]
+        if any(isinstance(array, jax.core.Tracer) for array in arrays):
+            return self
+        return View(*(np.asarray(array) for array in arrays), *self[len(arrays) :])
 
 
 def _library(array: Any) -> Any:
@@ -92,64 +135,143 @@ def _sign(value: Values, error: Values) -> Values:
     return xp.where(abs(value) > error, xp.sign(value), 0.0)
 
 
-def _cooled_heat(view: View) -> tuple[Values, Values]:
-    """Heat from the bath that is meant to be cooled, and its sign.
+class _Reservoirs(NamedTuple):
+    """For each bath (…, bath), the heat of all baths at its temperature, and its error; for each point, the rest.
 
-    It is the named bath, else the coldest; among equally cold ones the one that gives most heat.
+    `first` (…, bath): whether the bath is the first one at its temperature; `count` (…): how many temperatures.
     """
-    signs = _sign(view.heat, view.heat_error)
-    if view.cooled is not None:
-        return view.heat[..., view.cooled], signs[..., view.cooled]
+
+    heat: Values
+    error: Values
+    first: Values
+    count: Values
+
+
+def _by_temperature(view: View) -> _Reservoirs:
     xp = _library(view.heat)
-    coldest = view.temperatures == view.temperatures.min(axis=-1, keepdims=True)
-    chosen = xp.argmax(xp.where(coldest, view.heat, -xp.inf), axis=-1)[..., None]
-    return xp.take_along_axis(view.heat, chosen, -1)[..., 0], xp.take_along_axis(signs, chosen, -1)[..., 0]
+    size, steady = len(view.steady), np.array(view.steady, bool)
+    groups = np.eye(size, dtype=bool) | (steady[:, None] & steady[None, :])
+    same = (view.temperatures[..., :, None] == view.temperatures[..., None, :]) & groups
+    first = ~(same & np.tri(size, k=-1, dtype=bool)).any(axis=-1)
+
+    def added(values: Values) -> Values:
+        return xp.where(same, values[..., None, :], 0.0).sum(axis=-1)
+
+    return _Reservoirs(added(view.heat), added(view.heat_error), first, first.sum(axis=-1))
+
+
+def _at(values: Values, index: Values) -> Values:
+    """The entry of each point at its own bath."""
+    return _library(values).take_along_axis(values, index[..., None], -1)[..., 0]
+
+
+def _cooled(view: View, by: _Reservoirs) -> tuple[Values, Values]:
+    """Heat from the temperature that is meant to be cooled, and its sign; with one temperature, from the bath.
+
+    It is that of the named bath, else the coldest; at one temperature the bath that gives most.
+    """
+    xp = _library(view.heat)
+    alone = by.count == 1
+    if view.cooled is not None:
+        single = together = xp.full(view.heat.shape[:-1], view.cooled)
+    else:
+        single, together = xp.argmax(view.heat, axis=-1), xp.argmin(view.temperatures, axis=-1)
+    heat = xp.where(alone, _at(view.heat, single), _at(by.heat, together))
+    error = xp.where(alone, _at(view.heat_error, single), _at(by.error, together))
+    return heat, _sign(heat, error)
 
 
 def codes(view: View) -> Values:
     """Index into `NAMES` of each point's regime. Usable inside jit."""
     xp = _library(view.heat)
-    work = _sign(view.work_in, view.work_error)
-    gives = (_sign(view.heat, view.heat_error) > 0).any(axis=-1)
-    _, cooled = _cooled_heat(view)
-    isothermal = (view.temperatures == view.temperatures[..., :1]).all(axis=-1)
-    many = view.heat.shape[-1] >= 3
-    consuming = xp.where(
-        ~gives,
-        _CODE["heater"],
-        xp.where(
-            isothermal,
-            _CODE["heat pump"],
-            xp.where(cooled > 0, _CODE["refrigerator"], _CODE["accelerator"]),
-        ),
-    )
-    free = xp.where(many & (cooled > 0) & ~isothermal, _CODE["absorption refrigerator"], _CODE["passive"])
-    code = xp.where(work > 0, consuming, xp.where(work < 0, _CODE["engine"], free))
-    return xp.where(view.trusted, code, _CODE["unknown"])
+    by = _by_temperature(view)
+    alone = by.count == 1
+    work, drives = _sign(view.work_in, view.work_error), _sign(view.works, view.works_error)
+    chemical = _sign(view.chemical, view.chemical_error)
+    _, cooled = _cooled(view, by)
+    bath_gives = (_sign(view.heat, view.heat_error) > 0).any(axis=-1)
+    gives = (_sign(by.heat, by.error) > 0).any(axis=-1)
+    cases = {
+        "unknown": ~(view.trusted & view.complete),
+        "heat pump": alone & (work > 0) & bath_gives,
+        "chemical engine": alone & (drives < 0) & (chemical > 0),
+        "chemical pump": alone & (drives > 0) & (chemical < 0),
+        "engine": work < 0,
+        "heater": (work > 0) & ~gives,
+        "refrigerator": (work > 0) & (cooled > 0),
+        "accelerator": work > 0,
+        "absorption refrigerator": (by.count >= 3) & (cooled > 0),
+    }
+    return xp.select(list(cases.values()), [_CODE[name] for name in cases], _CODE["passive"])
 
 
 def regime(view: View) -> Any:
     return names(codes(view))
 
 
-def cop(view: View) -> Values:
-    """heat[cooled]/work_in in the regimes refrigerator and heat pump, else NaN."""
+def _ratio(value: Values, over: Values, defined: Values) -> Values:
+    """value/over where that is defined, else NaN; its derivatives are never NaN."""
+    xp = _library(value)
+    return xp.where(defined, value / xp.where(defined, over, 1.0), xp.nan)
+
+
+def _absorbed(view: View, by: _Reservoirs) -> Values:
+    """The sum of the heats of the temperatures that give."""
     xp = _library(view.heat)
-    heat, _ = _cooled_heat(view)
-    code = codes(view)
-    defined = (code == _CODE["refrigerator"]) | (code == _CODE["heat pump"])
-    return xp.where(defined, heat / xp.where(defined, view.work_in, 1.0), xp.nan)
+    return xp.where(by.first, xp.maximum(by.heat, 0.0), 0.0).sum(axis=-1)
+
+
+def cop(view: View) -> Values:
+    """heat[cooled temperature]/work_in of a refrigerator, heat[cooled bath]/work_in of a heat pump, else NaN.
+
+    Of an absorption refrigerator heat[cooled temperature]/heat[hottest temperature].
+    """
+    xp = _library(view.heat)
+    by, code = _by_temperature(view), codes(view)
+    heat, _ = _cooled(view, by)
+    absorbing = code == _CODE["absorption refrigerator"]
+    spent = xp.where(absorbing, _at(by.heat, xp.argmax(view.temperatures, axis=-1)), view.work_in)
+    defined = absorbing | (code == _CODE["refrigerator"]) | (code == _CODE["heat pump"])
+    return _ratio(heat, spent, defined & (spent != 0))
 
 
 def efficiency(view: View) -> Values:
-    """−work_in over the heat that comes in, in the regime engine, else NaN.
+    """−work_in over the heat of the temperatures that give, of an engine; −work/chemical work of a chemical engine.
 
-    With two temperatures only the hot bath gives heat; with more, the sum over all that give.
+    Else NaN. With two temperatures only the hot one gives.
     """
     xp = _library(view.heat)
-    defined = codes(view) == _CODE["engine"]
-    absorbed = xp.maximum(view.heat, 0.0).sum(axis=-1)
-    return xp.where(defined, -view.work_in / xp.where(defined, absorbed, 1.0), xp.nan)
+    code = codes(view)
+    thermal, chemical = code == _CODE["engine"], code == _CODE["chemical engine"]
+    absorbed = _absorbed(view, _by_temperature(view))
+    delivered = -xp.where(chemical, view.works, view.work_in)
+    spent = xp.where(chemical, view.chemical, absorbed)
+    return _ratio(delivered, spent, (thermal | chemical) & (spent != 0))
+
+
+def cop_ratio(view: View) -> Values:
+    """heat[cooled temperature]/work_in whatever the regime: smooth, for optimisers that start outside of it.
+
+    At one temperature the heat is that of the cooled bath. NaN, with derivative zero, where no work goes in or out, and
+    where the ledger is not complete.
+    """
+    heat, _ = _cooled(view, _by_temperature(view))
+    return _ratio(heat, view.work_in, view.complete & (view.work_in != 0))
+
+
+def efficiency_ratio(view: View) -> Values:
+    """−work_in/heat[hot temperature] whatever the regime: smooth, for optimisers that start outside of it.
+
+    With three temperatures or more, over the sum of those that give; at one temperature −work/chemical work. NaN, with
+    derivative zero, where the denominator is zero, and where the ledger is not complete.
+    """
+    xp = _library(view.heat)
+    by = _by_temperature(view)
+    hottest = _at(by.heat, xp.argmax(view.temperatures, axis=-1))
+    spent = xp.where(by.count == 2, hottest, _absorbed(view, by))
+    delivered = -xp.where(by.count == 1, view.works, view.work_in)
+    spent = xp.where(by.count == 1, view.chemical, spent)
+    return _ratio(delivered, spent, view.complete & (spent != 0))
 
 
 def second_law_efficiency(

@@ -145,26 +145,35 @@ class Solution(eqx.Module):
     def _view(self) -> "regimes.View":
         index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
         certain = 3.0 if self.stochastic else 1.0
+        errors = self.error
         view = regimes.View(
             heat=self.ledger.heats,
-            heat_error=certain * self.error.heats,
+            heat_error=certain * errors.heats,
             particles=self.ledger.particle_numbers,
-            particles_error=certain * self.error.particle_numbers,
+            particles_error=certain * errors.particle_numbers,
             work_in=self.work_in,
-            work_error=certain * self.error.work_in,
+            work_error=certain * errors.work_in,
+            works=self.ledger.works.sum(axis=-1),
+            works_error=certain * errors.works.sum(axis=-1),
+            chemical=self.ledger.chemical_works.sum(axis=-1),
+            chemical_error=certain * errors.chemical_works.sum(axis=-1),
             temperatures=self.temperatures,
             chemical_potentials=self.chemical_potentials,
             trusted=self.ok,
+            complete=self._complete,
             kinds=self.kinds,
+            steady=self.steady_baths,
             undriven=all(self.steady_baths) and not self.drives,
             cooled=index,
         )
-        # Known numbers are looked at with NumPy, which has nothing to compile.
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in view[:9])
-        numbers: dict[str, Any] = {
-            name: value if traced else np.asarray(value) for name, value in zip(view._fields[:9], view[:9], strict=True)
-        }
-        return view._replace(**numbers)
+        return view.in_numpy()
+
+    @property
+    def _complete(self) -> Values:
+        """Whether the ledger holds all currents."""
+        if regimes.INELASTIC_ONLY in self.cautions:
+            return self.cautions[regimes.INELASTIC_ONLY] == 0
+        return np.ones(np.shape(self.status), bool)
 
     @property
     def regime(self) -> Any:
@@ -184,17 +193,33 @@ class Solution(eqx.Module):
 
     @property
     def cop(self) -> Values:
-        """heat[cooled]/work_in of a refrigerator or heat pump; NaN elsewhere."""
+        """heat[cooled temperature]/work_in of a refrigerator or heat pump, or over the hottest's heat; NaN elsewhere.
+
+        See `regimes.cop`; `cop_ratio` is the same ratio in any regime.
+        """
         if not self.baths:
             return jnp.full(jnp.shape(self.status), jnp.nan)
         return regimes.cop(self._view())
 
     @property
     def efficiency(self) -> Values:
-        """−work_in/Σ(positive heats) of an engine; NaN elsewhere."""
+        """−work_in/Σ(heats of the temperatures that give) of an engine; NaN elsewhere.
+
+        See `regimes.efficiency`; `efficiency_ratio` is the same ratio in any regime.
+        """
         if not self.baths:
             return jnp.full(jnp.shape(self.status), jnp.nan)
         return regimes.efficiency(self._view())
+
+    @property
+    def cop_ratio(self) -> Values:
+        """heat[cooled temperature]/work_in in any regime: smooth, for optimisers (see `regimes.cop_ratio`)."""
+        return regimes.cop_ratio(self._view())
+
+    @property
+    def efficiency_ratio(self) -> Values:
+        """−work_in/heat[hot temperature] in any regime: smooth, for optimisers (see `regimes.efficiency_ratio`)."""
+        return regimes.efficiency_ratio(self._view())
 
     def second_law_efficiency(self, reference: str) -> Values:
         """Free-energy rate out over free-energy rate in, against the reservoir `reference`; at most 1.
