@@ -3,11 +3,13 @@
 import dataclasses
 import enum
 import functools
+import gc
 import importlib.util
 import math
 import random
 import sys
 import types
+import weakref
 from collections import namedtuple
 from types import SimpleNamespace
 from typing import ClassVar
@@ -590,10 +592,67 @@ def test_what_cannot_be_followed_is_refused_in_words(tmp_path):
     refused(sets_a_global, "`sets_a_global`", "`GAP`")
     refused(draws, "`random`")
     refused(draws_with_numpy, "`np`")
+    refused(lambda x, generator=np.random.default_rng(0): x + generator.normal(), "Generator")
     refused(hands_on_a_module, "`settings`", "as a whole")
     lines.close()
     with pytest.raises(cs.InputError, match=r"JumpNetwork|`reads_a_generator`"):
         cs.JumpNetwork(reads_a_generator, {"a": cs.HeatBath(1.0)}, [cs.Channel("a", 0, 1, cs.Glauber(1.0))], period=1.0)
+
+
+def test_what_nobody_reads_may_be_anything(tmp_path):
+    """Attributes and methods that cannot be followed matter only to functions that read them."""
+
+    class Parameters:
+        def __init__(self, gap):
+            self.gap, self.log = gap, (tmp_path / "log.txt").open("w")
+
+        def save(self, path):
+            with open(path, "w") as file:
+                file.write(str(self.gap))
+
+    parameters = Parameters(1.0)
+    apply = compiled(lambda f, x: f(x))
+    for gap in (1.0, 0.5):
+        parameters.gap = gap
+        assert float(apply(lambda x: x + parameters.gap, 1.0)) == 1 + gap
+    refused(lambda x: parameters.log.write(str(x)), "`parameters.log`")
+    refused(lambda x: parameters.save(x), "`save`", "`open`")
+    parameters.log.close()
+
+    class Saved(Shift):
+        def save(self, path):
+            with open(path, "w") as file:
+                file.write(str(self.gap))
+
+        def __call__(self, x):
+            return self.shifted(x)
+
+        def shifted(self, x):
+            return x + self.gap + GAP
+
+    for gap in (1.0, 0.5):
+        _put("GAP", gap)
+        assert float(apply(Saved(1.0), 1.0)) == 2 + gap
+
+
+def test_programs_keep_nothing_alive_that_was_read():
+    """A compiled program lives long; what it was compiled with may go."""
+
+    class Large:
+        def __init__(self):
+            self.gap = 1.0
+
+    large = Large()
+    gone = weakref.ref(large)
+    apply = compiled(lambda f, x: f(x))
+    assert float(apply(by_reading(large), 1.0)) == 2.0
+    del large
+    gc.collect()
+    assert gone() is None
+
+
+def by_reading(parameters):
+    return lambda x: x + parameters.gap
 
 
 def test_a_module_imported_inside_is_refused(tmp_path):

@@ -3,13 +3,14 @@
 import dis
 import functools
 import sys
-import sysconfig
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 CAPTURED = ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
+ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 Chain = tuple[str, ...]
 """Attributes read one after the other: `settings.dot.gap` reads ("dot", "gap") of `settings`."""
 
@@ -18,11 +19,13 @@ class Mentions(NamedTuple):
     """What a function's code mentions, with the code nested in it.
 
     - `names`, `captured`: global names and captured variables that it reads, each with its chains of attributes;
+    - `attributes`: names of all attributes that it reads, of anything;
     - `rebound`: names outside itself that it sets; `imports`: modules that it imports.
     """
 
     names: Mapping[str, frozenset[Chain]]
     captured: Mapping[str, frozenset[Chain]]
+    attributes: frozenset[str]
     rebound: frozenset[str]
     imports: frozenset[str]
 
@@ -37,7 +40,7 @@ def mentions(code: types.CodeType) -> Mentions:
     """
     names: dict[str, set[Chain]] = {}
     captured: dict[str, set[Chain]] = {}
-    rebound, imports, codes = set(), set(), [code]
+    attributes, rebound, imports, codes = set(), set(), set(), [code]
     for one in codes:
         codes.extend(c for c in one.co_consts if isinstance(c, types.CodeType))
         instructions = list(dis.get_instructions(one))
@@ -46,6 +49,8 @@ def mentions(code: types.CodeType) -> Mentions:
                 names.setdefault(step.argval, set()).add(_chain(instructions[k + 1 :]))
             elif step.opname in CAPTURED:
                 captured.setdefault(step.argval, set()).add(_chain(instructions[k + 1 :]))
+            elif step.opname in ATTRIBUTE:
+                attributes.add(step.argval)
             elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (
                 step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in code.co_freevars
             ):
@@ -55,6 +60,7 @@ def mentions(code: types.CodeType) -> Mentions:
     return Mentions(
         {name: frozenset(chains) for name, chains in names.items()},
         {name: frozenset(chains) for name, chains in captured.items()},
+        frozenset(attributes),
         frozenset(rebound),
         frozenset(imports),
     )
@@ -63,20 +69,27 @@ def mentions(code: types.CodeType) -> Mentions:
 def _chain(after: list[dis.Instruction]) -> Chain:
     chain = []
     for step in after:
-        if step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
+        if step.opname not in ATTRIBUTE:
             break
         chain.append(step.argval)
     return tuple(chain)
 
 
+LIBRARIES = frozenset({
+    __name__.partition(".")[0], "equinox", "jax", "jaxlib", "jaxtyping", "matplotlib", "numpy", "pandas", "pint",
+    "scipy", "xarray",
+})  # fmt: skip
+"""Libraries wherever they lie, in a folder of their developers, too."""
+
+
 @functools.lru_cache(maxsize=1024)
 def _installed(root: str) -> bool:
-    if root == __name__.partition(".")[0] or root in sys.stdlib_module_names or root in sys.builtin_module_names:
+    if root in LIBRARIES or root in sys.stdlib_module_names or root in sys.builtin_module_names:
         return True
     module = None if root in ("__main__", "__mp_main__") else sys.modules.get(root)  # a library may run it
     places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-    folders = {sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib")}
-    return any(str(place).startswith(f"{folder}/") for place in places for folder in folders)
+    parts = [set(Path(place).parts) for place in places]
+    return any(part & {"site-packages", "dist-packages"} for part in parts)
 
 
 def installed(module: Any) -> bool:
@@ -86,3 +99,11 @@ def installed(module: Any) -> bool:
     (True, False)
     """
     return isinstance(module, str) and _installed(module.partition(".")[0])
+
+
+def of_library(function: Any) -> bool:
+    """Whether a library has a function under its name: then nothing of the user is inside."""
+    module = str(getattr(function, "__module__", None))
+    return (
+        installed(module) and getattr(sys.modules.get(module), getattr(function, "__qualname__", ""), None) is function
+    )

@@ -8,14 +8,15 @@ go unseen by a program that was compiled before.
 
 import builtins
 import copy
+import copyreg
 import enum
 import functools
 import io
 import math
-import sys
+import random
 import types
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -24,7 +25,8 @@ import numpy as np
 from jax import Array
 
 from ._checks import InputError
-from ._mentions import Chain, Mentions, installed, mentions
+from ._mentions import Chain, Mentions, installed, mentions, of_library
+from ._plans import Making, Mode, Part, Plan
 
 INSTEAD = "pass its numbers as an argument, as captured numbers or arrays, or as fields of an eqx.Module"
 CHANGING = ("random", "secrets", "time", "uuid")
@@ -37,53 +39,6 @@ WHOLE: frozenset[Chain] = frozenset({()})
 """A name that is read as it is, without an attribute."""
 
 
-# --------------------------------------------------------------------------- how it is put together again
-
-
-class Making(NamedTuple):
-    """The numbers to put in, and the objects made so far, by their place in the reading."""
-
-    numbers: tuple[Any, ...]
-    made: dict[int, Any]
-
-
-class Part(NamedTuple):
-    """Something that was read: its content without the numbers, and how to make it with other numbers."""
-
-    key: Hashable
-    make: Callable[[Making], Any]
-
-
-class Mode(enum.Enum):
-    """What becomes of numbers: all are passed on; those that are known stay fixed; or all belong to the content."""
-
-    PASSED = 0
-    FIXED = 1
-    CONTENT = 2
-
-
-class Plan:
-    """How to make a function from its numbers. Plans are equal if they make the same functions."""
-
-    def __init__(self, part: Part, name: str, mode: Mode, mark: Any, kept: list[Any]):
-        self.part, self.name, self.mode, self.mark, self._hash = part, name, mode, mark, hash(part.key)
-        self._kept = kept  # identities are known by address, so that what was read must live on
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Plan) and self._hash == other._hash and self.part.key == other.part.key
-        )
-
-    def __repr__(self) -> str:
-        return self.name
-
-    def make(self, numbers: tuple[Any, ...]) -> Any:
-        return self.part.make(Making(numbers, {}))
-
-
 def read(function: Any, choose: Callable[[Any], Mode]) -> tuple[Plan, tuple[Any, ...]]:
     """A function (or a class) as a plan, and the numbers that the plan takes; `choose` gives the mode for its code."""
     name, code = _name(function), _code(function)
@@ -91,7 +46,8 @@ def read(function: Any, choose: Callable[[Any], Mode]) -> tuple[Plan, tuple[Any,
     reader = _Reader(mode)
     reader.owners.append(name)
     part = reader.read(function, f"`{name}`")
-    return Plan(part, name, mode, code, reader.kept), tuple(reader.numbers)
+    reader.check_excused()
+    return Plan(part, name, mode, code, reader.identities), tuple(reader.numbers)
 
 
 def _code(function: Any) -> Any:
@@ -107,11 +63,6 @@ def _code(function: Any) -> Any:
 
 def _name(function: Any) -> str:
     return getattr(function, "__name__", None) or type(function).__name__
-
-
-def _same(value: Any) -> Part:
-    """Something that is its own identity."""
-    return Part(("same", type(value), id(value)), lambda _: value)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -130,9 +81,12 @@ class _Reader:
     def __init__(self, mode: Mode):
         self.mode = mode
         self.numbers: list[Any] = []
-        self.kept: list[Any] = []
+        self.identities: list[Any] = []  # known by address, so that they must live as long as the plan
         self.owners: list[str] = []
-        self._seen: dict[tuple[Mode, int], int] = {}
+        self._alive: list[Any] = []
+        self._mentioned: set[str] = set()
+        self._excused: list[tuple[str, InputError]] = []
+        self._seen: dict[tuple[bool, int], int] = {}
 
     def read(self, value: Any, where: str, chains: frozenset[Chain] = WHOLE) -> Part:
         kind = type(value)
@@ -142,11 +96,12 @@ class _Reader:
             return Part((kind, value), lambda _: value)
         if kind in (float, complex) or isinstance(value, np.inexact):
             return self._real(value)
-        self.kept.append(value)
-        known = self._seen.get((self.mode, id(value)))
+        self._alive.append(value)
+        key = self.mode is Mode.CONTENT, id(value)
+        known = self._seen.get(key)
         if known is not None:
             return Part(("again", known), lambda making: making.made[known])
-        place = self._seen[self.mode, id(value)] = len(self._seen)
+        place = self._seen[key] = len(self._seen)
         part = self._object(value, where, place)
 
         def make(making: Making) -> Any:
@@ -155,6 +110,29 @@ class _Reader:
             return made
 
         return Part(part.key, make)
+
+    def _same(self, value: Any) -> Part:
+        """Something that is its own identity."""
+        self.identities.append(value)
+        return Part(("same", type(value), id(value)), lambda _: value)
+
+    def _attribute(self, name: str, value: Any, where: str) -> Part | None:
+        """An attribute of an object or a class; one that cannot be followed is excused as long as nothing reads it."""
+        seen, numbers, owners, mode = len(self._seen), len(self.numbers), len(self.owners), self.mode
+        try:
+            return self.read(value, where)
+        except InputError as refusal:
+            while len(self._seen) > seen:
+                self._seen.popitem()
+            del self.numbers[numbers:], self.owners[owners:]
+            self.mode = mode
+            self._excused.append((name, refusal))
+            return None
+
+    def check_excused(self) -> None:
+        for name, refusal in self._excused:
+            if name in self._mentioned:
+                raise refusal
 
     # ------------------------------------------------------------------ numbers and arrays
     def _passed(self, number: Any) -> Part:
@@ -181,7 +159,7 @@ class _Reader:
                 with jax.ensure_compile_time_eval():
                     return self._passed(jnp.array(value))  # a copy: the original may be changed in place
         if traced or typed:
-            return _same(value)
+            return self._same(value)
         fixed = np.array(value)
         if fixed.dtype.kind not in "biufcSU":
             raise self._refusal(where, f"an array of the type {fixed.dtype}")
@@ -197,11 +175,11 @@ class _Reader:
         if isinstance(value, np.generic):
             return Part((type(value), value.tobytes()), lambda _: value)
         if isinstance(value, types.FunctionType):
-            return _same(value) if _of_library(value) else self._function(value, place)
+            return self._same(value) if of_library(value) else self._function(value, place)
         if isinstance(value, type):
             return self._class(value)
         if isinstance(value, WRAPPERS):
-            return _same(value) if _of_library(value) else self.read(value.__wrapped__, where)
+            return self._same(value) if of_library(value) else self.read(value.__wrapped__, where)
         if isinstance(value, types.BuiltinFunctionType):
             return self._builtin(value, where)
         if isinstance(value, types.MethodType):
@@ -213,10 +191,10 @@ class _Reader:
             )
         if isinstance(value, functools.partial):
             return self._partial(value, where)
-        if isinstance(value, Iterator | io.IOBase):
+        if isinstance(value, Iterator | io.IOBase | random.Random | np.random.Generator | np.random.RandomState):
             raise self._refusal(where, _article(value))
-        if type(value) is object or isinstance(value, enum.Enum | np.ufunc):
-            return _same(value)
+        if type(value) is object or isinstance(value, enum.Enum | np.ufunc | jax.Device):
+            return self._same(value)
         if self.mode is not Mode.CONTENT and isinstance(value, eqx.Module):
             return self._passed(value)
         return self._container(value, where, place)
@@ -232,15 +210,16 @@ class _Reader:
         return self._instance(value, where, place)
 
     def _dictionary(self, value: Any, where: str, place: int) -> Part:
+        kind = type(value)
         keys = tuple(self._content(name, f"a key of {where}").key for name in value)
         entries = [(name, self.read(entry, f"{_bare(where)}[{name!r}]`")) for name, entry in value.items()]
 
         def make(making: Making) -> Any:
             made = making.made[place] = {}
             made.update((name, entry.make(making)) for name, entry in entries)
-            return made if type(value) is dict else types.MappingProxyType(made)
+            return made if kind is dict else types.MappingProxyType(made)
 
-        return Part((type(value), keys, tuple(entry.key for _, entry in entries)), make)
+        return Part((kind, keys, tuple(entry.key for _, entry in entries)), make)
 
     def _sequence(self, value: Any, where: str, place: int) -> Part:
         kind = type(value)
@@ -264,6 +243,7 @@ class _Reader:
         self.owners.append(function.__name__)
         names: dict[str, Part] = {}
         if not library:
+            self._mentioned |= said.attributes
             self._check(said, world)
             for name, chains in said.names.items():
                 if name in world:
@@ -284,19 +264,23 @@ class _Reader:
         own = {name: entry for name, entry in vars(function).items() if name != "__wrapped__"}
         attributes = None if library or not own else self.read(own, "its attributes")
         self.owners.pop()
+        # Nothing below may keep the function itself, whose variables may be traced.
+        name, qualified, module = function.__name__, function.__qualname__, function.__module__
+        home = world.get("__name__")
+        around_library = world if library else None
 
         def make(making: Making) -> Any:
-            around = world if library else {"__builtins__": builtins, "__name__": world.get("__name__")}
+            around = {"__builtins__": builtins, "__name__": home} if around_library is None else around_library
             holes = tuple(types.CellType() for _ in cells)
-            made = types.FunctionType(code, around, function.__name__, None, holes)
+            made = types.FunctionType(code, around, name, None, holes)
             making.made[place] = made
-            for name, part in names.items():
-                around[name] = part.make(making)
+            for read_name, part in names.items():
+                around[read_name] = part.make(making)
             for hole, cell in zip(holes, cells, strict=True):
                 if cell is not None:
                     hole.cell_contents = cell.make(making)
             made.__defaults__, made.__kwdefaults__ = defaults.make(making), keywords.make(making)
-            made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+            made.__qualname__, made.__module__ = qualified, module
             if attributes is not None:
                 vars(made).update(attributes.make(making))
             return made
@@ -346,7 +330,7 @@ class _Reader:
             )
             if module.__name__ in CHANGING or drawn or (module.__name__ == "os" and chains & {("environ",)}):
                 raise self._refusal(where, "which answers differently each time")
-            return _same(module)
+            return self._same(module)
         if () in chains:
             raise InputError(
                 f"the function `{self.owners[-1]}` hands on the module {where} as a whole, so that what it reads there "
@@ -374,7 +358,7 @@ class _Reader:
         if owner is None or isinstance(owner, types.ModuleType | type):
             if value.__module__ in CHANGING:
                 raise self._refusal(where, "which answers differently each time")
-            return _same(value)
+            return self._same(value)
         part = self.read(owner, f"{where} (the object it belongs to)")
         return Part(("builtin", value.__name__, part.key), lambda making: getattr(part.make(making), value.__name__))
 
@@ -399,7 +383,8 @@ class _Reader:
         slots = [n for base in kind.__mro__ for n in _slots(base) if hasattr(value, n)]
         state = {n: getattr(value, n) for n in slots} | getattr(value, "__dict__", {})
         law = self._content(kind, where)
-        parts = {name: self.read(entry, f"{_bare(where)}.{name}`") for name, entry in state.items()}
+        tried = {name: self._attribute(name, entry, f"{_bare(where)}.{name}`") for name, entry in state.items()}
+        parts = {name: part for name, part in tried.items() if part is not None}
 
         def make(making: Making) -> Any:
             new: Callable[[Any], Any] = (
@@ -415,10 +400,11 @@ class _Reader:
     def _foreign(self, value: Any, where: str) -> Part:
         """An object of a library, by what it would be pickled from."""
         try:
-            recipe = value.__reduce_ex__(2)
-            content = _same(value) if isinstance(recipe, str) else self._content(recipe[:3], where)
+            known = copyreg.dispatch_table.get(type(value))
+            recipe = value.__reduce_ex__(2) if known is None else known(value)
+            content = self._same(value) if isinstance(recipe, str) else self._content(recipe[:3], where)
             rest = () if isinstance(recipe, str) else tuple(list(more) for more in recipe[3:5] if more is not None)
-            kept = value if isinstance(recipe, str) else copy.deepcopy(value)
+            kept = value if isinstance(recipe, str) else _copied(value)
         except InputError:
             raise
         except Exception:
@@ -436,7 +422,7 @@ class _Reader:
     def _class(self, kind: type) -> Part:
         """A class is itself; one of the user with what its methods read and its attributes hold."""
         if installed(kind.__module__):
-            return _same(kind)
+            return self._same(kind)
         found = []
         for base in kind.__mro__:
             for name, entry in () if installed(base.__module__) else vars(base).items():
@@ -446,7 +432,12 @@ class _Reader:
                 hidden = name.startswith("__") and not isinstance(entry, types.FunctionType)
                 if hidden or name == "_abc_impl" or _generated(base, name, made) or _is_slot(entry):
                     continue
-                found.append((name, self._content(entry, f"`{kind.__name__}.{name}`").key))
+                where, mode, self.mode = f"`{kind.__name__}.{name}`", self.mode, Mode.CONTENT
+                needed = name.startswith("__") or any(hasattr(b, name) for b in kind.__mro__ if installed(b.__module__))
+                part = self.read(entry, where) if needed else self._attribute(name, entry, where)
+                self.mode = mode
+                found.append((name, None if part is None else part.key))
+        self.identities.append(kind)
         return Part(("class", id(kind), tuple(found)), lambda _: kind)
 
     def _refusal(self, where: str, what: str) -> InputError:
@@ -456,10 +447,12 @@ class _Reader:
         )
 
 
-def _of_library(function: Any) -> bool:
-    """Whether a library has a function under its name: then nothing of the user is inside."""
-    module = str(getattr(function, "__module__", None))
-    return installed(module) and getattr(sys.modules.get(module), function.__qualname__, None) is function
+def _copied(value: Any) -> Any:
+    """A copy that later changes in place do not reach, where there can be one."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
 
 
 def _bare(where: str) -> str:

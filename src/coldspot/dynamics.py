@@ -18,7 +18,7 @@ from ._checks import Checked, InputError, as_float, explain_invalid, valid
 from .baths import Bath
 from .ledger import Ledger, LedgerError, Named
 from .numerics.dense import EPS, positive_or_one
-from .pytrees import batch_of_one, compiled, first_point
+from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import Modes, Solution, Status
 
 TOLERANCE = 1e-8
@@ -288,7 +288,7 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
     solution = _solve_one(machine, checked)
     if not throw or is_traced(solution.status):
         return solution
-    return solution.raise_unless_ok(lambda status: _explained(machine, status))
+    return solution.raise_unless_ok(lambda status: _explained(refreshed(machine), status))
 
 
 def _explained(machine: Any, status: Status) -> str:

@@ -8,7 +8,6 @@ number that has changed since changes the answer.
 import contextlib
 import functools
 import threading
-import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,8 +15,11 @@ import equinox as eqx
 import jax
 
 from . import show
-from ._mentions import installed
-from .captured import WRAPPERS, Mode, Plan, read
+from ._mentions import installed, of_library
+from ._plans import Mode, Plan
+from .captured import WRAPPERS, read
+
+HOME = __name__.partition(".")[0]
 
 
 class Origin:
@@ -111,47 +113,52 @@ def _anew(node: Any) -> Any:
 
 def _without_origin(node: Any) -> Any:
     # Compiled programs live long: they must not keep what a function was made of alive.
-    return Closure(_all_anew(node.numbers), node.plan, Origin()) if isinstance(node, Closure) else node
+    return Closure(refreshed(node.numbers), node.plan, Origin()) if isinstance(node, Closure) else node
 
 
-def _is_function(node: Any) -> bool:
-    return isinstance(node, (Closure, *WRAPPERS))
+def _is_whole(node: Any) -> bool:
+    return isinstance(node, (Closure, *WRAPPERS)) or _is_foreign(node)
 
 
-def _all_anew(tree: Any) -> Any:
-    return jax.tree.map(
-        lambda node: _anew(node) if _is_function(node) or callable(node) else node, tree, is_leaf=_is_function
-    )
+def _is_foreign(node: Any) -> bool:
+    """A module of another library, which may look at its functions: they stay as they are."""
+    kind = type(node)
+    return isinstance(node, eqx.Module) and installed(kind.__module__) and kind.__module__.partition(".")[0] != HOME
 
 
-@functools.lru_cache(maxsize=1024)
-def _static_names(kind: type) -> frozenset[str]:
-    fields = getattr(kind, "__dataclass_fields__", {})
-    return frozenset(name for name, field in fields.items() if field.metadata.get("static", False))
+def refreshed(tree: Any) -> Any:
+    """A tree in which every function has what it reads now; numbers that somebody put into a closure stay."""
+
+    def anew(node: Any) -> Any:
+        if _is_foreign(node) and not isinstance(node, WRAPPERS):
+            return jax.tree.map(
+                lambda part: refreshed(part) if isinstance(part, eqx.Module) else part,
+                node,
+                is_leaf=lambda part: part is not node and isinstance(part, eqx.Module),
+            )
+        return _anew(node) if isinstance(node, (Closure, *WRAPPERS)) or callable(node) else node
+
+    return jax.tree.map(anew, tree, is_leaf=_is_whole)
 
 
-def _laws(tree: Any, found: dict[Any, None]) -> None:
-    """Classes of the user in a tree, whose methods may read anything; and functions that are no leaves."""
+def _laws(tree: Any, found: dict[int, Any]) -> None:
+    """Classes of the user in a tree, whose methods may read anything; and functions that are no closures."""
     if isinstance(tree, Closure):
         _laws(tree.numbers, found)
     elif isinstance(tree, eqx.Module):
         kind = type(tree)
         if not installed(kind.__module__):
-            found[kind] = None
-        static = _static_names(kind)
-        for name, value in vars(tree).items():
-            if name not in static:
-                _laws(value, found)
-            elif isinstance(value, types.FunctionType | types.MethodType | type) and not installed(value.__module__):
-                found[value] = None
+            found[id(kind)] = kind
+        for value in vars(tree).values():
+            _laws(value, found)
     elif isinstance(tree, tuple | list):
         for entry in tree:
             _laws(entry, found)
     elif isinstance(tree, dict):
         for entry in tree.values():
             _laws(entry, found)
-    elif isinstance(tree, type) and not installed(tree.__module__):
-        found[tree] = None
+    elif callable(tree) and not of_library(tree):
+        found[id(tree)] = tree
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -179,10 +186,10 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     jitted = eqx.filter_jit(program, **options)
 
     def run(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        inputs = _all_anew((args, keywords))
-        found: dict[Any, None] = {}
+        inputs = refreshed((args, keywords))
+        found: dict[int, Any] = {}
         _laws(inputs, found)
-        return jitted(tuple(read(law, lambda _: Mode.CONTENT)[0] for law in found), *inputs)
+        return jitted(tuple(read(law, lambda _: Mode.CONTENT)[0] for law in found.values()), *inputs)
 
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:

@@ -11,7 +11,7 @@ from jax import Array
 from .._checks import InputError, as_float, concrete
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
 from ..ledger import Ledger
-from ..pytrees import compiled
+from ..pytrees import compiled, refreshed
 from ..solution import SolveError, Status
 from .graph import Snapshot
 from .network import JumpNetwork
@@ -79,7 +79,7 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     if values is not None and (not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0) or values[0] < 0):
         raise InputError("evolve: `times` must be finite, increasing and not negative.")
     if is_traced((network, start, moments)):
-        return _evolve(network, start, moments, checked_tolerance(tolerance))
+        return _evolve(refreshed(network), start, moments, checked_tolerance(tolerance))
     result = _evolve_jitted(network, start, moments, checked_tolerance(tolerance))
     status = Status(int(result.status))
     if throw and status != Status.OK:

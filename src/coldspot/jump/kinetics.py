@@ -15,6 +15,7 @@ from jax import Array
 
 from .._checks import Checked, Numbers, Rule, as_float, parameter
 from ..occupation import log_fermi_pair
+from ..pytrees import opened
 from ..show import array as show
 
 
@@ -102,7 +103,7 @@ class Bosonic(Kinetics):
 
     detailed_balance: ClassVar[bool] = True
     gamma: Numbers | Callable[[Array], Array] = eqx.field(
-        converter=lambda g: g if callable(g) else as_float(g), metadata={"dimension": "rate"}
+        converter=lambda g: opened(g) if callable(g) else as_float(g), metadata={"dimension": "rate"}
     )
 
     def rules(self) -> Iterable[Rule]:
