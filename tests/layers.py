@@ -23,7 +23,7 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("mathematics", ("numerics", "_version", "show")),
+    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts")),
     Layer(
         "floor",
         (

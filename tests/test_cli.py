@@ -3,7 +3,6 @@
 Most tests run the program in this process (`cli.run`); those about the process itself start a new one.
 """
 
-import gc
 import importlib.metadata
 import json
 import math
@@ -19,7 +18,6 @@ import typer
 from scipy import constants
 
 import coldspot as cs
-from coldspot import __main__ as program
 from coldspot import cli, paths
 from coldspot.papers import PAPERS
 from coldspot.reproduction import report
@@ -27,6 +25,7 @@ from coldspot.units import KINDS
 
 LEDGER = ["energy", "heat", "particles", "chemical_work", "work", "work_in", "entropy_production", "first_law_residual"]
 KEYS = ["machine", "parameters", "status", *LEDGER, "error", "regime", "flags", "efficiency", "cop", "modes"]
+PROVENANCE = ["version", "tolerance", "unit"]
 K_B = constants.k / (1e-3 * constants.e)
 """Boltzmann's constant in meV/K."""
 
@@ -57,7 +56,8 @@ def test_json_has_the_keys_of_the_contract_and_the_numbers_of_the_library(run, n
     machine = cs.machines.BY_NAME[name]()
     s = cs.steady_state(machine)
     found = solved(run, name)
-    assert list(found) == KEYS
+    assert list(found) == KEYS + PROVENANCE
+    assert [found[key] for key in PROVENANCE] == [cs.__version__, 1e-8, None]
     assert list(found["error"]) == LEDGER
     assert found["machine"] == name
     assert found["parameters"] == {path: float(value) for path, value in paths.numbers(machine).items()}
@@ -77,11 +77,11 @@ def test_json_has_the_keys_of_the_contract_and_the_numbers_of_the_library(run, n
 
 
 def test_errors_of_sums_and_differences_add_up(run):
-    """No error estimate may be smaller than its parts: heat = energy − chemical work, work_in = Σ works, …"""
+    """No error estimate may be smaller than its parts: energy = heat + chemical work, work_in = Σ works, …"""
     for name in cs.machines.BY_NAME:
         error = solved(run, name)["error"]
         for bath, heat in error["heat"].items():
-            assert heat == error["energy"][bath] + error["chemical_work"][bath] > 0
+            assert error["energy"][bath] == heat + error["chemical_work"][bath] > 0
         assert error["work_in"] == pytest.approx(sum(error["work"].values()) + sum(error["chemical_work"].values()))
         # What is stored during a simulation has an error, too.
         parts = sum(error["energy"].values()) + sum(error["work"].values())
@@ -123,6 +123,23 @@ def test_one_machine_in_two_units(run):
     parameters = solved(run, "spin-pair", *driven, "--unit", "meV")["parameters"]
     assert parameters["phase"] == pytest.approx(2.2, rel=1e-10)
     assert parameters["period"] == pytest.approx(150 * 1.519267447878626, rel=1e-12)
+
+
+def test_a_chemical_potential_may_be_a_voltage(run):
+    both = [
+        solved(run, "quantum-dot", "--unit", "meV", "--set", f"left.chemical_potential={text}")["parameters"]
+        for text in ("0.25 mV", "0.25 meV")
+    ]
+    assert both[0]["left.chemical_potential"] == pytest.approx(0.25, rel=1e-15)
+    assert both[0] == pytest.approx(both[1], rel=1e-15)
+    code, out, err = run("solve", "quantum-dot", "--unit", "meV", "--set", "level=0.25 mV")
+    assert (code, out) == (2, "")
+    assert "an energy" in err
+    assert "a voltage" in err
+
+
+def test_the_unit_stands_in_the_record(run):
+    assert solved(run, "quantum-dot", "--unit", "meV")["unit"] == "meV"
 
 
 def test_text_shows_name_parameters_unit_and_solution(run):
@@ -192,6 +209,7 @@ def test_list(run):
 def test_help_offers_what_works_and_nothing_else(run):
     code, out, err = run("--help")
     assert (code, err) == (0, "")
+    assert run() == (code, out, err)
     commands = list(typer.main.get_command(cli.app).commands)
     assert commands == ["list", "solve", "reproduce"]
     for word in [*commands, "--version"]:
@@ -214,16 +232,16 @@ def rows(*ok):
 @pytest.mark.parametrize(("ok", "code"), [((True, True), 0), ((True, False), 1)])
 def test_reproduce_judges_the_numbers(run, monkeypatch, tmp_path, ok, code):
     asked = []
-    monkeypatch.setattr(report, "reproduce", lambda names, out: asked.append((names, out)) or rows(*ok))
+    monkeypatch.setattr(report, "reproduce", lambda papers, out: asked.append((papers, out)) or rows(*ok))
     found = run("reproduce", "two-classical-pumps", "--out", str(tmp_path), "--json")
-    assert asked == [(["two-classical-pumps"], tmp_path)]
+    assert asked == [([PAPERS["two-classical-pumps"]], tmp_path)]
     assert found[0] == code
     assert found[2] == ""
     assert json.loads(found[1], parse_constant=pytest.fail) == [row | {"computed": None} for row in rows(*ok)]
 
     found = run("reproduce", "--out", str(tmp_path))
     assert found[0] == code
-    assert asked[1] == ([], tmp_path)
+    assert asked[1] == (list(PAPERS.values()), tmp_path)
     for part in ("a-paper", "flux [red]", "nan", "0.5", f"{sum(ok)} of 2", str(tmp_path / report.REPORT)):
         assert part in found[1]
     assert ("NO" in found[1]) == (code == 1)
@@ -233,7 +251,6 @@ def test_reproduce_judges_the_numbers(run, monkeypatch, tmp_path, ok, code):
 
 SOLVE = ("solve", "quantum-dot")
 BAD = [
-    ((), ["command is missing", "list, solve, reproduce"]),
     (("slove",), ["`slove`", "`solve`"]),
     (("--jsn",), ["`--jsn`", "--version"]),
     (("solve",), ["MACHINE", "coldspot solve --help"]),
@@ -251,7 +268,7 @@ BAD = [
     ((*SOLVE, "--set", "level=1", "--set", "level=2"), ["`--set`", "`level` again", "`2`"]),
     ((*SOLVE, "--set", "leftt.temperature=1"), ["`leftt.temperature`", "`left`"]),
     ((*SOLVE, "--set", "left.temprature=1"), ["`left.temprature`", "`temperature`"]),
-    ((*SOLVE, "--set", "left=3"), ["`left` is not a number", "left.temperature"]),
+    ((*SOLVE, "--set", "left=3"), ["`left` is not a number", "`left.temperature`, `left.chemical_potential`."]),
     ((*SOLVE, "--set", "level[0]=3"), ["`level[0]`", "no entries"]),
     ((*SOLVE, "--set", "left..temperature=3"), ["`left..temperature`", "not a path"]),
     ((*SOLVE, "--set", "right.temperature=0"), ["`right`", "`temperature` must be positive", "is 0"]),
@@ -294,38 +311,12 @@ def test_missing_matplotlib(run, monkeypatch, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_interrupt_is_silent(run, monkeypatch):
+def test_interrupt_is_one_line(run, monkeypatch):
     def interrupted(machine):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "steady_state", interrupted)
-    assert run("solve", "quantum-dot") == (130, "", "")
-
-
-def test_interrupt_during_garbage_collection_is_not_lost():
-    """Python drops exceptions in callbacks of the garbage collector."""
-
-    calls = []
-
-    def callback(phase, info):
-        calls.append(phase)
-        if len(calls) == 1:
-            signal.raise_signal(signal.SIGINT)
-
-    def collect():
-        gc.collect()
-        for _ in range(500):
-            time.sleep(0.01)
-
-    old = signal.signal(signal.SIGINT, program.interrupt)
-    gc.callbacks.append(callback)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            collect()
-    finally:
-        signal.signal(signal.SIGINT, old)
-        gc.callbacks.remove(callback)
-    assert calls
+    assert run("solve", "quantum-dot") == (130, "", "interrupted\n")
 
 
 # --------------------------------------------------------------------------- the process
@@ -350,7 +341,7 @@ def start(*arguments, cache, stdout=subprocess.PIPE, encoding="utf-8"):
 def test_process_writes_json_alone_and_keeps_what_it_compiled(cache):
     first, second = (start("solve", "quantum-dot", "--json", cache=cache) for _ in range(2))
     assert (first.returncode, first.stderr) == (0, "")
-    assert list(json.loads(first.stdout)) == KEYS
+    assert list(json.loads(first.stdout)) == KEYS + PROVENANCE
     assert list((cache / "coldspot" / "jax").glob("*solve_one*"))
     assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
 
@@ -389,3 +380,54 @@ def test_reader_that_leaves_early_is_no_error(cache):
 def test_script_and_module_are_one_program():
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="coldspot")
     assert script.value == "coldspot.__main__:main"
+
+
+def test_full_disk_is_one_line(cache):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no full device")
+    for arguments in (("list",), ("--help",), ("solve", "quantum-dot", "--json")):
+        with open("/dev/full", "w") as full:
+            found = start(*arguments, cache=cache, stdout=full)
+        assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+        assert found.stderr.startswith("error: cannot write to stdout")
+
+
+def test_without_home_and_cache_there_is_one_line(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG", "JAX", "MPL"))}
+    environment |= {"HOME": "/nowhere/at/all", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "coldspot"]
+    for arguments, code in ((("list",), 0), (("reproduce", "--out", "/dev/null/x"), 2)):
+        found = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=120)
+        assert (found.returncode, found.stderr.count("\n")) == (code, int(code > 0)), found.stderr
+
+
+# --------------------------------------------------------------------------- Ctrl-C
+
+MOMENTS = {
+    "import": (("list",), 0.15),
+    "command line": (("list",), 1.5),
+    "compilation": (("solve", "spin-pair"), 3.5),
+    "figures": (("reproduce", "quantum-dot-anomalies"), 5.0),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupts_are_quick_and_one_line(moment, tmp_path):
+    arguments, seconds = MOMENTS[moment]
+    out = tmp_path / "out"
+    arguments = (*arguments, "--out", str(out)) if arguments[0] == "reproduce" else arguments
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coldspot", *arguments],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    text, complaint = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 3  # half of it for a busy machine
+    # A quick machine may have been done.
+    done = process.returncode == 0 and moment in ("command line", "compilation")
+    assert done or (process.returncode, text, complaint) == (130, "", "interrupted\n")
+    assert not list(out.glob(".*.part"))

@@ -13,6 +13,7 @@ import xarray as xr
 import coldspot as cs
 from coldspot import progress
 from coldspot import sweep as sweep_function
+from coldspot.dataset import Variable, to_dataset
 from coldspot.machines import QuantumDot, SpinPair
 
 sweep_module = sys.modules["coldspot.sweep"]
@@ -125,15 +126,104 @@ def test_build_function():
     assert ds.attrs["machine"] == "build"
 
 
-@pytest.mark.parametrize("name", ["temperature", "heat", "bath", "status"])
-def test_parameters_named_like_results_are_refused(name):
-    """A dimension cannot share its name with a variable or another dimension of the Dataset."""
+def hot(**values):
+    (temperature,) = values.values()
+    return QuantumDot(left=cs.ElectronBath(temperature, 2.5))
 
-    def build(**values):
-        return QuantumDot(left=cs.ElectronBath(values[name], 2.5))
 
+@pytest.mark.parametrize("name", ["temperature", "heat", "status"])
+def test_results_named_like_parameters_are_renamed(name):
+    ds = cs.sweep(hot, {name: [8.0, 9.0]})
+    assert ds[name].values.tolist() == [8.0, 9.0]
+    same = cs.sweep(hot, {"t": [8.0, 9.0]})
+    assert np.array_equal(ds[f"{name}_result"], same[name])
+
+
+@pytest.mark.parametrize("name", ["bath", "state"])
+def test_parameters_named_like_axes_are_refused(name):
     with pytest.raises(cs.InputError, match=name):
-        cs.sweep(build, {name: [8.0, 9.0]})
+        cs.sweep(hot, {name: [8.0, 9.0]})
+
+
+# --------------------------------------------------------------------------- lists of points
+
+POINTS = [
+    {"level": -5.0, "right.temperature": 5.0},
+    {"level": 3.0, "right.temperature": 6.5},
+    {"level": -5.0, "right.temperature": 6.5},
+]
+
+
+def test_a_list_of_points_is_one_dimension():
+    ds = cs.sweep(QuantumDot(), POINTS)
+    grid = cs.sweep(QuantumDot(), {"level": [-5.0, 3.0], "right.temperature": [5.0, 6.5]})
+    assert ds.heat.dims == ("point", "bath")
+    assert ds["right.temperature"].dims == ("point",)
+    for k, point in enumerate(POINTS):
+        assert {name: float(ds[name][k]) for name in point} == point
+        assert np.array_equal(ds.heat[k], grid.heat.sel(point))
+        assert int(ds.regime[k]) == int(grid.regime.sel(point))
+
+
+def test_rows_of_a_frame_are_points():
+    pandas = pytest.importorskip("pandas")
+    assert cs.sweep(QuantumDot(), pandas.DataFrame(POINTS)).identical(cs.sweep(QuantumDot(), POINTS))
+
+
+def test_bad_points_of_a_list_are_marked():
+    ds = cs.sweep(QuantumDot(), [{"gamma_left": 1.0}, {"gamma_left": -1.0}])
+    assert ds.status.values.tolist() == [0, 1]
+
+
+# --------------------------------------------------------------------------- what is no number, in words
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1 + 1j],
+        np.array([1 + 0j]),
+        jax.numpy.array([1 + 0j]),
+        ["12"],
+        np.array(["2020-01-01"], dtype="datetime64[D]"),
+        [10**400],
+        [None],
+        [[1.0], [1.0, 2.0]],
+        [[1.0, 2.0]],
+        [],
+        "level",
+    ],
+    ids=lambda v: repr(v)[:30],
+)
+def test_values_that_are_no_list_of_real_numbers(values):
+    with pytest.raises(cs.InputError, match="`level` must be"):
+        cs.sweep(QuantumDot(), {"level": values})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({}, "empty"),
+        ([], "must be a mapping"),
+        ([{}], "empty"),
+        ("level", "must be a mapping"),
+        ([1.0, 2.0], "must be a mapping"),
+        ([{"level": 1.0}, {"gamma_left": 1.0}], "same parameters; point 1 names `gamma_left`|point 0 names `level`"),
+        ([{"level": 1.0}, {}], "point 0 names `level`, point 1 does not"),
+        ([{"level": "12"}], "`level` must be real numbers"),
+        ([{"levle": 1.0}], "Did you mean `level`"),
+    ],
+)
+def test_parameters_that_name_no_points(parameters, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.sweep(QuantumDot(), parameters)
+
+
+def test_a_list_valued_parameter_is_refused_in_words():
+    with pytest.raises(
+        cs.InputError, match=r"`energies` is a list of shape \(2,\); sweep its entries \(`energies\[0\]`"
+    ):
+        cs.sweep(QuantumDot().dynamics(), {"energies": [1.0, 2.0]})
 
 
 def test_entries_of_arrays_can_be_swept():
@@ -211,3 +301,39 @@ def test_jit_of_steady_state():
 
     s = cs.steady_state(QuantumDot(level=-4.0, left=cs.ElectronBath(9.0, 2.5)))
     assert np.isclose(heat(-4.0, 9.0), s.heat["left"], rtol=1e-14)
+
+
+# --------------------------------------------------------------------------- any verb
+
+
+class Halves(eqx.Module):
+    """A result that is no solution: half of each level."""
+
+    half: jax.Array
+
+    @property
+    def status(self):
+        return jax.numpy.zeros(self.half.shape, int)
+
+    def labels(self):
+        return {}
+
+    def variables(self):
+        return {"half": Variable(self.half, (), "E", "half of the level")}
+
+    def record(self):
+        return {"half": float(self.half)}
+
+
+def halve(build, shared, columns):
+    return Halves(jax.vmap(lambda point: build(shared, point).level / 2)(columns))
+
+
+@pytest.mark.parametrize("points", [1, 63, 64, 200])
+def test_points_of_any_verb_are_spread_and_joined(points):
+    levels = np.linspace(-1, 1, points)
+    found = sweep_module.solve_columns(halve, lambda _, p: QuantumDot(level=p["level"]), None, {"level": levels})
+    assert np.array_equal(found.half, levels / 2)
+    ds = to_dataset(found, {"level": levels}, {"level": points}, {})
+    assert ds.half.dims == ("level",)
+    assert ds.half.attrs == {"natural_units": "E", "long_name": "half of the level"}

@@ -18,6 +18,9 @@ CASES = [
     ("1 eV", "energy", 1e3),
     ("-2.5e2µeV", "energy", -0.25),
     ("1 J", "energy", 1 / MEV),
+    ("0.3 meV", "potential", 0.3),
+    ("0.25 mV", "potential", 0.25),
+    ("-2 V", "voltage", -2e3),
     ("1 K", "temperature", constants.k / MEV),
     ("4.2 K", "temperature", 4.2 * constants.k / MEV),
     ("50 mK", "temperature", 0.05 * constants.k / MEV),
@@ -73,6 +76,8 @@ def test_plain_numbers_pass_unchanged(text, dimension):
         ("90 deg", "dimensionless", "an angle"),
         ("50 percent", "angle", "a number without a unit"),
         ("3 m", "energy", "of another kind"),
+        ("1 mV", "energy", "a voltage"),
+        ("1 meV", "voltage", "an energy"),
         ("3 degC/s", "temperature", "of another kind"),
     ],
 )

@@ -3,6 +3,12 @@
 Importing coldspot switches JAX to 64-bit floats (`jax_enable_x64`).
 """
 
+from . import interrupts as _interrupts
+
+# Before anything that takes time: the program `coldspot` can be interrupted from its first moment.
+if _interrupts.is_program():
+    _interrupts.watch()
+
 import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)

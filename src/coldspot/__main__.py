@@ -1,22 +1,18 @@
 """The program `coldspot`: settings of the process around the command line in `cli`."""
 
-import _thread
-import gc
 import io
+import logging
 import os
-import signal
 import sys
-import threading
 import warnings
 from pathlib import Path
-from types import FrameType
 
 import jax
 
 from . import cli
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+UNREAD = 141
+"""Exit code if the reader of stdout has left, as shells have it."""
 
 
 def main() -> None:
@@ -25,31 +21,36 @@ def main() -> None:
         # A terminal that lacks a Greek letter shows a question mark instead of failing.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    be_quiet()
     keep_compiled()
-    signal.signal(signal.SIGINT, interrupt)
     try:
         code = cli.run(sys.argv[1:])
     except BrokenPipeError:
-        # The reader has left (as `head` does). Whatever is still buffered goes nowhere, so that the exit is quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
+        code = UNREAD
+    except OSError as error:
+        code = cli.complain(f"cannot write to stdout: {error.strerror or error}.", 2)
+    if code == cli.INTERRUPTED:
         # XLA may still be compiling in threads of its own, and crashes when Python is taken down around them.
         os._exit(code)
+    _flush()
     sys.exit(code)
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise `KeyboardInterrupt`, but not where it would be lost.
+def _flush() -> None:
+    """What cannot be written now (the reader has left, as `head` does; the disk is full) goes nowhere, quietly."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except AttributeError:  # there is no stdout
+        pass
 
-    Python drops what is raised in a callback of its garbage collector, and JAX has one; then try again a little later.
-    """
-    if frame is not None and frame.f_code in [getattr(callback, "__code__", None) for callback in gc.callbacks]:
-        threading.Timer(0.01, _thread.interrupt_main).start()
-    else:
-        raise KeyboardInterrupt
+
+def be_quiet() -> None:
+    """Warnings and logs of other libraries (no home, no folder for a cache) are nothing that a user can act on."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def keep_compiled() -> None:

@@ -10,6 +10,7 @@ judged in the batch.
 import dataclasses
 import difflib
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -39,11 +40,28 @@ class InputError(ValueError):
     """A value or a name that coldspot cannot use; the message says which and what was expected."""
 
 
+_forked = False
+
+
+def _mark_forked() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_mark_forked)
+
+
 def as_float(value: Any, argument: str | None = None) -> Array:
     """Convert numbers, lists (of traced numbers, too) and arrays of any real type to a float64 JAX array.
 
     `argument` is the name that errors give to the value.
     """
+    if _forked:
+        raise RuntimeError(
+            "coldspot cannot work in a forked process: JAX's threads do not survive the fork, and the next call would "
+            'hang. Start the processes with `multiprocessing.get_context("spawn")`.'
+        )
     if isinstance(value, jax.Array):
         if jnp.iscomplexobj(value):
             raise _no_number(value, argument)
@@ -240,8 +258,9 @@ def parameter(
     **Arguments:**
 
     - `default`: the value if none is given;
-    - `dimension`: which units the command line accepts: `"energy"`, `"temperature"`, `"rate"`, `"time"`, `"angle"` or
-      `"dimensionless"` (k_B = ħ = e = 1, so that all are powers of one energy);
+    - `dimension`: which units the command line accepts: `"energy"`, `"potential"` (an energy that may be given as a
+      voltage), `"temperature"`, `"rate"`, `"time"`, `"angle"` or `"dimensionless"` (k_B = ħ = e = 1, so that all are
+      powers of one energy);
     - `positive`, `minimum`, `maximum`, `finite`: its domain. The constructor raises `InputError` outside it; a sweep
       marks the point `INVALID`;
     - `shape`: the shape of the array, `()` for one number, None for any.

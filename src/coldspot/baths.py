@@ -68,7 +68,7 @@ class ElectronBath(Bath):
     kind: ClassVar[str] = "electron"
     exchanges_particles: ClassVar[bool] = True
     temperature: Scalar = parameter(dimension="temperature", positive=True)
-    chemical_potential: Scalar = parameter(0.0, dimension="energy")
+    chemical_potential: Scalar = parameter(0.0, dimension="potential")
 
     @property
     def potential(self) -> Array:

@@ -4,6 +4,7 @@ A command returns an `Answer`, and `run` writes it: what cannot be answered leav
 Exit codes: 0 done; 1 a number outside its tolerance; 2 bad input; 3 no trustworthy solution.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -21,7 +22,8 @@ from typer.core import TyperGroup
 from . import machines, paths
 from ._checks import InputError, nearest, unknown_name
 from ._version import __version__
-from .dynamics import Machine, steady_state
+from .dynamics import TOLERANCE, Machine, steady_state
+from .interrupts import INTERRUPTED
 from .solution import Solution, SolveError, plain
 from .units import check_energy_unit, to_number
 
@@ -61,20 +63,24 @@ def run(arguments: Sequence[str]) -> int:
     try:
         answer = typer.main.get_command(app).main(list(arguments), prog_name="coldspot", standalone_mode=False)
     except InputError as error:
-        return _complain(str(error), 2)
+        return complain(str(error), 2)
     except usage_error as error:
-        return _complain(_usage(error), 2)
+        return complain(_usage(error), 2)
     except SolveError as error:
-        return _complain(str(error), 3)
+        return complain(str(error), 3)
     if not isinstance(answer, Answer):
         # The exit code of --help, --version and Ctrl-C.
+        if answer == INTERRUPTED:
+            print("interrupted", file=sys.stderr)
         return int(answer or 0)
     print(answer.text, flush=True)
     return answer.code
 
 
-def _complain(message: str, code: int) -> int:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+def complain(message: str, code: int) -> int:
+    """One line on stderr; returns the code."""
+    with contextlib.suppress(OSError):  # nobody can be told
+        print("error:", " ".join(message.split()), file=sys.stderr)
     return code
 
 
@@ -107,8 +113,8 @@ def _root(
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        assert isinstance(context.command, TyperGroup)
-        raise InputError(f"coldspot: a command is missing.{nearest('', context.command.commands)}")
+        print(context.get_help())
+        raise typer.Exit
 
 
 @app.command("list")
@@ -155,7 +161,7 @@ def solve(
     made = configured(machines.BY_NAME[machine](), settings or [], unit)
     solution = steady_state(made)
     if as_json:
-        return Answer(json.dumps(_record(made, solution), indent=2, allow_nan=False))
+        return Answer(json.dumps(_record(made, solution, unit), indent=2, allow_nan=False))
     return Answer(
         "\n".join(
             [
@@ -177,10 +183,12 @@ def reproduce(
     as_json: AsJson = False,
 ) -> Answer:
     """Compute every figure and every published number of the papers, and write a report."""
+    from .papers import chosen
     from .reproduction import report
 
+    wanted = chosen(papers or [])
     try:
-        rows = report.reproduce(papers or [], out)
+        rows = report.reproduce(wanted, out)
     except ModuleNotFoundError as error:
         raise InputError(f"coldspot reproduce: {error}") from None
     except OSError as error:
@@ -210,7 +218,9 @@ def configured(machine: Machine, settings: Sequence[str], unit: str | None) -> M
             (closest,) = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
             raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={known[closest]:g}`, but is `{setting}`.")
         if not eqx.is_array(paths.get(machine, path)):
-            raise InputError(f"`--set`: `{path}` is not a number.{nearest(path, known)}")
+            below = [name for name in known if name.startswith((f"{path}.", f"{path}["))]
+            hint = f" Set what it has: {', '.join(f'`{name}`' for name in below)}." if below else nearest(path, known)
+            raise InputError(f"`--set`: `{path}` is not a number.{hint}")
         if path in done:
             raise InputError(f"`--set` must give each parameter once, but gives `{path}` again (`{value}`).")
         done.add(path)
@@ -234,12 +244,15 @@ def _made_again(node: Any, path: str = "") -> Any:
 # --------------------------------------------------------------------------- output
 
 
-def _record(machine: Machine, solution: Solution) -> dict[str, Any]:
-    """A solved machine as plain numbers, by the keys of the command line's contract."""
+def _record(machine: Machine, solution: Solution, unit: str | None) -> dict[str, Any]:
+    """A solved machine as plain numbers, by the keys of the command line's contract, and where they come from."""
     return {
         "machine": machine.name,
         "parameters": {path: np.asarray(value).tolist() for path, value in paths.numbers(machine).items()},
         **solution.record(),
+        "version": __version__,
+        "tolerance": TOLERANCE,
+        "unit": unit,
     }
 
 

@@ -5,7 +5,7 @@ points in Python. A point that cannot be trusted keeps its status and has NaN in
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -36,7 +36,7 @@ POINT = "point"
 
 def sweep(
     machine: Any,
-    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    parameters: Any,
     *,
     tolerance: float = TOLERANCE,
     unit: str | None = None,
@@ -112,7 +112,7 @@ def _places(parameters: Any) -> _Places:
         )
     names = tuple(points[0])
     for k, point in enumerate(points):
-        for name in {*names, *point} - {*names} & {*point}:
+        for name in sorted(set(names) ^ set(point)):
             have, lack = (k, 0) if name in point else (0, k)
             raise InputError(
                 f"sweep: all points must name the same parameters; point {have} names `{name}`, point {lack} does not."
@@ -262,6 +262,8 @@ def solve_chunk(verb: Callable[..., AnyResult], build: Any, shared: Any, columns
 
 COORDINATE_UNITS = {
     "energy": "E",
+    "potential": "E",
+    "voltage": "E/e",
     "temperature": "E/k_B",
     "rate": "E/hbar",
     "time": "hbar/E",

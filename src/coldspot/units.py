@@ -31,6 +31,13 @@ class Kind(NamedTuple):
 
 KINDS = {
     "energy": Kind("an energy", "0.3 meV", ("meV", "eV", "µeV", "keV", "J", "hartree", "rydberg"), ("energy",)),
+    "potential": Kind(
+        "a chemical potential",
+        "0.3 meV",
+        ("meV", "eV", "µeV", "keV", "J", "hartree", "rydberg", "mV", "V", "µV"),
+        ("energy", "voltage"),
+    ),
+    "voltage": Kind("a voltage", "0.25 mV", ("mV", "V", "µV"), ("voltage",)),
     "temperature": Kind("a temperature", "4.2 K", ("K", "mK", "µK", "degC", "kelvin"), ("temperature",)),
     "rate": Kind(
         "a rate",
@@ -54,7 +61,7 @@ def to_number(value: str, *, dimension: str, unit: str | None = None, argument: 
     **Arguments:** `value`, such as `"4.2 K"` or `"-5"`; `dimension`, one of `KINDS`; `unit`, the energy in whose
     units the result is (needed only if `value` has a unit); `argument`, the name that errors give to `value`.
 
-    energy/E, k_B·temperature/E, ħ·rate/E (a width in energy units: width/E), E·time/ħ, angle/rad.
+    energy/E, k_B·temperature/E, ħ·rate/E (a width in energy units: width/E), E·time/ħ, e·voltage/E, angle/rad.
 
     **Raises** `InputError` if `value` is no finite number, has a unit that is unknown or of another kind, or has a
     unit while `unit` is missing or no energy.
@@ -144,6 +151,8 @@ def _convert(number: float, symbol: str, dimension: str, unit: str, argument: st
         quantity = (quantity * registry.Quantity(1.0, "hbar")).to(energy)
     elif found == "time":
         quantity = (quantity / registry.Quantity(1.0, "hbar")).to(1 / energy)
+    elif found == "voltage":
+        quantity = (quantity * registry.Quantity(1.0, "elementary_charge")).to(energy)
     else:
         quantity = quantity.to({"energy": energy, "angle": "radian", "dimensionless": "dimensionless"}[found])
     return float(quantity.magnitude)
@@ -169,10 +178,13 @@ def _parse(symbol: str) -> Any:
     return parsed
 
 
+_REFERENCES = {"energy": "joule", "temperature": "kelvin", "rate": "hertz", "time": "second", "voltage": "volt"}
+
+
 def _kind(unit: Any) -> str | None:
     """The key of `KINDS` to which a unit belongs."""
     registry = _registry()
-    for name, reference in {"energy": "joule", "temperature": "kelvin", "rate": "hertz", "time": "second"}.items():
+    for name, reference in _REFERENCES.items():
         if unit.dimensionality == registry.Unit(reference).dimensionality:
             return name
     # Angles have no dimension for Pint either, but their root unit is the radian.

@@ -40,7 +40,7 @@ def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("papers") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nonlinear_search, "POINTS", 16)
-        return out, reproduce(list(PAPERS), out)
+        return out, reproduce(PAPERS.values(), out)
 
 
 def stems():

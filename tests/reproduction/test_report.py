@@ -5,10 +5,8 @@ from dataclasses import replace
 import pytest
 
 import coldspot as cs
-from coldspot.papers import (
-    PAPERS,
-)
-from coldspot.reproduction import report as report_module
+from coldspot import files
+from coldspot.papers import PAPERS, chosen
 from coldspot.reproduction.page import Section, page
 from coldspot.reproduction.paper import Number
 from coldspot.reproduction.report import reproduce
@@ -26,7 +24,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path):
     path.write_text("old")
 
     def half():
-        with report_module._replacing(path) as part:
+        with files.whole(path) as part:
             part.write_text("half")
             raise OSError("the disk is full")
 
@@ -39,12 +37,12 @@ def test_a_failing_write_leaves_the_old_file(tmp_path):
 def test_one_paper_alone(tmp_path, monkeypatch):
     dot = PAPERS["quantum-dot-anomalies"]
     monkeypatch.setitem(PAPERS, dot.name, replace(dot, figures=dot.figures[3:4]))
-    rows = reproduce([dot.name, dot.name], tmp_path)
+    rows = reproduce(chosen([dot.name, dot.name]), tmp_path)
     assert {row["paper"] for row in rows} == {dot.name}
     assert len(rows) == len({row["quantity"] for row in rows})
 
 
 def test_an_unknown_paper_is_an_error_before_anything_is_written(tmp_path):
     with pytest.raises(cs.InputError, match=r"`quantum-dot`.*`quantum-dot-anomalies`"):
-        reproduce(["quantum-dot"], tmp_path / "out")
+        reproduce(chosen(["quantum-dot"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()

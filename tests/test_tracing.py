@@ -1,0 +1,55 @@
+"""Functions of the user that use a traced number as a known one: which, where, and what to write instead."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+
+
+def dot(energies):
+    return cs.JumpNetwork(
+        energies=energies,
+        occupations=[0, 1],
+        baths={"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(2.0)},
+        channels=[cs.Channel(bath, 0, 1, cs.Tunnelling(1.0)) for bath in ("left", "right")],
+    )
+
+
+def helper(level):
+    return math.exp(level)
+
+
+BAD = [
+    (lambda level: dot(np.array([0.0, level])), "`np.array([0.0, level])`", "`jnp.array` for `np.array`"),
+    (lambda level: dot([0.0, np.exp(level)]), "`np.exp(level)`", "`jnp.exp` for `np.exp`"),
+    (lambda level: dot([0.0, math.exp(level)]), "`math.exp(level)`", "`jnp.exp` for `math.exp`"),
+    (lambda level: dot([0.0, float(level)]), "`float(level)`", "Leave out `float`"),
+    (lambda level: dot([0.0, level if level > 0 else 0.0]), "`level > 0`", "`jnp.where(condition, a, b)`"),
+    (lambda level: dot([0.0, max(level, 0.0)]), "`max(level, 0.0)`", "`jnp.maximum`"),
+    (lambda level: dot([0.0, helper(level)]), "`helper`", "`jnp.exp` for `math.exp`"),
+]
+
+
+@pytest.mark.parametrize(("build", "code", "remedy"), BAD, ids=[code for _, code, _ in BAD])
+def test_what_is_traced_where_and_what_to_write(build, code, remedy):
+    with pytest.raises(cs.InputError) as caught:
+        cs.sweep(build, {"level": [1.0, 2.0]})
+    for part in ("`level` is traced", "of test_tracing.py", code, remedy):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda level: dot([0.0, level]),
+        lambda level: dot((0, level)),
+        lambda level: dot(jnp.array([0.0, level])),
+        lambda level: dot([0.0, jnp.where(level > 0, level, 0.0)]),
+    ],
+)
+def test_lists_may_hold_traced_numbers(build):
+    ds = cs.sweep(build, {"level": [1.0, 2.0]})
+    assert np.allclose(ds.heat[1], cs.steady_state(dot([0.0, 2.0])).heat, rtol=1e-13)
