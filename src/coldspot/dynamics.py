@@ -179,7 +179,8 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
     nothing = jnp.zeros(points, bool)
     faults = dict.fromkeys(WORST_FIRST, nothing) | dict(outcome.faults)
     faults[Status.INVALID] |= ~good
-    faults[Status.NOT_FINITE] |= ~finite
+    # A method that says itself that it has not converged need not have numbers.
+    faults[Status.NOT_FINITE] |= ~finite & ~faults[Status.NOT_CONVERGED]
     faults[Status.NOT_CONVERGED] |= inexact
     status = jnp.select([faults[s] for s in WORST_FIRST], [int(s) for s in WORST_FIRST], int(Status.OK))
     stateless = jnp.isin(status, jnp.array([int(s) for s in STATELESS]))

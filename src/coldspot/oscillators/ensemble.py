@@ -19,6 +19,8 @@ FORGET = 12.0
 """Relaxation times after which a nonlinear network has forgotten that it started as a linear one: e^{−12} = 6·10⁻⁶."""
 BIAS = 1e-3
 """Bias of heats and works, relative to the largest of them, that time steps may cause if nothing else is asked for."""
+CLOSED = 10.0
+"""The energy balance, and the bias of a time step that somebody chose, may be off by so many times the bias."""
 DRIFT = 5.0
 """Halves that differ by more standard errors, or an energy balance further off, are no steady state."""
 KURTOSIS = 30.0
@@ -119,8 +121,9 @@ def summarise(system: System, result: Result) -> Summary:
 def assess(system: System, found: Summary, prepared: Prepared, *, count: int, bias: Any) -> Outcome:
     """What the averages of a batch say, over `count` trajectories with an allowed `bias` of the time step.
 
-    A bias is allowed up to `bias` of the largest heat or work, or up to the standard error. So numbers that are OK lie
-    within a few standard errors and `statistics["time_step_bias"]` of the largest from the truth.
+    The time step may bias heats and works by `CLOSED` × `bias` of the largest of them (a step that was chosen for the
+    bias causes no more than that itself), or by a standard error. So numbers that are OK lie within a few standard
+    errors and `statistics["time_step_bias"]` × the largest from the truth.
     """
     n = system.size
     ends = np.cumsum([system.baths, system.drives, 1, n])
@@ -136,10 +139,10 @@ def assess(system: System, found: Summary, prepared: Prepared, *, count: int, bi
     plan = prepared.plan
     largest = jnp.max(jnp.abs(found.mean[..., : ends[1]]), axis=-1)
     settled = found.drift < DRIFT
-    balanced = jnp.abs(found.imbalance) <= 10 * bias * largest + DRIFT * found.imbalance_error
+    balanced = jnp.abs(found.imbalance) <= CLOSED * bias * largest + DRIFT * found.imbalance_error
     stable = plan.step < prepared.limit
     seen = prepared.bias * largest[..., None] > found.error[..., : ends[1]]
-    biased = jnp.any(seen & ~(prepared.bias <= bias), axis=-1)
+    biased = jnp.any(seen & ~(prepared.bias <= CLOSED * bias), axis=-1)
     bounded = jnp.isfinite(prepared.relaxation) & jnp.all(jnp.isfinite(prepared.start.mean), axis=-1)
     bounded &= jnp.all(jnp.isfinite(prepared.start.factor), axis=(-2, -1))
     finite = jnp.all(jnp.isfinite(found.mean), axis=-1) & jnp.all(jnp.isfinite(found.error), axis=-1)

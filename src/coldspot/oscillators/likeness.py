@@ -136,8 +136,9 @@ def _positive(springs: Array) -> Array:
 def _rises(system: System, springs: Array) -> Array:
     """Whether the energy is higher, `FAR` spreads away from the origin, than what keeps a particle from leaving.
 
-    Along a line a Boltzmann distribution can be normalised if V/T rises faster than ln x. The lines are those of the
-    coordinates and of the softest motion; constant forces tilt V. What is infinite or no number there is a wall.
+    Along a line a Boltzmann distribution can be normalised if V/T rises faster than ln x; wells that end, but are
+    deeper than ln `FAR` = 14 temperatures, are left so seldom that they hold. The lines are those of the coordinates
+    and of the softest motion; constant forces tilt V. What is infinite or no number there is a wall.
     """
     n = system.size
     warmest = jnp.max(system.temperatures)

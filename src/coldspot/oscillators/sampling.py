@@ -15,7 +15,7 @@ from ..parallel import spread, workers
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
-from .ensemble import BIAS, DRIFT, Prepared, assess, prepare, summarise
+from .ensemble import BIAS, CLOSED, DRIFT, Prepared, assess, prepare, summarise
 from .model import System
 from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch
 from .words import UNHELD
@@ -235,7 +235,7 @@ def _explain(status: Status, solution: Solution, prepared: Prepared) -> str:
     if status is not Status.NOT_CONVERGED:
         return ""
     bias, step = float(solution.statistics["time_step_bias"]), float(prepared.plan.step)
-    if bias > BIAS and float(solution.residuals["drift"]) < DRIFT:
+    if bias > CLOSED * BIAS and float(solution.residuals["drift"]) < DRIFT:
         advice = (
             f"the time step {step:.3g} biases heat or work by {bias:.2g} of the largest, by the linear network that "
             "moves most alike; leave `time_step` out, or give a shorter one"

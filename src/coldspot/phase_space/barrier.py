@@ -120,7 +120,7 @@ class Barrier(Dynamics):
 
     @property
     def loss(self) -> Array:
-        """δ = γI/T, the energy (in T) that friction takes from a particle at the top on its way through a well and back.
+        """δ = γI/T, the energy (in T) that a particle at the top loses on its way through a well and back.
 
         The action I = (4+π)E_B/ω is that of wells as curved as the barrier: between top and bottom a cosine, beyond the
         bottom a parabola.
