@@ -25,5 +25,5 @@ def test_precise_derivatives():
     def f(x):
         return precise.add(precise.times(precise.plain(x), x), precise.plain(3 * x)).value
 
-    assert jax.grad(f)(0.7) == pytest.approx(2 * 0.7 + 3, rel=1e-15)
-    assert jax.grad(jax.grad(f))(0.7) == pytest.approx(2.0, rel=1e-15)
+    assert jax.grad(f)(jnp.asarray(0.7)) == pytest.approx(2 * 0.7 + 3, rel=1e-15)
+    assert jax.grad(jax.grad(f))(jnp.asarray(0.7)) == pytest.approx(2.0, rel=1e-15)
