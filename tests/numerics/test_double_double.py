@@ -1,6 +1,7 @@
 """Sums in twice the precision, and their derivatives."""
 
 import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
