@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot import regimes
+from tests.tolerance import assert_close
 
 TINY = 1e-12
 
@@ -103,7 +104,7 @@ def test_table(heat, work, temperatures, name, cop, efficiency):
         if expected is None:
             assert np.isnan(value)
         else:
-            assert abs(value - expected) < 1e-15
+            assert value == pytest.approx(expected, rel=1e-15, abs=0)
 
 
 def test_batches_give_arrays():
@@ -281,14 +282,14 @@ def test_regimes_of_the_dot(bias, level, name):
     assert s.regime == name
     heat_hot, heat_cold = float(s.heat["left"]), float(s.heat["right"])
     if name == "refrigerator":
-        assert abs(s.cop - heat_cold / s.work_in) < 1e-14
+        assert_close(s.cop, heat_cold / s.work_in, 1e-15)
         assert s.cop < regimes.carnot_cop(5.0, 10.0)
-        assert abs(s.second_law_efficiency("left") - s.cop / regimes.carnot_cop(5.0, 10.0)) < 1e-12
+        assert_close(s.second_law_efficiency("left"), s.cop / regimes.carnot_cop(5.0, 10.0), 1e-14)
     else:
         assert np.isnan(s.cop)
     if name == "engine":
-        assert abs(s.efficiency + s.work_in / heat_hot) < 1e-14
-        assert abs(s.second_law_efficiency("right") - s.efficiency / 0.5) < 1e-12
+        assert_close(s.efficiency, -s.work_in / heat_hot, 1e-15)
+        assert_close(s.second_law_efficiency("right"), s.efficiency / 0.5, 1e-14)
     else:
         assert np.isnan(s.efficiency)
 
@@ -387,11 +388,11 @@ def test_absorption_refrigerator():
     assert s.heat["cold"] > 0
     # Tight coupling: heats in the ratio of the gaps; COP against the hot bath below Carnot's (1−T_r/T_h)/(T_r/T_c−1).
     ratio = float(s.heat["cold"] / s.heat["hot"])
-    assert abs(ratio - 0.25) < 1e-14
+    assert_close(ratio, 0.25, 1e-14)
     carnot = (1 - 2 / 4) / (2 / 1 - 1)
     assert ratio < carnot
-    assert abs(s.second_law_efficiency("room") - ratio / carnot) < 1e-12
-    assert abs(s.cop - ratio) < 1e-15
+    assert_close(s.second_law_efficiency("room"), ratio / carnot, 1e-13)
+    assert_close(s.cop, ratio, 1e-14)
     # Beyond the window the cold bath is heated instead.
     assert cs.steady_state(three_level(gap_cold=1.5)).regime == "passive"
 
@@ -445,7 +446,7 @@ def test_refrigerator_with_three_baths_cools_the_named_one():
     assert s.regime in ("heater", "accelerator")
     forward = cs.steady_state(assisted(t_phonons=0.9, mu_left=0.6, mu_right=-0.6))
     assert forward.regime == "refrigerator"
-    assert abs(forward.cop - forward.heat["phonons"] / forward.work_in) < 1e-15
+    assert_close(forward.cop, forward.heat["phonons"] / forward.work_in, 1e-15)
     assert (
         cs.steady_state(assisted(t_phonons=0.9, mu_left=0.6, mu_right=-0.6, cooled="phonons")).regime == "refrigerator"
     )
@@ -455,7 +456,7 @@ def test_equal_temperatures_with_a_driven_pair_is_a_heat_pump():
     s = cs.steady_state(cs.machines.SpinPair(left=cs.HeatBath(0.5), right=cs.HeatBath(0.5)))
     assert s.regime == "heat pump"
     cooled = max(float(s.heat["left"]), float(s.heat["right"]))
-    assert abs(s.cop - cooled / s.work_in) < 1e-15
+    assert_close(s.cop, cooled / s.work_in, 1e-15)
 
 
 def test_second_law_efficiency_bounds_and_bad_references():

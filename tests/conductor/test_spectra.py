@@ -12,6 +12,7 @@ from scipy.integrate import quad_vec
 
 import coldspot as cs
 from tests.conductor.junctions import fermi, hermitian, random_device
+from tests.tolerance import assert_close
 
 
 def densities_by_quadrature(h, widths, couplings, baths, omega):
@@ -78,7 +79,7 @@ def test_densities_between_modes_of_levels_by_quadrature():
             scale = np.abs(np.diag(found.power[name]).real)
             scale = np.sqrt(np.outer(scale, scale))
             assert np.all(np.abs(found.density[name] - exact) <= 1e-12 * scale), (k, name)
-            np.testing.assert_allclose(found.density[name], np.asarray(found.density[name]).conj().T, atol=1e-14)
+            assert_close(found.density[name], np.asarray(found.density[name]).conj().T, 1e-15, scale)
 
 
 @pytest.mark.parametrize("kind", ["device", "levels"])
@@ -157,4 +158,4 @@ def test_derivatives_of_densities_between_modes(kind):
     values = eqx.filter_jit(parts)
     for k in range(6):
         numeric = (np.asarray(values(base.at[k].add(step))) - np.asarray(values(base.at[k].add(-step)))) / (2 * step)
-        assert np.max(np.abs(numeric - slopes[..., k])) < 1e-8 * (1 + np.max(np.abs(numeric))), k
+        assert_close(numeric, slopes[..., k], 1e-8, np.max(np.abs(slopes)))

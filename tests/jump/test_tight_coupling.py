@@ -6,6 +6,7 @@ from scipy.optimize import brentq
 
 import coldspot as cs
 from tests import machines_random as mr
+from tests.tolerance import assert_close
 
 
 @pytest.mark.parametrize("t_hot", [1.1, 2.0, 50.0])
@@ -19,13 +20,13 @@ def test_tight_coupling_reaches_carnot_at_stall(t_hot):
         level = stall * (1 + above)
         s = cs.steady_state(cs.machines.QuantumDot(level=level, left=hot, right=cold))
         assert s.regime == "engine"
-        assert abs(float(s.efficiency) - (1 - (level - 0.5) / (level + 0.5))) < 1e-9
+        assert_close(s.efficiency, 1 - (level - 0.5) / (level + 0.5), 1e-9)
         assert carnot * (1 - 2 * above) < s.efficiency < carnot
         level = stall * (1 - above)
         s = cs.steady_state(cs.machines.QuantumDot(level=level, left=hot, right=cold))
         assert s.regime == "refrigerator"
         assert s.cop < 1 / (t_hot - 1)
-        assert abs(float(s.cop) - (level - 0.5)) < 1e-9 * level
+        assert_close(s.cop, level - 0.5, 1e-9, level)
 
 
 def test_single_cycle_exchanges_heats_in_fixed_ratio():

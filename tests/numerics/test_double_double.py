@@ -1,6 +1,7 @@
 """Sums in twice the precision, and their derivatives."""
 
 import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
@@ -25,5 +26,5 @@ def test_precise_derivatives():
     def f(x):
         return precise.add(precise.times(precise.plain(x), x), precise.plain(3 * x)).value
 
-    assert jax.grad(f)(0.7) == pytest.approx(2 * 0.7 + 3, rel=1e-15)
-    assert jax.grad(jax.grad(f))(0.7) == pytest.approx(2.0, rel=1e-15)
+    assert jax.grad(f)(jnp.asarray(0.7)) == pytest.approx(2 * 0.7 + 3, rel=1e-15)
+    assert jax.grad(jax.grad(f))(jnp.asarray(0.7)) == pytest.approx(2.0, rel=1e-15)

@@ -26,7 +26,7 @@ from coldspot.numerics import random_numbers as noise
 )
 def test_generator_gives_the_published_words(counter, key, words):
     """Known answers of Philox4x32-10 that its authors publish."""
-    given = tuple(np.uint64(c) for c in counter), tuple(np.uint64(k) for k in key)
+    given = tuple(jnp.uint64(c) for c in counter), tuple(jnp.uint64(k) for k in key)
     assert tuple(int(w) for w in noise.philox(*given)) == words
 
 

@@ -179,4 +179,5 @@ def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
     total = one + other
     both = jnp.einsum("mij,jk,nkl,li->mn", m, total, m, total).real
     turned = jnp.einsum("mij,jk,nkl,li->mn", m, other, m, one).imag
-    return FlatBand(nonconservative=turned / (2 * jnp.pi), dissipative=both / (4 * jnp.pi))
+    # Exactly antisymmetric and symmetric, whatever the order in which the traces are summed.
+    return FlatBand(nonconservative=(turned - turned.T) / (4 * jnp.pi), dissipative=(both + both.T) / (8 * jnp.pi))
