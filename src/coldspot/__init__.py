@@ -1,41 +1,35 @@
 """coldspot: design and analysis of nanoscale heat pumps, refrigerators and engines.
 
-Importing coldspot switches JAX to 64-bit floats (`jax_enable_x64`).
+Here is what one types first; the rest is in namespaces: `conductor`, `dynamics`, `figures`, `machines`, `modes`,
+`occupation`, `oscillators`, `regimes`, `spectral`. Importing coldspot switches JAX to 64-bit floats
+(`jax_enable_x64`).
 """
-
-from . import interrupts as _interrupts
-
-# Before anything that takes time: the program `coldspot` can be interrupted from its first moment.
-if _interrupts.is_program():
-    _interrupts.watch()
 
 import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)
 
-from . import figures, machines, modes, occupation, regimes, spectral
+from typing import Any as _Any
+
+from . import conductor, dynamics, figures, machines, modes, occupation, oscillators, regimes, spectral
 from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
 from .conductor.device import Device, Levels
 from .conductor.junction import PairJunction
-from .conductor.spectra import pair_spectra
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
-from .jump.evolution import Evolution, evolve
-from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Step, Tunnelling
+from .jump.evolution import evolve
+from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Tunnelling
 from .jump.network import JumpNetwork
-from .ledger import Ledger, Named
-from .modes.coupled import CoupledModes, flat_band
-from .modes.exceptional import branches, exceptional_points
-from .occupation import bose, bose_difference, fermi, fermi_difference, fermi_product, log_bose, log_fermi
-from .oscillators.network import OscillatorNetwork, chain_springs
+from .ledger import Ledger
+from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
-from .solution import Modes, Solution, SolveError, Status
+from .solution import Solution, SolveError, Status
 from .spectral import Ohmic
 from .sweep import sweep
-from .trajectories import Trajectories, trajectories
+from .trajectories import trajectories
 
 __all__ = [
     "Arrhenius",
@@ -45,12 +39,10 @@ __all__ = [
     "Bosonic",
     "Channel",
     "Cosine",
-    "CoupledModes",
     "Device",
     "Drive",
     "Dynamics",
     "ElectronBath",
-    "Evolution",
     "Explicit",
     "Fourier",
     "Glauber",
@@ -61,8 +53,6 @@ __all__ = [
     "Ledger",
     "Levels",
     "Machine",
-    "Modes",
-    "Named",
     "Ohmic",
     "OscillatorNetwork",
     "PairJunction",
@@ -73,26 +63,15 @@ __all__ = [
     "Solution",
     "SolveError",
     "Status",
-    "Step",
-    "Trajectories",
     "Tunnelling",
-    "bose",
-    "bose_difference",
-    "branches",
-    "chain_springs",
+    "conductor",
+    "dynamics",
     "evolve",
-    "exceptional_points",
-    "fermi",
-    "fermi_difference",
-    "fermi_product",
     "figures",
-    "flat_band",
-    "log_bose",
-    "log_fermi",
     "machines",
     "modes",
     "occupation",
-    "pair_spectra",
+    "oscillators",
     "parameter",
     "regimes",
     "spectral",
@@ -100,3 +79,13 @@ __all__ = [
     "sweep",
     "trajectories",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """A name that is not here is told where it is, or the nearest one."""
+    for space in (conductor, modes, occupation, oscillators, spectral, regimes, dynamics):
+        if name in getattr(space, "__all__", ()) or (not name.startswith("_") and hasattr(space, name)):
+            raise AttributeError(f"coldspot has no `{name}` at its root; it is `coldspot.{space.__name__[9:]}.{name}`.")
+    from ._checks import nearest
+
+    raise AttributeError(f"coldspot has no `{name}`.{nearest(name, __all__)}")

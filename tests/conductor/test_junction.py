@@ -121,19 +121,31 @@ WRONG = {
     "level without a lead": (lambda: cs.Levels([0.0], [1.0], [3]), ["leads[0]", "3"]),
     "spectral of an unknown lead": (lambda: LEVELS.spectral("lefft", 0.0), ["lefft", "Did you mean `left`"]),
     "modes: not Hermitian": (
-        lambda: cs.pair_spectra(LEVELS, [np.eye(2), [[0, 1], [2, 0]]], BATHS, 1.0),
+        lambda: cs.conductor.pair_spectra(LEVELS, [np.eye(2), [[0, 1], [2, 0]]], BATHS, 1.0),
         ["couplings[1]", "Hermitian"],
     ),
-    "modes: one matrix": (lambda: cs.pair_spectra(LEVELS, np.eye(2), BATHS, 1.0), ["(mode, 2, 2)", "(2, 2)"]),
-    "modes: none": (lambda: cs.pair_spectra(LEVELS, np.ones((0, 2, 2)), BATHS, 1.0), ["couplings", "(0, 2, 2)"]),
-    "modes: NaN": (lambda: cs.pair_spectra(LEVELS, [np.full((2, 2), np.nan)], BATHS, 1.0), ["couplings", "nan"]),
-    "modes: bath": (lambda: cs.pair_spectra(LEVELS, [np.eye(2)], {"left": BATHS["left"]}, 1.0), ["lead `right`"]),
+    "modes: one matrix": (lambda: cs.conductor.pair_spectra(LEVELS, np.eye(2), BATHS, 1.0), ["(mode, 2, 2)", "(2, 2)"]),
+    "modes: none": (
+        lambda: cs.conductor.pair_spectra(LEVELS, np.ones((0, 2, 2)), BATHS, 1.0),
+        ["couplings", "(0, 2, 2)"],
+    ),
+    "modes: NaN": (
+        lambda: cs.conductor.pair_spectra(LEVELS, [np.full((2, 2), np.nan)], BATHS, 1.0),
+        ["couplings", "nan"],
+    ),
+    "modes: bath": (
+        lambda: cs.conductor.pair_spectra(LEVELS, [np.eye(2)], {"left": BATHS["left"]}, 1.0),
+        ["lead `right`"],
+    ),
     "modes: boson bath": (
-        lambda: cs.pair_spectra(LEVELS, [np.eye(2)], BATHS | {"left": cs.BosonBath(1.0)}, 1.0),
+        lambda: cs.conductor.pair_spectra(LEVELS, [np.eye(2)], BATHS | {"left": cs.BosonBath(1.0)}, 1.0),
         ["left", "ElectronBath"],
     ),
-    "modes: conductor": (lambda: cs.pair_spectra(3, [np.eye(2)], BATHS, 1.0), ["conductor", "3"]),
-    "modes: ω": (lambda: cs.pair_spectra(LEVELS, [np.eye(2)], BATHS, [1.0, -1.0]), ["omega", "-1", "positive"]),
+    "modes: conductor": (lambda: cs.conductor.pair_spectra(3, [np.eye(2)], BATHS, 1.0), ["conductor", "3"]),
+    "modes: ω": (
+        lambda: cs.conductor.pair_spectra(LEVELS, [np.eye(2)], BATHS, [1.0, -1.0]),
+        ["omega", "-1", "positive"],
+    ),
     "spectra at ω = 0": (lambda: pair_junction().spectra(0.0), ["omega", "0", "positive"]),
 }
 

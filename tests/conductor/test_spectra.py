@@ -52,7 +52,7 @@ def test_densities_between_modes_by_quadrature():
         if k % 2:
             numbers["right"] = (numbers["left"][0], numbers["right"][1])
         baths = {name: cs.ElectronBath(*values) for name, values in numbers.items()}
-        found = cs.pair_spectra(cs.Device(h, widths), couplings, baths, omega)
+        found = cs.conductor.pair_spectra(cs.Device(h, widths), couplings, baths, omega)
         for name, exact in densities_by_quadrature(h, widths, couplings, numbers, omega).items():
             scale = np.abs(np.diag(found.power[name]).real)
             scale = np.sqrt(np.outer(scale, scale))
@@ -74,7 +74,7 @@ def test_densities_between_modes_of_levels_by_quadrature():
         t = rng.uniform(0.2, 1, 2)
         numbers = {"left": (t[0], 0.3), "right": (t[k % 2], -0.4)}
         baths = {name: cs.ElectronBath(*values) for name, values in numbers.items()}
-        found = cs.pair_spectra(cs.Levels(energies, gammas, leads), couplings, baths, omega)
+        found = cs.conductor.pair_spectra(cs.Levels(energies, gammas, leads), couplings, baths, omega)
         for name, exact in densities_by_quadrature(np.diag(energies), widths, couplings, numbers, omega).items():
             scale = np.abs(np.diag(found.power[name]).real)
             scale = np.sqrt(np.outer(scale, scale))
@@ -91,7 +91,7 @@ def test_one_mode_of_several_is_the_spectrum_of_one(kind):
     baths = {"left": cs.ElectronBath(0.4, 0.5), "right": cs.ElectronBath(0.4, -0.2), "phonons": cs.BosonBath(1.0)}
     first, second = hermitian(rng, 2, 3)
     omega = np.array([[0.3, 0.7, 0.7 + 1e-12], [1.0, 2.0, 9.0]])
-    several = cs.pair_spectra(conductor, [first, second], baths, omega)
+    several = cs.conductor.pair_spectra(conductor, [first, second], baths, omega)
     assert several.density.array.shape == (2, 3, 2, 2, 4)
     assert np.all(np.isfinite(several.power.array))
 
@@ -124,8 +124,8 @@ def test_densities_between_modes_in_the_flat_band():
     left, right = (inner @ widths[name] @ inner.conj().T for name in ("left", "right"))
     couplings = wide * hermitian(rng, 2, 3)
     baths = {"left": cs.ElectronBath(0.5, bias / 2), "right": cs.ElectronBath(0.2, -bias / 2)}
-    total = -0.5j * np.sum(cs.pair_spectra(cs.Device(h, widths), couplings, baths, omega).density.array, -1)
-    band = cs.flat_band(couplings, left, right)
+    total = -0.5j * np.sum(cs.conductor.pair_spectra(cs.Device(h, widths), couplings, baths, omega).density.array, -1)
+    band = cs.modes.flat_band(couplings, left, right)
     expected = bias * np.asarray(band.nonconservative) - 1j * omega * np.asarray(band.dissipative)
     assert np.max(np.abs(total - expected)) < 1e-5 * np.max(np.abs(expected))
     a, c = total[0, 1].real / bias, -total[0, 1].imag / omega
@@ -149,7 +149,7 @@ def test_derivatives_of_densities_between_modes(kind):
             conductor = cs.Device(jnp.asarray(h).at[0, 0].set(v[4]), widths)
         baths = {"left": cs.ElectronBath(v[1], v[3]), "right": cs.ElectronBath(v[2], -0.2)}
         matrices = jnp.stack([v[5] * couplings[0], jnp.asarray(couplings[1])])
-        density = cs.pair_spectra(conductor, matrices, baths, v[0]).density.array
+        density = cs.conductor.pair_spectra(conductor, matrices, baths, v[0]).density.array
         return jnp.stack([density.real, density.imag])
 
     base, step = jnp.array([0.7, 0.6, 0.6, 0.5, 0.2, 1.1]), 1e-5

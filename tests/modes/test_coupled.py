@@ -37,7 +37,7 @@ def exactly(matrix):
 
 
 def solve(matrices):
-    batch = cs.CoupledModes.__new__(cs.CoupledModes)
+    batch = cs.modes.CoupledModes.__new__(cs.modes.CoupledModes)
     object.__setattr__(batch, "matrix", jnp.asarray(matrices, dtype=complex))
     return eqx.filter_jit(lambda m: solve_batch(m, 1e-8))(batch)
 
@@ -136,7 +136,7 @@ def test_motion_in_time():
     zero, one = np.zeros((2, 2)), np.eye(2)
     omega = eigvals(np.block([[zero, one], [springs + force, -1j * friction]]))
     omega = np.sort_complex(omega[omega.real > 0])
-    modes = cs.steady_state(cs.CoupledModes(springs + force - 1j * friction)).modes
+    modes = cs.steady_state(cs.modes.CoupledModes(springs + force - 1j * friction)).modes
     # −iωC is taken at ω = 1: an error of second order in C and in the width of the pair.
     assert_close(modes.frequencies, omega.real, 2e-5)
     assert_close(modes.dampings, -omega.imag, 1e-4, np.abs(omega))
@@ -190,7 +190,7 @@ def exactly_of(matrix):
 
 def test_what_has_no_frequency_is_unstable_and_what_is_no_number_invalid():
     with pytest.raises(cs.SolveError, match=r"UNSTABLE.*negative spring"):
-        cs.steady_state(cs.CoupledModes([[1.0, 0.0], [0.0, -1.0]]))
+        cs.steady_state(cs.modes.CoupledModes([[1.0, 0.0], [0.0, -1.0]]))
     s = solve(
         [
             [[1.0, 0.0], [0.0, 2.0]],
@@ -208,17 +208,20 @@ def test_what_has_no_frequency_is_unstable_and_what_is_no_number_invalid():
         (lambda: cs.machines.TwoModeJunction(frequency=0.0), "`frequency` must be positive"),
         (lambda: cs.machines.TwoModeJunction(detuning=-2.0), r"`detuning` must be smaller than 2·frequency = 2.*-2"),
         (lambda: cs.machines.TwoModeJunction(bias=np.nan), "`bias` must be finite"),
-        (lambda: cs.CoupledModes([[1.0]]), r"`matrix` must have shape \(2, 2\), but has shape \(1, 1\)"),
-        (lambda: cs.CoupledModes([[1.0, np.inf], [0.0, 1.0]]), "`matrix` must be finite"),
-        (lambda: cs.flat_band(np.eye(2), np.eye(2), np.eye(2)), r"`couplings` must have shape .*\(2, 2\)"),
-        (lambda: cs.flat_band([[[0, 1], [0, 0]]], np.eye(2), np.eye(2)), "`couplings` must be Hermitian"),
-        (lambda: cs.exceptional_points(1.0, (0, 1), (0, 1)), "`matrix` must be a function.*float"),
-        (lambda: cs.exceptional_points(lambda p, q: jnp.eye(2), (1, 0), (0, 1)), r"`first` must .*rise.*\(1, 0\)"),
-        (lambda: cs.exceptional_points(lambda p, q: jnp.eye(2), (0, 1), 3), "`second` must be two numbers.*3"),
-        (lambda: cs.exceptional_points(lambda p, q: jnp.eye(4), (0, 1), (0, 1)), r"n from 2 to 3.*\(4, 4\)"),
-        (lambda: cs.branches(lambda p: jnp.eye(2), [0.0]), r"`path` must hold two or more points.*\(1,\)"),
-        (lambda: cs.branches(lambda p: jnp.eye(6), [0.0, 1.0]), r"n from 2 to 5, but its shape is \(6, 6\)"),
-        (lambda: cs.branches(lambda p: jnp.eye(2) / p, [0.0, 1.0]), "`matrix` must be finite along the path"),
+        (lambda: cs.modes.CoupledModes([[1.0]]), r"`matrix` must have shape \(2, 2\), but has shape \(1, 1\)"),
+        (lambda: cs.modes.CoupledModes([[1.0, np.inf], [0.0, 1.0]]), "`matrix` must be finite"),
+        (lambda: cs.modes.flat_band(np.eye(2), np.eye(2), np.eye(2)), r"`couplings` must have shape .*\(2, 2\)"),
+        (lambda: cs.modes.flat_band([[[0, 1], [0, 0]]], np.eye(2), np.eye(2)), "`couplings` must be Hermitian"),
+        (lambda: cs.modes.exceptional_points(1.0, (0, 1), (0, 1)), "`matrix` must be a function.*float"),
+        (
+            lambda: cs.modes.exceptional_points(lambda p, q: jnp.eye(2), (1, 0), (0, 1)),
+            r"`first` must .*rise.*\(1, 0\)",
+        ),
+        (lambda: cs.modes.exceptional_points(lambda p, q: jnp.eye(2), (0, 1), 3), "`second` must be two numbers.*3"),
+        (lambda: cs.modes.exceptional_points(lambda p, q: jnp.eye(4), (0, 1), (0, 1)), r"n from 2 to 3.*\(4, 4\)"),
+        (lambda: cs.modes.branches(lambda p: jnp.eye(2), [0.0]), r"`path` must hold two or more points.*\(1,\)"),
+        (lambda: cs.modes.branches(lambda p: jnp.eye(6), [0.0, 1.0]), r"n from 2 to 5, but its shape is \(6, 6\)"),
+        (lambda: cs.modes.branches(lambda p: jnp.eye(2) / p, [0.0, 1.0]), "`matrix` must be finite along the path"),
     ],
 )  # fmt: skip
 def test_bad_input_is_named(make, message):
@@ -283,7 +286,7 @@ def test_flat_band_is_the_self_energy_of_the_pair_baths(temperature, bias, omega
 
             window, _ = quad(difference, -100, 100, points=(-1, 0, 1), epsabs=1e-12, limit=400)
             total[m, n] -= trace * window / (2 * np.pi)
-    band = cs.flat_band(couplings, spectra["L"], spectra["R"])
+    band = cs.modes.flat_band(couplings, spectra["L"], spectra["R"])
     expected = bias * np.asarray(band.nonconservative) - 1j * omega * np.asarray(band.dissipative)
     assert_close(-0.5j * total, expected, 1e-10)
     assert np.array_equal(band.nonconservative, -band.nonconservative.T)
@@ -294,7 +297,7 @@ def test_flat_band_is_the_self_energy_of_the_pair_baths(temperature, bias, omega
 def test_flat_band_damps_one_mode_as_stated():
     """A single mode: ω² = Ω² − iωC has the damping C/2."""
     rng = np.random.default_rng(6)
-    band = cs.flat_band(0.01 * hermitian(rng, 1, 2, 2), positive(rng, 2), positive(rng, 2))
+    band = cs.modes.flat_band(0.01 * hermitian(rng, 1, 2, 2), positive(rng, 2), positive(rng, 2))
     damping = float(band.dissipative[0, 0]) / 2
     omega = np.roots([1, 1j * 2 * damping, -1.0])
     np.testing.assert_allclose(-omega.imag, damping, rtol=1e-12)

@@ -63,7 +63,7 @@ def test_the_search_finds_all_points_that_elimination_finds():
         parts = random_affine(rng, 2)
         expected = by_resultant(*parts)
         expected = expected[np.all(np.abs(expected) < 2, axis=1)]
-        found = cs.exceptional_points(Affine(*map(jnp.asarray, parts)), (-2.0, 2.0), (-2.0, 2.0))
+        found = cs.modes.exceptional_points(Affine(*map(jnp.asarray, parts)), (-2.0, 2.0), (-2.0, 2.0))
         assert found.status is cs.Status.OK
         assert len(found.parameters) == len(expected)
         assert_close(found.parameters, expected[np.lexsort(expected.T[::-1])].reshape(-1, 2), 1e-9, 2.0)
@@ -83,12 +83,12 @@ def test_three_modes():
         third = jnp.array([0.0, 0.0, 1.3])
         return jnp.pad(k, ((0, 1), (0, 1))) + jnp.diag(third)
 
-    found = cs.exceptional_points(three, (0.1, 1.2), (-0.01, 0.012))
+    found = cs.modes.exceptional_points(three, (0.1, 1.2), (-0.01, 0.012))
     root = np.sqrt(0.04**2 * (1 + 0.001j) ** 2 - 0.02**2)
     assert found.status is cs.Status.OK
     np.testing.assert_allclose(found.parameters, [[root.real / 0.05, root.imag / root.real * 0.05]], rtol=1e-9)
     rng = np.random.default_rng(3)
-    generic = cs.exceptional_points(Affine(*map(jnp.asarray, random_affine(rng, 3))), (-2.0, 2.0), (-2.0, 2.0))
+    generic = cs.modes.exceptional_points(Affine(*map(jnp.asarray, random_affine(rng, 3))), (-2.0, 2.0), (-2.0, 2.0))
     assert generic.status is cs.Status.OK
     assert len(generic.parameters) > 0
     np.testing.assert_allclose(generic.overlaps, 1.0, rtol=1e-5)
@@ -96,7 +96,7 @@ def test_three_modes():
 
 def test_published_point():
     """V² = (δ²(Ω+iγ)² − c²Ω²)/(a+ibΩ)²: complex V in the paper's form, or real V and b."""
-    found = cs.exceptional_points(
+    found = cs.modes.exceptional_points(
         lambda x, y: jnp.array(printed(1.0, 0.04, 0.001, x + 1j * y, 0.05, 0.0, 0.02)), (0.0, 1.2), (-0.1, 0.1)
     )
     bias = np.sqrt((0.04**2 * (1 + 0.001j) ** 2 - 0.02**2) / 0.05**2)
@@ -104,7 +104,7 @@ def test_published_point():
     np.testing.assert_allclose(found.parameters, [[bias.real, bias.imag]], rtol=1e-10)
     # The printed digits.
     np.testing.assert_allclose(found.parameters, [[0.69282, 0.00092]], rtol=0, atol=5e-6)
-    real = cs.exceptional_points(
+    real = cs.modes.exceptional_points(
         lambda v, b: two_mode_matrix(1.0, 0.04, 0.001, v, 0.05, b, 0.02), (-1.2, 1.2), (-0.1, 0.1)
     )
     root = np.sqrt(0.04**2 * (1 + 0.001j) ** 2 - 0.02**2)
@@ -120,7 +120,7 @@ def test_published_point():
 
 def test_a_crossing_of_orthogonal_modes_is_told_apart():
     """A Hermitian pair crosses at one point of two parameters; its eigenvectors stay orthogonal, its charge is 0."""
-    found = cs.exceptional_points(lambda p, q: jnp.array([[p, q - 0.3], [q - 0.3, -p]]), (-1, 1.1), (-1, 1))
+    found = cs.modes.exceptional_points(lambda p, q: jnp.array([[p, q - 0.3], [q - 0.3, -p]]), (-1, 1.1), (-1, 1))
     assert_close(found.parameters, [[0.0, 0.3]], 1e-6, 1.0)
     assert found.charges.tolist() == [0]
     assert found.overlaps[0] < 1e-6
@@ -130,17 +130,17 @@ def test_missing_points_are_noticed(monkeypatch):
     def pair(p, q):
         return jnp.array([[p + 1j * q, 1.0], [1.0, -p - 1j * q]])
 
-    whole = cs.exceptional_points(pair, (-1, 1), (-2, 2))
+    whole = cs.modes.exceptional_points(pair, (-1, 1), (-2, 2))
     assert (len(whole.parameters), whole.winding, whole.status) == (2, 2, cs.Status.OK)
     search = exceptional._zeros
     monkeypatch.setattr(exceptional, "_zeros", lambda *arguments: search(*arguments)[:1])
-    lost = cs.exceptional_points(pair, (-1, 1), (-2, 2))
+    lost = cs.modes.exceptional_points(pair, (-1, 1), (-2, 2))
     assert (len(lost.parameters), lost.winding, lost.status) == (1, 2, cs.Status.NOT_CONVERGED)
     monkeypatch.undo()
     # On the border nothing can be counted.
-    assert cs.exceptional_points(pair, (-1, 1), (-1, 2)).status is cs.Status.NOT_CONVERGED
-    assert cs.exceptional_points(lambda p, q: pair(p, q) / 0, (-1, 1), (-1, 2)).status is cs.Status.NOT_FINITE
-    nothing = cs.exceptional_points(pair, (0.5, 1), (-2, 2))
+    assert cs.modes.exceptional_points(pair, (-1, 1), (-1, 2)).status is cs.Status.NOT_CONVERGED
+    assert cs.modes.exceptional_points(lambda p, q: pair(p, q) / 0, (-1, 1), (-1, 2)).status is cs.Status.NOT_FINITE
+    nothing = cs.modes.exceptional_points(pair, (0.5, 1), (-2, 2))
     assert (len(nothing.parameters), nothing.winding, nothing.status) == (0, 0, cs.Status.OK)
 
 
@@ -167,22 +167,22 @@ def junction(point):
 
 
 def test_modes_change_places_round_an_exceptional_point():
-    (point,) = cs.exceptional_points(lambda v, b: junction((v, b)), (0.1, 1.2), (-0.05, 0.06)).parameters
-    once = cs.branches(junction, circle(point, (0.1, 0.02), 1, 401))
-    twice = cs.branches(junction, circle(point, (0.1, 0.02), 2, 801))
-    beside = cs.branches(junction, circle((point[0] + 0.2, point[1]), (0.1, 0.02), 1, 401))
+    (point,) = cs.modes.exceptional_points(lambda v, b: junction((v, b)), (0.1, 1.2), (-0.05, 0.06)).parameters
+    once = cs.modes.branches(junction, circle(point, (0.1, 0.02), 1, 401))
+    twice = cs.modes.branches(junction, circle(point, (0.1, 0.02), 2, 801))
+    beside = cs.modes.branches(junction, circle((point[0] + 0.2, point[1]), (0.1, 0.02), 1, 401))
     for loop, swapped in ((once, True), (twice, False), (beside, False)):
         omega = loop.frequencies - 1j * loop.dampings
         np.testing.assert_allclose(omega[-1][::-1] if swapped else omega[-1], omega[0], rtol=1e-12)
         assert np.abs(omega[0, 0] - omega[0, 1]) > 1e-3
         assert loop.doubts.max() < 0.3
     # Too few steps are not certain.
-    assert cs.branches(junction, circle(point, (0.1, 0.02), 1, 4)).doubts.max() > 0.3
+    assert cs.modes.branches(junction, circle(point, (0.1, 0.02), 1, 4)).doubts.max() > 0.3
 
 
 def test_branches_are_the_modes():
     path = np.linspace(0.0, 1.2, 61)
-    found = cs.branches(lambda v: junction((v, 0.0)), path)
+    found = cs.modes.branches(lambda v: junction((v, 0.0)), path)
     ds = cs.sweep(cs.machines.TwoModeJunction(), {"bias": path})
     np.testing.assert_allclose(np.sort(found.frequencies, axis=1), np.sort(ds.mode_frequency, axis=1), rtol=1e-12)
     assert_close(np.sort(found.dampings, axis=1), np.sort(ds.mode_damping, axis=1), 1e-13, found.frequencies.max())
@@ -196,7 +196,7 @@ def test_three_modes_are_followed_through_crossings():
         return jnp.diag(jnp.stack([1.0 + t, 2.0 - 0.3 * t, 1.7 + 0 * t]) ** 2 + 0j)
 
     path = np.linspace(0.0, 2.0, 101)
-    found = cs.branches(crossing, path)
+    found = cs.modes.branches(crossing, path)
     np.testing.assert_allclose(
         found.frequencies, np.stack([1 + path, 1.7 + 0 * path, 2 - 0.3 * path], axis=1), rtol=1e-13
     )

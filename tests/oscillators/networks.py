@@ -163,7 +163,7 @@ def build_pair(p):
 def chain(n, mass=1.0, spring=1.0, friction=1.0, hot=2.0, wall=None):
     return cs.OscillatorNetwork(
         masses=np.full(n, mass),
-        springs=cs.chain_springs(n, spring, spring if wall is None else wall),
+        springs=cs.oscillators.chain_springs(n, spring, spring if wall is None else wall),
         frictions=[friction, *[0.0] * (n - 2), friction],
         baths={"hot": cs.HeatBath(hot), "cold": cs.HeatBath(1.0)},
         sites={"hot": 0, "cold": n - 1},

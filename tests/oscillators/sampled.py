@@ -138,7 +138,7 @@ def chain():
     """Three masses; the one in the middle has no bath."""
     return cs.OscillatorNetwork(
         masses=[1.0, 0.5, 2.0],
-        springs=cs.chain_springs(3, 1.5, 0.7),
+        springs=cs.oscillators.chain_springs(3, 1.5, 0.7),
         frictions=[0.4, 0.0, 1.3],
         baths={"cold": cs.HeatBath(0.3), "hot": cs.HeatBath(1.1)},
         sites={"cold": 0, "hot": 2},

@@ -81,13 +81,13 @@ def test_errors_are_honest(n, baths, decades):
 
 
 EXTREMES = {
-    "coupling 1e-9": ([1.0, 1.2], cs.chain_springs(2, 1e-9, 2.0), [1.0, 1.0]),
-    "frictions 1e-9": ([1.0, 1.2], cs.chain_springs(2, 1.0, 2.0), [1e-9, 2e-9]),
-    "frictions 1e8": ([1.0, 1.2], cs.chain_springs(2, 1.0, 2.0), [1e8, 2e8]),
-    "frictions 1e6 and 1e-6": ([1.0, 1.2], cs.chain_springs(2, 1.0, 2.0), [1e6, 1e-6]),
-    "walls 1e-12": ([1.0, 1.2], cs.chain_springs(2, 1.0, 1e-12), [1.0, 1.0]),
-    "masses 1e-6 and 1e6": ([1e-6, 1e6], cs.chain_springs(2, 1.0, 1.0), [1.0, 1.0]),
-    "exceptional point": ([1.0, 1.0], cs.chain_springs(2, 1e-3, 1.0), [2.0, 2.0]),
+    "coupling 1e-9": ([1.0, 1.2], cs.oscillators.chain_springs(2, 1e-9, 2.0), [1.0, 1.0]),
+    "frictions 1e-9": ([1.0, 1.2], cs.oscillators.chain_springs(2, 1.0, 2.0), [1e-9, 2e-9]),
+    "frictions 1e8": ([1.0, 1.2], cs.oscillators.chain_springs(2, 1.0, 2.0), [1e8, 2e8]),
+    "frictions 1e6 and 1e-6": ([1.0, 1.2], cs.oscillators.chain_springs(2, 1.0, 2.0), [1e6, 1e-6]),
+    "walls 1e-12": ([1.0, 1.2], cs.oscillators.chain_springs(2, 1.0, 1e-12), [1.0, 1.0]),
+    "masses 1e-6 and 1e6": ([1e-6, 1e6], cs.oscillators.chain_springs(2, 1.0, 1.0), [1.0, 1.0]),
+    "exceptional point": ([1.0, 1.0], cs.oscillators.chain_springs(2, 1e-3, 1.0), [2.0, 2.0]),
 }
 
 
@@ -209,7 +209,7 @@ def test_equilibrium_covariance():
 def ledger_of(theta):
     network = cs.OscillatorNetwork(
         masses=jnp.stack([theta[0], 1.5, 1.0]),
-        springs=cs.chain_springs(3, theta[1], theta[2]),
+        springs=cs.oscillators.chain_springs(3, theta[1], theta[2]),
         frictions=jnp.stack([theta[3], jnp.zeros(()), theta[4]]),
         baths={"left": cs.HeatBath(theta[5]), "right": cs.HeatBath(theta[6])},
         sites={"left": 0, "right": 2},

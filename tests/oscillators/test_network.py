@@ -25,28 +25,30 @@ def pair(springs, frictions=(1.0, 1.0), **keywords):
 
 def test_no_steady_state():
     named(cs.Status.UNSTABLE, ["negative eigenvalue -1", "(1, -1)"], pair([[1.0, 2.0], [2.0, 1.0]]))
-    named(cs.Status.UNSTABLE, ["eigenvalue 0", "(1, 1)", "wall"], pair(cs.chain_springs(2, 1.0)))
-    named(cs.Status.NOT_UNIQUE, ["frequency 1"], pair(cs.chain_springs(2, 1.0, 1.0), (0.0, 0.0)))
+    named(cs.Status.UNSTABLE, ["eigenvalue 0", "(1, 1)", "wall"], pair(cs.oscillators.chain_springs(2, 1.0)))
+    named(cs.Status.NOT_UNIQUE, ["frequency 1"], pair(cs.oscillators.chain_springs(2, 1.0, 1.0), (0.0, 0.0)))
     middle = cs.OscillatorNetwork(
-        [1.0] * 3, cs.chain_springs(3, 1.0, 1.0), [0.0, 1.0, 0.0], {"bath": cs.HeatBath(1.0)}, {"bath": 1}
+        [1.0] * 3, cs.oscillators.chain_springs(3, 1.0, 1.0), [0.0, 1.0, 0.0], {"bath": cs.HeatBath(1.0)}, {"bath": 1}
     )
     # The middle stands still in that mode: nothing damps it.
     named(cs.Status.NOT_UNIQUE, ["frequency 1.41421", "-1)"], middle)
     resonant = eqx.tree_at(lambda n: n.masses, middle, jnp.array([1.0, 3.0, 1.0]))
     named(cs.Status.NOT_UNIQUE, ["frequency 1.41421"], resonant)
-    named(cs.Status.NOT_CONVERGED, ["rate", "frequency"], pair(cs.chain_springs(2, 1.0, 2.0), (1e-13, 1e-13)))
+    named(
+        cs.Status.NOT_CONVERGED, ["rate", "frequency"], pair(cs.oscillators.chain_springs(2, 1.0, 2.0), (1e-13, 1e-13))
+    )
 
 
 def test_weak_walls_tend_to_none():
     """The heat between masses that no wall holds is the limit of weak walls."""
     limit = 1.0 * 9.0 * 0.5 / (2 * (9.0 + 3.0))
     for wall in (1e-4, 1e-8, 1e-12):
-        s = cs.steady_state(pair(cs.chain_springs(2, 3.0, wall)))
+        s = cs.steady_state(pair(cs.oscillators.chain_springs(2, 3.0, wall)))
         assert abs(float(s.heat["left"]) - limit) < 2 * wall + 1e-15
 
 
 def test_one_bad_point_leaves_the_others():
-    network = pair(cs.chain_springs(2, 1.0, 1.0))
+    network = pair(cs.oscillators.chain_springs(2, 1.0, 1.0))
     ds = cs.sweep(network, {"springs[0][0]": [2.0, 1.0], "baths.left.temperature": [1.0, -1.0, 2.0]})
     assert ds.status.values.tolist() == [[0, 1, 0], [0, 1, 0]]
     assert np.isnan(ds.heat.values[0, 1]).all()
@@ -105,7 +107,7 @@ BAD = {
     "potential number": (bad(potential=3.0), ["potential", "function"]),
     "potential vector": (bad(potential=lambda x: x), ["potential", "one number", "(2,)"]),
     "cooled bath": (bad(cooled_bath="bth"), ["bath `bth`", "Did you mean `bath`"]),
-    "chain of none": (lambda: cs.chain_springs(0, 1.0), ["count", "positive integer", "0"]),
+    "chain of none": (lambda: cs.oscillators.chain_springs(0, 1.0), ["count", "positive integer", "0"]),
     "pair without friction": (lambda: OscillatorPair(friction=0.0), ["OscillatorPair", "friction", "positive"]),
     "pair without mass": (lambda: OscillatorPair(mass=-1.0), ["OscillatorPair", "mass", "-1"]),
     "pair with a lead": (lambda: OscillatorPair(left=cs.ElectronBath(1.0)), ["left", "HeatBath"]),

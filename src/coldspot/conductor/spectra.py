@@ -46,7 +46,7 @@ def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, Elect
     >>> import coldspot as cs
     >>> levels = cs.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
     >>> baths = {"left": cs.ElectronBath(0.5, 0.8), "right": cs.ElectronBath(0.5)}
-    >>> density = cs.pair_spectra(levels, [[[0, 1], [1, 0]], [[0, -1j], [1j, 0]]], baths, [0.8, 1.0]).density
+    >>> density = cs.conductor.pair_spectra(levels, [[[0, 1], [1, 0]], [[0, -1j], [1j, 0]]], baths, [0.8, 1.0]).density
     >>> list(density), density["left-right"].shape
     (['left-left', 'left-right', 'right-left', 'right-right'], (2, 2, 2))
     >>> print(density["left-right"][1].round(6))  # at ω = 1; at ω = μ_LR all are 0

@@ -1,1 +1,5 @@
 """Stochastic oscillators: masses on springs, with baths that push and damp them and forces that drive them."""
+
+from .network import OscillatorNetwork, chain_springs
+
+__all__ = ["OscillatorNetwork", "chain_springs"]

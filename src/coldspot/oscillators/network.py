@@ -208,7 +208,7 @@ class OscillatorNetwork(Dynamics):
 
         >>> import coldspot as cs
         >>> chain = cs.OscillatorNetwork(
-        ...     [1.0] * 3, cs.chain_springs(3, 1.0, 1.0), [1.0, 0.0, 1.0],
+        ...     [1.0] * 3, cs.oscillators.chain_springs(3, 1.0, 1.0), [1.0, 0.0, 1.0],
         ...     {"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(1.0)}, {"hot": 0, "cold": 2},
         ... )
         >>> j = chain.currents()
