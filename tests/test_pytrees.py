@@ -547,6 +547,7 @@ def test_what_cannot_be_followed_is_refused_in_words(tmp_path):
     path.write_text("1")
     lines = path.open()
     inside = {"deep": [numbers]}
+    generator = np.random.default_rng(0)
 
     def reads_a_generator(x):
         return x + next(numbers)
@@ -592,7 +593,7 @@ def test_what_cannot_be_followed_is_refused_in_words(tmp_path):
     refused(sets_a_global, "`sets_a_global`", "`GAP`")
     refused(draws, "`random`")
     refused(draws_with_numpy, "`np`")
-    refused(lambda x, generator=np.random.default_rng(0): x + generator.normal(), "Generator")
+    refused(lambda x: x + generator.normal(), "`generator`", "Generator")
     refused(hands_on_a_module, "`settings`", "as a whole")
     lines.close()
     with pytest.raises(cs.InputError, match=r"JumpNetwork|`reads_a_generator`"):
