@@ -105,7 +105,8 @@ class View(NamedTuple):
         arrays = self[: self._fields.index("kinds")]
         if any(isinstance(array, jax.core.Tracer) for array in arrays):
             return self
-        return View(*(np.asarray(array) for array in arrays), *self[len(arrays) :])
+        known: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in self._fields[: len(arrays)]}
+        return self._replace(**known)
 
 
 def _library(array: Any) -> Any:
