@@ -105,7 +105,7 @@ class View(NamedTuple):
         arrays = self[: self._fields.index("kinds")]
         if any(isinstance(array, jax.core.Tracer) for array in arrays):
             return self
-        return View(*(np.asarray(array) for array in arrays), *self[len(arrays) :])
+        return self._replace(**{name: np.asarray(array) for name, array in zip(self._fields, arrays, strict=False)})
 
 
 def _library(array: Any) -> Any:
