@@ -22,7 +22,7 @@ reproduce: .venv/.has-figures
 	@$(BIN)/coldspot reproduce --out reproduction
 
 test: .venv/.has-test
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 COUNT := 100000
 campaign: .venv/.has-test

@@ -105,7 +105,8 @@ class View(NamedTuple):
         arrays = self[: self._fields.index("kinds")]
         if any(isinstance(array, jax.core.Tracer) for array in arrays):
             return self
-        return self._replace(**{name: np.asarray(array) for name, array in zip(self._fields, arrays, strict=False)})
+        numbers: dict[str, Any] = dict(zip(self._fields, map(np.asarray, arrays), strict=False))
+        return self._replace(**numbers)
 
 
 def _library(array: Any) -> Any:
