@@ -29,6 +29,7 @@ LAYERS = (
         (
             "_checks",
             "_mentions",
+            "_plans",
             "captured",
             "pytrees",
             "progress",
