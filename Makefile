@@ -1,7 +1,7 @@
 # Each target does its own set-up in .venv; the only need is Python 3.11 or newer and a way to install packages.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test check bench clean
+.PHONY: help reproduce test campaign check bench clean
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -13,6 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 help:
 	@echo "make reproduce   figures and numbers of the papers, with a report, in reproduction/"
 	@echo "make test        tests, docstring examples, examples of README and docs"
+	@echo "make campaign    random machines by the hundred thousand (COUNT=…): laws, refusals"
 	@echo "make check       format, lint, types, documentation"
 	@echo "make bench       speed, beside other tools"
 	@echo "make clean       remove what these have made, .venv included"
@@ -21,7 +22,11 @@ reproduce: .venv/.has-figures
 	@$(BIN)/coldspot reproduce --out reproduction
 
 test: .venv/.has-test
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+COUNT := 100000
+campaign: .venv/.has-test
+	@$(BIN)/python -m tests.campaign --count $(COUNT)
 
 check: .venv/.has-test .venv/.has-docs .venv/.has-check
 	@$(BIN)/ruff format --check $(CODE)

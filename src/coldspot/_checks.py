@@ -186,7 +186,7 @@ class Rule(NamedTuple):
     """What must be true of a module's numbers: a boolean, known or traced, and the words that say what is wrong."""
 
     holds: Any
-    words: Callable[[], str]
+    words: Callable[..., str]
 
 
 class Domain(NamedTuple):

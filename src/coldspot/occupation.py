@@ -21,7 +21,7 @@ def fermi(x: Any) -> Array:
 
 
 @fermi.defjvp
-def _fermi_jvp(primals, tangents):
+def _fermi_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x,), (dx,) = primals, tangents
     return fermi(x), -fermi(x) * fermi(-x) * dx
 
@@ -37,7 +37,7 @@ def log_fermi(x: Any) -> Array:
 
 
 @log_fermi.defjvp
-def _log_fermi_jvp(primals, tangents):
+def _log_fermi_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x,), (dx,) = primals, tangents
     return log_fermi(x), -fermi(-x) * dx
 
@@ -50,7 +50,7 @@ def log_fermi_pair(x: Any) -> tuple[Array, Array]:
 
 
 @log_fermi_pair.defjvp
-def _log_fermi_pair_jvp(primals, tangents):
+def _log_fermi_pair_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x,), (dx,) = primals, tangents
     return log_fermi_pair(x), (-fermi(-x) * dx, fermi(x) * dx)
 
@@ -74,7 +74,7 @@ def fermi_difference(x: Any, y: Any) -> Array:
 
 
 @fermi_difference.defjvp
-def _fermi_difference_jvp(primals, tangents):
+def _fermi_difference_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x, y), (dx, dy) = primals, tangents
     return fermi_difference(x, y), fermi(y) * fermi(-y) * dy - fermi(x) * fermi(-x) * dx
 
@@ -90,7 +90,7 @@ def bose(x: Any) -> Array:
 
 
 @bose.defjvp
-def _bose_jvp(primals, tangents):
+def _bose_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x,), (dx,) = primals, tangents
     return bose(x), bose(x) * bose(-x) * dx
 
@@ -112,6 +112,6 @@ def bose_difference(x: Any, y: Any) -> Array:
 
 
 @bose_difference.defjvp
-def _bose_difference_jvp(primals, tangents):
+def _bose_difference_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x, y), (dx, dy) = primals, tangents
     return bose_difference(x, y), bose(x) * bose(-x) * dx - bose(y) * bose(-y) * dy

@@ -1,6 +1,7 @@
 """Two coupled Ising spins, each with a heat bath and a periodic field."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -43,7 +44,7 @@ class _Energies(eqx.Module):
 
     coupling: Scalar
 
-    def __call__(self, fields):
+    def __call__(self, fields: Mapping[str, Any]) -> Array:
         first, second = SPINS.T
         return -self.coupling * first * second - fields["left"] * first - fields["right"] * second
 

@@ -44,7 +44,7 @@ class CoupledModes(Dynamics):
 
     matrix: Array = eqx.field(converter=_as_complex)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         if self.matrix.shape != (2, 2):
             raise InputError(f"CoupledModes: `matrix` must have shape (2, 2), but has shape {self.matrix.shape}.")
         numbers = concrete(self.matrix)

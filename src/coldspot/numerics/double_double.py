@@ -44,7 +44,7 @@ def _sum(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 @_sum.defjvp
-def _sum_jvp(primals, tangents):
+def _sum_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     value = _sum(*primals)
     change = tangents[0] + tangents[1]
     return value, (change, jnp.zeros_like(change))
@@ -64,7 +64,7 @@ def _product(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 @_product.defjvp
-def _product_jvp(primals, tangents):
+def _product_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (a, b), (da, db) = primals, tangents
     value = _product(a, b)
     change = da * b + a * db

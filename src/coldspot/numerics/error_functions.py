@@ -72,7 +72,7 @@ def log_scaled_mixture(x: Any, share: Any) -> Array:
 
 
 @log_scaled_mixture.defjvp
-def _log_scaled_mixture_jvp(primals, tangents):
+def _log_scaled_mixture_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x, share), (dx, dshare) = primals, tangents
     log_w = log_scaled_mixture(x, share)
     # erfcx' = 2x·erfcx − 2/√π
@@ -94,7 +94,7 @@ def log_mixture(z: Any, share: Any) -> Array:
 
 
 @log_mixture.defjvp
-def _log_mixture_jvp(primals, tangents):
+def _log_mixture_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (z, share), (dz, dshare) = primals, tangents
     log_sum = log_mixture(z, share)
     along = (2 * share - 1) * jnp.exp(-(z**2) / 2 - 0.5 * math.log(2 * math.pi) - log_sum)
@@ -125,6 +125,6 @@ def logit(share: Any) -> Array:
 
 
 @logit.defjvp
-def _logit_jvp(primals, tangents):
+def _logit_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (share,), (dshare,) = primals, tangents
     return logit(share), dshare / (share * (1 - share))

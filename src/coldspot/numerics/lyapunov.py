@@ -5,7 +5,7 @@ With the Cayley transform F = (s−A)⁻¹(s+A) the equation becomes X = F X F�
 positive if W is: nothing cancels.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,7 +74,7 @@ def covariances(a: Array, w: Array, c: Cayley) -> tuple[Array, Array, Array]:
 
 
 @covariances.defjvp
-def _covariances_jvp(primals, tangents):
+def _covariances_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (a, w, c), (da, dw, _) = primals, tangents
     x, left, doublings = covariances(a, w, c)
     change = da[:, None] @ x + x @ jnp.swapaxes(da, -1, -2)[:, None] + dw

@@ -108,11 +108,11 @@ def _double(
 ) -> tuple[Array, Array, Array, Array]:
     """Σ A^k N A^kᵀ, Σ (tA)^k b, Σ A^k b′ over all k ≥ 0, and the time −Δ/ln ρ(A); stops when A^k is negligible."""
 
-    def more(state):
+    def more(state: Any) -> Array:
         count, power, *_ = state
         return (count < DOUBLINGS) & (jnp.max(jnp.abs(power)) > 1e-25)
 
-    def twice(state):
+    def twice(state: Any) -> Any:
         count, power, angle, (covariance, wave, centre), _ = state
         size = jnp.sqrt(jnp.sum(power**2))
         relaxation = -(2.0**count) * step / jnp.log(size)
@@ -241,7 +241,7 @@ def cholesky(matrix: Array) -> Array:
     n = matrix.shape[0]
     tiny = 1e-14 * jnp.diag(matrix)
 
-    def column(k, lower):
+    def column(k: Any, lower: Array) -> Array:
         rest = matrix[:, k] - lower @ lower[k]
         pivot = rest[k]
         good = pivot > tiny[k]
