@@ -16,6 +16,8 @@ class KramersBarrier(Machine):
     between 0 and 1; ½ is equilibrium), `barrier` E_B. Heat J E_B γ/a is absorbed uphill and given back downhill for the
     work ΔμJ. Equations, normalisation (one particle) and source: `coldspot.phase_space.barrier.Barrier`.
 
+    At the default friction, which is that of the paper's figures, the flux is some 13 % too large: `weak friction`.
+
     Energies and temperatures in one unit (k_B = ħ = 1); a mass m in that unit makes velocities √(E/m).
 
     >>> import coldspot as cs

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..dynamics import Outcome, Rates
-from ..numerics.dense import EPS, positive_or_one
+from ..numerics.dense import positive_or_one
 from ..pytrees import batch_of_one
 from ..solution import Status
 from .model import System
-from .noise import noise, swap
+from .noise import ROUNDING, noise, swap
 from .response import response
 
 BALANCED = 1e-13
@@ -30,7 +30,7 @@ def steady(system: System) -> Outcome:
     difference = temperature[:, :, None] - temperature[:, None, :]
     flows = found.conductance * difference
     heats = jnp.sum(flows, -1)
-    errors = jnp.sum(found.error * jnp.abs(difference) + 2 * (baths + 2) * EPS * jnp.abs(flows), -1)
+    errors = jnp.sum(found.error * jnp.abs(difference) + 2 * (baths + 2) * ROUNDING * jnp.abs(flows), -1)
     gross = jnp.sum(jnp.abs(flows), (-2, -1))
     works = work_errors = jnp.zeros((points, 0))
     held = jnp.sum(jnp.asarray(system.members) * (system.frictions / system.masses)[:, None], -1)
@@ -41,7 +41,7 @@ def steady(system: System) -> Outcome:
     }
     if system.drives:
         forced = response(system)
-        heats, errors = heats + forced.heats, errors + forced.heat_errors + 2 * EPS * jnp.abs(heats + forced.heats)
+        heats, errors = heats + forced.heats, errors + forced.heat_errors + 2 * ROUNDING * jnp.abs(heats + forced.heats)
         works, work_errors = forced.works, forced.work_errors
         gross += jnp.sum(jnp.abs(forced.heats), -1)
         residuals["dissipation"] = forced.mismatch

@@ -175,8 +175,10 @@ class OscillatorNetwork(Dynamics):
     ) -> Trajectories:
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
-        - `time_step`, or else the relative `bias` of heat and work that it may cause (default 1e-3; the standard errors
-          do not contain it). In a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter;
+        - `time_step`, or else the `bias` of heat and work, relative to the largest, that it may cause (default 1e-3).
+          In a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
+          do not contain the bias: `statistics["time_step_bias"]` states it, as the most similar linear network has it.
+          One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`;
         - `transient`: time that is not averaged. By default none in a linear network, which starts in its
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;

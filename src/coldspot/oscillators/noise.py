@@ -22,6 +22,8 @@ from ..numerics.double_double import UNIT, add, matmul, plain, times
 from ..numerics.lyapunov import NEGLIGIBLE, Cayley, cayley, covariances, doubled
 from .model import System
 
+ROUNDING = EPS / 2
+"""Relative error of one operation, at most."""
 SHARP = 1e-13
 """Conductances are refined where more than this part of the largest between two baths may be missing."""
 
@@ -117,15 +119,15 @@ def _missing(
     # What is missing: the second order, ½ ∫ tr(S e^{At}R_b e^{Aᵀt} S R_b′) dt; what C leaves out of A; rounding of R.
     size = _norm(residual * even[:, None, :, None] * even[:, None, None, :])
     content = jnp.sum(rough[:, None] * jnp.diagonal(x, axis1=-2, axis2=-1), -1)
-    slack = 2 * _norm(back @ excess) + 4 * n * n * EPS
+    slack = 2 * _norm(back @ excess) + 4 * n * n * ROUNDING
     error = size[:, :, None] * size[:, None, :] * content[:, -1, None, None]
     error += content[:, :-1, None] * (slack[:, None, None] * size[:, None, :] + n * UNIT)
     # What the rounding of the springs' constants, as sums of others, may change.
     p, q, v = (jnp.abs(part) for part in (second[..., :n, :n], second[..., :n, n:], second[..., n:, n:]))
-    loose = EPS * jnp.abs(springs) @ jnp.abs(swap(back))
+    loose = ROUNDING * jnp.abs(springs) @ jnp.abs(swap(back))
     force = loose[:, None] @ (q * mass[:, None, None, :])
     error += jnp.einsum("pbij,pcij->pbc", q, p @ swap(loose)[:, None]) + jnp.einsum("pbij,pcij->pbc", v, force)
-    return error + 5 * EPS * jnp.abs(conductance)
+    return error + 5 * ROUNDING * jnp.abs(conductance)
 
 
 def _refinement(a: Array, sides: Array, x: Array, solver: Cayley, rough: Array, rates: Array) -> Array:

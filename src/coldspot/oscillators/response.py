@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..numerics.dense import EPS, inverse
+from ..numerics.dense import inverse
 from ..numerics.double_double import Precise, add, matmul, plain, times
 from .model import System
-from .noise import blocks, swap
+from .noise import ROUNDING, blocks, swap
 
 
 class Response(NamedTuple):
@@ -47,23 +47,23 @@ def response(system: System) -> Response:
     u = jnp.stack([(real @ cosine + imaginary @ sine)[..., 0], (imaginary @ cosine - real @ sine)[..., 0]], 1)
     power = jnp.sum(u**2, axis=1)
     u_size = jnp.sqrt(jax.lax.stop_gradient(power))
-    u_error = ((2 * error + 4 * (m + 1) * EPS * size) @ jnp.abs(force)[..., None])[..., 0]
+    u_error = ((2 * error + 4 * (m + 1) * ROUNDING * size) @ jnp.abs(force)[..., None])[..., 0]
     share = jnp.asarray(system.members) * (0.5 * gamma * system.frequency[:, None] ** 2)[:, None]
     heats = -jnp.sum(share * power[:, None], -1)
-    heat_errors = jnp.sum(share * (2 * u_size * u_error + u_error**2 + (n + 8) * EPS * u_size**2)[:, None], -1)
+    heat_errors = jnp.sum(share * (2 * u_size * u_error + u_error**2 + (n + 8) * ROUNDING * u_size**2)[:, None], -1)
 
     # Im G_de = Ω Σ_k γ_k Re(G*_kd G_ke): positive for d = e.
     loss = omega * sum(swap(part) @ (gamma[..., None] * part) for part in green)
     rough = omega * (swap(size) @ (gamma[..., None] * error))
-    loss_error = 2 * (rough + swap(rough)) + 4 * n * EPS * omega * (swap(size) @ (gamma[..., None] * size))
+    loss_error = 2 * (rough + swap(rough)) + 4 * n * ROUNDING * omega * (swap(size) @ (gamma[..., None] * size))
     stiff, direct = real[:, sites], imaginary[:, sites]
     stiff = 0.5 * (stiff + swap(stiff))
     turn = phase[:, :, None] - phase[:, None, :]
     pairs = 0.5 * omega * force[:, :, None] * force[:, None, :]
     works = jnp.sum(pairs * (loss * jnp.cos(turn) + stiff * jnp.sin(turn)), -1)
     whole = jnp.abs(loss * jnp.cos(turn)) + jnp.abs(stiff * jnp.sin(turn))
-    bound = loss_error + error[:, sites] * jnp.abs(jnp.sin(turn)) + (m + 8) * EPS * whole
-    bound += EPS * jnp.abs(turn) * (jnp.abs(loss * jnp.sin(turn)) + jnp.abs(stiff * jnp.cos(turn)))
+    bound = loss_error + error[:, sites] * jnp.abs(jnp.sin(turn)) + (m + 8) * ROUNDING * whole
+    bound += ROUNDING * jnp.abs(turn) * (jnp.abs(loss * jnp.sin(turn)) + jnp.abs(stiff * jnp.cos(turn)))
     mismatch = jnp.max(jnp.abs(direct - loss) / jnp.max(size[:, sites], (-2, -1), keepdims=True), axis=(-2, -1))
     return Response(heats, works, heat_errors, jnp.sum(jnp.abs(pairs) * bound, -1), u, mismatch)
 
@@ -93,9 +93,9 @@ def _green(system: System, sites: np.ndarray) -> tuple[tuple[Array, Array], Arra
     real, imaginary = better[:, :n, sites], better[:, n:, sites]
     start, left, better, springs = jax.lax.stop_gradient((start, left, better, springs))
     missed = jnp.abs(left)
-    error = 2 * jnp.abs(start) @ (missed @ missed + 2 * n * EPS * missed) + 2 * EPS * jnp.abs(better)
+    error = 2 * jnp.abs(start) @ (missed @ missed + 2 * n * ROUNDING * missed) + 2 * ROUNDING * jnp.abs(better)
     # What the rounding of the springs' constants, as sums of others, may change.
     whole = jnp.sqrt(better[:, :n, :n] ** 2 + better[:, n:, :n] ** 2)
-    inherited = EPS * whole @ jnp.abs(springs) @ whole[..., sites]
+    inherited = ROUNDING * whole @ jnp.abs(springs) @ whole[..., sites]
     error = jnp.where(jnp.max(jnp.sum(missed, -1), -1)[:, None, None] < 0.5, error, jnp.inf)
     return (real, imaginary), error[:, :n, sites] + error[:, n:, sites] + inherited, whole[..., sites]

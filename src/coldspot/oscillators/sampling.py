@@ -27,8 +27,8 @@ CHUNK = 1024
 """Trajectories that run together on a processor: their numbers stay in its cache."""
 WIDEST = {"xla_cpu_prefer_vector_width": 512}
 """Options of the compiler for processors: the longest vectors, if there are any."""
-STRETCH = 1 << 24
-"""Steps × trajectories × coordinates of one call, a fraction of a second: Ctrl-C waits for no more."""
+STRETCH = 1 << 22
+"""Steps × trajectories × coordinates of one call, a twentieth of a second: Ctrl-C waits for no more."""
 
 
 def sample(
