@@ -265,10 +265,12 @@ class Solution(eqx.Module):
         bad = "".join(f", {name} {count}" for name, count in counts if count)
         return f"Solution(batch {status.shape}, {int(np.sum(status == 0))} of {status.size} points trusted{bad})"
 
-    def _verdict(self) -> tuple[str, str]:
-        """The name of the status, and what to do about it."""
+    def _verdict(self) -> tuple[str, list[str]]:
+        """The name of the status, and remarks: what the theory neglects here, what to do about the status."""
         status = Status(int(self.status))
-        return status.name, "" if status is Status.OK else status.advice
+        raised = (name for name in self.cautions if bool(self.cautions[name]))
+        remarks = [f"{name}: {regimes.CAUTIONS[name]}" for name in raised if name in regimes.CAUTIONS]
+        return status.name, remarks if status is Status.OK else [*remarks, status.advice]
 
     # ------------------------------------------------------------------ for programs
     def labels(self) -> dict[str, tuple[str, ...]]:
