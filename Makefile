@@ -32,7 +32,8 @@ check: .venv/.has-test .venv/.has-docs .venv/.has-check
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@# Not quiet: a quiet build counts no warnings, and would pass with broken links.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/.has-bench
 	@$(BIN)/python -m benchmarks.run

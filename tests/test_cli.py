@@ -19,6 +19,7 @@ from scipy import constants
 
 import coldspot as cs
 from coldspot import cli, paths
+from coldspot.ledger import Named
 from coldspot.papers import PAPERS
 from coldspot.reproduction import report
 from coldspot.units import KINDS
@@ -67,7 +68,7 @@ def test_json_has_the_keys_of_the_contract_and_the_numbers_of_the_library(run, n
     assert found["flags"] == [flag for flag, raised in s.flags.items() if raised]
     for key in LEDGER:
         value = getattr(s, key)
-        assert found[key] == ({n: float(value[n]) for n in value} if isinstance(value, cs.Named) else float(value))
+        assert found[key] == ({n: float(value[n]) for n in value} if isinstance(value, Named) else float(value))
     for key in ("cop", "efficiency"):
         value = float(getattr(s, key))
         assert found[key] == (None if math.isnan(value) else value)

@@ -53,3 +53,42 @@ def test_what_is_traced_where_and_what_to_write(build, code, remedy):
 def test_lists_may_hold_traced_numbers(build):
     ds = cs.sweep(build, {"level": [1.0, 2.0]})
     assert np.allclose(ds.heat[1], cs.steady_state(dot([0.0, 2.0])).heat, rtol=1e-13)
+
+
+def driven(**changes):
+    parts = {
+        "energies": lambda d: jnp.array([0.0, 1.0]) * d["gate"],
+        "baths": {"bath": cs.HeatBath(1.0)},
+        "channels": [cs.Channel("bath", 0, 1, cs.Glauber(1.0))],
+    }
+    return cs.JumpNetwork(**(parts | changes), drives={"gate": cs.Cosine(0.5, mean=1.0)}, period=10.0)
+
+
+GAP = 1.5
+DRIVEN = [
+    ({"energies": lambda d: np.array([0.0, d["gate"]])}, "`jnp.array` for `np.array`"),
+    ({"energies": lambda d: [0.0, np.exp(GAP * d["gate"])]}, "`jnp.exp` for `np.exp`"),
+    ({"energies": lambda d: [0.0, 1.0 if d["gate"] > GAP else 2.0]}, "`jnp.where(condition, a, b)`"),
+    ({"baths": {"bath": lambda d: cs.HeatBath(math.exp(d["gate"]))}}, "`jnp.exp` for `math.exp`"),
+    ({"channels": [cs.Channel("bath", 0, 1, lambda d: cs.Glauber(np.exp(d["gate"])))]}, "`jnp.exp` for `np.exp`"),
+]
+
+
+@pytest.mark.parametrize(("changes", "remedy"), DRIVEN, ids=[str(k) for k in range(len(DRIVEN))])
+def test_functions_of_drives(changes, remedy):
+    with pytest.raises(cs.InputError) as caught:
+        cs.steady_state(driven(**changes))
+    for part in ("`gate` is traced", "of test_tracing.py", remedy):
+        assert part in str(caught.value)
+
+
+def test_potentials():
+    with pytest.raises(cs.InputError, match=r"`math.cos\(x\[0\]\)`. Write `jnp.cos` for `math.cos`"):
+        cs.OscillatorNetwork(
+            masses=[1.0],
+            springs=[[1.0]],
+            frictions=[1.0],
+            baths={"bath": cs.HeatBath(1.0)},
+            sites={"bath": 0},
+            potential=lambda x: math.cos(x[0]),
+        )

@@ -5,6 +5,12 @@ Here is what one types first; the rest is in namespaces: `conductor`, `dynamics`
 (`jax_enable_x64`).
 """
 
+from . import interrupts as _interrupts
+
+# Before anything that takes time: the program `coldspot` can be interrupted from its first moment.
+if _interrupts.is_program():
+    _interrupts.watch()
+
 import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)

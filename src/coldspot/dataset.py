@@ -46,8 +46,8 @@ class Result(Protocol):
     def status(self) -> Any:
         """Integers (…), 0 where the point can be trusted; see `Status`."""
 
-    def labels(self) -> dict[str, tuple[str, ...]]:
-        """The names along each named axis: {"bath": ("left", "right")}."""
+    def labels(self) -> dict[str, tuple[Any, ...]]:
+        """The names (or numbers) along each axis behind the batch: {"bath": ("left", "right")}."""
 
     def variables(self) -> dict[str, Variable]:
         """Everything that it holds, by name."""

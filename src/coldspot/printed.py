@@ -11,17 +11,17 @@ IN_STANDARD_ERRORS = ("drift",)
 """Residuals that are counted in standard errors; the others are relative to the largest entry of the ledger."""
 
 
-def text(s: Any, status: str, advice: str) -> str:
+def text(s: Any, status: str, remarks: Sequence[str]) -> str:
     """A solution of one point as a small table with the lines below it."""
     rows = _balance(s) if s.baths else []
-    return "\n".join([*(_aligned(rows) if rows else []), *_facts(s, status, advice)])
+    return "\n".join([*(_aligned(rows) if rows else []), *_facts(s, status, remarks)])
 
 
-def html(s: Any, status: str, advice: str) -> str:
+def html(s: Any, status: str, remarks: Sequence[str]) -> str:
     """The same for notebooks."""
     rows = _balance(s) if s.baths else []
     parts = [show.table(rows[0], rows[1:])] if rows else []
-    return show.box("Solution", *parts, show.lines(*_facts(s, status, advice)))
+    return show.box("Solution", *parts, show.lines(*_facts(s, status, remarks)))
 
 
 def _balance(s: Any) -> list[tuple[str, ...]]:
@@ -54,7 +54,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [lines[0], "─" * max(map(len, lines)), *lines[1:]]
 
 
-def _facts(s: Any, status: str, advice: str) -> list[str]:
+def _facts(s: Any, status: str, remarks: Sequence[str]) -> list[str]:
     lines = []
     if s.drives:
         lines.append("work by drive: " + ", ".join(f"{d} {_measured(s, 'work', d)}" for d in s.drives))
@@ -83,7 +83,7 @@ def _facts(s: Any, status: str, advice: str) -> list[str]:
         lines.append("± are standard errors")
     residuals = ", ".join(_residual(name, float(s.residuals[name])) for name in s.residuals)
     lines.append(f"status {status}" + (f"; residuals: {residuals}" if residuals else ""))
-    return [*lines, advice] if advice else lines
+    return [*lines, *remarks]
 
 
 def _residual(name: str, value: float) -> str:

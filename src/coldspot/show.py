@@ -5,6 +5,7 @@ HTML is plain: no scripts, no colours of its own, so that it reads in light and 
 
 import dataclasses
 import html
+import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ def text(value: Any) -> str:
         shown = [text(child) for child in value[:MOST_ENTRIES]]
         return f"[{', '.join([*shown, f'… {len(value)} entries'] if len(value) > MOST_ENTRIES else shown)}]"
     if _is_function(value):
-        return f"<function {_function_name(value)}>"
+        return _function(value)
     if isinstance(value, eqx.Module) and type(value).__repr__ is eqx.Module.__repr__:
         return module(value)
     return repr(value)
@@ -104,12 +105,17 @@ def module(value: Any) -> str:
 
 
 def _is_function(value: Any) -> bool:
-    return hasattr(value, "co_name") or hasattr(getattr(value, "code", None), "co_name") or hasattr(value, "__code__")
+    """A function, plain or taken apart (see `pytrees.Closure`)."""
+    return isinstance(value, types.FunctionType) or hasattr(value, "plan")
 
 
-def _function_name(value: Any) -> str:
-    code = getattr(value, "code", None) or getattr(value, "__code__", value)
-    return str(code.co_name)
+def _function(value: Any) -> str:
+    """The name of a function and the numbers that it reads."""
+    if isinstance(value, types.FunctionType):
+        return f"<function {value.__name__}>"
+    read = [text(leaf) for leaf in value.numbers[:MOST_ENTRIES]]
+    more = ["…"] if len(value.numbers) > MOST_ENTRIES else []
+    return f"<function {value.plan}{' that reads ' if read else ''}{', '.join([*read, *more])}>"
 
 
 # --------------------------------------------------------------------------- HTML

@@ -75,8 +75,8 @@ class Modes(eqx.Module):
     def record(self) -> dict[str, Any]:
         """The modes of one point as plain Python values."""
         return {
-            "frequencies": [plain(value) for value in self.frequencies],
-            "dampings": [plain(value) for value in self.dampings],
+            "frequencies": plain(self.frequencies),
+            "dampings": plain(self.dampings),
             "overlap": plain(self.overlap),
         }
 
@@ -265,10 +265,12 @@ class Solution(eqx.Module):
         bad = "".join(f", {name} {count}" for name, count in counts if count)
         return f"Solution(batch {status.shape}, {int(np.sum(status == 0))} of {status.size} points trusted{bad})"
 
-    def _verdict(self) -> tuple[str, str]:
-        """The name of the status, and what to do about it."""
+    def _verdict(self) -> tuple[str, list[str]]:
+        """The name of the status, and remarks: what the theory neglects here, what to do about the status."""
         status = Status(int(self.status))
-        return status.name, "" if status is Status.OK else status.advice
+        raised = (name for name in self.cautions if bool(self.cautions[name]))
+        remarks = [f"{name}: {regimes.CAUTIONS[name]}" for name in raised if name in regimes.CAUTIONS]
+        return status.name, remarks if status is Status.OK else [*remarks, status.advice]
 
     # ------------------------------------------------------------------ for programs
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -294,10 +296,7 @@ class Solution(eqx.Module):
             found[_plain_name(f"residual_{name}")] = Variable(self.residuals[name])
         for name in self.statistics:
             found[_plain_name(name)] = Variable(self.statistics[name])
-        status = np.asarray(self.status).astype(np.int8)
-        meanings = flag_attributes([s.name.lower() for s in Status])
-        found["status"] = Variable(status, (), "", "status of the solution", meanings, False)
-        return found
+        return found | {"status": status_variable(self.status)}
 
     def _ledger_variables(self) -> dict[str, Variable]:
         """The ledger's entries and their errors, per bath and per drive, and the regime as an integer."""
@@ -344,7 +343,7 @@ class Solution(eqx.Module):
             "power": plain(self.power),
             "temperature": dict(zip(self.baths, map(plain, self.temperatures), strict=True)),
             "chemical_potential": dict(zip(self.baths, map(plain, self.chemical_potentials), strict=True)),
-            "population": [plain(value) for value in self.populations],
+            "population": plain(self.populations),
             "observables": plain(self.observables),
             "observable_errors": plain(self.observable_errors),
             "residuals": plain(self.residuals),
@@ -376,14 +375,22 @@ class Solution(eqx.Module):
         raise SolveError(f"no trustworthy steady state ({status.name}): {detail}", status, self)
 
 
+def status_variable(status: Any) -> Variable:
+    """The status as a variable of a dataset, with the meanings of its integers."""
+    meanings = flag_attributes([s.name.lower() for s in Status])
+    return Variable(np.asarray(status).astype(np.int8), (), "", "status of the solution", meanings, False)
+
+
 def _plain_name(name: str) -> str:
     return name.replace(" ", "_").replace("-", "_")
 
 
 def plain(value: Any) -> Any:
-    """A number, or one per name, as JSON knows them: what is not finite becomes None."""
+    """A number, a list of them, or one per name, as JSON knows them: what is not finite becomes None."""
     if isinstance(value, Named):
         return {name: plain(value[name]) for name in value}
+    if np.ndim(value):
+        return [plain(entry) for entry in np.asarray(value)]
     number = float(value)
     return number if math.isfinite(number) else None
 

@@ -62,7 +62,7 @@ def sweep(
 
     >>> import coldspot as cs
     >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0, 0.0, 10.0]})
-    >>> [cs.regimes.NAMES[code] for code in ds.regime.values]
+    >>> cs.regimes.names(ds.regime).tolist()
     ['engine', 'refrigerator', 'heater', 'accelerator']
     >>> cs.sweep(cs.machines.QuantumDot(), [{"level": -5.0}, {"level": 3.0}]).heat.dims
     ('point', 'bath')

@@ -1,6 +1,6 @@
 """Trajectories: many random histories of one system, with the heat and work of each."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -8,9 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from . import show
 from ._checks import InputError
+from .dataset import Variable, provenance, to_dataset
 from .dynamics import as_dynamics
+from .ledger import about
 from .solution import Solution
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class Trajectories(eqx.Module):
@@ -40,6 +46,32 @@ class Trajectories(eqx.Module):
 
     def __repr__(self) -> str:
         return f"{self.heats.shape[0]} trajectories\n{self.solution!r}"
+
+    def _repr_html_(self) -> str:
+        return show.box(f"{self.heats.shape[0]} trajectories", self.solution._repr_html_())
+
+    def labels(self) -> dict[str, tuple[Any, ...]]:
+        return self.solution.labels() | {"trajectory": tuple(range(self.heats.shape[0]))}
+
+    def variables(self) -> dict[str, Variable]:
+        """Those of the averages, and each trajectory's own heats and works."""
+        found = self.solution.variables()
+        units, meaning = about("heat")
+        found["trajectory_heat"] = Variable(self.heats, ("trajectory", "bath"), units, f"{meaning}, of each trajectory")
+        if self.works.shape[-1]:
+            units, meaning = about("work")
+            found["trajectory_work"] = Variable(
+                self.works, ("trajectory", "drive"), units, f"{meaning}, of each trajectory"
+            )
+        return found
+
+    def record(self) -> dict[str, Any]:
+        """The averages as plain Python values, for JSON."""
+        return self.solution.record()
+
+    def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
+        """Averages and the trajectories' own heats and works; `unit` as for `Solution.to_dataset`."""
+        return to_dataset(self, {}, {}, provenance(unit=unit), unit)
 
 
 def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Trajectories:

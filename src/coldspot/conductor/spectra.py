@@ -49,7 +49,7 @@ def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, Elect
     >>> density = cs.conductor.pair_spectra(levels, [[[0, 1], [1, 0]], [[0, -1j], [1j, 0]]], baths, [0.8, 1.0]).density
     >>> list(density), density["left-right"].shape
     (['left-left', 'left-right', 'right-left', 'right-right'], (2, 2, 2))
-    >>> print(density["left-right"][1].round(6))  # at ω = 1; at ω = μ_LR all are 0
+    >>> print(density["left-right"].take(1, axis=0).round(6))  # at ω = 1; at ω = μ_LR all are 0
     [[0.155923+0.j       0.      -0.155923j]
      [0.      +0.155923j 0.155923+0.j      ]]
     """

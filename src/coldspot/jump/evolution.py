@@ -1,6 +1,6 @@
 """Populations and instantaneous rates of a network from a given start, driven or not."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -9,13 +9,17 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, concrete
+from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
-from ..ledger import Ledger
+from ..ledger import Ledger, about
 from ..pytrees import compiled, refreshed
-from ..solution import SolveError, Status
+from ..solution import SolveError, Status, plain, status_variable
 from .graph import Snapshot
 from .network import JumpNetwork
 from .propagation import blocks_of, functionals, generator, propagate, stages
+
+if TYPE_CHECKING:
+    import xarray
 
 LAST = 4096
 """Elements per interval between two times beyond which the solver gives up."""
@@ -51,6 +55,38 @@ class Evolution(eqx.Module):
         times, states = self.populations.shape
         return f"Evolution({times} times, {states} states, baths {', '.join(self.ledger.baths)})"
 
+    def labels(self) -> dict[str, tuple[Any, ...]]:
+        named = {"time": tuple(np.asarray(self.times).tolist()), "bath": self.ledger.baths, "drive": self.ledger.drives}
+        return {axis: names for axis, names in named.items() if names}
+
+    def variables(self) -> dict[str, Variable]:
+        """Rates and populations at each time, and the status of all."""
+        found = {
+            name: Variable(getattr(self.ledger, name).array, ("time", "bath"), *about(name))
+            for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow")
+        }
+        if self.ledger.drives:
+            found["work"] = Variable(self.ledger.works, ("time", "drive"), *about("work"))
+        found["storage"] = Variable(self.ledger.storage, ("time",), about("energy")[0], "rise of the mean energy")
+        found["population"] = Variable(self.populations, ("time", "state"), "1", "probability of the state")
+        found["population_error"] = Variable(self.error, (), "1", "error estimate of the populations")
+        return found | {"status": status_variable(self.status)}
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain Python values, for JSON: what is not finite is None."""
+        numbers = {name: v.values for name, v in self.variables().items() if "bath" not in v.axes and name != "status"}
+        entries = ("heat", "particles", "chemical_work", "energy", "entropy_flow", "work")
+        return {
+            "status": Status(int(self.status)).name,
+            "time": plain(self.times),
+            **{name: plain(getattr(self.ledger, name)) for name in entries},
+            **{name: plain(values) for name, values in numbers.items() if name != "work"},
+        }
+
+    def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
+        """The evolution along the dimension `time`; `unit` as for `Solution.to_dataset`."""
+        return to_dataset(self, {}, {}, provenance(unit=unit), unit)
+
 
 def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Evolution:
     """Populations and instantaneous heat, particle and work rates at given times, from a distribution at time 0.
@@ -65,7 +101,8 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     >>> dot = cs.machines.QuantumDot(level=-5.0)
     >>> e = cs.evolve(dot, 0, [0.0, 1.0, 50.0])
     >>> s = cs.steady_state(dot)
-    >>> bool(abs(e.heat["left"][-1] - s.heat["left"]) < 1e-8)
+    >>> last = e.heat["left"].take(-1)
+    >>> bool(abs(last - s.heat["left"]) < 1e-8)
     True
     """
     network = as_dynamics(machine)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath
 from ..drives import Drive, _Phase, as_drive
@@ -236,7 +237,7 @@ class JumpNetwork(Dynamics):
     def _energies(self, values: Any) -> Array:
         if not callable(self.energies):
             return self.energies
-        levels = self.energies(_Values.of(values))
+        levels = tracing.called(self.energies, _Values.of(values))
         return jnp.stack([as_float(e) for e in levels]) if isinstance(levels, (list, tuple)) else as_float(levels)
 
     def moment(self, phase: Any) -> Moment:
@@ -244,12 +245,12 @@ class JumpNetwork(Dynamics):
         values = self._values(phase)
         return Moment(
             tuple(self.baths),
-            tuple(b if isinstance(b, Bath) else b(_Values.of(values)) for b in self.baths.values()),
+            tuple(b if isinstance(b, Bath) else tracing.called(b, _Values.of(values)) for b in self.baths.values()),
             self._energies(values),
             self.occupations,
             self.channels,
             tuple(
-                c.kinetics if isinstance(c.kinetics, Kinetics) else c.kinetics(_Values.of(values))
+                c.kinetics if isinstance(c.kinetics, Kinetics) else tracing.called(c.kinetics, _Values.of(values))
                 for c in self.channels
             ),
         )

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from .. import tracing
 from .._checks import (
     InputError,
     Rule,
@@ -303,6 +304,6 @@ def _forces(forces: Any, n: int) -> tuple[Table, tuple[int, ...]]:
 def _check_potential(potential: Any, n: int) -> None:
     if not callable(potential):
         raise InputError(f"{OWNER}: `potential` must be a function of the coordinates, but is {potential!r}.")
-    shape = getattr(jax.eval_shape(potential, jnp.zeros(n)), "shape", None)
+    shape = getattr(tracing.called(jax.eval_shape, potential, jnp.zeros(n)), "shape", None)
     if shape != ():
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
