@@ -16,7 +16,7 @@ from .validity import cautions
 
 NUMBERS = 2**17
 """Numbers that the elimination of a block keeps, about (one matrix per state), so that they stay in a cache."""
-SMALLEST = 1e-300
+SMALLEST = 1e-305
 """Currents below it may be lost: what they are made of has left the range of floating-point numbers."""
 FAR = 100.0
 """A difference of the two entropy productions beyond their errors by this factor contradicts the ledger."""
@@ -41,14 +41,12 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
 
     # Within a block the batch axis is the last one; it stays there until all blocks are done.
     def one(part: Any) -> Outcome:
-        found = _solve(g, part, look, unique)._replace(stochastic=None)  # type: ignore[arg-type]
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(g, part, look, unique))
 
     def join(x: Array) -> Array:
         return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
 
-    found = jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
-    return found._replace(stochastic=False)
+    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
 
 
 def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) -> Outcome:
