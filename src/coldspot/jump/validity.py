@@ -10,15 +10,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool
 
+from ..regimes import BROADENING_NEGLECTED, COHERENCE_NEGLECTED
 from .graph import Graph, Snapshot
-
-BROAD = "broadening-neglected"
-COHERENT = "coherence-neglected"
 
 
 def cautions(g: Graph, s: Snapshot) -> dict[str, Array]:
     """{words: (point)} for a snapshot whose arrays have the points last."""
-    return {BROAD: broad(g, s), COHERENT: coherent(g, s)}
+    return {BROADENING_NEGLECTED: broad(g, s), COHERENCE_NEGLECTED: coherent(g, s)}
 
 
 def broad(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
