@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from ..baths import Bath
+from ..numerics.double_double import exact_difference
 from .channels import Channel
 from .graph import Snapshot
 from .kinetics import Kinetics, Step
@@ -26,31 +27,43 @@ class Moment(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """A channel's transitions, and what they take from each of its baths, (own bath, transition)."""
+    """A channel's transitions, and what they take from each of its baths, (own bath, transition).
+
+    `heat` is energy − μ·particles.
+    """
 
     step: Step
     energy: Array
     particles: Array
+    heat: Array
 
 
 def exchange(moment: Moment, channel: Channel) -> Exchange:
     """What the transitions of one channel exchange with its baths."""
     i, f = channel.initial.array, channel.final.array
     size = (channel.size,)
-    change = moment.energies[f] - moment.energies[i]
+    start, end = moment.energies[i], moment.energies[f]
+    change, lost = exact_difference(end, start)
     number = moment.occupations[f] - moment.occupations[i]
     used = [moment.baths[moment.names.index(name)] for name in channel.baths]
     if channel.shares is None:
         energy, particles = change[None], number[None]
         temperature = jnp.broadcast_to(used[0].temperature, size)
     else:
+        lost = jnp.zeros(size)
         energy = jnp.stack([jnp.broadcast_to(s.energy, size) for s in channel.shares])
         particles = jnp.stack([jnp.broadcast_to(s.particles, size) for s in channel.shares])
         temperature = jnp.full(size, jnp.nan)
-    exponent = sum(
-        ((energy[k] - b.potential * particles[k]) / b.temperature for k, b in enumerate(used)), jnp.zeros(size)
-    )
-    return Exchange(Step(exponent, change, number, moment.energies[i], temperature), energy, particles)
+    heat, works = [], jnp.zeros(size)
+    for k, bath in enumerate(used):
+        # Energies and potentials may be far larger than heats: what rounding takes from their differences comes back.
+        chemical = bath.potential * particles[k]
+        works += chemical
+        rough, left = exact_difference(energy[k], chemical)
+        heat.append(rough + (left + lost) if bath.exchanges_particles else energy[k] + lost)
+    exponent = sum((h / b.temperature for h, b in zip(heat, used, strict=True)), jnp.zeros(size))
+    step = Step(exponent, change, number, start, end, works, temperature)
+    return Exchange(step, energy, particles, jnp.stack(heat))
 
 
 def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
@@ -67,23 +80,24 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     t0 = jnp.max(temperature)
     mu0 = potential[leads][jnp.argmax(temperature[leads])] if leads.size else jnp.zeros(())
     exchanges = [exchange(moment, channel) for channel in moment.channels]
-    energy, particles, deviation, deviation_size = [], [], [], []
+    energy, particles, heats, deviation, deviation_size = [], [], [], [], []
     for channel, taken in zip(moment.channels, exchanges, strict=True):
         all_energy = jnp.zeros((len(names), channel.size))
-        all_particles = jnp.zeros((len(names), channel.size))
+        all_particles, all_heat = jnp.zeros_like(all_energy), jnp.zeros_like(all_energy)
         away, size = jnp.zeros(channel.size), jnp.zeros(channel.size)
         for k, name in enumerate(channel.baths):
             b = names.index(name)
             all_energy = all_energy.at[b].set(taken.energy[k])
             all_particles = all_particles.at[b].set(taken.particles[k])
-            heat = taken.energy[k] - potential[b] * taken.particles[k]
+            all_heat = all_heat.at[b].set(taken.heat[k])
             # Divided one after the other: the product of two temperatures may leave floating-point range.
-            thermal = heat * ((temperature[b] - t0) / t0 / temperature[b])
+            thermal = taken.heat[k] * ((temperature[b] - t0) / t0 / temperature[b])
             chemical = -taken.particles[k] * (mu0 - potential[b]) / t0
             away += thermal + chemical
             size += jnp.abs(thermal) + jnp.abs(chemical)
         energy.append(all_energy)
         particles.append(all_particles)
+        heats.append(all_heat)
         deviation.append(away)
         deviation_size.append(size)
     forward, backward = log_rates([(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)])
@@ -109,6 +123,7 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         deviation_size=affinity_size,
         energy=jnp.concatenate(energy, axis=-1),
         particles=jnp.concatenate(particles, axis=-1),
+        heat=jnp.concatenate(heats, axis=-1),
         temperature=temperature,
         potential=potential,
         energies=energies,
@@ -116,6 +131,7 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         reference=-above / t0,
         widths=jnp.exp(jnp.where(broad, forward, -jnp.inf)) + jnp.exp(jnp.where(broad, backward, -jnp.inf)),
         **slopes,
+        balanced=jnp.asarray(not free.any()),
         valid=finite,
     )
 

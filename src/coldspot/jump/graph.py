@@ -43,10 +43,11 @@ class Snapshot(NamedTuple):
     (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity towards a
     reference equilibrium, see `assembly.assemble`) and `deviation_size`, the sum of its terms' sizes;
     (transition): `widths`, the level width that a transition by tunnelling brings, 0 for others;
-    (bath, transition): `energy`, `particles` taken from each bath; (bath): `temperature`, `potential`; (state):
-    `energies`, `occupations`, `reference` (ln of the reference equilibrium); (drive, state): `slopes` ∂E_i/∂λ_d · dλ_d/dθ, split
-    into the derivative of `gains`, E_i with drive d at this phase and the others at phase 0, and the `rest`, exactly
-    zero where the drives' parts of the energy add up; `valid`.
+    (bath, transition): `energy`, `particles`, `heat` taken from each bath; (bath): `temperature`, `potential`;
+    (state): `energies`, `occupations`, `reference` (ln of the reference equilibrium); (drive, state): `slopes`
+    ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`, E_i with drive d at this phase and the others at phase 0,
+    and the `rest`, exactly zero where the drives' parts of the energy add up; `balanced`, whether all rates obey local
+    detailed balance; `valid`.
     """
 
     log_forward: Array
@@ -56,6 +57,7 @@ class Snapshot(NamedTuple):
     deviation_size: Array
     energy: Array
     particles: Array
+    heat: Array
     temperature: Array
     potential: Array
     energies: Array
@@ -65,15 +67,20 @@ class Snapshot(NamedTuple):
     slopes: Array
     gains: Array
     rest: Array
+    balanced: Array
     valid: Array
 
 
 class Graph(NamedTuple):
-    """Where transitions lead: hashable, so that compiled code is shared."""
+    """Where transitions lead: hashable, so that compiled code is shared.
+
+    `causes`: for each transition the numbers of its baths; empty where nobody asks for them.
+    """
 
     initial: States
     final: States
     states: int
+    causes: tuple[tuple[int, ...], ...] = ()
 
 
 SHORT = 8

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Checked, Numbers, Rule, as_float, parameter
+from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
 from ..pytrees import opened
 from ..show import array as show
@@ -23,14 +24,16 @@ class Step(NamedTuple):
     """One transition i → f as its kinetics sees it; all are scalars.
 
     `exponent` is x = Σ_b (e_b − μ_b n_b)/T_b with e_b, n_b the energy and particles that the transition takes
-    from bath b, so that local detailed balance reads backward/forward = eˣ. `temperature` is that of the bath,
-    NaN if there are several.
+    from bath b, so that local detailed balance reads backward/forward = eˣ. `chemical_work` is Σ_b μ_b n_b;
+    `temperature` is that of the bath, NaN if there are several.
     """
 
     exponent: Array
     energy: Array
     particles: Array
     initial_energy: Array
+    final_energy: Array
+    chemical_work: Array
     temperature: Array
 
 
@@ -90,8 +93,12 @@ class Arrhenius(Kinetics):
     rate: Numbers = parameter(1.0, dimension="rate", positive=True, shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        forward = jnp.log(self.rate) - (self.barrier - step.initial_energy) / step.temperature
-        return forward, forward + step.exponent
+        scale, barrier = jnp.log(self.rate), self.barrier
+        rest, lost = exact_difference(barrier, step.final_energy)
+        # Going back also brings the particles' potential: E_i = E_f − e, and x = (e − μn)/T.
+        down, more = exact_difference(rest, -step.chemical_work)
+        down = down + (lost + more)
+        return scale - (barrier - step.initial_energy) / step.temperature, scale - down / step.temperature
 
 
 class Bosonic(Kinetics):

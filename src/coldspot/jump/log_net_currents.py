@@ -337,4 +337,4 @@ def divide_logarithms(
     alone_doubt = _grown(alone, own[1] + own[3] + p_doubt[low] + p_doubt[high] + _rounding(out) + _rounding(back))
     part = jnp.where(loop, alone, part)
     doubt = jnp.where(loop, rounding + alone_doubt, doubt)
-    return Divided(log_p, jnp.where(upward | loop, part, -part), doubt, rounding)
+    return Divided(log_p, jnp.where(upward | loop, part, -part), doubt, n * rounding)

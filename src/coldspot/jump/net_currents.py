@@ -48,8 +48,8 @@ class Connections(NamedTuple):
 class Divided(NamedTuple):
     """ln p (state, point); net currents, their error bounds, and `rounding` (transition, point).
 
-    `rounding` is what the rounding of a transition's own affinity does to its net flow: no method that starts from the
-    same numbers knows better.
+    `rounding` is what the rounding of affinities does to a transition's net flow, if each of the n transitions around
+    a cycle has that of this one: no method that starts from the same numbers knows better.
     """
 
     log_p: Float[Array, "state point"]
@@ -315,7 +315,7 @@ def divide(
         of_pair[moves] = place
         part = part + fraction * padded(missing)[of_pair]
     unit = jnp.exp(top - size)
-    rounding = blur * jnp.minimum(flow, fall)
+    rounding = n * blur * jnp.minimum(flow, fall)
     log_p, part, doubt, rounding, unit = once(log_p - size, part, doubt, rounding, unit)
     part = jnp.where(upward, part, -part)
     return Divided(log_p, *(scaled(x, unit) for x in (part, doubt, rounding)))

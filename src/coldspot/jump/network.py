@@ -285,6 +285,11 @@ class JumpNetwork(Dynamics):
             States(np.concatenate([c.initial.array for c in self.channels])),
             States(np.concatenate([c.final.array for c in self.channels])),
             self.states,
+            tuple(
+                tuple(list(self.baths).index(name) for name in channel.baths)
+                for channel in self.channels
+                for _ in range(channel.size)
+            ),
         )
 
     @property
@@ -300,4 +305,11 @@ class JumpNetwork(Dynamics):
         return dict(zip(self.baths, self.moment(jnp.zeros(())).baths, strict=True))
 
     def solve(self, tolerance: Array) -> Outcome:
-        return solve_periodic(self, tolerance) if len(self.drives) else solve_stationary(self)
+        if len(self.drives):
+            return solve_periodic(self, tolerance)
+        arrays, static = eqx.partition(self, eqx.is_array)
+
+        def look(point: Any) -> Snapshot:
+            return eqx.combine(point, static).snapshot(jnp.zeros(()))
+
+        return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1)

@@ -74,7 +74,7 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
     """Energies that baths give, and rates against the baths, at one phase."""
     size = 1e-9 * (1 + jnp.max(jnp.abs(moment.energies)))
     for k, (channel, law) in enumerate(zip(moment.channels, moment.laws, strict=True)):
-        step, energy, particles = exchange(moment, channel)
+        step, energy, particles, _ = exchange(moment, channel)
         if channel.shares is not None:
             given, change = jnp.sum(energy, axis=0), step.energy
             yield Rule(

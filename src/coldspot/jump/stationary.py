@@ -1,8 +1,8 @@
 """Stationary state of an undriven network: populations, net currents and the ledger."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -10,30 +10,28 @@ from jax import Array
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
 from ..solution import Status
-from .balance import balance
-from .graph import Snapshot, reduce
-
-if TYPE_CHECKING:
-    from .network import JumpNetwork
-
-
-def snapshots(network: "JumpNetwork", phase: Any) -> Snapshot:
-    """Snapshots of a batch of networks (leading axis) at one phase per point; batch axis last."""
-    arrays, static = eqx.partition(network, eqx.is_array)
-    return jax.vmap(lambda a, t: eqx.combine(a, static).snapshot(t), out_axes=-1)(arrays, phase)
-
+from .balance import Balance, balance
+from .graph import Graph, Snapshot, reduce
+from .validity import cautions
 
 NUMBERS = 2**17
 """Numbers that the elimination of a block keeps, about (one matrix per state), so that they stay in a cache."""
+SMALLEST = 1e-305
+"""Currents below it may be lost: what they are made of has left the range of floating-point numbers."""
+FAR = 100.0
+"""A difference of the two entropy productions beyond their errors by this factor contradicts the ledger."""
 
 
-def solve_stationary(network: "JumpNetwork") -> Outcome:
-    """Stationary state of a batch of undriven networks (leading axis in, leading axis out), block by block."""
-    arrays, static = eqx.partition(network, eqx.is_array)
-    points = jax.tree.leaves(arrays)[0].shape[0]
-    blocks = -(-points // max(NUMBERS // network.states**3, 64))
+def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) -> Outcome:
+    """Stationary states of a batch of undriven networks, block by block.
+
+    `batch`: arrays with a leading axis of points, of which `look` makes the snapshot of one point; `unique`: whether
+    transitions connect all states.
+    """
+    points = jax.tree.leaves(batch)[0].shape[0]
+    blocks = -(-points // max(NUMBERS // g.states**3, 64))
     if blocks == 1:
-        return _solve(network)
+        return _solve(g, batch, look, unique)
     lanes = -(-points // blocks)
 
     def cut(x: Array) -> Array:
@@ -43,50 +41,72 @@ def solve_stationary(network: "JumpNetwork") -> Outcome:
 
     # Within a block the batch axis is the last one; it stays there until all blocks are done.
     def one(part: Any) -> Outcome:
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(eqx.combine(part, static)))
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(g, part, look, unique))
 
     def join(x: Array) -> Array:
         return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
 
-    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, arrays)))
+    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
 
 
-def _solve(network: "JumpNetwork") -> Outcome:
-    g = network.graph()
-    points = jax.tree.leaves(eqx.filter(network, eqx.is_array))[0].shape[0]
-    s = snapshots(network, jnp.zeros(points))
-    result = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
-    rates, errors = book(s, result.current), bound(s, result.current, result.error)
-    # σ once more, from the jump process itself (Schnakenberg), as a check of the ledger.
-    affinity = -s.exponent + result.log_p[g.initial.array] - result.log_p[g.final.array]
-    schnakenberg = reduce(jnp.add, result.current * affinity)
+def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) -> Outcome:
+    s = jax.vmap(look, out_axes=-1)(batch)
+    found = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
+    # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
+    still = reduce(jnp.maximum, s.deviation_size) == 0
+    found = found._replace(
+        error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, found.rounding + SMALLEST)
+    )
+    rates, errors = book(s, found.current), bound(s, found.current, found.error)
     flows = rates.heats / s.temperature.T
+    total = reduce(jnp.add, flows, -1)
+    other, other_error = schnakenberg(g, s, found)
+    differ = jnp.abs(other + total)
+    sizes = reduce(jnp.add, jnp.abs(flows), -1)
+    allowed = other_error + reduce(jnp.add, errors.heats / s.temperature.T, -1) + EPS * sizes
+    points = total.shape
     return Outcome(
         rates,
         errors,
-        faults={Status.INVALID: ~s.valid, Status.NOT_UNIQUE: jnp.full(points, len(network.components()) > 1)},
-        floor=jnp.max(errors.heats, axis=-1),
-        residuals={
-            "balance": result.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(result.current))),
-            "entropy": jnp.abs(schnakenberg + reduce(jnp.add, flows, -1))
-            / positive_or_one(reduce(jnp.add, jnp.abs(flows), -1)),
+        faults={
+            Status.INVALID: ~s.valid,
+            Status.NOT_UNIQUE: jnp.full(points, not unique),
+            # Without local detailed balance the two are different numbers.
+            Status.NOT_CONVERGED: s.balanced & (differ > FAR * allowed),
         },
-        populations=jnp.exp(result.log_p).T,
+        floor=reduce(jnp.maximum, bound(s, found.current, found.rounding).heats, -1),
+        residuals={
+            "balance": found.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(found.current))),
+            "entropy": differ / positive_or_one(sizes),
+        },
+        populations=jnp.exp(found.log_p).T,
+        flags=cautions(g, s),
     )
+
+
+def schnakenberg(g: Graph, s: Snapshot, found: Balance) -> tuple[Array, Array]:
+    """σ once more, from the jump process itself, and its error: a check of the ledger.
+
+    Σ over transitions of (net flow)·ln(forward/backward flow); J. Schnakenberg, "Network theory of microscopic and
+    macroscopic behavior of master equation systems".
+    """
+    start, end = found.log_p[g.initial.array], found.log_p[g.final.array]
+    affinity = -s.exponent + start - end
+    size = jnp.abs(s.exponent) + jnp.abs(start) + jnp.abs(end)
+    rounding = EPS * (8 + 8 * size) * jnp.abs(found.current)
+    return reduce(jnp.add, found.current * affinity), reduce(jnp.add, found.error * jnp.abs(affinity) + rounding)
 
 
 def book(s: Snapshot, current: Array) -> Rates:
     """The rates of net currents (transition, point): per bath, what its own channels exchange; batch first."""
     particles = reduce(jnp.add, s.particles * current, 1)
-    heats = reduce(jnp.add, (s.energy - s.potential[:, None] * s.particles) * current, 1)
+    heats = reduce(jnp.add, s.heat * current, 1)
     return Rates(heats.T, particles.T)
 
 
 def bound(s: Snapshot, current: Array, error: Array) -> Rates:
     """Error bounds of the rates, from those of the currents and from the rounding of products and sums."""
-    error = error + EPS * current.shape[0] * jnp.abs(current)
+    error = error + EPS * (current.shape[0] + 2) * jnp.abs(current)
     particles = reduce(jnp.add, jnp.abs(s.particles) * error, 1)
-    amount = s.potential[:, None] * s.particles
-    rounding = 2 * EPS * (jnp.abs(s.energy) + jnp.abs(amount)) * jnp.abs(current)
-    heats = reduce(jnp.add, jnp.abs(s.energy - amount) * error + rounding, 1)
+    heats = reduce(jnp.add, jnp.abs(s.heat) * error, 1)
     return Rates(heats.T, particles.T)
