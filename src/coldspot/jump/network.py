@@ -12,7 +12,7 @@ from jax import Array
 from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Dynamics, Outcome
+from ..dynamics import Outcome
 from ..pytrees import Table, opened
 from ..solution import Status
 from .assembly import Moment, assemble
@@ -22,6 +22,7 @@ from .kinetics import Bosonic, Kinetics
 from .periodic import solve_periodic
 from .rules import depends_on_moment, moment_rules, particle_rules
 from .stationary import solve_stationary
+from .system import System
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which rates and shares that depend on drives are held against the baths."""
@@ -38,7 +39,7 @@ class _Values(dict):
         raise unknown_name("JumpNetwork", "drive", str(name), self)
 
 
-class JumpNetwork(Dynamics):
+class JumpNetwork(System):
     """A Markov jump process between states with energies, caused by baths, driven or not.
 
     - `energies` (state): numbers, or a function of the drives' values {name: λ} that returns them;
