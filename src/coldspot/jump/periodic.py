@@ -175,7 +175,7 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Array, active: Ar
             new = jax.lax.switch(form, [functools.partial(f, part) for f in FORMS], own, jnp.full(lanes, parts))
             old = jax.tree.map(lambda a: a[..., index], known)
             rounding = _rounding(new)
-            change = _norms(where, new.averages - old.period.averages, new)
+            change = _norms(where, new.averages - old.period.averages, new, form)
             shrunk = jnp.max(jnp.where(change > rounding, change / old.change, 0.0), axis=0)
             # One small change may be luck: the ratio before counts too, if it was worse. What needs many elements
             # is not smooth (rates with a kink, say) and has no order to rely on.
@@ -234,15 +234,21 @@ def spread(where: dict[str, slice], rows: Array) -> Array:
     return scale
 
 
-def _norms(where: dict[str, slice], change: Array, period: Period) -> Array:
+def _norms(where: dict[str, slice], change: Array, period: Period, form: Array) -> Array:
     """Sizes of changes: relative to the gross flows of their units all rows change as much as the one that does most.
 
-    (One entry may be small by chance.)
+    (One entry may be small by chance.) In the form of deviations only rows of one unit are compared: work and heat may
+    be smaller than the particles that are pumped by as many digits as that form keeps.
     """
     scale = spread(where, period.averages)
     share = jnp.where(scale > 0, jnp.abs(change) / jnp.where(scale > 0, scale, 1.0), 0.0)
-    net = where["gross_energy"].start
-    return scale * jnp.max(share[:net], axis=0)
+    own = share
+    for gross, names in GROUPS.items():
+        if gross in where:
+            most = jnp.max(jnp.concatenate([share[where[name]] for name in names]), axis=0)
+            for name in (*names, gross):
+                own = own.at[where[name]].set(most)
+    return scale * jnp.where(form == 0, jnp.max(share[: where["gross_energy"].start], axis=0), own)
 
 
 def _largest(where: dict[str, slice], rows: Array) -> Array:
@@ -318,7 +324,8 @@ def find(system: System, mesh: Mesh, tolerance: Array) -> Found:
         better = active & ~(_largest(where, best.error) < _largest(where, new.error))
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
 
-    blank = eqx.filter_eval_shape(search, system, mesh, tolerance, 0, jnp.ones(mesh.count.shape, bool))
+    every = jnp.ones(mesh.count.shape, bool)
+    blank = eqx.filter_eval_shape(search, system, mesh, tolerance, jnp.asarray(0), every)
     nothing = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan if x.dtype == float else 1, x.dtype), blank)
     return jax.lax.fori_loop(0, len(FORMS), tried, nothing)
 
