@@ -18,7 +18,7 @@ from jax import Array
 from ..numerics.dense import EPS
 from ..numerics.harmonics import harmonics
 from ..numerics.mesh import Mesh, resolving, uniform
-from ..pytrees import Closure
+from ..pytrees import HOME, Closure
 from .graph import Snapshot
 from .system import System
 
@@ -40,7 +40,7 @@ def is_own(law: Any) -> bool:
         return True
     if isinstance(law, (tuple, list)):
         return all(is_own(part) for part in law)
-    own = type(law).__module__.split(".")[0] == __name__.split(".")[0]
+    own = type(law).__module__.partition(".")[0] == HOME
     if not own or isinstance(law, Closure) or not dataclasses.is_dataclass(law):
         return False
     return all(is_own(getattr(law, field.name)) for field in dataclasses.fields(law))
@@ -53,8 +53,7 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
     known: list[Any] = []
 
     def count(a: Any) -> Array:
-        one = eqx.combine(a, static)
-        found = harmonics(one.numbers) if one.lawful() else None
+        found = _harmonics(eqx.combine(a, static))
         known.append(found)
         return jnp.asarray(jnp.inf if found is None else found)
 
@@ -79,6 +78,21 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
     borders, counts = jax.lax.map(one, (arrays, wanted))
     resolved = counts <= MOST
     return Mesh(borders.T, jnp.where(resolved, counts, MOST)), resolved
+
+
+def _harmonics(system: System) -> Any:
+    """Harmonics of all that functions of the drives return, if this package's own laws make rates of it."""
+    own = True
+
+    def numbers(phase: Array) -> Any:
+        nonlocal own
+        moment = system.moment(phase)
+        own = all(is_own(law) for law in moment.laws)
+        baths = [(bath.temperature, bath.potential) for bath in moment.baths]
+        return eqx.filter((moment.energies, baths, moment.laws), eqx.is_array)
+
+    found = harmonics(numbers)
+    return found if own else None
 
 
 def _look(system: System) -> tuple[Array, Array]:

@@ -334,7 +334,7 @@ def solve_periodic(system: System, tolerance: Array) -> Outcome:
     """Periodic states of a batch of driven networks (leading axis in, leading axis out)."""
     period: Array = system.period  # type: ignore[assignment]
     points = period.shape[0]
-    mesh = jax.lax.stop_gradient(mesh_of(system))
+    mesh, resolved = jax.lax.stop_gradient(mesh_of(system))
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
     found = jax.lax.stop_gradient(find(system, mesh, jnp.minimum(tolerance, LOOSEST)))
     where = blocks_of(system)
@@ -356,7 +356,7 @@ def solve_periodic(system: System, tolerance: Array) -> Outcome:
         faults={
             Status.INVALID: ~valid,
             Status.NOT_UNIQUE: jnp.full(points, len(system.components()) > 1),
-            Status.NOT_CONVERGED: ~(found.period.defect < 1e-6),
+            Status.NOT_CONVERGED: ~resolved | ~(found.period.defect < 1e-6),
         },
         floor=inherent(where, found.period),
         residuals={"propagator": found.period.defect},

@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from ..dynamics import Dynamics
+from .assembly import Moment
 from .graph import Graph, Snapshot
 
 
@@ -33,6 +34,10 @@ class System(Dynamics):
     @abc.abstractmethod
     def graph(self) -> Graph:
         """Which states the transitions connect."""
+
+    @abc.abstractmethod
+    def moment(self, phase: Any) -> Moment:
+        """Energies, baths and laws of one point at a phase: all that functions of the drives return."""
 
     @abc.abstractmethod
     def snapshot(self, phase: Any) -> Snapshot:
