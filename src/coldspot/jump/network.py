@@ -13,16 +13,17 @@ from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Dynamics, Outcome
-from ..pytrees import Table, opened
+from ..dynamics import Outcome
+from ..pytrees import HOME, Table, opened
 from ..solution import Status
 from .assembly import Moment, assemble
 from .channels import Channel
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
 from .periodic import solve_periodic
-from .rules import depends_on_moment, moment_rules, particle_rules
+from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .stationary import solve_stationary
+from .system import System
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which rates and shares that depend on drives are held against the baths."""
@@ -39,7 +40,7 @@ class _Values(dict):
         raise unknown_name("JumpNetwork", "drive", str(name), self)
 
 
-class JumpNetwork(Dynamics):
+class JumpNetwork(System):
     """A Markov jump process between states with energies, caused by baths, driven or not.
 
     - `energies` (state): numbers, or a function of the drives' values {name: λ} that returns them;
@@ -163,6 +164,9 @@ class JumpNetwork(Dynamics):
         if any(depends_on_moment(channel, exchanging, names) for channel in self.channels):
             for phase in LOOKED_AT if len(self.drives) else LOOKED_AT[:1]:
                 yield from moment_rules(self.moment(jnp.asarray(phase)))
+        if self.plain or any(type(d).__module__.partition(".")[0] != HOME for d in self.drives.values()):
+            moments = [self.moment(jnp.asarray(phase)) for phase in LOOKED_AT]
+            yield closing_rule(moments, self.moment(jnp.asarray(2 * np.pi)))
 
     def _exchanging(self) -> tuple[bool, ...]:
         """Which baths exchange particles; of a function of the drives, without computing its numbers."""

@@ -1,15 +1,18 @@
 """Periodic state of a driven network, found directly, and its period-averaged ledger.
 
-The propagator P over one period is built from K Radau IIA elements (`collocation`). The periodic state is the
-stationary distribution of P, by subtraction-free elimination of its off-diagonal entries; never from P−1, so slow
-networks lose no digits. The ledger's averages are linear functionals of the state at phase 0 that
-accumulate along the way, as does the sum of all gross flows, which bounds the rounding error.
+The propagator P over one period is built from Radau IIA elements (`collocation`) on a mesh that resolves the drives
+(`meshes`), each cut into more and more parts. The periodic state is the stationary distribution of P, by
+subtraction-free elimination of its off-diagonal entries; never from P−1, so slow networks lose no digits. The ledger's
+averages are linear functionals of the state at phase 0 that accumulate along the way, as does the sum of all gross
+flows, which bounds the rounding error.
 
-K is doubled for the points of a batch that have not met the tolerance; the last two changes give the error
-estimate. Arrays inside have the batch axis last.
+The number of parts is doubled for the points of a batch that have not met the tolerance; the last two changes give the
+error estimate. Where rounding alone is too large beside the net rates, the same is done once more for the deviation
+from the reference equilibrium (see `propagation`). Arrays inside have the batch axis last.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,23 +22,23 @@ from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS
+from ..numerics.mesh import Mesh
 from ..solution import Status
 from .graph import PHASES
-from .gth import eliminate_rates, respond
-from .propagation import blocks_of, propagate, propagate_bounded, stages
+from .gth import Elimination, eliminate_rates, respond
+from .meshes import mesh_of
+from .propagation import blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
+from .system import System
 
-if TYPE_CHECKING:
-    from .network import JumpNetwork
-
-FIRST = 2
-"""Elements per period of the first attempt."""
 BLOCKS = 64
 LAST = BLOCKS**2
 """Elements per period beyond which a point is given up."""
-MANY = 32
-"""Elements that resolve a smooth problem."""
+MANY = 16
+"""Parts of the mesh's elements that resolve a smooth problem."""
 LOOSEST = 1e-8
 """Largest tolerance that is used; a looser one would save little and make the error estimate unreliable."""
+FEW = 8.0
+"""Rounding units of a flow: what its computation from the network's numbers costs."""
 LANES = 64
 """Points that are propagated together: enough to fill vector units, few enough to stay in cache."""
 
@@ -51,115 +54,179 @@ def estimate(change: Array, ratio: Array) -> Array:
 
 
 class Period(NamedTuple):
-    """One period of a batch at given K: p at phase 0 (state, point), averages (row, point), defects (point)."""
+    """One period of a batch at given elements, batch last.
+
+    `p` (state, point) at phase 0, `averages` (row, point), `defect` (point) of probabilities; `deviation` q (state,
+    point) at phase 0 in the form of deviations, else NaN; `gross` (row, point): the flows whose rounding each average
+    carries; `transport` (row, point): the part of them that the rounding of the drives' own numbers moves in any method.
+    """
 
     p: Array
     averages: Array
     defect: Array
+    deviation: Array
+    gross: Array
+    transport: Array
 
 
-def one_period(network: "JumpNetwork", elements: Array) -> Period:
-    n = network.states
-    points = network.period.shape[0]  # type: ignore[union-attr]
-    unit = jnp.broadcast_to(jnp.eye(n)[..., None], (n, n, points))
-    propagator, integrals = propagate(network, elements, unit)
-    off = jnp.where(jnp.eye(n, dtype=bool)[..., None], 0.0, propagator)
-    p = eliminate_rates(off)[0]
-    averages = jnp.sum(integrals * p[None], axis=1)
-    # Columns of P sum to one; what is missing, and any negative probability, is a defect of the method.
-    defect = jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
-    return Period(p, averages, defect)
+def _off_diagonal(propagator: Array) -> Array:
+    return jnp.where(jnp.eye(propagator.shape[0], dtype=bool)[..., None], 0.0, propagator)
+
+
+def _state(propagator: Array) -> tuple[Array, Elimination, Array]:
+    """p and its factors, and the defect of the method: columns of P that do not sum to one, negative probabilities."""
+    p, factors = eliminate_rates(_off_diagonal(propagator))
+    return p, factors, jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
+
+
+def _close(factors: Elimination, r: Array) -> Array:
+    """x = P x + r (state, point) with columns of P that sum to one, so that Σr = 0; the answer has Σx = Σr."""
+    total = jnp.sum(r, axis=0)
+    weight = factors.p
+    return weight * (respond(factors, (r - total * weight) / jnp.exp(factors.scale)) + total)
+
+
+def _units(system: System) -> Array:
+    n, points = system.states, system.period.shape[0]  # type: ignore[union-attr]
+    return jnp.broadcast_to(jnp.eye(n)[..., None], (n, n, points))
+
+
+def plain_period(system: System, mesh: Mesh, parts: Array) -> Period:
+    """By probabilities."""
+    ends = propagate(system, mesh, parts, plain_start(_units(system), rows_of(system)))
+    p, _, defect = _state(ends.columns)
+    averages = jnp.sum(ends.totals.sums * p[None], axis=1)
+    gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * spread(blocks_of(system), averages)
+    return Period(p, averages, defect, jnp.full(p.shape, jnp.nan), gross, jnp.zeros(gross.shape))
+
+
+def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
+    """By deviations from the reference equilibrium.
+
+    Their periodic state is a fixed point of an affine map, found in one step from anywhere; going around once more from
+    there gives the averages and shows by how much the period does not close.
+    """
+    n, where, units = system.states, blocks_of(system), _units(system)
+    rows = rows_of(system)
+
+    def around(_: Any, state: tuple[Array, Any]) -> tuple[Array, Any]:
+        start, _ = state
+        columns = jnp.concatenate([units, start[:, None]], axis=1)
+        ends = propagate(system, mesh, parts, deviation_start(system, columns, rows))
+        p, factors, defect = _state(ends.columns[:, :n])
+        gap = ends.columns[:, n] - start
+        gap = gap - p * jnp.sum(gap, axis=0)
+        change = _close(factors, gap)
+        # What is left open could be felt for as long as the slowest relaxation takes.
+        each = jax.vmap(lambda e: _close(factors, e - p), in_axes=1, out_axes=1)(units)
+        memory = jnp.max(jnp.sum(jnp.abs(each), axis=0), axis=0)
+        left = memory * jnp.sum(jnp.abs(gap) + EPS * jnp.abs(start), axis=0)
+        averages = ends.totals.sums[:, 0] + ends.totals.lost[:, 0]
+        transport = spread(where, averages) + spread(where, ends.totals.moved / system.period)
+        gross = transport + spread(where, ends.totals.largest * left / system.period) / (FEW * EPS)
+        return start + change, Period(p, averages, defect, start, gross, transport)
+
+    blank = jax.tree.map(jnp.zeros_like, eqx.filter_eval_shape(around, 0, (jnp.zeros_like(units[0]), None))[1])
+    return jax.lax.fori_loop(0, 2, around, (jnp.zeros_like(units[0]), blank))[1]
 
 
 class Found(NamedTuple):
-    """Result of the search for K, batch last: the period, its last change (row) and by what factor changes shrank at
+    """Result of the search, batch last: the period, its last change (row) and by what factor changes shrank at
 
-    worst among the rows, the averages' error bounds (row), and K.
+    worst among the rows, the averages' error bounds (row), and the parts of each element.
     """
 
     period: Period
     change: Array
     ratio: Array
     error: Array
-    elements: Array
+    parts: Array
 
 
-def search(network: "JumpNetwork", tolerance: Array) -> Found:
-    """Double K until the averages of each point have settled; points that have are not computed again."""
-    points = network.period.shape[0]  # type: ignore[union-attr]
+FORMS = (plain_period, deviation_period)
+
+
+def search(system: System, mesh: Mesh, tolerance: Array, form: Array, active: Array) -> Found:
+    """Double the parts until the averages of each `active` point have settled; who has is not computed again.
+
+    `form`: which of `FORMS`.
+    """
+    points = active.shape[0]
     lanes = min(LANES, points)
-    arrays, static = eqx.partition(network, eqx.is_array)
+    arrays, static = eqx.partition(system, eqx.is_array)
     arrays = jax.lax.stop_gradient(arrays)
-    where = blocks_of(network)
-    shape = eqx.filter_eval_shape(one_period, network, jnp.zeros((), jnp.int32))
+    where = blocks_of(system)
+    shape = eqx.filter_eval_shape(plain_period, system, mesh, jnp.ones(points, jnp.int32))
     blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan), shape)
 
-    def attempt(elements: Array, active: Array, known: Found) -> tuple[Found, Array]:
-        order = jnp.argsort(~active, stable=True)
+    def attempt(parts: Array, active: Array, known: Found) -> tuple[Found, Array]:
+        # Points with equally many elements stand together.
+        order = jnp.argsort(jnp.where(active, mesh.count, LAST + 1), stable=True)
         batches = (jnp.sum(active) + lanes - 1) // lanes
 
         def some(c: Array, carry: tuple[Found, Array]) -> tuple[Found, Array]:
             known, active = carry
-            # The last batch is filled up with points that have been solved with this K or are done: they stay.
+            # The last batch is filled up with points that have been solved with these parts or are done: they stay.
             first = jnp.minimum(c * lanes, points - lanes)
             index = jax.lax.dynamic_slice(order, (first,), (lanes,))
             part = eqx.combine(jax.tree.map(lambda a: a[index], arrays), static)
-            new = one_period(part, elements)
+            todo = active[index] & (first + jnp.arange(lanes) >= c * lanes)
+            own = Mesh(mesh.borders[:, index], jnp.where(todo, mesh.count[index], 0))
+            new = jax.lax.switch(form, [functools.partial(f, part) for f in FORMS], own, jnp.full(lanes, parts))
             old = jax.tree.map(lambda a: a[..., index], known)
-            rounding = _rounding(where, new, elements)
-            change = _norms(where, new.averages - old.period.averages, new)
+            rounding = _rounding(new)
+            change = _norms(where, new.averages - old.period.averages, new, form)
             shrunk = jnp.max(jnp.where(change > rounding, change / old.change, 0.0), axis=0)
             # One small change may be luck: the ratio before counts too, if it was worse. What needs many elements
             # is not smooth (rates with a kink, say) and has no order to rely on.
             ratio = jnp.where(old.ratio > shrunk, jnp.sqrt(shrunk * old.ratio), shrunk)
             expected = old.change * jnp.where(old.ratio > shrunk, old.ratio, shrunk)
-            rough = elements > MANY
+            rough = parts > MANY
             change, ratio = jnp.where(rough, jnp.maximum(change, expected), change), jnp.where(rough, 1.0, ratio)
             known_order = jnp.all(jnp.isfinite(old.change), axis=0)
             error = jnp.where(known_order, estimate(change, ratio), jnp.inf) + rounding
-            fresh = Found(new, change, jnp.where(known_order, shrunk, jnp.nan), error, jnp.full(lanes, elements))
-            settled = trusted(where, fresh, tolerance)
+            fresh = Found(new, change, jnp.where(known_order, shrunk, jnp.nan), error, jnp.full(lanes, parts))
             stuck = _largest(where, change) > _largest(where, old.change) / 4
             hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0)
             hopeless |= stuck & (_largest(where, error) <= 1e3 * _largest(where, rounding))
-            todo = active[index] & (first + jnp.arange(lanes) >= c * lanes)
+            hopeless |= 2 * parts * own.count > LAST
             merged = jax.tree.map(lambda a, b: jnp.where(todo, a, b), fresh, old)
             known = jax.tree.map(lambda a, b: a.at[..., index].set(b), known, merged)
-            return known, active.at[index].set(active[index] & ~(todo & (settled | hopeless)))
+            over = todo & (settled(where, fresh, tolerance) | hopeless)
+            return known, active.at[index].set(active[index] & ~over)
 
         return jax.lax.fori_loop(0, batches, some, (known, active))
 
     def body(state: tuple[Array, Array, Found]) -> tuple[Array, Array, Found]:
-        elements, active, known = state
-        known, active = attempt(elements, active, known)
-        return 2 * elements, active, known
+        parts, active, known = state
+        known, active = attempt(parts, active, known)
+        return 2 * parts, active, known
 
     start = Found(
         blank,
         jnp.full(blank.averages.shape, jnp.nan),
         jnp.full(points, jnp.nan),
         jnp.full(blank.averages.shape, jnp.inf),
-        jnp.zeros(points, jnp.int32),
+        jnp.ones(points, jnp.int32),
     )
     _, _, found = jax.lax.while_loop(
-        lambda state: jnp.any(state[1]) & (state[0] <= LAST),
-        body,
-        (jnp.asarray(FIRST, jnp.int32), jnp.ones(points, bool), start),
+        lambda state: jnp.any(state[1]), body, (jnp.asarray(1, jnp.int32), active & (mesh.count <= LAST), start)
     )
     return found
 
 
 GROUPS = {
-    "gross_energy": ("energies", "works", "chemical_works"),
-    "gross_particles": ("particle_numbers",),
+    "gross_energy": ("heats", "works"),
+    "gross_particles": ("particles",),
+    "gross_chemical": ("chemical_works",),
     "gross_entropy": ("entropy_flows",),
 }
 """Rows that share a unit, by the row of their gross flow."""
 
 
-def _gross(where: dict[str, slice], period: Period) -> Array:
+def spread(where: dict[str, slice], rows: Array) -> Array:
     """For each row, the gross flow of its unit (row, point)."""
-    scale = jnp.abs(period.averages)
+    scale = jnp.abs(rows)
     for gross, names in GROUPS.items():
         for name in names:
             if gross in where and name in where:
@@ -167,122 +234,133 @@ def _gross(where: dict[str, slice], period: Period) -> Array:
     return scale
 
 
-def _norms(where: dict[str, slice], change: Array, period: Period) -> Array:
+def _norms(where: dict[str, slice], change: Array, period: Period, form: Array) -> Array:
     """Sizes of changes: relative to the gross flows of their units all rows change as much as the one that does most.
 
-    (One entry may be small by chance.)
+    (One entry may be small by chance.) In the form of deviations only rows of one unit are compared: work and heat may
+    be smaller than the particles that are pumped by as many digits as that form keeps.
     """
-    scale = _gross(where, period)
+    scale = spread(where, period.averages)
     share = jnp.where(scale > 0, jnp.abs(change) / jnp.where(scale > 0, scale, 1.0), 0.0)
-    net = where["gross_energy"].start
-    return scale * jnp.max(share[:net], axis=0)
+    own = share
+    for gross, names in GROUPS.items():
+        if gross in where:
+            most = jnp.max(jnp.concatenate([share[where[name]] for name in names]), axis=0)
+            for name in (*names, gross):
+                own = own.at[where[name]].set(most)
+    return scale * jnp.where(form == 0, jnp.max(share[: where["gross_energy"].start], axis=0), own)
 
 
 def _largest(where: dict[str, slice], rows: Array) -> Array:
-    """The largest entry among energies and works: the scale of a ledger."""
-    return jnp.max(jnp.abs(jnp.concatenate([rows[where["energies"]], rows[where["works"]]])), axis=0)
+    """The largest entry among heats and works: the scale of a ledger."""
+    return jnp.max(jnp.abs(jnp.concatenate([rows[where["heats"]], rows[where["works"]]])), axis=0)
 
 
-def _rounding(where: dict[str, slice], period: Period, elements: Array) -> Array:
-    """Rounding error of the averages (row, point): they are differences of gross flows, summed over the elements."""
-    return EPS * (8.0 + jnp.sqrt(1.0 * elements)) * _gross(where, period)
+def _rounding(period: Period) -> Array:
+    """Rounding error of the averages (row, point): they are differences of flows."""
+    return FEW * EPS * period.gross
 
 
-def trusted(where: dict[str, slice], found: Found, tolerance: Array) -> Array:
-    """Whether each point is within the tolerance; or nothing but rounding is left of a state without net rates."""
+def inherent(where: dict[str, slice], period: Period) -> Array:
+    """The error (point) of heats and works that rounding of the network's own numbers causes in any method."""
+    return FEW * EPS * _largest(where, period.transport)
+
+
+def settled(where: dict[str, slice], found: Found, tolerance: Array) -> Array:
+    """Whether each point is within the tolerance, or as exact as the rounding of its own numbers allows."""
     largest, worst = _largest(where, found.period.averages), _largest(where, found.error)
-    rounding = _largest(where, _rounding(where, found.period, found.elements))
-    within = (worst <= tolerance * largest) | ((worst <= 4 * rounding) & (largest <= worst))
-    return within & (found.period.defect < 1e-6)
+    return (worst <= jnp.maximum(tolerance * largest, inherent(where, found.period))) & (found.period.defect < 1e-6)
 
 
-def _attach(network: "JumpNetwork", found: Found) -> tuple[Array, Array]:
+def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
     """p and the averages that were found, with derivatives (any order, both modes) by the implicit rule p = P p."""
-    arrays, static = eqx.partition(network, eqx.is_array)
-    elements = jnp.max(found.elements)
+    arrays, static = eqx.partition(system, eqx.is_array)
 
     @jax.custom_jvp
-    def attach(arrays: Any, p: Array, averages: Array, elements: Array) -> tuple[Array, Array]:
+    def attach(arrays: Any, p: Array, averages: Array, fixed: Any) -> tuple[Array, Array]:
         return p, averages
 
     @attach.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        arrays, p, averages, elements = primals
-        p, averages = attach(arrays, p, averages, elements)
-        unit = jnp.broadcast_to(jnp.eye(p.shape[0])[..., None], (p.shape[0], *p.shape))
+        arrays, p, averages, fixed = primals
+        p, averages = attach(arrays, p, averages, fixed)
+        borders, count, parts = fixed
+        cut = Mesh(borders, count.astype(jnp.int32)), parts.astype(jnp.int32)
 
         def one(arrays: Any) -> tuple[Array, Array]:
             net = eqx.combine(arrays, static)
-            return propagate_bounded(net, elements, unit, BLOCKS)
+            ends = propagate_bounded(net, *cut, plain_start(_units(net), rows_of(net)), BLOCKS)
+            return ends.columns, ends.totals.sums
 
         (propagator, rows), (d_propagator, d_rows) = jax.jvp(one, (arrays,), (tangents[0],))
         source = jnp.sum(d_propagator * p[None], axis=1)
-        off = jnp.where(jnp.eye(p.shape[0], dtype=bool)[..., None], 0.0, propagator)
-        factors = jax.lax.stop_gradient(eliminate_rates(off)[1])
-
-        unit = jnp.exp(factors.scale)
+        factors = jax.lax.stop_gradient(eliminate_rates(_off_diagonal(propagator))[1])
 
         def defect(x: Array) -> Array:
             return x - jnp.sum(propagator * x[None], axis=1) + jnp.sum(x, axis=0) * jax.lax.stop_gradient(p)
 
         def solve(_: Any, r: Array) -> Array:
-            # (1−P)x + p Σx = r with columns of P that sum to one: Σx = Σr.
-            total = jnp.sum(r, axis=0)
-            weight = factors.p
-            return weight * (respond(factors, (r - total * weight) / unit) + total)
+            return _close(factors, r)
 
         def solve_transposed(_: Any, c: Array) -> Array:
-            (r,) = jax.linear_transpose(lambda r: solve(None, r), c)(c)
+            (r,) = jax.linear_transpose(functools.partial(solve, None), c)(c)
             return r
 
         dp = jax.lax.custom_linear_solve(defect, source, solve, solve_transposed)
         d_averages = jnp.sum(d_rows * p[None], axis=1) + jnp.sum(rows * dp[None], axis=1)
         return (p, averages), (dp, d_averages)
 
-    return attach(arrays, found.period.p, found.period.averages, jax.lax.stop_gradient(elements * 1.0))
+    fixed = jax.lax.stop_gradient((mesh.borders, mesh.count * 1.0, found.parts * 1.0))
+    return attach(arrays, found.period.p, found.period.averages, fixed)
 
 
-def solve_periodic(network: "JumpNetwork", tolerance: Array) -> Outcome:
+def find(system: System, mesh: Mesh, tolerance: Array) -> Found:
+    """The plain form for all points; then that of deviations for those that it leaves outside the tolerance."""
+    where = blocks_of(system)
+
+    def tried(form: Array, best: Found) -> Found:
+        active = ~settled(where, best, tolerance)
+        new = search(system, mesh, tolerance, form, active)
+        better = active & ~(_largest(where, best.error) < _largest(where, new.error))
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
+
+    every = jnp.ones(mesh.count.shape, bool)
+    blank = eqx.filter_eval_shape(search, system, mesh, tolerance, jnp.asarray(0), every)
+    nothing = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan if x.dtype == float else 1, x.dtype), blank)
+    return jax.lax.fori_loop(0, len(FORMS), tried, nothing)
+
+
+def solve_periodic(system: System, tolerance: Array) -> Outcome:
     """Periodic states of a batch of driven networks (leading axis in, leading axis out)."""
-    points = network.period.shape[0]  # type: ignore[union-attr]
+    period: Array = system.period  # type: ignore[assignment]
+    points = period.shape[0]
+    mesh, resolved = jax.lax.stop_gradient(mesh_of(system))
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
-    found = jax.lax.stop_gradient(search(network, jnp.minimum(tolerance, LOOSEST)))
-    where = blocks_of(network)
-    p, averages = _attach(network, found)
-    start = jax.tree.map(lambda x: x[0], stages(network, jnp.zeros(1)))
-    around = stages(network, jnp.asarray(PHASES))
-    crossing = (jnp.min(around.exponent, axis=0) * jnp.max(around.exponent, axis=0) <= 0) & network.diverging()[:, None]
-    period: Array = network.period  # type: ignore[assignment]
-    steady = np.array(network.steady_baths())[:, None]
+    found = jax.lax.stop_gradient(find(system, mesh, jnp.minimum(tolerance, LOOSEST)))
+    where = blocks_of(system)
+    p, averages = _attach(system, mesh, found)
+    around = stages(system, jnp.asarray(PHASES))
+    crossing = (jnp.min(around.exponent, axis=0) * jnp.max(around.exponent, axis=0) <= 0) & system.diverging()[:, None]
+    steady = np.array(system.steady_baths())[:, None]
     temperature = jnp.where(steady, around.temperature[0], jnp.mean(around.temperature, axis=0))
     potential = jnp.where(steady, around.potential[0], jnp.mean(around.potential, axis=0))
     valid = jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period)
 
-    def rates(rows: Array, size: Any) -> Rates:
-        energies = rows[where["energies"]]
-        particles = rows[where["particle_numbers"]] if "particle_numbers" in where else jnp.zeros_like(energies)
-        driven = "chemical_works" in where
-        chemical = rows[where["chemical_works"]] if driven else size(start.potential) * particles
-        heats = energies + chemical if size is jnp.abs else energies - chemical
-        return Rates(
-            heats.T,
-            particles.T,
-            rows[where["works"]].T,
-            chemical_works=chemical.T if driven else None,
-            entropy_flows=rows[where["entropy_flows"]].T if driven else None,
-        )
+    def rates(rows: Array) -> Rates:
+        named = {name: rows[where[name]].T for name in Rates._fields if name in where}
+        return Rates(**named)
 
     return Outcome(
-        rates(averages, lambda x: x),
-        rates(found.error, jnp.abs),
+        rates(averages),
+        rates(found.error),
         faults={
             Status.INVALID: ~valid,
-            Status.NOT_UNIQUE: jnp.full(points, len(network.components()) > 1),
-            Status.NOT_CONVERGED: ~trusted(where, found, tolerance),
+            Status.NOT_UNIQUE: jnp.full(points, len(system.components()) > 1),
+            Status.NOT_CONVERGED: ~resolved | ~(found.period.defect < 1e-6),
         },
-        floor=jnp.full(points, jnp.inf),
+        floor=inherent(where, found.period),
         residuals={"propagator": found.period.defect},
-        statistics={"elements": found.elements},
+        statistics={"elements": mesh.count * found.parts},
         populations=p.T,
         temperatures=temperature.T,
         potentials=potential.T,

@@ -1,9 +1,21 @@
 """Propagation of a driven network through time, with the integrals of the ledger's rates along the way.
 
+Two forms of the same discrete equations. The plain one propagates probabilities p; net currents J_c = w_f p_i − w_b p_f
+come out as differences of flows. The other one propagates the deviation q = p − π from the reference equilibrium
+π(t) of the snapshot,
+
+    dq/dt = M q + div N − dπ/dt,      J_c = N_c + w_f q_i − w_b q_f,      N_c = F_c (1 − e^{−A_c}),
+
+with the flow F_c in the reference and its affinity A_c, which is known without cancellation. Where the state follows
+its reference closely, net currents keep the digits that their gross flows would cost. dπ/dt is the derivative of the
+collocation polynomial through π at the stages, so that both forms have the same discretisation error, whatever it is.
+
 Time is counted in periods. Arrays have the batch axis last.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,25 +23,36 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..numerics.collocation import STAGES, element, tableau
-from .graph import Graph, Snapshot, matrix
-
-if TYPE_CHECKING:
-    from .network import JumpNetwork
+from ..numerics.mesh import Mesh, element_of
+from .graph import Graph, Snapshot, divergence, matrix
+from .gth import log_sum
+from .system import System
 
 
 class Rows(NamedTuple):
-    """Which functionals of the state are integrated over the period: (row, state, point) and their blocks."""
+    """Which functionals of the state are integrated over the period, at one stage.
+
+    Rates are Σ_i values_i p_i, with `values` (row, state, point); or, of net currents J, Σ_c amounts_c J_c + Σ_i rest_i
+    p_i, with `amounts` (row, transition, point) and `rest` (row, state, point). `blocks`: which rows are what; gross
+    ones are sums of sizes.
+    """
 
     values: Array
+    amounts: Array
+    rest: Array
     blocks: dict[str, slice]
 
 
-def stages(network: "JumpNetwork", phases: Array) -> Snapshot:
-    """Snapshots (…, stage first, point last) of a batch of networks (leading axis) at the given phases."""
-    arrays, static = eqx.partition(network, eqx.is_array)
+def stages(system: System, phases: Array) -> Snapshot:
+    """Snapshots (…, stage first, point last) of a batch of networks (leading axis) at phases (stage) or (stage, point).
+
+    Phases without a point axis are common to all points.
+    """
+    arrays, static = eqx.partition(system, eqx.is_array)
+    axis = 0 if phases.ndim > 1 else None
 
     def one(phase: Array) -> Snapshot:
-        return jax.vmap(lambda a: eqx.combine(a, static).snapshot(phase), out_axes=-1)(arrays)
+        return jax.vmap(lambda a, t: eqx.combine(a, static).snapshot(t), in_axes=(0, axis), out_axes=-1)(arrays, phase)
 
     return jax.vmap(one)(phases)
 
@@ -44,49 +67,43 @@ def generator(g: Graph, s: Snapshot) -> Array:
     return jax.vmap(one)(jnp.exp(s.log_forward), jnp.exp(s.log_backward))
 
 
-def functionals(network: "JumpNetwork", g: Graph, s: Snapshot) -> Rows:
-    """Rows r with ⟨rate⟩ = Σ_i r_i p_i for one stage: energy per bath, particles, …, work per drive, gross flow.
+def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
+    """Rows for one stage: heat per bath, particles, …, work per drive, gross flows.
 
     Work ⟨Σ_i p_i ∂E_i/∂λ_d dλ_d/dt⟩ would cancel over a period to what p changes. For the part of the energies that
     depends on drive d alone it is integrated by parts: −⟨Σ_c (gain_f − gain_i) J_c⟩, with the net currents J_c.
     """
-    forward, backward = jnp.exp(s.log_forward), jnp.exp(s.log_backward)
-    steady = network.steady_baths()
-    parts = {"energies": s.energy}
-    if network.has_particles:
-        parts["particle_numbers"] = s.particles
-    if not all(steady):
-        parts["chemical_works"] = s.potential[:, None] * s.particles
-        parts["entropy_flows"] = (s.energy - s.potential[:, None] * s.particles) / s.temperature[:, None]
-    parts["works"] = s.gains[:, g.initial.array] - s.gains[:, g.final.array]
-    amounts = jnp.concatenate(list(parts.values()))
+    steady = system.steady_baths()
+    chemical = s.potential[:, None] * s.particles
+    parts = {"heats": s.energy - chemical}
     # Sums of all flows, whatever their direction, one for each unit that occurs.
-    gross = {"gross_energy": jnp.sum(jnp.abs(s.energy), axis=0) + jnp.sum(jnp.abs(parts["works"]), axis=0)}
-    if network.has_particles:
-        gross["gross_particles"] = jnp.sum(jnp.abs(s.particles), axis=0)
-    if "entropy_flows" in parts:
-        gross["gross_entropy"] = jnp.sum(jnp.abs(parts["entropy_flows"]), axis=0)
-
-    def rows(amount: Array, sign: float) -> Array:
-        zero = jnp.zeros((amount.shape[0], g.states, amount.shape[-1]))
-        zero = zero.at[:, g.initial.array].add(amount * forward)
-        return zero.at[:, g.final.array].add(sign * amount * backward)
-
+    gross = {"gross_energy": ("heats", "works")}
+    if system.has_particles:
+        parts["particles"] = s.particles
+        gross["gross_particles"] = ("particles",)
+    if not all(steady):
+        parts["chemical_works"] = chemical
+        parts["entropy_flows"] = (s.energy - chemical) / s.temperature[:, None]
+        gross |= {"gross_chemical": ("chemical_works",), "gross_entropy": ("entropy_flows",)}
+    parts["works"] = s.gains[:, g.initial.array] - s.gains[:, g.final.array]
+    sizes = [sum(jnp.sum(jnp.abs(parts[name]), axis=0) for name in names) for names in gross.values()]
     blocks, start = {}, 0
-    for name, part in parts.items():
-        blocks[name] = slice(start, start + part.shape[0])
-        start += part.shape[0]
-    for name in gross:
-        blocks[name] = slice(start, start + 1)
-        start += 1
-    rest = 2 * jnp.pi / network.period * s.rest if network.period is not None else s.rest
-    values = rows(amounts, -1.0).at[blocks["works"]].add(rest)
-    gross_rows = rows(jnp.stack(list(gross.values())), 1.0)
-    gross_rows = gross_rows.at[0].add(jnp.sum(jnp.abs(rest), axis=0))
-    return Rows(jnp.concatenate([values, gross_rows]), blocks)
+    for name, rows in (*((name, part.shape[0]) for name, part in parts.items()), *((name, 1) for name in gross)):
+        blocks[name] = slice(start, start + rows)
+        start += rows
+    net = blocks["gross_energy"].start
+    amounts = jnp.concatenate([*parts.values(), jnp.stack(sizes)])
+    sign = jnp.where(jnp.arange(start) < net, -1.0, 1.0)[:, None, None]
+    rest = jnp.zeros((start, g.states, amounts.shape[-1]))
+    speed = 2 * jnp.pi / system.period if system.period is not None else 1.0
+    rest = rest.at[blocks["works"]].set(speed * s.rest)
+    rest = rest.at[net].set(jnp.sum(jnp.abs(speed * s.rest), axis=0))
+    values = rest.at[:, g.initial.array].add(amounts * jnp.exp(s.log_forward))
+    values = values.at[:, g.final.array].add(sign * amounts * jnp.exp(s.log_backward))
+    return Rows(values, amounts, rest, blocks)
 
 
-def blocks_of(network: "JumpNetwork") -> dict[str, slice]:
+def blocks_of(system: System) -> dict[str, slice]:
     """Where each kind of functional stands among the rows (known without numbers)."""
     found: dict[str, slice] = {}
 
@@ -95,56 +112,161 @@ def blocks_of(network: "JumpNetwork") -> dict[str, slice]:
         found.update(rows.blocks)
         return rows.values
 
-    eqx.filter_eval_shape(look, network)
+    eqx.filter_eval_shape(look, system)
     return found
 
 
-def advance(network: "JumpNetwork", span: Any, first: Any, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-    """One element, from time `first` over `span` (in periods; in time units if nothing is driven).
+def rows_of(system: System) -> int:
+    return sum(b.stop - b.start for b in blocks_of(system).values())
 
-    The carry holds the propagated columns (state, column, point) and the integrals of the functionals
-    (row, column, point) per unit of time.
+
+class Drift(NamedTuple):
+    """The reference equilibrium along one element: what deviations are measured from.
+
+    `source` (stage, state, point): h(div N) − Δπ as the collocation polynomial sees it; `net` N, and `smaller`, the
+    smaller of the two flows of each transition in the reference (stage, transition, point); `pi` (stage, state, point);
+    `moved` (point): Σ_i |π_i(end) − π_i(start)|.
     """
-    g = network.graph()
+
+    source: Array
+    net: Array
+    smaller: Array
+    pi: Array
+    moved: Array
+
+
+def drift(g: Graph, s: Snapshot, before: Array, scale: Array) -> Drift:
+    """For the stages' snapshots and the reference (state, point) where the element starts; `scale`: its time."""
+    _, derivative, _, _ = tableau(STAGES)
+    log_pi = s.reference - jax.vmap(log_sum)(s.reference)[:, None]
+    out = jnp.exp(s.log_forward + log_pi[:, g.initial.array])
+    back = jnp.exp(s.log_backward + log_pi[:, g.final.array])
+    # Both flows from the larger one and the affinity, so that rounding leaves the affinity as it is.
+    larger = jnp.where(s.deviation >= 0, out, back)
+    net = -larger * jnp.expm1(-jnp.abs(s.deviation)) * jnp.sign(s.deviation)
+    start = jnp.exp(before - log_sum(before))
+    grown = jnp.expm1(s.reference - before)
+    mean = jnp.sum(start * grown, axis=1, keepdims=True)
+    change = start * (grown - mean) / (1 + mean)
+    speed = jnp.einsum("ij,jkp->ikp", jnp.asarray(derivative), change)
+    source = jax.vmap(lambda n: divergence(g, n))(net) * scale - speed
+    moved = jnp.sum(jnp.max(jnp.abs(change), axis=0), axis=0)
+    return Drift(source, net, larger * jnp.exp(-jnp.abs(s.deviation)), jnp.exp(log_pi), moved)
+
+
+class Totals(NamedTuple):
+    """Integrals of the functionals along the way, per unit of time.
+
+    `sums` (row, column, point). Of a deviation alone also what rounding left out of the sums, `lost`; the `largest`
+    amounts (row, point) so far, and `moved` (row, point), what the motion of the reference carries with the largest of
+    each element.
+    """
+
+    sums: Array
+    lost: Array
+    largest: Array
+    moved: Array
+
+
+class Carry(NamedTuple):
+    """What goes from element to element.
+
+    `columns` (state, column, point): probabilities; in the form of deviations the last column is a deviation, to which
+    alone `totals` belong, and `reference` (state, point) is ln of the reference equilibrium here.
+    """
+
+    columns: Array
+    totals: Totals | None = None
+    reference: Array | None = None
+
+
+def advance(system: System, first: Array, span: Array, carry: Carry) -> Carry:
+    """One element, from time `first` (point) over `span` (in periods; in time units if nothing is driven)."""
+    g = system.graph()
     nodes, _, _, weights = tableau(STAGES)
-    columns, total = carry
-    period = network.period if network.period is not None else jnp.ones(columns.shape[-1])
-    s = stages(network, 2 * jnp.pi * (first + nodes * span))
-    values = element(generator(g, s) * (period * span), columns)
-    for j in range(STAGES):
-        r = functionals(network, g, jax.tree.map(lambda x, j=j: x[j], s)).values
-        total = total + weights[j] * span * jnp.sum(r[:, :, None] * values[j][None], axis=1)
-    return values[-1], total
+    columns, totals = carry.columns, carry.totals
+    period = system.period if system.period is not None else jnp.ones(columns.shape[-1])
+    s = stages(system, 2 * jnp.pi * (first + nodes[:, None] * span))
+    d = None if carry.reference is None else drift(g, s, carry.reference, period * span)
+    values = element(generator(g, s) * (period * span), columns, None if d is None else d.source)
+    if totals is not None and d is None:
+        sums = totals.sums
+        for j in range(STAGES):
+            rows = functionals(system, g, jax.tree.map(lambda x, j=j: x[j], s)).values
+            sums = sums + weights[j] * span * jnp.sum(rows[:, :, None] * values[j][None], axis=1)
+        totals = totals._replace(sums=sums)
+    elif totals is not None:
+        each = functools.partial(_of_deviation, system, g)
+        rates, sizes = jax.vmap(each, in_axes=(0, Drift(0, 0, 0, 0, None), 0))(s, d, values[:, :, -1])
+        largest = jnp.max(sizes, axis=0)
+        sums, lost = _added(totals.sums, jnp.tensordot(jnp.asarray(weights), rates, 1)[:, None] * span)
+        moved = totals.moved + largest * d.moved
+        totals = Totals(sums, totals.lost + lost, jnp.maximum(totals.largest, largest), moved)
+    return Carry(values[-1], totals, None if d is None else s.reference[-1])
 
 
-def propagate(
-    network: "JumpNetwork", elements: Array, start: Array, first: Any = 0.0, last: Any = 1.0
-) -> tuple[Array, Array]:
-    """`advance` from `first` to `last` in equal elements, whose number may be known only at run time."""
-    span = (jnp.asarray(last) - first) / elements
-    carry = start, jnp.zeros((rows_of(network), *start.shape[1:]))
-    return jax.lax.fori_loop(0, elements, lambda k, c: advance(network, span, first + k * span, c), carry)
+def _added(total: Array, term: Array) -> tuple[Array, Array]:
+    """A sum, and what rounding left out of it."""
+    new = total + term
+    part = new - total
+    return new, (total - (new - part)) + (term - part)
 
 
-def propagate_bounded(network: "JumpNetwork", elements: Array, start: Array, blocks: int) -> tuple[Array, Array]:
-    """One period in at most blocks² elements, in loops of fixed length: differentiable in both modes.
+def _of_deviation(system: System, g: Graph, s: Snapshot, d: Drift, q: Array) -> tuple[Array, Array]:
+    """Rates of a deviation q (state, point) and the largest amounts (row, point) at one stage.
 
-    What lies beyond `elements` is skipped, not computed.
+    Gross rows add up sizes, also of what N may be off: an affinity made of terms of some size is known to its rounding.
     """
-    span = 1.0 / elements
-
-    def one(k: Array, carry: Any) -> Any:
-        return jax.lax.cond(k < elements, lambda c: advance(network, span, k * span, c), lambda c: c, carry)
-
-    def block(m: Array, carry: Any) -> Any:
-        def run(c: Any) -> Any:
-            return jax.lax.scan(jax.checkpoint(lambda c, i: (one(m * blocks + i, c), None)), c, jnp.arange(blocks))[0]
-
-        return jax.lax.cond(m * blocks < elements, run, lambda c: c, carry)
-
-    carry = start, jnp.zeros((rows_of(network), *start.shape[1:]))
-    return jax.lax.scan(jax.checkpoint(lambda c, m: (block(m, c), None)), carry, jnp.arange(blocks))[0]
+    r = functionals(system, g, s)
+    gross = jnp.arange(r.values.shape[0])[:, None] >= r.blocks["gross_energy"].start
+    net = jnp.where(gross[..., None], jnp.abs(d.net) + s.deviation_size * d.smaller, d.net)
+    own = jnp.where(gross[..., None], jnp.abs(q), q)
+    rates = jnp.sum(r.values * own, axis=1) + jnp.sum(r.amounts * net, axis=1) + jnp.sum(r.rest * d.pi, axis=1)
+    return rates, jnp.max(jnp.abs(r.amounts), axis=1)
 
 
-def rows_of(network: "JumpNetwork") -> int:
-    return sum(b.stop - b.start for b in blocks_of(network).values())
+def plain_start(columns: Array, rows: int) -> Carry:
+    """Probabilities (state, column, point), and integrals of so many functionals."""
+    nothing = jnp.zeros((0, columns.shape[-1]))
+    return Carry(columns, Totals(jnp.zeros((rows, *columns.shape[1:])), nothing, nothing, nothing))
+
+
+def deviation_start(system: System, columns: Array, rows: int) -> Carry:
+    """As `plain_start` at the beginning of a period; the last column is a deviation, and integrals are its."""
+    reference = jax.tree.map(lambda x: x[0], stages(system, jnp.zeros(1))).reference
+    sums, zero = jnp.zeros((rows, 1, columns.shape[-1])), jnp.zeros((rows, columns.shape[-1]))
+    return Carry(columns, Totals(sums, sums, zero, zero), reference)
+
+
+def propagate(system: System, mesh: Mesh, parts: Array, start: Carry) -> Carry:
+    """Over one period, in the elements of a mesh that are cut into `parts` (point)."""
+    elements = jnp.max(mesh.count * parts)
+
+    def one(k: Array, carry: Carry) -> Carry:
+        return advance(system, *element_of(mesh, parts, k), carry)
+
+    return jax.lax.fori_loop(0, elements, one, start)
+
+
+def propagate_bounded(system: System, mesh: Mesh, parts: Array, start: Carry, blocks: int) -> Carry:
+    """As `propagate`, in at most blocks² elements, in loops of fixed length: differentiable in both modes.
+
+    What lies beyond the last element is skipped, not computed.
+    """
+    elements = jnp.max(mesh.count * parts)
+
+    def skipped(many: int, of: Callable[[Array, Carry], Carry], unit: int) -> Callable[[Array, Carry], Carry]:
+        def run(first: Array, carry: Carry) -> Carry:
+            def step(c: Carry, i: Array) -> tuple[Carry, None]:
+                k = first + i * unit
+                return jax.lax.cond(k < elements, lambda c: of(k, c), lambda c: c, c), None
+
+            return jax.lax.scan(jax.checkpoint(step), carry, jnp.arange(many))[0]
+
+        return run
+
+    def one(k: Array, carry: Carry) -> Carry:
+        return advance(system, *element_of(mesh, parts, k), carry)
+
+    block = skipped(blocks, one, 1)
+    return skipped(blocks, block, blocks)(jnp.asarray(0), start)

@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from .._checks import Rule, concrete
+from ..numerics.dense import EPS
 from .assembly import Moment, exchange
 from .channels import Channel
 from .kinetics import Bosonic, Explicit, Kinetics
 
+CLOSED = 1e-7
+"""How far functions of the phase may be from themselves a period later, relative to their size."""
 RATIO = 1e-8
 """How far ln(backward/forward) of given rates may be from what the baths ask for, relative to 1 + its size."""
 
@@ -105,6 +110,31 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
                         f"{_first(potential):g}; bosons with one are not meant: use Tunnelling for electrons."
                     ),
                 )
+
+
+def closing_rule(moments: Sequence[Moment], last: Moment) -> Rule:
+    """What functions of the phase return at the end of a period is what they return at its beginning, the first moment."""
+
+    def numbers(moment: Moment) -> list[Array]:
+        return jax.tree.leaves(eqx.filter((moment.energies, moment.baths, moment.laws), eqx.is_array))
+
+    ends = [(a, b) for a, b in zip(numbers(moments[0]), numbers(last), strict=True)]
+    sizes = [
+        jnp.max(jnp.abs(jnp.stack([jnp.max(jnp.abs(n), initial=0.0) for n in each])))
+        for each in zip(*(numbers(m) for m in (*moments, last)), strict=True)
+    ]
+    gaps = [jnp.max(jnp.abs(a - b), initial=0.0) for (a, b) in ends]
+    closed = [~(gap > CLOSED * (size + EPS)) for gap, size in zip(gaps, sizes, strict=True)]
+    first, final = moments[0].energies, last.energies
+    return Rule(
+        jnp.all(jnp.stack(closed)),
+        lambda: (
+            f"what is a function of the phase θ = 2πt/τ must have the period 2π, but energies(0) is {first} and "
+            f"energies(2π) is {final}; write the time as phase·τ/2π."
+            if jnp.max(jnp.abs(first - final)) > 0
+            else "what is a function of the phase θ = 2πt/τ must have the period 2π, but baths or rates at 0 and 2π differ."
+        ),
+    )
 
 
 def _first(values: Any, where: Any = None) -> float:

@@ -71,23 +71,29 @@ def _divide(
 
 
 def element(
-    generators: Float[Array, "stage state state point"], start: Float[Array, "state column point"]
+    generators: Float[Array, "stage state state point"],
+    start: Float[Array, "state column point"],
+    source: Float[Array, "stage state point"] | None = None,
 ) -> Float[Array, "stage state column point"]:
     """Stage values (stage, state, column, point) for h·M at the stages (stage, state, state, point).
 
-    `start` (state, column, point) is what enters; the last stage is what leaves.
+    `start` (state, column, point) is what enters; the last stage is what leaves. `source` (stage, state, point) drives
+    the last column: dy/dx = h·M y + source.
     """
     stages, n = generators.shape[0], generators.shape[1]
     _, derivative, first, _ = tableau(stages)
     one = jnp.eye(n)[..., None]
     # The first stage couples to the others by multiples of the unit matrix, so its inverse is all that is needed.
     inverse = _divide(derivative[0, 0] * one - generators[0], jnp.broadcast_to(one, generators.shape[1:]))
-    entered = _product(inverse, start)
+    enters = [-first[i] * start for i in range(stages)]
+    if source is not None:
+        enters = [e.at[:, -1].add(s) for e, s in zip(enters, source, strict=True)]
+    entered = _product(inverse, enters[0])
     rest = range(1, stages)
     blocks = {
         (i, j): derivative[i, j] * one - derivative[i, 0] * derivative[0, j] * inverse for i in rest for j in rest
     }
-    right = {i: -first[i] * start + derivative[i, 0] * first[0] * entered for i in rest}
+    right = {i: enters[i] - derivative[i, 0] * entered for i in rest}
     for i in rest:
         blocks[i, i] = blocks[i, i] - generators[i]
     solved: dict[int, Array] = {}
@@ -106,6 +112,5 @@ def element(
         for m, j in enumerate(later):
             value = value - _product(solved[k][:, m * n : (m + 1) * n], values[j])
         values[k] = value
-    pushed = sum(derivative[0, j] * values[j] for j in rest)
-    values[0] = -first[0] * entered - _product(inverse, pushed)
+    values[0] = entered - _product(inverse, sum(derivative[0, j] * values[j] for j in rest))
     return jnp.stack([values[k] for k in range(stages)])

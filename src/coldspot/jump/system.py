@@ -1,0 +1,52 @@
+"""What the methods of jump networks need of a network: arrays of one point, or of a batch with a leading axis."""
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import numpy as np
+from jax import Array
+
+from ..dynamics import Dynamics
+from .assembly import Moment
+from .graph import Graph, Snapshot
+
+
+class System(Dynamics):
+    """A jump process as its methods see it: states, the graph of transitions, and snapshots along the period."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def states(self) -> int: ...
+
+        @property
+        def period(self) -> Array | None: ...
+    else:
+        states: eqx.AbstractVar[int]
+        period: eqx.AbstractVar[Array | None]
+
+    @property
+    @abc.abstractmethod
+    def has_particles(self) -> bool:
+        """Whether any bath exchanges particles."""
+
+    @abc.abstractmethod
+    def graph(self) -> Graph:
+        """Which states the transitions connect."""
+
+    @abc.abstractmethod
+    def moment(self, phase: Any) -> Moment:
+        """Energies, baths and laws of one point at a phase: all that functions of the drives return."""
+
+    @abc.abstractmethod
+    def snapshot(self, phase: Any) -> Snapshot:
+        """The numbers of one point at a phase; a pure function of arrays, to be mapped over batches."""
+
+    @abc.abstractmethod
+    def components(self) -> list[list[int]]:
+        """Groups of states that transitions connect."""
+
+    @abc.abstractmethod
+    def diverging(self) -> np.ndarray:
+        """Which transitions have a rate that diverges where their levels cross (transition)."""

@@ -1,0 +1,152 @@
+"""How many harmonics a function of the phase has: an estimate from its formula, not from samples.
+
+A traced function of the phase θ is walked through operation by operation. Each intermediate number carries a centre and
+a radius, within which it stays over the period, and how many harmonics it has at most (to about ten digits):
+
+    cos(kθ + c)                 |k|                 sums                 the larger number
+    products                    the sum             e^g, g within ±r     H (√(46 r) + 6), if g has H
+
+(e^{r cos θ} has the Fourier coefficients I_k(r), which fall below 10⁻¹⁰ of the largest there.) Anything else that
+depends on the phase is unknown: such functions must be looked at (see `mesh`).
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+class Known(NamedTuple):
+    """A number that depends on the phase: `centre` and `radius`, elementwise, and the harmonics of all entries."""
+
+    centre: Any
+    radius: Any
+    harmonics: Any
+
+
+class Angle(NamedTuple):
+    """A multiple of the phase, up to a constant."""
+
+    multiple: Any
+
+
+class Unknown(Exception):
+    """The formula holds an operation whose harmonics are not known."""
+
+
+SHAPING = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "rev", "copy"}
+INSIDE = {"pjit": "jaxpr", "jit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
+
+
+def harmonics(function: Callable[[Array], Any]) -> Any:
+    """Harmonics (a number) of all arrays that a function of the phase returns; None if its formula does not tell.
+
+    A plain number where the formula alone decides, an array where numbers in it do.
+
+    >>> harmonics(lambda phase: 1 + jnp.cos(phase) * jnp.sin(2 * phase))
+    3.0
+    """
+    closed = jax.make_jaxpr(function)(jnp.zeros(()))
+    try:
+        values = _walk(closed.jaxpr, closed.consts, [Angle(np.ones(()))])
+    except Unknown:
+        return None
+    if any(isinstance(v, Angle) for v in values):
+        return None
+    return _most([v.harmonics for v in values if isinstance(v, Known)])
+
+
+def _known(value: Any) -> bool:
+    return not isinstance(value, jax.core.Tracer)
+
+
+def _most(values: list[Any]) -> Any:
+    if all(_known(v) for v in values):
+        return max((float(v) for v in values), default=0.0)
+    return jnp.max(jnp.stack([jnp.asarray(v, float) for v in values]))
+
+
+def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
+    known: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *arguments), strict=True))
+
+    def read(v: Any) -> Any:
+        return v.val if hasattr(v, "val") else known[v]
+
+    for equation in jaxpr.eqns:
+        values = [read(v) for v in equation.invars]
+        if not any(isinstance(v, (Known, Angle)) for v in values):
+            params = equation.primitive.get_bind_params(equation.params)
+            # What does not depend on traced numbers is computed now, so that it stays known.
+            with jax.ensure_compile_time_eval() if all(map(_known, values)) else contextlib.nullcontext():
+                found = equation.primitive.bind(*values, **params)
+            found = found if equation.primitive.multiple_results else [found]
+            found = [np.asarray(f) if _known(f) else f for f in found]
+        elif equation.primitive.name in INSIDE:
+            inner = equation.params[INSIDE[equation.primitive.name]]
+            found = _walk(inner.jaxpr, inner.consts, values)
+        else:
+            found = [_step(equation.primitive, equation.params, values)]
+        known |= dict(zip(equation.outvars, found, strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _step(primitive: Any, params: dict[str, Any], values: list[Any]) -> Any:
+    name = primitive.name
+    if any(isinstance(v, Angle) for v in values):
+        return _of_angle(primitive, params, values)
+    exact = [v if isinstance(v, Known) else Known(v, jnp.zeros_like(v), 0.0) for v in values]
+    most = _most([v.harmonics for v in exact])
+    centres, radii = [v.centre for v in exact], [v.radius for v in exact]
+
+    def each(parts: list[Any]) -> Array:
+        return primitive.bind(*parts, **params)
+
+    if name in SHAPING or name in ("convert_element_type", "concatenate", "stack", "reduce_sum"):
+        return Known(each(centres), each(radii), most)
+    if name in ("add", "sub", "add_any"):
+        return Known(each(centres), radii[0] + radii[1], most)
+    if name == "neg":
+        return Known(-centres[0], radii[0], most)
+    if name == "mul":
+        radius = jnp.abs(centres[0]) * radii[1] + jnp.abs(centres[1]) * radii[0] + radii[0] * radii[1]
+        return Known(each(centres), radius, exact[0].harmonics + exact[1].harmonics)
+    if name == "div" and not isinstance(values[1], Known):
+        return Known(each(centres), radii[0] / jnp.abs(centres[1]), most)
+    if name in ("square", "integer_pow") and params.get("y", 2) in (2, 3):
+        power = params.get("y", 2)
+        return Known(jnp.zeros_like(centres[0]), (jnp.abs(centres[0]) + radii[0]) ** power, power * most)
+    if name == "dot_general" and sum(isinstance(v, Known) for v in values) == 1:
+        sizes = [v.radius if isinstance(v, Known) else jnp.abs(v) for v in values]
+        return Known(each(centres), each(sizes), most)
+    if name == "exp":
+        low, high = jnp.exp(centres[0] - radii[0]), jnp.exp(centres[0] + radii[0])
+        return Known((low + high) / 2, (high - low) / 2, most * (jnp.sqrt(46 * jnp.max(radii[0], initial=0.0)) + 6))
+    raise Unknown(name)
+
+
+def _of_angle(primitive: Any, params: dict[str, Any], values: list[Any]) -> Any:
+    name, angles = primitive.name, [isinstance(v, Angle) for v in values]
+    one = next(v.multiple for v in values if isinstance(v, Angle))
+    alone = sum(angles) == 1 and not any(isinstance(v, Known) for v in values)
+    if name in SHAPING:
+        with jax.ensure_compile_time_eval() if _known(one) else contextlib.nullcontext():
+            return Angle(primitive.bind(one, **params))
+    if name == "convert_element_type":
+        return Angle(one)
+    if name in ("add", "sub") and alone:
+        sign = -1.0 if name == "sub" and angles[1] else 1.0
+        other = values[1 - angles.index(True)]
+        # Shapes are equal already; a constant moves the origin only.
+        return Angle(sign * one + 0.0 * np.zeros(np.shape(other)))
+    if name == "mul" and alone:
+        return Angle(one * values[1 - angles.index(True)])
+    if name == "neg":
+        return Angle(-one)
+    if name in ("sin", "cos"):
+        most = np.max(np.abs(one), initial=0.0) if _known(one) else jnp.max(jnp.abs(one), initial=0.0)
+        return Known(jnp.zeros(np.shape(one)), jnp.ones(np.shape(one)), most)
+    raise Unknown(name)
