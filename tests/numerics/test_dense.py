@@ -45,7 +45,7 @@ def test_singular_matrices_have_their_factor():
             matrix = part @ np.swapaxes(part.conj(), 1, 2)
             factor, positive = map(np.asarray, elimination.cholesky(jnp.asarray(matrix)))
             scale = np.max(np.abs(matrix), initial=1e-300)
-            assert np.max(np.abs(factor @ np.swapaxes(factor.conj(), 1, 2) - matrix)) <= 1e-13 * scale
+            assert np.max(np.abs(factor @ np.swapaxes(factor.conj(), 1, 2) - matrix)) <= 1e-10 * scale  # no pivoting
             assert np.all(positive == (rank >= n))
     np.testing.assert_array_equal(elimination.cholesky(jnp.ones((2, 2)))[0], [[1.0, 0.0], [1.0, 0.0]])
 

@@ -115,7 +115,10 @@ class LevelWeight(Weight):
             value = 4 * strength * w1 * w2 / ((one**2 + w1**2) * (other**2 + w2**2))
             # Rounding moves two resonances against each other.
             shift = jnp.abs(above) + jnp.abs(e2 - reference) + omega
-            total, error = total + value, error + value * (shift / jnp.hypot(above - below, w1 + w2))
+            total, error = (
+                total + value,
+                error + value * jax.lax.optimization_barrier(shift / jnp.hypot(above - below, w1 + w2)),
+            )
         return total, error
 
     def upper(self) -> tuple[Array, Array]:

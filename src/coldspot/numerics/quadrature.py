@@ -24,7 +24,7 @@ from .dense import EPS, positive_or_one
 
 NODES = 16
 """Nodes per panel."""
-LEVELS = 10
+LEVELS = 7
 """Panels on each side of a feature."""
 ABSCISSAE, _W = np.polynomial.legendre.leggauss(NODES)
 _LAST = np.stack(
@@ -93,10 +93,10 @@ def mesh(c: Cells, levels: int = LEVELS) -> Mesh:
     stretch = scale * half[:, :, None] * (cosh * more + sinh * less)
     points = c.centre.shape[1]
     centre = jnp.broadcast_to(c.centre[:, None], (levels, 2, *scale.shape)).reshape(-1, 1, points)
-    centre_distance = (side * scale * sinh).reshape(-1, points)
-    return Mesh(
-        centre, offset.reshape(-1, NODES, points), stretch.reshape(-1, NODES, points), centre[:, 0] + centre_distance
-    )
+    inside = (side * scale * sinh).reshape(-1, points)
+    nodes = (part.reshape(-1, NODES, points) for part in (offset, stretch))
+    # Behind the barrier they are stored; else every use would work them out anew.
+    return Mesh(*jax.lax.optimization_barrier((centre, *nodes, centre[:, 0] + inside)))
 
 
 def panel_node(
