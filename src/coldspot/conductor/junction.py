@@ -11,11 +11,12 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, Scalar, as_float, check_positive, check_shape, check_type, parameter
-from ..baths import Bath, show
+from ..baths import Bath
 from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import EPS, positive_or_one
 from ..pytrees import Table
+from ..show import array as show
 from ..solution import Status
 from ..spectral import SpectralDensity, as_density
 from .couplings import coupling_elements
