@@ -69,8 +69,8 @@ FORMS = {
     "jump": Form(system=("channels", "kinetics", "graph", "system"), models=("network",)),
     "oscillators": Form(system=("model",), models=("network",)),
     "phase_space": Form(system=(), models=("barrier",)),
-    "conductor": Form(system=("levels", "device"), models=("junction",)),
-    "modes": Form(system=(), models=("coupled",)),
+    "conductor": Form(system=("spectral_functions", "levels", "device"), models=("junction",)),
+    "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }
 
 

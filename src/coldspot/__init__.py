@@ -21,8 +21,9 @@ from . import conductor, dynamics, figures, machines, modes, occupation, oscilla
 from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
-from .conductor.device import Device, Levels
+from .conductor.device import Device
 from .conductor.junction import PairJunction
+from .conductor.levels import Levels
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share

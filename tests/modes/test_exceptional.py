@@ -8,8 +8,8 @@ import pytest
 
 import coldspot as cs
 from coldspot.modes import exceptional
-from coldspot.modes.coupled import two_mode_matrix
-from coldspot.modes.exceptional import discriminant
+from coldspot.modes.dynamical_matrices import two_mode_matrix
+from coldspot.modes.eigenvalues import discriminant
 from tests.modes.matrices import printed
 from tests.tolerance import assert_close
 

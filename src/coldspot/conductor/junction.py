@@ -1,7 +1,8 @@
 """A boson mode between the electrons of a conductor and a bath of bosons: the ledger at lowest order."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,59 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Scalar, as_float, check_numbers, check_positive, check_shape, check_type, concrete
-from ..baths import Bath, ElectronBath
+from .._checks import InputError, Rule, Scalar, as_float, check_positive, check_shape, check_type, parameter
+from ..baths import Bath
 from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
-from ..ledger import Named
-from ..numerics.dense import positive_or_one
-from ..numerics.quadrature import ABSCISSAE, EPS, NODES, Cells, Sums, accumulated, cells, closed_sums, panel
+from ..numerics.dense import EPS, positive_or_one
 from ..pytrees import Table
+from ..show import array as show
 from ..solution import Status
-from .device import Conductor, Place, as_complex
-from .pair_rates import REACH, Pair, Rates, rates
+from ..spectral import SpectralDensity, as_density
+from .couplings import coupling_elements
+from .frequencies import Flow, Loss, over_frequencies
+from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
-
-OUTER = 12
-"""Panels on each side of a feature, in integrals over the frequency."""
-
-
-class Flow(NamedTuple):
-    """What one kind of pair does: its rate of net emission, the energy and the heat out of α; or their error bounds."""
-
-    rate: Array
-    energy: Array
-    heat: Array
-
-
-class Spectra(eqx.Module):
-    """Emission and absorption (…, pair) of each kind of pair αβ, named "α-β": e_α + h_β ⇌ boson.
-
-    Of several modes (`pair_spectra`) they are complex matrices: (…, mode, mode, pair).
-
-    The element of a unit-mass displacement is not divided by 2Ω here. `density` Λ = absorption − emission is the
-    coupling-weighted pair density, `power` [n_B((ω−μ_αβ)/T_e) + ½]Λ = (emission + absorption)/2, finite at ω = μ_αβ.
-    """
-
-    pairs: tuple[str, ...] = eqx.field(static=True)
-    emissions: Array
-    absorptions: Array
-
-    @property
-    def emission(self) -> Named:
-        return Named(self.pairs, self.emissions)
-
-    @property
-    def absorption(self) -> Named:
-        return Named(self.pairs, self.absorptions)
-
-    @property
-    def density(self) -> Named:
-        return Named(self.pairs, self.absorptions - self.emissions)
-
-    @property
-    def power(self) -> Named:
-        return Named(self.pairs, (self.emissions + self.absorptions) / 2)
+from .spectra import Spectra, check_lead_baths
+from .spectral_functions import HERMITIAN, Conductor, Place, of_padded
 
 
 class PairJunction(Dynamics):
@@ -106,9 +69,10 @@ class PairJunction(Dynamics):
 
     conductor: Conductor
     elements: Array
+    mirrored: Array
     baths: Table
-    frequency: Scalar
-    damping: Scalar
+    frequency: Scalar = parameter(dimension="energy", positive=True)
+    damping: Any
     drives: Table
     places: tuple[Place, ...] = eqx.field(static=True)
     bosons: str = eqx.field(static=True)
@@ -119,7 +83,7 @@ class PairJunction(Dynamics):
         owner = "PairJunction"
         check_type(owner, "conductor", conductor, Conductor)
         self.conductor = conductor
-        self.places, self.elements = _coupling(coupling, conductor.sites)
+        self.places, self.elements, self.mirrored = coupling_elements(owner, coupling, conductor.sites)
         check_lead_baths(owner, baths, conductor)
         for name, bath in baths.items():
             check_type(owner, f"baths[{name!r}]", bath, Bath)
@@ -130,14 +94,35 @@ class PairJunction(Dynamics):
                 f"but beside the leads it holds {', '.join(others) or 'none'}."
             )
         self.baths, self.bosons, self.drives = Table(baths), others[0], Table({})
-        self.frequency, self.damping = as_float(frequency), as_float(damping)
-        check_numbers(self, "frequency", "damping")
-        check_positive(owner, "frequency", self.frequency)
-        number = concrete(self.damping)
-        if number is not None and number < 0:
-            raise InputError(f"{owner}: `damping` must be 0 (a narrow mode) or positive, but is {number:g}.")
+        self.frequency = as_float(frequency, f"{owner}: `frequency`")
+        self.damping = as_density(damping) if callable(damping) else as_float(damping, f"{owner}: `damping`")
+        if not callable(damping):
+            check_shape(owner, "damping", self.damping, (), "one number")
         if not self.kinds():
             raise InputError(f"{owner}: `coupling` connects no two leads' spectral functions; there are no pairs.")
+
+    def rules(self) -> Iterable[Rule]:
+        if not isinstance(self.damping, SpectralDensity):
+            damping = self.damping
+            yield Rule(
+                jnp.isfinite(damping) & (damping >= 0),
+                lambda: f"`damping` must be 0 (a narrow mode) or positive, but is {show(damping)}.",
+            )
+        finite = jnp.isfinite(self.elements) & jnp.isfinite(self.mirrored)
+        off = jnp.abs(self.elements - self.mirrored) <= HERMITIAN * jnp.max(jnp.abs(self.elements))
+        for k, place in enumerate(self.places):
+            yield Rule(finite[k] & off[k], functools.partial(self._element_words, k, place))
+
+    def _element_words(self, k: int, place: Place) -> str:
+        value, other = (complex(part[k]) for part in (self.elements, self.mirrored))
+        if not (np.isfinite(value) and np.isfinite(other)):
+            return f"`coupling[{place}]` must be finite, but is {value:g}."
+        if place[0] == place[1]:
+            return f"`coupling[{place}]` must be real, as `coupling` is Hermitian, but is {value:g}."
+        return (
+            f"`coupling` must be Hermitian, but its elements {place} and {place[::-1]} are {value:g} and "
+            f"{other.conjugate():g}."
+        )
 
     def kinds(self) -> list[tuple[str, str]]:
         """The kinds of pairs (α, β) that the coupling allows."""
@@ -163,21 +148,41 @@ class PairJunction(Dynamics):
         """Emission and absorption of every kind of pair at frequencies ω > 0 (…): see `Spectra`."""
         omega = as_float(omega)
         check_positive("PairJunction.spectra", "omega", omega)
-        return _spectra(self, omega)
+        both = of_padded(_spectra, omega, self)
+        return Spectra(tuple(f"{a}-{b}" for a, b in self.kinds()), both[..., 0], both[..., 1])
 
     def solve(self, tolerance: Array) -> Outcome:
         points = self.frequency.shape[0]
-        pairs = self._pairs(self.frequency)
-        at_mode, broad = _over_frequencies(pairs, jnp.tile(self.damping, len(self.kinds())))
+        pairs, loss = self._pairs(self.frequency), self._loss()
+        at_mode, broad = over_frequencies(pairs, loss)
         narrow = tuple(Flow(r.net / (2 * pairs.omega), r.net / 2, r.heat / (2 * pairs.omega)) for r in at_mode)
-        wide = self.damping > 0
+        wide = loss.wide[:points]
         each = jax.tree.map(lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow)
-        total = [v.reshape(-1, points).sum(axis=0) / (2 * self.frequency) for v in at_mode[0][:2]]
-        return self._outcome(each[0], each[1], total[0], total[1])
+        emission, absorption = (v.reshape(-1, points).sum(axis=0) / (2 * self.frequency) for v in at_mode[0][:2])
+        damping = loss.density(pairs.omega)[:points] / self.frequency
+        return self._outcome(*each, emission, absorption, jnp.where(wide, damping, jnp.inf))
+
+    def _loss(self) -> Loss:
+        """The mode's damping, for all kinds of pairs of a batch."""
+        kinds, points = len(self.kinds()), self.frequency.shape[0]
+        if not isinstance(self.damping, SpectralDensity):
+            damping = jnp.tile(self.damping, kinds)
+            return Loss(lambda omega: damping * omega, damping > 0, ())
+
+        def density(omega: Array) -> Array:
+            by_point = eqx.filter_vmap(lambda one, at: one(at))(self.damping, omega.reshape(kinds, points).T)
+            return by_point.T.reshape(-1)
+
+        features = eqx.filter_vmap(lambda one: tuple(one.features()))(self.damping)
+        return Loss(
+            density,
+            jnp.ones(kinds * points, bool),
+            [(jnp.tile(centre, kinds), jnp.tile(width, kinds)) for centre, width in features],
+        )
 
     # ------------------------------------------------------------------ the ledger
 
-    def _outcome(self, flow: Flow, bound: Flow, emission: Array, absorption: Array) -> Outcome:
+    def _outcome(self, flow: Flow, bound: Flow, emission: Array, absorption: Array, damping: Array) -> Outcome:
         temperatures = jnp.stack([self.baths[name].temperature for name in self.conductor.leads])
         common = jnp.all(temperatures == temperatures[0], axis=0)
         potential = effective_chemical_potential(emission, absorption, self.frequency, temperatures[0])
@@ -194,11 +199,12 @@ class PairJunction(Dynamics):
             rates,
             errors,
             faults={
-                Status.INVALID: ~self._valid(),
-                Status.UNSTABLE: (self.damping > 0) & (emission - absorption >= self.damping),
+                Status.NOT_UNIQUE: ~self._decays(),
+                Status.UNSTABLE: emission - absorption >= damping,
             },
             residuals={"quadrature": worst / positive_or_one(largest)},
             observables=observables,
+            flags={"inelastic only": eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor)},
         )
 
     def _rates(self, flow: Flow) -> LedgerRates:
@@ -237,11 +243,17 @@ class PairJunction(Dynamics):
     def _stacked(self, heats: dict[str, Array], numbers: dict[str, Array]) -> LedgerRates:
         return LedgerRates(*(jnp.stack(list(values.values()), axis=-1) for values in (heats, numbers)))
 
-    def _valid(self) -> Array:
-        valid = self.conductor.valid() & jnp.all(jnp.isfinite(self.elements), axis=-1)
-        return valid & jnp.isfinite(self.frequency) & (self.frequency > 0) & (self.damping >= 0)
+    def _decays(self) -> Array:
+        """Whether every state of the conductor decays into a lead; one that does not keeps what it has for ever."""
+        weight = self._pairs(self.frequency).weight
+        energies, widths = weight.upper()
+        size = jnp.max(jnp.abs(energies - jnp.mean(energies, axis=-1, keepdims=True)) + jnp.abs(widths), axis=-1)
+        decays = jnp.all(widths > 1e-14 * size[:, None], axis=-1) | ~jnp.isfinite(size)
+        return jnp.all(decays.reshape(-1, self.frequency.shape[0]), axis=0)
 
     def explain(self, status: Status) -> str:
+        if status == Status.NOT_UNIQUE:
+            return "a state of the conductor touches no lead; it keeps the electrons that it has."
         if status == Status.UNSTABLE:
             return (
                 "there is no steady state: the electrons emit into the mode faster than they absorb, by more than its "
@@ -250,157 +262,10 @@ class PairJunction(Dynamics):
         return ""
 
 
-def _over_frequencies(pairs: Pair, damping: Array) -> tuple[tuple[Rates, Rates], tuple[Flow, Flow]]:
-    """The rates at the mode's frequency, and ∫dω/2π A_ph(ω) of them where the mode has a width; with error bounds.
-
-    One loop over panels of frequencies and their nodes, so that the rates are compiled once: panel 0 is the mode's
-    frequency alone, and the others are left out if no mode of the batch has a width.
-    """
-    mode = pairs.omega
-    wide = _any(jax.lax.stop_gradient(damping) > 0)
-    damping = jnp.where(damping > 0, damping, 1.0)
-    blank = jnp.zeros_like(mode)
-    grid = _frequencies(pairs, damping, wide)
-    # Of the integrands of a `Flow`, over the nodes of one panel.
-    empty = tuple(Sums(blank, blank, blank, (blank, blank)) for _ in Flow._fields)
-    nothing = Rates(*(blank for _ in Rates._fields))
-    start = (nothing, nothing), (Flow(*(blank for _ in Flow._fields)),) * 2
-
-    @jax.checkpoint
-    def evaluate(state: Any, k: Array) -> Any:
-        middle, half = panel(grid, jnp.maximum(k - 1, 0), OUTER)
-
-        def node(carried: Any, j: Array) -> Any:
-            _, sums = carried
-            # Panels of no length may lie at zero.
-            omega = jnp.where((k > 0) & (half > 0), middle + half * jnp.asarray(ABSCISSAE)[j], mode)
-            found, errors = rates(eqx.tree_at(lambda p: p.omega, pairs, omega))
-            spectral = 2 * damping * omega / ((omega**2 - mode**2) ** 2 + (damping * omega) ** 2) / (2 * jnp.pi)
-            values = (
-                (spectral * found.net, spectral * errors.net),
-                (spectral * omega * found.net, spectral * omega * errors.net),
-                (spectral * found.heat, spectral * errors.heat),
-            )
-            more = tuple(accumulated(old, *value, j) for old, value in zip(sums, values, strict=True))
-            return (found, errors), more
-
-        def step(carried: Any, j: Array) -> tuple[Any, None]:
-            return jax.lax.cond((k > 0) | (j == 0), node, lambda carried, j: carried, carried, j), None
-
-        (latest, sums), _ = jax.lax.scan(step, ((nothing, nothing), empty), jnp.arange(NODES))
-        exact, bound = zip(*(closed_sums(part, middle, half, 0.0) for part in sums), strict=True)
-        at_mode, flows = state
-        return (
-            jax.tree.map(lambda old, new: jnp.where(k > 0, old, new), at_mode, latest),
-            jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), flows, (Flow(*exact), Flow(*bound))),
-        )
-
-    def turn(state: Any, k: Array) -> tuple[Any, None]:
-        return jax.lax.cond((k == 0) | wide, evaluate, lambda state, k: state, state, k), None
-
-    return jax.lax.scan(turn, start, jnp.arange(OUTER * grid.sides + 1))[0]
-
-
-@jax.custom_batching.custom_vmap
-def _any(condition: Array) -> Array:
-    """Whether any is true; under `vmap` too any of all, so that what depends on it still is one decision."""
-    return jnp.any(condition)
-
-
-@_any.def_vmap
-def _any_batched(size: int, batched: Any, condition: Array) -> tuple[Array, bool]:
-    return jnp.any(condition), False
-
-
-def _frequencies(pairs: Pair, damping: Array, wanted: Array) -> Cells:
-    """Cells of frequencies: about the mode, zero, and where levels and Fermi edges of both leads meet."""
-    (above, wide), (below, broad) = pairs.weight.upper(), pairs.weight.lower()
-    hot, cold, phonons = pairs.upper_temperature, pairs.lower_temperature, pairs.phonon_temperature
-    square = pairs.omega**2 - damping**2 / 4
-    root, slow = jnp.sqrt(jnp.abs(square)), square <= 0
-    # Overdamped: both poles lie on the imaginary axis, the nearer one at Ω²/(γ/2 + root).
-    centres = [jnp.where(slow, 0.0, root), jnp.zeros_like(hot), pairs.bias]
-    widths = [
-        jnp.where(slow, pairs.omega**2 / (damping / 2 + root), damping / 2),
-        2 * jnp.pi * phonons,
-        jnp.pi * (hot + cold),
-    ]
-    for k in range(above.shape[-1]):
-        centres.append(above[:, k] - pairs.reference + pairs.bias)
-        widths.append(wide[:, k] + jnp.pi * cold)
-        centres.append(pairs.reference - below[:, k])
-        widths.append(broad[:, k] + jnp.pi * hot)
-        for j in range(below.shape[-1]):
-            centres.append(above[:, k] - below[:, j])
-            widths.append(wide[:, k] + broad[:, j])
-    high = jnp.maximum(pairs.bias, 0.0) + REACH * jnp.maximum(jnp.maximum(hot, cold), phonons)
-    window = jnp.stack(centres), jnp.stack(widths), jnp.zeros_like(high), high
-    shape = jax.eval_shape(cells, *window)
-    return jax.lax.cond(wanted, cells, lambda *_: jax.tree.map(lambda v: jnp.ones(v.shape), shape), *window)
-
-
 @eqx.filter_jit
-def _spectra(junction: PairJunction, omega: Array) -> Spectra:
+def _spectra(omega: Array, junction: PairJunction) -> Array:
+    """Emission and absorption at frequencies (frequency, pair, 2)."""
     batch = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (omega.size, *leaf.shape)), junction)
-    found, _ = rates(batch._pairs(omega.reshape(-1)))
-    parts = (jnp.moveaxis(part.reshape(-1, *omega.shape), 0, -1) for part in (found.emission, found.absorption))
-    return Spectra(tuple(f"{a}-{b}" for a, b in batch.kinds()), *parts)
-
-
-def check_lead_baths(owner: str, baths: Any, conductor: Conductor) -> None:
-    if not isinstance(baths, Mapping):
-        raise InputError(f"{owner}: `baths` must be a mapping from names to baths, but is {baths!r}.")
-    for name in conductor.leads:
-        if name not in baths:
-            raise InputError(f"{owner}: `baths` has no bath for the lead `{name}`; it has {', '.join(baths)}.")
-        check_type(owner, f"baths[{name!r}]", baths[name], ElectronBath)
-
-
-def _coupling(coupling: Any, sites: int) -> tuple[tuple[Place, ...], Array]:
-    """Places i ≤ j and elements M_ij of a Hermitian matrix or a mapping."""
-    owner = "PairJunction"
-    if isinstance(coupling, Mapping):
-        found: dict[Place, Any] = {}
-        for place, value in coupling.items():
-            if not (isinstance(place, tuple) and len(place) == 2 and all(isinstance(k, int) for k in place)):
-                raise InputError(f"{owner}: `coupling` must have pairs of sites (i, j) as keys, but has {place!r}.")
-            for k in place:
-                if not 0 <= k < sites:
-                    raise InputError(f"{owner}: `coupling` names site {k}, but the sites are 0 to {sites - 1}.")
-            i, j = sorted(place)
-            if (i, j) in found:
-                raise InputError(f"{owner}: `coupling` gives the element ({i}, {j}) twice.")
-            check_shape(owner, f"coupling[{place}]", value, (), "one number")
-            value = as_complex(value)
-            found[i, j] = value if place == (i, j) else jnp.conj(value)
-            _check_element(found[i, j], (i, j))
-        if not found:
-            raise InputError(f"{owner}: `coupling` is empty; nothing connects the electrons to the bosons.")
-        return tuple(found), _real_if_possible(jnp.stack(list(found.values())))
-    matrix = as_complex(coupling)
-    check_shape(owner, "coupling", matrix, (sites, sites), "an element between each two sites")
-    numbers = concrete(matrix)
-    places = [(i, j) for i in range(sites) for j in range(i, sites)]
-    if numbers is not None:
-        if not np.all(np.isfinite(numbers)) or np.abs(numbers - numbers.conj().T).max() > 1e-12 * np.abs(numbers).max():
-            raise InputError(f"{owner}: `coupling` must be Hermitian and finite, but is {numbers.tolist()}.")
-        places = [place for place in places if numbers[place] != 0]
-        if not places:
-            raise InputError(f"{owner}: `coupling` is zero; nothing connects the electrons to the bosons.")
-    return tuple(places), _real_if_possible(jnp.stack([matrix[place] for place in places]))
-
-
-def _check_element(value: Array, place: Place) -> None:
-    number = concrete(value)
-    if number is None:
-        return
-    if not np.isfinite(number) or (place[0] == place[1] and number.imag != 0):
-        raise InputError(
-            f"PairJunction: `coupling[{place}]` must be finite, and real on the diagonal, but is {number:g}."
-        )
-
-
-def _real_if_possible(elements: Array) -> Array:
-    """Real elements as float64, so that derivatives with respect to them are real."""
-    numbers = concrete(elements)
-    return elements.real if numbers is not None and not np.any(numbers.imag) else elements
+    found, _ = rates(batch._pairs(omega))
+    parts = [part.reshape(-1, omega.size).T for part in (found.emission, found.absorption)]
+    return jnp.stack(parts, axis=-1)

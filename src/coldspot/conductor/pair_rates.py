@@ -21,13 +21,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..numerics.dense import EPS
 from ..numerics.digamma import first_difference, mixed_difference
-from ..numerics.quadrature import EPS, cells, integrate, mesh
+from ..numerics.quadrature import cells, integrate, mesh
 from ..occupation import bose, fermi
-from .device import LevelWeight, Weight
+from .levels import LevelWeight
+from .spectral_functions import Weight
 
-REACH = 50.0
-"""Fermi functions are followed to e^{−50}."""
+REACH = 90.0
+"""Fermi functions are followed to e^{−90}: there a resonance that is 10⁻²⁰ as wide as the temperature is forgotten."""
 GOOD = 1e-11
 """Relative error up to which the closed form is kept."""
 BLOCK = 64
@@ -121,11 +123,11 @@ def _integrated(pair: Pair) -> tuple[Rates, Rates]:
     gap = pair.omega - pair.bias
     hot, cold, phonons = pair.upper_temperature, pair.lower_temperature, pair.phonon_temperature
     reach = REACH * jnp.maximum(hot, cold)
-    m = mesh(cells(*_features(pair), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach))
+    centres, widths = _features(pair)
+    m = mesh(cells(centres, widths, jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach))
     x = m.nodes
-    weight = pair.weight(x, pair.reference, pair.omega) / (2 * jnp.pi)
-    out, back = _occupations(x / hot, (x - gap) / cold)
-    out, back = weight * out, weight * back
+    weight, doubt = pair.weight(m.centre, m.offset, pair.reference, pair.omega)
+    out, back = _occupations(x / hot, ((m.centre - gap) + m.offset) / cold)
     # Entropy that the emission at x produces; differences of temperatures first, so that it is small where they are.
     entropy = x * ((hot - cold) / (hot * cold)) + _common_entropy(pair, cold)
     net = _net(out, back, bose(pair.omega / phonons), entropy)
@@ -133,8 +135,18 @@ def _integrated(pair: Pair) -> tuple[Rates, Rates]:
     forward = jnp.abs(above) * fermi(-above) + jnp.abs(below) * fermi(below)
     backward = jnp.abs(above) * fermi(above) + jnp.abs(below) * fermi(-below)
     both = jnp.maximum(forward, backward)
+    # Rounding moves resonances and Fermi edges against each other.
+    edges = (pair.omega + jnp.abs(pair.bias)) / (jnp.abs(gap) + jnp.pi * (hot + cold))
+    apart = jnp.minimum(jnp.abs(centres[2:]), jnp.abs(centres[2:] - gap)) + jnp.pi * jnp.minimum(hot, cold)
+    moved = edges + jnp.max((jnp.abs(centres[2:]) + jnp.abs(pair.bias) + pair.omega) / (apart + widths[2:]), axis=0)
+
+    def integral(factor: Array, rounding: Array) -> tuple[Array, Array]:
+        errors = EPS * doubt * jnp.abs(jax.lax.stop_gradient(factor))
+        value, error = integrate(weight * factor, errors, m, rounding + moved)
+        return value / (2 * jnp.pi), error / (2 * jnp.pi)
+
     values = zip((out, back, net, x * net), (forward, backward, both, both), strict=True)
-    found, errors = zip(*(integrate(v, m, rounding) for v, rounding in values), strict=True)
+    found, errors = zip(*(integral(*value) for value in values), strict=True)
     return Rates(*found), Rates(*errors)
 
 
@@ -144,7 +156,8 @@ def _features(pair: Pair) -> tuple[Array, Array]:
     gap = pair.omega - pair.bias
     edges = jnp.stack([jnp.zeros_like(gap), gap])
     smears = jnp.pi * jnp.stack([pair.upper_temperature, pair.lower_temperature])
-    levels = jnp.concatenate([above.T, below.T + pair.omega]) - pair.reference
+    # Formed as the weights form them: a node's centre is the resonance itself, to the last digit.
+    levels = jnp.concatenate([above.T - pair.reference, (below.T - pair.reference) + pair.omega])
     return jnp.concatenate([edges, levels]), jnp.concatenate([smears, wide.T, broad.T])
 
 

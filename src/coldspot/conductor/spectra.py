@@ -9,11 +9,41 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, check_finite, check_positive, check_type, concrete
+from .._checks import InputError, as_complex, as_float, check_finite, check_positive, check_type, concrete
 from ..baths import ElectronBath
-from .device import Conductor, as_complex
-from .junction import Spectra, check_lead_baths
+from ..ledger import Named
 from .pair_rates import Pair, rates
+from .spectral_functions import Conductor, hermitian, is_hermitian, of_padded
+
+
+class Spectra(eqx.Module):
+    """Emission and absorption (…, pair) of each kind of pair αβ, named "α-β": e_α + h_β ⇌ boson.
+
+    Of several modes (`pair_spectra`) they are complex matrices: (…, mode, mode, pair).
+
+    The element of a unit-mass displacement is not divided by 2Ω here. `density` Λ = absorption − emission is the
+    coupling-weighted pair density, `power` [n_B((ω−μ_αβ)/T_e) + ½]Λ = (emission + absorption)/2, finite at ω = μ_αβ.
+    """
+
+    pairs: tuple[str, ...] = eqx.field(static=True)
+    emissions: Array
+    absorptions: Array
+
+    @property
+    def emission(self) -> Named:
+        return Named(self.pairs, self.emissions)
+
+    @property
+    def absorption(self) -> Named:
+        return Named(self.pairs, self.absorptions)
+
+    @property
+    def density(self) -> Named:
+        return Named(self.pairs, self.absorptions - self.emissions)
+
+    @property
+    def power(self) -> Named:
+        return Named(self.pairs, (self.emissions + self.absorptions) / 2)
 
 
 def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any) -> Spectra:
@@ -65,16 +95,20 @@ def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, Elect
     check_finite(owner, "couplings", couplings)
     numbers = concrete(couplings)
     for m, matrix in enumerate(() if numbers is None else numbers):
-        if np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
+        if not is_hermitian(matrix):
             raise InputError(f"{owner}: `couplings[{m}]` must be Hermitian, but is {matrix.tolist()}.")
     check_lead_baths(owner, baths, conductor)
     check_positive(owner, "omega", omega)
-    return _spectra(conductor, couplings, {name: baths[name] for name in conductor.leads}, omega)
+    leads = {name: baths[name] for name in conductor.leads}
+    kinds = tuple(f"{a}-{b}" for a in conductor.leads for b in conductor.leads)
+    both = of_padded(_matrices, omega, conductor, couplings, leads)
+    return Spectra(kinds, both[..., 0], both[..., 1])
 
 
 @eqx.filter_jit
-def _spectra(conductor: Conductor, couplings: Array, baths: dict[str, ElectronBath], omega: Array) -> Spectra:
-    weight, owners, coefficients = conductor.terms((couplings + jnp.conj(jnp.swapaxes(couplings, 1, 2))) / 2)
+def _matrices(omega: Array, conductor: Conductor, couplings: Array, baths: dict[str, ElectronBath]) -> Array:
+    """Emission and absorption at frequencies (…, mode, mode, pair, 2)."""
+    weight, owners, coefficients = conductor.terms(hermitian(couplings))
     upper, lower = ([baths[kind[side]] for kind in owners] for side in (0, 1))
     hot = jnp.stack([bath.temperature for bath in upper])
     reference = jnp.stack([bath.chemical_potential for bath in upper])
@@ -92,4 +126,13 @@ def _spectra(conductor: Conductor, couplings: Array, baths: dict[str, ElectronBa
         each = [jnp.tensordot(jnp.moveaxis(values[t], 0, -1), coefficients[..., t], (-1, -1)) for t in terms]
         return jnp.stack(each, axis=-1)
 
-    return Spectra(tuple(f"{a}-{b}" for a, b in kinds), matrices(found.emission), matrices(found.absorption))
+    return jnp.stack([matrices(found.emission), matrices(found.absorption)], axis=-1)
+
+
+def check_lead_baths(owner: str, baths: Any, conductor: Conductor) -> None:
+    if not isinstance(baths, Mapping):
+        raise InputError(f"{owner}: `baths` must be a mapping from names to baths, but is {baths!r}.")
+    for name in conductor.leads:
+        if name not in baths:
+            raise InputError(f"{owner}: `baths` has no bath for the lead `{name}`; it has {', '.join(baths)}.")
+        check_type(owner, f"baths[{name!r}]", baths[name], ElectronBath)

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 
 from .._checks import Scalar, parameter
 from ..baths import BosonBath, ElectronBath
-from ..conductor.device import Levels
 from ..conductor.junction import PairJunction
+from ..conductor.levels import Levels
 from ..dynamics import Machine
 
 

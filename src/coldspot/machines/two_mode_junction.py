@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from .._checks import Rule, Scalar, parameter
 from ..dynamics import Machine
-from ..modes.coupled import CoupledModes, two_mode_matrix
+from ..modes.coupled import CoupledModes
+from ..modes.dynamical_matrices import two_mode_matrix
 from ..show import array as show
 
 

@@ -1,6 +1,20 @@
 """Vibrations that something couples: their normal modes and where these coalesce."""
 
-from .coupled import CoupledModes, flat_band
-from .exceptional import branches, exceptional_points
+from .branches import Branches, branches
+from .coupled import CoupledModes, overlap
+from .dynamical_matrices import FlatBand, flat_band, two_mode_matrix
+from .eigenvalues import discriminant
+from .exceptional import ExceptionalPoints, exceptional_points
 
-__all__ = ["CoupledModes", "branches", "exceptional_points", "flat_band"]
+__all__ = [
+    "Branches",
+    "CoupledModes",
+    "ExceptionalPoints",
+    "FlatBand",
+    "branches",
+    "discriminant",
+    "exceptional_points",
+    "flat_band",
+    "overlap",
+    "two_mode_matrix",
+]

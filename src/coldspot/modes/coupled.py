@@ -1,21 +1,17 @@
 """Two coupled vibrations: frequencies, dampings and the overlap of the modes, also where they coalesce."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, concrete
+from .._checks import InputError, Rule, as_complex
 from ..dynamics import Dynamics, Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
 from ..pytrees import Table
 from ..solution import Modes, Status
-
-
-def _as_complex(value: Any) -> Array:
-    return jnp.asarray(value, dtype=jnp.complex128)
 
 
 class CoupledModes(Dynamics):
@@ -42,14 +38,17 @@ class CoupledModes(Dynamics):
     ([1.0, 2.0], ['0.100000', '0.300000'], 0.0)
     """
 
-    matrix: Array = eqx.field(converter=_as_complex)
+    matrix: Array = eqx.field(converter=as_complex)
 
     def __check_init__(self) -> None:
         if self.matrix.shape != (2, 2):
             raise InputError(f"CoupledModes: `matrix` must have shape (2, 2), but has shape {self.matrix.shape}.")
-        numbers = concrete(self.matrix)
-        if numbers is not None and not np.all(np.isfinite(numbers)):
-            raise InputError(f"CoupledModes: `matrix` must be finite, but is {numbers.tolist()}.")
+
+    def rules(self) -> Iterable[Rule]:
+        yield Rule(
+            jnp.all(jnp.isfinite(self.matrix)),
+            lambda: f"`matrix` must be finite, but is {np.asarray(self.matrix).tolist()}.",
+        )
 
     @property
     def baths(self) -> Table:
@@ -68,7 +67,6 @@ class CoupledModes(Dynamics):
         split = jnp.sqrt(d)
         squares = jnp.stack([mean - split, mean + split], axis=-1)
         omega = jnp.sqrt(squares)
-        finite_input = jnp.all(jnp.isfinite(k), axis=(-2, -1))
         finite = jnp.all(jnp.isfinite(omega), axis=-1)
         stiff = jnp.all(squares.real > 0, axis=-1)
         # How far rounding of the entries of K can move D, and D the two roots.
@@ -85,7 +83,7 @@ class CoupledModes(Dynamics):
         return Outcome(
             Rates(jnp.zeros((*size.shape, 0))),
             Rates(jnp.zeros((*size.shape, 0))),
-            faults={Status.INVALID: ~finite_input, Status.NOT_FINITE: ~finite, Status.UNSTABLE: finite & ~stiff},
+            faults={Status.NOT_FINITE: ~finite, Status.UNSTABLE: finite & ~stiff},
             residuals={"characteristic equation": jnp.max(residual, axis=-1) / positive_or_one(size) ** 2},
             statistics={"mode error": root_error / positive_or_one(smallest)},
             modes=Modes(frequencies=omega.real, dampings=-omega.imag, overlap=overlap(k)),
@@ -115,69 +113,3 @@ def overlap(matrix: Array) -> Array:
 
 def _square(z: Array) -> Array:
     return jnp.real(z) ** 2 + jnp.imag(z) ** 2
-
-
-def two_mode_matrix(
-    frequency: Any, detuning: Any, damping: Any, bias: Any, nonconservative: Any, berry: Any, dissipative: Any
-) -> Array:
-    """K of two modes of frequencies Ω±δ/2 and damping γ that a biased conductor couples, in the retarded convention:
-
-    K_11, K_22 = (Ω±δ/2−iγ)²; K_12, K_21 = ±V(a−ibΩ) − icΩ (2, 2), with V the bias, a the non-conservative force, b the
-    effective Lorentz (Berry) force, c the damping that the modes share.
-
-    It is the complex conjugate of eq. 9 in Hu, Nian and Lü, "Nonequilibrium reservoir engineering of a biased coherent
-    conductor for hybrid energy transport", which is printed for motion e^{+iωt}: frequencies, dampings and overlaps
-    are the same. Energies in one unit (ħ = 1, unit masses).
-    """
-    upper, lower = (frequency + sign * detuning / 2 - 1j * damping for sign in (1, -1))
-    driven = bias * (nonconservative - 1j * berry * frequency)
-    shared = -1j * dissipative * frequency
-    return jnp.array([[upper**2, driven + shared], [-driven + shared, lower**2]])
-
-
-class FlatBand(NamedTuple):
-    """What a conductor does to modes m, n, if its spectral functions do not depend on energy.
-
-    K_mn = Ω_m²δ_mn − iω·dissipative_mn + V·nonconservative_mn, V = μ_L−μ_R. For two modes, a = nonconservative[0, 1],
-    b = 0, c = dissipative[0, 1], and mode m alone has the damping dissipative[m, m]/2.
-
-    - `nonconservative` (n, n), real, antisymmetric; `dissipative` (n, n), real, symmetric, no negative eigenvalue.
-    """
-
-    nonconservative: Array
-    dissipative: Array
-
-
-def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
-    """Forces on modes from electrons with constant spectral functions, to lowest order in the coupling (no spin).
-
-    **Arguments:** `couplings` (mode, state, state), the Hermitian matrices M^m that multiply the displacements u_m;
-    `left`, `right` (state, state), the spectral functions A_L, A_R of the states filled from each lead (A = A_L + A_R).
-
-    The anti-Hermitian part of the retarded self-energy is −iΛ/2 with Λ_mn(ω) = Σ_αβ (ω−μ_αβ) tr[M^mA_αM^nA_β]/2π, so
-
-    dissipative_mn = tr[M^mAM^nA]/4π, nonconservative_mn = Im tr[M^mA_RM^nA_L]/2π;
-
-    no temperature enters. The Hermitian part is not included: it shifts the frequencies. For two modes,
-    |c| ≤ 2√(γ_1γ_2), by Schwarz's inequality: the shared damping cannot exceed the modes' own.
-
-    >>> M = [[[0, 1], [1, 0]], [[0, -1j], [1j, 0]]]
-    >>> band = flat_band(M, [[2.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0]])
-    >>> f"{float(band.nonconservative[0, 1]) * np.pi:.12f}", f"{float(band.dissipative[0, 0]) * np.pi:.12f}"
-    ('2.000000000000', '2.000000000000')
-    """
-    m, one, other = _as_complex(couplings), _as_complex(left), _as_complex(right)
-    if m.ndim != 3 or m.shape[1] != m.shape[2] or one.shape != m.shape[1:] or other.shape != m.shape[1:]:
-        raise InputError(
-            "flat_band: `couplings` must have shape (mode, state, state) and `left`, `right` (state, state), "
-            f"but have shapes {m.shape}, {one.shape} and {other.shape}."
-        )
-    for name, value in (("couplings", m), ("left", one), ("right", other)):
-        numbers = concrete(value)
-        if numbers is not None and not np.allclose(numbers, np.conj(np.swapaxes(numbers, -1, -2)), rtol=0, atol=1e-12):
-            raise InputError(f"flat_band: `{name}` must be Hermitian, but is not.")
-    total = one + other
-    both = jnp.einsum("mij,jk,nkl,li->mn", m, total, m, total).real
-    turned = jnp.einsum("mij,jk,nkl,li->mn", m, other, m, one).imag
-    # Exactly antisymmetric and symmetric, whatever the order in which the traces are summed.
-    return FlatBand(nonconservative=(turned - turned.T) / (4 * jnp.pi), dissipative=(both + both.T) / (8 * jnp.pi))

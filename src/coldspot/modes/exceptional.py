@@ -1,4 +1,4 @@
-"""Where modes coalesce: exceptional points in two real parameters, and modes followed along a path."""
+"""Where modes coalesce: exceptional points in two real parameters."""
 
 import itertools
 import math
@@ -14,6 +14,7 @@ from jax import Array
 from .._checks import InputError
 from ..pytrees import compiled, opened
 from ..solution import Status
+from .eigenvalues import check_size, discriminant, nearest_pair, trace
 
 CELLS = 15
 """Cells per parameter into which the box of a search is divided."""
@@ -32,44 +33,6 @@ MERGE = 1e-5
 """Zeros nearer than this share of the box are one."""
 MODES = 3
 """Most modes in a search: the discriminant has the degree n(n−1), and rounding leaves few digits at higher ones."""
-FOLLOWED = 5
-"""Most modes that are followed: there are n! ways to connect them."""
-
-
-def discriminant(matrix: Array) -> Array:
-    """Π_{i<j}(λ_i−λ_j)² of the eigenvalues of matrices (…, n, n): a polynomial in the entries, zero where two coincide.
-
-    It is the determinant of the matrix of power sums, tr K^{i+j} (i, j = 0 … n−1), of the traceless part.
-
-    >>> float(discriminant(jnp.array([[1.0, 0.0], [0.0, 3.0]])))
-    4.0
-    """
-    n = matrix.shape[-1]
-    identity = jnp.eye(n, dtype=matrix.dtype)
-    k = matrix - _trace(matrix)[..., None, None] / n * identity
-    if n == 2:
-        return 4 * (k[..., 0, 0] ** 2 + k[..., 0, 1] * k[..., 1, 0])
-    powers = [identity + 0 * k, k]
-    while len(powers) < n:
-        powers.append(powers[-1] @ k)
-    sums = [_trace(power) for power in powers]
-    sums += [jnp.sum(powers[n - 1] * jnp.swapaxes(power, -1, -2), axis=(-2, -1)) for power in powers[1:]]
-    return _determinant(jnp.stack([jnp.stack(sums[i : i + n], axis=-1) for i in range(n)], axis=-2))
-
-
-def _trace(matrix: Array) -> Array:
-    return jnp.trace(matrix, axis1=-2, axis2=-1)
-
-
-def _determinant(matrix: Array) -> Array:
-    """By Faddeev and LeVerrier's recursion, which divides by integers only: smooth, also where the result is zero."""
-    n = matrix.shape[-1]
-    identity = jnp.eye(n, dtype=matrix.dtype)
-    product, coefficient = matrix, -_trace(matrix)
-    for k in range(2, n + 1):
-        product = matrix @ (product + coefficient[..., None, None] * identity)
-        coefficient = -_trace(product) / k
-    return (-1) ** n * coefficient
 
 
 class ExceptionalPoints(NamedTuple):
@@ -168,7 +131,7 @@ class _Search(eqx.Module):
         def one(point: Array) -> Array:
             matrix = self.at(point)
             n = matrix.shape[-1]
-            k = matrix - _trace(matrix) / n * jnp.eye(n)
+            k = matrix - trace(matrix) / n * jnp.eye(n)
             norm = jnp.sqrt(jnp.sum(jnp.real(k) ** 2 + jnp.imag(k) ** 2))
             return jnp.abs(discriminant(matrix)) / jnp.maximum(norm ** (n * (n - 1)), scale)
 
@@ -215,14 +178,7 @@ def _check_matrix(matrix: Any, low: np.ndarray) -> None:
             "exceptional_points: `matrix` must be a function of two numbers that returns a complex matrix, "
             f"but is {type(matrix).__name__}."
         )
-    _check_size("exceptional_points", np.shape(matrix(*low)), MODES)
-
-
-def _check_size(owner: str, shape: tuple[int, ...], most: int) -> None:
-    if len(shape) != 2 or shape[0] != shape[1] or not 2 <= shape[0] <= most:
-        raise InputError(
-            f"{owner}: `matrix` must return an array (n, n), n from 2 to {most}, but its shape is {shape}."
-        )
+    check_size("exceptional_points", np.shape(matrix(*low)), MODES)
 
 
 def _nodes(bend: float) -> np.ndarray:
@@ -289,7 +245,7 @@ def _result(search: _Search, points: np.ndarray, scale: float, winding: int, sta
         none = np.zeros(0)
         return ExceptionalPoints(points, none.astype(complex), none, none, none.astype(int), winding, status)
     matrices = np.asarray(jax.vmap(search.at)(jnp.asarray(points)))
-    eigenvalues, overlaps = _nearest_pair(matrices)
+    eigenvalues, overlaps = nearest_pair(matrices)
     return ExceptionalPoints(
         parameters=np.asarray(search.low + search.size * points),
         eigenvalues=eigenvalues,
@@ -299,81 +255,3 @@ def _result(search: _Search, points: np.ndarray, scale: float, winding: int, sta
         winding=winding,
         status=status,
     )
-
-
-def _nearest_pair(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and overlap of the two nearest eigenvalues of each matrix (…, n, n)."""
-    values, vectors = np.linalg.eig(matrices)
-    i, j = np.triu_indices(matrices.shape[-1], 1)
-    nearest = np.argmin(np.abs(values[..., i] - values[..., j]), axis=-1)[..., None]
-    inner = np.abs(np.sum(np.conj(vectors[..., i]) * vectors[..., j], axis=-2))
-    means = (values[..., i] + values[..., j]) / 2
-    return np.take_along_axis(means, nearest, -1)[..., 0], np.take_along_axis(inner, nearest, -1)[..., 0]
-
-
-# --------------------------------------------------------------------------- modes along a path
-
-
-class Branches(NamedTuple):
-    """Modes along a path, each followed continuously from its start.
-
-    - `frequencies`, `dampings` (point, mode): Re ω and −Im ω, in the order of rising frequency at the first point;
-    - `overlaps` (point): of the two nearest modes;
-    - `doubts` (point − 1): how uncertain it is which mode continues which, from 0 (certain) to 1 (both ways fit
-      equally well): take smaller steps where it comes near 1.
-    """
-
-    frequencies: np.ndarray
-    dampings: np.ndarray
-    overlaps: np.ndarray
-    doubts: np.ndarray
-
-
-def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
-    """The modes ω = √eigenvalue of a dynamical matrix along a path of parameters, connected by continuity.
-
-    **Arguments:** `matrix(parameter)`, made of JAX operations, returns K (n, n) in the retarded convention, n from 2 to
-    5; `path` (point) or (point, parameter): the values in the order of the path.
-
-    Each point is connected so that the modes go on as straight as they can. Round an exceptional point two modes change
-    places:
-
-    >>> angle = np.linspace(0.0, 2 * np.pi, 201)
-    >>> loop = branches(lambda t: jnp.array([[4.0, 1.0], [0.5 * jnp.exp(1j * t), 4.0]]), angle)
-    >>> loop.frequencies[[0, -1]].round(6).tolist()
-    [[1.814633, 2.169587], [2.169587, 1.814633]]
-    """
-    points = jnp.asarray(path, dtype=float)
-    if points.ndim not in (1, 2) or points.shape[0] < 2:
-        raise InputError(
-            "branches: `path` must hold two or more points, with shape (point) or (point, parameter), "
-            f"but has shape {points.shape}."
-        )
-    function = opened(matrix)
-    matrices = np.asarray(jax.vmap(lambda p: jnp.asarray(function(p), dtype=complex))(points))
-    _check_size("branches", matrices.shape[1:], FOLLOWED)
-    if not np.all(np.isfinite(matrices)):
-        raise InputError("branches: `matrix` must be finite along the path, but is not.")
-    omega = np.sqrt(np.linalg.eigvals(matrices))
-    omega = np.take_along_axis(omega, np.argsort(omega.real, axis=-1), -1)
-    omega, doubts = (np.asarray(part) for part in _connect(jnp.asarray(omega)))
-    _, overlaps = _nearest_pair(matrices)
-    return Branches(omega.real, -omega.imag, overlaps, doubts)
-
-
-@jax.jit
-def _connect(omega: Array) -> tuple[Array, Array]:
-    """Modes (point, mode) in any order, put in the order of the first point by extrapolation along straight lines."""
-    orders = jnp.array(list(itertools.permutations(range(omega.shape[1]))))
-
-    def step(last_two: tuple[Array, Array], values: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        before, last = last_two
-        ways = values[orders]
-        costs = jnp.sum(jnp.abs(ways - (2 * last - before)) ** 2, axis=-1)
-        best, second = jnp.sort(costs)[:2]
-        doubt = jnp.where(second > 0, jnp.sqrt(best / jnp.where(second > 0, second, 1.0)), 1.0)
-        chosen = ways[jnp.argmin(costs)]
-        return (last, chosen), (chosen, doubt)
-
-    _, (rest, doubts) = jax.lax.scan(step, (omega[0], omega[0]), omega[1:])
-    return jnp.concatenate([omega[:1], rest]), doubts

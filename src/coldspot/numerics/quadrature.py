@@ -1,9 +1,13 @@
-"""Integrals of functions with narrow features: Gauss–Legendre panels that shrink towards each feature.
+"""Integrals over a window whose integrand has narrow features of known place and width, for a batch of points.
 
-A feature is a centre c and a width w: the integrand is analytic but for singularities near c ± iw. The window is
-divided into cells, one per feature, by the midpoints between neighbouring centres. In each cell panels grow
-geometrically from the centre outwards, starting from its distance to the nearest singularity of any feature, so that
-every panel is about as long as the integrand is smooth there, and the rule converges geometrically.
+Between Fermi edges and Lorentzian resonances the integrand is analytic but for singularities near c ± iw. The window is
+divided into cells, one per feature, by the midpoints between neighbouring centres. In each cell the variable becomes
+x = c ± s·sinh t, where s is the distance of the centre to the nearest singularity of any feature: singularities at
+±is then lie at ±iπ/2, however narrow the feature is, and panels of one length in t, some per side, make a
+Gauss–Legendre rule converge geometrically. From s = 10⁻⁶ to 10⁻¹⁶ of the cell panels become only twice as long.
+
+A node is kept as its centre and the offset from it, so that distances to the feature keep their digits: formed from the
+sum, a resonance of width 10⁻⁹ at an energy of 1 would be known to seven digits.
 
 Arrays have the points of a batch last, so that vector units work on many points at once.
 """
@@ -16,27 +20,33 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from .dense import EPS, positive_or_one
+
 NODES = 16
 """Nodes per panel."""
-LEVELS = 12
-"""Panels on each side of a feature, if the caller does not say."""
+LEVELS = 7
+"""Panels on each side of a feature."""
 ABSCISSAE, _W = np.polynomial.legendre.leggauss(NODES)
 _LAST = np.stack(
     [(2 * k + 1) / 2 * _W * np.polynomial.legendre.Legendre.basis(k)(ABSCISSAE) for k in (NODES - 2, NODES - 1)]
 )
 """Rows that give the last two Legendre coefficients from the values at the nodes."""
-EPS = float(np.finfo(float).eps)
 
 
 class Mesh(NamedTuple):
-    """Middles and half lengths of panels."""
+    """Nodes of all panels, as centre + offset, and how much of the window a node's unit stands for.
 
+    `middle` (panel, point): the middle node, for bounds that need not look at every node.
+    """
+
+    centre: Float[Array, "panel 1 point"]
+    offset: Float[Array, "panel node point"]
+    stretch: Float[Array, "panel node point"]
     middle: Float[Array, "panel point"]
-    half: Float[Array, "panel point"]
 
     @property
     def nodes(self) -> Float[Array, "panel node point"]:
-        return self.middle[:, None] + self.half[:, None] * ABSCISSAE[:, None]
+        return self.centre + self.offset
 
 
 class Cells(NamedTuple):
@@ -72,21 +82,33 @@ def cells(
 
 def mesh(c: Cells, levels: int = LEVELS) -> Mesh:
     """All panels: `levels` on each side of each feature."""
-    fraction = np.arange(levels + 1)[:, None, None, None] / levels
-    steps = c.scale * jnp.expm1(jnp.log1p(c.reach / c.scale) * fraction)
-    middle, half = (steps[1:] + steps[:-1]) / 2, (steps[1:] - steps[:-1]) / 2
-    middle = c.centre + np.array([-1.0, 1.0])[:, None, None] * middle
+    half = jnp.arcsinh(c.reach / c.scale) / (2 * levels)  # of a panel, in t: (side, feature, point)
+    # sinh and cosh at the nodes, from those at the middles and those of the distances from there; the axes are
+    # (level, side, feature, node, point).
+    middle = (half * (2 * np.arange(levels) + 1).reshape(-1, 1, 1, 1))[:, :, :, None]
+    inner = half[:, :, None] * ABSCISSAE[:, None]
+    sinh, cosh, less, more = jnp.sinh(middle), jnp.cosh(middle), jnp.sinh(inner), jnp.cosh(inner)
+    side, scale = np.array([-1.0, 1.0]).reshape(-1, 1, 1, 1), c.scale[:, None]
+    offset = side * scale * (sinh * more + cosh * less)
+    stretch = scale * half[:, :, None] * (cosh * more + sinh * less)
     points = c.centre.shape[1]
-    return Mesh(middle.reshape(-1, points), half.reshape(-1, points))
+    centre = jnp.broadcast_to(c.centre[:, None], (levels, 2, *scale.shape)).reshape(-1, 1, points)
+    inside = (side * scale * sinh).reshape(-1, points)
+    nodes = (part.reshape(-1, NODES, points) for part in (offset, stretch))
+    # Behind the barrier they are stored; else every use would work them out anew.
+    return Mesh(*jax.lax.optimization_barrier((centre, *nodes, centre[:, 0] + inside)))
 
 
-def panel(c: Cells, index: Array, levels: int) -> tuple[Float[Array, " point"], Float[Array, " point"]]:
-    """Middle and half length of one panel of `mesh(c, levels)`."""
+def panel_node(
+    c: Cells, index: Array, node: Array, levels: int
+) -> tuple[Float[Array, " point"], Float[Array, " point"], Float[Array, " point"]]:
+    """Centre, offset and stretch of one node of one panel of `mesh(c, levels)`."""
     features = c.centre.shape[0]
     step, side, feature = index // (2 * features), index // features % 2, index % features
-    scale, growth = c.scale[feature], jnp.log1p(c.reach[side, feature] / c.scale[feature])
-    start, end = (scale * jnp.expm1(growth * (k / levels)) for k in (step, step + 1))
-    return c.centre[feature] + (2 * side - 1) * (end + start) / 2, (end - start) / 2
+    scale = c.scale[feature]
+    half = jnp.arcsinh(c.reach[side, feature] / scale) / (2 * levels)
+    t = half * (2 * step + 1 + jnp.asarray(ABSCISSAE)[node])
+    return c.centre[feature], (2 * side - 1) * scale * jnp.sinh(t), scale * half * jnp.cosh(t)
 
 
 class Sums(NamedTuple):
@@ -122,23 +144,24 @@ def accumulated(sums: Sums, value: Array, error: Array, node: Array) -> Sums:
     )
 
 
-def closed_sums(sums: Sums, middle: Array, half: Array, rounding: Array | float) -> tuple[Array, Array]:
+def closed_sums(sums: Sums, rounding: Array | float) -> tuple[Array, Array]:
     """Integral over a panel and a bound of its error; `rounding` is the relative rounding of the values, in EPS.
 
     The error of a Gauss rule with n nodes is about the Legendre coefficient c_2n of the integrand, and where the
     coefficients fall geometrically that is c_{n−1}²/c_0.
     """
     last = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
-    fall = jnp.minimum(last / jnp.where(sums.size > 0, sums.size, 1.0), 1.0)
-    # The nodes themselves are rounded: a panel far from zero is displaced by that.
-    rounding = EPS * (8.0 + rounding + jnp.abs(middle) / half)
-    error = jnp.where(half > 0, half * (8 * last * fall + rounding * sums.size + sums.error), 0.0)
-    return half * sums.value, jax.lax.stop_gradient(error)
+    fall = jnp.minimum(last / positive_or_one(sums.size), 1.0)
+    error = 8 * last * fall + EPS * (16.0 + rounding) * sums.size + sums.error
+    return sums.value, jax.lax.stop_gradient(error)
 
 
 def integrate(
-    values: Float[Array, "panel node point"], m: Mesh, rounding: Float[Array, "panel point"]
+    values: Float[Array, "panel node point"],
+    errors: Float[Array, "panel node point"],
+    m: Mesh,
+    rounding: Float[Array, "panel point"],
 ) -> tuple[Float[Array, " point"], Float[Array, " point"]]:
-    """Integral of the values and a bound of its error; see `closed_sums`."""
-    total, error = closed_sums(summed(values, jnp.zeros_like(values), 1), m.middle, m.half, rounding)
+    """Integral of the values, which have errors of their own, and a bound of its error; see `closed_sums`."""
+    total, error = closed_sums(summed(values * m.stretch, errors * m.stretch, 1), rounding)
     return jnp.sum(total, axis=0), jnp.sum(error, axis=0)

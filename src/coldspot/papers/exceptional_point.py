@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import style
 from ..machines import TwoModeJunction
-from ..modes.coupled import flat_band
+from ..modes.dynamical_matrices import flat_band
 from ..modes.exceptional import exceptional_points
 from ..reproduction.crossings import crossings, only
 from ..reproduction.paper import Figure, Number, Paper, holds, none_of

@@ -1,0 +1,135 @@
+"""What pairs exchange with a mode of some width: their rates at every frequency under the mode's spectral function."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..numerics.quadrature import NODES, Cells, Sums, accumulated, cells, closed_sums, panel_node
+from .pair_rates import REACH, Pair, Rates, rates
+
+LEVELS = 7
+"""Panels on each side of a feature, in integrals over the frequency."""
+
+
+class Flow(NamedTuple):
+    """What one kind of pair does: its rate of net emission, the energy and the heat out of α; or their error bounds."""
+
+    rate: Array
+    energy: Array
+    heat: Array
+
+
+class Loss(NamedTuple):
+    """How a bath of bosons damps the mode of each point: D^r = (ω² − Ω² + iJ)⁻¹.
+
+    - `density`: J(ω) for frequencies (point);
+    - `wide` (point): whether there is damping at all; elsewhere the mode is narrow and J is not looked at;
+    - `features`: centres and widths (point) of what is narrow in J.
+    """
+
+    density: Callable[[Array], Array]
+    wide: Array
+    features: Sequence[tuple[Array, Array]]
+
+
+def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tuple[Flow, Flow]]:
+    """The rates at the mode's frequency, and ∫dω/2π A_ph(ω) of them where the mode has a width; with error bounds.
+
+    A_ph = 2J/((ω²−Ω²)² + J²). One loop over panels of frequencies and their nodes, so that the rates are compiled once:
+    panel 0 is the mode's frequency alone, and the others are left out if no mode of the batch has a width.
+    """
+    mode = pairs.omega
+    wide = _any(jax.lax.stop_gradient(loss.wide))
+    blank = jnp.zeros_like(mode)
+    grid = _cells(pairs, loss, wide)
+    # Of the integrands of a `Flow`, over the nodes of one panel.
+    empty = tuple(Sums(blank, blank, blank, (blank, blank)) for _ in Flow._fields)
+    nothing = Rates(*(blank for _ in Rates._fields))
+    start = (nothing, nothing), (Flow(*(blank for _ in Flow._fields)),) * 2
+
+    @jax.checkpoint
+    def evaluate(state: Any, k: Array) -> Any:
+        def node(carried: Any, j: Array) -> Any:
+            _, sums = carried
+            centre, offset, stretch = panel_node(grid, jnp.maximum(k - 1, 0), j, LEVELS)
+            # Panels of no length may lie at zero.
+            inside = (k > 0) & (stretch > 0)
+            omega = jnp.where(inside, centre + offset, mode)
+            found, errors = rates(eqx.tree_at(lambda p: p.omega, pairs, omega))
+            distance = jnp.where(inside, (centre - mode) + offset, 0.0) * (omega + mode)  # ω² − Ω²
+            lost = jnp.where(loss.wide, loss.density(omega), 1.0)
+            spectral = jnp.where(inside, stretch, 0.0) * 2 * lost / (distance**2 + lost**2) / (2 * jnp.pi)
+            values = (
+                (spectral * found.net, spectral * errors.net),
+                (spectral * omega * found.net, spectral * omega * errors.net),
+                (spectral * found.heat, spectral * errors.heat),
+            )
+            more = tuple(accumulated(old, *value, j) for old, value in zip(sums, values, strict=True))
+            return (found, errors), more
+
+        def step(carried: Any, j: Array) -> tuple[Any, None]:
+            return jax.lax.cond((k > 0) | (j == 0), node, lambda carried, j: carried, carried, j), None
+
+        (latest, sums), _ = jax.lax.scan(step, ((nothing, nothing), empty), jnp.arange(NODES))
+        exact, bound = zip(*(closed_sums(part, 0.0) for part in sums), strict=True)
+        at_mode, flows = state
+        return (
+            jax.tree.map(lambda old, new: jnp.where(k > 0, old, new), at_mode, latest),
+            jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), flows, (Flow(*exact), Flow(*bound))),
+        )
+
+    def turn(state: Any, k: Array) -> tuple[Any, None]:
+        return jax.lax.cond((k == 0) | wide, evaluate, lambda state, k: state, state, k), None
+
+    return jax.lax.scan(turn, start, jnp.arange(LEVELS * grid.sides + 1))[0]
+
+
+@jax.custom_batching.custom_vmap
+def _any(condition: Array) -> Array:
+    """Whether any is true; under `vmap` too any of all, so that what depends on it still is one decision."""
+    return jnp.any(condition)
+
+
+@_any.def_vmap
+def _any_batched(size: int, batched: Any, condition: Array) -> tuple[Array, bool]:
+    return jnp.any(condition), False
+
+
+def _cells(pairs: Pair, loss: Loss, wanted: Array) -> Cells:
+    """Cells of frequencies: about the mode, zero, what the density has, and where levels and Fermi edges meet.
+
+    An integral over energies has singularities in ω where two of its own, one of each lead, pinch the energy axis.
+    """
+    (above, wide), (below, broad) = pairs.weight.upper(), pairs.weight.lower()
+    hot, cold, phonons = pairs.upper_temperature, pairs.lower_temperature, pairs.phonon_temperature
+    damping = jnp.where(loss.wide, loss.density(pairs.omega) / pairs.omega, pairs.omega)
+    square = pairs.omega**2 - damping**2 / 4
+    root, slow = jnp.sqrt(jnp.abs(square)), square <= 0
+    # Overdamped: both poles lie on the imaginary axis, the nearer one at Ω²/(γ/2 + root).
+    peak = jnp.where(slow, 0.0, root)
+    centres = [peak, jnp.zeros_like(hot), pairs.bias]
+    widths = [
+        jnp.where(slow, pairs.omega**2 / (damping / 2 + root), damping / 2),
+        2 * jnp.pi * phonons,
+        jnp.pi * (hot + cold),
+    ]
+    for centre, width in loss.features:
+        centres.append(centre)
+        widths.append(width)
+    for k in range(above.shape[-1]):
+        centres.append(above[:, k] - pairs.reference + pairs.bias)
+        widths.append(wide[:, k] + jnp.pi * cold)
+        centres.append(pairs.reference - below[:, k])
+        widths.append(broad[:, k] + jnp.pi * hot)
+        for j in range(below.shape[-1]):
+            centres.append(above[:, k] - below[:, j])
+            widths.append(wide[:, k] + broad[:, j])
+    # A mode far above the temperatures is weak, but so may be what is below it.
+    high = jnp.maximum(jnp.maximum(pairs.bias, 0.0), peak) + REACH * jnp.maximum(jnp.maximum(hot, cold), phonons)
+    window = jnp.stack(centres), jnp.stack(widths), jnp.zeros_like(high), high
+    shape = jax.eval_shape(cells, *window)
+    return jax.lax.cond(wanted, cells, lambda *_: jax.tree.map(lambda v: jnp.ones(v.shape), shape), *window)
