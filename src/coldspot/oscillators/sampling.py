@@ -27,8 +27,8 @@ CHUNK = 1024
 """Trajectories that run together on a processor: their numbers stay in its cache."""
 WIDEST = {"xla_cpu_prefer_vector_width": 512}
 """Options of the compiler for processors: the longest vectors, if there are any."""
-STRETCH = 1 << 22
-"""Steps × trajectories × coordinates of one call, a twentieth of a second: Ctrl-C waits for no more."""
+STRETCH = 1 << 24
+"""Steps × trajectories × coordinates of one call, a fraction of a second: Ctrl-C waits for no more."""
 
 
 def sample(
@@ -142,19 +142,20 @@ def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool 
     given_up = threading.Event()
 
     def piece(first: int, parts: list[int] = parts) -> Result:
-        lanes = jnp.arange(first, first + chunk)
+        lanes = np.arange(first, first + chunk)
         now, before = _begin(system, prepared, key, lanes)
         rates, block = [], 0
         for blocks in parts:
             after, end = before, block + blocks
             while block < end and not given_up.is_set():
                 start, block = block, min(block + most, end)
-                now, after = advance(system, plan, key, lanes, now, jnp.asarray(start), jnp.asarray(block))
-            now, rate = _settle(system, plan, now, before, after, jnp.asarray(blocks), jnp.asarray(end))
+                now, after = advance(system, plan, key, lanes, now, np.asarray(start), np.asarray(block))
+            now, rate = _settle(system, plan, now, before, after, np.asarray(blocks), np.asarray(end))
             before = after
             rates.append(rate)
-        last = jnp.concatenate([now.state.x, now.state.v])
-        return jax.tree.map(np.asarray, Result(jnp.stack(rates[1:]), now.failed, last))
+        # NumPy, here and above: an operation of JAX outside compiled code costs as much as hundreds of steps.
+        state, failed = jax.tree.map(np.asarray, (now.state, now.failed))
+        return Result(np.stack(rates[1:]), failed, np.concatenate([state.x, state.v]))
 
     starts = range(0, n, chunk)
     if len(starts) > 1:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._checks import Values
 from ..numerics.random_numbers import normals
 from .integrator import decay
 from .model import System
@@ -65,9 +66,9 @@ class Result(NamedTuple):
     storage, ⟨x²⟩, ⟨v²⟩; the block in which each lane failed (−1 if in none); its state (2n, lane) before that or last.
     """
 
-    rates: Array
-    failed: Array
-    last: Array
+    rates: Values
+    failed: Values
+    last: Values
 
 
 class Motion(NamedTuple):
