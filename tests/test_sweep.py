@@ -42,7 +42,7 @@ def test_equals_point_by_point():
             assert cs.regimes.names(point.regime) == s.regime
             assert np.allclose(point.population, s.populations, rtol=1e-14)
             for flag, on in s.flags.items():
-                assert bool(point[flag.replace(" ", "_")]) == bool(on)
+                assert bool(point[flag.replace(" ", "_").replace("-", "_")]) == bool(on)
 
 
 def test_driven_sweep_equals_point_by_point():

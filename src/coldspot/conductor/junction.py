@@ -71,11 +71,11 @@ class PairJunction(Dynamics):
     elements: Array
     mirrored: Array
     baths: Table
-    frequency: Scalar = parameter(dimension="energy", positive=True)
     damping: Any
     drives: Table
     places: tuple[Place, ...] = eqx.field(static=True)
     bosons: str = eqx.field(static=True)
+    frequency: Scalar = parameter(dimension="energy", positive=True)
 
     def __init__(
         self, conductor: Conductor, coupling: Any, baths: Mapping[str, Bath], frequency: Any, damping: Any = 0.0
@@ -157,10 +157,12 @@ class PairJunction(Dynamics):
         at_mode, broad = over_frequencies(pairs, loss)
         narrow = tuple(Flow(r.net / (2 * pairs.omega), r.net / 2, r.heat / (2 * pairs.omega)) for r in at_mode)
         wide = loss.wide[:points]
-        each = jax.tree.map(lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow)
+        flow, bound = jax.tree.map(
+            lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow
+        )
         emission, absorption = (v.reshape(-1, points).sum(axis=0) / (2 * self.frequency) for v in at_mode[0][:2])
         damping = loss.density(pairs.omega)[:points] / self.frequency
-        return self._outcome(*each, emission, absorption, jnp.where(wide, damping, jnp.inf))
+        return self._outcome(flow, bound, emission, absorption, jnp.where(wide, damping, jnp.inf))
 
     def _loss(self) -> Loss:
         """The mode's damping, for all kinds of pairs of a batch."""

@@ -27,11 +27,11 @@ class Levels(Conductor):
     [[4.0, 0.0], [0.0, 0.0]]
     """
 
-    energies: Numbers = parameter(dimension="energy", shape=None)
-    gammas: Numbers = parameter(dimension="energy", positive=True, shape=None)
     lead_of: tuple[str, ...] = eqx.field(static=True)
     leads: tuple[str, ...] = eqx.field(static=True)
     sites: int = eqx.field(static=True)
+    energies: Numbers = parameter(dimension="energy", shape=None)
+    gammas: Numbers = parameter(dimension="energy", positive=True, shape=None)
 
     def __init__(self, energies: Any, gammas: Any, leads: Sequence[str]):
         self.energies, self.gammas = as_float(energies, "Levels: `energies`"), as_float(gammas, "Levels: `gammas`")

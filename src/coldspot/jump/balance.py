@@ -52,7 +52,8 @@ def balance(
         return divide_logarithms(g, log_forward, log_backward, deviation, deviation_size)
 
     found = jax.lax.cond(wide, logarithms, numbers)
-    return Balance(*found, reduce(jnp.maximum, jnp.abs(divergence(g, found.current))))
+    imbalance = reduce(jnp.maximum, jnp.abs(divergence(g, found.current)))
+    return Balance(found.log_p, found.current, found.error, found.rounding, imbalance)
 
 
 @balance.defjvp

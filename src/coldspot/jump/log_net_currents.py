@@ -316,14 +316,13 @@ def divide_logarithms(
     beside = np.full((len(table), len(low)), len(low))
     beside[:, moves] = table[:, place]
     own = tuple(line[:-1] for line in lines[:4])
-    others = []
+    others: list[tuple[Array, ...]] = []
     for row in beside:
         other = (row != np.arange(len(low)))[:, None]
         rate, rate_doubt, back, back_doubt, affinity, own_blur = (line[row] for line in lines)
         others.append((jnp.where(other, rate, NONE), rate_doubt, jnp.where(other, back, NONE), back_doubt,
                        slope - affinity, jnp.where(other, blur + own_blur, 0.0)))  # fmt: skip
-    start, end = (log_p[low], p_doubt[low]), (log_p[high], p_doubt[high])
-    share = _share_of(own, others, start, end)
+    share = _share_of(own, others, (log_p[low], p_doubt[low]), (log_p[high], p_doubt[high]))
     part = share.fraction * whole + share.circulation
     # What rounding left out of the sum goes along with the flows.
     missing = whole[moves] - jnp.zeros((len(pair), whole.shape[-1])).at[place].add(part[moves])[place]

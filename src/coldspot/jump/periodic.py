@@ -58,7 +58,7 @@ class Period(NamedTuple):
 
     `p` (state, point) at phase 0, `averages` (row, point), `defect` (point) of probabilities; `deviation` q (state,
     point) at phase 0 in the form of deviations, else NaN; `gross` (row, point): the flows whose rounding each average
-    carries; `transport` (row, point): the part of them that the rounding of the drives' own numbers moves in any method.
+    carries; `transport` (row, point): the part that the rounding of the drives' own numbers moves in any method.
     """
 
     p: Array
@@ -95,7 +95,7 @@ def plain_period(system: System, mesh: Mesh, parts: Array) -> Period:
     """By probabilities."""
     ends = propagate(system, mesh, parts, plain_start(_units(system), rows_of(system)))
     p, _, defect = _state(ends.columns)
-    averages = jnp.sum(ends.totals.sums * p[None], axis=1)
+    averages = jnp.sum(ends.counted.sums * p[None], axis=1)
     gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * spread(blocks_of(system), averages)
     return Period(p, averages, defect, jnp.full(p.shape, jnp.nan), gross, jnp.zeros(gross.shape))
 
@@ -108,6 +108,8 @@ def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
     """
     n, where, units = system.states, blocks_of(system), _units(system)
     rows = rows_of(system)
+    assert system.period is not None
+    period = system.period
 
     def around(_: Any, state: tuple[Array, Any]) -> tuple[Array, Any]:
         start, _ = state
@@ -121,9 +123,9 @@ def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
         each = jax.vmap(lambda e: _close(factors, e - p), in_axes=1, out_axes=1)(units)
         memory = jnp.max(jnp.sum(jnp.abs(each), axis=0), axis=0)
         left = memory * jnp.sum(jnp.abs(gap) + EPS * jnp.abs(start), axis=0)
-        averages = ends.totals.sums[:, 0] + ends.totals.lost[:, 0]
-        transport = spread(where, averages) + spread(where, ends.totals.moved / system.period)
-        gross = transport + spread(where, ends.totals.largest * left / system.period) / (FEW * EPS)
+        averages = ends.counted.sums[:, 0] + ends.counted.lost[:, 0]
+        transport = spread(where, averages) + spread(where, ends.counted.moved / period)
+        gross = transport + spread(where, ends.counted.largest * left / period) / (FEW * EPS)
         return start + change, Period(p, averages, defect, start, gross, transport)
 
     blank = jax.tree.map(jnp.zeros_like, eqx.filter_eval_shape(around, 0, (jnp.zeros_like(units[0]), None))[1])
@@ -290,7 +292,7 @@ def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
         def one(arrays: Any) -> tuple[Array, Array]:
             net = eqx.combine(arrays, static)
             ends = propagate_bounded(net, *cut, plain_start(_units(net), rows_of(net)), BLOCKS)
-            return ends.columns, ends.totals.sums
+            return ends.columns, ends.counted.sums
 
         (propagator, rows), (d_propagator, d_rows) = jax.jvp(one, (arrays,), (tangents[0],))
         source = jnp.sum(d_propagator * p[None], axis=1)

@@ -77,7 +77,7 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     chemical = s.potential[:, None] * s.particles
     parts = {"heats": s.energy - chemical}
     # Sums of all flows, whatever their direction, one for each unit that occurs.
-    gross = {"gross_energy": ("heats", "works")}
+    gross: dict[str, tuple[str, ...]] = {"gross_energy": ("heats", "works")}
     if system.has_particles:
         parts["particles"] = s.particles
         gross["gross_particles"] = ("particles",)
@@ -179,6 +179,12 @@ class Carry(NamedTuple):
     totals: Totals | None = None
     reference: Array | None = None
 
+    @property
+    def counted(self) -> Totals:
+        """The totals, which there are if the march was given rows."""
+        assert self.totals is not None
+        return self.totals
+
 
 def advance(system: System, first: Array, span: Array, carry: Carry) -> Carry:
     """One element, from time `first` (point) over `span` (in periods; in time units if nothing is driven)."""
@@ -195,9 +201,10 @@ def advance(system: System, first: Array, span: Array, carry: Carry) -> Carry:
             rows = functionals(system, g, jax.tree.map(lambda x, j=j: x[j], s)).values
             sums = sums + weights[j] * span * jnp.sum(rows[:, :, None] * values[j][None], axis=1)
         totals = totals._replace(sums=sums)
-    elif totals is not None:
+    elif totals is not None and d is not None:
         each = functools.partial(_of_deviation, system, g)
-        rates, sizes = jax.vmap(each, in_axes=(0, Drift(0, 0, 0, 0, None), 0))(s, d, values[:, :, -1])
+        by_stage: Any = Drift(*(0, 0, 0, 0), None)  # type: ignore[arg-type]
+        rates, sizes = jax.vmap(each, in_axes=(0, by_stage, 0))(s, d, values[:, :, -1])
         largest = jnp.max(sizes, axis=0)
         sums, lost = _added(totals.sums, jnp.tensordot(jnp.asarray(weights), rates, 1)[:, None] * span)
         moved = totals.moved + largest * d.moved

@@ -23,7 +23,7 @@ class Mesh(NamedTuple):
     """
 
     borders: Float[Array, "border point"]
-    count: Int[Array, " point"]
+    count: Int[Array, " point"]  # type: ignore[assignment]  # hides tuple.count
 
 
 def uniform(count: Int[Array, " point"], most: int) -> Mesh:
