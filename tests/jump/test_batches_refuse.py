@@ -1,4 +1,4 @@
-"""What a constructor refuses, a batch marks: each number of each kinetics and static machine, and each rule of networks."""
+"""What a constructor refuses, a batch marks: numbers of kinetics and static machines, and the rules of networks."""
 
 import dataclasses
 import math
@@ -130,7 +130,7 @@ def test_shares_add_up():
 def test_particles_go_where_they_can():
     dot = network(cs.Tunnelling(0.1), "lead")
     assert statuses(dot, {"occupations[1]": [1.0, 0.0, np.nan]}) == [0, 1, 1]
-    with pytest.raises(InputError, match="moves no particle.*occupations"):
+    with pytest.raises(InputError, match=r"moves no particle.*occupations"):
         network(cs.Tunnelling(0.1), "lead", occupations=None)
     neutral = network(cs.Glauber(0.1), "heat")
     assert statuses(neutral, {"occupations[1]": [0.0, 1.0]}) == [0, 1]
@@ -140,7 +140,7 @@ def test_bosons_have_no_chemical_potential():
     one = {"lead": cs.ElectronBath(1.0, 0.0)}
     free = network(cs.Bosonic(0.1), "lead", baths=one)
     assert statuses(free, {"baths.lead.chemical_potential": [0.0, 0.1]}) == [0, 1]
-    with pytest.raises(InputError, match="Bosonic.*chemical potential"):
+    with pytest.raises(InputError, match=r"Bosonic.*chemical potential"):
         network(cs.Bosonic(0.1), "lead")
 
 
