@@ -72,7 +72,7 @@ def extremes(t: Topology, rng: np.random.Generator, points: int) -> dict[str, np
         "temperature": temperature,
         "potential": potential,
         "strength": 10 ** rng.uniform(-6, 6, (points, edges)),
-        "barrier": np.max(energies, axis=1, keepdims=True) + scale * rng.uniform(-1, 2, (points, edges)),
+        "barrier": np.max(energies, axis=1, keepdims=True) + scale * rng.normal(0.5, 1, (points, edges)),
     }
 
 
@@ -128,6 +128,8 @@ def main() -> None:
         numbers = {name: jnp.asarray(values) for name, values in columns.items()}
         solution = cs.dynamics.solve_points(t, None, numbers, jnp.asarray(1e-8))
         judge(columns, jax.device_get(solution), seen)
+        refused = int(np.sum(np.asarray(solution.status) != 0))
+        print(f"{t.name}: {t.states} states, {len(t.edges)} transitions, {refused} of {points} refused", flush=True)
     report(seen, time.perf_counter() - start)
 
 

@@ -113,7 +113,7 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     energies = moment.energies
     finite = jnp.all(jnp.isfinite(forward)) & jnp.all(jnp.isfinite(backward)) & jnp.all(jnp.isfinite(energies))
     finite &= jnp.all(temperature > 0) & jnp.all(jnp.isfinite(temperature)) & jnp.all(jnp.isfinite(potential))
-    broad = _spread(moment, [law.broadens for law in moment.laws])
+    widths = [jnp.broadcast_to(law.width, (c.size,)) for c, law in zip(moment.channels, moment.laws, strict=True)]
     above = (energies - energies[0]) - mu0 * (moment.occupations - moment.occupations[0])
     return Snapshot(
         log_forward=forward,
@@ -129,7 +129,7 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         energies=energies,
         occupations=moment.occupations,
         reference=-above / t0,
-        widths=jnp.exp(jnp.where(broad, forward, -jnp.inf)) + jnp.exp(jnp.where(broad, backward, -jnp.inf)),
+        widths=jnp.concatenate(widths),
         **slopes,
         balanced=jnp.asarray(not free.any()),
         valid=finite,

@@ -41,8 +41,11 @@ class Kinetics(Checked):
     """A law for the two rates of a transition."""
 
     detailed_balance: eqx.AbstractClassVar[bool]
-    broadens: ClassVar[bool] = False
-    """Whether the rates are those of a level whose width, forward + backward, a bath causes by tunnelling."""
+
+    @property
+    def width(self) -> Array:
+        """The level width that a bath causes by tunnelling, for each transition or for all; 0 for other laws."""
+        return jnp.zeros(())
 
     @abc.abstractmethod
     def log_rates(self, step: Step) -> tuple[Array, Array]:
@@ -57,8 +60,11 @@ class Tunnelling(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    broadens: ClassVar[bool] = True
     gamma: Numbers = parameter(dimension="rate", positive=True, shape=None)
+
+    @property
+    def width(self) -> Array:
+        return self.gamma
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         scale = jnp.log(self.gamma)

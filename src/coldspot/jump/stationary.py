@@ -54,8 +54,9 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) 
     found = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
     still = reduce(jnp.maximum, s.deviation_size) == 0
+    rounding = jnp.where(jnp.isfinite(found.rounding), found.rounding, found.error)
     found = found._replace(
-        error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, found.rounding + SMALLEST)
+        error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, rounding + SMALLEST)
     )
     rates, errors = book(s, found.current), bound(s, found.current, found.error)
     flows = rates.heats / s.temperature.T

@@ -1,0 +1,148 @@
+"""What a constructor refuses, a batch marks: numbers of kinetics and static machines, and the rules of networks."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot._checks import Checked, InputError
+from coldspot.jump import kinetics
+
+STATIC = [m for m in cs.machines.ALL if m not in (cs.machines.SpinPair, cs.machines.NonlinearOscillatorPair)]
+"""The other two take long to solve, and are checked by the same code."""
+
+
+def numbers(module, path=""):
+    """{dotted path: (value, domain)} of all declared numbers in a module and below."""
+    found = {}
+    for field in dataclasses.fields(module):
+        value = getattr(module, field.name)
+        if "domain" in field.metadata and value is not None:
+            found[f"{path}{field.name}"] = (float(value), field.metadata["domain"])
+        elif isinstance(value, Checked):
+            found |= numbers(value, f"{path}{field.name}.")
+    return found
+
+
+def outside(domain):
+    """Values that a domain excludes."""
+    bad = [math.nan] + ([math.inf] if domain.finite else []) + ([0.0, -1.0] if domain.positive else [])
+    bad += [] if domain.minimum is None else [domain.minimum - 1]
+    return bad + ([] if domain.maximum is None else [domain.maximum + 1])
+
+
+def marked(machine, found, prefix=""):
+    """Sweep all numbers through values outside their domains; the paths and values that pass as OK."""
+    good = {f"{prefix}{path}": value for path, (value, _) in found.items()}
+    cases = [(f"{prefix}{path}", bad) for path, (_, domain) in found.items() for bad in outside(domain)]
+    status = cs.sweep(machine, [good, *({**good, path: bad} for path, bad in cases)]).status.values
+    assert status[0] == int(cs.Status.OK)
+    return [case for case, code in zip(cases, status[1:], strict=True) if code != int(cs.Status.INVALID)]
+
+
+@pytest.mark.parametrize("machine", STATIC, ids=lambda m: m.name)
+def test_every_number_of_a_static_machine(machine):
+    one = machine()
+    found = numbers(one)
+    assert found
+    assert marked(one, found) == []
+    # The constructors refuse the same values.
+    for path, (_, domain) in found.items():
+        if "." not in path:
+            for bad in outside(domain):
+                with pytest.raises(InputError, match=path):
+                    machine(**{path: bad})
+
+
+LAWS = {
+    "Tunnelling": (cs.Tunnelling(0.3), "lead"),
+    "Glauber": (cs.Glauber(0.3), "heat"),
+    "Arrhenius": (kinetics.Arrhenius(2.0, 0.3), "heat"),
+    "Bosonic": (cs.Bosonic(0.3), "heat"),
+    "Explicit": (cs.Explicit(0.3, 0.3 * np.exp(1.0)), "heat"),
+}
+BATHS = {"lead": cs.ElectronBath(1.0, 0.2), "heat": cs.HeatBath(1.0), "other": cs.HeatBath(2.0)}
+
+
+def network(law, bath, **changes):
+    arguments = {
+        "energies": [0.0, 1.0],
+        "occupations": [0, 1] if bath == "lead" else [0, 0],
+        "baths": {bath: BATHS[bath]},
+        "channels": [cs.Channel(bath, 0, 1, law)],
+    }
+    return cs.JumpNetwork(**(arguments | changes))
+
+
+def test_all_kinetics_are_here():
+    laws = {
+        name for name, law in vars(kinetics).items() if isinstance(law, type) and issubclass(law, kinetics.Kinetics)
+    }
+    assert laws - {"Kinetics"} == set(LAWS)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_every_number_of_a_kinetics(name):
+    law, bath = LAWS[name]
+    found = numbers(law)
+    if name == "Bosonic":
+        # A number or a function: its rule stands beside its declaration.
+        domain = dataclasses.fields(cs.Tunnelling)[0].metadata["domain"]
+        found = {"gamma": (0.3, domain)}
+    assert found
+    assert marked(network(law, bath), found, "channels[0].kinetics.") == []
+
+
+def test_a_spectrum_inside_a_kinetics():
+    law = cs.Bosonic(cs.spectral.Ohmic(0.1, 5.0))
+    assert marked(network(law, "heat"), numbers(law.gamma), "channels[0].kinetics.gamma.") == []
+
+
+def statuses(machine, parameters):
+    return cs.sweep(machine, parameters).status.values.tolist()
+
+
+def test_detailed_balance_of_given_rates():
+    rates = [cs.Channel("other", 0, 1, cs.Explicit(1.0, np.exp(0.5))), cs.Channel("heat", 0, 1, cs.Explicit(1.0, np.e))]
+    both = {"heat": BATHS["heat"], "other": BATHS["other"]}
+    broken = cs.JumpNetwork([0.0, 1.0], both, rates)
+    assert statuses(broken, {"baths.other.temperature": [2.0, 0.5]}) == [0, 1]
+    assert statuses(broken, {"channels[0].kinetics.forward": [1.0, 1.001]}) == [0, 1]
+    assert statuses(broken, {"energies[1]": [1.0, 1.5]}) == [0, 1]
+    # Rates that are meant to break it say so, and may.
+    meant = cs.JumpNetwork([0.0, 1.0], both, [rates[0], cs.Channel("heat", 0, 1, cs.Explicit(1.0, np.e, check=False))])
+    assert statuses(meant, {"baths.heat.temperature": [1.0, 0.5]}) == [0, 0]
+    with pytest.raises(InputError, match="break detailed balance"):
+        cs.JumpNetwork([0.0, 1.0], both | {"other": cs.HeatBath(0.5)}, rates)
+
+
+def test_shares_add_up():
+    channel = cs.Channel({"heat": cs.Share(0.5), "other": cs.Share(0.5)}, 0, 1, cs.Glauber(1.0))
+    shared = cs.JumpNetwork([0.0, 1.0], {"heat": BATHS["heat"], "other": BATHS["other"]}, [channel])
+    assert statuses(shared, {"energies[1]": [1.0, 1.5]}) == [0, 1]
+    assert statuses(shared, {"channels[0].shares[0].energy": [0.5, 0.7]}) == [0, 1]
+    assert statuses(shared, {"channels[0].shares[0].particles": [0.0, 1.0]}) == [0, 1]
+    assert statuses(shared, {"occupations[1]": [0.0, 1.0]}) == [0, 1]
+
+
+def test_particles_go_where_they_can():
+    dot = network(cs.Tunnelling(0.1), "lead")
+    assert statuses(dot, {"occupations[1]": [1.0, 0.0, np.nan]}) == [0, 1, 1]
+    with pytest.raises(InputError, match=r"moves no particle.*occupations"):
+        network(cs.Tunnelling(0.1), "lead", occupations=None)
+    neutral = network(cs.Glauber(0.1), "heat")
+    assert statuses(neutral, {"occupations[1]": [0.0, 1.0]}) == [0, 1]
+
+
+def test_bosons_have_no_chemical_potential():
+    one = {"lead": cs.ElectronBath(1.0, 0.0)}
+    free = network(cs.Bosonic(0.1), "lead", baths=one)
+    assert statuses(free, {"baths.lead.chemical_potential": [0.0, 0.1]}) == [0, 1]
+    with pytest.raises(InputError, match=r"Bosonic.*chemical potential"):
+        network(cs.Bosonic(0.1), "lead")
+
+
+def test_levels_that_cross_where_a_bosonic_rate_diverges():
+    assert statuses(network(cs.Bosonic(0.1), "heat"), {"energies[1]": [1.0, 0.0, np.inf]}) == [0, 1, 1]
