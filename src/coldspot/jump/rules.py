@@ -113,7 +113,7 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
 
 
 def closing_rule(moments: Sequence[Moment], last: Moment) -> Rule:
-    """What functions of the phase return at the end of a period is what they return at its beginning, the first moment."""
+    """Functions of the phase return the same at the end of a period as at its beginning, the first moment."""
 
     def numbers(moment: Moment) -> list[Array]:
         return jax.tree.leaves(eqx.filter((moment.energies, moment.baths, moment.laws), eqx.is_array))
@@ -132,7 +132,7 @@ def closing_rule(moments: Sequence[Moment], last: Moment) -> Rule:
             f"what is a function of the phase θ = 2πt/τ must have the period 2π, but energies(0) is {first} and "
             f"energies(2π) is {final}; write the time as phase·τ/2π."
             if jnp.max(jnp.abs(first - final)) > 0
-            else "what is a function of the phase θ = 2πt/τ must have the period 2π, but baths or rates at 0 and 2π differ."
+            else "what is a function of the phase θ = 2πt/τ must have the period 2π, but baths or rates do not."
         ),
     )
 
