@@ -59,7 +59,7 @@ class Period(NamedTuple):
 
     `p` (state, point) at phase 0, `averages` (row, point), `defect` (point) of probabilities; `deviation` q (state,
     point) at phase 0 in the form of deviations, else NaN; `gross` (row, point): the flows whose rounding each average
-    carries; `transport` (row, point): the part of them that the rounding of the drives' own numbers moves in any method.
+    `transport` (row, point): the part of them that rounding of the drives' own numbers moves in any method.
     """
 
     p: Array
