@@ -24,7 +24,6 @@ from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
 from .conductor.device import Device
 from .conductor.junction import PairJunction
 from .conductor.levels import Levels
-from .conductor.levels import Levels
 from .drives import Cosine, Drive, Fourier, Samples
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share

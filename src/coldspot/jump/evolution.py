@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, concrete
+from .._checks import InputError, as_float, concrete, valid
 from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
 from ..ledger import Ledger, about
-from ..pytrees import compiled, refreshed
+from ..pytrees import batch_of_one, compiled, refreshed
 from ..solution import SolveError, Status, plain, status_variable
 from .graph import Snapshot
-from .network import JumpNetwork
-from .propagation import blocks_of, functionals, generator, propagate, stages
+from .meshes import mesh_of
+from .propagation import Carry, advance, blocks_of, functionals, generator, stages
+from .system import System
 
 if TYPE_CHECKING:
     import xarray
@@ -95,7 +96,8 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     time 0, or the index of one state; `times`, increasing and not negative; `tolerance`, error allowed in
     any probability.
 
-    Radau IIA collocation of order 7 between neighbouring times, with as many elements as the tolerance asks for.
+    Radau IIA collocation of order 7 between neighbouring times, on a mesh that resolves the drives (see `meshes`) and
+    is refined until the tolerance is met.
 
     >>> import coldspot as cs
     >>> dot = cs.machines.QuantumDot(level=-5.0)
@@ -106,7 +108,7 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     True
     """
     network = as_dynamics(machine)
-    if not isinstance(network, JumpNetwork):
+    if not isinstance(network, System):
         raise InputError(f"evolve: `machine` must be a jump network, but is {type(network).__name__}.")
     start = _distribution(initial, network.states)
     moments = as_float(times)
@@ -140,56 +142,88 @@ def _distribution(initial: Any, states: int) -> Array:
     return p
 
 
-def _evolve(network: JumpNetwork, start: Array, times: Array, tolerance: Array) -> Evolution:
-    batch = jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, network)
+def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Evolution:
+    batch = batch_of_one(network)
     unit = jnp.ones(()) if network.period is None else network.period
     moments = jnp.concatenate([jnp.zeros(1), times]) / unit
+    if network.period is None:
+        # Nothing happens at special times: one element from each time to the next.
+        resolved, pieces = jnp.asarray(True), jnp.asarray(1)
 
-    def march(elements: Array) -> Array:
-        def interval(p: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-            p, _ = propagate(batch, elements, p, ends[0], ends[1])
-            return p, p[:, 0, 0]
+        def piece(k: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            return ends
 
-        return jax.lax.scan(interval, start[:, None, None], (moments[:-1], moments[1:]))[1]
+    else:
+        mesh, known = jax.lax.stop_gradient(mesh_of(batch))
+        borders, count, resolved = mesh.borders[:, 0], mesh.count[0], known[0]
+
+        def index(moment: Array) -> Array:
+            """The mesh's element, counted through all periods, in which a moment lies."""
+            cycle = jnp.floor(moment)
+            inside = jnp.searchsorted(borders, moment - cycle, side="right") - 1
+            return cycle.astype(int) * count + jnp.minimum(inside, count - 1)
+
+        def piece(k: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            cycle, j = jnp.divmod(index(ends[0]) + k, count)
+            return jnp.clip(cycle + borders[j], *ends), jnp.clip(cycle + borders[j + 1], *ends)
+
+        pieces = index(moments[1:]) - index(moments[:-1]) + 1
+    many = jnp.broadcast_to(pieces, times.shape)
+    possible = jnp.max(many) <= LAST
+
+    def march(parts: Array) -> Array:
+        def interval(carry: Carry, task: tuple[Array, Array, Array]) -> tuple[Carry, Array]:
+            *ends, number = task
+
+            def one(k: Array, c: Carry) -> Carry:
+                lower, upper = piece(k // parts, (ends[0], ends[1]))
+                span = (upper - lower) / parts
+                return advance(batch, (lower + (k % parts) * span)[None], span[None], c)
+
+            carry = jax.lax.fori_loop(0, jnp.where(possible, number, 0) * parts, one, carry)
+            return carry, carry.columns[:, 0, 0]
+
+        return jax.lax.scan(interval, Carry(start[:, None, None]), (moments[:-1], moments[1:], many))[1]
 
     def refine(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        elements, p, _ = state
-        finer = march(2 * elements)
-        return 2 * elements, finer, jnp.max(jnp.abs(finer - p)) / 4
+        parts, p, _ = state
+        finer = march(2 * parts)
+        return 2 * parts, finer, jnp.max(jnp.abs(finer - p)) / 4
 
-    first = jnp.asarray(1, jnp.int32)
+    first = jnp.asarray(1)
     _, p, error = jax.lax.while_loop(
-        lambda s: (s[2] > tolerance) & (s[0] < LAST), refine, (first, march(first), jnp.asarray(jnp.inf))
+        lambda s: (s[2] > tolerance) & (s[0] * jnp.max(many) < LAST),
+        refine,
+        (first, march(first), jnp.asarray(jnp.inf)),
     )
     s = stages(batch, 2 * jnp.pi * moments[1:])
     ledger = _instantaneous(batch, s, p, unit)
-    valid = jnp.all(s.valid)
-    status = jnp.where(
-        ~valid, int(Status.INVALID), jnp.where(error <= tolerance, int(Status.OK), int(Status.NOT_CONVERGED))
-    )
+    good = jnp.all(s.valid) & valid(network)
+    converged = (error <= tolerance) & resolved & possible
+    status = jnp.where(~good, int(Status.INVALID), jnp.where(converged, int(Status.OK), int(Status.NOT_CONVERGED)))
     return Evolution(times, p, ledger, error, status)
 
 
 _evolve_jitted = compiled(_evolve)
 
 
-def _instantaneous(batch: JumpNetwork, s: Snapshot, p: Array, unit: Array) -> Ledger:
+def _instantaneous(batch: System, s: Snapshot, p: Array, unit: Array) -> Ledger:
     """Rates at each time: `s` has times first and a batch of one last; `p` is (time, state)."""
     g = batch.graph()
     where = blocks_of(batch)
     rows = jax.vmap(lambda one, q: jnp.sum(functionals(batch, g, one).values[..., 0] * q, axis=-1))(s, p)
     motion = jnp.einsum("tij,tj->ti", generator(g, s)[..., 0], p)
     works = 2 * jnp.pi / unit * jnp.einsum("tdi,ti->td", s.slopes[..., 0], p)
-    energies = rows[:, where["energies"]]
-    particles = rows[:, where["particle_numbers"]] if "particle_numbers" in where else jnp.zeros_like(energies)
+    heats = rows[:, where["heats"]]
+    particles = rows[:, where["particles"]] if "particles" in where else jnp.zeros_like(heats)
     chemical = s.potential[..., 0] * particles
     return Ledger(
         baths=tuple(batch.baths),
         drives=tuple(batch.drives),
-        heats=energies - chemical,
+        heats=heats,
         particle_numbers=particles,
         chemical_works=chemical,
-        entropy_flows=(energies - chemical) / s.temperature[..., 0],
+        entropy_flows=heats / s.temperature[..., 0],
         works=works,
         storage=jnp.sum(s.energies[..., 0] * motion, axis=-1) + jnp.sum(works, axis=-1),
     )
