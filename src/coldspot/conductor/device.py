@@ -185,7 +185,7 @@ class DeviceWeight(Weight):
         value = jnp.sum(left * jnp.swapaxes(right, -1, -2), axis=(-2, -1)).real
         # Each resolvent is that of a matrix with rounded entries.
         size = jnp.abs(centre) + jnp.abs(offset) + omega + _norm(shifted)
-        relative = 8 * n + 4 * size * (_norm(one) + _norm(other))
+        relative = 8 * n + 2 * size * (_norm(one) + _norm(other))
         return value, jax.lax.stop_gradient(relative * _norm(left) * _norm(right))
 
     def upper(self) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from jax import Array
 from ..numerics.quadrature import NODES, Cells, Sums, accumulated, cells, closed_sums, panel_node
 from .pair_rates import REACH, Pair, Rates, rates
 
-LEVELS = 7
+LEVELS = 8
 """Panels on each side of a feature, in integrals over the frequency."""
 
 

@@ -105,7 +105,7 @@ HERMITIAN = 1e-12
 """Largest difference between a matrix and its adjoint, relative to its largest entry."""
 
 
-def is_hermitian(matrix: Any) -> Array:
+def is_hermitian(matrix: Any) -> Any:
     """Whether matrices (…, n, n) are finite and equal to their adjoints up to rounding: a boolean for each."""
     xp: Any = np if isinstance(matrix, np.ndarray) else jnp
     off = xp.abs(matrix - xp.conj(xp.swapaxes(matrix, -1, -2))).max((-2, -1))

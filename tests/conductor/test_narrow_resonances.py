@@ -1,0 +1,241 @@
+"""Resonances and modes that are narrow beside everything else, wherever they stand: right, or said not to be."""
+
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import coldspot as cs
+from coldspot.conductor.pair_rates import integrated
+from coldspot.dynamics import checked_tolerance, solve_points
+from coldspot.machines import BosonJunction
+from tests.conductor.junctions import bose, fermi
+
+POSITIONS = np.linspace(-3.1, 3.3, 16)
+
+
+def integral(function, marks, low=-60.0, high=60.0):
+    """∫ by SciPy, cut at distances that double from every mark (centre, width)."""
+    cuts = {low, high}
+    for centre, width in marks:
+        steps = width * 2.0 ** np.arange(-1, 60)
+        cuts |= {centre, *(centre + s * d for s in (-1, 1) for d in steps if d < 120)}
+    cuts = sorted(x for x in cuts if low <= x <= high)
+    return sum(quad(function, a, b, epsabs=0, epsrel=1e-12)[0] for a, b in itertools.pairwise(cuts))
+
+
+def ledger(weights, t, mu, tp, omega):
+    """Heats of left, right and phonons of a narrow mode; `weights` {(a, b): (function of (offset, centre), marks)}."""
+    n, heat = bose(omega / tp), np.zeros(3)
+    for (a, b), terms in weights.items():
+        for function, centre, marks in terms:
+
+            def net(y, power, function=function, centre=centre, a=a, b=b):
+                x, edge = centre + y, mu[b] + omega
+                one, other = (x - mu[a]) / t[a], (x - edge) / t[b]
+                flow = fermi(one) * fermi(-other) * (1 + n) - fermi(-one) * fermi(other) * n
+                # Of the mode's unit mass; moments about both potentials.
+                moment = (1.0, x - mu[a], x - edge)[power]
+                return function(y) * flow * moment / (4 * np.pi * omega)
+
+            rate, upper, lower = (integral(lambda y, p=p: net(y, p), marks) for p in range(3))
+            heat += np.array([upper if c == a else 0.0 for c in (0, 1, 2)])
+            heat -= np.array([lower if c == b else 0.0 for c in (0, 1, 2)])
+            heat[2] -= omega * rate
+    return heat
+
+
+@pytest.mark.parametrize("width", [1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("temperatures", [(0.7, 0.7), (0.7, 0.4)], ids=["one temperature", "two temperatures"])
+def test_a_narrow_level_anywhere_in_the_window(width, temperatures):
+    """A level so narrow that the other factors of the integrand are constant over it, but for its tails."""
+
+    def build(_, level):
+        return BosonJunction(
+            level_left=level, level_right=-0.4, halfwidth_left=width, halfwidth_right=0.3, frequency=0.9,
+            left=cs.ElectronBath(temperatures[0], 0.2), right=cs.ElectronBath(temperatures[1], -0.3),
+            phonons=cs.BosonBath(0.5),
+        )  # fmt: skip
+
+    s = solve_points(build, None, jnp.asarray(POSITIONS), checked_tolerance(1e-8))
+    assert list(s.status) == [0] * len(POSITIONS)
+    for k, level in enumerate(POSITIONS):
+        # A node's distance from the level is the variable, so that SciPy too sees the resonance.
+        weights = {}
+        for kind, shift in (((0, 1), -0.9), ((1, 0), 0.9)):
+
+            def weight(y, shift=shift, level=level, kind=kind):
+                centre = -0.4 if kind == (0, 1) else level
+                other = (level + y + shift + 0.4) if kind == (0, 1) else (level + y + 0.9 + 0.4)
+                del centre
+                return 0.25 * 2 * width / (y**2 + width**2) * 0.6 / (other**2 + 0.09)
+
+            # ε is the level itself in the first kind, and lies ω above it in the second.
+            start = level if kind == (0, 1) else level + 0.9
+            edges = [(e - start, 0.3) for e in (0.2, 0.6, -0.3, 1.1, -0.4, 0.5)]
+            weights[kind] = [(weight, start, [(0.0, width), *edges])]
+        exact = ledger(weights, temperatures, (0.2, -0.3), 0.5, 0.9)
+        off, bound = np.abs(np.asarray(s.heat.array[k]) - exact), np.asarray(s.error.heats[k])
+        top = np.max(np.abs(exact))
+        assert np.all(off <= bound + 1e-11 * top), (level, off / top, bound / top)
+        assert np.max(bound) <= 1e-8 * top
+
+
+def device(width, level, damping=0.0):
+    """A side level that decays with `width` only, through a weak link to a broad one, between two leads."""
+    link = np.sqrt(width * 0.5) / 2
+    return cs.PairJunction(
+        cs.Device(
+            jnp.array([[0.3, link, 0.2], [link, 0.0, 0.0], [0.2, 0.0, -0.2]]).at[1, 1].set(level),
+            {"left": (0, 0.5), "right": (2, 0.8)},
+        ),
+        {(0, 2): 0.3, (0, 1): 0.4, (1, 2): 0.1},
+        {"left": cs.ElectronBath(0.5, 0.4), "right": cs.ElectronBath(0.3, -0.2), "phonons": cs.BosonBath(0.4)},
+        frequency=0.8,
+        damping=damping,
+    )
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-6, 1e-9])
+def test_a_narrow_resonance_of_a_device_anywhere_in_the_window(width):
+    """Against a mesh that is finer everywhere; the error bounds the difference, and what it says is kept."""
+    positions = jnp.asarray(POSITIONS)
+
+    def build(_, level):
+        return device(width, level)
+
+    s = solve_points(build, None, positions, checked_tolerance(1e-8))
+    allowed = {0} if width > 1e-6 else {0, int(cs.Status.NOT_CONVERGED)}
+    assert set(map(int, s.status)) <= allowed
+    for k in range(0, len(POSITIONS), 5):
+        exact = by_diagonalisation(width, POSITIONS[k])
+        off, bound = np.abs(np.asarray(s.heat.array[k]) - exact), np.asarray(s.error.heats[k])
+        assert np.all(off <= bound + 1e-9 * np.max(np.abs(exact))), (POSITIONS[k], off, bound)
+
+
+def by_diagonalisation(width, level):
+    """The heats of `device`, by SciPy's quadrature from each pole of G outwards; G as a sum over its poles."""
+    link = np.sqrt(width * 0.5) / 2
+    h = np.array([[0.3, link, 0.2], [link, level, 0.0], [0.2, 0.0, -0.2]])
+    gammas = (np.diag([0.5, 0, 0]), np.diag([0, 0, 0.8]))
+    poles, right = np.linalg.eig(h - 0.5j * sum(gammas))
+    left = np.linalg.inv(right)
+    m = np.array([[0, 0.4, 0.3], [0.4, 0, 0.1], [0.3, 0.1, 0]])
+    t, mu, tp, omega = (0.5, 0.3), (0.4, -0.2), 0.4, 0.8
+    n, heat = bose(omega / tp), np.zeros(3)
+    narrow = poles[np.argmax(poles.imag)]
+
+    def spectral(a, y, start):
+        # y is the distance from `start`: nearer to the narrow pole than rounding of the sum.
+        g = (right / ((start - poles.real) + y - 1j * poles.imag)) @ left
+        return g @ gammas[a] @ g.conj().T
+
+    # Cells about the narrow pole in ε and in ε − ω, cut in the middle between them.
+    for start, low, high in ((narrow.real, -40.0, omega / 2), (narrow.real + omega, -omega / 2, 40.0)):
+        marks = [(0.0, max(-narrow.imag, 1e-13))]
+        marks += [
+            (c - start, 0.2) for c in (*poles.real, *(poles.real + omega), mu[0], mu[1], mu[0] + omega, mu[1] + omega)
+        ]
+        for a, b in itertools.product((0, 1), repeat=2):
+
+            def values(y, a=a, b=b, start=start):
+                above = spectral(a, y, start)
+                below = (
+                    spectral(b, y, start - omega) if start < narrow.real + omega / 2 else spectral(b, y, narrow.real)
+                )
+                x = start + y
+                one, other = (x - mu[a]) / t[a], (x - omega - mu[b]) / t[b]
+                flow = fermi(one) * fermi(-other) * (1 + n) - fermi(-one) * fermi(other) * n
+                return np.trace(m @ above @ m @ below).real * flow / (4 * np.pi * omega), x
+
+            rate = integral(lambda y: values(y)[0], marks, low, high)
+            upper = integral(lambda y, a=a: values(y)[0] * (values(y)[1] - mu[a]), marks, low, high)
+            heat[a] += upper
+            heat[b] -= upper + (mu[a] - omega - mu[b]) * rate
+            heat[2] -= omega * rate
+    return heat
+
+
+DAMPINGS = 10.0 ** np.arange(-12, 0)
+
+
+def test_any_damping_of_a_mode_is_solved():
+    """From 1e-12 of the frequency up; the difference to a narrow mode is linear in a small damping."""
+
+    def build(_, damping):
+        return BosonJunction(damping=damping, left=cs.ElectronBath(1.2))
+
+    s = solve_points(build, None, jnp.asarray(DAMPINGS), checked_tolerance(1e-8))
+    assert list(s.status) == [0] * len(DAMPINGS)
+    narrow = np.asarray(cs.steady_state(build(None, 0.0)).heat.array)
+    gap = np.max(np.abs(np.asarray(s.heat.array) - narrow), axis=-1)
+    bound = np.max(np.asarray(s.error.heats), axis=-1)
+    assert np.all(gap[:6] <= bound[:6] + 10 * DAMPINGS[:6] * np.max(np.abs(narrow)))
+    slope = gap[6:9] / DAMPINGS[6:9]
+    assert np.max(np.abs(slope / slope[0] - 1)) < 1e-2
+
+
+def test_a_mode_far_above_the_temperatures_is_not_cut_off():
+    """At Ω = 100 T the narrow mode's share e^{−Ω/T} is above the tail, which is as small as the damping."""
+    t, omega = 0.01, 1.0
+    leads = {"left": cs.ElectronBath(t, 0.0), "right": cs.ElectronBath(t, -0.97)}
+    one = cs.steady_state(BosonJunction(frequency=omega, damping=1e-12, phonons=cs.BosonBath(t), **leads))
+    other = cs.steady_state(BosonJunction(frequency=omega, damping=0.0, phonons=cs.BosonBath(t), **leads))
+    assert abs(float(one.heat["phonons"] / other.heat["phonons"]) - 1) < 1e-6
+
+
+def shifted(by, damping):
+    return BosonJunction(
+        level_left=0.5 + by, level_right=-0.25 + by, halfwidth_left=0.0625, frequency=0.75, damping=damping,
+        left=cs.ElectronBath(0.5, 0.25 + by), right=cs.ElectronBath(0.25, by), phonons=cs.BosonBath(0.375),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.125])
+def test_energies_shifted_by_1e4_leave_heat_and_its_bound(damping):
+    """Binary fractions: the shifted numbers are exact, and so is every distance between them."""
+    one, two = (cs.steady_state(shifted(by, damping)) for by in (0.0, 1e4))
+    np.testing.assert_allclose(two.heat.array, one.heat.array, rtol=1e-14)
+    np.testing.assert_allclose(two.error.heats, one.error.heats, rtol=1e-6)
+    assert np.max(np.asarray(two.error.heats)) <= 1e-11 * np.max(np.abs(one.heat.array))
+
+
+def test_energies_of_a_device_shifted_by_1e4_leave_heat_and_its_bound():
+    def build(by):
+        h = jnp.array([[0.5, 0.25], [0.25, -0.5]]) + by * jnp.eye(2)
+        return cs.PairJunction(
+            cs.Device(h, {"left": (0, 0.5), "right": (1, 0.75)}),
+            {(0, 1): 0.5},
+            {"left": cs.ElectronBath(0.5, 0.25 + by), "right": cs.ElectronBath(0.25, by), "p": cs.BosonBath(0.375)},
+            frequency=0.75,
+        )
+
+    one, two = (cs.steady_state(build(by)) for by in (0.0, 1e4))
+    scale = np.max(np.abs(one.heat.array))
+    assert np.max(np.abs(np.asarray(two.heat.array) - np.asarray(one.heat.array))) <= 1e-11 * scale
+    np.testing.assert_allclose(two.error.heats, one.error.heats, rtol=0.1)
+
+
+def test_a_narrow_level_that_is_not_told_of_is_noticed():
+    """The guard itself: features taken away, the panels' error says that something is there."""
+    batch = jax.tree.map(
+        lambda leaf: leaf[None], BosonJunction(halfwidth_left=1e-2, left=cs.ElectronBath(0.7)).dynamics()
+    )
+    pairs = batch._pairs(batch.frequency)
+
+    class Blind(type(pairs.weight)):
+        def upper(self):
+            return self.upper_energies, jnp.ones_like(self.upper_halfwidths)
+
+        def lower(self):
+            return self.lower_energies, jnp.ones_like(self.lower_halfwidths)
+
+    exact, _ = integrated(pairs)
+    blind, errors = integrated(eqx.tree_at(lambda p: p.weight, pairs, Blind(*jax.tree.leaves(pairs.weight))))
+    off = np.abs(np.asarray(blind.net) - np.asarray(exact.net))
+    assert np.max(off / np.abs(exact.net)) > 1e-9
+    assert np.all(off <= np.asarray(errors.net))

@@ -1,0 +1,156 @@
+"""What constructors refuse is marked in sweeps; flags; few compilations."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.conductor import device as devices
+from coldspot.dynamics import checked_tolerance, solve_points
+
+INVALID = int(cs.Status.INVALID)
+
+
+def junction(h01=0.3, h10=0.3, width=0.4, other=0.0, m01=0.2, m10=0.2, frequency=0.8, damping=0.0, energy=0.4):
+    """A device with every matrix written out, so that each number can be wrong alone."""
+    h = jnp.array([[energy, h01], [h10, -0.4]])
+    return cs.PairJunction(
+        cs.Device(h, {"left": jnp.array([[width, other], [other, 0.0]]), "right": (1, 0.3)}),
+        jnp.array([[0.0, m01], [m10, 0.0]]),
+        {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4), "phonons": cs.BosonBath(0.3)},
+        frequency,
+        damping,
+    )
+
+
+def levels(energy=0.5, gamma=1.0, element=0.2):
+    return cs.PairJunction(
+        cs.Levels([energy, -0.5], [gamma, 1.0], ["left", "right"]),
+        {(0, 1): element},
+        {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4), "phonons": cs.BosonBath(0.3)},
+        0.8,
+    )
+
+
+WRONG = {
+    junction: {
+        "h01": [-0.3, np.nan], "width": [-0.4, np.nan], "other": [0.4], "m01": [0.3, np.inf], "frequency": [0.0, -1.0],
+        "damping": [-0.1, np.inf], "energy": [np.nan],
+    },
+    levels: {"energy": [np.inf], "gamma": [0.0, -1.0, np.inf], "element": [np.nan]},
+    cs.machines.BosonJunction: {
+        "level_left": [np.nan], "level_right": [np.inf], "halfwidth_left": [0.0, -1.0], "halfwidth_right": [0.0],
+        "element": [np.nan], "frequency": [0.0, np.inf], "damping": [-1e-3], "left.temperature": [0.0],
+        "left.chemical_potential": [np.nan], "right.temperature": [-1.0], "right.chemical_potential": [np.inf],
+        "phonons.temperature": [0.0],
+    },
+    cs.machines.TwoModeJunction: {
+        "frequency": [0.0, -1.0], "detuning": [2.0, np.nan], "damping": [np.nan], "bias": [np.inf],
+        "nonconservative": [np.nan], "berry": [np.nan], "dissipative": [np.inf],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", WRONG, ids=lambda make: make.__name__)
+def test_what_a_constructor_refuses_a_sweep_marks(make):
+    """One batch: the defaults, and for each wrong value the defaults with it."""
+    is_machine = isinstance(make, type)
+    default = make()
+    cases = [(name, value) for name, values in WRONG[make].items() for value in values]
+    start = {name: float(read(default, name) if is_machine else DEFAULTS[name]) for name in WRONG[make]}
+
+    def build(_, numbers):
+        if not is_machine:
+            return make(**numbers)
+        machine = default
+        for name, value in numbers.items():
+            machine = replaced(machine, name, value)
+        return machine
+
+    for name, value in cases:
+        with pytest.raises(cs.InputError):
+            build(None, {name: value})
+    points = [start, *(start | {name: value} for name, value in cases)]
+    columns = {name: jnp.array([point[name] for point in points]) for name in start}
+    found = solve_points(build, None, columns, checked_tolerance(1e-8))
+    assert int(found.status[0]) == 0
+    for case, status in zip(cases, found.status[1:], strict=True):
+        assert int(status) == INVALID, case
+
+
+DEFAULTS = {
+    name: parameter.default
+    for make in (levels, junction)  # both know `energy`: either will do
+    for name, parameter in inspect.signature(make).parameters.items()
+}
+
+
+def read(machine, path):
+    return functools.reduce(getattr, path.split("."), machine)
+
+
+def replaced(machine, path, value):
+    head, _, rest = path.partition(".")
+    inner = replaced(getattr(machine, head), rest, value) if rest else value
+    fields = {name: getattr(machine, name) for name in machine.__dataclass_fields__}
+    return type(machine)(**fields | {head: inner})
+
+
+@pytest.mark.parametrize(
+    ("h", "leads", "expected"),
+    [
+        ([[0.4, 0.3], [0.3, -0.4]], {"left": (0, 0.2), "right": (1, 0.2)}, True),
+        ([[0.4, 0.0], [0.0, -0.4]], {"left": (0, 0.2), "right": (1, 0.2)}, False),
+        ([[0.4, 0.0], [0.0, -0.4]], {"left": (0, 0.2), "right": np.full((2, 2), 0.1)}, True),
+        ([[0.4, 0.3], [0.3, -0.4]], {"left": np.eye(2)}, False),
+        (np.diag([0.1] * 4, 1) + np.diag([0.1] * 4, -1), {"left": (0, 0.2), "right": (4, 0.2)}, True),
+        (
+            np.diag([0.1, 0.1, 0, 0.1], 1) + np.diag([0.1, 0.1, 0, 0.1], -1),
+            {"left": (0, 1.0), "right": (4, 1.0)},
+            False,
+        ),
+    ],
+)
+def test_elastic_transmission_is_seen(h, leads, expected):
+    """And it is there where the Green's function links the leads."""
+    device = cs.Device(h, leads)
+    assert bool(device.elastic()) == expected
+    green = np.asarray(device.green(0.237))
+    widths = [np.asarray(width) for width in device.widths.values()]
+    passed = [np.trace(a @ green @ b @ green.conj().T).real for k, a in enumerate(widths) for b in widths[k + 1 :]]
+    assert (max(passed, default=0.0) > 0) == expected
+
+
+def test_inelastic_only_is_flagged_where_the_conductor_connects_leads():
+    """A device with hopping 0 and one with hopping, in one batch; levels never."""
+    found = cs.sweep(lambda hopping: junction(hopping, hopping), {"hopping": [0.0, 0.3]})
+    assert list(found["inelastic_only"].values) == [False, True]
+    assert "inelastic only" in repr(cs.steady_state(junction()))
+    assert not bool(cs.steady_state(levels()).flags["inelastic only"])
+
+
+def test_a_level_that_touches_no_lead_has_no_steady_state():
+    conductor = cs.Device([[0.4, 0.0], [0.0, -0.4]], {"left": (0, 0.2), "right": (0, 0.2)})
+    baths = {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4), "phonons": cs.BosonBath(0.3)}
+    with pytest.raises(cs.SolveError, match=r"NOT_UNIQUE.*touches no lead"):
+        cs.steady_state(cs.PairJunction(conductor, {(0, 1): 0.2}, baths, 0.8))
+
+
+def test_green_compiles_once():
+    """New devices, and new numbers of energies up to a power of two: one trace each."""
+    devices._green_at.clear_cache()
+    devices._spectral_at.clear_cache()
+    for k in range(1, 9):
+        device = cs.Device(np.diag([0.1 * k, 0.3]), {"left": (0, 1.0), "right": (1, 1.0)})
+        energies = np.linspace(0, 1, k)
+        exact = np.linalg.inv(energies[:, None, None] * np.eye(2) - np.diag([0.1 * k - 0.5j, 0.3 - 0.5j]))
+        np.testing.assert_allclose(device.green(energies), exact, rtol=1e-13)
+        assert device.green(0.3).shape == (2, 2)
+        assert device.spectral("left", energies).shape == (k, 2, 2)
+    assert devices._green_at._cache_size() == 4  # 1, 2, 4 and 8 energies
+    assert devices._spectral_at._cache_size() == 4
+    assert np.all(np.isfinite(jax.jacfwd(lambda e: device.green(e).real)(0.2)))
