@@ -50,7 +50,8 @@ def test_gross_flows_do_not_decide_what_is_trusted():
 def test_drives_of_barriers_alone_pump_exactly_nothing():
     """The state stays at equilibrium at one temperature, whatever barriers do: not small numbers, but 0."""
     s = cs.steady_state(pump(5.0, temperature=0.7, height=0.0))
-    assert np.all(np.asarray(s.heat.array) == 0.0) and np.all(np.asarray(s.work.array) == 0.0)
+    assert np.all(np.asarray(s.heat.array) == 0.0)
+    assert np.all(np.asarray(s.work.array) == 0.0)
     assert np.all(np.asarray(s.error.heats) == 0.0)
 
 
@@ -110,10 +111,14 @@ def test_random_pumps_against_scipy():
 def test_an_error_larger_than_the_tolerance_is_never_accepted():
     rng = np.random.default_rng(6)
     barriers, periods = rng.uniform(0, 25, 24), 10 ** rng.uniform(-2, 5, 24)
-    for tolerance in (1e-5, 1e-8, 1e-12):
-        s = jax.jit(jax.vmap(lambda a, t: cs.steady_state(pump(a, period=t), tolerance=tolerance, throw=False)))(
-            jnp.asarray(barriers), jnp.asarray(periods)
+    solve = jax.jit(
+        jax.vmap(
+            lambda a, t, tolerance: cs.steady_state(pump(a, period=t), tolerance=tolerance, throw=False),
+            in_axes=(0, 0, None),
         )
+    )
+    for tolerance in (1e-5, 1e-8, 1e-12):
+        s = solve(jnp.asarray(barriers), jnp.asarray(periods), tolerance)
         good = np.asarray(s.status) == 0
         top = np.max(np.abs(np.concatenate([s.ledger.heats, s.ledger.works], -1)), -1)
         worst = np.max(np.concatenate([s.error.heats, s.error.works], -1), -1)
