@@ -1,7 +1,9 @@
 """What constructors refuse is marked in sweeps; flags; few compilations."""
 
+import dataclasses
 import functools
 import inspect
+from operator import attrgetter
 
 import jax
 import jax.numpy as jnp
@@ -96,7 +98,7 @@ def read(machine, path):
 def replaced(machine, path, value):
     head, _, rest = path.partition(".")
     inner = replaced(getattr(machine, head), rest, value) if rest else value
-    fields = {name: getattr(machine, name) for name in machine.__dataclass_fields__}
+    fields = {name: getattr(machine, name) for name in map(attrgetter("name"), dataclasses.fields(machine))}
     return type(machine)(**fields | {head: inner})
 
 

@@ -189,7 +189,8 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
             fresh = Found(new, change, jnp.where(known_order, shrunk, jnp.nan), error, jnp.full(lanes, parts))
             stuck = _largest(where, change) > _largest(where, old.change) / 4
             hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0)
-            hopeless |= stuck & (_largest(where, error) <= 1e3 * _largest(where, rounding))
+            # In the plain form the other one is the way out; there, nothing but rounding ends the search.
+            hopeless |= stuck & (_largest(where, error) <= (1e3 if form is PLAIN else 4.0) * _largest(where, rounding))
             hopeless |= 2 * parts * own.count > LAST
             merged = jax.tree.map(lambda a, b: jnp.where(todo, a, b), fresh, old)
             known = jax.tree.map(lambda a, b: a.at[..., index].set(b), known, merged)

@@ -1,0 +1,162 @@
+"""Drives are looked at between the nodes: pulses wherever they stand, beside smooth drives, and functions of time."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import coldspot as cs
+from coldspot.numerics.harmonics import harmonics
+from coldspot.numerics.mesh import resolving
+
+PERIOD = 10.0
+
+
+def pulsed(where: float, width: float = 1e-2, smooth: float = 0.0) -> cs.JumpNetwork:
+    """One level above one bath; it is six times as high in a pulse, a Gaussian of `width` in the phase."""
+    sharp = 1 / width**2
+
+    def energies(phase):
+        pulse = 5 * jnp.exp(sharp * (jnp.cos(phase - where) - 1))
+        return jnp.array([0.0, 1.0]) * (1 + smooth * jnp.cos(phase) + pulse)
+
+    bath = {"bath": cs.HeatBath(1.0)}
+    return cs.JumpNetwork(energies, bath, [cs.Channel("bath", 0, 1, cs.Glauber(1.0))], period=PERIOD)
+
+
+def level(time, where: float, width: float, smooth: float):
+    phase = 2 * np.pi * time / PERIOD
+    return 1 + smooth * np.cos(phase) + 5 * np.exp((np.cos(phase - where) - 1) / width**2)
+
+
+def populated(where: float, width: float, smooth: float, start: float, end: float):
+    """The upper state's population from empty at `start`, by SciPy in steps shorter than the pulse."""
+
+    def slope(time, p):
+        return [2 / (1 + np.exp(level(time, where, width, smooth))) - 2 * p[0]]
+
+    step = width * PERIOD / 20
+    return solve_ivp(slope, (start, end), [0.0], method="DOP853", rtol=1e-12, atol=1e-14, max_step=step)
+
+
+def work_by_scipy(where: float, width: float, smooth: float) -> float:
+    """Power ⟨−ε dp/dt⟩ in the second period: relaxation forgets the start by e^{−20}; corrected by its linearity."""
+
+    def slope(time, y):
+        e = level(time, where, width, smooth)
+        rise = 2 / (1 + np.exp(e)) - 2 * y[0]
+        # p, ∫ε dp; the same for the homogeneous solution.
+        return [rise, e * rise, -2 * y[2], -2 * e * y[2]]
+
+    end = solve_ivp(
+        slope, (0, PERIOD), [0, 0, 1, 0], method="DOP853", rtol=1e-12, atol=1e-15, max_step=width * PERIOD / 20
+    ).y[:, -1]
+    first = end[0] / (1 - end[2])
+    return -(end[1] + first * end[3]) / PERIOD
+
+
+@pytest.mark.parametrize("where", [0.0, 0.7, 2.0, 3.3, 4.71, 6.2])
+def test_a_pulse_is_seen_wherever_it_stands(where):
+    s = cs.steady_state(pulsed(where))
+    assert f"{float(s.work['drive']):.8e}" == "8.95481727e-03"
+
+
+def test_positions_of_a_pulse_in_a_batch():
+    """Many positions at once: the same work, within the errors that are reported."""
+    where = np.random.default_rng(3).uniform(0, 2 * np.pi, 40)
+    s = cs.sweep(pulsed, {"where": where})
+    work, error = np.asarray(s["work"]), np.asarray(s.get("work_error", 1e-11))
+    assert np.all(np.asarray(s["status"]) == 0)
+    assert np.all(np.abs(work.ravel() - 8.95481726674e-3) <= 1e-13 + np.ravel(error))
+
+
+@pytest.mark.parametrize("width", [6.3e-4, 2.7e-4])
+def test_pulses_as_short_as_a_ten_thousandth_of_the_period(width):
+    """2.7e-4 in the phase is a full width at half height of 1e-4 of the period."""
+    exact = work_by_scipy(2.0, width, 0.0)
+    for where in (2.0, 2.00007, 5.1):
+        s = cs.steady_state(pulsed(where, width))
+        assert abs(s.work["drive"] - exact) <= s.error.work["drive"] + 1e-9 * exact
+
+
+def test_a_smooth_drive_does_not_hide_a_pulse():
+    for where in (0.3, 2.0):
+        exact = work_by_scipy(where, 2e-3, 0.4)
+        s = cs.steady_state(pulsed(where, 2e-3, 0.4))
+        assert abs(s.work["drive"] - exact) <= s.error.work["drive"] + 1e-10 * exact
+        assert s.error.work["drive"] <= 1e-8 * exact
+
+
+@pytest.mark.parametrize("where", [0.4, 2.0, 3.9, 5.5])
+def test_evolution_sees_a_pulse_between_its_times(where):
+    width, end = 0.0314, where * PERIOD / (2 * np.pi) + 0.06
+    exact = populated(where, width, 0.0, 0.0, end).y[0, -1]
+    e = cs.evolve(pulsed(where, width), 0, [0.0, end])
+    assert abs(e.populations[-1, 1] - exact) <= float(e.error) + 1e-11
+    assert float(e.error) <= 1e-8
+
+
+def test_a_function_of_time_is_told_from_one_of_the_phase():
+    with pytest.raises(cs.InputError, match="2π"):
+        cs.JumpNetwork(
+            lambda time: jnp.array([0.0, 1.0]) * jnp.cos(2 * jnp.pi * time / 3.0),
+            {"bath": cs.HeatBath(1.0)},
+            [cs.Channel("bath", 0, 1, cs.Glauber(1.0))],
+            period=3.0,
+        )
+
+
+def test_a_jump_that_nobody_declared_is_marked():
+    network = cs.JumpNetwork(
+        lambda phase: jnp.array([0.0, 1.0]) * jnp.where(jnp.mod(phase, 2 * jnp.pi) < 2.0, 0.5, 2.0) + 0 * phase * 0,
+        {"hot": cs.HeatBath(1.0), "cold": cs.HeatBath(0.7)},
+        [cs.Channel("hot", 0, 1, cs.Glauber(0.3)), cs.Channel("cold", 0, 1, cs.Glauber(0.6))],
+        period=5.0,
+    )
+    s = cs.steady_state(network, throw=False)
+    assert int(s.status) == int(cs.Status.NOT_CONVERGED)
+
+
+# --------------------------------------------------------------------------- the estimates themselves
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda phase: jnp.cos(phase - 2.0), 1),
+        (lambda phase: 1 + jnp.cos(phase) * jnp.sin(2 * phase), 3),
+        (lambda phase: jnp.stack([jnp.zeros(()), 0.3 * jnp.sin(phase) ** 2]), 2),
+        (cs.Fourier([1.0, 0.5, 0.2], [0.0, 0.0, 0.0]), 3),
+        (cs.Samples(np.arange(10.0)), 5),
+        (lambda phase: jnp.ones(3), 0),
+    ],
+)
+def test_harmonics_of_formulas(function, expected):
+    assert float(harmonics(function)) == expected
+
+
+@pytest.mark.parametrize("function", [lambda p: jnp.abs(jnp.cos(p)), lambda p: p, lambda p: jnp.where(p < 1, 0.0, 1.0)])
+def test_formulas_that_tell_no_harmonics(function):
+    assert harmonics(function) is None
+
+
+@pytest.mark.parametrize("size", [0.5, 16.0, 400.0])
+def test_harmonics_of_an_exponential_are_enough(size):
+    """Fourier coefficients of e^{r cos θ} beyond the estimate are below 1e-9 of the largest."""
+    most = int(harmonics(lambda phase: jnp.exp(size * jnp.cos(phase))))
+    theta = 2 * np.pi * np.arange(2048) / 2048
+    coefficients = np.abs(np.fft.rfft(np.exp(size * (np.cos(theta) - 1))))
+    assert np.all(coefficients[most + 1 :] < 1e-9 * coefficients[0])
+
+
+def test_meshes_are_fine_where_functions_are_sharp_and_there_alone():
+    theta = 2 * np.pi * np.arange(2**14) / 2**14
+    for where in np.random.default_rng(4).uniform(0, 2 * np.pi, 20):
+        pulse = np.exp((np.cos(theta - where) - 1) / 2.7e-4**2)
+        borders, count = resolving(jnp.asarray(pulse + np.cos(theta))[None], jnp.asarray([1e-6]), 1024)
+        borders = np.asarray(borders)[: int(count) + 1]
+        assert int(count) < 80
+        assert (borders[0], borders[-1]) == (0, 1)
+        assert np.all(np.diff(borders) > 0)
+        inside = np.searchsorted(borders, where / (2 * np.pi)) - 1
+        assert np.diff(borders)[inside] == 2.0**-12

@@ -1,0 +1,140 @@
+"""Pumped quantities beside far larger flows: values, honest errors, and exact zeros."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import coldspot as cs
+
+PERIOD = 10.0
+
+
+def pump(barrier, temperature=0.05, height=0.5, lag=np.pi / 2, period=PERIOD, other=None) -> cs.JumpNetwork:
+    """A level between two leads whose barriers go up and down against each other: rates e^{±a cos θ}."""
+    return cs.JumpNetwork(
+        energies=lambda drives: jnp.stack([jnp.zeros(()), drives["level"]]),
+        occupations=[0, 1],
+        baths={"left": cs.ElectronBath(temperature), "right": cs.ElectronBath(other or temperature)},
+        channels=[
+            cs.Channel("left", 0, 1, lambda drives: cs.Tunnelling(jnp.exp(barrier * drives["barrier"]))),
+            cs.Channel("right", 0, 1, lambda drives: cs.Tunnelling(jnp.exp(-barrier * drives["barrier"]))),
+        ],
+        drives={"level": cs.Cosine(height, phase=lag), "barrier": cs.Cosine(1.0)},
+        period=period,
+    )
+
+
+@pytest.mark.parametrize(("barrier", "energy"), [(14.0, "-6.2301796e-07"), (16.0, "-1.98664482e-07")])
+def test_pumped_energy_keeps_its_digits(barrier, energy):
+    """Energy per cycle, from the integral of the deviation from the frozen state, which has no cancellation."""
+    s = cs.steady_state(pump(barrier))
+    digits = len(energy.split("e")[0].split(".")[1])
+    for lead in ("left", "right"):
+        value, error = PERIOD * float(s.energy[lead]), PERIOD * float(s.error.heats[s.ledger.baths.index(lead)])
+        assert f"{value:.{digits}e}" == energy
+        assert error <= 1e-7 * abs(value)
+
+
+def test_gross_flows_do_not_decide_what_is_trusted():
+    """From a=9 to 18, gross flows grow by e^{9}: all are solved, the two leads give the same by symmetry."""
+    barriers = np.linspace(9.0, 18.0, 10)
+    solved = jax.jit(jax.vmap(lambda a: cs.steady_state(pump(a), throw=False)))(jnp.asarray(barriers))
+    assert np.all(np.asarray(solved.status) == 0)
+    heats, errors = np.asarray(solved.ledger.heats), np.asarray(solved.error.heats)
+    assert np.all(np.abs(heats[:, 0] - heats[:, 1]) <= errors.sum(-1))
+    assert np.all(errors < 1e-6 * np.abs(heats))
+
+
+def test_drives_of_barriers_alone_pump_exactly_nothing():
+    """The state stays at equilibrium at one temperature, whatever barriers do: not small numbers, but 0."""
+    s = cs.steady_state(pump(5.0, temperature=0.7, height=0.0))
+    assert np.all(np.asarray(s.heat.array) == 0.0)
+    assert np.all(np.asarray(s.work.array) == 0.0)
+    assert np.all(np.asarray(s.error.heats) == 0.0)
+
+
+def by_scipy(barrier, temperature, height, lag, period) -> np.ndarray:
+    """Heat rates and particle rate of the left lead from the deviation q = p − f(ε), by LSODA."""
+
+    def motion(time):
+        theta = 2 * np.pi * time / period
+        level = height * np.cos(theta + lag)
+        speed = -height * np.sin(theta + lag) * 2 * np.pi / period
+        slope = -1 / (4 * temperature * np.cosh(level / (2 * temperature)) ** 2)
+        return level, slope * speed, np.exp(barrier * np.cos(theta)), np.exp(-barrier * np.cos(theta))
+
+    def rates(time, y):
+        level, moved, left, right = motion(time)
+        q, h = y[0], y[1]
+        return [
+            -(left + right) * q - moved,
+            -(left + right) * h,
+            -left * q * level,
+            -right * q * level,
+            -left * q,
+            -left * h * level,
+            -right * h * level,
+            -left * h,
+        ]
+
+    y = solve_ivp(
+        rates, (0, period), [0, 1, 0, 0, 0, 0, 0, 0], method="LSODA", rtol=1e-12, atol=1e-15, max_step=period / 200
+    ).y[:, -1]
+    start = y[0] / (1 - y[1])
+    return (y[2:5] + start * y[5:8]) / period
+
+
+def test_random_pumps_against_scipy():
+    rng = np.random.default_rng(5)
+    n = 24
+    draws = {
+        "barrier": rng.uniform(0, 5, n),
+        "temperature": 10 ** rng.uniform(-1.3, 0.3, n),
+        "height": rng.uniform(0.1, 1, n),
+        "lag": rng.uniform(0, 6.3, n),
+        "period": 10 ** rng.uniform(-1, 2.5, n),
+    }
+    columns = {name: jnp.asarray(values) for name, values in draws.items()}
+    s = jax.jit(jax.vmap(lambda c: cs.steady_state(pump(**c), throw=False)))(columns)
+    assert np.all(np.asarray(s.status) == 0)
+    for k in range(n):
+        left, right, particles = by_scipy(**{name: values[k] for name, values in draws.items()})
+        found = np.array([*s.ledger.heats[k], s.ledger.particle_numbers[k, 0]])
+        errors = np.array([*s.error.heats[k], s.error.particle_numbers[k, 0]])
+        exact = np.array([left, right, particles])
+        # The route is good to 1e-10 of what flows to and fro.
+        assert np.all(np.abs(found - exact) <= errors + 1e-9 * (np.abs(exact) + 1e-2 / draws["period"][k])), k
+
+
+def test_an_error_larger_than_the_tolerance_is_never_accepted():
+    rng = np.random.default_rng(6)
+    barriers, periods = rng.uniform(0, 25, 24), 10 ** rng.uniform(-2, 5, 24)
+    solve = jax.jit(
+        jax.vmap(
+            lambda a, t, tolerance: cs.steady_state(pump(a, period=t), tolerance=tolerance, throw=False),
+            in_axes=(0, 0, None),
+        )
+    )
+    for tolerance in (1e-5, 1e-8, 1e-12):
+        s = solve(jnp.asarray(barriers), jnp.asarray(periods), tolerance)
+        good = np.asarray(s.status) == 0
+        top = np.max(np.abs(np.concatenate([s.ledger.heats, s.ledger.works], -1)), -1)
+        worst = np.max(np.concatenate([s.error.heats, s.error.works], -1), -1)
+        # What the rounding of the drives' own numbers moves: 8 units of what goes through the level.
+        floor = 8 * np.finfo(float).eps * 4 / periods
+        assert np.all(worst[good] <= np.maximum(tolerance * top[good], floor[good]))
+
+
+def test_derivatives_of_a_pump():
+    """Against central differences of the values, which keep their digits."""
+
+    def heat(barrier):
+        return cs.steady_state(pump(barrier), throw=False).heat["left"]
+
+    slope = jax.jit(jax.grad(heat))(6.0)
+    step = 1e-3
+    value = jax.jit(heat)
+    difference = (value(6.0 + step) - value(6.0 - step)) / (2 * step)
+    assert abs(slope - difference) < 1e-5 * abs(difference)
