@@ -48,7 +48,7 @@ class Connections(NamedTuple):
 class Divided(NamedTuple):
     """ln p (state, point); net currents, their error bounds, and `rounding` (transition, point).
 
-    `rounding` is what the rounding of affinities does to a transition's net flow, if each of the n transitions around
+    `rounding` is what four roundings of the affinity do to a transition's net flow, if each of the n transitions around
     a cycle has that of this one: no method that starts from the same numbers knows better.
     """
 
@@ -315,7 +315,7 @@ def divide(
         of_pair[moves] = place
         part = part + fraction * padded(missing)[of_pair]
     unit = jnp.exp(top - size)
-    rounding = n * blur * jnp.minimum(flow, fall)
+    rounding = 4 * n * blur * jnp.minimum(flow, fall)
     log_p, part, doubt, rounding, unit = once(log_p - size, part, doubt, rounding, unit)
     part = jnp.where(upward, part, -part)
     return Divided(log_p, *(scaled(x, unit) for x in (part, doubt, rounding)))
