@@ -58,7 +58,8 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
         return jnp.asarray(jnp.inf if found is None else found)
 
     many = jax.vmap(count)(arrays)
-    wanted = jnp.maximum(FEWEST, jnp.ceil(many / 2))
+    # Powers of two, so that halving ends at the last number of elements.
+    wanted = jnp.exp2(jnp.ceil(jnp.log2(jnp.maximum(FEWEST, many / 2))))
     if isinstance(known[-1], float) and known[-1] <= 2 * EQUAL:
         most = max(FEWEST, int(np.ceil(known[-1] / 2)))
         return uniform(jnp.full(points, most), most), jnp.ones(points, bool)
