@@ -169,7 +169,7 @@ class PairJunction(Dynamics):
         kinds, points = len(self.kinds()), self.frequency.shape[0]
         if not isinstance(self.damping, SpectralDensity):
             damping = jnp.tile(self.damping, kinds)
-            return Loss(lambda omega: damping * omega, damping > 0, ())
+            return Loss(lambda omega: damping * omega, (damping > 0) & jnp.isfinite(damping), ())
 
         def density(omega: Array) -> Array:
             by_point = eqx.filter_vmap(lambda one, at: one(at))(self.damping, omega.reshape(kinds, points).T)
