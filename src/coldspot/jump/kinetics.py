@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -18,6 +17,7 @@ from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
 from ..pytrees import opened
 from ..show import array as show
+from ..spectral import as_density
 
 
 class Step(NamedTuple):
@@ -110,8 +110,9 @@ class Arrhenius(Kinetics):
 class Bosonic(Kinetics):
     """Exchange of one boson ω = |ΔE|: absorption γ(ω)n(ω/T), emission γ(ω)(1+n(ω/T)).
 
-    `gamma` is a number or a function of ω > 0. With a function that vanishes at ω = 0 (such as `Ohmic`) the
-    rates stay finite where levels cross; with a constant they diverge there, and the point is invalid.
+    `gamma` is a number, a spectral density (see `coldspot.spectral`) or a function of ω > 0. With one that vanishes at
+    ω = 0 (such as `Ohmic`) the rates stay finite where levels cross; with a constant they diverge there, and the point
+    is invalid.
     """
 
     detailed_balance: ClassVar[bool] = True
@@ -136,22 +137,10 @@ class Bosonic(Kinetics):
         safe = jnp.where(small, 1.0, size)
         series = -(size**2) / 24 + size**4 / 2880
         emission = jnp.log(safe) - jnp.log(-jnp.expm1(-safe))
-        scale = jnp.log(self._over_frequency(jnp.abs(step.energy))) + jnp.log(step.temperature)
+        scale = as_density(self.gamma).log_over_frequency(jnp.abs(step.energy)) + jnp.log(step.temperature)
         up = scale + jnp.where(small, series - x / 2, emission - jnp.maximum(x, 0))
         down = scale + jnp.where(small, series + x / 2, emission - jnp.maximum(-x, 0))
         return up, down
-
-    def _over_frequency(self, frequency: Array) -> Array:
-        """γ(ω)/ω, by its Taylor series where the quotient would be 0/0."""
-        if not callable(self.gamma):
-            return self.gamma / frequency
-        gamma = self.gamma
-        zero = jnp.zeros_like(frequency)
-        slope = jax.grad(gamma)
-        tiny = frequency < 1e-150
-        series = jnp.where(gamma(zero) == 0, slope(zero), jnp.inf)
-        safe = jnp.where(tiny, 1.0, frequency)
-        return jnp.where(tiny, series, gamma(safe) / safe)
 
 
 class Explicit(Kinetics):

@@ -29,10 +29,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from ..numerics.dense import EPS
 from .graph import Graph, ranked, reduce
 from .gth import log_sum
 
-EPS = float(np.finfo(np.float64).eps)
 UNROLLED = 4
 """Networks of up to so many states are eliminated without a loop: arrays shrink, which pays; compile time grows."""
 

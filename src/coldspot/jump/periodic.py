@@ -30,6 +30,7 @@ from .gth import Elimination, eliminate_rates, respond
 from .meshes import mesh_of
 from .propagation import blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
 from .system import System
+from .validity import cautions
 
 BLOCKS = 64
 LAST = BLOCKS**2
@@ -341,6 +342,7 @@ def solve_periodic(system: System, tolerance: Array) -> Outcome:
     steady = np.array(system.steady_baths())[:, None]
     temperature = jnp.where(steady, around.temperature[0], jnp.mean(around.temperature, axis=0))
     potential = jnp.where(steady, around.potential[0], jnp.mean(around.potential, axis=0))
+    cautioned = jax.vmap(functools.partial(cautions, system.graph()))(around)
     valid = jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period)
 
     def rates(rows: Array) -> Rates:
@@ -359,6 +361,7 @@ def solve_periodic(system: System, tolerance: Array) -> Outcome:
         residuals={"propagator": found.period.defect},
         statistics={"elements": mesh.count * found.parts},
         populations=p.T,
+        flags={words: jnp.any(raised, axis=0) for words, raised in cautioned.items()},
         temperatures=temperature.T,
         potentials=potential.T,
     )

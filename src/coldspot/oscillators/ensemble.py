@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from ..dynamics import Outcome, Rates
+from ..numerics.dense import cholesky
 from ..solution import Status
 from . import integrator
 from .likeness import equivalent
@@ -67,7 +68,7 @@ def prepare(system: System, bias: Any, time: Any, time_step: Any = None, transie
     cycle = period // BLOCK
     halves = jnp.maximum(jnp.ceil(time / (2 * cycle * BLOCK * step)), 1).astype(int)
     plan = Plan(step, period, jnp.ceil(transient / (BLOCK * step)).astype(int), halves * cycle)
-    start = Start(found.mean, integrator.cholesky(found.covariance))
+    start = Start(found.mean, cholesky(found.covariance)[0])
     return Prepared(start, longest, plan, found.relaxation, off, held)
 
 

@@ -234,18 +234,3 @@ def chosen(system: System, bias: Any, longest: Array, offset: Array, block: int)
     none = jnp.zeros(system.baths + system.drives)
     j, _, averages, found = jax.lax.while_loop(too_long, shorter, (start - 1, jnp.asarray(jnp.inf), empty, none))
     return Choice(*candidate(j), averages, found)
-
-
-def cholesky(matrix: Array) -> Array:
-    """L with LLᵀ = matrix, lower triangular; columns whose pivot is rounding are zero (singular matrices are fine)."""
-    n = matrix.shape[0]
-    tiny = 1e-14 * jnp.diag(matrix)
-
-    def column(k: Any, lower: Array) -> Array:
-        rest = matrix[:, k] - lower @ lower[k]
-        pivot = rest[k]
-        good = pivot > tiny[k]
-        new = jnp.where(jnp.arange(n) >= k, rest / jnp.sqrt(jnp.where(good, pivot, 1.0)), 0.0)
-        return lower.at[:, k].set(jnp.where(good, new, 0.0))
-
-    return jax.lax.fori_loop(0, n, column, jnp.zeros((n, n)))

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..numerics.dense import inverse
-from .integrator import cholesky, exact, highest_frequency, longest_step
+from ..numerics.dense import cholesky, inverse
+from .integrator import exact, highest_frequency, longest_step
 from .model import System
 
 SAMPLES = 128
@@ -77,7 +77,7 @@ def equivalent(system: System) -> Likeness:
         step = longest_step(masses, guess.springs) / 20
         found = exact(system.linear(guess.springs), step, guess.force)
         x = found.centre[:, None] + (found.waves[:, None] * turns).real
-        x = x + cholesky(found.covariance[:n, :n]) @ random
+        x = x + cholesky(found.covariance[:n, :n])[0] @ random
         curves = curve(x)
         scaled = curves / jnp.sqrt(masses[:, None] * masses)
         fastest = highest_frequency(jnp.ones(n), jnp.mean(scaled @ scaled, axis=0))  # its square
@@ -110,7 +110,7 @@ def equivalent(system: System) -> Likeness:
 
 def _followed(springs: Array, mean: Array, bound: Array) -> tuple[Array, Array]:
     """Springs S that follow the mean curvature C by a factor between 1/`bound` and `bound`, and how far it is off."""
-    factor = cholesky(springs)
+    factor = cholesky(springs)[0]
     back = inverse(factor)
     ratio = back @ mean @ back.T
     one = jnp.eye(springs.shape[0])
@@ -121,7 +121,7 @@ def _followed(springs: Array, mean: Array, bound: Array) -> tuple[Array, Array]:
 
 
 def _definite(matrix: Array) -> Array:
-    return jnp.all(jnp.diag(cholesky(matrix)) > 0)
+    return cholesky(matrix)[1]
 
 
 def _positive(springs: Array) -> Array:

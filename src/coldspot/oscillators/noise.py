@@ -69,6 +69,7 @@ def noise(system: System) -> Noise:
     # Coordinates y = Cᵀx and √m v are fixed; parameters move A in them, which is all that derivatives see.
     factor, positive = cholesky(jax.lax.stop_gradient(springs))
     springs = jnp.where(positive[:, None, None], springs, jnp.eye(n))
+    factor = jnp.where(positive[:, None, None], factor, jnp.eye(n))
     root = jnp.sqrt(jax.lax.stop_gradient(mass))
     back = inverse(factor)
     # Φ − C Cᵀ, which rounding leaves.
