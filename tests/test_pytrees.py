@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.modes.exceptional import branches, exceptional_points
+from coldspot.modes import branches, exceptional_points
 from coldspot.pytrees import Closure, compiled, opened
 from tests.ways import SHIFT, Colour, Plain, Shift, by_closure, helper, jitted
 
