@@ -12,7 +12,8 @@ from ..dynamics import Outcome, Rates
 from ..numerics.dense import cholesky
 from ..solution import Status
 from . import integrator
-from .likeness import equivalent
+from .continuity import Jump, steepest
+from .likeness import SAMPLES, equivalent
 from .model import System, still
 from .simulation import BLOCK, Plan, Result, Start, simulate
 
@@ -39,7 +40,7 @@ class Prepared(NamedTuple):
     """Where trajectories start, the longest stable step, and how they go; `relaxation` time of the slowest motion;
 
     the `bias` that the step causes in the most similar linear network, relative to the largest (bath and drive), and
-    whether anything `held` the system.
+    whether anything `held` the system, and where its potential jumps, if it does, among the positions of the start.
     """
 
     start: Start
@@ -48,6 +49,7 @@ class Prepared(NamedTuple):
     relaxation: Array
     bias: Array
     held: Array
+    jump: Jump
 
 
 def prepare(system: System, bias: Any, time: Any, time_step: Any = None, transient: Any = None) -> Prepared:
@@ -69,7 +71,16 @@ def prepare(system: System, bias: Any, time: Any, time_step: Any = None, transie
     halves = jnp.maximum(jnp.ceil(time / (2 * cycle * BLOCK * step)), 1).astype(int)
     plan = Plan(step, period, jnp.ceil(transient / (BLOCK * step)).astype(int), halves * cycle)
     start = Start(found.mean, cholesky(found.covariance)[0])
-    return Prepared(start, longest, plan, found.relaxation, off, held)
+    return Prepared(start, longest, plan, found.relaxation, off, held, _jump(system, start))
+
+
+def _jump(system: System, start: Start) -> Jump:
+    """The steepest point of the potential on a way through the positions that trajectories start from."""
+    n = system.size
+    if system.potential is None:
+        return Jump(jnp.asarray(False), jnp.zeros(()), jnp.zeros(n))
+    random = np.random.RandomState(1).standard_normal((2 * n, SAMPLES))
+    return steepest(system.potential, start.mean[:n, None] + start.factor[:n] @ random)
 
 
 # --------------------------------------------------------------------------- averages and what they are worth
@@ -149,6 +160,7 @@ def assess(system: System, found: Summary, prepared: Prepared, *, count: int, bi
     finite = jnp.all(jnp.isfinite(found.mean), axis=-1) & jnp.all(jnp.isfinite(found.error), axis=-1)
     ran = plan.half > 0
     faults = {
+        Status.INVALID: prepared.jump.jumps,
         Status.UNSTABLE: ~prepared.held | ((~bounded | (found.failed > 0)) & ran),
         Status.NOT_FINITE: ~finite & ran,
         Status.NOT_CONVERGED: ~ran | ~(settled & balanced & stable) | biased,

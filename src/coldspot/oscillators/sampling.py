@@ -18,7 +18,7 @@ from ..trajectories import Trajectories
 from .ensemble import BIAS, CLOSED, DRIFT, Prepared, assess, prepare, summarise
 from .model import System
 from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch
-from .words import UNHELD
+from .words import UNHELD, jump_words
 
 OWNER = "trajectories"
 LEAST = 16
@@ -98,6 +98,8 @@ def _check(system: System, prepared: Prepared, time_step: Any) -> None:
             f"{OWNER}: `time_step` is {float(time_step):g}, but {what} is stable only below {limit:.4g} "
             "(2 over its highest frequency)."
         )
+    if bool(prepared.jump.jumps):
+        raise InputError(f"{OWNER}: {jump_words(prepared.jump)}")
     if not all(np.all(np.isfinite(a)) for a in (*prepared.start, prepared.relaxation)) or limit == 0:
         raise SolveError(
             f"{OWNER}: the network has no steady state: a mode of its motion grows or is not damped, or its potential "

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..solution import Status
+from .continuity import Jump
 from .ensemble import LONGEST
 from .model import System
 
@@ -24,7 +25,21 @@ def explain(system: System, status: Status) -> str:
     return ""
 
 
+def jump_words(jump: Jump) -> str:
+    """Where a potential has no slope to feel."""
+    place = np.asarray(jump.place).tolist()
+    return (
+        f"`potential` jumps by {float(jump.height):.3g}, or has a pole, at x = {place}, where motion goes: a force is "
+        "its slope, which does not feel that; smooth the step over a length that the time step resolves."
+    )
+
+
 def _explain_ensemble(status: Status) -> str:
+    if status == Status.INVALID:
+        return (
+            "`potential` jumps or has a pole where motion goes, which its slope does not feel; smooth it. "
+            "`coldspot.trajectories` says where."
+        )
     if status == Status.UNSTABLE:
         return (
             f"a trajectory left the range of numbers, or {UNHELD}. "
