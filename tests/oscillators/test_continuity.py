@@ -1,17 +1,16 @@
 """Potentials that jump or have poles where the motion goes are refused; steep ones that do not are not."""
 
-import coldspot as cs
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import coldspot as cs
 from coldspot.oscillators.continuity import steepest
 
 
 def network(potential, spring=1.0):
-    return cs.OscillatorNetwork(
-        [1.0], [[spring]], [1.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0}, potential=potential
-    )
+    return cs.OscillatorNetwork([1.0], [[spring]], [1.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0}, potential=potential)
 
 
 def step(x):
