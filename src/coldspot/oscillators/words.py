@@ -30,8 +30,8 @@ def jump_words(jump: Jump) -> str:
     place, height = np.asarray(jump.place).tolist(), float(jump.height)
     what = f"jumps by {height:.3g}, or has a pole," if np.isfinite(height) else "has a pole, or is not a number,"
     return (
-        f"`potential` {what} at x = {place}, where motion goes: a force is its slope, which does not feel that; smooth it "
-        "over a length that the time step resolves."
+        f"`potential` {what} at x = {place}, where motion goes: a force is its slope, which does not feel that; "
+        "smooth it over a length that the time step resolves."
     )
 
 
