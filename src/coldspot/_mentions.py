@@ -102,8 +102,8 @@ def installed(module: Any) -> bool:
 
 
 def of_library(function: Any) -> bool:
-    """Whether a library has a function under its name: then nothing of the user is inside."""
-    module = str(getattr(function, "__module__", None))
-    return (
-        installed(module) and getattr(sys.modules.get(module), getattr(function, "__qualname__", ""), None) is function
-    )
+    """Whether a library has a callable under its name: then nothing of the user is inside."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or not installed(module):
+        return False
+    return getattr(sys.modules.get(module), name, None) is function

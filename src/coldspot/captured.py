@@ -174,12 +174,12 @@ class _Reader:
             return self._array(value, where)
         if isinstance(value, np.generic):
             return Part((type(value), value.tobytes()), lambda _: value)
-        if isinstance(value, types.FunctionType):
-            return self._same(value) if of_library(value) else self._function(value, place)
-        if isinstance(value, type):
-            return self._class(value)
+        if callable(value) and of_library(value):
+            return self._same(value)
+        if isinstance(value, types.FunctionType | type):
+            return self._class(value) if isinstance(value, type) else self._function(value, place)
         if isinstance(value, WRAPPERS):
-            return self._same(value) if of_library(value) else self.read(value.__wrapped__, where)
+            return self.read(value.__wrapped__, where)
         if isinstance(value, types.BuiltinFunctionType):
             return self._builtin(value, where)
         if isinstance(value, types.MethodType):

@@ -296,6 +296,26 @@ def second_law_efficiency(
 FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse heat transport", "cold-spot current")
 
 
+class Flags(dict[str, Any]):
+    """Flags of a solution, name → boolean (array): anomalies where they are defined, and cautions that are raised.
+
+    A caution that nothing raises is not among the names, and False where one asks for it.
+
+    >>> flags = Flags((), {})
+    >>> list(flags), flags[WEAK_FRICTION].item()
+    ([], False)
+    """
+
+    def __init__(self, shape: tuple[int, ...], raised: dict[str, Any]):
+        super().__init__(raised)
+        self._shape = shape
+
+    def __missing__(self, name: str) -> np.ndarray:
+        if name in CAUTIONS:
+            return np.zeros(self._shape, bool)
+        raise unknown_name("flags", "flag", str(name), (*FLAGS, *CAUTIONS))
+
+
 def flags(view: View) -> dict[str, Any]:
     """Anomalies as booleans, each only where it is defined (else the key is absent): in machines that nothing drives.
 

@@ -186,10 +186,11 @@ class Solution(eqx.Module):
         return regimes.regime(self._view())
 
     @property
-    def flags(self) -> dict[str, Any]:
-        """Anomalies beside the regime: name → boolean (array)."""
-        raised = {name: np.asarray(self.cautions[name]) for name in self.cautions}
-        return (regimes.flags(self._view()) if self.baths else {}) | raised
+    def flags(self) -> "regimes.Flags":
+        """Anomalies beside the regime, and cautions that are raised: name → boolean (array); see `regimes.Flags`."""
+        cautions = {name: np.asarray(self.cautions[name]) for name in self.cautions}
+        raised = {name: values for name, values in cautions.items() if np.any(values)}
+        return regimes.Flags(np.shape(self.status), (regimes.flags(self._view()) if self.baths else {}) | raised)
 
     @property
     def cop(self) -> Values:
@@ -290,7 +291,7 @@ class Solution(eqx.Module):
             found["mode_frequency"] = Variable(self.modes.frequencies, ("mode",), *about("mode_frequency"))
             found["mode_damping"] = Variable(self.modes.dampings, ("mode",), *about("mode_damping"))
             found["mode_overlap"] = Variable(self.modes.overlap, (), *about("mode_overlap"))
-        for name, values in self.flags.items():
+        for name, values in (self.flags | {name: self.cautions[name] for name in self.cautions}).items():
             found[_plain_name(name)] = Variable(values, meaning=name, masked=False)
         for name in self.residuals:
             found[_plain_name(f"residual_{name}")] = Variable(self.residuals[name])

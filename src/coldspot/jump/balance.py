@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from .graph import Graph, divergence, reduce
+from ..numerics.reduction import reduce
+from .graph import Graph, divergence
 from .gth import SPAN, eliminate, respond
 from .log_net_currents import divide_logarithms
 from .net_currents import Divided, divide

@@ -1,6 +1,5 @@
 """The graph of a network and its numbers at one phase: all that the solvers see."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -81,19 +80,6 @@ class Graph(NamedTuple):
     final: States
     states: int
     causes: tuple[tuple[int, ...], ...] = ()
-
-
-SHORT = 8
-"""Axes up to this length are reduced by terms written out, which compilers fuse with what surrounds them."""
-
-
-def reduce(combine: Callable[[Array, Array], Array], x: Array, axis: int = 0) -> Array:
-    """`jnp.add`, `jnp.maximum`, … over one axis, which is not empty."""
-    length = x.shape[axis]
-    if length > SHORT:
-        return combine.reduce(x, axis=axis)  # type: ignore[attr-defined]
-    parts = (jax.lax.index_in_dim(x, k, axis, keepdims=False) for k in range(length))
-    return functools.reduce(combine, parts)
 
 
 def ranked(place: np.ndarray, values: np.ndarray, rows: int, fill: int) -> np.ndarray:

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from .graph import Graph, matrix, reduce
+from ..numerics.reduction import reduce
+from .graph import Graph, matrix
 
 SPAN = 600.0
 """Largest (states−1)·ln(max rate/min rate) for which products of rates surely stay within floating-point range."""

@@ -30,7 +30,8 @@ from jax import Array
 from jaxtyping import Float
 
 from ..numerics.dense import EPS
-from .graph import Graph, ranked, reduce
+from ..numerics.reduction import reduce
+from .graph import Graph, ranked
 from .gth import log_sum
 
 UNROLLED = 4

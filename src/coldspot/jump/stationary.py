@@ -9,9 +9,10 @@ from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
+from ..numerics.reduction import reduce
 from ..solution import Status
 from .balance import Balance, balance
-from .graph import Graph, Snapshot, reduce
+from .graph import Graph, Snapshot
 from .validity import cautions
 
 NUMBERS = 2**17
