@@ -113,7 +113,7 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     energies = moment.energies
     finite = jnp.all(jnp.isfinite(forward)) & jnp.all(jnp.isfinite(backward)) & jnp.all(jnp.isfinite(energies))
     finite &= jnp.all(temperature > 0) & jnp.all(jnp.isfinite(temperature)) & jnp.all(jnp.isfinite(potential))
-    widths = [jnp.broadcast_to(law.width, (c.size,)) for c, law in zip(moment.channels, moment.laws, strict=True)]
+    widths = [jnp.broadcast_to(law.level_width, (c.size,)) for c, law in zip(moment.channels, moment.laws, strict=True)]
     above = (energies - energies[0]) - mu0 * (moment.occupations - moment.occupations[0])
     return Snapshot(
         log_forward=forward,

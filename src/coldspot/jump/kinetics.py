@@ -43,7 +43,7 @@ class Kinetics(Checked):
     detailed_balance: eqx.AbstractClassVar[bool]
 
     @property
-    def width(self) -> Array:
+    def level_width(self) -> Array:
         """The level width that a bath causes by tunnelling, for each transition or for all; 0 for other laws."""
         return jnp.zeros(())
 
@@ -63,7 +63,7 @@ class Tunnelling(Kinetics):
     gamma: Numbers = parameter(dimension="rate", positive=True, shape=None)
 
     @property
-    def width(self) -> Array:
+    def level_width(self) -> Array:
         return self.gamma
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
