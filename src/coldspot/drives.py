@@ -13,7 +13,7 @@ class Drive(Checked):
     """A 2π-periodic function of the phase θ = 2πt/τ."""
 
     @abc.abstractmethod
-    def __call__(self, phase: Array) -> Array:
+    def __call__(self, phase: Any) -> Array:
         """The value λ(θ)."""
 
 
@@ -28,7 +28,7 @@ class Cosine(Drive):
     phase: Scalar = parameter(0.0, dimension="angle")
     mean: Scalar = parameter(0.0, dimension="")
 
-    def __call__(self, phase: Array) -> Array:
+    def __call__(self, phase: Any) -> Array:
         return self.mean + self.amplitude * jnp.cos(phase + self.phase)
 
 
@@ -50,7 +50,7 @@ class Fourier(Drive):
                 f"but have shapes {self.cosines.shape} and {self.sines.shape}."
             )
 
-    def __call__(self, phase: Array) -> Array:
+    def __call__(self, phase: Any) -> Array:
         harmonics = jnp.arange(1, self.cosines.shape[-1] + 1) * phase
         return self.mean + jnp.sum(self.cosines * jnp.cos(harmonics) + self.sines * jnp.sin(harmonics), axis=-1)
 
@@ -72,7 +72,7 @@ class Samples(Drive):
                 f"Samples: `values` must be a list of at least 2 numbers, but has shape {self.values.shape}."
             )
 
-    def __call__(self, phase: Array) -> Array:
+    def __call__(self, phase: Any) -> Array:
         n = self.values.shape[-1]
         coefficients = jnp.fft.rfft(self.values) / n
         orders = jnp.arange(coefficients.shape[-1])
@@ -84,7 +84,7 @@ class Samples(Drive):
 class _Phase(Drive):
     """The phase itself, for machines whose energies are a plain function of the phase."""
 
-    def __call__(self, phase: Array) -> Array:
+    def __call__(self, phase: Any) -> Array:
         return phase
 
 
