@@ -138,7 +138,8 @@ def _distribution(initial: Any, states: int) -> Array:
         raise InputError(f"evolve: `initial` must have shape {(states,)}, but has shape {p.shape}.")
     numbers = concrete(p)
     if numbers is not None and not (np.all(numbers >= 0) and abs(float(numbers.sum()) - 1) < 1e-9):
-        raise InputError(f"evolve: `initial` must be probabilities that sum to 1, but sums to {numbers.sum():g}.")
+        wrong = f"sums to {numbers.sum():g}" if np.all(numbers >= 0) else f"has the entry {numbers.min():g}"
+        raise InputError(f"evolve: `initial` must be probabilities that sum to 1, none negative, but {wrong}.")
     return p
 
 

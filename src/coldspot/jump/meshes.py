@@ -1,7 +1,7 @@
 """Meshes of the period that resolve what drives a network, wherever in the period it does.
 
 Two meshes that agree prove nothing about a pulse that stands between the nodes of both. So either the formulas of all
-that depends on the phase tell how many harmonics it has (`harmonics`), or it is looked at with 2¹⁴ snapshots: every
+that depends on the phase tell how many harmonics it has (`harmonics`), or it is looked at with 2¹⁵ snapshots: every
 feature of 10⁻⁴ of the period or wider is seen wherever it stands, if rates change by more than 10⁻⁶ of themselves or
 energies by more than 10⁻⁶ of the temperature there (or by 10⁻⁶ of their whole change, if that is less).
 """
@@ -28,7 +28,7 @@ EQUAL = 64
 """Up to so many elements of equal length, one per two harmonics, are taken without a look."""
 MOST = 1024
 """Elements of a mesh beyond which a point is given up."""
-LOOKS = 2**14
+LOOKS = 2**15
 """Snapshots of a look: closer to each other than 10⁻⁴ of the period."""
 SLIGHT = 1e-6
 """Change of ln(rate) or of energy/T that is overlooked."""

@@ -8,6 +8,7 @@ of samples is seen wherever it stands, and makes the mesh fine around it alone.
 Arrays have the batch axis last.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -47,6 +48,8 @@ def element_of(
 
 MIDDLE = np.array([3.0, -25.0, 150.0, 150.0, -25.0, 3.0]) / 256
 """The polynomial through six equally spaced values, in the middle."""
+SHARP = 0.3
+"""A sample that is off by this part of its neighbours' range stands at a jump (½ of it), not at a kink (.18)."""
 QUARTERS = 4
 """An element is judged by grids of so many intervals in it, and finer ones."""
 
@@ -56,6 +59,9 @@ def resolving(
 ) -> tuple[Float[Array, " border"], Int[Array, ""]]:
     """Borders (most+1) and count of elements, two at least, of one point; more than `most` if they do not suffice.
 
+    They do not where something changes within the distance of two samples: nodes of an element see on which side of a
+    jump they stand, not where it is.
+
     `samples` of periodic functions at 2^m equal distances; `allowed`: errors of interpolation that do not matter.
     """
     size = samples.shape[1]
@@ -63,10 +69,11 @@ def resolving(
     # Which elements must be halved, from the shortest (of 8 samples) to the longest (half of all).
     marks = jnp.zeros(size // QUARTERS, bool).at[:: short // QUARTERS].set(True)
     halved = jnp.zeros(size // QUARTERS, bool)
+    sharp = _jumps(samples, allowed)
     step = 2
     while step * QUARTERS <= short:
         grid = samples[:, ::step]
-        guess = sum(c * jnp.roll(grid, 2 - k, axis=1) for k, c in enumerate(MIDDLE))
+        guess = sum(c * near for c, near in zip(MIDDLE, _neighbours(grid), strict=True))
         off = jnp.any(jnp.abs(samples[:, step // 2 :: step] - guess) > allowed[:, None], axis=0)
         halved = jnp.any(halved.reshape(-1, 2), axis=1) | jnp.any(off.reshape(-1, QUARTERS), axis=1)
         # The middle of the element j of length 4·step stands at (j+½)·4·step samples, in units of QUARTERS.
@@ -74,4 +81,18 @@ def resolving(
         step *= 2
     places = jnp.nonzero(marks, size=most, fill_value=size // QUARTERS)[0]
     borders = jnp.concatenate([places / (size // QUARTERS), jnp.ones(1)])
-    return borders, jnp.sum(marks)
+    return borders, jnp.where(sharp, most + 1, jnp.sum(marks))
+
+
+def _neighbours(grid: Array) -> list[Array]:
+    """The six samples of a coarser grid around each of its middles."""
+    return [jnp.roll(grid, 2 - k, axis=1) for k in range(len(MIDDLE))]
+
+
+def _jumps(samples: Array, allowed: Array) -> Array:
+    """Whether any row changes more abruptly than its samples can follow."""
+    around = _neighbours(samples[:, ::2])
+    guess = sum(c * near for c, near in zip(MIDDLE, around, strict=True))
+    lowest, highest = functools.reduce(jnp.minimum, around), functools.reduce(jnp.maximum, around)
+    off = jnp.abs(samples[:, 1::2] - guess)
+    return jnp.any((off > SHARP * (highest - lowest)) & (off > allowed[:, None]))
