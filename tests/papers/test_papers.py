@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from coldspot import figures
+from coldspot import style
 from coldspot.papers import (
     PAPERS,
     exceptional_point,
@@ -209,10 +209,10 @@ def test_images_are_images_without_dates(made):
 
 def test_drawing_again_gives_the_same_bytes(made):
     figure = PAPERS["quantum-dot-anomalies"].figures[3]
-    with xr.open_dataset(made[0] / "quantum-dot-anomalies-fig5a.nc") as data, figures.house_style():
+    with xr.open_dataset(made[0] / "quantum-dot-anomalies-fig5a.nc") as data, style.house_style():
         drawn = figure.draw(data.load())
-    assert figures.image(drawn, "svg") == (made[0] / "quantum-dot-anomalies-fig5a.svg").read_bytes()
-    assert figures.image(drawn, "png") == (made[0] / "quantum-dot-anomalies-fig5a.png").read_bytes()
+    assert style.image(drawn, "svg") == (made[0] / "quantum-dot-anomalies-fig5a.svg").read_bytes()
+    assert style.image(drawn, "png") == (made[0] / "quantum-dot-anomalies-fig5a.png").read_bytes()
 
 
 # --------------------------------------------------------------------------- the report
@@ -266,7 +266,7 @@ def test_the_report_starts_with_the_summary(made):
 def test_papers_load_without_matplotlib_and_drawing_without_pyplot():
     code = (
         "import sys, coldspot.reproduction.report; assert 'matplotlib' not in sys.modules;"
-        "from coldspot import figures; figures.image(figures.new_figure(), 'png');"
+        "from coldspot import style; style.image(style.new_figure(), 'png');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -203,6 +203,7 @@ def test_the_baths_and_the_printed_table():
         assert bool(s.particles.array[k] != 0) == bath.exchanges_particles
     assert s.flags == {"weak friction": True}
     rows = {line.split()[0]: line.split() for line in str(s).splitlines() if line.split()[0] in baths}
-    assert len(rows["left"]) == 7
-    assert len(rows["cold"]) == 4
+    # Heat and particles with their errors: three words each.
+    assert len(rows["left"]) == 11
+    assert len(rows["cold"]) == 6
     assert dataclasses.replace(machine, population=0.5).dynamics().baths["left"].potential == 0

@@ -24,7 +24,7 @@ from .dense import EPS, positive_or_one
 
 NODES = 16
 """Nodes per panel."""
-LEVELS = 8
+LEVELS = 10
 """Panels on each side of a feature."""
 ABSCISSAE, _W = np.polynomial.legendre.leggauss(NODES)
 _LAST = np.stack(

@@ -50,4 +50,6 @@ def steepest(potential: Any, points: Array) -> Jump:
     allowed = SLIGHT * (jnp.max(values) - jnp.min(values)) + 64 * EPS * jnp.max(jnp.abs(values))
     excess = jnp.where(jnp.isnan(change), jnp.inf, change)
     worst = jnp.argmax(excess)
-    return Jump(~(change[worst] <= allowed), change[worst], start[:, worst])
+    # Where it is no number at all, trajectories say when they got there.
+    known = jnp.all(jnp.isfinite(values))
+    return Jump(known & ~(change[worst] <= allowed), change[worst], start[:, worst])
