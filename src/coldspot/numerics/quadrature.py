@@ -24,7 +24,7 @@ from .dense import EPS, positive_or_one
 
 NODES = 16
 """Nodes per panel."""
-LEVELS = 10
+LEVELS = 11
 """Panels on each side of a feature."""
 ABSCISSAE, _W = np.polynomial.legendre.leggauss(NODES)
 _LAST = np.stack(
