@@ -96,6 +96,8 @@ class JumpNetwork(System):
                     f"{owner}: bath `{name}` must be a Bath or a function that returns one, but is {bath!r}."
                 )
         self.baths = Table({name: opened(bath) for name, bath in baths.items()})
+        if isinstance(channels, Channel):
+            raise InputError(f"{owner}: `channels` must be a list of Channel, but is one; write [Channel(…)].")
         self.channels = tuple(channels)
         if not self.channels:
             raise InputError(f"{owner}: `channels` is empty; nothing connects the states.")
@@ -253,11 +255,20 @@ class JumpNetwork(System):
             self._energies(values),
             self.occupations,
             self.channels,
-            tuple(
-                c.kinetics if isinstance(c.kinetics, Kinetics) else tracing.called(c.kinetics, _Values.of(values))
-                for c in self.channels
-            ),
+            tuple(self._law(k, values) for k in range(len(self.channels))),
         )
+
+    def _law(self, k: int, values: Any) -> Kinetics:
+        kinetics = self.channels[k].kinetics
+        if isinstance(kinetics, Kinetics):
+            return kinetics
+        law = tracing.called(kinetics, _Values.of(values))
+        if not isinstance(law, Kinetics):
+            raise InputError(
+                f"JumpNetwork: the function `kinetics` of `channels[{k}]` must return a Kinetics, such as "
+                f"Tunnelling(0.1), but returns {type(law).__name__}."
+            )
+        return law
 
     def snapshot(self, phase: Any) -> Snapshot:
         """The network at a phase θ, for one point; a pure function of arrays, to be mapped over batches."""
