@@ -77,7 +77,8 @@ def test_pulses_as_short_as_a_ten_thousandth_of_the_period(width):
     exact = work_by_scipy(2.0, width, 0.0)
     for where in (2.0, 2.00007, 5.1):
         s = cs.steady_state(pulsed(where, width))
-        assert abs(s.work["drive"] - exact) <= s.error.work["drive"] + 1e-9 * exact
+        # SciPy's own error is of the order of 1e-9.
+        assert abs(s.work["drive"] - exact) <= s.error.work["drive"] + 3e-9 * exact
 
 
 def test_a_smooth_drive_does_not_hide_a_pulse():
@@ -151,7 +152,7 @@ def test_harmonics_of_an_exponential_are_enough(size):
 
 
 def test_meshes_are_fine_where_functions_are_sharp_and_there_alone():
-    theta = 2 * np.pi * np.arange(2**14) / 2**14
+    theta = 2 * np.pi * np.arange(2**15) / 2**15
     for where in np.random.default_rng(4).uniform(0, 2 * np.pi, 20):
         pulse = np.exp((np.cos(theta - where) - 1) / 2.7e-4**2)
         borders, count = resolving(jnp.asarray(pulse + np.cos(theta))[None], jnp.asarray([1e-6]), 1024)
@@ -160,7 +161,7 @@ def test_meshes_are_fine_where_functions_are_sharp_and_there_alone():
         assert (borders[0], borders[-1]) == (0, 1)
         assert np.all(np.diff(borders) > 0)
         inside = np.searchsorted(borders, where / (2 * np.pi)) - 1
-        assert np.diff(borders)[inside] == 2.0**-12
+        assert np.diff(borders)[inside] == 2.0**-13
 
 
 class Square(cs.Drive):

@@ -17,7 +17,7 @@ from jax import Array
 
 from ..numerics.dense import EPS
 from ..numerics.harmonics import harmonics
-from ..numerics.mesh import Mesh, resolving, uniform
+from ..numerics.mesh import Mesh, jumps, resolving, uniform
 from ..pytrees import HOME, Closure
 from .graph import Snapshot
 from .system import System
@@ -102,11 +102,15 @@ def _look(system: System) -> tuple[Array, Array]:
     def rows(phase: Array) -> Array:
         s: Snapshot = system.snapshot(phase)
         bath = jnp.concatenate([jnp.log(s.temperature), s.potential / s.temperature])
-        return jnp.concatenate([s.log_forward, s.log_backward, s.reference, bath])
+        # The reference equilibrium comes last: it jumps where another bath becomes the hottest, and nothing else does.
+        levels = s.energies / s.temperature[0]
+        return jnp.concatenate([s.log_forward, s.log_backward, bath, levels, s.reference])
 
     samples = jax.vmap(rows, out_axes=1)(2 * jnp.pi * jnp.arange(LOOKS) / LOOKS)
     size = jnp.max(jnp.abs(samples), axis=1)
     change = jnp.max(samples, axis=1) - jnp.min(samples, axis=1)
     allowed = jnp.maximum(SLIGHT * jnp.minimum(change, 1.0), 1e3 * EPS * size)
     borders, count = resolving(samples, allowed, MOST)
+    physical = samples.shape[0] - system.states
+    count = jnp.where(jumps(samples[:physical], allowed[:physical]), MOST + 1, count)
     return borders, count.astype(jnp.int32)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 class Mesh(NamedTuple):
@@ -59,9 +59,6 @@ def resolving(
 ) -> tuple[Float[Array, " border"], Int[Array, ""]]:
     """Borders (most+1) and count of elements, two at least, of one point; more than `most` if they do not suffice.
 
-    They do not where something changes within the distance of two samples: nodes of an element see on which side of a
-    jump they stand, not where it is.
-
     `samples` of periodic functions at 2^m equal distances; `allowed`: errors of interpolation that do not matter.
     """
     size = samples.shape[1]
@@ -69,7 +66,6 @@ def resolving(
     # Which elements must be halved, from the shortest (of 8 samples) to the longest (half of all).
     marks = jnp.zeros(size // QUARTERS, bool).at[:: short // QUARTERS].set(True)
     halved = jnp.zeros(size // QUARTERS, bool)
-    sharp = _jumps(samples, allowed)
     step = 2
     while step * QUARTERS <= short:
         grid = samples[:, ::step]
@@ -81,7 +77,7 @@ def resolving(
         step *= 2
     places = jnp.nonzero(marks, size=most, fill_value=size // QUARTERS)[0]
     borders = jnp.concatenate([places / (size // QUARTERS), jnp.ones(1)])
-    return borders, jnp.where(sharp, most + 1, jnp.sum(marks))
+    return borders, jnp.sum(marks)
 
 
 def _neighbours(grid: Array) -> list[Array]:
@@ -89,8 +85,11 @@ def _neighbours(grid: Array) -> list[Array]:
     return [jnp.roll(grid, 2 - k, axis=1) for k in range(len(MIDDLE))]
 
 
-def _jumps(samples: Array, allowed: Array) -> Array:
-    """Whether any row changes more abruptly than its samples can follow."""
+def jumps(samples: Float[Array, "row sample"], allowed: Float[Array, " row"]) -> Bool[Array, ""]:
+    """Whether any row changes more abruptly than its samples can follow: nodes see on which side of a jump they stand,
+
+    not where it is, so that no mesh made from samples resolves it.
+    """
     around = _neighbours(samples[:, ::2])
     guess = sum(c * near for c, near in zip(MIDDLE, around, strict=True))
     lowest, highest = functools.reduce(jnp.minimum, around), functools.reduce(jnp.maximum, around)
