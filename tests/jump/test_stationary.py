@@ -347,7 +347,8 @@ def test_explicit_rates_without_detailed_balance_circulate():
         baths={"bath": cs.HeatBath(1.0)},
         channels=[cs.Channel("bath", [0, 1, 2], [1, 2, 0], cs.Explicit(1.0, 1e-300, check=False))],
     )
-    s = cs.steady_state(network)
+    # All heats cancel, which is known to some 1e-12 of them: an error larger than its value, and so not OK.
+    s = cs.steady_state(network, throw=False)
     assert np.allclose(s.populations, 1 / 3, rtol=1e-15)
     # Two steps of +1 and one of −2, each with a flow of 1/3.
     assert_close(s.heat["bath"], 0.0, 4 * EPS, 2 / 3)
