@@ -129,28 +129,10 @@ def check_positive(owner: str, argument: str, value: Any) -> None:
         raise InputError(f"{owner}: `{argument}` must be positive and finite, but is {_show(numbers)}.")
 
 
-def check_share(owner: str, argument: str, value: Any, ends: bool = True) -> None:
-    """A share lies from 0 to 1, or strictly between them if the `ends` are excluded."""
-    numbers = concrete(value)
-    if numbers is None:
-        return
-    inside = (numbers >= 0) & (numbers <= 1) if ends else (numbers > 0) & (numbers < 1)
-    if not np.all(inside):
-        where = "from 0 to 1" if ends else "strictly between 0 and 1"
-        raise InputError(f"{owner}: `{argument}` must lie {where}, but is {_show(numbers)}.")
-
-
 def check_shape(owner: str, argument: str, value: Any, shape: tuple[int, ...], what: str) -> None:
     actual = np.shape(value)
     if actual != shape:
         raise InputError(f"{owner}: `{argument}` must have shape {shape} ({what}), but has shape {actual}.")
-
-
-def check_numbers(owner: Any, *names: str) -> None:
-    """Each field of `owner` named must hold one number."""
-    for name in names:
-        check_shape(type(owner).__name__, name, getattr(owner, name), (), "one number")
-        check_finite(type(owner).__name__, name, getattr(owner, name))
 
 
 def check_type(owner: str, argument: str, value: Any, kind: type) -> None:

@@ -76,10 +76,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) 
             # Without local detailed balance the two are different numbers.
             Status.NOT_CONVERGED: s.balanced & (differ > FAR * allowed),
         },
-        # Energies are rounded, too: what several transitions bring may cancel.
-        floor=reduce(
-            jnp.maximum, bound(s, found.current, found.rounding + 64 * EPS * jnp.abs(found.current)).heats, -1
-        ),
+        floor=reduce(jnp.maximum, bound(s, found.current, found.rounding).heats, -1),
         residuals={
             "balance": found.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(found.current))),
             "entropy": differ / positive_or_one(sizes),
