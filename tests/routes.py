@@ -152,7 +152,8 @@ def solve_exactly(states: int, initial, final, log_forward, log_backward, digits
 class Exact(NamedTuple):
     """Ledger in multiple precision: per bath energy, particles, heat over temperature; ln p.
 
-    `sizes` are the largest contributions of single edges to energies, particles and entropy flows.
+    `sizes` are the largest contributions of single edges to energies (of which each is the sum of heat and chemical
+    work), particles and entropy flows.
     """
 
     log_p: list
@@ -190,10 +191,15 @@ def ledger_exactly(t: Topology, point: dict[str, np.ndarray]) -> Exact:
             p.log_forward[k] + log_p[e.initial] - p.log_backward[k] - log_p[e.final] for k, e in enumerate(t.edges)
         ]
         schnakenberg = mpmath.fsum(j * a for j, a in zip(currents, affinity, strict=True))
-        heat = energy - np.array(p.potential, dtype=object)[:, None] * particles
+        chemical = np.array(p.potential, dtype=object)[:, None] * particles
+        heat = energy - chemical
         sizes = tuple(
             max(abs(amount[b, k] * currents[k]) for b in baths for k in edges)
-            for amount in (energy, particles, heat / np.array(p.temperature, dtype=object)[:, None])
+            for amount in (
+                abs(heat) + abs(chemical),
+                particles,
+                heat / np.array(p.temperature, dtype=object)[:, None],
+            )
         )
         return Exact(log_p, energies, numbers, entropy, schnakenberg, sizes)
 

@@ -57,7 +57,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) 
     still = reduce(jnp.maximum, s.deviation_size) == 0
     rounding = jnp.where(jnp.isfinite(found.rounding), found.rounding, found.error)
     found = found._replace(
-        error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, rounding + SMALLEST)
+        error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, rounding + 2 * SMALLEST)
     )
     rates, errors = book(s, found.current), bound(s, found.current, found.error)
     flows = rates.heats / s.temperature.T
