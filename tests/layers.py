@@ -38,6 +38,7 @@ LAYERS = (
             "style",
             "tracing",
             "printed",
+            "tiers",
         ),
     ),
     Layer("nouns", ("units", "paths", "baths", "drives", "regimes", "ledger")),

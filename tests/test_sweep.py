@@ -79,7 +79,7 @@ def test_dimensions_coordinates_units_and_order():
 def test_chunks_change_nothing(chunk, monkeypatch):
     levels = np.linspace(-20, 20, 71)
     whole = cs.sweep(QuantumDot(), {"level": levels})
-    monkeypatch.setattr(sweep_module, "CHUNK", chunk)
+    monkeypatch.setattr(sweep_module, "SIZES", (chunk,))
     parts = cs.sweep(QuantumDot(), {"level": levels})
     for name in ("heat", "particles", "entropy_production", "population"):
         assert_close(parts[name], whole[name], 1e-15)

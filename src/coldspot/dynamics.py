@@ -20,6 +20,7 @@ from .ledger import Ledger, LedgerError, Named
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import Modes, Solution, Status
+from .tiers import Tiers, is_traced
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
@@ -66,6 +67,7 @@ class Outcome(eqx.Module):
       is accepted whatever the tolerance;
     - `residuals`, `statistics`, `observables`, `observable_errors`: {name: (point)}; `populations` (point, state);
     - `flags`: {words: (point)}, what the theory neglects here (see `regimes.CAUTIONS`);
+    - `undecided` (point): of an attempt, where it cannot vouch for its result and `Dynamics.solve` must;
     - `temperatures`, `potentials` (point, bath): means over the period, if baths are driven.
     """
 
@@ -82,6 +84,7 @@ class Outcome(eqx.Module):
     temperatures: Array | None = None
     potentials: Array | None = None
     modes: Modes | None = None
+    undecided: Array | None = None
     stochastic: bool = eqx.field(static=True, default=False)
 
 
@@ -106,6 +109,13 @@ class Dynamics(Checked):
         Never raises on values: what is wrong with a point is among the faults. No constructor may be called with
         batched numbers, since it refuses them: what needs one point at a time is mapped over the batch.
         """
+
+    def attempt(self, tolerance: Array) -> Outcome | None:
+        """A cheaper way to the states of a batch, or None: what it leaves `undecided`, `solve` is asked for after it.
+
+        Inside `jax.jit`, `jax.vmap` or `jax.grad`, where numbers are not known, `solve` alone is used.
+        """
+        return None
 
     def reservoirs(self) -> Mapping[str, Bath]:
         """The baths of one point, at phase 0 if they are driven."""
@@ -263,10 +273,6 @@ def as_dynamics(machine: Any) -> Dynamics:
     )
 
 
-def is_traced(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
-
-
 def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Solution:
     """The steady state of a machine, or its periodic state averaged over the period if it is driven.
 
@@ -316,21 +322,52 @@ def _with_rules(machine: Any) -> tuple[Dynamics, Array]:
     return dynamics, good if machine is dynamics else good & valid(machine)
 
 
-@compiled
-def _solve_one(machine: Any, tolerance: Array) -> Solution:
+Attempt = tuple[Solution, Array | None]
+"""A solution, and at which points it is not to be used; None if it is that of the only way."""
+
+
+def _attempted(dynamics: Dynamics, tolerance: Array, good: Array) -> Attempt:
+    outcome = dynamics.attempt(tolerance)
+    if outcome is None:
+        return conclude(dynamics, dynamics.solve(tolerance), tolerance, good), None
+    return conclude(dynamics, outcome, tolerance, good), outcome.undecided
+
+
+def _one(machine: Any, tolerance: Array) -> Solution:
     dynamics, good = batch_of_one(_with_rules(machine))
     return first_point(conclude(dynamics, dynamics.solve(tolerance), tolerance, good))
 
 
-@compiled
-def solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
-    """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis."""
+def _attempt_one(machine: Any, tolerance: Array) -> Attempt:
+    dynamics, good = batch_of_one(_with_rules(machine))
+    return first_point(_attempted(dynamics, tolerance, good))
 
+
+_solve_one = Tiers(compiled(_attempt_one), compiled(_one))
+
+
+def _points(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
     def one(point: Any) -> tuple[Dynamics, Array]:
         return _with_rules(build(shared, point))
 
-    dynamics, good = eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
+    return eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
+
+
+@compiled
+def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
+    dynamics, good = _points(build, shared, columns)
     return conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
+
+
+@compiled
+def _attempt_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
+    dynamics, good = _points(build, shared, columns)
+    return _attempted(dynamics, tolerance, good)
+
+
+solve_points = Tiers(_attempt_points, _solve_points, batch=2)
+"""Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis: called with
+(build, shared, columns, tolerance)."""
 
 
 def solve_batch(dynamics: Dynamics, tolerance: Any) -> Solution:

@@ -4,6 +4,7 @@ Points are solved in batches of bounded size, several at a time on the processor
 points in Python. A point that cannot be trusted keeps its status and has NaN in its results; the others stay.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,6 +20,7 @@ from ._checks import InputError, unknown_name
 from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
 from .pytrees import compiled, opened
+from .tiers import SIZES, Tiers
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -26,10 +28,8 @@ if TYPE_CHECKING:
 
 AnyResult = TypeVar("AnyResult", bound=Result)
 
-CHUNK = 16384
-"""Points that are solved in one call of compiled code, at most: bounds the memory."""
-LANES = 64
-"""Sizes of calls are multiples of this, so that sweeps of similar size share compiled code."""
+CALL = 64
+"""What a call of compiled code costs by itself, in points."""
 POINT = "point"
 """The dimension of a list of points."""
 
@@ -202,7 +202,7 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
 
 
 def solve_columns(
-    verb: Callable[..., AnyResult],
+    verb: Callable[..., AnyResult] | Tiers,
     build: Callable[..., Any],
     shared: Any,
     columns: Mapping[str, np.ndarray],
@@ -212,14 +212,17 @@ def solve_columns(
 ) -> AnyResult:
     """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
 
-    `verb(build, shared, columns, *options)` is traceable and gives a result with one leading batch axis, for arrays of
-    parameters with such an axis; `build(shared, point)` makes the machine of one point.
+    `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
+    batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
     """
     total = len(next(iter(columns.values())))
     workers = parallel.workers()
-    # Equal chunks, as many for each core, in multiples of a vector's length.
-    rounds = -(-total // (CHUNK * workers))
-    chunk = -(-total // (rounds * workers * LANES)) * LANES if total > LANES else total
+
+    def cost(size: int) -> int:
+        return -(-total // (size * workers)) * (size + CALL)
+
+    # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
+    chunk = min(SIZES, key=cost)
 
     def piece(start: int) -> dict[str, Array]:
         if start + chunk <= total:
@@ -227,8 +230,15 @@ def solve_columns(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
+    def one_way(way: Callable[..., Any], *arguments: Any) -> Any:
+        return jax.tree.map(np.asarray, solve_chunk(way, *arguments))
+
     def solve(start: int) -> AnyResult:
-        return jax.tree.map(np.asarray, solve_chunk(verb, build, shared, piece(start), *options))
+        arguments = (build, shared, piece(start), *options)
+        if not isinstance(verb, Tiers):
+            return one_way(verb, *arguments)
+        result, undecided = one_way(verb.attempt, *arguments)
+        return verb.completed(result, undecided, functools.partial(one_way, verb.solve), arguments, axis=-1)
 
     starts = range(0, total, chunk)
     joined = None
@@ -255,7 +265,7 @@ def _room(part: AnyResult, total: int) -> AnyResult:
 
 
 @compiled
-def solve_chunk(verb: Callable[..., AnyResult], build: Any, shared: Any, columns: Any, *options: Any) -> AnyResult:
+def solve_chunk(verb: Callable[..., Any], build: Any, shared: Any, columns: Any, *options: Any) -> Any:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ..numerics.reduction import reduce
 from .graph import Graph, divergence
@@ -25,9 +25,23 @@ class Balance(NamedTuple):
     imbalance: Float[Array, " point"]
 
 
+def is_wide(
+    g: Graph,
+    log_forward: Float[Array, "transition point"],
+    log_backward: Float[Array, "transition point"],
+    reference: Float[Array, "state point"],
+) -> Bool[Array, " point"]:
+    """Whether products of rates may leave the range of floating-point numbers, so that logarithms are needed."""
+    out, back = log_forward + reference[g.initial.array], log_backward + reference[g.final.array]
+    high = reduce(jnp.maximum, jnp.maximum(out, back))
+    low = reduce(jnp.minimum, jnp.minimum(out, back))
+    return (g.states - 1) * (high - low) >= SPAN
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def balance(
     g: Graph,
+    wide: Bool[Array, " point"] | None,
     log_forward: Float[Array, "transition point"],
     log_backward: Float[Array, "transition point"],
     deviation: Float[Array, "transition point"],
@@ -38,13 +52,8 @@ def balance(
 
     `deviation` (transition, point) is ln of forward over backward flow in the reference distribution, whose
     logarithm (not normalised) is `reference` (state, point); `deviation_size` bounds the terms of which it is made.
-    Logarithms are used for all points of the call if one of them needs it.
+    Logarithms are used for all points of the call if one of them is `wide`; never if that is None.
     """
-    out = log_forward + reference[g.initial.array]
-    back = log_backward + reference[g.final.array]
-    high = reduce(jnp.maximum, jnp.maximum(out, back))
-    low = reduce(jnp.minimum, jnp.minimum(out, back))
-    wide = jnp.any((g.states - 1) * (high - low) >= SPAN)
 
     def numbers() -> Divided:
         return divide(g, log_forward, log_backward, deviation, reference, deviation_size)
@@ -52,7 +61,7 @@ def balance(
     def logarithms() -> Divided:
         return divide_logarithms(g, log_forward, log_backward, deviation, deviation_size)
 
-    found = jax.lax.cond(wide, logarithms, numbers)
+    found = numbers() if wide is None else jax.lax.cond(jnp.any(wide), logarithms, numbers)
     imbalance = reduce(jnp.maximum, jnp.abs(divergence(g, found.current)))
     return Balance(found.log_p, found.current, found.error, found.rounding, imbalance)
 
@@ -60,8 +69,8 @@ def balance(
 @balance.defjvp
 def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balance]:
     """Implicit rule: K u = −div(dJ at fixed p), d ln p = u; exact, linear in the tangents."""
-    log_forward, log_backward = primals[:2]
-    d_forward, d_backward = tangents[:2]
+    _, log_forward, log_backward = primals[:3]
+    _, d_forward, d_backward = tangents[:3]
     result = balance(g, *primals)
     factors = jax.lax.stop_gradient(eliminate(g, log_forward, log_backward))
     to, start = g.final.array, g.initial.array

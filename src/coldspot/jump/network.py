@@ -20,7 +20,7 @@ from .assembly import Moment, assemble
 from .channels import Channel
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
-from .periodic import solve_periodic
+from .periodic import PLAIN, solve_periodic
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .stationary import solve_stationary
 from .system import System
@@ -320,11 +320,15 @@ class JumpNetwork(System):
         return dict(zip(self.baths, self.moment(jnp.zeros(())).baths, strict=True))
 
     def solve(self, tolerance: Array) -> Outcome:
-        if len(self.drives):
-            return solve_periodic(self, tolerance)
+        return solve_periodic(self, tolerance) if len(self.drives) else self._stationary(sure=True)
+
+    def attempt(self, tolerance: Array) -> Outcome:
+        return solve_periodic(self, tolerance, (PLAIN,)) if len(self.drives) else self._stationary(sure=False)
+
+    def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)
 
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
-        return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1)
+        return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1, sure)

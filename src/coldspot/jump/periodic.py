@@ -28,7 +28,7 @@ from ..solution import Status
 from .graph import PHASES
 from .gth import Elimination, eliminate_rates, respond
 from .meshes import mesh_of
-from .propagation import blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
+from .propagation import GROSS, blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
 from .system import System
 from .validity import cautions
 
@@ -69,6 +69,13 @@ class Period(NamedTuple):
     deviation: Array
     gross: Array
     transport: Array
+
+
+def blank(system: System, fill: float) -> Period:
+    """A period of a batch in which every number is `fill`."""
+    states, rows, points = system.states, rows_of(system), system.period.shape[0]  # type: ignore[union-attr]
+    state, row, point = (jnp.full(shape, fill) for shape in ((states, points), (rows, points), (points,)))
+    return Period(state, row, point, state, row, row)
 
 
 def _off_diagonal(propagator: Array) -> Array:
@@ -130,8 +137,7 @@ def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
         gross = transport + spread(where, ends.counted.largest * left / period) / (FEW * EPS)
         return start + change, Period(p, averages, defect, start, gross, transport)
 
-    blank = jax.tree.map(jnp.zeros_like, eqx.filter_eval_shape(around, 0, (jnp.zeros_like(units[0]), None))[1])
-    return jax.lax.fori_loop(0, 2, around, (jnp.zeros_like(units[0]), blank))[1]
+    return jax.lax.fori_loop(0, 2, around, (jnp.zeros_like(units[0]), blank(system, 0.0)))[1]
 
 
 class Found(NamedTuple):
@@ -158,8 +164,7 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
     arrays, static = eqx.partition(system, eqx.is_array)
     arrays = jax.lax.stop_gradient(arrays)
     where = blocks_of(system)
-    shape = eqx.filter_eval_shape(plain_period, system, mesh, jnp.ones(points, jnp.int32))
-    blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan), shape)
+    nothing = blank(system, jnp.nan)
 
     def attempt(parts: Array, active: Array, known: Found) -> tuple[Found, Array]:
         # Points with equally many elements stand together.
@@ -206,10 +211,10 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
         return 2 * parts, active, known
 
     start = Found(
-        blank,
-        jnp.full(blank.averages.shape, jnp.nan),
+        nothing,
+        jnp.full(nothing.averages.shape, jnp.nan),
         jnp.full(points, jnp.nan),
-        jnp.full(blank.averages.shape, jnp.inf),
+        jnp.full(nothing.averages.shape, jnp.inf),
         jnp.ones(points, jnp.int32),
     )
     _, _, found = jax.lax.while_loop(
@@ -218,19 +223,10 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
     return found
 
 
-GROUPS = {
-    "gross_energy": ("heats", "works"),
-    "gross_particles": ("particles",),
-    "gross_chemical": ("chemical_works",),
-    "gross_entropy": ("entropy_flows",),
-}
-"""Rows that share a unit, by the row of their gross flow."""
-
-
 def spread(where: dict[str, slice], rows: Array) -> Array:
     """For each row, the gross flow of its unit (row, point)."""
     scale = jnp.abs(rows)
-    for gross, names in GROUPS.items():
+    for gross, names in GROSS.items():
         for name in names:
             if gross in where and name in where:
                 scale = scale.at[where[name]].set(scale[where[gross]])
@@ -246,7 +242,7 @@ def _norms(where: dict[str, slice], change: Array, period: Period, form: Form) -
     scale = spread(where, period.averages)
     share = jnp.where(scale > 0, jnp.abs(change) / jnp.where(scale > 0, scale, 1.0), 0.0)
     own = share
-    for gross, names in GROUPS.items():
+    for gross, names in GROSS.items():
         if gross in where:
             most = jnp.max(jnp.concatenate([share[where[name]] for name in names]), axis=0)
             for name in (*names, gross):
@@ -317,24 +313,27 @@ def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
     return attach(arrays, found.period.p, found.period.averages, fixed)
 
 
-def find(system: System, mesh: Mesh, tolerance: Array) -> Found:
-    """The plain form for all points; then that of deviations for those that it leaves outside the tolerance."""
+def find(system: System, mesh: Mesh, tolerance: Array, forms: tuple[Form, ...]) -> Found:
+    """The first form for all points; then the next for those that it leaves outside the tolerance."""
     where = blocks_of(system)
     # Not a loop over the forms: the CPU compiler of JAX 0.10 gets one with 4096 points wrong.
-    best = search(system, mesh, tolerance, PLAIN, jnp.ones(mesh.count.shape, bool))
-    left = ~settled(where, best, tolerance)
-    new = search(system, mesh, tolerance, DEVIATION, left)
-    better = left & ~(_largest(where, best.error) < _largest(where, new.error)) & (mesh.count <= LAST)
-    return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
+    best = search(system, mesh, tolerance, forms[0], jnp.ones(mesh.count.shape, bool))
+    for form in forms[1:]:
+        left = ~settled(where, best, tolerance)
+        new = search(system, mesh, tolerance, form, left)
+        better = left & ~(_largest(where, best.error) < _largest(where, new.error)) & (mesh.count <= LAST)
+        best = jax.tree.map(lambda a, b, better=better: jnp.where(better, a, b), new, best)
+    return best
 
 
-def solve_periodic(system: System, tolerance: Array) -> Outcome:
+def solve_periodic(system: System, tolerance: Array, forms: tuple[Form, ...] = (PLAIN, DEVIATION)) -> Outcome:
     """Periodic states of a batch of driven networks (leading axis in, leading axis out)."""
     period: Array = system.period  # type: ignore[assignment]
     points = period.shape[0]
     mesh, resolved = jax.lax.stop_gradient(mesh_of(system))
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
-    found = jax.lax.stop_gradient(find(system, mesh, jnp.minimum(tolerance, LOOSEST)))
+    tolerance = jnp.minimum(tolerance, LOOSEST)
+    found = jax.lax.stop_gradient(find(system, mesh, tolerance, forms))
     where = blocks_of(system)
     p, averages = _attach(system, mesh, found)
     around = stages(system, jnp.asarray(PHASES))
@@ -364,4 +363,5 @@ def solve_periodic(system: System, tolerance: Array) -> Outcome:
         flags={words: jnp.any(raised, axis=0) for words, raised in cautioned.items()},
         temperatures=temperature.T,
         potentials=potential.T,
+        undecided=~settled(where, found, tolerance),
     )

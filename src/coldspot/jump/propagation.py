@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..numerics.collocation import STAGES, element, tableau
@@ -33,14 +34,39 @@ class Rows(NamedTuple):
     """Which functionals of the state are integrated over the period, at one stage.
 
     Rates are Σ_i values_i p_i, with `values` (row, state, point); or, of net currents J, Σ_c amounts_c J_c + Σ_i rest_i
-    p_i, with `amounts` (row, transition, point) and `rest` (row, state, point). `blocks`: which rows are what; gross
-    ones are sums of sizes.
+    p_i, with `amounts` (row, transition, point) and `rest` (row, state, point). `blocks_of` says which rows are what.
     """
 
     values: Array
     amounts: Array
     rest: Array
-    blocks: dict[str, slice]
+
+
+GROSS = {
+    "gross_energy": ("heats", "works"),
+    "gross_particles": ("particles",),
+    "gross_chemical": ("chemical_works",),
+    "gross_entropy": ("entropy_flows",),
+}
+"""Sums of the sizes of all flows, whatever their direction: one for each unit, and the rows that have that unit."""
+
+
+def blocks_of(system: System) -> dict[str, slice]:
+    """Where each kind of functional stands among the rows: net ones, then gross ones of the units that occur."""
+    baths, drives = len(system.baths), len(system.drives)
+    sizes = {"heats": baths}
+    if system.has_particles:
+        sizes["particles"] = baths
+    if not all(system.steady_baths()):
+        sizes |= {"chemical_works": baths, "entropy_flows": baths}
+    sizes["works"] = drives
+    sizes |= {gross: 1 for gross, names in GROSS.items() if names[0] in sizes}
+    ends = np.cumsum(list(sizes.values())).tolist()
+    return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+
+def rows_of(system: System) -> int:
+    return max(block.stop for block in blocks_of(system).values())
 
 
 def stages(system: System, phases: Array) -> Snapshot:
@@ -73,25 +99,20 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     Work ⟨Σ_i p_i ∂E_i/∂λ_d dλ_d/dt⟩ would cancel over a period to what p changes. For the part of the energies that
     depends on drive d alone it is integrated by parts: −⟨Σ_c (gain_f − gain_i) J_c⟩, with the net currents J_c.
     """
-    steady = system.steady_baths()
+    blocks = blocks_of(system)
     chemical = s.potential[:, None] * s.particles
-    parts = {"heats": s.energy - chemical}
-    # Sums of all flows, whatever their direction, one for each unit that occurs.
-    gross: dict[str, tuple[str, ...]] = {"gross_energy": ("heats", "works")}
-    if system.has_particles:
-        parts["particles"] = s.particles
-        gross["gross_particles"] = ("particles",)
-    if not all(steady):
-        parts["chemical_works"] = chemical
-        parts["entropy_flows"] = (s.energy - chemical) / s.temperature[:, None]
-        gross |= {"gross_chemical": ("chemical_works",), "gross_entropy": ("entropy_flows",)}
-    parts["works"] = s.gains[:, g.initial.array] - s.gains[:, g.final.array]
-    sizes = [sum(jnp.sum(jnp.abs(parts[name]), axis=0) for name in names) for names in gross.values()]
-    blocks, start = {}, 0
-    for name, rows in (*((name, part.shape[0]) for name, part in parts.items()), *((name, 1) for name in gross)):
-        blocks[name] = slice(start, start + rows)
-        start += rows
-    net = blocks["gross_energy"].start
+    every = {
+        "heats": s.energy - chemical,
+        "particles": s.particles,
+        "chemical_works": chemical,
+        "entropy_flows": (s.energy - chemical) / s.temperature[:, None],
+        "works": s.gains[:, g.initial.array] - s.gains[:, g.final.array],
+    }
+    parts = {name: every[name] for name in blocks if name not in GROSS}
+    sizes = [
+        sum(jnp.sum(jnp.abs(parts[name]), axis=0) for name in names) for unit, names in GROSS.items() if unit in blocks
+    ]
+    start, net = rows_of(system), blocks["gross_energy"].start
     amounts = jnp.concatenate([*parts.values(), jnp.stack(sizes)])
     sign = jnp.where(jnp.arange(start) < net, -1.0, 1.0)[:, None, None]
     rest = jnp.zeros((start, g.states, amounts.shape[-1]))
@@ -100,24 +121,7 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     rest = rest.at[net].set(jnp.sum(jnp.abs(speed * s.rest), axis=0))
     values = rest.at[:, g.initial.array].add(amounts * jnp.exp(s.log_forward))
     values = values.at[:, g.final.array].add(sign * amounts * jnp.exp(s.log_backward))
-    return Rows(values, amounts, rest, blocks)
-
-
-def blocks_of(system: System) -> dict[str, slice]:
-    """Where each kind of functional stands among the rows (known without numbers)."""
-    found: dict[str, slice] = {}
-
-    def look(net: Any) -> Array:
-        rows = functionals(net, net.graph(), jax.tree.map(lambda x: x[0], stages(net, jnp.zeros(1))))
-        found.update(rows.blocks)
-        return rows.values
-
-    eqx.filter_eval_shape(look, system)
-    return found
-
-
-def rows_of(system: System) -> int:
-    return sum(b.stop - b.start for b in blocks_of(system).values())
+    return Rows(values, amounts, rest)
 
 
 class Drift(NamedTuple):
@@ -225,7 +229,7 @@ def _of_deviation(system: System, g: Graph, s: Snapshot, d: Drift, q: Array) -> 
     Gross rows add up sizes, also of what N may be off: an affinity made of terms of some size is known to its rounding.
     """
     r = functionals(system, g, s)
-    gross = jnp.arange(r.values.shape[0])[:, None] >= r.blocks["gross_energy"].start
+    gross = jnp.arange(r.values.shape[0])[:, None] >= blocks_of(system)["gross_energy"].start
     net = jnp.where(gross[..., None], jnp.abs(d.net) + s.deviation_size * d.smaller, d.net)
     own = jnp.where(gross[..., None], jnp.abs(q), q)
     rates = jnp.sum(r.values * own, axis=1) + jnp.sum(r.amounts * net, axis=1) + jnp.sum(r.rest * d.pi, axis=1)

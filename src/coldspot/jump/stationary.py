@@ -11,7 +11,7 @@ from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
 from ..numerics.reduction import reduce
 from ..solution import Status
-from .balance import Balance, balance
+from .balance import Balance, balance, is_wide
 from .graph import Graph, Snapshot
 from .validity import cautions
 
@@ -23,16 +23,16 @@ FAR = 100.0
 """A difference of the two entropy productions beyond their errors by this factor contradicts the ledger."""
 
 
-def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) -> Outcome:
+def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool = True) -> Outcome:
     """Stationary states of a batch of undriven networks, block by block.
 
     `batch`: arrays with a leading axis of points, of which `look` makes the snapshot of one point; `unique`: whether
-    transitions connect all states.
+    transitions connect all states; `sure`: whether points that need logarithms get them, or are left undecided.
     """
     points = jax.tree.leaves(batch)[0].shape[0]
     blocks = -(-points // max(NUMBERS // g.states**3, 64))
     if blocks == 1:
-        return _solve(g, batch, look, unique)
+        return _solve(g, batch, look, unique, sure)
     lanes = -(-points // blocks)
 
     def cut(x: Array) -> Array:
@@ -42,7 +42,7 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
 
     # Within a block the batch axis is the last one; it stays there until all blocks are done.
     def one(part: Any) -> Outcome:
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(g, part, look, unique))
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(g, part, look, unique, sure))
 
     def join(x: Array) -> Array:
         return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
@@ -50,9 +50,12 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
     return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
 
 
-def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) -> Outcome:
+def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool) -> Outcome:
     s = jax.vmap(look, out_axes=-1)(batch)
-    found = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
+    wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
+    found = balance(
+        g, wide if sure else None, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size
+    )
     # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
     still = reduce(jnp.maximum, s.deviation_size) == 0
     rounding = jnp.where(jnp.isfinite(found.rounding), found.rounding, found.error)
@@ -83,6 +86,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool) 
         },
         populations=jnp.exp(found.log_p).T,
         flags=cautions(g, s),
+        undecided=wide,
     )
 
 

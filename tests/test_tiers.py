@@ -1,0 +1,103 @@
+"""A cheap way first: what it leaves undecided is solved the sure way, and nothing else is."""
+
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.dynamics import _solve_one, solve_points
+from coldspot.sweep import solve_columns
+from coldspot.tiers import SIZES, Tiers
+from tests import machines_random as mr
+from tests.jump.test_driven_net_currents import pump
+
+TOLERANCE = jnp.asarray(1e-8)
+
+
+class Counted:
+    """Ways that say how often they were asked for how many points."""
+
+    def __init__(self):
+        self.asked = []
+
+    def tiers(self, limit):
+        def attempt(x):
+            return {"value": x, "twice": jnp.stack([x, x], axis=1)}, x > limit
+
+        def solve(x):
+            self.asked.append(len(x))
+            return {"value": -x, "twice": jnp.stack([-x, -x], axis=1)}
+
+        return Tiers(attempt, solve, batch=0)
+
+
+@pytest.mark.parametrize(("undecided", "asked"), [(0, []), (1, [1]), (3, [4]), (7, [16]), (40, [40])])
+def test_what_is_undecided_is_gathered_into_few_sizes(undecided, asked):
+    x = jnp.asarray(np.random.default_rng(0).permutation(40) * 1.0)
+    counted = Counted()
+    found = counted.tiers(39.5 - undecided)(x)
+    expected = np.where(np.asarray(x) > 39.5 - undecided, -np.asarray(x), np.asarray(x))
+    assert counted.asked == asked
+    assert np.array_equal(found["value"], expected)
+    assert np.array_equal(found["twice"], np.stack([expected, expected], axis=1))
+
+
+def test_inside_a_compiled_program_the_sure_way_is_taken():
+    counted = Counted()
+    found = jax.jit(lambda x: counted.tiers(1.0)(x)["value"])(jnp.arange(3.0))
+    assert found.tolist() == [0.0, -1.0, -2.0]
+
+
+def test_both_tiers_of_a_static_network_agree_where_the_first_decides():
+    (t,) = (t for t in mr.STATIC if t.name == "ring-4")
+    columns = mr.join(*(mr.draw(t, np.random.default_rng(1), 64, kind) for kind in ("ordinary", "extreme")))
+    points = {name: jnp.asarray(values) for name, values in columns.items()}
+    quick, undecided = solve_points.attempt(t, None, points, TOLERANCE)
+    sure, both = (way(t, None, points, TOLERANCE) for way in (solve_points.solve, solve_points))
+    decided = ~np.asarray(undecided)
+    assert 0 < decided.sum() < len(decided)
+    allowed = np.asarray(quick.error.heats + sure.error.heats)
+    assert np.all(np.abs(quick.ledger.heats - sure.ledger.heats)[decided] <= allowed[decided])
+    for solution, where in ((quick, decided), (sure, ~decided)):
+        off = np.abs(np.asarray(both.ledger.heats - solution.ledger.heats))
+        assert np.all(off[where] <= np.asarray(both.error.heats + solution.error.heats)[where])
+    assert np.array_equal(both.status, np.where(decided, quick.status, sure.status))
+
+
+def build(_, point):
+    return pump(point["barrier"])
+
+
+def test_a_pump_that_moves_almost_nothing_goes_on_to_deviations():
+    """The sweep's own way, batch axis last."""
+    columns = {"barrier": np.array([2.0, 14.0, 3.0, 15.0])}
+    points = {name: jnp.asarray(values) for name, values in columns.items()}
+    _, undecided = solve_points.attempt(build, None, points, TOLERANCE)
+    assert undecided.tolist() == [False, True, False, True]
+    s = solve_columns(solve_points, build, None, columns, TOLERANCE, progress=False)
+    assert np.all(np.asarray(s.status) == 0)
+    sure = solve_points.solve(build, None, points, TOLERANCE)
+    assert np.all(np.abs(s.ledger.heats - sure.ledger.heats) <= s.error.heats + sure.error.heats)
+    assert np.all(s.error.heats[1::2] <= 1e-7 * np.abs(s.ledger.heats[1::2]))
+
+
+def test_a_gradient_needs_no_attempt():
+    before = _solve_one.attempt.program._cached._cache_size()
+    eqx.filter_grad(lambda level: cs.steady_state(cs.machines.QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))
+    assert _solve_one.attempt.program._cached._cache_size() == before
+
+
+@pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])
+def test_sweeps_of_any_length_take_few_sizes(length, monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        sys.modules["coldspot.sweep"], "solve_chunk", lambda way, *a: taken.append(a[2]["x"].shape[0]) or a[2]["x"]
+    )
+    found = solve_columns(lambda *a: None, None, None, {"x": np.arange(length * 1.0)}, progress=False)
+    assert set(taken) <= set(SIZES)
+    assert np.array_equal(found, np.arange(length))
+    assert sum(taken) <= 2 * length + 6
