@@ -20,6 +20,7 @@ from ._checks import InputError, unknown_name
 from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
 from .pytrees import compiled, opened
+from .solution import Solution
 from .tiers import SIZES, Tiers
 from .units import check_energy_unit
 
@@ -72,7 +73,7 @@ def sweep(
     places = _places(parameters)
     build, shared, label = _builder(machine, tuple(places.columns))
     checked = checked_tolerance(tolerance)
-    solution = solve_columns(solve_points, build, shared, places.columns, checked, progress=progress)
+    solution: Solution = solve_columns(solve_points, build, shared, places.columns, checked, progress=progress)
     fixed = {} if shared is None else paths.numbers(shared)
     fixed = {path: value for path, value in fixed.items() if path not in places.columns}
     attributes = provenance(label, fixed, tolerance, unit)
