@@ -18,7 +18,7 @@ def keep(*, longer_than: float = LONG) -> None:
 
     A folder that the user chose for JAX stays; without a usable folder nothing is kept.
     """
-    mine = jax.config.read("jax_compilation_cache_dir") in (None, _folder())
+    mine = jax.config.jax_compilation_cache_dir in (None, _folder())  # type: ignore[attr-defined]
     if "JAX_COMPILATION_CACHE_DIR" in os.environ or not mine:
         return
     folder = _folder()
