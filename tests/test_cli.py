@@ -343,7 +343,7 @@ def test_process_writes_json_alone_and_keeps_what_it_compiled(cache):
     first, second = (start("solve", "quantum-dot", "--json", cache=cache) for _ in range(2))
     assert (first.returncode, first.stderr) == (0, "")
     assert list(json.loads(first.stdout)) == KEYS + PROVENANCE
-    assert list((cache / "coldspot" / "jax").glob("*solve_one*"))
+    assert list((cache / "coldspot").rglob("*attempt_one*"))
     assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
 
 
@@ -351,7 +351,7 @@ def test_damaged_or_missing_cache_does_no_harm(tmp_path):
     (tmp_path / "a-file").write_text("no folder")
     assert start("--version", cache=tmp_path / "a-file").stdout == f"coldspot {cs.__version__}\n"
     start("list", cache=tmp_path)
-    entries = list((tmp_path / "coldspot" / "jax").glob("*-cache"))
+    entries = list(tmp_path.glob("coldspot/jax-*/*-cache"))
     assert entries
     for entry in entries:
         entry.write_bytes(b"damaged")
