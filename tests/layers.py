@@ -67,7 +67,7 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "jump": Form(system=("channels", "kinetics", "graph", "assembly", "system"), models=("network",)),
+    "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
     "oscillators": Form(system=("model",), models=("network",)),
     "phase_space": Form(system=(), models=("barrier",)),
     "conductor": Form(system=("spectral_functions", "levels", "device"), models=("junction",)),

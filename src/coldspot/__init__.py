@@ -24,11 +24,11 @@ from typing import Any as _Any
 from . import conductor, dynamics, figures, machines, modes, occupation, oscillators, regimes, spectral
 from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
-from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath
+from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
 from .conductor.device import Device
 from .conductor.junction import PairJunction
 from .conductor.levels import Levels
-from .drives import Cosine, Drive, Fourier, Samples
+from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
 from .jump.evolution import evolve
@@ -74,7 +74,9 @@ __all__ = [
     "Solution",
     "SolveError",
     "Status",
+    "Steps",
     "Tunnelling",
+    "WorkReservoir",
     "conductor",
     "dynamics",
     "evolve",

@@ -1,16 +1,19 @@
-"""Thermal baths: temperatures and chemical potentials.
+"""Thermal baths: temperatures and chemical potentials; and reservoirs of work, which have neither.
 
 Units: k_B = ħ = e = 1, so temperatures and chemical potentials are energies.
 """
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import Checked, Scalar, parameter
+from ._checks import Checked, InputError, Scalar, parameter
+
+ELECTRON, PARTICLE = "electron", "particle"
+"""Species of particles that nobody has to name."""
 
 
 class Bath(Checked):
@@ -24,6 +27,11 @@ class Bath(Checked):
     @abc.abstractmethod
     def potential(self) -> Array:
         """Chemical potential that enters the rates; zero for baths that exchange heat only."""
+
+    @property
+    def kept(self) -> str:
+        """The species of particles that the bath exchanges; empty for baths that exchange heat only."""
+        return ""
 
 
 class HeatBath(Bath):
@@ -74,21 +82,55 @@ class ElectronBath(Bath):
     def potential(self) -> Array:
         return self.chemical_potential
 
+    @property
+    def kept(self) -> str:
+        return ELECTRON
+
 
 class ParticleBath(Bath):
     """A reservoir of particles that are no electrons (molecules, colloids): temperature and chemical potential.
 
-    The ledger's electric `current` has no meaning for it.
+    The ledger's electric `current` has no meaning for it. `species` names the particles where a network has several
+    kinds; a bath that alone holds one is a chemostat, whose particles are consumed or made where states hold none.
 
-    >>> ParticleBath(1.0, chemical_potential=0.5)
-    ParticleBath(temperature=1, chemical_potential=0.5)
+    >>> ParticleBath(1.0, chemical_potential=0.5).chemical_potential.item()
+    0.5
     """
 
     kind: ClassVar[str] = "particle"
     exchanges_particles: ClassVar[bool] = True
     temperature: Scalar = parameter(dimension="temperature", positive=True)
     chemical_potential: Scalar = parameter(0.0, dimension="energy")
+    species: str = eqx.field(static=True, default=PARTICLE)
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.species, str) or not self.species:
+            raise InputError(f"ParticleBath: `species` must be a name, but is {self.species!r}.")
 
     @property
     def potential(self) -> Array:
         return self.chemical_potential
+
+    @property
+    def kept(self) -> str:
+        return self.species
+
+
+class WorkReservoir(Checked):
+    """What exchanges energy but no entropy: a load, a spring, a classical field (the limit T → ∞ of a bath).
+
+    It stands among the `baths` of a jump network and causes transitions as they do, but has no part in detailed
+    balance: backward/forward = exp(Σ_b q_b/T_b) over the baths alone, 1 for transitions that it causes by itself. The
+    energy that it gives is booked as work, under its name beside those of the drives.
+
+    >>> WorkReservoir()
+    WorkReservoir()
+    """
+
+    def __init__(self, *numbers: Any, **named: Any) -> None:
+        if numbers or named:
+            given = ", ".join([*map(repr, numbers), *(f"{name}={value!r}" for name, value in named.items())])
+            raise InputError(
+                f"WorkReservoir: it has no temperature and no other number, but was given {given}; for a bath at a "
+                "temperature use HeatBath, and give the energy of a transition by the states or by Share(energy)."
+            )

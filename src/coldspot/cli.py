@@ -128,7 +128,7 @@ def list_() -> Answer:
         dynamics = example.dynamics()
         lines += _entry(machine.name, machine.summary)
         lines += _wrapped(_assignments(example), "      ")
-        baths, drives = (", ".join(names) or "none" for names in (dynamics.baths, dynamics.drives))
+        baths, drives = (", ".join(names) or "none" for names in (dynamics.reservoirs(), dynamics.workers()))
         lines += _wrapped(f"baths: {baths}; drives: {drives}", "      ")
     lines.append("papers")
     for paper in PAPERS.values():

@@ -1,12 +1,19 @@
 """Periodic drives λ(θ) of the phase θ = 2πt/τ, as data: they sweep, differentiate and go into files."""
 
 import abc
+from collections.abc import Iterable
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ._checks import Checked, InputError, Scalar, Vector, parameter
+from ._checks import Checked, InputError, Rule, Scalar, Vector, parameter
+from .show import array as show
+
+WHOLE = 1e-9
+"""How far durations may be from adding up to 1."""
 
 
 class Drive(Checked):
@@ -15,6 +22,13 @@ class Drive(Checked):
     @abc.abstractmethod
     def __call__(self, phase: Any) -> Array:
         """The value λ(θ)."""
+
+    def borders(self) -> Array:
+        """Where λ jumps or has a kink, as shares of the period between 0 and 1 (border); phase 0 then is one, too.
+
+        A drive that has none, as most, is smooth all around the period.
+        """
+        return jnp.zeros(0)
 
 
 class Cosine(Drive):
@@ -55,16 +69,80 @@ class Fourier(Drive):
         return self.mean + jnp.sum(self.cosines * jnp.cos(harmonics) + self.sines * jnp.sin(harmonics), axis=-1)
 
 
-class Samples(Drive):
-    """The trigonometric polynomial through N equally spaced values λ(2πk/N), k = 0…N−1.
+@jax.jit
+def coldspot_held(phase: Any, borders: Array, values: Array) -> Array:
+    """The value of each step: a constant between borders (shares of the period). Its name tells `harmonics` so."""
+    return values[jnp.sum(_share(phase) >= borders)]
 
-    It is exact for a smooth drive that N samples resolve; a step between samples rings (Gibbs).
 
-    >>> bool(jnp.allclose(Samples([1.0, 0.0, -1.0, 0.0])(jnp.pi / 2), 0.0))
-    True
+@jax.jit
+def coldspot_line(phase: Any, values: Array) -> Array:
+    """Straight lines between equally spaced values. Its name tells `harmonics` so."""
+    count = values.shape[-1]
+    place = _share(phase) * count
+    left = jnp.clip(jnp.floor(place).astype(int), 0, count - 1)
+    start, end = values[left], values[(left + 1) % count]
+    return start + (end - start) * (place - left)
+
+
+def _share(phase: Any) -> Array:
+    return jnp.mod(phase, 2 * jnp.pi) / (2 * jnp.pi)
+
+
+class Steps(Drive):
+    """A constant value for each part of the period: `values[k]` for the share `durations[k]` of it, one after another.
+
+    λ changes suddenly at the border of two parts, phase 0 among them; a network books the work of each change,
+    Σ_i p_i ΔE_i. Durations are positive and add up to 1. At a border itself the later value counts.
+
+    >>> gate = Steps([0.5, 2.0], [0.25, 0.75])
+    >>> float(gate(1.0)), float(gate(3.0))
+    (0.5, 2.0)
     """
 
     values: Vector = parameter(dimension="", shape=None)
+    durations: Vector = parameter(shape=None)
+
+    def __check_init__(self) -> None:
+        if self.values.ndim != 1 or self.values.shape != self.durations.shape or not self.values.size:
+            raise InputError(
+                "Steps: `values` and `durations` must be lists of the same length, "
+                f"but have shapes {self.values.shape} and {self.durations.shape}."
+            )
+
+    def rules(self) -> Iterable[Rule]:
+        durations = self.durations
+        yield Rule(jnp.all(durations > 0), lambda: f"`durations` must be positive, but are {show(durations)}.")
+        yield Rule(
+            jnp.abs(jnp.sum(durations) - 1) <= WHOLE,
+            lambda: (
+                "`durations` must add up to 1, being shares of the period, but add up to "
+                f"{float(jnp.sum(durations)):.10g}."
+            ),
+        )
+
+    def __call__(self, phase: Any) -> Array:
+        return coldspot_held(phase, self.borders(), self.values)
+
+    def borders(self) -> Array:
+        ends = jnp.cumsum(self.durations)
+        return ends[:-1] / ends[-1]
+
+
+class Samples(Drive):
+    """The trigonometric polynomial through N equally spaced values λ(2πk/N), k = 0…N−1.
+
+    It is exact for a smooth drive that N samples resolve; a step between samples rings (Gibbs). With `kinked`, straight
+    lines join the values instead, with a kink at each (for steps: `Steps`).
+
+    >>> bool(jnp.allclose(Samples([1.0, 0.0, -1.0, 0.0])(jnp.pi / 2), 0.0))
+    True
+    >>> float(Samples([0.0, 1.0], kinked=True)(jnp.pi / 2))
+    0.5
+    """
+
+    values: Vector = parameter(dimension="", shape=None)
+    kinked: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         if self.values.ndim != 1 or self.values.shape[0] < 2:
@@ -73,12 +151,18 @@ class Samples(Drive):
             )
 
     def __call__(self, phase: Any) -> Array:
+        if self.kinked:
+            return coldspot_line(phase, self.values)
         n = self.values.shape[-1]
         coefficients = jnp.fft.rfft(self.values) / n
         orders = jnp.arange(coefficients.shape[-1])
         weight = jnp.where((orders == 0) | (2 * orders == n), 1.0, 2.0)
         angles = orders * phase
         return jnp.sum(weight * (coefficients.real * jnp.cos(angles) - coefficients.imag * jnp.sin(angles)), axis=-1)
+
+    def borders(self) -> Array:
+        count = self.values.shape[-1]
+        return jnp.arange(1, count) / count if self.kinked else jnp.zeros(0)
 
 
 class _Phase(Drive):
@@ -91,6 +175,6 @@ class _Phase(Drive):
 def as_drive(owner: str, name: str, value: Any) -> Drive:
     if not isinstance(value, Drive):
         raise InputError(
-            f"{owner}: drive `{name}` must be a Drive (Cosine, Fourier, Samples), but is {type(value).__name__}."
+            f"{owner}: drive `{name}` must be a Drive (Cosine, Fourier, Samples, Steps), but is {type(value).__name__}."
         )
     return value

@@ -121,6 +121,10 @@ class Dynamics(Checked):
         """The baths of one point, at phase 0 if they are driven."""
         return self.baths
 
+    def workers(self) -> tuple[str, ...]:
+        """The names of what does work: the drives, and reservoirs of work if there are any."""
+        return tuple(self.drives)
+
     def steady_baths(self) -> tuple[bool, ...]:
         """Whether each bath's temperature and chemical potential are constant in time."""
         return (True,) * len(self.baths)
@@ -154,7 +158,7 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
         # Names come from one point, whose constructors take its numbers; arrays come from the batch.
         nonlocal kinds, steady
         reservoirs = one.reservoirs()
-        names.update(baths=tuple(reservoirs), drives=tuple(one.drives))
+        names.update(baths=tuple(reservoirs), drives=one.workers())
         baths, steady = list(reservoirs.values()), one.steady_baths()
         kinds = tuple(bath.kind for bath in baths)
         if not baths:

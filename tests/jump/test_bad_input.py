@@ -31,7 +31,7 @@ CASES = {
     "T None": (lambda: cs.ElectronBath(None), ["None"]),
     "T complex": (lambda: cs.ElectronBath(1j), ["1j"]),
     # rates
-    "gamma = 0": (lambda: cs.Tunnelling(0.0), ["Tunnelling", "gamma", "0", "positive"]),
+    "tunnelling < 0": (lambda: cs.Tunnelling(-0.1), ["Tunnelling", "gamma", "-0.1", "not negative"]),
     "gamma < 0": (lambda: cs.Bosonic(-0.1), ["Bosonic", "gamma", "-0.1"]),
     "rate NaN": (lambda: cs.Glauber(np.nan), ["Glauber", "rate", "nan"]),
     "rate infinite": (lambda: cs.Arrhenius(1.0, np.inf), ["Arrhenius", "rate", "inf"]),

@@ -8,28 +8,33 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..baths import Bath
+from ..baths import Bath, WorkReservoir
 from ..numerics.double_double import exact_difference
 from .channels import Channel
 from .graph import Snapshot
-from .kinetics import Kinetics, Step
+from .kinetics import NOTHING, Kinetics, Step
 
 
 class Moment(NamedTuple):
-    """What a network is at one phase, for one point: baths and laws in place of functions that return them."""
+    """What a network is at one phase, for one point: baths and laws in place of functions that return them.
+
+    `occupations` (species, state); `held`: for each bath the species (a row of the occupations) of its particles, or
+    None if it exchanges none, or such as states do not hold.
+    """
 
     names: tuple[str, ...]
-    baths: tuple[Bath, ...]
+    baths: tuple[Bath | WorkReservoir, ...]
     energies: Array
     occupations: Array
     channels: tuple[Channel, ...]
     laws: tuple[Kinetics, ...]
+    held: tuple[int | None, ...]
 
 
 class Exchange(NamedTuple):
     """A channel's transitions, and what they take from each of its baths, (own bath, transition).
 
-    `heat` is energy − μ·particles.
+    `heat` is energy − μ·particles; of a work reservoir its energy.
     """
 
     step: Step
@@ -44,24 +49,30 @@ def exchange(moment: Moment, channel: Channel) -> Exchange:
     size = (channel.size,)
     start, end = moment.energies[i], moment.energies[f]
     change, lost = exact_difference(end, start)
-    number = moment.occupations[f] - moment.occupations[i]
-    used = [moment.baths[moment.names.index(name)] for name in channel.baths]
+    gained = moment.occupations[:, f] - moment.occupations[:, i]
+    number = jnp.sum(gained, axis=0)
+    places = [moment.names.index(name) for name in channel.baths]
+    used = [moment.baths[place] for place in places]
     if channel.shares is None:
-        energy, particles = change[None], number[None]
-        temperature = jnp.broadcast_to(used[0].temperature, size)
+        row, bath = moment.held[places[0]], used[0]
+        energy, particles = change[None], (jnp.zeros(size) if row is None else gained[row])[None]
+        temperature = jnp.broadcast_to(bath.temperature if isinstance(bath, Bath) else jnp.inf, size)
     else:
         lost = jnp.zeros(size)
         energy = jnp.stack([jnp.broadcast_to(s.energy, size) for s in channel.shares])
         particles = jnp.stack([jnp.broadcast_to(s.particles, size) for s in channel.shares])
         temperature = jnp.full(size, jnp.nan)
-    heat, works = [], jnp.zeros(size)
+    heat, works, exponent = [], jnp.zeros(size), jnp.zeros(size)
     for k, bath in enumerate(used):
+        if isinstance(bath, WorkReservoir):
+            heat.append(energy[k] + lost)
+            continue
         # Energies and potentials may be far larger than heats: what rounding takes from their differences comes back.
         chemical = bath.potential * particles[k]
         works += chemical
         rough, left = exact_difference(energy[k], chemical)
         heat.append(rough + (left + lost) if bath.exchanges_particles else energy[k] + lost)
-    exponent = sum((h / b.temperature for h, b in zip(heat, used, strict=True)), jnp.zeros(size))
+        exponent = exponent + heat[k] / bath.temperature
     step = Step(exponent, change, number, start, end, works, temperature)
     return Exchange(step, energy, particles, jnp.stack(heat))
 
@@ -69,30 +80,40 @@ def exchange(moment: Moment, channel: Channel) -> Exchange:
 def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     """The snapshot of a moment; `slopes`: what drives do to the energies (`slopes`, `gains`, `rest`).
 
-    The reference equilibrium has the highest temperature and the hottest lead's chemical potential. Its affinity
-    Σ_b[(e_b−μ_b n_b)(1/T_0−1/T_b) − n_b(μ_0−μ_b)/T_0] is computed from differences of bath parameters, so that it is
-    exact to rounding however small, and zero in equilibrium.
+    The reference equilibrium has the highest temperature and, for each species, the chemical potential of its hottest
+    bath (0 for those that states do not hold). Its affinity Σ_b[(e_b−μ_b n_b)(1/T_0−1/T_b) − n_b(μ_0−μ_b)/T_0] + w/T_0,
+    w the energy from work reservoirs, is computed from differences of bath parameters, so that it is exact to rounding
+    however small, and zero in equilibrium.
     """
-    names, baths = moment.names, moment.baths
+    baths = [bath for bath in moment.baths if isinstance(bath, Bath)]
+    held = [row for row, bath in zip(moment.held, moment.baths, strict=True) if isinstance(bath, Bath)]
+    # Rows of the baths and of the work reservoirs, by the place of each in the moment.
+    order = np.argsort([isinstance(bath, WorkReservoir) for bath in moment.baths], kind="stable")
+    place = np.argsort(order)
     temperature = jnp.stack([b.temperature for b in baths])
     potential = jnp.stack([b.potential for b in baths])
-    leads = np.array([k for k, b in enumerate(baths) if b.exchanges_particles], int)
     t0 = jnp.max(temperature)
-    mu0 = potential[leads][jnp.argmax(temperature[leads])] if leads.size else jnp.zeros(())
+    mu0 = _reference_potentials(temperature, potential, held, moment.occupations.shape[0])
     exchanges = [exchange(moment, channel) for channel in moment.channels]
     energy, particles, heats, deviation, deviation_size = [], [], [], [], []
     for channel, taken in zip(moment.channels, exchanges, strict=True):
-        all_energy = jnp.zeros((len(names), channel.size))
+        all_energy = jnp.zeros((len(moment.names), channel.size))
         all_particles, all_heat = jnp.zeros_like(all_energy), jnp.zeros_like(all_energy)
         away, size = jnp.zeros(channel.size), jnp.zeros(channel.size)
         for k, name in enumerate(channel.baths):
-            b = names.index(name)
+            b = place[moment.names.index(name)]
             all_energy = all_energy.at[b].set(taken.energy[k])
             all_particles = all_particles.at[b].set(taken.particles[k])
             all_heat = all_heat.at[b].set(taken.heat[k])
+            if b >= len(baths):
+                away += taken.heat[k] / t0
+                size += jnp.abs(taken.heat[k] / t0)
+                continue
             # Divided one after the other: the product of two temperatures may leave floating-point range.
             thermal = taken.heat[k] * ((temperature[b] - t0) / t0 / temperature[b])
-            chemical = -taken.particles[k] * (mu0 - potential[b]) / t0
+            row = held[b]
+            above = (0.0 if row is None else mu0[row]) - potential[b]
+            chemical = -taken.particles[k] * above / t0
             away += thermal + chemical
             size += jnp.abs(thermal) + jnp.abs(chemical)
         energy.append(all_energy)
@@ -101,6 +122,8 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         deviation.append(away)
         deviation_size.append(size)
     forward, backward = log_rates([(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)])
+    closed = (forward == -jnp.inf) & (backward == -jnp.inf)
+    forward, backward = (jnp.where(closed, np.log(NOTHING), rate) for rate in (forward, backward))
     exponent, affinity = jnp.concatenate([e.step.exponent for e in exchanges]), jnp.concatenate(deviation)
     affinity_size = jnp.concatenate(deviation_size)
     # Rates that need not obey detailed balance define their own affinity.
@@ -113,17 +136,23 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     energies = moment.energies
     finite = jnp.all(jnp.isfinite(forward)) & jnp.all(jnp.isfinite(backward)) & jnp.all(jnp.isfinite(energies))
     finite &= jnp.all(temperature > 0) & jnp.all(jnp.isfinite(temperature)) & jnp.all(jnp.isfinite(potential))
-    widths = [jnp.broadcast_to(law.level_width, (c.size,)) for c, law in zip(moment.channels, moment.laws, strict=True)]
-    above = (energies - energies[0]) - mu0 * (moment.occupations - moment.occupations[0])
+    laws = list(zip(moment.channels, moment.laws, strict=True))
+    widths = [jnp.broadcast_to(law.level_width, (channel.size,)) for channel, law in laws]
+    opened = [jnp.broadcast_to(law.open, (channel.size,)) for channel, law in laws]
+    above = energies - energies[0]
+    for row, number in enumerate(moment.occupations):
+        above = above - mu0[row] * (number - number[0])
+    energy_rows, heat_rows = jnp.concatenate(energy, axis=-1), jnp.concatenate(heats, axis=-1)
     return Snapshot(
         log_forward=forward,
         log_backward=backward,
         exponent=exponent,
         deviation=affinity,
         deviation_size=affinity_size,
-        energy=jnp.concatenate(energy, axis=-1),
-        particles=jnp.concatenate(particles, axis=-1),
-        heat=jnp.concatenate(heats, axis=-1),
+        energy=energy_rows[: len(baths)],
+        particles=jnp.concatenate(particles, axis=-1)[: len(baths)],
+        heat=heat_rows[: len(baths)],
+        work=heat_rows[len(baths) :],
         temperature=temperature,
         potential=potential,
         energies=energies,
@@ -131,9 +160,19 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         reference=-above / t0,
         widths=jnp.concatenate(widths),
         **slopes,
+        open=jnp.concatenate(opened) & ~closed,
         balanced=jnp.asarray(not free.any()),
         valid=finite,
     )
+
+
+def _reference_potentials(temperature: Array, potential: Array, held: list[int | None], species: int) -> list[Array]:
+    """The chemical potential of the hottest bath of each species; 0 if no bath has any."""
+    found = []
+    for row in range(species):
+        leads = np.array([k for k, other in enumerate(held) if other == row], int)
+        found.append(potential[leads][jnp.argmax(temperature[leads])] if leads.size else jnp.zeros(()))
+    return found
 
 
 def _spread(moment: Moment, marks: list[bool]) -> np.ndarray:

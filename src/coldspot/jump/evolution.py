@@ -1,5 +1,6 @@
-"""Populations and instantaneous rates of a network from a given start, driven or not."""
+"""Populations, instantaneous rates and amounts since the start of a network from a given state, driven or not."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -11,12 +12,26 @@ from jax import Array
 from .._checks import InputError, as_float, concrete, valid
 from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
-from ..ledger import Ledger, about
+from ..ledger import Ledger, LedgerError, about
+from ..numerics.dense import EPS
 from ..pytrees import batch_of_one, compiled, refreshed
 from ..solution import SolveError, Status, plain, status_variable
-from .graph import Snapshot
+from .graph import Graph, Snapshot
 from .meshes import mesh_of
-from .propagation import Carry, advance, blocks_of, functionals, generator, stages
+from .periodic import FEW, spread
+from .pieces import Element, Pieces, element_at, find_piece, phases, pieces_of
+from .propagation import (
+    Carry,
+    across,
+    advance,
+    blocks_of,
+    functionals,
+    generator,
+    plain_start,
+    rows_of,
+    stages,
+    sudden_changes,
+)
 from .system import System
 
 if TYPE_CHECKING:
@@ -24,19 +39,33 @@ if TYPE_CHECKING:
 
 LAST = 4096
 """Elements per interval between two times beyond which the solver gives up."""
+NEAR = 64 * EPS
+"""A time that is so near to a border, relative to its number of periods, stands at it."""
+FAR = 10.0
+"""A first-law residual of the amounts that exceeds their errors by this factor contradicts them."""
+
+Names = tuple[tuple[str, ...], tuple[str, ...]]
+"""Of baths and of what does work."""
 
 
 class Evolution(eqx.Module):
-    """What a network does from a given start: at each time, populations and the instantaneous ledger.
+    """What a network does from a given start: at each time, populations, the instantaneous ledger, and amounts so far.
 
     - `times` (time), `populations` (time, state);
     - `ledger`: rates at each time (…, named axis last); its `storage` is d⟨E⟩/dt;
+    - `amounts`: heat and particles that came in from each bath, and work that each drive did, from time 0 to each time;
+      its `storage` is ⟨E⟩ now less ⟨E⟩ at time 0. `amounts_error`: error estimates of its entries;
     - `error`: estimated error of the populations, the largest over times and states; `status`.
+
+    At a time at which a drive changes suddenly, rates are those after the change and amounts hold its work; a change at
+    time 0 belongs to what was before.
     """
 
     times: Array
     populations: Array
     ledger: Ledger
+    amounts: Ledger
+    amounts_error: LedgerError
     error: Array
     status: Array
 
@@ -68,6 +97,13 @@ class Evolution(eqx.Module):
         }
         if self.ledger.drives:
             found["work"] = Variable(self.ledger.works, ("time", "drive"), *about("work"))
+        for name, unit in (("heat", "E"), ("particles", "1"), ("work", "E")):
+            axes = ("time", "drive" if name == "work" else "bath")
+            if name != "work" or self.ledger.drives:
+                meaning = f"{about(name)[1]}, since time 0"
+                found[f"{name}_amount"] = Variable(getattr(self.amounts, name).array, axes, unit, meaning)
+                error = getattr(self.amounts_error, name).array
+                found[f"{name}_amount_error"] = Variable(error, axes, unit, meaning + ", error estimate")
         found["storage"] = Variable(self.ledger.storage, ("time",), about("energy")[0], "rise of the mean energy")
         found["population"] = Variable(self.populations, ("time", "state"), "1", "probability of the state")
         found["population_error"] = Variable(self.error, (), "1", "error estimate of the populations")
@@ -75,13 +111,16 @@ class Evolution(eqx.Module):
 
     def record(self) -> dict[str, Any]:
         """Everything as plain Python values, for JSON: what is not finite is None."""
-        numbers = {name: v.values for name, v in self.variables().items() if "bath" not in v.axes and name != "status"}
+        own = ("storage", "population", "population_error")
+        numbers = {name: v.values for name, v in self.variables().items() if name in own}
         entries = ("heat", "particles", "chemical_work", "energy", "entropy_flow", "work")
         return {
             "status": Status(int(self.status)).name,
             "time": plain(self.times),
             **{name: plain(getattr(self.ledger, name)) for name in entries},
-            **{name: plain(values) for name, values in numbers.items() if name != "work"},
+            **{name: plain(values) for name, values in numbers.items()},
+            "amounts": {name: plain(getattr(self.amounts, name)) for name in entries},
+            "amounts_error": {name: plain(getattr(self.amounts_error, name)) for name in entries},
         }
 
     def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
@@ -90,11 +129,11 @@ class Evolution(eqx.Module):
 
 
 def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Evolution:
-    """Populations and instantaneous heat, particle and work rates at given times, from a distribution at time 0.
+    """Populations, rates and amounts of heat, particles and work at given times, from a distribution at time 0.
 
     **Arguments:** `machine` (a jump network or a machine that becomes one); `initial`, probabilities of the states at
     time 0, or the index of one state; `times`, increasing and not negative; `tolerance`, error allowed in
-    any probability.
+    any probability, and in amounts relative to all that flows to and fro.
 
     Radau IIA collocation of order 7 between neighbouring times, on a mesh that resolves the drives (see `meshes`) and
     is refined until the tolerance is met.
@@ -143,72 +182,177 @@ def _distribution(initial: Any, states: int) -> Array:
     return p
 
 
+class _Course(eqx.Module):
+    """A period as elements in time: where they start and the period ends, and the piece of each, for one point.
+
+    `closing` (element): whether an element ends at the border behind its piece; `slack`: by how much of the number of
+    periods a moment may stand before a border and belong behind it.
+    """
+
+    borders: Array
+    piece: Array
+    closing: Array
+    count: Array
+    slack: float = eqx.field(static=True)
+
+    def index(self, moment: Array) -> Array:
+        """The element, counted through all periods, in which a moment lies; at a border that behind it."""
+        cycle = jnp.floor(moment)
+        inside = jnp.searchsorted(self.borders, moment - cycle + self.slack * jnp.maximum(moment, 1), side="right") - 1
+        return cycle.astype(int) * self.count + jnp.minimum(inside, self.count - 1)
+
+
+def _course(batch: System, pieces: Pieces | None) -> tuple[_Course, Array]:
+    """The elements that resolve a driven network, and whether they do."""
+    mesh, known = jax.lax.stop_gradient(mesh_of(batch))
+    index = jnp.arange(mesh.borders.shape[0] - 1)
+    each = jax.vmap(lambda k: element_at(pieces, mesh, jnp.ones(1, int), k))(index)
+    borders = jnp.concatenate([each.first[:, 0], jnp.ones(1)])
+    return _Course(borders, each.piece[:, 0], each.ends[:, 0], mesh.count[0], 0.0 if pieces is None else NEAR), known[0]
+
+
+def _at_borders(pieces: Pieces | None, moments: Array) -> Array:
+    """Moments, put onto the borders from which rounding parts them."""
+    if pieces is None:
+        return moments
+    starts = jnp.concatenate([pieces.start[:, 0], jnp.ones(1)])
+    cycle = jnp.floor(moments)[:, None]
+    places = cycle + starts
+    off = jnp.abs(places - moments[:, None])
+    nearest = jnp.take_along_axis(places, jnp.argmin(off, axis=1)[:, None], axis=1)[:, 0]
+    return jnp.where(jnp.min(off, axis=1) <= NEAR * jnp.maximum(moments, 1.0), nearest, moments)
+
+
 def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Evolution:
     batch = batch_of_one(network)
     unit = jnp.ones(()) if network.period is None else network.period
-    moments = jnp.concatenate([jnp.zeros(1), times]) / unit
+    pieces = None if network.period is None else pieces_of(batch)
+    moments = _at_borders(pieces, jnp.concatenate([jnp.zeros(1), times]) / unit)
+    cut: Callable[[Array, tuple[Array, Array]], tuple[Array, ...]]
     if network.period is None:
         # Nothing happens at special times: one element from each time to the next.
-        resolved, pieces = jnp.asarray(True), jnp.asarray(1)
+        resolved, many = jnp.asarray(True), jnp.ones(times.shape, int)
 
-        def piece(k: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-            return ends
+        def cut(k: Array, ends: tuple[Array, Array]) -> tuple[Array, ...]:
+            return *ends, jnp.zeros(()), jnp.asarray(0), jnp.asarray(False)
 
     else:
-        mesh, known = jax.lax.stop_gradient(mesh_of(batch))
-        borders, count, resolved = mesh.borders[:, 0], mesh.count[0], known[0]
+        course, resolved = _course(batch, pieces)
 
-        def index(moment: Array) -> Array:
-            """The mesh's element, counted through all periods, in which a moment lies."""
-            cycle = jnp.floor(moment)
-            inside = jnp.searchsorted(borders, moment - cycle, side="right") - 1
-            return cycle.astype(int) * count + jnp.minimum(inside, count - 1)
+        def cut(k: Array, ends: tuple[Array, Array]) -> tuple[Array, ...]:
+            cycle, j = jnp.divmod(course.index(ends[0]) + k, course.count)
+            lower, upper = cycle + course.borders[j], cycle + course.borders[j + 1]
+            whole = course.closing[j] & (upper <= ends[1])
+            return jnp.clip(lower, *ends), jnp.clip(upper, *ends), cycle, course.piece[j], whole
 
-        def piece(k: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-            cycle, j = jnp.divmod(index(ends[0]) + k, count)
-            return jnp.clip(cycle + borders[j], *ends), jnp.clip(cycle + borders[j + 1], *ends)
-
-        pieces = index(moments[1:]) - index(moments[:-1]) + 1
-    many = jnp.broadcast_to(pieces, times.shape)
+        many = course.index(moments[1:]) - course.index(moments[:-1]) + 1
     possible = jnp.max(many) <= LAST
+    changes = sudden_changes(batch, pieces)
 
-    def march(parts: Array) -> Array:
-        def interval(carry: Carry, task: tuple[Array, Array, Array]) -> tuple[Carry, Array]:
+    def march(parts: Array) -> tuple[Array, Array]:
+        """Populations (time, state) and integrals (time, row)."""
+
+        def interval(carry: Carry, task: tuple[Array, Array, Array]) -> tuple[Carry, tuple[Array, Array]]:
             *ends, number = task
 
             def one(k: Array, c: Carry) -> Carry:
-                lower, upper = piece(k // parts, (ends[0], ends[1]))
-                span = (upper - lower) / parts
-                return advance(batch, (lower + (k % parts) * span)[None], span[None], c)
+                lower, upper, cycle, piece, whole = cut(k // parts, (ends[0], ends[1]))
+                span, part = (upper - lower) / parts, k % parts
+                first = lower + part * span - (0.0 if pieces is None else cycle)
+                e = Element(first[None], span[None], piece[None], (whole & (part == parts - 1))[None])
+                return across(batch, changes, e, advance(batch, pieces, e, c))
 
             carry = jax.lax.fori_loop(0, jnp.where(possible, number, 0) * parts, one, carry)
-            return carry, carry.columns[:, 0, 0]
+            return carry, (carry.columns[:, 0, 0], carry.counted.sums[:, 0, 0])
 
-        return jax.lax.scan(interval, Carry(start[:, None, None]), (moments[:-1], moments[1:], many))[1]
+        begin = plain_start(start[:, None, None], rows_of(batch))
+        return jax.lax.scan(interval, begin, (moments[:-1], moments[1:], many))[1]
 
-    def refine(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        parts, p, _ = state
+    where = blocks_of(batch)
+
+    def compared(finer: tuple[Array, Array], coarser: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        """Errors of populations, of integrals (time, row), and the largest of both in units of the tolerance."""
+        p_error = jnp.max(jnp.abs(finer[0] - coarser[0])) / 4
+        gross = jax.vmap(lambda rows: spread(where, rows[:, None])[:, 0])(finer[1])
+        change = jnp.abs(finer[1] - coarser[1]) / 4
+        share = jnp.max(jnp.where(gross > 0, change / jnp.where(gross > 0, gross, 1.0), 0.0), initial=0.0)
+        return p_error, change + FEW * EPS * gross, jnp.maximum(p_error, share)
+
+    def refine(state: Any) -> Any:
+        parts, known, _ = state
         finer = march(2 * parts)
-        return 2 * parts, finer, jnp.max(jnp.abs(finer - p)) / 4
+        return 2 * parts, finer, compared(finer, known)
 
-    first = jnp.asarray(1)
-    _, p, error = jax.lax.while_loop(
-        lambda s: (s[2] > tolerance) & (s[0] * jnp.max(many) < LAST),
-        refine,
-        (first, march(first), jnp.asarray(jnp.inf)),
+    one = jnp.asarray(1)
+    first = march(one)
+    endless = jax.tree.map(lambda x: jnp.full(x.shape, jnp.inf), jax.eval_shape(compared, first, first))
+    _, (p, sums), (error, row_error, worst) = jax.lax.while_loop(
+        lambda s: (s[2][2] > tolerance) & (s[0] * jnp.max(many) < LAST), refine, (one, first, endless)
     )
-    s = stages(batch, 2 * jnp.pi * moments[1:])
-    ledger = _instantaneous(batch, s, p, unit)
+    s = stages(batch, _phases_at(pieces, moments))
+    names = (tuple(network.reservoirs()), network.workers())
+    ledger = _instantaneous(batch, names, jax.tree.map(lambda x: x[1:], s), p, unit)
+    amounts, amounts_error = _amounts(
+        batch, names, s, jnp.concatenate([start[None], p]), sums * unit, row_error * unit, error
+    )
     good = jnp.all(s.valid) & valid(network)
-    converged = (error <= tolerance) & resolved & possible
+    off = jnp.abs(amounts.first_law_residual) > FAR * amounts_error.first_law_residual
+    converged = (worst <= tolerance) & resolved & possible & ~jnp.any(off)
     status = jnp.where(~good, int(Status.INVALID), jnp.where(converged, int(Status.OK), int(Status.NOT_CONVERGED)))
-    return Evolution(times, p, ledger, error, status)
+    return Evolution(times, p, ledger, amounts, amounts_error, error, status)
+
+
+def _phases_at(pieces: Pieces | None, moments: Array) -> Array:
+    """Phases (time, point) of moments; at a border behind it."""
+    if pieces is None:
+        return 2 * jnp.pi * moments[:, None]
+    slack = NEAR * jnp.maximum(moments, 1)[:, None]
+    inside = (moments - jnp.floor(moments))[:, None]
+    return jax.vmap(lambda at, late: phases(pieces, find_piece(pieces, at + late), at))(inside, slack)
+
+
+def _amounts(
+    batch: System, names: Names, s: Snapshot, p: Array, sums: Array, errors: Array, p_error: Array
+) -> tuple[Ledger, LedgerError]:
+    """What came in since time 0: `s` and `p` (time, state) begin with it, integrals and errors (time, row) after it.
+
+    Integrals hold the drives' works by parts, without p·gain at the ends.
+    """
+    where = blocks_of(batch)
+    temperature, potential = s.temperature[1:, :, 0], s.potential[1:, :, 0]
+    ends = jnp.einsum("tdi,ti->td", s.gains[..., 0], p)
+    size = jnp.sum(jnp.abs(s.gains[..., 0]), axis=-1)
+    rest = where["works"].stop - where["works"].start - ends.shape[1]
+    nothing = jnp.zeros((p.shape[0] - 1, rest))
+    carried = jnp.concatenate([ends[1:] - ends[:1], nothing], axis=1)
+    blur = jnp.concatenate([size[1:] * (p_error + FEW * EPS) + FEW * EPS * size[:1], nothing], axis=1)
+
+    def entries(rows: Array, chemical: Array, works: Array, storage: Array) -> dict[str, Array]:
+        heats = rows[:, where["heats"]]
+        particles = rows[:, where["particles"]] if "particles" in where else jnp.zeros_like(heats)
+        driven = "chemical_works" in where
+        return {
+            "heats": heats,
+            "particle_numbers": particles,
+            "chemical_works": rows[:, where["chemical_works"]] if driven else chemical * particles,
+            "entropy_flows": rows[:, where["entropy_flows"]] if driven else heats / temperature,
+            "works": rows[:, where["works"]] + works,
+            "storage": storage,
+        }
+
+    level = jnp.sum(s.energies[..., 0] * p, axis=-1)
+    spans = jnp.sum(jnp.abs(s.energies[..., 0]), axis=-1)
+    doubt = spans[1:] * (p_error + FEW * EPS) + FEW * EPS * spans[:1]
+    return (
+        Ledger(names[0], names[1], **entries(sums, potential, carried, level[1:] - level[:1])),
+        LedgerError(names[0], names[1], **entries(errors, jnp.abs(potential), blur, doubt)),
+    )
 
 
 _evolve_jitted = compiled(_evolve)
 
 
-def _instantaneous(batch: System, s: Snapshot, p: Array, unit: Array) -> Ledger:
+def _instantaneous(batch: System, names: Names, s: Snapshot, p: Array, unit: Array) -> Ledger:
     """Rates at each time: `s` has times first and a batch of one last; `p` is (time, state)."""
     g = batch.graph()
     where = blocks_of(batch)
@@ -216,15 +360,22 @@ def _instantaneous(batch: System, s: Snapshot, p: Array, unit: Array) -> Ledger:
     motion = jnp.einsum("tij,tj->ti", generator(g, s)[..., 0], p)
     works = 2 * jnp.pi / unit * jnp.einsum("tdi,ti->td", s.slopes[..., 0], p)
     heats = rows[:, where["heats"]]
+    taken = jnp.einsum("twc,tc->tw", s.work[..., 0], _currents(g, s, p))
     particles = rows[:, where["particles"]] if "particles" in where else jnp.zeros_like(heats)
     chemical = s.potential[..., 0] * particles
     return Ledger(
-        baths=tuple(batch.baths),
-        drives=tuple(batch.drives),
+        baths=names[0],
+        drives=names[1],
         heats=heats,
         particle_numbers=particles,
         chemical_works=chemical,
         entropy_flows=heats / s.temperature[..., 0],
-        works=works,
+        works=jnp.concatenate([works, taken], axis=1),
         storage=jnp.sum(s.energies[..., 0] * motion, axis=-1) + jnp.sum(works, axis=-1),
     )
+
+
+def _currents(g: Graph, s: Snapshot, p: Array) -> Array:
+    """Net currents (time, transition)."""
+    out, back = jnp.exp(s.log_forward[..., 0]), jnp.exp(s.log_backward[..., 0])
+    return out * p[:, g.initial.array] - back * p[:, g.final.array]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .._checks import InputError
 
@@ -42,11 +42,12 @@ class Snapshot(NamedTuple):
     (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity towards a
     reference equilibrium, see `assembly.assemble`) and `deviation_size`, the sum of its terms' sizes;
     (transition): `widths`, the level width that a transition by tunnelling brings, 0 for others;
-    (bath, transition): `energy`, `particles`, `heat` taken from each bath; (bath): `temperature`, `potential`;
-    (state): `energies`, `occupations`, `reference` (ln of the reference equilibrium); (drive, state): `slopes`
-    ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`, E_i with drive d at this phase and the others at phase 0,
-    and the `rest`, exactly zero where the drives' parts of the energy add up; `balanced`, whether all rates obey local
-    detailed balance; `valid`.
+    (bath, transition): `energy`, `particles`, `heat` taken from each bath; (reservoir, transition): `work` taken from
+    each work reservoir; (bath): `temperature`, `potential`; (species, state): `occupations`;
+    (state): `energies`, `reference` (ln of the reference equilibrium); (drive, state): `slopes`
+    ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`, E_i with drive d at this phase and the others where the
+    period begins, and the `rest`, exactly zero where the drives' parts of the energy add up; (transition): `open`,
+    whether the rates are not exactly zero; `balanced`, whether all rates obey local detailed balance; `valid`.
     """
 
     log_forward: Array
@@ -57,6 +58,7 @@ class Snapshot(NamedTuple):
     energy: Array
     particles: Array
     heat: Array
+    work: Array
     temperature: Array
     potential: Array
     energies: Array
@@ -66,6 +68,7 @@ class Snapshot(NamedTuple):
     slopes: Array
     gains: Array
     rest: Array
+    open: Array
     balanced: Array
     valid: Array
 
@@ -73,13 +76,29 @@ class Snapshot(NamedTuple):
 class Graph(NamedTuple):
     """Where transitions lead: hashable, so that compiled code is shared.
 
-    `causes`: for each transition the numbers of its baths; empty where nobody asks for them.
+    `causes`: for each transition the numbers of its baths, work reservoirs not counted; empty where nobody asks.
     """
 
     initial: States
     final: States
     states: int
     causes: tuple[tuple[int, ...], ...] = ()
+
+
+def joined(g: Graph, open_: Bool[Array, "transition point"]) -> Bool[Array, " point"]:
+    """Whether open transitions connect all states of each point, given that all transitions together do."""
+
+    def spread(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        reached, _ = state
+        goes = open_ & (reached[g.initial.array] | reached[g.final.array])
+        more = reached.at[g.initial.array].max(goes).at[g.final.array].max(goes)
+        return more, jnp.any(more != reached)
+
+    def look() -> Array:
+        start = jnp.zeros((g.states, open_.shape[1]), bool).at[0].set(True)
+        return jnp.all(jax.lax.while_loop(lambda s: s[1], spread, (start, jnp.asarray(True)))[0], axis=0)
+
+    return jax.lax.cond(jnp.all(open_), lambda: jnp.ones(open_.shape[1], bool), look)
 
 
 def ranked(place: np.ndarray, values: np.ndarray, rows: int, fill: int) -> np.ndarray:

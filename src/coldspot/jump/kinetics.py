@@ -19,6 +19,14 @@ from ..pytrees import opened
 from ..show import array as show
 from ..spectral import as_density
 
+NOTHING = 1e-150
+"""What stands for a rate of zero in logarithms: beside any other rate it is nothing, and derivatives stay right."""
+
+
+def log_rate(rate: Array) -> Array:
+    """ln(rate) of a rate that may be exactly zero."""
+    return jnp.log(rate + jnp.where(rate == 0, NOTHING, 0.0))
+
 
 class Step(NamedTuple):
     """One transition i → f as its kinetics sees it; all are scalars.
@@ -47,27 +55,36 @@ class Kinetics(Checked):
         """The level width that a bath causes by tunnelling, for each transition or for all; 0 for other laws."""
         return jnp.zeros(())
 
+    @property
+    def open(self) -> Array:
+        """Whether the law's rates are not exactly zero, for each transition or for all."""
+        return jnp.ones((), bool)
+
     @abc.abstractmethod
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         """ln(forward rate), ln(backward rate); must differ by −`step.exponent` if `detailed_balance`."""
 
 
 class Tunnelling(Kinetics):
-    """Sequential tunnelling: forward γ/(1+eˣ), backward γ/(1+e^{−x}); γ is the full tunnelling rate.
+    """Sequential tunnelling: forward γ/(1+eˣ), backward γ/(1+e^{−x}); γ is the full tunnelling rate, 0 if closed.
 
     For a level ε that is filled from a lead, x = (ε−μ)/T: filling γf, emptying γ(1−f)
     ("Anomalous thermodiffusion …", Zhang and Lü, eqs. 2–3).
     """
 
     detailed_balance: ClassVar[bool] = True
-    gamma: Numbers = parameter(dimension="rate", positive=True, shape=None)
+    gamma: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
 
     @property
     def level_width(self) -> Array:
         return self.gamma
 
+    @property
+    def open(self) -> Array:
+        return self.gamma > 0
+
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        scale = jnp.log(self.gamma)
+        scale = log_rate(self.gamma)
         forward, backward = log_fermi_pair(step.exponent)
         return scale + forward, scale + backward
 
@@ -75,14 +92,18 @@ class Tunnelling(Kinetics):
 class Glauber(Kinetics):
     """Glauber flips: forward r(1−tanh(x/2)) = 2r/(1+eˣ), backward 2r/(1+e^{−x}).
 
-    r is the rate at infinite temperature.
+    r is the rate at infinite temperature, 0 for a bath that is disconnected.
     """
 
     detailed_balance: ClassVar[bool] = True
-    rate: Numbers = parameter(dimension="rate", positive=True, shape=None)
+    rate: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
+
+    @property
+    def open(self) -> Array:
+        return self.rate > 0
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        scale = jnp.log(2 * self.rate)
+        scale = log_rate(2 * self.rate)
         forward, backward = log_fermi_pair(step.exponent)
         return scale + forward, scale + backward
 
@@ -96,10 +117,14 @@ class Arrhenius(Kinetics):
 
     detailed_balance: ClassVar[bool] = True
     barrier: Numbers = parameter(dimension="energy", shape=None)
-    rate: Numbers = parameter(1.0, dimension="rate", positive=True, shape=None)
+    rate: Numbers = parameter(1.0, dimension="rate", minimum=0.0, shape=None)
+
+    @property
+    def open(self) -> Array:
+        return self.rate > 0
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        scale, barrier = jnp.log(self.rate), self.barrier
+        scale, barrier = log_rate(self.rate), self.barrier
         rest, lost = exact_difference(barrier, step.final_energy)
         # Going back also brings the particles' potential: E_i = E_f − e, and x = (e − μn)/T.
         down, more = exact_difference(rest, -step.chemical_work)
@@ -124,9 +149,13 @@ class Bosonic(Kinetics):
         if not callable(self.gamma):
             gamma = self.gamma
             yield Rule(
-                jnp.all(jnp.isfinite(gamma) & (gamma > 0)),
-                lambda: f"`gamma` must be positive and finite, but is {show(gamma)}.",
+                jnp.all(jnp.isfinite(gamma) & (gamma >= 0)),
+                lambda: f"`gamma` must be not negative and finite, but is {show(gamma)}.",
             )
+
+    @property
+    def open(self) -> Array:
+        return jnp.ones((), bool) if callable(self.gamma) else self.gamma > 0
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         x = step.exponent
@@ -137,7 +166,12 @@ class Bosonic(Kinetics):
         safe = jnp.where(small, 1.0, size)
         series = -(size**2) / 24 + size**4 / 2880
         emission = jnp.log(safe) - jnp.log(-jnp.expm1(-safe))
-        scale = as_density(self.gamma).log_over_frequency(jnp.abs(step.energy)) + jnp.log(step.temperature)
+        frequency = jnp.abs(step.energy)
+        if callable(self.gamma):
+            scale = as_density(self.gamma).log_over_frequency(frequency)
+        else:
+            scale = log_rate(self.gamma) - jnp.log(frequency)
+        scale = scale + jnp.log(step.temperature)
         up = scale + jnp.where(small, series - x / 2, emission - jnp.maximum(x, 0))
         down = scale + jnp.where(small, series + x / 2, emission - jnp.maximum(-x, 0))
         return up, down
@@ -148,17 +182,31 @@ class Explicit(Kinetics):
 
     Of what is left of a difference, the forward rate is taken as it is and the backward rate as the baths ask. With
     `check=False` both are taken as they are and may break it; heats are then still energy bookkeeping, but σ from the
-    baths is no longer the entropy production of the jump process.
+    baths is no longer the entropy production of the jump process. Both may be 0, but not one of them alone.
     """
 
-    forward: Numbers = parameter(dimension="rate", positive=True, shape=None)
-    backward: Numbers = parameter(dimension="rate", positive=True, shape=None)
+    forward: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
+    backward: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
     check: bool = eqx.field(static=True, default=True)
 
     @property
     def detailed_balance(self) -> bool:  # type: ignore[override]
         return self.check
 
+    @property
+    def open(self) -> Array:
+        return self.forward > 0
+
+    def rules(self) -> Iterable[Rule]:
+        forward, backward = self.forward, self.backward
+        yield Rule(
+            jnp.all((forward > 0) == (backward > 0)),
+            lambda: (
+                "`forward` and `backward` must both be positive, or both 0 where a transition is closed, but are "
+                f"{show(forward)} and {show(backward)}."
+            ),
+        )
+
     def log_rates(self, step: Step) -> tuple[Array, Array]:
-        forward = jnp.log(self.forward)
-        return forward, forward + step.exponent if self.check else jnp.log(self.backward)
+        forward = log_rate(self.forward)
+        return forward, forward + step.exponent if self.check else log_rate(self.backward)

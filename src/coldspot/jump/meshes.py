@@ -15,11 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..baths import Bath
 from ..numerics.dense import EPS
 from ..numerics.harmonics import harmonics
 from ..numerics.mesh import Mesh, jumps, resolving, uniform
 from ..pytrees import HOME, Closure
 from .graph import Snapshot
+from .pieces import Pieces, pieces_of
+from .propagation import stages
 from .system import System
 
 FEWEST = 2
@@ -32,6 +35,12 @@ LOOKS = 2**15
 """Snapshots of a look: closer to each other than 10⁻⁴ of the period."""
 SLIGHT = 1e-6
 """Change of ln(rate) or of energy/T that is overlooked."""
+DEEP = -14.0
+"""ln of the part of a rate's maximum below which it is as good as zero where jumps are looked for."""
+GRADES = 24
+"""Halvings of the first element of a piece: relaxation times down to 10⁻⁷ of its length are resolved."""
+TWINS = 1e-10
+"""Elements that are shorter than this part of their piece come from rounding."""
 
 
 def is_own(law: Any) -> bool:
@@ -47,7 +56,10 @@ def is_own(law: Any) -> bool:
 
 
 def mesh_of(system: System) -> tuple[Mesh, Array]:
-    """A mesh for each point of a batch (leading axis in, last axis out), and whether it resolves the drives."""
+    """A mesh for each point of a batch (leading axis in, last axis out), and whether it resolves the drives.
+
+    Where the period has pieces, on the stretched line (see `pieces`).
+    """
     arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
     points = jax.tree.leaves(arrays)[0].shape[0]
     known: list[Any] = []
@@ -55,9 +67,13 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
     def count(a: Any) -> Array:
         found = _harmonics(eqx.combine(a, static))
         known.append(found)
-        return jnp.asarray(jnp.inf if found is None else found)
+        number = jnp.asarray(jnp.inf if found is None else found)
+        return jnp.where(jnp.isnan(number), jnp.inf, number)
 
     many = jax.vmap(count)(arrays)
+    pieces = pieces_of(eqx.combine(arrays, static))
+    if pieces is not None:
+        return _mesh_in_pieces(eqx.combine(arrays, static), pieces, many, known[-1])
     # Powers of two, so that halving ends at the last number of elements.
     wanted = jnp.exp2(jnp.ceil(jnp.log2(jnp.maximum(FEWEST, many / 2))))
     if isinstance(known[-1], float) and known[-1] <= 2 * EQUAL:
@@ -81,6 +97,63 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
     return Mesh(borders.T, jnp.where(resolved, counts, MOST)), resolved
 
 
+def _mesh_in_pieces(system: System, pieces: Pieces, many: Array, known: Any) -> tuple[Mesh, Array]:
+    """Elements that end at borders, are short enough for the harmonics, and become shorter towards each piece's start.
+
+    What a sudden change leaves behind relaxes at whatever rates there are: of the elements that each double the one
+    before, one fits each rate.
+    """
+    n, points = pieces.start.shape
+    arrays, static = eqx.partition(system, eqx.is_array)
+    shares = [jnp.zeros((n, 1, points)), _graded(system, pieces)]
+    resolved = jnp.ones(points, bool)
+    by_formula = isinstance(known, float) and known <= 2 * EQUAL
+    most = int(np.ceil(known / 2)) if by_formula else EQUAL
+    equal = jnp.clip(jnp.ceil(pieces.length * jnp.minimum(many, 2.0 * EQUAL) / 2), 1, most)
+    index = jnp.arange(1, most)[:, None]
+    shares.append(jnp.where(index < equal[:, None], index / equal[:, None], 1.0))
+    if not by_formula:
+        fits = max(EQUAL, MOST // n)
+
+        def one(inputs: tuple[Any, Array, Array, Array]) -> tuple[Array, Array]:
+            a, low, high, looked = inputs
+
+            def piece(ends: tuple[Array, Array]) -> tuple[Array, Array]:
+                return _look_inside(eqx.combine(a, static), *ends, fits)
+
+            def nothing(ends: tuple[Array, Array]) -> tuple[Array, Array]:
+                return jnp.ones(fits), jnp.asarray(1, jnp.int32)
+
+            return jax.lax.map(lambda ends: jax.lax.cond(looked, piece, nothing, ends), (low, high))
+
+        found, counts = jax.lax.map(one, (arrays, pieces.low.T, pieces.high.T, many > 2 * EQUAL))
+        resolved = jnp.all(counts <= fits, axis=1)
+        shares.append(jnp.moveaxis(found, 0, -1))
+    inside = jnp.concatenate(shares, axis=1)
+    places = (jnp.arange(n)[:, None, None] + inside) / n
+    places = jnp.sort(jnp.where(inside < 1, places, 1.0).reshape(-1, points), axis=0)
+    twins = jnp.concatenate([jnp.zeros((1, points), bool), jnp.diff(places, axis=0) < TWINS / n])
+    places = jnp.sort(jnp.where(twins, 1.0, places), axis=0)
+    borders = jnp.concatenate([places, jnp.ones((1, points))])
+    return Mesh(borders, jnp.sum(places < 1, axis=0).astype(jnp.int32)), resolved
+
+
+def _graded(system: System, pieces: Pieces) -> Array:
+    """Shares 2^−j (piece, j, point) of each piece, down to the relaxation time of its fastest state; 1 for the rest."""
+    n, points = pieces.start.shape
+    nodes = jnp.array([0.0, 0.5, 1.0])[:, None]
+    times = jnp.clip(pieces.start[:, None] + nodes * pieces.length[:, None], pieces.low[:, None], pieces.high[:, None])
+    s = stages(system, 2 * jnp.pi * times.reshape(-1, points))
+    g = system.graph()
+    exits = jnp.zeros((n * len(nodes), system.states, points))
+    exits = exits.at[:, g.initial.array].add(jnp.exp(s.log_forward)).at[:, g.final.array].add(jnp.exp(s.log_backward))
+    fastest = jnp.max(exits.reshape(n, -1, points), axis=1)
+    assert system.period is not None
+    halvings = jnp.ceil(jnp.log2(jnp.maximum(fastest * system.period * pieces.length, 1.0)))
+    j = jnp.arange(1, GRADES + 1)[:, None]
+    return jnp.where(j <= halvings[:, None], jnp.exp2(-1.0 * j), 1.0)
+
+
 def _harmonics(system: System) -> Any:
     """Harmonics of all that functions of the drives return, if this package's own laws make rates of it."""
     own = True
@@ -89,28 +162,63 @@ def _harmonics(system: System) -> Any:
         nonlocal own
         moment = system.moment(phase)
         own = all(is_own(law) for law in moment.laws)
-        baths = [(bath.temperature, bath.potential) for bath in moment.baths]
+        baths = [(bath.temperature, bath.potential) for bath in moment.baths if isinstance(bath, Bath)]
         return eqx.filter((moment.energies, baths, moment.laws), eqx.is_array)
 
     found = harmonics(numbers)
     return found if own else None
 
 
+def _rows(system: System, phase: Array) -> tuple[Array, tuple[Array, Array]]:
+    """What is looked at in a snapshot, and of that what is physical, softened where rates vanish."""
+    s: Snapshot = system.snapshot(phase)
+    bath = jnp.concatenate([jnp.log(s.temperature), s.potential / s.temperature])
+    levels = s.energies / s.temperature[0]
+    # The reference equilibrium jumps where another bath becomes the hottest, and nothing else does.
+    physical = jnp.concatenate([s.log_forward - s.log_backward, bath, levels])
+    strength = jnp.logaddexp(s.log_forward, s.log_backward)
+    return jnp.concatenate([s.log_forward, s.log_backward, bath, levels, s.reference]), (physical, strength)
+
+
 def _look(system: System) -> tuple[Array, Array]:
-    """Borders and count for one point, from snapshots at equal distances."""
+    """Borders and count for one point, from snapshots at equal distances all around the period."""
+    rows, physical = jax.vmap(lambda phase: _rows(system, phase), out_axes=1)(2 * jnp.pi * jnp.arange(LOOKS) / LOOKS)
+    return _resolved(rows, physical, MOST)
 
-    def rows(phase: Array) -> Array:
-        s: Snapshot = system.snapshot(phase)
-        bath = jnp.concatenate([jnp.log(s.temperature), s.potential / s.temperature])
-        # The reference equilibrium comes last: it jumps where another bath becomes the hottest, and nothing else does.
-        levels = s.energies / s.temperature[0]
-        return jnp.concatenate([s.log_forward, s.log_backward, bath, levels, s.reference])
 
-    samples = jax.vmap(rows, out_axes=1)(2 * jnp.pi * jnp.arange(LOOKS) / LOOKS)
-    size = jnp.max(jnp.abs(samples), axis=1)
-    change = jnp.max(samples, axis=1) - jnp.min(samples, axis=1)
-    allowed = jnp.maximum(SLIGHT * jnp.minimum(change, 1.0), 1e3 * EPS * size)
-    borders, count = resolving(samples, allowed, MOST)
-    physical = samples.shape[0] - system.states
-    count = jnp.where(jumps(samples[:physical], allowed[:physical]), MOST + 1, count)
-    return borders, count.astype(jnp.int32)
+def _look_inside(system: System, low: Array, high: Array, most: int) -> tuple[Array, Array]:
+    """Borders below 1 (most) and count for one piece of one point, as shares of it.
+
+    With x = (1 − cos φ)/2 what is smooth in the piece is a smooth periodic function of φ, and even.
+    """
+    half = LOOKS // 2
+    share = (1 - jnp.cos(jnp.pi * jnp.arange(half + 1) / half)) / 2
+    times = jnp.clip(low + (high - low) * share, low, high)
+    rows, physical = jax.vmap(lambda phase: _rows(system, phase), out_axes=1)(2 * jnp.pi * times)
+
+    def mirrored(x: Array) -> Array:
+        return jnp.concatenate([x, x[:, half - 1 : 0 : -1]], axis=1)
+
+    borders, count = _resolved(mirrored(rows), (mirrored(physical[0]), mirrored(physical[1])), 2 * most)
+    angle = 2 * jnp.pi * borders[:most]
+    inside = jnp.where(borders[:most] < 0.5, (1 - jnp.cos(angle)) / 2, 1.0)
+    return inside, jnp.where(count > 2 * most, most + 1, jnp.sum(inside < 1)).astype(jnp.int32)
+
+
+def _resolved(samples: Array, physical: tuple[Array, Array], most: int) -> tuple[Array, Array]:
+    """Borders and count of elements; more than `most` if something jumps."""
+
+    def allowed(rows: Array) -> Array:
+        size = jnp.max(jnp.abs(rows), axis=1)
+        change = jnp.max(rows, axis=1) - jnp.min(rows, axis=1)
+        return jnp.maximum(SLIGHT * jnp.minimum(change, 1.0), 1e3 * EPS * size)
+
+    borders, count = resolving(samples, allowed(samples), most)
+    others, strength = physical
+    # The logarithm of a rate that vanishes is no jump of the rate.
+    top = jnp.max(strength, axis=1, keepdims=True)
+    rates = jnp.where(
+        jnp.min(strength, axis=1, keepdims=True) < top + DEEP, jnp.logaddexp(strength, top + DEEP), strength
+    )
+    seen = jnp.concatenate([others, rates])
+    return borders, jnp.where(jumps(seen, allowed(seen)), most + 1, count).astype(jnp.int32)

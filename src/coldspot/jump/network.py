@@ -11,17 +11,21 @@ from jax import Array
 
 from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
-from ..baths import Bath
+from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Outcome
+from ..numerics.dense import EPS
 from ..pytrees import HOME, Table, opened
+from ..show import array as show
 from ..solution import Status
 from .assembly import Moment, assemble
 from .channels import Channel
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
 from .periodic import PLAIN, solve_periodic
+from .pieces import cut
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
+from .species import rows_of, table_of
 from .stationary import solve_stationary
 from .system import System
 
@@ -44,16 +48,23 @@ class JumpNetwork(System):
     """A Markov jump process between states with energies, caused by baths, driven or not.
 
     - `energies` (state): numbers, or a function of the drives' values {name: λ} that returns them;
-    - `baths`: {name: bath}; a value may be a function of the drives' values that returns a bath;
+    - `baths`: {name: bath}; a value may be a function of the drives' values that returns a bath, or a `WorkReservoir`,
+      whose energy is work of that name;
     - `channels`: list of `Channel`;
-    - `occupations` (state): number of particles in each state (0 by default);
+    - `occupations` (state): number of particles in each state (0 by default); with several species of particles
+      {species: numbers}. A species that a `ParticleBath` names and states do not hold is consumed or made by what the
+      channels do;
     - `drives`: {name: Drive}, functions of the phase θ = 2πt/τ, and `period` τ. Without `drives`, a function given
       as `energies` (or bath, or kinetics) is one of the phase, and its work is booked to a drive called `drive`;
-    - `cooled_bath`: the bath that the machine is meant to cool (by default the coldest).
+    - `cooled_bath`: the bath that the machine is meant to cool (by default the coldest);
+    - `breaks`: phases in radians at which functions of the phase or of the drives jump or have a kink; phase 0 then is
+      one, too. Drives that have borders (`Steps`) bring theirs. Functions are never looked at where a border is.
 
-    Rates obey local detailed balance, backward/forward = exp(Σ_b (e_b−μ_b n_b)/T_b). Only energies do work:
-    work[d] = ⟨Σ_i p_i ∂E_i/∂λ_d dλ_d/dt⟩; a driven chemical potential does chemical work; a driven
-    temperature or rate does none. Rates of this kind neglect coherences between nearly degenerate states.
+    Rates obey local detailed balance, backward/forward = exp(Σ_b (e_b−μ_b n_b)/T_b), and may be exactly zero (a closed
+    valve). Only energies do work: work[d] = ⟨Σ_i p_i ∂E_i/∂λ_d dλ_d/dt⟩, and Σ_i p_i ΔE_i at a sudden change (where
+    several drives change at once, the mean of changing them one by one in their order and in the reverse); a driven
+    chemical potential does chemical work; a driven temperature or rate does none. Rates of this kind neglect coherences
+    between nearly degenerate states.
 
     >>> import coldspot as cs
     >>> net = cs.JumpNetwork(
@@ -69,9 +80,11 @@ class JumpNetwork(System):
     energies: Array | Callable[..., Array]
     baths: Table
     channels: tuple[Channel, ...]
-    occupations: Array
+    occupations: Array | Table
     drives: Table
     period: Array | None
+    breaks: Array | None
+    held: tuple[int | None, ...] = eqx.field(static=True)
     states: int = eqx.field(static=True)
     plain: bool = eqx.field(static=True)
     cooled_bath: str | None = eqx.field(static=True)
@@ -85,16 +98,20 @@ class JumpNetwork(System):
         drives: Mapping[str, Drive] | None = None,
         period: Any = None,
         cooled_bath: str | None = None,
+        breaks: Any = None,
     ):
         owner = "JumpNetwork"
         self.energies = opened(float_or_function(energies))
         if not isinstance(baths, Mapping) or not baths:
             raise InputError(f"{owner}: `baths` must be a mapping from names to baths with at least one entry.")
         for name, bath in baths.items():
-            if not isinstance(bath, Bath) and not callable(bath):
+            if not isinstance(bath, Bath | WorkReservoir) and (not callable(bath) or isinstance(bath, type)):
                 raise InputError(
-                    f"{owner}: bath `{name}` must be a Bath or a function that returns one, but is {bath!r}."
+                    f"{owner}: bath `{name}` must be a Bath, a WorkReservoir or a function that returns a Bath, but is "
+                    f"{bath!r}."
                 )
+        if all(isinstance(bath, WorkReservoir) for bath in baths.values()):
+            raise InputError(f"{owner}: `baths` holds work reservoirs alone; at least one must have a temperature.")
         self.baths = Table({name: opened(bath) for name, bath in baths.items()})
         if isinstance(channels, Channel):
             raise InputError(f"{owner}: `channels` must be a list of Channel, but is one; write [Channel(…)].")
@@ -103,7 +120,7 @@ class JumpNetwork(System):
             raise InputError(f"{owner}: `channels` is empty; nothing connects the states.")
         for k, channel in enumerate(self.channels):
             check_type(owner, f"channels[{k}]", channel, Channel)
-        driven = callable(energies) or any(not isinstance(b, Bath) for b in baths.values())
+        driven = callable(energies) or any(not isinstance(b, Bath | WorkReservoir) for b in baths.values())
         driven = driven or any(not isinstance(c.kinetics, Kinetics) for c in self.channels)
         self.plain = not drives and driven
         self.drives = Table(
@@ -116,11 +133,18 @@ class JumpNetwork(System):
         self.period = None if period is None else as_float(period)
         if self.period is not None:
             check_shape(owner, "period", self.period, (), "one number")
+        if breaks is not None and not len(self.drives):
+            raise InputError(f"{owner}: `breaks` are given, but nothing is driven.")
+        self.breaks = None if breaks is None else as_float(breaks, f"{owner}: `breaks`")
+        if self.breaks is not None and self.breaks.ndim != 1:
+            raise InputError(f"{owner}: `breaks` must be a list of phases, but has shape {self.breaks.shape}.")
+        twice = [name for name in self.drives if isinstance(baths.get(name), WorkReservoir)]
+        if twice:
+            raise InputError(f"{owner}: `{twice[0]}` is the name of a drive and of a work reservoir; give another one.")
         self.states = self._count_states()
-        self.occupations = as_float(np.zeros(self.states) if occupations is None else occupations)
-        check_shape(owner, "occupations", self.occupations, (self.states,), "one number per state")
-        if cooled_bath is not None and cooled_bath not in self.baths:
-            raise unknown_name(owner, "bath", cooled_bath, self.baths)
+        self.occupations, self.held = rows_of(occupations, self._kept(), self.states)
+        if cooled_bath is not None and cooled_bath not in self._thermal():
+            raise unknown_name(owner, "bath", cooled_bath, self._thermal())
         self.cooled_bath = cooled_bath
         self._check_places()
 
@@ -137,11 +161,16 @@ class JumpNetwork(System):
         return int(shape[0])
 
     def _check_places(self) -> None:
-        """The baths and states that channels name exist."""
+        """The baths and states that channels name exist, and laws have a meaning for them."""
         for k, channel in enumerate(self.channels):
             for name in channel.baths:
                 if name not in self.baths:
                     raise unknown_name(f"JumpNetwork: `channels[{k}]`", "bath", name, self.baths)
+            if isinstance(channel.kinetics, Bosonic) and not set(channel.baths) <= set(self._thermal()):
+                raise InputError(
+                    f"JumpNetwork: `channels[{k}]` is Bosonic, but a work reservoir has no temperature at which to "
+                    "count bosons; use Glauber(rate), which leads both ways at that rate, or Explicit."
+                )
             for argument, states in (("initial", channel.initial), ("final", channel.final)):
                 beyond = states.array[(states.array < 0) | (states.array >= self.states)]
                 if beyond.size:
@@ -159,26 +188,45 @@ class JumpNetwork(System):
         if not callable(self.energies):
             energies = self.energies
             yield Rule(jnp.all(jnp.isfinite(energies)), lambda: f"`energies` must be finite, but are {energies}.")
-        numbers = self.occupations
+        if self.breaks is not None:
+            breaks = self.breaks
+            yield Rule(
+                jnp.all((breaks >= 0) & (breaks <= 2 * np.pi)),
+                lambda: f"`breaks` must be phases from 0 to 2π, but are {show(breaks)}.",
+            )
+        numbers = table_of(self.occupations)
         yield Rule(jnp.all(jnp.isfinite(numbers)), lambda: f"`occupations` must be finite, but are {numbers}.")
-        names, exchanging = tuple(self.baths), self._exchanging()
-        yield from particle_rules(self.channels, numbers, exchanging, names)
+        names, kept = tuple(self.baths), self._kept()
+        yield from particle_rules(self.channels, numbers, self.held, kept, names)
+        exchanging = tuple(bool(species) for species in kept)
         if any(depends_on_moment(channel, exchanging, names) for channel in self.channels):
-            for phase in LOOKED_AT if len(self.drives) else LOOKED_AT[:1]:
-                yield from moment_rules(self.moment(jnp.asarray(phase)))
-        if self.plain or any(type(d).__module__.partition(".")[0] != HOME for d in self.drives.values()):
+            for phase in self._looked_at():
+                yield from moment_rules(self.moment(phase))
+        own = any(type(d).__module__.partition(".")[0] != HOME for d in self.drives.values())
+        if (self.plain or own) and self.borders() is None:
             moments = [self.moment(jnp.asarray(phase)) for phase in LOOKED_AT]
             yield closing_rule(moments, self.moment(jnp.asarray(2 * np.pi)))
 
-    def _exchanging(self) -> tuple[bool, ...]:
-        """Which baths exchange particles; of a function of the drives, without computing its numbers."""
-        if all(isinstance(bath, Bath) for bath in self.baths.values()):
-            return tuple(bath.exchanges_particles for bath in self.baths.values())
-        baths = eqx.filter_eval_shape(lambda: self.moment(jnp.zeros(())).baths)
-        return tuple(bath.exchanges_particles for bath in baths)
+    def _looked_at(self) -> list[Array]:
+        """Phases of a look at rates and shares: the middles of pieces, if there are any."""
+        if not len(self.drives):
+            return [jnp.zeros(())]
+        borders = self.borders()
+        if borders is None:
+            return [jnp.asarray(phase) for phase in LOOKED_AT]
+        pieces = cut(borders)
+        some = np.unique(np.linspace(0, pieces.start.shape[0] - 1, 8).astype(int))
+        return [jnp.pi * (pieces.low[k] + pieces.high[k]) for k in some]
 
-    def components(self) -> list[list[int]]:
-        """Groups of states that channels connect; the steady state is unique if there is one group."""
+    def _kept(self) -> tuple[str, ...]:
+        """The species of each bath's particles, or none; of a function of the drives, without computing its numbers."""
+        found = tuple(self.baths.values())
+        if not all(isinstance(bath, Bath | WorkReservoir) for bath in found):
+            found = eqx.filter_eval_shape(lambda: self._baths(self._values(self._beginning())))
+        return tuple(bath.kept if isinstance(bath, Bath) else "" for bath in found)
+
+    def components(self, open_: np.ndarray | None = None) -> list[list[int]]:
+        """Groups of states that channels connect, or those transitions that are `open_`; one, or it is not unique."""
         parent = list(range(self.states))
 
         def root(i: int) -> int:
@@ -187,8 +235,9 @@ class JumpNetwork(System):
                 i = parent[i]
             return i
 
-        for channel in self.channels:
-            for i, f in zip(channel.initial.array.tolist(), channel.final.array.tolist(), strict=True):
+        g = self.graph()
+        for k, (i, f) in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
+            if open_ is None or open_[k]:
                 parent[root(i)] = root(f)
         groups: dict[int, list[int]] = {}
         for i in range(self.states):
@@ -202,18 +251,25 @@ class JumpNetwork(System):
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
-            groups = ", ".join(str(g[:8])[:-1] + (", …]" if len(g) > 8 else "]") for g in self.components()[:8])
-            return f"the steady state is not unique: no channel connects the groups of states {groups}."
+            closed = len(self.components()) == 1
+            opened = jax.jit(jax.vmap(lambda phase: self.snapshot(phase).open))
+            found = self.components(np.any(np.asarray(opened(jnp.asarray(self._phases()))), axis=0) if closed else None)
+            groups = ", ".join(str(g[:8])[:-1] + (", …]" if len(g) > 8 else "]") for g in found[:8])
+            channel = "no channel that is ever open" if closed else "no channel"
+            return f"the steady state is not unique: {channel} connects the groups of states {groups}."
         if status == Status.INVALID:
             return self._explain_invalid()
+        if status == Status.NOT_CONVERGED and self.period is not None and self.borders() is None:
+            return (
+                f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]), or Steps."
+            )
         return ""
 
     def _explain_invalid(self) -> str:
         """The first parameter, bath or transition that is outside its domain, at the phases that were tried."""
         if self.period is not None and not (np.isfinite(self.period) and self.period > 0):
             return f"`period` must be positive and finite, but is {float(self.period):g}."
-        phases = PHASES if len(self.drives) else np.zeros(1)
-        s = jax.tree.map(np.asarray, jax.vmap(self.snapshot)(jnp.asarray(phases)))
+        phases, s = self._phases(), self._looks()
         places = [f" at phase {phase:.3g}" if len(self.drives) else "" for phase in phases]
         for k, where in enumerate(places):
             for name, temperature in zip(self.baths, s.temperature[k], strict=True):
@@ -239,6 +295,51 @@ class JumpNetwork(System):
                 )
         return ""
 
+    def _phases(self) -> np.ndarray:
+        """Phases at which this very network is looked at for explanations."""
+        borders = self.borders()
+        if borders is None:
+            return PHASES if len(self.drives) else np.zeros(1)
+        pieces = cut(borders)
+        inside = pieces.low[:, None] + (pieces.high - pieces.low)[:, None] * np.linspace(0, 1, 5)
+        return 2 * np.pi * np.asarray(inside).ravel()
+
+    def _looks(self) -> Snapshot:
+        return jax.tree.map(np.asarray, jax.vmap(self.snapshot)(jnp.asarray(self._phases())))
+
+    # ------------------------------------------------------------------ pieces of the period
+    def borders(self) -> Array | None:
+        own = [drive.borders() for drive in self.drives.values()]
+        if self.breaks is None and not any(b.shape[-1] for b in own):
+            return None
+        given = jnp.zeros(0) if self.breaks is None else self.breaks / (2 * jnp.pi)
+        return jnp.concatenate([given, *own])
+
+    def _beginning(self) -> Array:
+        """A phase in the period's first piece: the energies there are what gains of the drives are counted from."""
+        borders = self.borders()
+        return jnp.zeros(()) if borders is None else jnp.pi * (cut(borders).low[0] + cut(borders).high[0])
+
+    def sudden(self, before: Any, after: Any) -> Array:
+        old, new, start = self._values(before), self._values(after), self._values(self._beginning())
+        if self.plain or not callable(self.energies):
+            return jnp.zeros((len(self.drives), self.states))
+        parts = dict.fromkeys(self.drives, jnp.zeros(self.states))
+        for order in (list(self.drives), list(self.drives)[::-1]):
+            values = old
+            for name in order:
+                changed = values | {name: new[name]}
+                parts[name] = parts[name] + (self._energies(changed) - self._energies(values)) / 2
+                values = changed
+        rows = []
+        for name, part in parts.items():
+            ends = [self._energies(start | {name: end[name]}) for end in (old, new)]
+            # Parts of the energy that add up leave nothing but rounding.
+            blur = 16 * EPS * jnp.maximum(jnp.max(jnp.abs(ends[0])), jnp.max(jnp.abs(self._energies(new))))
+            rest = part - (ends[1] - ends[0])
+            rows.append(jnp.where(jnp.abs(rest) > blur, rest, 0.0))
+        return jnp.stack(rows)
+
     # ------------------------------------------------------------------ assembly at one phase
     def _energies(self, values: Any) -> Array:
         if not callable(self.energies):
@@ -251,12 +352,25 @@ class JumpNetwork(System):
         values = self._values(phase)
         return Moment(
             tuple(self.baths),
-            tuple(b if isinstance(b, Bath) else tracing.called(b, _Values.of(values)) for b in self.baths.values()),
+            self._baths(values),
             self._energies(values),
-            self.occupations,
+            table_of(self.occupations),
             self.channels,
             tuple(self._law(k, values) for k in range(len(self.channels))),
+            self.held,
         )
+
+    def _baths(self, values: Any) -> tuple[Bath | WorkReservoir, ...]:
+        found = []
+        for name, given in self.baths.items():
+            fixed = isinstance(given, Bath | WorkReservoir)
+            bath = given if fixed else tracing.called(given, _Values.of(values))
+            if not fixed and not isinstance(bath, Bath):
+                raise InputError(
+                    f"JumpNetwork: the function of bath `{name}` must return a Bath, but returns {type(bath).__name__}."
+                )
+            found.append(bath)
+        return tuple(found)
 
     def _law(self, k: int, values: Any) -> Kinetics:
         kinetics = self.channels[k].kinetics
@@ -279,7 +393,7 @@ class JumpNetwork(System):
         if not callable(self.energies):
             zero = jnp.zeros((len(self.drives), self.states))
             return {"slopes": zero, "gains": zero, "rest": zero}
-        values, start = self._values(phase), self._values(jnp.zeros_like(phase))
+        values, start = self._values(phase), self._values(self._beginning())
         found: dict[str, list[Array]] = {"slopes": [], "gains": [], "rest": []}
         for name, drive in self.drives.items():
             speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1]
@@ -296,28 +410,37 @@ class JumpNetwork(System):
 
     # ------------------------------------------------------------------ structure, for the solvers
     def graph(self) -> Graph:
+        names = self._thermal()
         return Graph(
             States(np.concatenate([c.initial.array for c in self.channels])),
             States(np.concatenate([c.final.array for c in self.channels])),
             self.states,
             tuple(
-                tuple(list(self.baths).index(name) for name in channel.baths)
+                tuple(names.index(name) for name in channel.baths if name in names)
                 for channel in self.channels
                 for _ in range(channel.size)
             ),
         )
 
+    def _thermal(self) -> tuple[str, ...]:
+        """The names of the baths that are no work reservoirs."""
+        return tuple(name for name, bath in self.baths.items() if not isinstance(bath, WorkReservoir))
+
+    def workers(self) -> tuple[str, ...]:
+        return (*self.drives, *(name for name in self.baths if name not in self._thermal()))
+
     @property
     def has_particles(self) -> bool:
         """Whether some bath exchanges particles."""
-        return any(not isinstance(b, Bath) or b.exchanges_particles for b in self.baths.values())
+        return any(callable(self.baths[name]) or self.baths[name].exchanges_particles for name in self._thermal())
 
     def steady_baths(self) -> tuple[bool, ...]:
         """Whether each bath's temperature and chemical potential are constant in time."""
-        return tuple(isinstance(bath, Bath) for bath in self.baths.values())
+        return tuple(isinstance(self.baths[name], Bath) for name in self._thermal())
 
     def reservoirs(self) -> dict[str, Bath]:
-        return dict(zip(self.baths, self.moment(jnp.zeros(())).baths, strict=True))
+        found = self._baths(self._values(self._beginning()))
+        return {name: bath for name, bath in zip(self.baths, found, strict=True) if isinstance(bath, Bath)}
 
     def solve(self, tolerance: Array) -> Outcome:
         return solve_periodic(self, tolerance) if len(self.drives) else self._stationary(sure=True)

@@ -1,10 +1,11 @@
 """Periodic state of a driven network, found directly, and its period-averaged ledger.
 
 The propagator P over one period is built from Radau IIA elements (`collocation`) on a mesh that resolves the drives
-(`meshes`), each cut into more and more parts. The periodic state is the stationary distribution of P, by
-subtraction-free elimination of its off-diagonal entries; never from P−1, so slow networks lose no digits. The ledger's
-averages are linear functionals of the state at phase 0 that accumulate along the way, as does the sum of all gross
-flows, which bounds the rounding error.
+(`meshes`), whose
+elements end where drives jump (`pieces`), each cut into more and more parts. The periodic state is the stationary
+distribution of P, by subtraction-free elimination of its off-diagonal entries; never from P−1, so slow networks lose no
+digits. The ledger's averages are linear functionals of the state at phase 0 that accumulate along the way, as does the
+sum of all gross flows, which bounds the rounding error.
 
 The number of parts is doubled for the points of a batch that have not met the tolerance; the last two changes give the
 error estimate. Where rounding alone is too large beside the net rates, the same is done once more for the deviation
@@ -25,9 +26,10 @@ from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS
 from ..numerics.mesh import Mesh
 from ..solution import Status
-from .graph import PHASES
 from .gth import Elimination, eliminate_rates, respond
+from .kinetics import NOTHING
 from .meshes import mesh_of
+from .pieces import looks, pieces_of
 from .propagation import GROSS, blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
 from .system import System
 from .validity import cautions
@@ -39,6 +41,10 @@ MANY = 16
 """Parts of the mesh's elements that resolve a smooth problem."""
 LOOSEST = 1e-8
 """Largest tolerance that is used; a looser one would save little and make the error estimate unreliable."""
+PIECEWISE = 1e-11
+"""Largest tolerance that is used where the period has pieces: more digits cost little, as elements end at borders."""
+CLOSED = 1e10 * NOTHING
+"""A probability that only transitions of rate zero make."""
 FEW = 8.0
 """Rounding units of a flow: what its computation from the network's numbers costs."""
 LANES = 64
@@ -58,7 +64,8 @@ def estimate(change: Array, ratio: Array) -> Array:
 class Period(NamedTuple):
     """One period of a batch at given elements, batch last.
 
-    `p` (state, point) at phase 0, `averages` (row, point), `defect` (point) of probabilities; `deviation` q (state,
+    `p` (state, point) at phase 0, `averages` (row, point), `defect` (point) of probabilities; `joined` (point), whether
+    the propagator connects all states; `deviation` q (state,
     point) at phase 0 in the form of deviations, else NaN; `gross` (row, point): the flows whose rounding each average
     carries; `transport` (row, point): the part that the rounding of the drives' own numbers moves in any method.
     """
@@ -66,6 +73,7 @@ class Period(NamedTuple):
     p: Array
     averages: Array
     defect: Array
+    joined: Array
     deviation: Array
     gross: Array
     transport: Array
@@ -75,7 +83,7 @@ def blank(system: System, fill: float) -> Period:
     """A period of a batch in which every number is `fill`."""
     states, rows, points = system.states, rows_of(system), system.period.shape[0]  # type: ignore[union-attr]
     state, row, point = (jnp.full(shape, fill) for shape in ((states, points), (rows, points), (points,)))
-    return Period(state, row, point, state, row, row)
+    return Period(state, row, point, jnp.ones(points, bool), state, row, row)
 
 
 def _off_diagonal(propagator: Array) -> Array:
@@ -86,6 +94,17 @@ def _state(propagator: Array) -> tuple[Array, Elimination, Array]:
     """p and its factors, and the defect of the method: columns of P that do not sum to one, negative probabilities."""
     p, factors = eliminate_rates(_off_diagonal(propagator))
     return p, factors, jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
+
+
+def _joined(propagator: Array) -> Array:
+    """Whether a propagator leads from any state to any other in some number of periods."""
+    ways = (propagator > CLOSED) | (jnp.swapaxes(propagator, 0, 1) > CLOSED)
+
+    def spread(_: Any, reached: Array) -> Array:
+        return reached | jnp.any(ways & reached[None], axis=1)
+
+    start = jnp.zeros(propagator.shape[1:], bool).at[0].set(True)
+    return jnp.all(jax.lax.fori_loop(1, propagator.shape[0], spread, start), axis=0)
 
 
 def _close(factors: Elimination, r: Array) -> Array:
@@ -106,7 +125,8 @@ def plain_period(system: System, mesh: Mesh, parts: Array) -> Period:
     p, _, defect = _state(ends.columns)
     averages = jnp.sum(ends.counted.sums * p[None], axis=1)
     gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * spread(blocks_of(system), averages)
-    return Period(p, averages, defect, jnp.full(p.shape, jnp.nan), gross, jnp.zeros(gross.shape))
+    joined = _joined(ends.columns)
+    return Period(p, averages, defect, joined, jnp.full(p.shape, jnp.nan), gross, jnp.zeros(gross.shape))
 
 
 def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
@@ -135,7 +155,8 @@ def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
         averages = ends.counted.sums[:, 0] + ends.counted.lost[:, 0]
         transport = spread(where, averages) + spread(where, ends.counted.moved / period)
         gross = transport + spread(where, ends.counted.largest * left / period) / (FEW * EPS)
-        return start + change, Period(p, averages, defect, start, gross, transport)
+        joined = _joined(ends.columns[:, :n])
+        return start + change, Period(p, averages, defect, joined, start, gross, transport)
 
     return jax.lax.fori_loop(0, 2, around, (jnp.zeros_like(units[0]), blank(system, 0.0)))[1]
 
@@ -190,11 +211,11 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
             expected = old.change * jnp.where(old.ratio > shrunk, old.ratio, shrunk)
             rough = parts > MANY
             change, ratio = jnp.where(rough, jnp.maximum(change, expected), change), jnp.where(rough, 1.0, ratio)
+            hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0) | ~new.joined
             known_order = jnp.all(jnp.isfinite(old.change), axis=0)
             error = jnp.where(known_order, estimate(change, ratio), jnp.inf) + rounding
             fresh = Found(new, change, jnp.where(known_order, shrunk, jnp.nan), error, jnp.full(lanes, parts))
             stuck = _largest(where, change) > _largest(where, old.change) / 4
-            hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0)
             # In the plain form the other one is the way out; there, nothing but rounding ends the search.
             hopeless |= stuck & (_largest(where, error) <= (1e3 if form is PLAIN else 4.0) * _largest(where, rounding))
             hopeless |= 2 * parts * own.count > LAST
@@ -331,18 +352,24 @@ def solve_periodic(system: System, tolerance: Array, forms: tuple[Form, ...] = (
     period: Array = system.period  # type: ignore[assignment]
     points = period.shape[0]
     mesh, resolved = jax.lax.stop_gradient(mesh_of(system))
+    pieces = pieces_of(system)
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
     tolerance = jnp.minimum(tolerance, LOOSEST)
-    found = jax.lax.stop_gradient(find(system, mesh, tolerance, forms))
+    sought = tolerance if pieces is None else jnp.minimum(tolerance, PIECEWISE)
+    found = jax.lax.stop_gradient(find(system, mesh, sought, forms))
     where = blocks_of(system)
     p, averages = _attach(system, mesh, found)
-    around = stages(system, jnp.asarray(PHASES))
-    crossing = (jnp.min(around.exponent, axis=0) * jnp.max(around.exponent, axis=0) <= 0) & system.diverging()[:, None]
+    seen = looks(pieces, points)
+    around = jax.vmap(functools.partial(stages, system))(seen.phases)
+    low, high = jnp.min(around.exponent, axis=1), jnp.max(around.exponent, axis=1)
+    crossing = jnp.any(low * high <= 0, axis=0) & system.diverging()[:, None]
     steady = np.array(system.steady_baths())[:, None]
-    temperature = jnp.where(steady, around.temperature[0], jnp.mean(around.temperature, axis=0))
-    potential = jnp.where(steady, around.potential[0], jnp.mean(around.potential, axis=0))
-    cautioned = jax.vmap(functools.partial(cautions, system.graph()))(around)
-    valid = jnp.all(around.valid, axis=0) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period)
+
+    def mean(values: Array) -> Array:
+        return jnp.where(steady, values[0, 0], jnp.sum(values * seen.weights[:, :, None], axis=(0, 1)))
+
+    cautioned = jax.vmap(jax.vmap(functools.partial(cautions, system.graph())))(around)
+    valid = jnp.all(around.valid, axis=(0, 1)) & ~jnp.any(crossing, axis=0) & (period > 0) & jnp.isfinite(period)
 
     def rates(rows: Array) -> Rates:
         named = {name: rows[where[name]].T for name in Rates._fields if name in where}
@@ -353,15 +380,15 @@ def solve_periodic(system: System, tolerance: Array, forms: tuple[Form, ...] = (
         rates(found.error),
         faults={
             Status.INVALID: ~valid,
-            Status.NOT_UNIQUE: jnp.full(points, len(system.components()) > 1),
+            Status.NOT_UNIQUE: ~found.period.joined | (len(system.components()) > 1),
             Status.NOT_CONVERGED: ~resolved | ~(found.period.defect < 1e-6),
         },
         floor=inherent(where, found.period),
         residuals={"propagator": found.period.defect},
         statistics={"elements": mesh.count * found.parts},
         populations=p.T,
-        flags={words: jnp.any(raised, axis=0) for words, raised in cautioned.items()},
-        temperatures=temperature.T,
-        potentials=potential.T,
-        undecided=~settled(where, found, tolerance),
+        flags={words: jnp.any(raised, axis=(0, 1)) for words, raised in cautioned.items()},
+        temperatures=mean(around.temperature).T,
+        potentials=mean(around.potential).T,
+        undecided=found.period.joined & ~settled(where, found, tolerance),
     )

@@ -10,6 +10,9 @@ with the flow F_c in the reference and its affinity A_c, which is known without 
 its reference closely, net currents keep the digits that their gross flows would cost. dπ/dt is the derivative of the
 collocation polynomial through π at the stages, so that both forms have the same discretisation error, whatever it is.
 
+Where the period has pieces (see `pieces`), π and the energies may change suddenly from one to the next; probabilities
+do not, so that q changes by what π does, and a sudden change does the work Σ_i p_i ΔE_i.
+
 Time is counted in periods. Arrays have the batch axis last.
 """
 
@@ -24,9 +27,10 @@ import numpy as np
 from jax import Array
 
 from ..numerics.collocation import STAGES, element, tableau
-from ..numerics.mesh import Mesh, element_of
+from ..numerics.mesh import Mesh
 from .graph import Graph, Snapshot, divergence, matrix
 from .gth import log_sum
+from .pieces import Element, Pieces, beginning, element_at, phases, pieces_of
 from .system import System
 
 
@@ -53,13 +57,13 @@ GROSS = {
 
 def blocks_of(system: System) -> dict[str, slice]:
     """Where each kind of functional stands among the rows: net ones, then gross ones of the units that occur."""
-    baths, drives = len(system.baths), len(system.drives)
+    baths = len(system.steady_baths())
     sizes = {"heats": baths}
     if system.has_particles:
         sizes["particles"] = baths
     if not all(system.steady_baths()):
         sizes |= {"chemical_works": baths, "entropy_flows": baths}
-    sizes["works"] = drives
+    sizes["works"] = len(system.workers())
     sizes |= {gross: 1 for gross, names in GROSS.items() if names[0] in sizes}
     ends = np.cumsum(list(sizes.values())).tolist()
     return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
@@ -97,7 +101,8 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     """Rows for one stage: heat per bath, particles, …, work per drive, gross flows.
 
     Work ⟨Σ_i p_i ∂E_i/∂λ_d dλ_d/dt⟩ would cancel over a period to what p changes. For the part of the energies that
-    depends on drive d alone it is integrated by parts: −⟨Σ_c (gain_f − gain_i) J_c⟩, with the net currents J_c.
+    depends on drive d alone it is integrated by parts: −⟨Σ_c (gain_f − gain_i) J_c⟩, with the net currents J_c, which
+    counts sudden changes, too. Work reservoirs give what the net currents take from them.
     """
     blocks = blocks_of(system)
     chemical = s.potential[:, None] * s.particles
@@ -106,8 +111,9 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
         "particles": s.particles,
         "chemical_works": chemical,
         "entropy_flows": (s.energy - chemical) / s.temperature[:, None],
-        "works": s.gains[:, g.initial.array] - s.gains[:, g.final.array],
+        "works": jnp.concatenate([s.gains[:, g.initial.array] - s.gains[:, g.final.array], s.work]),
     }
+    drives = s.gains.shape[0]
     parts = {name: every[name] for name in blocks if name not in GROSS}
     sizes = [
         sum(jnp.sum(jnp.abs(parts[name]), axis=0) for name in names) for unit, names in GROSS.items() if unit in blocks
@@ -117,7 +123,7 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     sign = jnp.where(jnp.arange(start) < net, -1.0, 1.0)[:, None, None]
     rest = jnp.zeros((start, g.states, amounts.shape[-1]))
     speed = 2 * jnp.pi / system.period if system.period is not None else 1.0
-    rest = rest.at[blocks["works"]].set(speed * s.rest)
+    rest = rest.at[blocks["works"].start : blocks["works"].start + drives].set(speed * s.rest)
     rest = rest.at[net].set(jnp.sum(jnp.abs(speed * s.rest), axis=0))
     values = rest.at[:, g.initial.array].add(amounts * jnp.exp(s.log_forward))
     values = values.at[:, g.final.array].add(sign * amounts * jnp.exp(s.log_backward))
@@ -190,30 +196,82 @@ class Carry(NamedTuple):
         return self.totals
 
 
-def advance(system: System, first: Array, span: Array, carry: Carry) -> Carry:
-    """One element, from time `first` (point) over `span` (in periods; in time units if nothing is driven)."""
+def advance(system: System, pieces: Pieces | None, e: Element, carry: Carry) -> Carry:
+    """One element (in periods; in time units if nothing is driven)."""
     g = system.graph()
     nodes, _, _, weights = tableau(STAGES)
     columns, totals = carry.columns, carry.totals
     period = system.period if system.period is not None else jnp.ones(columns.shape[-1])
-    s = stages(system, 2 * jnp.pi * (first + nodes[:, None] * span))
-    d = None if carry.reference is None else drift(g, s, carry.reference, period * span)
-    values = element(generator(g, s) * (period * span), columns, None if d is None else d.source)
+    s = stages(system, phases(pieces, e.piece, e.first + nodes[:, None] * e.span))
+    d = None
+    if carry.reference is not None and pieces is not None:
+        carry = moved_to(system, phases(pieces, e.piece, e.first), carry)
+        columns, totals = carry.columns, carry.counted
+    if carry.reference is not None:
+        d = drift(g, s, carry.reference, period * e.span)
+    values = element(generator(g, s) * (period * e.span), columns, None if d is None else d.source)
     if totals is not None and d is None:
         sums = totals.sums
         for j in range(STAGES):
             rows = functionals(system, g, jax.tree.map(lambda x, j=j: x[j], s)).values
-            sums = sums + weights[j] * span * jnp.sum(rows[:, :, None] * values[j][None], axis=1)
+            sums = sums + weights[j] * e.span * jnp.sum(rows[:, :, None] * values[j][None], axis=1)
         totals = totals._replace(sums=sums)
     elif totals is not None and d is not None:
         each = functools.partial(_of_deviation, system, g)
         by_stage: Any = Drift(*(0, 0, 0, 0), None)  # type: ignore[arg-type]
         rates, sizes = jax.vmap(each, in_axes=(0, by_stage, 0))(s, d, values[:, :, -1])
         largest = jnp.max(sizes, axis=0)
-        sums, lost = _added(totals.sums, jnp.tensordot(jnp.asarray(weights), rates, 1)[:, None] * span)
+        sums, lost = _added(totals.sums, jnp.tensordot(jnp.asarray(weights), rates, 1)[:, None] * e.span)
         moved = totals.moved + largest * d.moved
         totals = Totals(sums, totals.lost + lost, jnp.maximum(totals.largest, largest), moved)
     return Carry(values[-1], totals, None if d is None else s.reference[-1])
+
+
+def moved_to(system: System, phase: Array, carry: Carry) -> Carry:
+    """The last column as a deviation from the reference at a phase (point), not from that of the carry."""
+    assert carry.reference is not None
+    reference = jax.tree.map(lambda x: x[0], stages(system, phase[None])).reference
+    rise = reference - carry.reference
+    before, after = (jnp.exp(r - log_sum(r)) for r in (carry.reference, reference))
+    # A small change without the digits that the difference would cost, a large one without overflow.
+    small = jnp.max(jnp.abs(rise), axis=0) < 1
+    grown = jnp.expm1(jnp.where(small, rise, 0.0))
+    mean = jnp.sum(before * grown, axis=0)
+    change = jnp.where(small, before * (grown - mean) / (1 + mean), after - before)
+    totals = carry.counted
+    size = jnp.sum(jnp.abs(change), axis=0)
+    totals = totals._replace(moved=totals.moved + totals.largest * size)
+    return Carry(carry.columns.at[:, -1].add(-change), totals, reference)
+
+
+def sudden_changes(system: System, pieces: Pieces | None) -> Array | None:
+    """What sudden changes at the end of each piece (piece, drive, state, point) add to the works; None if nothing."""
+    if pieces is None or len(system.drives) < 2:
+        return None
+    arrays, static = eqx.partition(system, eqx.is_array)
+    before, after = 2 * jnp.pi * pieces.high, 2 * jnp.pi * jnp.roll(pieces.low, -1, axis=0)
+
+    def one(a: Any, b: Array, c: Array) -> Array:
+        return eqx.combine(a, static).sudden(b, c)
+
+    return jax.vmap(lambda b, c: jax.vmap(one, in_axes=(0, -1, -1), out_axes=-1)(arrays, b, c))(before, after)
+
+
+def across(system: System, changes: Array | None, e: Element, carry: Carry) -> Carry:
+    """The works of the sudden change at the end of an element, if it ends at a border."""
+    if changes is None or carry.totals is None:
+        return carry
+    assert system.period is not None
+    change = jnp.take_along_axis(changes, e.piece[None, None, None], axis=0)[0] / system.period
+    change = jnp.where(e.ends, change, 0.0)
+    where = blocks_of(system)
+    works = slice(where["works"].start, where["works"].start + change.shape[0])
+    columns = carry.columns
+    if carry.reference is not None:
+        columns = columns[:, -1:] + jnp.exp(carry.reference - log_sum(carry.reference))[:, None]
+    sums = carry.totals.sums.at[works].add(jnp.sum(change[:, :, None] * columns[None], axis=1))
+    gross = jnp.sum(jnp.sum(jnp.abs(change), axis=0)[:, None] * jnp.abs(columns), axis=0)
+    return carry._replace(totals=carry.totals._replace(sums=sums.at[where["gross_energy"].start].add(gross)))
 
 
 def _added(total: Array, term: Array) -> tuple[Array, Array]:
@@ -244,19 +302,33 @@ def plain_start(columns: Array, rows: int) -> Carry:
 
 def deviation_start(system: System, columns: Array, rows: int) -> Carry:
     """As `plain_start` at the beginning of a period; the last column is a deviation, and integrals are its."""
-    reference = jax.tree.map(lambda x: x[0], stages(system, jnp.zeros(1))).reference
+    first = beginning(pieces_of(system), columns.shape[-1])
+    reference = jax.tree.map(lambda x: x[0], stages(system, first[None])).reference
     sums, zero = jnp.zeros((rows, 1, columns.shape[-1])), jnp.zeros((rows, columns.shape[-1]))
     return Carry(columns, Totals(sums, sums, zero, zero), reference)
 
 
-def propagate(system: System, mesh: Mesh, parts: Array, start: Carry) -> Carry:
-    """Over one period, in the elements of a mesh that are cut into `parts` (point)."""
-    elements = jnp.max(mesh.count * parts)
+def _marching(system: System, mesh: Mesh, parts: Array) -> tuple[Callable[..., Carry], Callable[[Carry], Carry]]:
+    """What goes through element k, and what ends the period."""
+    pieces = pieces_of(system)
+    changes = sudden_changes(system, pieces)
 
     def one(k: Array, carry: Carry) -> Carry:
-        return advance(system, *element_of(mesh, parts, k), carry)
+        e = element_at(pieces, mesh, parts, k)
+        return across(system, changes, e, advance(system, pieces, e, carry))
 
-    return jax.lax.fori_loop(0, elements, one, start)
+    def close(carry: Carry) -> Carry:
+        if pieces is None or carry.reference is None:
+            return carry
+        return moved_to(system, beginning(pieces, parts.shape[0]), carry)
+
+    return one, close
+
+
+def propagate(system: System, mesh: Mesh, parts: Array, start: Carry) -> Carry:
+    """Over one period, in the elements of a mesh that are cut into `parts` (point)."""
+    one, close = _marching(system, mesh, parts)
+    return close(jax.lax.fori_loop(0, jnp.max(mesh.count * parts), one, start))
 
 
 def propagate_bounded(system: System, mesh: Mesh, parts: Array, start: Carry, blocks: int) -> Carry:
@@ -265,6 +337,7 @@ def propagate_bounded(system: System, mesh: Mesh, parts: Array, start: Carry, bl
     What lies beyond the last element is skipped, not computed.
     """
     elements = jnp.max(mesh.count * parts)
+    one, close = _marching(system, mesh, parts)
 
     def skipped(many: int, of: Callable[[Array, Carry], Carry], unit: int) -> Callable[[Array, Carry], Carry]:
         def run(first: Array, carry: Carry) -> Carry:
@@ -276,8 +349,5 @@ def propagate_bounded(system: System, mesh: Mesh, parts: Array, start: Carry, bl
 
         return run
 
-    def one(k: Array, carry: Carry) -> Carry:
-        return advance(system, *element_of(mesh, parts, k), carry)
-
     block = skipped(blocks, one, 1)
-    return skipped(blocks, block, blocks)(jnp.asarray(0), start)
+    return close(skipped(blocks, block, blocks)(jnp.asarray(0), start))

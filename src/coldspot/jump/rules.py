@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import Rule, concrete
+from ..baths import WorkReservoir
 from ..numerics.dense import EPS
 from .assembly import Moment, exchange
 from .channels import Channel
@@ -22,32 +23,24 @@ RATIO = 1e-8
 
 
 def particle_rules(
-    channels: Sequence[Channel], occupations: Array, exchanging: Sequence[bool], names: Sequence[str]
+    channels: Sequence[Channel],
+    occupations: Array,
+    held: Sequence[int | None],
+    kept: Sequence[str],
+    names: Sequence[str],
 ) -> Iterator[Rule]:
-    """Particles go where they can, and what baths give is what states gain; `exchanging`: which baths have them."""
+    """Particles go where they can, and what baths give is what states gain.
+
+    `occupations` (species, state); for each bath `held`, the row of its particles, and `kept`, their species.
+    """
     for k, channel in enumerate(channels):
-        change = occupations[channel.final.array] - occupations[channel.initial.array]
+        change = occupations[:, channel.final.array] - occupations[:, channel.initial.array]
+        baths = [names.index(name) for name in channel.baths]
         if channel.shares is None:
-            name = channel.baths[0]
-            if exchanging[names.index(name)]:
-                yield Rule(
-                    jnp.all(change != 0),
-                    lambda k=k, name=name: (
-                        f"`channels[{k}]` moves no particle, but its bath `{name}` exchanges particles: give "
-                        "`occupations` (the number of particles in each state), or use a BosonBath or HeatBath."
-                    ),
-                )
-            else:
-                yield Rule(
-                    jnp.all(change == 0),
-                    lambda k=k, name=name, change=change: (
-                        f"`channels[{k}]` changes the number of particles by {_first(change, change != 0):g}, but "
-                        f"its bath `{name}` exchanges none; use an ElectronBath."
-                    ),
-                )
+            yield from _single_bath_rules(k, channel, change, held[baths[0]], kept[baths[0]])
             continue
-        for name, share in zip(channel.baths, channel.shares, strict=True):
-            if not exchanging[names.index(name)]:
+        for name, bath, share in zip(channel.baths, baths, channel.shares, strict=True):
+            if not kept[bath]:
                 amount = share.particles
                 yield Rule(
                     jnp.all(amount == 0),
@@ -56,14 +49,40 @@ def particle_rules(
                         "which exchanges none."
                     ),
                 )
-        given = sum((share.particles for share in channel.shares), jnp.zeros(()))
+        for row in range(occupations.shape[0]):
+            taken = [s.particles for s, b in zip(channel.shares, baths, strict=True) if held[b] == row]
+            given = sum(taken, jnp.zeros(()))
+            yield Rule(
+                jnp.all(jnp.abs(given - change[row]) <= 1e-12),
+                lambda k=k, given=given, change=change[row]: (
+                    f"the shares of `channels[{k}]` bring {_first(given):g} particles, "
+                    f"but the states differ by {_first(change):g}."
+                ),
+            )
+
+
+def _single_bath_rules(k: int, channel: Channel, change: Array, row: int | None, species: str) -> Iterator[Rule]:
+    name = channel.baths[0]
+    if species:
+        moved = jnp.zeros(channel.size) if row is None else change[row]
         yield Rule(
-            jnp.all(jnp.abs(given - change) <= 1e-12),
-            lambda k=k, given=given, change=change: (
-                f"the shares of `channels[{k}]` bring {_first(given):g} particles, "
-                f"but the states differ by {_first(change):g}."
+            jnp.all(moved != 0),
+            lambda: (
+                f"`channels[{k}]` moves no particle, but its bath `{name}` exchanges particles ({species}): give "
+                "`occupations` (the number of particles in each state), or use a BosonBath or HeatBath; where the "
+                "particles are consumed, give {bath: Share(energy, particles)}."
             ),
         )
+    others = jnp.delete(change, row, axis=0) if row is not None else change
+    yield Rule(
+        jnp.all(others == 0),
+        lambda: (
+            f"`channels[{k}]` changes numbers of other particles than its bath `{name}` holds ({species})."
+            if row is not None
+            else f"`channels[{k}]` changes the number of particles by {_first(others, others != 0):g}, but "
+            f"its bath `{name}` exchanges none; use an ElectronBath."
+        ),
+    )
 
 
 def depends_on_moment(channel: Channel, exchanging: Sequence[bool], names: Sequence[str]) -> bool:
@@ -91,7 +110,7 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
             )
         if isinstance(law, Explicit) and law.check:
             ratio = jnp.broadcast_to(jnp.log(law.backward / law.forward), step.exponent.shape)
-            wrong = ~(jnp.abs(ratio - step.exponent) <= RATIO * (1 + jnp.abs(step.exponent)))
+            wrong = law.open & ~(jnp.abs(ratio - step.exponent) <= RATIO * (1 + jnp.abs(step.exponent)))
             yield Rule(
                 ~jnp.any(wrong),
                 lambda k=k, ratio=ratio, asked=step.exponent, wrong=wrong: (
@@ -102,7 +121,10 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
             )
         if isinstance(law, Bosonic):
             for name, number in zip(channel.baths, particles, strict=True):
-                potential = moment.baths[moment.names.index(name)].potential
+                bath = moment.baths[moment.names.index(name)]
+                if isinstance(bath, WorkReservoir):
+                    continue
+                potential = bath.potential
                 yield Rule(
                     jnp.all((number == 0) | (potential == 0)),
                     lambda k=k, name=name, potential=potential: (

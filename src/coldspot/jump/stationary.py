@@ -12,7 +12,7 @@ from ..numerics.dense import EPS, positive_or_one
 from ..numerics.reduction import reduce
 from ..solution import Status
 from .balance import Balance, balance, is_wide
-from .graph import Graph, Snapshot
+from .graph import Graph, Snapshot, joined
 from .validity import cautions
 
 NUMBERS = 2**17
@@ -69,17 +69,16 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
     differ = jnp.abs(other + total)
     sizes = reduce(jnp.add, jnp.abs(flows), -1)
     allowed = other_error + reduce(jnp.add, errors.heats / s.temperature.T, -1) + EPS * sizes
-    points = total.shape
     return Outcome(
         rates,
         errors,
         faults={
             Status.INVALID: ~s.valid,
-            Status.NOT_UNIQUE: jnp.full(points, not unique),
+            Status.NOT_UNIQUE: ~joined(g, s.open) | (not unique),
             # Without local detailed balance the two are different numbers.
             Status.NOT_CONVERGED: s.balanced & (differ > FAR * allowed),
         },
-        floor=reduce(jnp.maximum, bound(s, found.current, found.rounding).heats, -1),
+        floor=_largest(bound(s, found.current, found.rounding)),
         residuals={
             "balance": found.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(found.current))),
             "entropy": differ / positive_or_one(sizes),
@@ -88,6 +87,12 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
         flags=cautions(g, s),
         undecided=wide,
     )
+
+
+def _largest(rates: Rates) -> Array:
+    """The largest of heats and works (point)."""
+    heats = reduce(jnp.maximum, rates.heats, -1)
+    return heats if rates.works is None else jnp.maximum(heats, jnp.max(rates.works, axis=-1, initial=0.0))
 
 
 def schnakenberg(g: Graph, s: Snapshot, found: Balance) -> tuple[Array, Array]:
@@ -107,7 +112,7 @@ def book(s: Snapshot, current: Array) -> Rates:
     """The rates of net currents (transition, point): per bath, what its own channels exchange; batch first."""
     particles = reduce(jnp.add, s.particles * current, 1)
     heats = reduce(jnp.add, s.heat * current, 1)
-    return Rates(heats.T, particles.T)
+    return Rates(heats.T, particles.T, reduce(jnp.add, s.work * current, 1).T)
 
 
 def bound(s: Snapshot, current: Array, error: Array) -> Rates:
@@ -115,4 +120,4 @@ def bound(s: Snapshot, current: Array, error: Array) -> Rates:
     error = error + EPS * (current.shape[0] + 2) * jnp.abs(current)
     particles = reduce(jnp.add, jnp.abs(s.particles) * error, 1)
     heats = reduce(jnp.add, jnp.abs(s.heat) * error, 1)
-    return Rates(heats.T, particles.T)
+    return Rates(heats.T, particles.T, reduce(jnp.add, jnp.abs(s.work) * error, 1).T)

@@ -4,6 +4,7 @@ import abc
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -42,6 +43,20 @@ class System(Dynamics):
     @abc.abstractmethod
     def snapshot(self, phase: Any) -> Snapshot:
         """The numbers of one point at a phase; a pure function of arrays, to be mapped over batches."""
+
+    def borders(self) -> Array | None:
+        """Where something may jump or have a kink, as shares of the period (border), for one point; phase 0 is, too.
+
+        None if the period is smooth all around, phase 0 included.
+        """
+        return None
+
+    def sudden(self, before: Any, after: Any) -> Array:
+        """Energies (drive, state) by which works at a sudden change exceed what the drives' `gains` tell, one point.
+
+        From one phase to another; not asked of networks with one drive.
+        """
+        return jnp.zeros((len(self.drives), self.states))
 
     @abc.abstractmethod
     def components(self) -> list[list[int]]:

@@ -31,7 +31,7 @@ def broad(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
         coldest = [
             jnp.where(width > 0, jnp.min(s.temperature[np.array(g.causes[t])], axis=0), jnp.inf)
             for t, width in zip(members, widths, strict=True)
-            if g.causes
+            if g.causes and g.causes[t]
         ]
         if coldest:
             found |= sum(widths) > jnp.min(jnp.stack(coldest), axis=0)
@@ -53,7 +53,7 @@ def coherent(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
         first, second = np.array(paths).T
         coupling = jnp.sum(strength[first] * strength[second], axis=0)
         near = jnp.abs(s.energies[a] - s.energies[b]) < coupling
-        found |= near & (s.occupations[a] == s.occupations[b])
+        found |= near & jnp.all(s.occupations[:, a] == s.occupations[:, b], axis=0)
     return found
 
 

@@ -1,12 +1,28 @@
 """Ready-made machines; a new one is a file here and an entry in `ALL`."""
 
+from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
 from .kramers_barrier import KramersBarrier
+from .molecular_motor import MolecularMotor
 from .nonlinear_oscillator_pair import NonlinearOscillatorPair
 from .oscillator_pair import OscillatorPair
+from .otto_engine import OttoEngine
 from .quantum_dot import QuantumDot
 from .spin_pair import SpinPair
+from .three_level_maser import ThreeLevelMaser
 from .two_mode_junction import TwoModeJunction
 
-ALL = (QuantumDot, SpinPair, OscillatorPair, NonlinearOscillatorPair, KramersBarrier, BosonJunction, TwoModeJunction)
+ALL = (
+    QuantumDot,
+    SpinPair,
+    OscillatorPair,
+    NonlinearOscillatorPair,
+    KramersBarrier,
+    BosonJunction,
+    TwoModeJunction,
+    OttoEngine,
+    ThreeLevelMaser,
+    AbsorptionRefrigerator,
+    MolecularMotor,
+)
 BY_NAME = {machine.name: machine for machine in ALL}

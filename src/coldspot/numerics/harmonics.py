@@ -39,6 +39,11 @@ class Unknown(Exception):
 
 
 SHAPING = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "rev", "copy"}
+PIECEWISE = {"coldspot_held": 0.0, "coldspot_line": 1.0}
+"""Functions of the phase and, last, of values between which they stay: constants and straight lines between borders,
+
+by the harmonics that take as many elements within a piece.
+"""
 INSIDE = {"pjit": "jaxpr", "jit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
 
@@ -85,6 +90,9 @@ def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
                 found = equation.primitive.bind(*values, **params)
             found = found if equation.primitive.multiple_results else [found]
             found = [np.asarray(f) if _known(f) else f for f in found]
+        elif equation.params.get("name") in PIECEWISE:
+            low, high = jnp.min(values[-1]), jnp.max(values[-1])
+            found = [Known((low + high) / 2, (high - low) / 2, PIECEWISE[equation.params["name"]])]
         elif equation.primitive.name in INSIDE:
             inner = equation.params[INSIDE[equation.primitive.name]]
             found = _walk(inner.jaxpr, inner.consts, values)
@@ -94,10 +102,22 @@ def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
     return [read(v) for v in jaxpr.outvars]
 
 
+def _still(count: Any) -> bool:
+    return isinstance(count, float) and bool(count == 0)
+
+
+def _plain(value: Any) -> Any:
+    return value.centre if isinstance(value, Known) else value
+
+
 def _step(primitive: Any, params: dict[str, Any], values: list[Any]) -> Any:
     name = primitive.name
     if any(isinstance(v, Angle) for v in values):
         return _of_angle(primitive, params, values)
+    if all(_still(v.harmonics) for v in values if isinstance(v, Known)) and not primitive.multiple_results:
+        # Whatever is made of constants alone is one.
+        shape = jax.eval_shape(lambda *v: primitive.bind(*v, **params), *[_plain(v) for v in values])
+        return Known(jnp.zeros(shape.shape, shape.dtype), jnp.full(shape.shape, jnp.inf), 0.0)
     exact = [v if isinstance(v, Known) else Known(v, jnp.zeros_like(v), 0.0) for v in values]
     most = _most([v.harmonics for v in exact])
     centres, radii = [v.centre for v in exact], [v.radius for v in exact]
