@@ -13,14 +13,16 @@ from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Outcome
+from ..dynamics import Counted, Outcome, Target
 from ..pytrees import HOME, Table, opened
 from ..solution import Status
 from .assembly import Moment, assemble
 from .channels import Channel
+from .cumulants import count_stationary
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
 from .periodic import solve_periodic
+from .periodic_cumulants import count_periodic
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .stationary import solve_stationary
 from .system import System
@@ -328,3 +330,13 @@ class JumpNetwork(System):
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
         return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1)
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        if len(self.drives):
+            return count_periodic(self, targets, order, tolerance)
+        return count_stationary(self, targets, order)
+
+    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        if len(self.drives):
+            return count_periodic(self, targets, None, tolerance)
+        return count_stationary(self, targets, None)
