@@ -31,7 +31,7 @@ from ..dynamics import Counted, Target
 from ..numerics.dense import EPS
 from ..numerics.reduction import reduce
 from ..solution import Status
-from .balance import balance, differentiable
+from .balance import balance, differentiable, is_wide
 from .graph import Graph, Snapshot
 from .gth import Elimination, eliminate, respond
 from .stationary import in_blocks
@@ -195,7 +195,8 @@ def count_stationary(system: System, targets: tuple[Target, ...], order: int | N
 
 def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, unique: bool) -> Counted:
     """Cumulants of a batch (snapshots with the batch axis last), values (point, target, order)."""
-    state = balance(g, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
+    wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
+    state = balance(g, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     flows = flows_of(g, s)
     found, sizes = jax.vmap(lambda a: recursion(flows, a, order))(_edges(amount))
     values, errors = _judged(g, s, flows, found)
