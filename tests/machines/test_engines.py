@@ -106,9 +106,7 @@ def test_motor_against_fisher_and_kolomeisky():
     force, substep, split = share * potential / step, rng.uniform(0, 1, BATCH), rng.uniform(0, 1, BATCH)
     bind, go = 10 ** rng.uniform(-1, 1, (2, BATCH))
     s = solved(
-        lambda e, f, d, b, k, g, a, t, mu: MolecularMotor(
-            e, f, d, b, k, g, a, cs.ParticleBath(t, mu, species="fuel"), cs.HeatBath(t)
-        ),
+        lambda e, f, d, b, k, g, a, t, mu: MolecularMotor(e, f, d, b, k, g, a, cs.ParticleBath(t, mu, species="fuel")),
         np.column_stack([energy, force, step, substep, bind, go, split, temperature, potential]),
     )
     assert np.all(np.asarray(s.status) == 0)

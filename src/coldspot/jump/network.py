@@ -262,9 +262,7 @@ class JumpNetwork(System):
         if status == Status.INVALID:
             return self._explain_invalid()
         if status == Status.NOT_CONVERGED and self.period is not None and self.borders() is None:
-            return (
-                f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]), or Steps."
-            )
+            return f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]) or Steps."
         return ""
 
     def _explain_invalid(self) -> str:

@@ -56,7 +56,8 @@ def particle_rules(
                 jnp.all(jnp.abs(given - change[row]) <= 1e-12),
                 lambda k=k, given=given, change=change[row]: (
                     f"the shares of `channels[{k}]` bring {_first(given):g} particles, "
-                    f"but the states differ by {_first(change):g}."
+                    f"but the states differ by {_first(change):g}; particles that are consumed or made need a bath "
+                    "whose `species` states do not hold."
                 ),
             )
 

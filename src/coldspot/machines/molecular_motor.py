@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Numbers, Scalar, parameter
-from ..baths import HeatBath, ParticleBath, WorkReservoir
+from ..baths import ParticleBath, WorkReservoir
 from ..dynamics import Machine
 from ..jump.channels import Channel, Share
 from ..jump.kinetics import Kinetics, Step, log_rate
@@ -33,11 +33,11 @@ class MolecularMotor(Machine):
     """Two states in turn: the motor (energy 0) binds a fuel molecule (energy ε), then lets go of what is left of it.
 
     Both transitions move it ahead, by `substep`·d and the rest of its step d, against the force F, whose work the
-    `load` receives: `work["load"]` = −Fd·(steps per time). The `fuel` (chemical potential Δμ against that of the
-    products) is consumed; heat goes to `fuel` and `solution`, both at one temperature. Rates are k·e^{−λx} forward and
-    k·e^{(1−λ)x} backward, x the transition's heat over T. Velocity, with u forward and w backward rates of binding and
-    stepping: d(u₀u₁ − w₀w₁)/(u₀+u₁+w₀+w₁); stall at Fd = Δμ ("The force exerted by a molecular motor", Fisher and
-    Kolomeisky). One step for each molecule: efficiency Fd/Δμ, 1 at stall. Energies, temperatures and rates in one unit
+    `load` receives: `work["load"]` = −Fd·(steps per time). The `fuel` is consumed (chemical potential Δμ against that
+    of its products), and the solution that holds it takes the heat. Rates are k·e^{−λx} forward and k·e^{(1−λ)x}
+    backward, x the transition's heat over T. Velocity, with u forward and w backward rates of binding and stepping:
+    d(u₀u₁ − w₀w₁)/(u₀+u₁+w₀+w₁); stall at Fd = Δμ ("The force exerted by a molecular motor", Fisher and Kolomeisky).
+    One step for each molecule: efficiency Fd/Δμ, 1 at stall. Energies, temperatures and rates in one unit
     (k_B = ħ = 1); F·d is an energy.
 
     >>> import coldspot as cs
@@ -56,14 +56,13 @@ class MolecularMotor(Machine):
     stepping_rate: Scalar = parameter(1.0, dimension="rate", positive=True)
     split: Scalar = parameter(0.5, minimum=0.0, maximum=1.0)
     fuel: ParticleBath = ParticleBath(1.0, 20.0, species="fuel")
-    solution: HeatBath = HeatBath(1.0)
 
     def dynamics(self) -> JumpNetwork:
         work = self.force * self.step
         first, second = self.substep * work, (1 - self.substep) * work
         return JumpNetwork(
             energies=jnp.stack([jnp.zeros(()), self.energy]),
-            baths={"fuel": self.fuel, "solution": self.solution, "load": WorkReservoir()},
+            baths={"fuel": self.fuel, "load": WorkReservoir()},
             channels=[
                 Channel(
                     {"fuel": Share(self.energy + first, 1.0), "load": Share(-first)},
@@ -72,7 +71,7 @@ class MolecularMotor(Machine):
                     SplitArrhenius(self.binding_rate, self.split),
                 ),
                 Channel(
-                    {"solution": Share(second - self.energy), "load": Share(-second)},
+                    {"fuel": Share(second - self.energy), "load": Share(-second)},
                     1,
                     0,
                     SplitArrhenius(self.stepping_rate, self.split),
