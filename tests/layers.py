@@ -45,7 +45,7 @@ LAYERS = (
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),
     Layer("dynamics", ("dynamics",)),
-    Layer("services", ("figures", "parallel", "trajectories")),
+    Layer("services", ("figures", "parallel", "trajectories", "counting", "response")),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),
     Layer("sweeps", ("sweep",)),
     Layer("machines", ("machines",)),

@@ -24,6 +24,7 @@ from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkRe
 from .conductor.device import Device
 from .conductor.junction import PairJunction
 from .conductor.levels import Levels
+from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
@@ -33,6 +34,7 @@ from .jump.network import JumpNetwork
 from .ledger import Ledger
 from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
+from .response import linear_response
 from .solution import Solution, SolveError, Status
 from .spectral import Ohmic
 from .sweep import sweep
@@ -46,6 +48,7 @@ __all__ = [
     "Bosonic",
     "Channel",
     "Cosine",
+    "Counting",
     "Device",
     "Drive",
     "Dynamics",
@@ -74,9 +77,11 @@ __all__ = [
     "Tunnelling",
     "WorkReservoir",
     "conductor",
+    "counting",
     "dynamics",
     "evolve",
     "figures",
+    "linear_response",
     "machines",
     "modes",
     "occupation",

@@ -88,6 +88,29 @@ class Outcome(eqx.Module):
     stochastic: bool = eqx.field(static=True, default=False)
 
 
+class Target(NamedTuple):
+    """What is counted: a `quantity` ("heat", "particles", "work" or "entropy") `of` a bath or a drive, by name."""
+
+    quantity: str
+    of: str
+
+
+class Counted(NamedTuple):
+    """All that a form's `cumulants` or `covariances` has to say of a batch; leading axis = point.
+
+    - `values`, `errors`: long-time cumulants per time and bounds of their errors, (point, target, order) for orders
+      1, 2, …, or (point, target, target) for a covariance;
+    - `scale`, of the same shape: the size of the terms that a value is a sum of. An error up to the tolerance times
+      that (or times the value, if that is larger) is accepted, so that what cancels to nothing can be trusted;
+    - `faults`: {status: (point), where that is wrong}; what is not finite or too inaccurate is found later.
+    """
+
+    values: Array
+    errors: Array
+    scale: Array | None = None
+    faults: Mapping[Status, Array] = {}
+
+
 class Dynamics(Checked):
     """One of the mathematical forms to which machines reduce; `baths` and `drives` are mappings by name."""
 
@@ -134,6 +157,23 @@ class Dynamics(Checked):
         raise InputError(
             f"trajectories: {type(self).__name__} has none; an OscillatorNetwork has. Its averages: `steady_state`."
         )
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        """Cumulants 1 to `order` of what each target counts, of a batch, as for `solve`: see `coldspot.counting`.
+
+        `targets` are known to exist; `values` and `errors` are (point, target, order). The long-time cumulants per
+        time: κ_k = lim d^k/dχ^k ln⟨e^{χX(t)}⟩/t at χ = 0, with the amount X that the target gives to the system, so
+        that κ₁ is the ledger's entry (for "entropy" the bath's `entropy_flow`, heat/T). Traceable and differentiable;
+        what is wrong with a point is among the faults, nothing is raised on values.
+        """
+        raise InputError(f"counting: {type(self).__name__} has no cumulants.")
+
+    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        """Covariances of what the targets count, per time, of a batch: `values` and `errors` (point, target, target).
+
+        The mixed second derivatives: lim ⟨⟨X_a(t) X_b(t)⟩⟩/t, with the second cumulants on the diagonal.
+        """
+        raise InputError(f"counting: {type(self).__name__} has no covariances.")
 
     def explain(self, status: Status) -> str:
         """Words on why this very dynamics has that status; empty if there is nothing to add."""
@@ -299,10 +339,10 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
     solution = _solve_one(machine, checked)
     if not throw or is_traced(solution.status):
         return solution
-    return solution.raise_unless_ok(lambda status: _explained(refreshed(machine), status))
+    return solution.raise_unless_ok(lambda status: explained(refreshed(machine), status))
 
 
-def _explained(machine: Any, status: Status) -> str:
+def explained(machine: Any, status: Status) -> str:
     """Words on a status of one machine: the rule that is broken, or what its dynamics says."""
     dynamics = as_dynamics(machine)
     invalid = (explain_invalid(machine) or explain_invalid(dynamics)) if status == Status.INVALID else ""
@@ -319,7 +359,7 @@ def checked_tolerance(tolerance: Any) -> Array:
     return number
 
 
-def _with_rules(machine: Any) -> tuple[Dynamics, Array]:
+def with_rules(machine: Any) -> tuple[Dynamics, Array]:
     """The dynamics of one machine, and whether the rules of both hold."""
     dynamics = as_dynamics(machine)
     good = valid(dynamics)
@@ -338,34 +378,36 @@ def _attempted(dynamics: Dynamics, tolerance: Array, good: Array) -> Attempt:
 
 
 def _one(machine: Any, tolerance: Array) -> Solution:
-    dynamics, good = batch_of_one(_with_rules(machine))
+    dynamics, good = batch_of_one(with_rules(machine))
     return first_point(conclude(dynamics, dynamics.solve(tolerance), tolerance, good))
 
 
 def _attempt_one(machine: Any, tolerance: Array) -> Attempt:
-    dynamics, good = batch_of_one(_with_rules(machine))
+    dynamics, good = batch_of_one(with_rules(machine))
     return first_point(_attempted(dynamics, tolerance, good))
 
 
 _solve_one = Tiers(compiled(_attempt_one), compiled(_one))
 
 
-def _points(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
+def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
+    """The batch of dynamics of `build(shared, point)` for every point of `columns`, and where all rules hold."""
+
     def one(point: Any) -> tuple[Dynamics, Array]:
-        return _with_rules(build(shared, point))
+        return with_rules(build(shared, point))
 
     return eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
 
 
 @compiled
 def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
-    dynamics, good = _points(build, shared, columns)
+    dynamics, good = built(build, shared, columns)
     return conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
 
 
 @compiled
 def _attempt_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
-    dynamics, good = _points(build, shared, columns)
+    dynamics, good = built(build, shared, columns)
     return _attempted(dynamics, tolerance, good)
 
 

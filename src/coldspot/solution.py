@@ -53,9 +53,9 @@ _ADVICE = {
 
 
 class SolveError(RuntimeError):
-    """No trustworthy solution. `status` says why; `solution` holds what was found."""
+    """No trustworthy result. `status` says why; `solution` holds what was found (a `Solution`, cumulants, …)."""
 
-    def __init__(self, message: str, status: Status, solution: "Solution | None" = None):
+    def __init__(self, message: str, status: Status, solution: Any = None):
         super().__init__(message)
         self.status = status
         self.solution = solution

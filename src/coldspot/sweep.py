@@ -6,7 +6,7 @@ points in Python. A point that cannot be trusted keeps its status and has NaN in
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -16,10 +16,12 @@ import numpy as np
 from jax import Array
 
 from . import parallel, paths, tracing
-from ._checks import InputError, unknown_name
-from .dataset import Result, provenance, to_dataset, unit_attributes
-from .dynamics import TOLERANCE, as_dynamics, checked_tolerance, solve_points
+from ._checks import InputError, Values, unknown_name
+from .counting import Counting, Counts, Plan, check, counts
+from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
+from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
 from .pytrees import compiled, opened
+from .solution import Solution
 from .tiers import SIZES, Tiers
 from .units import check_energy_unit
 
@@ -38,6 +40,7 @@ def sweep(
     machine: Any,
     parameters: Any,
     *,
+    also: Sequence[Counting] = (),
     tolerance: float = TOLERANCE,
     unit: str | None = None,
     progress: bool | None = None,
@@ -50,6 +53,7 @@ def sweep(
       (`"right.temperature"`, `"energies[2]"`); or a function `build(**parameters) -> machine`, traceable by JAX;
     - `parameters`: {path or argument: list of values}, whose product is the grid, in this order; or a list of points,
       each a mapping {path or argument: value}, or a pandas DataFrame with a point in each row;
+    - `also`: what to compute beside the steady state: a list of `Counting`, for cumulants and covariances;
     - `tolerance`: as for `steady_state`; `progress`: whether to show a bar (default: on a terminal, if it takes long);
     - `unit`: the name of the energy in whose units the machine's numbers and the values are (`"meV"`). Results then
       are in W, A, 1/s, W/K and K, with units that Pint reads; without it they are in powers of an energy E.
@@ -72,7 +76,13 @@ def sweep(
     places = _places(parameters)
     build, shared, label = _builder(machine, tuple(places.columns))
     checked = checked_tolerance(tolerance)
-    solution = solve_columns(solve_points, build, shared, places.columns, checked, progress=progress)
+    plans = _plans(also)
+    if plans:
+        # Names are asked of a traced machine, which does not mind its numbers.
+        first = {name: jnp.asarray(column[0]) for name, column in places.columns.items()}
+        eqx.filter_eval_shape(lambda point: _check_names(plans, as_dynamics(build(shared, point))), first)
+    verb = _Also(plans) if plans else solve_points
+    solution = solve_columns(verb, build, shared, places.columns, checked, progress=progress)
     fixed = {} if shared is None else paths.numbers(shared)
     fixed = {path: value for path, value in fixed.items() if path not in places.columns}
     attributes = provenance(label, fixed, tolerance, unit)
@@ -196,6 +206,56 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
     raise InputError(
         f"sweep: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}."
     )
+
+
+# --------------------------------------------------------------------------- what else to compute
+
+
+def _plans(also: Any) -> tuple[Plan, ...]:
+    wanted = [also] if isinstance(also, Counting) else list(also)
+    for entry in wanted:
+        if not isinstance(entry, Counting):
+            raise InputError(f"sweep: `also` must be a list of Counting, but holds {_short(entry)}.")
+    return tuple(entry.plan for entry in wanted)
+
+
+def _check_names(plans: tuple[Plan, ...], dynamics: Dynamics) -> None:
+    for plan in plans:
+        check(plan.targets, dynamics)
+
+
+class _Beside(eqx.Module):
+    """A solution and what was counted at the same points."""
+
+    solution: Solution
+    counted: tuple[Counts, ...]
+
+    @property
+    def status(self) -> Values:
+        return self.solution.status
+
+    def labels(self) -> dict[str, tuple[Any, ...]]:
+        return self.solution.labels()
+
+    def variables(self) -> dict[str, Variable]:
+        found = self.solution.variables()
+        for counted in self.counted:
+            found |= counted.variables()
+        return found
+
+    def record(self) -> dict[str, Any]:
+        return self.solution.record() | {"counted": [counted.record() for counted in self.counted]}
+
+
+class _Also(eqx.Module):
+    """Steady states, and what is counted in them; equal for equal plans, so that compiled code is shared."""
+
+    plans: tuple[Plan, ...] = eqx.field(static=True)
+
+    def __call__(self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> _Beside:
+        dynamics, good = built(build, shared, columns)
+        solution = conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
+        return _Beside(solution, tuple(counts(dynamics, good, plan, tolerance) for plan in self.plans))
 
 
 # --------------------------------------------------------------------------- many points

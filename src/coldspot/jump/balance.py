@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from ..numerics.reduction import reduce
 from .graph import Graph, divergence
-from .gth import SPAN, eliminate, respond
+from .gth import SPAN, Elimination, eliminate, respond
 from .log_net_currents import divide_logarithms
 from .net_currents import Divided, divide
 
@@ -72,9 +72,37 @@ def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balanc
     _, log_forward, log_backward = primals[:3]
     _, d_forward, d_backward = tangents[:3]
     result = balance(g, *primals)
+    u, factors, (out, back) = _response(g, log_forward, log_backward, result.log_p, (d_forward, d_backward))
+    to, start = g.final.array, g.initial.array
+    d_current = out * (d_forward + u[start]) - back * (d_backward + u[to])
+    nothing = (jnp.zeros_like(x) for x in (result.error, result.rounding, result.imbalance))
+    return result, Balance(u, d_current * jnp.exp(factors.scale), *nothing)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def differentiable(
+    g: Graph,
+    log_forward: Float[Array, "transition point"],
+    log_backward: Float[Array, "transition point"],
+    log_p: Float[Array, "state point"],
+) -> Float[Array, "state point"]:
+    """The stationary ln p of these rates, which is known, with its derivatives."""
+    return log_p
+
+
+@differentiable.defjvp
+def _differentiable_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    log_forward, log_backward, log_p = primals
+    log_p = differentiable(g, *primals)
+    return log_p, _response(g, log_forward, log_backward, log_p, tangents[:2])[0]
+
+
+def _response(
+    g: Graph, log_forward: Array, log_backward: Array, log_p: Array, changes: tuple[Array, Array]
+) -> tuple[Array, Elimination, tuple[Array, Array]]:
+    """d ln p (state, point) under changes of ln rates; the factors, and both flows in their units."""
     factors = jax.lax.stop_gradient(eliminate(g, log_forward, log_backward))
     to, start = g.final.array, g.initial.array
-    log_p = result.log_p
     out = jnp.exp(log_forward + log_p[start] - factors.scale)
     back = jnp.exp(log_backward + log_p[to] - factors.scale)
 
@@ -90,8 +118,5 @@ def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balanc
         (r,) = jax.linear_transpose(functools.partial(solve, None), c)(c)
         return r
 
-    source = divergence(g, out * d_forward - back * d_backward)
-    u = jax.lax.custom_linear_solve(imbalance_of, source, solve, solve_transposed)
-    d_current = out * (d_forward + u[start]) - back * (d_backward + u[to])
-    nothing = (jnp.zeros_like(x) for x in (result.error, result.rounding, result.imbalance))
-    return result, Balance(u, d_current * jnp.exp(factors.scale), *nothing)
+    source = divergence(g, out * changes[0] - back * changes[1])
+    return jax.lax.custom_linear_solve(imbalance_of, source, solve, solve_transposed), factors, (out, back)

@@ -13,16 +13,18 @@ from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Outcome
+from ..dynamics import Counted, Outcome, Target
 from ..numerics.dense import EPS
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
 from ..solution import Status
 from .assembly import Moment, assemble
 from .channels import Channel
+from .cumulants import count_stationary
 from .graph import PHASES, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
 from .periodic import PLAIN, solve_periodic
+from .periodic_cumulants import count_periodic
 from .pieces import cut
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .species import rows_of, table_of
@@ -451,3 +453,13 @@ class JumpNetwork(System):
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
         return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1, sure)
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        if len(self.drives):
+            return count_periodic(self, targets, order, tolerance)
+        return count_stationary(self, targets, order)
+
+    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        if len(self.drives):
+            return count_periodic(self, targets, None, tolerance)
+        return count_stationary(self, targets, None)

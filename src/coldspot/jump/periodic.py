@@ -90,13 +90,13 @@ def _off_diagonal(propagator: Array) -> Array:
     return jnp.where(jnp.eye(propagator.shape[0], dtype=bool)[..., None], 0.0, propagator)
 
 
-def _state(propagator: Array) -> tuple[Array, Elimination, Array]:
+def state_of(propagator: Array) -> tuple[Array, Elimination, Array]:
     """p and its factors, and the defect of the method: columns of P that do not sum to one, negative probabilities."""
     p, factors = eliminate_rates(_off_diagonal(propagator))
     return p, factors, jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
 
 
-def _joined(propagator: Array) -> Array:
+def connected(propagator: Array) -> Array:
     """Whether a propagator leads from any state to any other in some number of periods."""
     ways = (propagator > CLOSED) | (jnp.swapaxes(propagator, 0, 1) > CLOSED)
 
@@ -107,7 +107,7 @@ def _joined(propagator: Array) -> Array:
     return jnp.all(jax.lax.fori_loop(1, propagator.shape[0], spread, start), axis=0)
 
 
-def _close(factors: Elimination, r: Array) -> Array:
+def closed(factors: Elimination, r: Array) -> Array:
     """x = P x + r (state, point) with columns of P that sum to one, so that Σr = 0; the answer has Σx = Σr."""
     total = jnp.sum(r, axis=0)
     weight = factors.p
@@ -122,10 +122,10 @@ def _units(system: System) -> Array:
 def plain_period(system: System, mesh: Mesh, parts: Array) -> Period:
     """By probabilities."""
     ends = propagate(system, mesh, parts, plain_start(_units(system), rows_of(system)))
-    p, _, defect = _state(ends.columns)
+    p, _, defect = state_of(ends.columns)
     averages = jnp.sum(ends.counted.sums * p[None], axis=1)
     gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * spread(blocks_of(system), averages)
-    joined = _joined(ends.columns)
+    joined = connected(ends.columns)
     return Period(p, averages, defect, joined, jnp.full(p.shape, jnp.nan), gross, jnp.zeros(gross.shape))
 
 
@@ -144,18 +144,18 @@ def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
         start, _ = state
         columns = jnp.concatenate([units, start[:, None]], axis=1)
         ends = propagate(system, mesh, parts, deviation_start(system, columns, rows))
-        p, factors, defect = _state(ends.columns[:, :n])
+        p, factors, defect = state_of(ends.columns[:, :n])
         gap = ends.columns[:, n] - start
         gap = gap - p * jnp.sum(gap, axis=0)
-        change = _close(factors, gap)
+        change = closed(factors, gap)
         # What is left open could be felt for as long as the slowest relaxation takes.
-        each = jax.vmap(lambda e: _close(factors, e - p), in_axes=1, out_axes=1)(units)
+        each = jax.vmap(lambda e: closed(factors, e - p), in_axes=1, out_axes=1)(units)
         memory = jnp.max(jnp.sum(jnp.abs(each), axis=0), axis=0)
         left = memory * jnp.sum(jnp.abs(gap) + EPS * jnp.abs(start), axis=0)
         averages = ends.counted.sums[:, 0] + ends.counted.lost[:, 0]
         transport = spread(where, averages) + spread(where, ends.counted.moved / period)
         gross = transport + spread(where, ends.counted.largest * left / period) / (FEW * EPS)
-        joined = _joined(ends.columns[:, :n])
+        joined = connected(ends.columns[:, :n])
         return start + change, Period(p, averages, defect, joined, start, gross, transport)
 
     return jax.lax.fori_loop(0, 2, around, (jnp.zeros_like(units[0]), blank(system, 0.0)))[1]
@@ -320,7 +320,7 @@ def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
             return x - jnp.sum(propagator * x[None], axis=1) + jnp.sum(x, axis=0) * jax.lax.stop_gradient(p)
 
         def solve(_: Any, r: Array) -> Array:
-            return _close(factors, r)
+            return closed(factors, r)
 
         def solve_transposed(_: Any, c: Array) -> Array:
             (r,) = jax.linear_transpose(functools.partial(solve, None), c)(c)

@@ -1,7 +1,7 @@
 """Stationary state of an undriven network: populations, net currents and the ledger."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ from ..solution import Status
 from .balance import Balance, balance, is_wide
 from .graph import Graph, Snapshot, joined
 from .validity import cautions
+
+Result = TypeVar("Result")
 
 NUMBERS = 2**17
 """Numbers that the elimination of a block keeps, about (one matrix per state), so that they stay in a cache."""
@@ -29,10 +31,20 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
     `batch`: arrays with a leading axis of points, of which `look` makes the snapshot of one point; `unique`: whether
     transitions connect all states; `sure`: whether points that need logarithms get them, or are left undecided.
     """
+    return in_blocks(g, batch, lambda part: _solve(g, part, look, unique, sure))
+
+
+def in_blocks(g: Graph, batch: Any, solve: Callable[[Any], Result]) -> Result:
+    """`solve` of a batch (arrays with a leading axis of points, in and out), in blocks that stay in a cache."""
+    return blockwise(batch, solve, max(NUMBERS // g.states**3, 64))
+
+
+def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
+    """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`."""
     points = jax.tree.leaves(batch)[0].shape[0]
-    blocks = -(-points // max(NUMBERS // g.states**3, 64))
+    blocks = -(-points // most)
     if blocks == 1:
-        return _solve(g, batch, look, unique, sure)
+        return solve(batch)
     lanes = -(-points // blocks)
 
     def cut(x: Array) -> Array:
@@ -41,8 +53,8 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
         )
 
     # Within a block the batch axis is the last one; it stays there until all blocks are done.
-    def one(part: Any) -> Outcome:
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), _solve(g, part, look, unique, sure))
+    def one(part: Any) -> Result:
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), solve(part))
 
     def join(x: Array) -> Array:
         return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
@@ -70,6 +82,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
     sizes = reduce(jnp.add, jnp.abs(flows), -1)
     allowed = other_error + reduce(jnp.add, errors.heats / s.temperature.T, -1) + EPS * sizes
     blurred = bound(s, found.current, found.rounding)
+    assert blurred.works is not None
     return Outcome(
         rates,
         errors,

@@ -53,7 +53,7 @@ def _product(
     return jnp.sum(a[:, :, None] * b[None], axis=1)
 
 
-def _divide(
+def divide(
     pivot: Float[Array, "row row point"], right: Float[Array, "row column point"]
 ) -> Float[Array, "row column point"]:
     """pivot⁻¹·right by Gauss–Jordan without pivoting."""
@@ -84,7 +84,7 @@ def element(
     _, derivative, first, _ = tableau(stages)
     one = jnp.eye(n)[..., None]
     # The first stage couples to the others by multiples of the unit matrix, so its inverse is all that is needed.
-    inverse = _divide(derivative[0, 0] * one - generators[0], jnp.broadcast_to(one, generators.shape[1:]))
+    inverse = divide(derivative[0, 0] * one - generators[0], jnp.broadcast_to(one, generators.shape[1:]))
     enters = [-first[i] * start for i in range(stages)]
     if source is not None:
         enters = [e.at[:, -1].add(s) for e, s in zip(enters, source, strict=True)]
@@ -99,7 +99,7 @@ def element(
     solved: dict[int, Array] = {}
     for k in rest:
         later = range(k + 1, stages)
-        solved[k] = _divide(blocks[k, k], jnp.concatenate([*(blocks[k, j] for j in later), right[k]], axis=1))
+        solved[k] = divide(blocks[k, k], jnp.concatenate([*(blocks[k, j] for j in later), right[k]], axis=1))
         for i in later:
             change = _product(blocks[i, k], solved[k])
             for m, j in enumerate(later):

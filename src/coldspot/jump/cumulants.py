@@ -1,0 +1,221 @@
+"""Cumulants of a stationary network: what its transitions carry, to any order, by a recursion for a left eigenvector.
+
+The tilted generator with the rates w_e e^{χa_e} (a_e: the amount that transition e: j → i carries) has the largest
+eigenvalue λ(χ) = Σ_k κ_k χ^k/k!. Its left eigenvector, written as e^{v_i(χ)}, obeys for every state j
+
+    Σ_{e from j} w_e [exp(y_e(χ)) − 1] = λ(χ),      y_e = χ a_e + v_i − v_j.
+
+Order by order in χ this is one linear system for v with the factors that the stationary state has used, and
+λ_k = Σ_e F_e × (a polynomial in y of lower orders) with the stationary flows F_e. So κ₂ = Σ F y² is a sum of squares,
+and covariances Σ F y_a y_b are positive semidefinite by construction.
+
+v_i − v_j may be far smaller than v: the differences y themselves are kept, and improved with what they leave of their
+equations. Errors are found by probing: the same is done with rates that are changed a little in random directions, and
+what that changes is scaled down to the rounding of the rates.
+
+Arrays have the batch axis last.
+"""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from ..dynamics import Counted, Target
+from ..numerics.dense import EPS
+from ..numerics.reduction import reduce
+from ..solution import Status
+from .balance import balance, differentiable, is_wide
+from .graph import Graph, Snapshot, joined
+from .gth import Elimination, eliminate, respond
+from .stationary import in_blocks
+from .system import System
+
+PROBES = 2
+"""Random directions in which rates are changed."""
+NUDGE = 1e-7
+"""By how much: far above rounding, and far below what would be a change of the second order."""
+SAFETY = 8.0
+"""A random direction may show less than the worst one, and rounding errors are random too."""
+REFINEMENTS = 2
+"""How often y is improved with the residual of its equations; at rates over e^±30 once is not enough."""
+
+
+def amounts(system: System, s: Snapshot, targets: tuple[Target, ...]) -> Array:
+    """What each transition carries forward of each target (target, transition, point); a drive's work is no jump."""
+    workers, drives = system.workers(), len(system.drives)
+    baths = [name for name in system.baths if name not in workers]
+    found = []
+    for quantity, of in targets:
+        if quantity == "work":
+            row = workers.index(of) - drives
+            found.append(s.work[row] if row >= 0 else jnp.zeros_like(s.log_forward))
+            continue
+        b = baths.index(of)
+        rows = {"heat": s.heat[b], "particles": s.particles[b], "entropy": s.heat[b] / s.temperature[b]}
+        found.append(rows[quantity])
+    return jnp.stack(found)
+
+
+class Flows(NamedTuple):
+    """A stationary state as the recursion sees it, in units of e^scale (point).
+
+    `factors` of the elimination; `p` (state, point); directed edges, forward ones first: `start`, `end` (edge), `flow`
+    (edge, point).
+    """
+
+    factors: Elimination
+    p: Float[Array, "state point"]
+    start: np.ndarray
+    end: np.ndarray
+    flow: Float[Array, "edge point"]
+
+
+def flows_of(g: Graph, s: Snapshot) -> Flows:
+    """The flows of the stationary state, and after them along the batch those of the probes."""
+    random = np.random.RandomState(8)
+    signs = random.choice([-NUDGE, NUDGE], size=(2, PROBES, len(g.initial.array), 1))
+    log_forward = jnp.concatenate([s.log_forward, *(s.log_forward + sign for sign in signs[0])], axis=-1)
+    log_backward = jnp.concatenate([s.log_backward, *(s.log_backward + sign for sign in signs[1])], axis=-1)
+    factors = eliminate(g, *jax.lax.stop_gradient((log_forward, log_backward)))
+    points = s.log_forward.shape[-1]
+    own = differentiable(g, s.log_forward, s.log_backward, factors.log_p[:, :points])
+    log_p = jnp.concatenate([own, factors.log_p[:, points:]], axis=-1)
+    start = np.concatenate([g.initial.array, g.final.array])
+    end = np.concatenate([g.final.array, g.initial.array])
+    rates = jnp.concatenate([log_forward, log_backward])
+    return Flows(factors, jnp.exp(log_p), start, end, jnp.exp(rates + log_p[start] - factors.scale))
+
+
+def _transposed(f: Elimination) -> Elimination:
+    """The factors of the same flows, run backwards."""
+    return f._replace(leave=jnp.swapaxes(f.come, 0, 1), come=jnp.swapaxes(f.leave, 0, 1))
+
+
+def _leaving(flows: Flows, y: Array) -> Array:
+    """Σ_{e from j} F_e y_e (state, point)."""
+    return jnp.zeros_like(flows.p).at[flows.start].add(flows.flow * y)
+
+
+def solve_left(flows: Flows, part: Float[Array, "edge point"]) -> Array:
+    """part + v_i − v_j (edge, point), of which Σ_{e from j} F_e (…)_e is the same multiple of p_j for every state j."""
+    factors = _transposed(flows.factors)
+    n = flows.p.shape[0]
+
+    def differences(v: Array) -> Array:
+        return v[flows.end] - v[flows.start]
+
+    def equations(v: Array) -> Array:
+        return jnp.sum(flows.p * v, axis=0) - _leaving(flows, differences(v))
+
+    def solve(_: Any, r: Array) -> Array:
+        mean = jnp.sum(r, axis=0) / n
+        return respond(factors, r - mean) + mean
+
+    def solve_transposed(_: Any, c: Array) -> Array:
+        (r,) = jax.linear_transpose(functools.partial(solve, None), c)(c)
+        return r
+
+    def source(whole: Array) -> Array:
+        r = _leaving(flows, whole)
+        return r - flows.p * jnp.sum(r, axis=0)
+
+    whole = part + differences(jax.lax.custom_linear_solve(equations, source(part), solve, solve_transposed))
+    fixed, given = jax.lax.stop_gradient((flows, whole))
+
+    def refine(_: Any, whole: Array) -> Array:
+        r = _leaving(fixed, whole)
+        change = respond(factors, r - fixed.p * jnp.sum(r, axis=0))
+        return whole + change[flows.end] - change[flows.start]
+
+    better = jax.lax.fori_loop(0, REFINEMENTS, refine, given)
+    return whole + (better - given)
+
+
+def recursion(flows: Flows, amount: Float[Array, "edge point"], order: int) -> tuple[Array, Array]:
+    """Cumulants (order, point) and the sums of their terms' sizes."""
+    ones = jnp.ones_like(flows.flow)
+    e, y, found, sizes = [ones], [ones], [], []
+    for k in range(1, order + 1):
+        part = amount if k == 1 else sum((m * y[m] * e[k - m] for m in range(1, k)), 0 * ones) / k
+        terms = flows.flow * part * math.factorial(k)
+        rate = jnp.sum(terms, axis=0)
+        found.append(rate)
+        sizes.append(jnp.sum(jnp.abs(terms), axis=0))
+        if k == order:
+            break
+        whole = solve_left(flows, part)
+        y.append(whole if k == 1 else whole - part)
+        e.append(whole)
+    return jnp.stack(found), jnp.stack(sizes)
+
+
+# --------------------------------------------------------------------------- of a batch
+
+
+def _edges(amount: Array) -> Array:
+    """(target, transition, point) → (target, edge, all points): backward edges carry the opposite."""
+    return jnp.tile(jnp.concatenate([amount, -amount], axis=1), (1, 1, 1 + PROBES))
+
+
+def _judged(g: Graph, s: Snapshot, flows: Flows, found: Array) -> tuple[Array, Array]:
+    """The values of a batch (…, point) and bounds of their errors, from those with the probes behind them."""
+    sizes = jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward))
+    largest = reduce(jnp.maximum, jnp.where(s.open, sizes, 0.0))
+    digits = EPS * (8.0 * g.states + 4 * largest)
+    found = found * jnp.exp(flows.factors.scale)
+    points = digits.shape[0]
+    values, probes = found[..., :points], found[..., points:].reshape(*found.shape[:-1], PROBES, points)
+    change = jnp.max(jnp.abs(probes - values[..., None, :]), axis=-2)
+    return values, jax.lax.stop_gradient(digits * (SAFETY / NUDGE * change + jnp.abs(values)))
+
+
+def _faults(g: Graph, s: Snapshot, unique: bool) -> dict[Status, Array]:
+    return {Status.INVALID: ~s.valid, Status.NOT_UNIQUE: ~joined(g, s.open) | (not unique)}
+
+
+def count_stationary(system: System, targets: tuple[Target, ...], order: int | None) -> Counted:
+    """Cumulants of a batch of undriven networks (leading axis) up to an order, or (None) covariances."""
+    arrays, static = eqx.partition(system, eqx.is_array)
+    g, unique = system.graph(), len(system.components()) == 1
+
+    def solve(part: Any) -> Counted:
+        s = jax.vmap(lambda point: eqx.combine(point, static).snapshot(jnp.zeros(())), out_axes=-1)(part)
+        amount = amounts(system, s, targets)
+        if order is None:
+            return stationary_covariances(g, s, amount, unique)
+        return stationary_cumulants(g, s, amount, order, unique)
+
+    return in_blocks(g, arrays, solve)
+
+
+def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, unique: bool) -> Counted:
+    """Cumulants of a batch (snapshots with the batch axis last), values (point, target, order)."""
+    wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
+    state = balance(g, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
+    flows = flows_of(g, s)
+    found, sizes = jax.vmap(lambda a: recursion(flows, a, order))(_edges(amount))
+    values, errors = _judged(g, s, flows, found)
+    sizes = (sizes * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
+    # The first one is a net current, which keeps its digits near equilibrium.
+    values = values.at[:, 0].set(jnp.sum(amount * state.current, axis=1))
+    doubt = state.error + EPS * (amount.shape[1] + 2) * jnp.abs(state.current)
+    errors = errors.at[:, 0].set(jax.lax.stop_gradient(jnp.sum(jnp.abs(amount) * doubt, axis=1)))
+    values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, errors, sizes))
+    return Counted(values, errors, sizes, _faults(g, s, unique))
+
+
+def stationary_covariances(g: Graph, s: Snapshot, amount: Array, unique: bool) -> Counted:
+    """Covariances of a batch, values (point, target, target)."""
+    flows = flows_of(g, s)
+    y = jax.vmap(lambda a: solve_left(flows, a))(_edges(amount))
+    values, errors = _judged(g, s, flows, jnp.sum(flows.flow * y[:, None] * y[None], axis=2))
+    size = jnp.sqrt(jnp.einsum("aap,bbp->abp", values, values))
+    values, errors, size = (jnp.moveaxis(x, -1, 0) for x in (values, errors, size))
+    return Counted(values, errors, size, _faults(g, s, unique))

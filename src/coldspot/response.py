@@ -1,0 +1,312 @@
+"""Linear response: the Onsager matrix of any machine, by differentiating its ledger about its own equilibrium.
+
+With all baths at one temperature T and all leads at one chemical potential μ nothing flows. Small changes of single
+baths make heats and particles flow, and
+
+    flux_a = Σ_b L_ab X_b,      X = δT_b/T² beside the heat of bath b,  δμ_b/T beside its particles,
+
+so that the entropy production is σ = Σ_ab X_a L_ab X_b. L is symmetric (L. Onsager, "Reciprocal relations in
+irreversible processes"), and a change that all baths share makes nothing flow; how well both hold is the error.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ._checks import InputError, Values, as_float, unknown_name
+from .baths import Bath
+from .dataset import Variable, provenance, to_dataset
+from .dynamics import (
+    STATELESS,
+    TOLERANCE,
+    Dynamics,
+    as_dynamics,
+    checked_tolerance,
+    conclude,
+    explained,
+    is_traced,
+    with_rules,
+)
+from .numerics.dense import EPS
+from .pytrees import batch_of_one, compiled, refreshed
+from .solution import SolveError, Status, plain, status_variable
+
+
+class Entry(NamedTuple):
+    """A flux: "heat" or "particles" of a bath; its force is a change of the bath's temperature or potential."""
+
+    quantity: str
+    bath: str
+
+
+class Response(eqx.Module):
+    """Linear response about equilibrium.
+
+    - `entries`: the fluxes, ("heat", bath) of every bath and ("particles", bath) of those that exchange particles;
+    - `onsager` L (entry, entry), its `errors`, and a `status`: for forces δT_b/T² and δμ_b/T;
+    - `derivatives` (entry, entry): ∂flux_a/∂T_b in the columns of heats, ∂flux_a/∂μ_b in those of particles;
+    - `second` (entry, entry, entry): second derivatives in the same variables, or None;
+    - `temperature`, `chemical_potential` of the equilibrium.
+    """
+
+    entries: tuple[Entry, ...] = eqx.field(static=True)
+    electrons: tuple[str, ...] = eqx.field(static=True)
+    onsager: Values
+    errors: Values
+    derivatives: Values
+    second: Values | None
+    temperature: Values
+    chemical_potential: Values
+    status: Values
+
+    @property
+    def ok(self) -> Values:
+        return self.status == int(Status.OK)
+
+    def coefficient(self, flux: tuple[str, str], force: tuple[str, str]) -> Values:
+        """One entry of L: `coefficient(("heat", "left"), ("particles", "right"))`."""
+        return self.onsager[self._place(flux), self._place(force)]
+
+    def _place(self, entry: Any) -> int:
+        if entry not in self.entries:
+            raise unknown_name("linear_response", "entry", " ".join(entry), [" ".join(e) for e in self.entries])
+        return self.entries.index(Entry(*entry))
+
+    def _two_leads(self, what: str) -> tuple[Values, Values, Values, Values]:
+        """∂J/∂μ, ∂J/∂T, ∂Q/∂μ, ∂Q/∂T of the first of two leads."""
+        if len(self.electrons) != 2 or len(self.entries) != 4:
+            baths = ", ".join(e.bath for e in self.entries if e.quantity == "heat")
+            raise InputError(f"{what}: it is defined between two electron leads alone, but the baths are: {baths}.")
+        heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
+        d = self.derivatives
+        return d[particles, particles], d[particles, heat], d[heat, particles], d[heat, heat]
+
+    @property
+    def conductance(self) -> Values:
+        """G = ∂J/∂μ: particles per bias (e = 1) between two electron leads."""
+        return self._two_leads("conductance")[0]
+
+    @property
+    def seebeck(self) -> Values:
+        """S = −(∂J/∂T)/(∂J/∂μ), the voltage of the open circuit per temperature difference; negative for a level
+
+        above the chemical potential, since electrons have the charge −e.
+        """
+        bias, gradient, _, _ = self._two_leads("seebeck")
+        return -gradient / bias
+
+    @property
+    def peltier(self) -> Values:
+        """Π, the heat that the electric current carries per charge, T·S."""
+        bias, _, carried, _ = self._two_leads("peltier")
+        return -carried / bias
+
+    @property
+    def thermal_conductance(self) -> Values:
+        """κ = ∂Q/∂T with the circuit open (no particles flow)."""
+        bias, gradient, carried, direct = self._two_leads("thermal_conductance")
+        return direct - carried * gradient / bias
+
+    @property
+    def figure_of_merit(self) -> Values:
+        """ZT = G S² T/κ."""
+        return self.conductance * self.seebeck**2 * self.temperature / self.thermal_conductance
+
+    def __repr__(self) -> str:
+        if isinstance(self.status, jax.core.Tracer):
+            return f"Response(traced; {len(self.entries)} entries)"
+        names = [" ".join(e) for e in self.entries]
+        width = max(map(len, names))
+        rows = [
+            f"{name:<{width}}  " + "  ".join(f"{x:>12.5g}" for x in row)
+            for name, row in zip(names, np.asarray(self.onsager), strict=True)
+        ]
+        state = Status(int(self.status)).name
+        place = f"T = {float(self.temperature):g}, μ = {float(self.chemical_potential):g}"
+        return "\n".join([f"Onsager matrix at {place}", *rows, f"status {state}"])
+
+    def labels(self) -> dict[str, tuple[Any, ...]]:
+        names = tuple(" ".join(e) for e in self.entries)
+        return {"flux": names, "force": names}
+
+    def variables(self) -> dict[str, Variable]:
+        """The matrix with its errors, the derivatives, and the status."""
+        axes = ("flux", "force")
+        return {
+            "onsager": Variable(self.onsager, axes, meaning="Onsager coefficient"),
+            "onsager_error": Variable(self.errors, axes, meaning="Onsager coefficient, error estimate"),
+            "derivative": Variable(self.derivatives, axes, meaning="derivative by the bath's temperature or potential"),
+            "status": status_variable(self.status),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Plain Python values, for JSON."""
+        return {
+            "status": Status(int(self.status)).name,
+            "entries": [" ".join(e) for e in self.entries],
+            "onsager": plain(self.onsager),
+            "errors": plain(self.errors),
+            "derivatives": plain(self.derivatives),
+        }
+
+    def to_dataset(self, unit: str | None = None) -> Any:
+        return to_dataset(self, {}, {}, provenance(unit=unit), unit)
+
+
+# --------------------------------------------------------------------------- baths of a dynamics, whatever its form
+
+
+def _baths(dynamics: Dynamics) -> dict[str, Bath]:
+    workers = dynamics.workers()
+    baths = {name: bath for name, bath in dynamics.baths.items() if name not in workers}
+    if not baths:
+        raise InputError(f"linear_response: {type(dynamics).__name__} has no baths.")
+    for name, bath in baths.items():
+        if not isinstance(bath, Bath):
+            raise InputError(
+                f"linear_response: bath `{name}` is driven, so that there is no equilibrium to start from."
+            )
+    return baths
+
+
+def _with_baths(dynamics: Dynamics, temperatures: Array, potentials: Array) -> Dynamics:
+    """The same dynamics with other temperatures and chemical potentials (bath)."""
+    baths = _baths(dynamics)
+    new: dict[int, Bath] = {}
+    for k, bath in enumerate(baths.values()):
+        changed = eqx.tree_at(lambda b: b.temperature, bath, temperatures[k])
+        if bath.exchanges_particles:
+            changed = eqx.tree_at(lambda b: b.chemical_potential, changed, potentials[k])
+        new[id(bath)] = changed
+
+    found: set[int] = set()
+
+    def replaced(node: Any) -> Any:
+        if id(node) in new:
+            found.add(id(node))
+            return new[id(node)]
+        return node
+
+    result = jax.tree.map(replaced, dynamics, is_leaf=lambda node: id(node) in new)
+    if len(found) < len(baths):
+        raise InputError(f"linear_response: the baths of {type(dynamics).__name__} cannot be changed one by one.")
+    return result
+
+
+# --------------------------------------------------------------------------- the verb
+
+
+class _Found(NamedTuple):
+    first: Array
+    second: Array | None
+    temperature: Array
+    potential: Array
+    status: Array
+
+
+@compiled
+def _differentiate(machine: Any, temperature: Any, potential: Any, tolerance: Array, order: int) -> _Found:
+    dynamics, good = with_rules(machine)
+    baths = list(_baths(dynamics).values())
+    leads = [bath for bath in baths if bath.exchanges_particles]
+    t = jnp.mean(jnp.stack([b.temperature for b in baths])) if temperature is None else temperature
+    zero = jnp.zeros(())
+    mean = jnp.mean(jnp.stack([b.potential for b in leads])) if leads else zero
+    mu = mean if potential is None else potential
+
+    def fluxes(x: Array) -> tuple[Array, Array]:
+        changed = _with_baths(dynamics, t + x[0], mu + x[1])
+        batch = batch_of_one(changed)
+        possible = good & jnp.isfinite(t) & (t > 0) & jnp.isfinite(mu)
+        solution = conclude(batch, batch.solve(tolerance), tolerance, possible[None])
+        flows = jnp.stack([solution.ledger.heats[0], solution.ledger.particle_numbers[0]])
+        return flows, solution.status[0]
+
+    def first(x: Array) -> tuple[Array, Array]:
+        return jax.jacfwd(fluxes, has_aux=True)(x)
+
+    start = jnp.zeros((2, len(baths)))
+    slope, status = first(start)
+    curvature = jax.jacfwd(first, has_aux=True)(start)[0] if order == 2 else None
+    return _Found(slope, curvature, t, mu, status)
+
+
+def linear_response(
+    machine: Any,
+    *,
+    temperature: Any = None,
+    chemical_potential: Any = None,
+    order: int = 1,
+    tolerance: float = TOLERANCE,
+    throw: bool = True,
+) -> Response:
+    """The Onsager matrix of a machine about its own equilibrium, by automatic differentiation of its ledger.
+
+    **Arguments:** `machine`, a machine or a dynamics of any form, not driven; `temperature`, `chemical_potential` of
+    the equilibrium (by default the means of the machine's baths, and of its leads); `order`: 2 to have the second
+    derivatives too; `tolerance`: how far the matrix may be from being symmetric, and a change that all baths share from
+    making nothing flow, relative to √(L_aa L_bb); `throw`: whether to raise `SolveError` beyond.
+
+    **Returns:** a `Response`; between two electron leads it has `conductance`, `seebeck`, `peltier`,
+    `thermal_conductance` and `figure_of_merit`.
+
+    >>> import coldspot as cs
+    >>> dot = cs.machines.QuantumDot(level=4.0)
+    >>> response = cs.linear_response(dot, temperature=2.0)
+    >>> float(round(response.seebeck, 12)), float(round(response.peltier, 12))  # −ε/T and −ε
+    (-2.0, -4.0)
+    """
+    dynamics = as_dynamics(machine)
+    if len(dynamics.drives):
+        raise InputError(
+            f"linear_response: the machine is driven ({', '.join(dynamics.drives)}), so that it has no equilibrium."
+        )
+    if order not in (1, 2):
+        raise InputError(f"linear_response: `order` must be 1 or 2, but is {order!r}.")
+    baths = _baths(dynamics)
+    given = [None if x is None else as_float(x) for x in (temperature, chemical_potential)]
+    checked = checked_tolerance(tolerance)
+    found = _differentiate(machine, *given, checked, order)
+    names = list(baths)
+    pairs = [(0, k) for k in range(len(names))] + [
+        (1, k) for k, b in enumerate(baths.values()) if b.exchanges_particles
+    ]
+    pairs.sort(key=lambda pair: (pair[1], pair[0]))
+    rows, columns = np.array(pairs).T
+    entries = tuple(Entry(("heat", "particles")[q], names[k]) for q, k in pairs)
+    derivatives = found.first[rows[:, None], columns[:, None], rows, columns]
+    second = None
+    if found.second is not None:
+        place = (rows[:, None, None], columns[:, None, None], rows[:, None], columns[:, None], rows, columns)
+        second = found.second[place]
+    t = found.temperature
+    raw = derivatives * jnp.where(jnp.asarray(rows) == 0, t**2, t)
+    size = jnp.sqrt(jnp.abs(jnp.diagonal(raw)))
+    scale = size[:, None] * size
+    shared = jnp.stack([jnp.sum(jnp.where(jnp.asarray(rows) == q, raw, 0.0), axis=1) for q in (0, 1)])
+    errors = jnp.abs(raw - raw.T) + jnp.abs(shared[rows].T) + 8 * EPS * len(entries) * scale
+    inexact = ~jnp.all(errors <= checked * scale)
+    # At equilibrium nothing flows, and no error is small beside nothing: the matrix is judged instead.
+    lost = jnp.isin(found.status, jnp.array([int(s) for s in STATELESS]))
+    status = jnp.where(lost, found.status, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
+    electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
+    response = Response(
+        entries,
+        electrons,
+        (raw + raw.T) / 2,
+        errors,
+        derivatives,
+        second,
+        t,
+        found.potential,
+        status,
+    )
+    if throw and not is_traced(status) and int(status) != int(Status.OK):
+        known = Status(int(status))
+        words = explained(refreshed(machine), known) or known.advice
+        raise SolveError(f"no trustworthy linear response ({known.name}): {words}", known, response)
+    return response

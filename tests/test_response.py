@@ -1,0 +1,75 @@
+"""Linear response against closed forms, and against the fluctuations in equilibrium."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.solution import Status
+
+T, LEVEL, GAMMA = 2.0, 4.0, 1.0
+
+
+def currents(x):
+    """Heat and particles from left and right of a level, from Fermi functions alone; x = (T_l, T_r, μ_l, μ_r)."""
+    t, mu = x[:2], x[2:]
+    fill = 1 / (jnp.exp((LEVEL - mu) / t) + 1)
+    flow = GAMMA * (fill[0] - fill[1]) * jnp.array([1.0, -1.0])
+    return jnp.concatenate([(LEVEL - mu) * flow, flow])
+
+
+def test_a_dot_has_the_response_of_its_fermi_functions():
+    response = cs.linear_response(cs.machines.QuantumDot(level=LEVEL), temperature=T, order=2)
+    place = jnp.array([T, T, 0.0, 0.0])
+    # Entries stand by bath, here heats first.
+    order = np.array([0, 2, 1, 3])
+    first, second = jax.jacfwd(currents)(place), jax.jacfwd(jax.jacfwd(currents))(place)
+    expected = first[order][:, order]
+    np.testing.assert_allclose(response.derivatives, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    expected = second[order][:, order][:, :, order]
+    np.testing.assert_allclose(response.second, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+    onsager = np.asarray(response.onsager)
+    assert np.array_equal(onsager, onsager.T)
+    assert np.linalg.eigvalsh(onsager).min() >= -1e-14 * np.trace(onsager)
+    fermi = 1 / (np.exp(LEVEL / T) + 1)
+    np.testing.assert_allclose(response.conductance, GAMMA * fermi * (1 - fermi) / T, rtol=1e-13)
+    np.testing.assert_allclose(response.seebeck, -LEVEL / T, rtol=1e-13)
+    np.testing.assert_allclose(response.peltier, T * response.seebeck, rtol=1e-13)
+    # One level couples heat and particles tightly.
+    assert abs(response.thermal_conductance) <= 1e-13 * LEVEL**2 * response.conductance / T
+    assert response.coefficient(("heat", "left"), ("particles", "right")) == onsager[0, 3]
+    assert response.status == Status.OK
+
+
+def test_response_is_half_the_noise_in_equilibrium():
+    """Fluctuations and dissipation: L = covariance/2, of three baths, one of which exchanges no particles."""
+    leads = {"left": cs.ElectronBath(T, 0.3), "right": cs.ElectronBath(T, 0.3), "phonons": cs.BosonBath(T)}
+    net = cs.JumpNetwork(
+        energies=[0.0, 0.7, 1.9],
+        occupations=[0, 1, 1],
+        baths=leads,
+        channels=[
+            cs.Channel("left", [0, 0], [1, 2], cs.Tunnelling([0.1, 0.5])),
+            cs.Channel("right", [0, 0], [1, 2], cs.Tunnelling([0.8, 0.2])),
+            cs.Channel("phonons", 1, 2, cs.Bosonic(0.3)),
+        ],
+    )
+    response = cs.linear_response(net)
+    assert (float(response.temperature), float(response.chemical_potential)) == (T, 0.3)
+    noise = np.asarray(cs.counting(net, list(response.entries)).covariance())
+    np.testing.assert_allclose(response.onsager, noise / 2, rtol=0, atol=1e-13 * noise.max())
+    with pytest.raises(cs.InputError, match="between two electron leads alone"):
+        _ = response.seebeck
+    assert response.to_dataset().onsager.dims == ("flux", "force")
+
+
+def test_what_has_no_equilibrium_is_refused():
+    with pytest.raises(cs.InputError, match="driven"):
+        cs.linear_response(cs.machines.SpinPair())
+    with pytest.raises(cs.InputError, match="cannot be changed one by one"):
+        cs.linear_response(cs.machines.KramersBarrier())
+    with pytest.raises(cs.InputError, match="`order` must be 1 or 2"):
+        cs.linear_response(cs.machines.QuantumDot(), order=3)
+    with pytest.raises(cs.SolveError, match="INVALID"):
+        cs.linear_response(cs.machines.QuantumDot(level=LEVEL), temperature=-1.0, order=2)
