@@ -286,6 +286,8 @@ def test_strokes_against_two_exponentials():
     c = cs.counting(engine, names).cumulants(4)
     with mp.workdps(40):
         counted = ("hot", "cold", "work")
-        expected = np.array([[mp.diff(lambda x: two_strokes(x, w), 0, k) for k in range(1, 5)] for w in counted], float)
+        expected = np.array(
+            [[mp.diff(lambda x, w=w: two_strokes(x, w), 0, k) for k in range(1, 5)] for w in counted], float
+        )
     np.testing.assert_allclose(c.values, expected, rtol=1e-11)
     assert np.all(np.abs(c.values - expected) <= c.errors + 4e-16 * np.abs(expected))
