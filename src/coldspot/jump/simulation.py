@@ -126,8 +126,8 @@ def sample(
     span = np.asarray(as_float(time, "trajectories: `time`"))
     if span.ndim or not (np.isfinite(span) and span > 0):
         raise InputError(f"trajectories: `time` must be a positive number, but is {time!r}.")
-    steady = steady_state(system, throw=start is None)
-    if start is None:
+    steady = steady_state(system) if start is None else None
+    if steady is not None:
         first = np.asarray(steady.populations)
         if system.period is not None:
             # Averages over whole periods are those of the periodic state.
@@ -173,7 +173,7 @@ def sample(
     )
 
 
-def _averaged(system: System, found: Histories, span: float, steady: Solution) -> Solution:
+def _averaged(system: System, found: Histories, span: float, steady: Solution | None) -> Solution:
     """The averages over histories and time, with standard errors."""
 
     def rates(reduce: Any) -> Rates:
@@ -194,8 +194,8 @@ def _averaged(system: System, found: Histories, span: float, steady: Solution) -
             "jumps": jnp.asarray([found.jumps.sum()]),
             "candidates_per_jump": jnp.asarray([found.candidates.sum() / (int(found.jumps.sum()) or 1)]),
         },
-        temperatures=steady.temperatures[None],
-        potentials=steady.chemical_potentials[None],
+        temperatures=None if steady is None else steady.temperatures[None],
+        potentials=None if steady is None else steady.chemical_potentials[None],
         stochastic=True,
     )
     return first_point(conclude(batch_of_one(system), outcome, jnp.asarray(1e-8), jnp.ones(1, bool)))
