@@ -23,7 +23,7 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts")),
+    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts", "kept_programs")),
     Layer(
         "floor",
         (

@@ -1,7 +1,5 @@
 """A cheap way first: what it leaves undecided is solved the sure way, and nothing else is."""
 
-import sys
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,10 +8,12 @@ import pytest
 
 import coldspot as cs
 from coldspot.dynamics import _solve_one, solve_points
+from coldspot.machines import QuantumDot
 from coldspot.sweep import solve_columns
 from coldspot.tiers import SIZES, Tiers
 from tests import machines_random as mr
 from tests.jump.test_driven_net_currents import pump
+from tests.test_sweep import halve, sweep_module
 
 TOLERANCE = jnp.asarray(1e-8)
 
@@ -87,17 +87,21 @@ def test_a_pump_that_moves_almost_nothing_goes_on_to_deviations():
 
 def test_a_gradient_needs_no_attempt():
     before = _solve_one.attempt.program._cached._cache_size()
-    eqx.filter_grad(lambda level: cs.steady_state(cs.machines.QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))
+    eqx.filter_grad(lambda level: cs.steady_state(QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))
     assert _solve_one.attempt.program._cached._cache_size() == before
 
 
 @pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])
 def test_sweeps_of_any_length_take_few_sizes(length, monkeypatch):
-    taken = []
-    monkeypatch.setattr(
-        sys.modules["coldspot.sweep"], "solve_chunk", lambda way, *a: taken.append(a[2]["x"].shape[0]) or a[2]["x"]
-    )
-    found = solve_columns(lambda *a: None, None, None, {"x": np.arange(length * 1.0)}, progress=False)
+    taken, chunk = [], sweep_module.solve_chunk
+
+    def noted(way, build, shared, columns):
+        taken.append(len(columns["level"]))
+        return chunk(way, build, shared, columns)
+
+    monkeypatch.setattr(sweep_module, "solve_chunk", noted)
+    levels = np.arange(length * 1.0)
+    found = solve_columns(halve, lambda _, p: QuantumDot(level=p["level"]), None, {"level": levels}, progress=False)
     assert set(taken) <= set(SIZES)
-    assert np.array_equal(found, np.arange(length))
+    assert np.array_equal(found.half, levels / 2)
     assert sum(taken) <= 2 * length + 6

@@ -2,7 +2,7 @@
 
 Here is what one types first; the rest is in namespaces: `conductor`, `dynamics`, `figures`, `machines`, `modes`,
 `occupation`, `oscillators`, `regimes`, `spectral`. Importing coldspot switches JAX to 64-bit floats
-(`jax_enable_x64`).
+(`jax_enable_x64`) and keeps compiled programs in the user's cache folder, unless JAX has been given one.
 """
 
 from . import interrupts as _interrupts
@@ -14,6 +14,10 @@ if _interrupts.is_program():
 import jax as _jax
 
 _jax.config.update("jax_enable_x64", True)
+
+from . import kept_programs as _kept_programs
+
+_kept_programs.keep()
 
 from typing import Any as _Any
 

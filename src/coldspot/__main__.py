@@ -5,11 +5,8 @@ import logging
 import os
 import sys
 import warnings
-from pathlib import Path
 
-import jax
-
-from . import cli
+from . import cli, kept_programs
 
 UNREAD = 141
 """Exit code if the reader of stdout has left, as shells have it."""
@@ -22,7 +19,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     be_quiet()
-    keep_compiled()
+    kept_programs.keep(longer_than=0.0)
     try:
         code = cli.run(sys.argv[1:])
     except BrokenPipeError:
@@ -51,38 +48,6 @@ def be_quiet() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
-
-
-def keep_compiled() -> None:
-    """Keep compiled programs in the user's cache folder, so that a second start is quick.
-
-    A folder that the user chose for JAX stays; without a usable folder nothing is kept.
-    """
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    try:
-        folder = cache_folder()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    # A damaged entry (a full disk, a killed process) is compiled again; the user can do nothing about it.
-    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept, by the custom of the platform."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "coldspot" / "jax"
 
 
 if __name__ == "__main__":

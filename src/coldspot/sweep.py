@@ -82,7 +82,7 @@ def sweep(
         first = {name: jnp.asarray(column[0]) for name, column in places.columns.items()}
         eqx.filter_eval_shape(lambda point: _check_names(plans, as_dynamics(build(shared, point))), first)
     verb = _Also(plans) if plans else solve_points
-    solution = solve_columns(verb, build, shared, places.columns, checked, progress=progress)
+    solution: Result = solve_columns(verb, build, shared, places.columns, checked, progress=progress)
     fixed = {} if shared is None else paths.numbers(shared)
     fixed = {path: value for path, value in fixed.items() if path not in places.columns}
     attributes = provenance(label, fixed, tolerance, unit)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
+from coldspot.dynamics import solve_points
 from coldspot.machines import AbsorptionRefrigerator, MolecularMotor, OttoEngine, ThreeLevelMaser
 
 BATCH = 12
@@ -12,7 +13,7 @@ BATCH = 12
 
 def solved(build, columns):
     """Steady states of `build` at each row of the columns; status unchecked."""
-    return jax.jit(jax.vmap(lambda point: cs.steady_state(build(*point), throw=False)))(jnp.asarray(columns))
+    return solve_points(lambda build, point: build(*point), build, jnp.asarray(columns), jnp.asarray(1e-8))
 
 
 def bose(x):

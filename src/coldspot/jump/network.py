@@ -262,6 +262,10 @@ class JumpNetwork(System):
             return f"the steady state is not unique: {channel} connects the groups of states {groups}."
         if status == Status.INVALID:
             return self._explain_invalid()
+        if status == Status.NOT_CONVERGED and self.period is not None and self.borders() is None:
+            return (
+                f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]), or Steps."
+            )
         return ""
 
     def _explain_invalid(self) -> str:

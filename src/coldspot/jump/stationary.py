@@ -81,8 +81,6 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
     differ = jnp.abs(other + total)
     sizes = reduce(jnp.add, jnp.abs(flows), -1)
     allowed = other_error + reduce(jnp.add, errors.heats / s.temperature.T, -1) + EPS * sizes
-    blurred = bound(s, found.current, found.rounding)
-    assert blurred.works is not None
     return Outcome(
         rates,
         errors,
@@ -92,7 +90,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
             # Without local detailed balance the two are different numbers.
             Status.NOT_CONVERGED: s.balanced & (differ > FAR * allowed),
         },
-        floor=jnp.max(jnp.concatenate([blurred.heats, blurred.works], axis=-1), axis=-1),
+        floor=_largest(bound(s, found.current, found.rounding)),
         residuals={
             "balance": found.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(found.current))),
             "entropy": differ / positive_or_one(sizes),
@@ -101,6 +99,12 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
         flags=cautions(g, s),
         undecided=wide,
     )
+
+
+def _largest(rates: Rates) -> Array:
+    """The largest of heats and works (point)."""
+    heats = reduce(jnp.maximum, rates.heats, -1)
+    return heats if rates.works is None else jnp.maximum(heats, jnp.max(rates.works, axis=-1, initial=0.0))
 
 
 def schnakenberg(g: Graph, s: Snapshot, found: Balance) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from ..baths import HeatBath
 from ..dynamics import TOLERANCE, solve_points
 from ..machines import NonlinearOscillatorPair
 from ..reproduction.paper import Figure, Number, holds, none_of
+from ..solution import Solution
 from ..sweep import solve_columns
 from ..trajectories import trajectories
 
@@ -60,7 +61,7 @@ def compute() -> "Dataset":
     import xarray as xr
 
     columns = points()
-    found = solve_columns(solve_points, build, None, columns, jnp.asarray(TOLERANCE), progress=False)
+    found: Solution = solve_columns(solve_points, build, None, columns, jnp.asarray(TOLERANCE), progress=False)
     heat, heat_error = np.array(found.heat.array), np.array(found.error.heat.array)
     work, work_error = np.array(found.work_in), np.array(found.error.work_in)
     status = np.array(found.status)

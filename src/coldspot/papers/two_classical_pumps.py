@@ -17,6 +17,7 @@ from ..jump.evolution import evolve
 from ..machines import OscillatorPair, SpinPair
 from ..reproduction.crossings import crossings, only
 from ..reproduction.paper import Figure, Number, Paper, holds, none_of
+from ..solution import Solution
 from ..sweep import solve_columns, sweep
 from . import nonlinear_search
 
@@ -352,7 +353,7 @@ def oscillator_numbers() -> Iterator[Number]:
     }
     columns |= {"amplitude": 10 ** rng.uniform(-1, 1, PAIRS), "phase": rng.uniform(0, 2 * math.pi, PAIRS)}
     columns["ratio"] = np.where(np.arange(PAIRS) < PAIRS // 2, 1.0, 10 ** rng.uniform(-3, 0, PAIRS))
-    s = solve_columns(solve_points, _random_pair, None, columns, checked_tolerance(TOLERANCE), progress=False)
+    s: Solution = solve_columns(solve_points, _random_pair, None, columns, checked_tolerance(TOLERANCE), progress=False)
     heat, half = np.asarray(s.heat.array), PAIRS // 2
     yield none_of(f"of {PAIRS} random pairs of oscillators: without a trustworthy solution", ~np.asarray(s.ok))
     yield none_of("of those at equal temperatures: heat out of a bath", (heat[:half] > 0).any(axis=-1))

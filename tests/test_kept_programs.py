@@ -1,0 +1,40 @@
+"""Compiled programs are kept where the user wants them, or not at all; never an error."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = "import coldspot as cs, jax; print(jax.config.jax_compilation_cache_dir); {more}"
+SOLVE = "cs.steady_state(cs.machines.QuantumDot())"
+
+
+def run(environment: dict[str, str | None], more: str = "") -> tuple[str, str]:
+    new = {k: v for k, v in (os.environ | environment).items() if v is not None}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.format(more=more)], env=new, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip(), done.stderr
+
+
+def test_they_go_to_the_cache_folder_and_damaged_ones_do_no_harm(tmp_path):
+    place = {"XDG_CACHE_HOME": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": None}
+    folder, _ = run(place, SOLVE)
+    assert folder.startswith(str(tmp_path / "coldspot" / "jax-"))
+    kept = [path for path in (tmp_path / "coldspot").rglob("*") if path.is_file()]
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:100])
+    assert run(place, SOLVE) == (folder, "")
+
+
+def test_the_users_choice_stays(tmp_path):
+    chosen = str(tmp_path / "own")
+    assert run({"JAX_COMPILATION_CACHE_DIR": chosen}) == (chosen, "")
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/none"])
+def test_without_a_place_nothing_is_kept(home):
+    place = {"XDG_CACHE_HOME": home, "JAX_COMPILATION_CACHE_DIR": None}
+    assert run(place, SOLVE) == ("None", "")
