@@ -64,17 +64,14 @@ def test_histories_do_not_depend_on_how_many_there_are():
 
 def driven(pulse=0.0, amplitude=2.0):
     """A level 2 + a·cos θ beside a bath, at rates that may have a pulse too narrow for the bounds to see."""
+
+    def rate(phase):
+        return cs.Glauber(1 + 0.5 * jnp.sin(phase) + pulse * jnp.exp(-((phase - 1) ** 2) / 1e-7))
+
     return cs.JumpNetwork(
         energies=lambda phase: jnp.array([0.0, 1.0]) * (2 + amplitude * jnp.cos(phase)),
         baths={"bath": cs.HeatBath(T)},
-        channels=[
-            cs.Channel(
-                "bath",
-                0,
-                1,
-                lambda phase: cs.Glauber(1 + 0.5 * jnp.sin(phase) + pulse * jnp.exp(-((phase - 1) ** 2) / 1e-7)),
-            )
-        ],
+        channels=[cs.Channel("bath", 0, 1, rate)],
         period=PERIOD,
     )
 

@@ -25,9 +25,9 @@ from .system import System
 
 LANES = 1024
 """Trajectories of one call."""
-CELLS = 64
+CELLS = 32
 """Cells of a period that has no pieces; a piece has its share of them, at least eight."""
-NODES = 12
+NODES = 16
 """Chebyshev nodes in a cell."""
 TAIL = 10.0
 """The bound is the sum of the coefficients' sizes and so many times the last two."""
@@ -126,7 +126,7 @@ def _pieces(system: System) -> Pieces | None:
 class Lanes(NamedTuple):
     """Trajectories on their way (lane): whole periods and the `time` since (in periods; without a drive in time units),
 
-    cell, state, candidates and jumps so far; `totals` (row, lane) of what they took; `exceeded`: candidates whose rate
+    cell, state; steps (a candidate or the end of a cell), candidates and jumps so far; `totals` (row, lane) of what they took; `exceeded`: candidates whose rate
     was above its bound.
     """
 
@@ -134,6 +134,7 @@ class Lanes(NamedTuple):
     time: Array
     cell: Array
     state: Array
+    steps: Array
     candidates: Array
     jumps: Array
     totals: Array
@@ -201,7 +202,7 @@ def run(system: System, start: Array, time: Array, key: Array, first: Array) -> 
         return (lane.cycle > cycles) | ((lane.cycle == cycles) & (lane.time >= end))
 
     def forward(lane: Lanes) -> Lanes:
-        one, two = uniform(key, EVENTS, lanes, lane.candidates)
+        one, two = uniform(key, EVENTS, lanes, lane.steps)
         bound = cells.bound[lane.cell, lane.state]
         border = cells.border[lane.cell + 1]
         stop = jnp.where(lane.cycle == cycles, jnp.minimum(border, end), border)
@@ -230,7 +231,8 @@ def run(system: System, start: Array, time: Array, key: Array, first: Array) -> 
             time=jnp.where(around, 0.0, moment),
             cell=jnp.where(around, 0, lane.cell + (crossed & ~last)),
             state=new,
-            candidates=lane.candidates + 1,
+            steps=lane.steps + 1,
+            candidates=lane.candidates + inside,
             jumps=lane.jumps + accepted,
             totals=lane.totals + jnp.concatenate([taken, given]),
             exceeded=lane.exceeded + (inside & (total > bound * (1 + ROUNDING))),
@@ -243,7 +245,7 @@ def run(system: System, start: Array, time: Array, key: Array, first: Array) -> 
     state = jnp.minimum(jnp.sum(jnp.cumsum(start)[:, None] <= chosen, axis=0), n - 1)
     rows, drives = (x.shape[0] for x in jax.eval_shape(look, end, jnp.asarray(0))[1:])
     totals = jnp.zeros((rows + drives, LANES))
-    begin = Lanes(none, jnp.zeros(LANES), none, state, none, none, totals, none)
+    begin = Lanes(none, jnp.zeros(LANES), none, state, none, none, none, totals, none)
     out = jax.lax.while_loop(lambda lane: ~jnp.all(over(lane)), forward, begin)
 
     opening = snapshot(jnp.zeros(()), jnp.asarray(0))

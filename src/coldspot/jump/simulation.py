@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from .. import parallel, show
-from .._checks import InputError, as_float
+from .._checks import InputError, Values, as_float
 from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import Outcome, Rates, conclude, steady_state
 from ..ledger import about
@@ -37,15 +37,15 @@ class JumpTrajectories(eqx.Module):
     """
 
     solution: Solution
-    heats: Array
-    particle_numbers: Array
-    works: Array
-    storages: Array
-    entropy_flows: Array
-    starts: Array
-    ends: Array
-    jumps: Array
-    time: Array
+    heats: Values
+    particle_numbers: Values
+    works: Values
+    storages: Values
+    entropy_flows: Values
+    starts: Values
+    ends: Values
+    jumps: Values
+    time: Values
 
     heat = property(lambda self: self.solution.heat)
     work = property(lambda self: self.solution.work)
