@@ -236,8 +236,10 @@ class Counting(eqx.Module):
 
 def check(targets: tuple[Target, ...], dynamics: Dynamics) -> None:
     """The baths and drives that are named exist."""
+    workers = dynamics.workers()
+    baths = [name for name in dynamics.baths if name not in workers]
     for target in targets:
-        kind, names = ("drive", dynamics.drives) if target.quantity == "work" else ("bath", dynamics.baths)
+        kind, names = ("drive", workers) if target.quantity == "work" else ("bath", baths)
         if target.of not in names:
             raise unknown_name("counting", kind, target.of, names)
 

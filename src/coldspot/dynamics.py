@@ -155,7 +155,8 @@ class Dynamics(Checked):
     def trajectories(self, key: Array, n: int, time: Any, **options: Any) -> Any:
         """Random histories of one system: see `coldspot.trajectories`; forms that have none say so."""
         raise InputError(
-            f"trajectories: {type(self).__name__} has none; an OscillatorNetwork has. Its averages: `steady_state`."
+            f"trajectories: {type(self).__name__} has none; a JumpNetwork or an OscillatorNetwork has. "
+            "Its averages: `steady_state`."
         )
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:

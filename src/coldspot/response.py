@@ -161,7 +161,8 @@ class Response(eqx.Module):
 
 
 def _baths(dynamics: Dynamics) -> dict[str, Bath]:
-    baths = dict(dynamics.baths)
+    workers = dynamics.workers()
+    baths = {name: bath for name, bath in dynamics.baths.items() if name not in workers}
     if not baths:
         raise InputError(f"linear_response: {type(dynamics).__name__} has no baths.")
     for name, bath in baths.items():

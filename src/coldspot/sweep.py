@@ -19,7 +19,7 @@ from . import parallel, paths, tracing
 from ._checks import InputError, Values, unknown_name
 from .counting import Counting, Counts, Plan, check, counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
-from .dynamics import TOLERANCE, as_dynamics, built, checked_tolerance, conclude, solve_points
+from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
 from .pytrees import compiled, opened
 from .solution import Solution
 from .tiers import SIZES, Tiers
@@ -78,9 +78,9 @@ def sweep(
     checked = checked_tolerance(tolerance)
     plans = _plans(also)
     if plans:
+        # Names are asked of a traced machine, which does not mind its numbers.
         first = {name: jnp.asarray(column[0]) for name, column in places.columns.items()}
-        for plan in plans:
-            check(plan.targets, as_dynamics(build(shared, first)))
+        eqx.filter_eval_shape(lambda point: _check_names(plans, as_dynamics(build(shared, point))), first)
     verb = _Also(plans) if plans else solve_points
     solution: Result = solve_columns(verb, build, shared, places.columns, checked, progress=progress)
     fixed = {} if shared is None else paths.numbers(shared)
@@ -217,6 +217,11 @@ def _plans(also: Any) -> tuple[Plan, ...]:
         if not isinstance(entry, Counting):
             raise InputError(f"sweep: `also` must be a list of Counting, but holds {_short(entry)}.")
     return tuple(entry.plan for entry in wanted)
+
+
+def _check_names(plans: tuple[Plan, ...], dynamics: Dynamics) -> None:
+    for plan in plans:
+        check(plan.targets, dynamics)
 
 
 class _Beside(eqx.Module):

@@ -74,19 +74,22 @@ class Trajectories(eqx.Module):
         return to_dataset(self, {}, {}, provenance(unit=unit), unit)
 
 
-def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Trajectories:
+def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Any:
     """Simulate `n` independent trajectories of a machine in its steady or periodic state, with heat and work.
 
     **Arguments:**
 
-    - `machine`: a machine or a dynamics that has trajectories (an `OscillatorNetwork`, linear or not);
+    - `machine`: a machine or a dynamics that has trajectories (a `JumpNetwork`, event by event, driven or not; an
+      `OscillatorNetwork`, linear or not);
     - `key`: a key of `jax.random`; the same key gives the same trajectories, whatever the number of processors;
     - `n`: how many, at least 16 (standard errors come from their spread); `time`: how long each is averaged, after the
       transient; in a driven state it is lengthened to two or more whole periods;
-    - `options`: those of the dynamics, see `OscillatorNetwork.trajectories`.
+    - `options`: those of the dynamics, see `JumpNetwork.trajectories` and `OscillatorNetwork.trajectories`.
 
-    **Returns:** `Trajectories`. Raises `SolveError` where a trajectory ends at infinity or at a value that is not
-    a number, with the time and the coordinate, or where the averages still drift; `throw=False` returns them.
+    **Returns:** averages by name (`heat`, `work`, `particles`) with standard errors, and each trajectory's own amounts
+    (`heats` (n, bath), `works`, …): `Trajectories` or `JumpTrajectories`. Raises `SolveError` where the averages cannot
+    be trusted: a trajectory ends at infinity or at a value that is not a number (with the time and the coordinate), the
+    averages still drift, or a rate exceeded its bound; `throw=False` returns them.
 
     >>> import coldspot as cs, jax
     >>> pair = cs.machines.NonlinearOscillatorPair(anharmonicity=0.5)

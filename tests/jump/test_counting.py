@@ -255,3 +255,39 @@ def test_the_periodic_covariance_agrees_with_cumulants_and_with_the_first_law():
     assert_close(values.sum(axis=1), np.zeros(3), 1e-8, scale=values[0, 0])
     expected = [monodromy(8.0, quantity)[1] for quantity in ("heat", "work")]
     assert_close(values[[0, 2], [0, 2]], np.array(expected, float), 1e-8, scale=np.array(expected, float))
+
+
+def two_strokes(chi, counted, period=3.0, share=0.4):
+    """λ(χ) of a level that is high beside the hot bath, then low beside the cold one, by two exponentials."""
+    whole = mp.eye(2)
+    for level, t, span, bath in ((3, 2, share, "hot"), (1, mp.mpf(1) / 2, 1 - share, "cold")):
+        x, heat = mp.mpf(level) / t, level if counted == bath else 0
+        up, down = 2 / (1 + mp.exp(x)), 2 / (1 + mp.exp(-x))
+        tilted = mp.matrix([[-up, down * mp.exp(-chi * heat)], [up * mp.exp(chi * heat), -down]])
+        jump = (-2 if level == 3 else 2) if counted == "work" else 0
+        whole = mp.matrix([[1, 0], [0, mp.exp(chi * jump)]]) * mp.expm(tilted * mp.mpf(span) * period) * whole
+    trace, det = whole[0, 0] + whole[1, 1], whole[0, 0] * whole[1, 1] - whole[0, 1] * whole[1, 0]
+    return mp.log((trace + mp.sqrt(trace**2 - 4 * det)) / 2) / period
+
+
+def test_strokes_against_two_exponentials():
+    """Levels that jump do work, valves that close let nothing through."""
+    engine = cs.JumpNetwork(
+        energies=lambda drives: jnp.array([0.0, 1.0]) * drives["level"],
+        baths={"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(0.5)},
+        channels=[
+            cs.Channel("hot", 0, 1, lambda drives: cs.Glauber(drives["valve"])),
+            cs.Channel("cold", 0, 1, lambda drives: cs.Glauber(1 - drives["valve"])),
+        ],
+        drives={"level": cs.Steps([3.0, 1.0], [0.4, 0.6]), "valve": cs.Steps([1.0, 0.0], [0.4, 0.6])},
+        period=3.0,
+    )
+    names = [("heat", "hot"), ("heat", "cold"), ("work", "level")]
+    c = cs.counting(engine, names).cumulants(4)
+    with mp.workdps(40):
+        counted = ("hot", "cold", "work")
+        expected = np.array(
+            [[mp.diff(lambda x, w=w: two_strokes(x, w), 0, k) for k in range(1, 5)] for w in counted], float
+        )
+    np.testing.assert_allclose(c.values, expected, rtol=1e-11)
+    assert np.all(np.abs(c.values - expected) <= c.errors + 4e-16 * np.abs(expected))

@@ -32,7 +32,7 @@ from ..numerics.dense import EPS
 from ..numerics.reduction import reduce
 from ..solution import Status
 from .balance import balance, differentiable, is_wide
-from .graph import Graph, Snapshot
+from .graph import Graph, Snapshot, joined
 from .gth import Elimination, eliminate, respond
 from .stationary import in_blocks
 from .system import System
@@ -47,13 +47,15 @@ REFINEMENTS = 2
 """How often y is improved with the residual of its equations; at rates over e^±30 once is not enough."""
 
 
-def amounts(s: Snapshot, targets: tuple[Target, ...], baths: tuple[str, ...], drives: tuple[str, ...]) -> Array:
+def amounts(system: System, s: Snapshot, targets: tuple[Target, ...]) -> Array:
     """What each transition carries forward of each target (target, transition, point); a drive's work is no jump."""
+    workers, drives = system.workers(), len(system.drives)
+    baths = [name for name in system.baths if name not in workers]
     found = []
     for quantity, of in targets:
         if quantity == "work":
-            assert of in drives
-            found.append(jnp.zeros_like(s.heat[0]))
+            row = workers.index(of) - drives
+            found.append(s.work[row] if row >= 0 else jnp.zeros_like(s.log_forward))
             continue
         b = baths.index(of)
         rows = {"heat": s.heat[b], "particles": s.particles[b], "entropy": s.heat[b] / s.temperature[b]}
@@ -164,7 +166,8 @@ def _edges(amount: Array) -> Array:
 
 def _judged(g: Graph, s: Snapshot, flows: Flows, found: Array) -> tuple[Array, Array]:
     """The values of a batch (…, point) and bounds of their errors, from those with the probes behind them."""
-    largest = reduce(jnp.maximum, jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward)))
+    sizes = jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward))
+    largest = reduce(jnp.maximum, jnp.where(s.open, sizes, 0.0))
     digits = EPS * (8.0 * g.states + 4 * largest)
     found = found * jnp.exp(flows.factors.scale)
     points = digits.shape[0]
@@ -173,19 +176,18 @@ def _judged(g: Graph, s: Snapshot, flows: Flows, found: Array) -> tuple[Array, A
     return values, jax.lax.stop_gradient(digits * (SAFETY / NUDGE * change + jnp.abs(values)))
 
 
-def _faults(s: Snapshot, unique: bool) -> dict[Status, Array]:
-    return {Status.INVALID: ~s.valid, Status.NOT_UNIQUE: jnp.full(s.valid.shape, not unique)}
+def _faults(g: Graph, s: Snapshot, unique: bool) -> dict[Status, Array]:
+    return {Status.INVALID: ~s.valid, Status.NOT_UNIQUE: ~joined(g, s.open) | (not unique)}
 
 
 def count_stationary(system: System, targets: tuple[Target, ...], order: int | None) -> Counted:
     """Cumulants of a batch of undriven networks (leading axis) up to an order, or (None) covariances."""
     arrays, static = eqx.partition(system, eqx.is_array)
     g, unique = system.graph(), len(system.components()) == 1
-    baths, drives = tuple(system.baths), tuple(system.drives)
 
     def solve(part: Any) -> Counted:
         s = jax.vmap(lambda point: eqx.combine(point, static).snapshot(jnp.zeros(())), out_axes=-1)(part)
-        amount = amounts(s, targets, baths, drives)
+        amount = amounts(system, s, targets)
         if order is None:
             return stationary_covariances(g, s, amount, unique)
         return stationary_cumulants(g, s, amount, order, unique)
@@ -206,7 +208,7 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     doubt = state.error + EPS * (amount.shape[1] + 2) * jnp.abs(state.current)
     errors = errors.at[:, 0].set(jax.lax.stop_gradient(jnp.sum(jnp.abs(amount) * doubt, axis=1)))
     values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, errors, sizes))
-    return Counted(values, errors, sizes, _faults(s, unique))
+    return Counted(values, errors, sizes, _faults(g, s, unique))
 
 
 def stationary_covariances(g: Graph, s: Snapshot, amount: Array, unique: bool) -> Counted:
@@ -216,4 +218,4 @@ def stationary_covariances(g: Graph, s: Snapshot, amount: Array, unique: bool) -
     values, errors = _judged(g, s, flows, jnp.sum(flows.flow * y[:, None] * y[None], axis=2))
     size = jnp.sqrt(jnp.einsum("aap,bbp->abp", values, values))
     values, errors, size = (jnp.moveaxis(x, -1, 0) for x in (values, errors, size))
-    return Counted(values, errors, size, _faults(s, unique))
+    return Counted(values, errors, size, _faults(g, s, unique))

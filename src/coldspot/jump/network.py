@@ -27,6 +27,7 @@ from .periodic import PLAIN, solve_periodic
 from .periodic_cumulants import count_periodic
 from .pieces import cut
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
+from .simulation import JumpTrajectories, sample
 from .species import rows_of, table_of
 from .stationary import solve_stationary
 from .system import System
@@ -455,6 +456,18 @@ class JumpNetwork(System):
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
         return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1, sure)
+
+    def trajectories(  # type: ignore[override]
+        self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
+    ) -> JumpTrajectories:
+        """`n` independent histories, event by event, from phase 0 over `time`; called by `coldspot.trajectories`.
+
+        - `start`: the first state, or the probabilities of the states; by default those of the stationary or periodic
+          state, and in the latter `time` is lengthened to whole periods;
+        - `throw`: whether to raise `SolveError` if the averages cannot be trusted (a rate above its bound); `progress`:
+          whether to show a bar.
+        """
+        return sample(self, key, n, time, start=start, throw=throw, progress=progress)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         if len(self.drives):

@@ -96,7 +96,7 @@ def state_of(propagator: Array) -> tuple[Array, Elimination, Array]:
     return p, factors, jnp.max(jnp.abs(jnp.sum(propagator, axis=0) - 1), axis=0) + jnp.maximum(-jnp.min(p, axis=0), 0.0)
 
 
-def _joined(propagator: Array) -> Array:
+def connected(propagator: Array) -> Array:
     """Whether a propagator leads from any state to any other in some number of periods."""
     ways = (propagator > CLOSED) | (jnp.swapaxes(propagator, 0, 1) > CLOSED)
 
@@ -125,7 +125,7 @@ def plain_period(system: System, mesh: Mesh, parts: Array) -> Period:
     p, _, defect = state_of(ends.columns)
     averages = jnp.sum(ends.counted.sums * p[None], axis=1)
     gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * spread(blocks_of(system), averages)
-    joined = _joined(ends.columns)
+    joined = connected(ends.columns)
     return Period(p, averages, defect, joined, jnp.full(p.shape, jnp.nan), gross, jnp.zeros(gross.shape))
 
 
@@ -155,7 +155,7 @@ def deviation_period(system: System, mesh: Mesh, parts: Array) -> Period:
         averages = ends.counted.sums[:, 0] + ends.counted.lost[:, 0]
         transport = spread(where, averages) + spread(where, ends.counted.moved / period)
         gross = transport + spread(where, ends.counted.largest * left / period) / (FEW * EPS)
-        joined = _joined(ends.columns[:, :n])
+        joined = connected(ends.columns[:, :n])
         return start + change, Period(p, averages, defect, joined, start, gross, transport)
 
     return jax.lax.fori_loop(0, 2, around, (jnp.zeros_like(units[0]), blank(system, 0.0)))[1]

@@ -29,13 +29,14 @@ from ..dynamics import Counted, Target
 from ..numerics.collocation import STAGES, divide, tableau
 from ..numerics.dense import EPS
 from ..numerics.loops import bounded, free
-from ..numerics.mesh import Mesh, element_of
+from ..numerics.mesh import Mesh
 from ..solution import Status
 from .cumulants import amounts
-from .graph import PHASES, Graph, Snapshot
+from .graph import Graph, Snapshot
 from .meshes import mesh_of
-from .periodic import BLOCKS, FEW, LANES, LAST, LOOSEST, closed, estimate, state_of
-from .propagation import generator, stages
+from .periodic import BLOCKS, FEW, LANES, LAST, LOOSEST, PIECEWISE, closed, connected, estimate, state_of
+from .pieces import Element, Pieces, element_at, looks, phases, pieces_of
+from .propagation import generator, stages, sudden_changes
 from .stationary import blockwise
 from .system import System
 
@@ -57,14 +58,23 @@ class Tilt(NamedTuple):
     gain: Array
 
 
-def tilt(system: System, g: Graph, s: Snapshot, targets: tuple[Target, ...]) -> Tilt:
-    """For snapshots (stage first, point last)."""
-    baths, drives = tuple(system.baths), tuple(system.drives)
-    forward = jax.vmap(lambda one: amounts(one, targets, baths, drives), out_axes=1)(s)
+def tilt(system: System, g: Graph, s: Snapshot, targets: tuple[Target, ...], smooth: bool) -> Tilt:
+    """For snapshots (stage first, point last).
+
+    Where the period has pieces, a drive's work is counted by the jumps, as the energies −ΔE that drives have given the
+    states between: so sudden changes are counted, too. Over a long time it is the same.
+    """
+    forward = jax.vmap(lambda one: amounts(system, one, targets), out_axes=1)(s)
+    drives, start, end = tuple(system.drives), g.initial.array, g.final.array
     gain = []
-    for quantity, of in targets:
-        slopes = s.slopes[:, drives.index(of)] if quantity == "work" else jnp.zeros_like(s.energies)
-        gain.append(2 * jnp.pi * slopes)
+    for k, (quantity, of) in enumerate(targets):
+        rate = jnp.zeros_like(s.energies)
+        if quantity == "work" and of in drives:
+            d = drives.index(of)
+            rate = s.slopes[:, d] if smooth else s.rest[:, d]
+            if not smooth:
+                forward = forward.at[k].set(s.gains[:, d][:, start] - s.gains[:, d][:, end])
+        gain.append(2 * jnp.pi * rate)
     rates = jnp.exp(jnp.concatenate([s.log_forward, s.log_backward], axis=1))
     return Tilt(rates, jnp.concatenate([forward, -forward], axis=2), jnp.stack(gain))
 
@@ -79,15 +89,14 @@ class March(NamedTuple):
     sizes: Array
 
 
-def _step(system: System, plan: "Plan", mesh: Mesh, parts: Array, k: Array, m: March) -> March:
+def _step(system: System, plan: "Plan", pieces: Pieces | None, e: Element, m: March) -> March:
     """One element: all orders of all targets."""
     g = system.graph()
     n, orders = system.states, m.r.shape[1]
     nodes, derivative, first, weights = tableau(STAGES)
-    start, span = element_of(mesh, parts, k)
-    period = period_of(system)
-    s = stages(system, 2 * jnp.pi * (start + nodes[:, None] * span))
-    t = tilt(system, g, s, plan.targets)
+    period, span = period_of(system), e.span
+    s = stages(system, phases(pieces, e.piece, e.first + nodes[:, None] * span))
+    t = tilt(system, g, s, plan.targets, pieces is None)
     origin = np.concatenate([g.initial.array, g.final.array])
     end = np.concatenate([g.final.array, g.initial.array])
 
@@ -140,12 +149,13 @@ def _step(system: System, plan: "Plan", mesh: Mesh, parts: Array, k: Array, m: M
 
 
 class Measured(NamedTuple):
-    """Cumulants per time (target, order, point), or covariances (target, target, point), the sizes of their terms, and
-    the `defect` (point) of the propagator."""
+    """Cumulants per time (target, order, point), or covariances (target, target, point), the sizes of their terms, the
+    `defect` (point) of the propagator, and whether it has `joined` (point) all states."""
 
     values: Array
     sizes: Array
     defect: Array
+    joined: Array
 
 
 def measure(system: System, plan: "Plan", mesh: Mesh, parts: Array, loop: Callable[..., Any]) -> Measured:
@@ -155,13 +165,14 @@ def measure(system: System, plan: "Plan", mesh: Mesh, parts: Array, loop: Callab
     shape = (many, many) if plan.cross else (many, plan.orders)
     nothing = jnp.zeros((*shape, points))
     elements = jnp.max(mesh.count * parts)
+    pieces = pieces_of(system)
 
     def around(q: Array, state: tuple[Array, Measured]) -> tuple[Array, Measured]:
         """One march; afterwards the start of the order q is known, which closes the period."""
         start, _ = state
 
         def one(k: Array, m: March) -> March:
-            return _step(system, plan, mesh, parts, k, m)
+            return _step(system, plan, pieces, element_at(pieces, mesh, parts, k), m)
 
         m = loop(one, elements, March(unit, start, nothing, nothing))
         p, factors, defect = state_of(m.columns)
@@ -170,14 +181,14 @@ def measure(system: System, plan: "Plan", mesh: Mesh, parts: Array, loop: Callab
         later = jax.vmap(lambda e: closed(factors, e))(open_end)
         new = jnp.where(q == 0, p, later)[:, None]
         start = jnp.where((jnp.arange(plan.orders) == q)[:, None, None], new, start)
-        return start, Measured(m.found, m.sizes, defect)
+        return start, Measured(m.found, m.sizes, defect, connected(m.columns))
 
-    blank = Measured(nothing, nothing, jnp.zeros(points))
+    blank = Measured(nothing, nothing, jnp.zeros(points), jnp.zeros(points, bool))
     _, found = jax.lax.fori_loop(0, plan.orders + 1, around, (jnp.zeros((many, plan.orders, n, points)), blank))
     orders = jnp.arange(1, shape[1] + 1)
     factor = jnp.ones(shape) if plan.cross else jnp.exp(jax.scipy.special.gammaln(orders + 1.0)).round()
     scale = factor[..., None] / period_of(system)
-    return Measured(found.values * scale, found.sizes * scale, found.defect)
+    return found._replace(values=found.values * scale, sizes=found.sizes * scale)
 
 
 class Plan(NamedTuple):
@@ -216,12 +227,12 @@ def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
         enough = tolerance * jnp.maximum(jnp.abs(new.values), VALUES * new.sizes)
         stuck = (change > old.change / 4) & (change < 1e3 * EPS * jnp.max(gross / known, axis=(0, 1)))
         done = jnp.all(errors <= jnp.maximum(enough, 2 * rounding), axis=(0, 1)) | stuck
-        done |= ~jnp.all(jnp.isfinite(new.values), axis=(0, 1)) | (2 * parts * mesh.count > LAST)
+        done |= ~jnp.all(jnp.isfinite(new.values), axis=(0, 1)) | ~new.joined | (2 * parts * mesh.count > LAST)
         fresh = Search(new, errors, change, cut, done)
         return 2 * parts, jax.tree.map(lambda a, b: jnp.where(old.done, b, a), fresh, old)
 
     shape = eqx.filter_eval_shape(measure, system, plan, mesh, mesh.count, free)
-    blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan), shape)
+    blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan if x.dtype == float else True), shape)
     start = Search(
         blank,
         jnp.full(blank.values.shape, jnp.inf),
@@ -241,22 +252,31 @@ def count_periodic(system: System, targets: tuple[Target, ...], order: int | Non
     def solve(part: Any) -> Any:
         one = eqx.combine(part, static)
         mesh, resolved = mesh_of(one)
-        found = _search(one, plan, mesh, jnp.minimum(tolerance, LOOSEST))
+        loosest = LOOSEST if pieces_of(one) is None else PIECEWISE
+        found = _search(one, plan, mesh, jnp.minimum(tolerance, loosest))
         return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), (found, mesh, resolved))
 
     found, mesh, resolved = jax.lax.stop_gradient(blockwise(fixed, solve, LANES))
     found, mesh = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), (found, mesh))
     values = _attach(system, plan, mesh, found)
-    seen = jax.vmap(lambda a, t: eqx.combine(a, static).snapshot(t).valid, in_axes=(None, 0))
-    valid = jnp.all(jax.vmap(seen, in_axes=(0, None))(fixed, jnp.asarray(PHASES)), axis=1)
+    pieces = pieces_of(eqx.combine(fixed, static))
+    seen = looks(pieces, values.shape[-1]).phases
+    valid = jnp.all(stages(system, seen.reshape(-1, seen.shape[-1])).valid, axis=0)
+    changes = sudden_changes(system, pieces)
+    counted = [k for k, name in enumerate(system.drives) if Target("work", name) in targets]
+    if changes is not None and counted:
+        # Where the drives' parts of the energy do not add up, the jumps do not tell whose a sudden change is.
+        valid_work = jnp.all(changes[:, np.array(counted)] == 0, axis=(0, 1, 2))
+    else:
+        valid_work = jnp.ones_like(valid)
     sizes = found.best.sizes
     if plan.cross:
         sizes = jnp.maximum(sizes, jnp.sqrt(jnp.abs(jnp.einsum("aap,bbp->abp", sizes, sizes))))
     values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, found.errors, sizes))
     faults = {
         Status.INVALID: ~valid,
-        Status.NOT_UNIQUE: jnp.full(valid.shape, len(system.components()) > 1),
-        Status.NOT_CONVERGED: ~resolved | ~(found.best.defect < 1e-6),
+        Status.NOT_UNIQUE: ~found.best.joined | (len(system.components()) > 1),
+        Status.NOT_CONVERGED: ~resolved | ~(found.best.defect < 1e-6) | ~valid_work,
     }
     return Counted(values, errors, sizes, faults)
 

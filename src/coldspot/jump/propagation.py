@@ -27,6 +27,7 @@ import numpy as np
 from jax import Array
 
 from ..numerics.collocation import STAGES, element, tableau
+from ..numerics.loops import bounded, free
 from ..numerics.mesh import Mesh
 from .graph import Graph, Snapshot, divergence, matrix
 from .gth import log_sum
@@ -328,7 +329,7 @@ def _marching(system: System, mesh: Mesh, parts: Array) -> tuple[Callable[..., C
 def propagate(system: System, mesh: Mesh, parts: Array, start: Carry) -> Carry:
     """Over one period, in the elements of a mesh that are cut into `parts` (point)."""
     one, close = _marching(system, mesh, parts)
-    return close(jax.lax.fori_loop(0, jnp.max(mesh.count * parts), one, start))
+    return close(free(one, jnp.max(mesh.count * parts), start))
 
 
 def propagate_bounded(system: System, mesh: Mesh, parts: Array, start: Carry, blocks: int) -> Carry:
@@ -336,18 +337,5 @@ def propagate_bounded(system: System, mesh: Mesh, parts: Array, start: Carry, bl
 
     What lies beyond the last element is skipped, not computed.
     """
-    elements = jnp.max(mesh.count * parts)
     one, close = _marching(system, mesh, parts)
-
-    def skipped(many: int, of: Callable[[Array, Carry], Carry], unit: int) -> Callable[[Array, Carry], Carry]:
-        def run(first: Array, carry: Carry) -> Carry:
-            def step(c: Carry, i: Array) -> tuple[Carry, None]:
-                k = first + i * unit
-                return jax.lax.cond(k < elements, lambda c: of(k, c), lambda c: c, c), None
-
-            return jax.lax.scan(jax.checkpoint(step), carry, jnp.arange(many))[0]
-
-        return run
-
-    block = skipped(blocks, one, 1)
-    return close(skipped(blocks, block, blocks)(jnp.asarray(0), start))
+    return close(bounded(one, jnp.max(mesh.count * parts), start, blocks))

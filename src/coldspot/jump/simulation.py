@@ -1,0 +1,201 @@
+"""Ensembles of histories of a jump network: averages with standard errors, and the amounts of each."""
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import parallel, show
+from .._checks import InputError, Values, as_float
+from ..dataset import Variable, provenance, to_dataset
+from ..dynamics import Outcome, Rates, conclude, steady_state
+from ..ledger import about
+from ..pytrees import batch_of_one, compiled, first_point
+from ..solution import Solution, SolveError, Status
+from .histories import LANES, Histories, adds_up, cells_of, run
+from .system import System
+
+if TYPE_CHECKING:
+    import xarray
+
+MOST = 1e8
+"""Candidates of one trajectory that are simulated at most, about."""
+
+
+class JumpTrajectories(eqx.Module):
+    """An ensemble of independent histories of a jump network over a time.
+
+    - `solution`: averages over histories and time, a `Solution` whose `error` holds standard errors;
+    - `heats`, `particle_numbers` (n, bath), `works` (n, drive), `storages` (n,): of each history, what it took from
+      each bath and drive and what its energy changed, over the `time`; heat + chemical work + work = storage for each;
+    - `entropy_flows` (n, bath): Σ heat/T at the bath's temperature of the moment;
+    - `starts`, `ends` (n,): first and last state; `jumps` (n,): how many.
+    """
+
+    solution: Solution
+    heats: Values
+    particle_numbers: Values
+    works: Values
+    storages: Values
+    entropy_flows: Values
+    starts: Values
+    ends: Values
+    jumps: Values
+    time: Values
+
+    heat = property(lambda self: self.solution.heat)
+    work = property(lambda self: self.solution.work)
+    particles = property(lambda self: self.solution.particles)
+    error = property(lambda self: self.solution.error)
+    regime = property(lambda self: self.solution.regime)
+    status = property(lambda self: self.solution.status)
+
+    def __repr__(self) -> str:
+        return f"{self.heats.shape[0]} trajectories\n{self.solution!r}"
+
+    def _repr_html_(self) -> str:
+        return show.box(f"{self.heats.shape[0]} trajectories", self.solution._repr_html_())
+
+    def labels(self) -> dict[str, tuple[Any, ...]]:
+        return self.solution.labels() | {"trajectory": tuple(range(self.heats.shape[0]))}
+
+    def variables(self) -> dict[str, Variable]:
+        """Those of the averages, and each trajectory's own amounts."""
+        found = self.solution.variables()
+        own = {"heat": self.heats, "particles": self.particle_numbers, "work": self.works}
+        for name, values in own.items():
+            axis = "drive" if name == "work" else "bath"
+            if values.shape[-1]:
+                units = about(name)[0].replace("E**2/hbar", "E").replace("E/hbar", "1")
+                meaning = f"{about(name)[1]}, of each trajectory"
+                found[f"trajectory_{name}"] = Variable(values, ("trajectory", axis), units, meaning)
+        return found
+
+    def record(self) -> dict[str, Any]:
+        """The averages as plain Python values, for JSON."""
+        return self.solution.record()
+
+    def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
+        """Averages and the trajectories' own amounts; `unit` as for `Solution.to_dataset`."""
+        return to_dataset(self, {}, {}, provenance(unit=unit), unit)
+
+
+@compiled
+def _run(system: System, start: Array, time: Array, key: Array, first: Array) -> Histories:
+    return run(system, start, time, key, first)
+
+
+@compiled
+def _looked(system: System) -> tuple[Array, Array]:
+    """Whether works can be told apart, and the bounds of the rates, averaged over the cells (state)."""
+    return adds_up(system), jnp.mean(cells_of(system).bound, axis=0)
+
+
+def _start(system: System, start: Any) -> np.ndarray:
+    """The distribution of the first state."""
+    if isinstance(start, int | np.integer) and not isinstance(start, bool):
+        if not 0 <= start < system.states:
+            raise InputError(f"trajectories: `start` is state {start}, but states are 0 to {system.states - 1}.")
+        return np.eye(system.states)[start]
+    p = np.asarray(as_float(start, "trajectories: `start`"))
+    if p.shape != (system.states,) or np.any(~(p >= 0)) or not abs(p.sum() - 1) < 1e-9:
+        raise InputError(
+            f"trajectories: `start` must be a state, or {system.states} probabilities that add up to 1, "
+            f"but is {start!r}."
+        )
+    return p
+
+
+def sample(
+    system: System,
+    key: Array,
+    n: int,
+    time: Any,
+    *,
+    start: Any = None,
+    throw: bool = True,
+    progress: bool | None = None,
+) -> JumpTrajectories:
+    """`n` histories over `time` from phase 0; called by `coldspot.trajectories`."""
+    if n < 2:
+        raise InputError(f"trajectories: `n` must be at least 2, for standard errors, but is {n}.")
+    span = np.asarray(as_float(time, "trajectories: `time`"))
+    if span.ndim or not (np.isfinite(span) and span > 0):
+        raise InputError(f"trajectories: `time` must be a positive number, but is {time!r}.")
+    steady = steady_state(system) if start is None else None
+    if steady is not None:
+        first = np.asarray(steady.populations)
+        if system.period is not None:
+            # Averages over whole periods are those of the periodic state.
+            span = np.ceil(span / np.asarray(system.period) * (1 - 1e-12)) * np.asarray(system.period)
+    else:
+        first = _start(system, start)
+    alone, bounds = _looked(system)
+    if not alone:
+        raise InputError(
+            "trajectories: the drives' parts of the energies do not add up, so that a jump does not tell the work of "
+            "each; give `energies` as a function of the phase, without `drives`."
+        )
+    rate = float(np.max(bounds) if system.period is not None else np.sum(first * np.asarray(bounds)))
+    if rate * float(span) > MOST:
+        raise InputError(
+            f"trajectories: one trajectory has some {rate * float(span):.0e} jumps, more than {MOST:.0e}; "
+            "shorten `time`, or use `steady_state` and `counting`."
+        )
+
+    def piece(k: int) -> Histories:
+        return jax.tree.map(np.asarray, _run(system, jnp.asarray(first), jnp.asarray(span), key, jnp.asarray(k)))
+
+    parts = list(parallel.spread(piece, range(0, n, LANES), label="trajectories", progress=progress))
+    found = jax.tree.map(lambda *x: np.moveaxis(np.concatenate(x, axis=-1)[..., :n], -1, 0), *parts)
+    solution = _averaged(system, found, float(span), steady)
+    if throw and not bool(solution.ok):
+        status = Status(int(solution.status))
+        above = int(found.exceeded.sum())
+        words = f"{above} candidates had a rate above its bound: rates change within 1/1000 of the period"
+        words = words if above else status.advice
+        raise SolveError(f"trajectories: the averages cannot be trusted ({status.name}): {words}.", status, solution)
+    return JumpTrajectories(
+        solution=solution,
+        heats=found.heats,
+        particle_numbers=found.particles,
+        works=found.works,
+        storages=found.storage,
+        entropy_flows=found.entropies,
+        starts=found.start,
+        ends=found.end,
+        jumps=found.jumps,
+        time=jnp.asarray(span),
+    )
+
+
+def _averaged(system: System, found: Histories, span: float, steady: Solution | None) -> Solution:
+    """The averages over histories and time, with standard errors."""
+
+    def rates(reduce: Any) -> Rates:
+        rows = (found.heats, found.particles, found.works, found.storage, found.chemical_works, found.entropies)
+        return Rates(*(jnp.asarray(reduce(x) / span)[None] for x in rows))
+
+    spread = functools.partial(np.std, axis=0, ddof=1)
+    size = np.sqrt(len(found.start))
+    closed = found.heats.sum(-1) + found.chemical_works.sum(-1) + found.works.sum(-1) - found.storage
+    scale = float(np.max(np.abs(found.heats), initial=0.0) + np.max(np.abs(found.works), initial=0.0))
+    outcome = Outcome(
+        rates(lambda x: np.mean(x, axis=0)),
+        rates(lambda x: spread(x) / size),
+        faults={Status.NOT_CONVERGED: jnp.asarray([found.exceeded.any()])},
+        residuals={"first law of each": jnp.asarray([np.max(np.abs(closed)) / (scale or 1.0)])},
+        statistics={
+            "trajectories": jnp.asarray([len(found.start)]),
+            "jumps": jnp.asarray([found.jumps.sum()]),
+            "candidates_per_jump": jnp.asarray([found.candidates.sum() / (int(found.jumps.sum()) or 1)]),
+        },
+        temperatures=None if steady is None else steady.temperatures[None],
+        potentials=None if steady is None else steady.chemical_potentials[None],
+        stochastic=True,
+    )
+    return first_point(conclude(batch_of_one(system), outcome, jnp.asarray(1e-8), jnp.ones(1, bool)))

@@ -1,0 +1,125 @@
+"""Trajectories of jump networks against averages, noise, fluctuation theorems and SciPy's integration."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import coldspot as cs
+from coldspot.solution import Status
+
+SIGMAS = 4.5
+T, PERIOD = 0.8, 6.0
+
+
+def ensemble(n=8192, time=4.0):
+    return cs.trajectories(cs.machines.QuantumDot(), jax.random.key(3), n=n, time=time)
+
+
+def standard_error(values):
+    return np.std(values, axis=0, ddof=1) / np.sqrt(len(values))
+
+
+# --------------------------------------------------------------------------- without a drive
+
+
+def test_averages_and_the_second_law_of_single_histories():
+    t = ensemble()
+    s = cs.steady_state(cs.machines.QuantumDot())
+    for found, error, expected in (
+        (t.heat.array, t.error.heat.array, s.heat.array),
+        (t.particles.array, t.error.particles.array, s.particles.array),
+    ):
+        assert np.all(np.abs(found - expected) <= SIGMAS * error)
+    assert t.status == Status.OK
+    # Energy is conserved in each history.
+    balance = t.heats + np.array([2.5, -2.5]) * t.particle_numbers
+    np.testing.assert_allclose(balance.sum(axis=1), t.storages, atol=1e-12)
+    # U. Seifert, "Entropy production along a stochastic trajectory and an integral fluctuation theorem".
+    populations = np.asarray(s.populations)
+    production = -t.entropy_flows.sum(axis=1) + np.log(populations[t.starts] / populations[t.ends])
+    weight = np.exp(-production)
+    assert abs(weight.mean() - 1) <= SIGMAS * standard_error(weight)
+    assert production.mean() > SIGMAS * standard_error(production)
+
+
+def test_spread_is_the_second_cumulant():
+    """⟨⟨N(t)²⟩⟩ = κ₂t + a constant: two times tell κ₂, by a closed form for one level."""
+    short, long = (ensemble(time=t).particle_numbers[:, 0] for t in (4.0, 24.0))
+    slope = (np.var(long) - np.var(short)) / 20
+    # Var(variance) ≈ 2 var²/n for numbers that are nearly normal.
+    error = np.sqrt(2 / len(long) * (np.var(long) ** 2 + np.var(short) ** 2)) / 20
+    assert abs(slope - 0.45450724931506736) <= SIGMAS * error
+
+
+def test_histories_do_not_depend_on_how_many_there_are():
+    few, many = ensemble(n=50), ensemble(n=1500)
+    for name in ("heats", "particle_numbers", "storages", "starts", "ends", "jumps"):
+        assert np.array_equal(getattr(few, name), getattr(many, name)[:50])
+
+
+# --------------------------------------------------------------------------- driven
+
+
+def driven(pulse=0.0, amplitude=2.0):
+    """A level 2 + a·cos θ beside a bath, at rates that may have a pulse too narrow for the bounds to see."""
+
+    def rate(phase):
+        return cs.Glauber(1 + 0.5 * jnp.sin(phase) + pulse * jnp.exp(-((phase - 1) ** 2) / 1e-7))
+
+    return cs.JumpNetwork(
+        energies=lambda phase: jnp.array([0.0, 1.0]) * (2 + amplitude * jnp.cos(phase)),
+        baths={"bath": cs.HeatBath(T)},
+        channels=[cs.Channel("bath", 0, 1, rate)],
+        period=PERIOD,
+    )
+
+
+def test_work_from_equilibrium_obeys_jarzynski_and_crooks():
+    """C. Jarzynski, "Nonequilibrium equality for free energy differences"; ⟨e^{−W/T}⟩ = Z_end/Z_start."""
+    start = np.array([1.0, np.exp(-4 / T)])
+    t = cs.trajectories(driven(), jax.random.key(5), n=16384, time=PERIOD / 2, start=start / start.sum())
+    weight = np.exp(-t.works[:, 0] / T)
+    # At θ = π the level is at 0.
+    assert abs(weight.mean() - 2 / start.sum()) <= SIGMAS * standard_error(weight)
+    assert t.works.mean() > -T * np.log(2 / start.sum())
+    np.testing.assert_allclose(t.heats[:, 0] + t.works[:, 0], t.storages, atol=1e-12)
+
+
+def test_averages_under_driving_are_those_of_the_master_equation():
+    time = 1.3 * PERIOD
+    t = cs.trajectories(driven(), jax.random.key(6), n=16384, time=time, start=0)
+
+    def motion(s, y):
+        theta = 2 * np.pi * s / PERIOD
+        level, rate = 2 + 2 * np.cos(theta), 2 * (1 + 0.5 * np.sin(theta))
+        flow = rate * ((1 - y[0]) / (1 + np.exp(level / T)) - y[0] / (1 + np.exp(-level / T)))
+        return [flow, level * flow, -y[0] * 2 * np.sin(theta) * 2 * np.pi / PERIOD]
+
+    p, heat, work = solve_ivp(motion, (0, time), [0.0, 0.0, 0.0], rtol=1e-10, atol=1e-12).y[:, -1]
+    for found, expected in ((t.heats[:, 0], heat), (t.works[:, 0], work), (t.ends.astype(float), p)):
+        assert abs(found.mean() - expected) <= SIGMAS * standard_error(found)
+    assert 1 <= float(t.solution.statistics["candidates_per_jump"]) < 8
+
+
+def test_a_rate_above_its_bound_is_a_status():
+    with pytest.raises(cs.SolveError, match="rate above its bound"):
+        cs.trajectories(driven(pulse=1e4), jax.random.key(7), n=4096, time=PERIOD, start=0)
+    t = cs.trajectories(driven(pulse=1e4), jax.random.key(7), n=4096, time=PERIOD, start=0, throw=False)
+    assert t.status == Status.NOT_CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"time": -1.0}, "`time` must be a positive number"),
+        ({"time": 1e12}, "shorten `time`"),
+        ({"n": 1}, "at least 2"),
+        ({"start": 2}, "states are 0 to 1"),
+        ({"start": [0.5, 0.6]}, "add up to 1"),
+    ],
+)
+def test_bad_requests(options, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.trajectories(driven(), jax.random.key(1), **({"n": 16, "time": 1.0, "start": 0} | options))
