@@ -25,9 +25,14 @@ from . import conductor, dynamics, figures, machines, modes, occupation, oscilla
 from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
+from .conductor.coherent import Conductor
 from .conductor.device import Device
 from .conductor.junction import PairJunction
+from .conductor.leads import ChainLead, SelfEnergyLead, WideBandLead
 from .conductor.levels import Levels
+from .conductor.mode_populations import mode_populations
+from .conductor.transmission import transmission
+from .conductor.vibrations import Modes
 from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
@@ -50,7 +55,9 @@ __all__ = [
     "Bath",
     "BosonBath",
     "Bosonic",
+    "ChainLead",
     "Channel",
+    "Conductor",
     "Cosine",
     "Counting",
     "Device",
@@ -67,18 +74,21 @@ __all__ = [
     "Ledger",
     "Levels",
     "Machine",
+    "Modes",
     "Ohmic",
     "OscillatorNetwork",
     "PairJunction",
     "ParticleBath",
     "Rule",
     "Samples",
+    "SelfEnergyLead",
     "Share",
     "Solution",
     "SolveError",
     "Status",
     "Steps",
     "Tunnelling",
+    "WideBandLead",
     "WorkReservoir",
     "conductor",
     "counting",
@@ -87,6 +97,7 @@ __all__ = [
     "figures",
     "linear_response",
     "machines",
+    "mode_populations",
     "modes",
     "occupation",
     "oscillators",
@@ -96,6 +107,7 @@ __all__ = [
     "steady_state",
     "sweep",
     "trajectories",
+    "transmission",
 ]
 
 

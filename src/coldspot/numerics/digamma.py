@@ -14,6 +14,27 @@ STEPS = 10
 """Steps N of the recurrence: from Re x ≥ ½ on, 8 terms of the asymptotic series are then right to rounding."""
 SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 """B_2k/(2k) for k = 1, 2, …"""
+FAR = 12.0
+"""Distance |ζ| from which the series of ψ(½+ζ), which has no odd terms, needs no recurrence."""
+
+
+def digamma(x: Any) -> Array:
+    """ψ(x) for Re x ≥ ½, complex.
+
+    >>> f"{float(digamma(1.0).real):.12f}"  # −γ, Euler's constant
+    '-0.577215664902'
+    """
+    x = jnp.asarray(x, complex)
+    y = x + STEPS
+    a = _inverse(y)
+    square = a * a
+    series = jnp.zeros_like(x)
+    for b in reversed(SERIES):
+        series = square * (b + series)
+    total = jnp.log(y) - a / 2 - series
+    for k in range(STEPS):
+        total -= _inverse(x + k)
+    return total
 
 
 def first_difference(x: Any, d: Any) -> Array:
@@ -36,6 +57,41 @@ def first_difference(x: Any, d: Any) -> Array:
         if j % 2:
             tail += SERIES[j // 2] * h
     return total + a * b * tail + a * _log_over(d * a, (y + d) * a)
+
+
+def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> Array:
+    """∫dε [f((ε−μ_1)/T_1) − f((ε−μ_2)/T_2)]/(ε−λ) for Im λ ≤ 0: the difference of ψ(½ + i(λ−μ)/2πT) + ln T.
+
+    `pole` λ, `one` μ_1, `other` μ_2, `hot` T_1, `cold` T_2. No two nearly equal numbers are subtracted but the
+    given ones: its relative error is that of λ−μ, however close the Fermi functions are. At low temperatures it is
+    ln((λ−μ_1)/(λ−μ_2)), with ψ(½+ζ) ~ ln ζ + Σ (1−2^{1−2k}) B_2k/(2k ζ^2k).
+
+    >>> value = thermal_difference(-1j, 1.0, 0.0, 1e-12, 1e-12)  # ln(1−i)
+    >>> f"{float(value.real):.9f} {float(value.imag):.9f}"
+    '0.346573590 0.785398163'
+    """
+    pole = jnp.asarray(pole, complex)
+    up, down = 1j * (pole - one) / (2 * jnp.pi), 1j * (pole - other) / (2 * jnp.pi)
+    z, x = up / hot, down / cold
+    d = (up * ((cold - hot) / hot) - 0.5j * (one - other) / jnp.pi) / cold
+    # Far away the steps of the recurrence would cancel nearly all of the logarithm.
+    steps = jnp.where((_squared(z) > FAR**2) & (_squared(x) > FAR**2), 0.0, STEPS)
+    total = jnp.zeros_like(d)
+    for k in range(STEPS):
+        total += _inverse((x + (k + 0.5)) * (z + (k + 0.5)))
+    total = jnp.where(steps > 0, total, 0.0)
+    a, b = _inverse(x + steps), _inverse(z + steps)
+    power, h, tail = jnp.ones_like(a), jnp.ones_like(d), jnp.zeros_like(d)
+    for j in range(1, 2 * len(SERIES)):
+        power = power * a
+        h = b * h + power  # the complete symmetric polynomial h_j(a, b)
+        if j % 2:
+            tail -= (1 - 2.0**-j) * SERIES[j // 2] * h
+    # Of T(ζ+N), whose logarithms are the rest.
+    above, below = steps * hot + up, steps * cold + down
+    inverse = _inverse(below)
+    ratio = (steps * (hot - cold) - 0.5j * (one - other) / jnp.pi) * inverse
+    return d * (total + a * b * tail) + ratio * _log_over(ratio, above * inverse)
 
 
 def mixed_difference(x: Any, z: Any, d: Any) -> Array:

@@ -1,0 +1,210 @@
+"""Currents between leads with wide bands, in closed form: poles, residues and digamma functions.
+
+G^r has the poles λ_p of H − iΓ/2 with the right and left eigenvectors v_p, u_p (u_p v_q = δ_pq), so that
+
+T_αβ(ε) = 2 Re Σ_p r_p/(ε−λ_p), r_p = Σ_q (u_pΓ_βu_q†)(v_q†Γ_αv_p)/(λ_p−λ_q*),
+
+and ∫dε (f_α−f_β)/(ε−λ_p) is a difference of digamma functions (`numerics.digamma.thermal_difference`). Half widths
+come from −Im λ_p = v_p†Γv_p/2v_p†v_p, which keeps the digits of narrow resonances.
+
+A bound of the error tells where the form fails: near exceptional points, where residues grow without limit and cancel,
+and where the leads see the tails of all levels only. There, and for derivatives, the integral over energy is taken.
+"""
+
+import itertools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..numerics.dense import EPS, adjoint, inverse, product
+from ..numerics.digamma import thermal_difference
+from ..occupation import fermi
+from ..pytrees import Table
+from .landauer import DISAGREE, NARROWEST, Flows, Found, baths_of, flows
+
+GOOD = 1e-12
+"""Error up to which the closed form is kept, relative to the largest current."""
+
+
+class Poles(NamedTuple):
+    """Poles (point, pole) of G^r from `middle` (point), and bounds of their errors; eigenvectors.
+
+    - `right` (point, site, pole), `left` (point, pole, site);
+    - `condition` (point, pole): |u_p||v_p|; `gap` (point, pole): the distance to the nearest other pole;
+    - `size` (point) of the matrix.
+    """
+
+    middle: Array
+    poles: Array
+    right: Array
+    left: Array
+    condition: Array
+    gap: Array
+    size: Array
+
+
+def wide_flows(hamiltonian: Array, leads: Table) -> Found:
+    """The currents of a batch of conductors (every array has a leading axis) whose leads all have wide bands."""
+    return _flows(hamiltonian, leads)
+
+
+@jax.custom_jvp
+def _flows(hamiltonian: Array, leads: Table) -> Found:
+    found = closed(hamiltonian, leads)
+    potentials, temperatures = jax.vmap(baths_of)(leads)
+    largest = jnp.max(jnp.abs(found.value.heats), axis=-1), jnp.max(jnp.abs(found.value.particles), axis=-1)
+    hot = jnp.max(temperatures, axis=-1) + jnp.max(potentials, axis=-1) - jnp.min(potentials, axis=-1)
+    cold = jnp.min(temperatures, axis=-1)
+    heat_scale = jnp.maximum(largest[0], cold * largest[1])
+    particle_scale = jnp.maximum(largest[1], largest[0] / hot)
+    good = jnp.all(found.error.heats <= GOOD * heat_scale[:, None], axis=-1)
+    good &= jnp.all(found.error.particles <= GOOD * particle_scale[:, None], axis=-1)
+    number = jnp.all(jnp.isfinite(hamiltonian), axis=(-2, -1)) & jnp.all(jnp.isfinite(potentials + temperatures), -1)
+    return _refined(hamiltonian, leads, number & ~good, found)
+
+
+@_flows.defjvp
+def _flows_jvp(primals: Any, tangents: Any) -> Any:
+    """Derivatives always are those of the integral."""
+    _, change = jax.jvp(integrated, primals, tangents)
+    return _flows(*primals), change
+
+
+def integrated(hamiltonian: Array, leads: Table) -> Found:
+    """The same by integration over energy, one point after the other."""
+    return jax.lax.map(lambda point: flows(*point), (hamiltonian, leads))
+
+
+def _refined(hamiltonian: Array, leads: Table, poor: Array, start: Found) -> Found:
+    points = poor.shape[0]
+    (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
+
+    def one(k: Array, state: Found) -> Found:
+        at = order[k]
+        old = jax.tree.map(lambda leaf: leaf[at], state)
+        new = flows(*jax.tree.map(lambda leaf: leaf[at], (hamiltonian, leads)))
+        better = jnp.sum(new.error.heats) < jnp.sum(old.error.heats)
+        better |= ~jnp.all(jnp.isfinite(old.error.heats))
+        return jax.tree.map(lambda full, a, b: full.at[at].set(jnp.where(better, a, b)), state, new, old)
+
+    return jax.lax.fori_loop(0, jnp.sum(poor), one, start)
+
+
+# --------------------------------------------------------------------------- the closed form
+
+
+def closed(hamiltonian: Array, leads: Table) -> Found:
+    """The closed form and bounds of its errors, for a batch."""
+    points, n = hamiltonian.shape[:2]
+    potentials, temperatures = jax.vmap(baths_of)(leads)
+    width, owns = jnp.zeros((points, n, n), complex), []
+    for lead in leads.values():
+        rows = np.array(lead.sites)
+        owns.append((rows, jax.vmap(type(lead).width)(lead)))
+        width = width.at[:, rows[:, None], rows].add(owns[-1][1])
+    p = _poles(hamiltonian, width)
+    dark = -p.poles.imag <= NARROWEST * p.size[:, None]
+    left, right = (jnp.where(dark[:, :, None], 0.0, p.left), jnp.where(dark[:, None], 0.0, p.right))
+    # u_pΓu_q† and v_q†Γv_p of each lead.
+    out = [product(product(left[:, :, rows], own), adjoint(left[:, :, rows])) for rows, own in owns]
+    into = [product(product(adjoint(right[:, rows]), own), right[:, rows]) for rows, own in owns]
+    into = [jnp.swapaxes(part, -1, -2) for part in into]
+    distance = p.poles[:, :, None] - jnp.conj(p.poles[:, None])
+    distance = jnp.where(dark[:, :, None] | dark[:, None], 1.0, distance)
+    # What rounding does to a pole, to its vectors, and to the distance of two poles of different names.
+    moved = (0.0 if n == 1 else 2 * n * EPS) * p.size[:, None] * p.condition
+    moved += EPS * jnp.abs(p.middle[:, None] - potentials[:, :1])
+    vectors = EPS * (8 + n) * p.condition + (0.0 if n == 1 else 1.0) * moved / p.gap
+    other = 1.0 - jnp.eye(n)
+    doubts = vectors[:, :, None] + vectors[:, None] + other * (moved[:, :, None] + moved[:, None]) / jnp.abs(distance)
+    reference = potentials[:, :1]
+    poles = (p.middle[:, None] - reference) + p.poles
+    apart = [
+        jnp.abs(poles - (potentials - reference)[:, a, None]) + temperatures[:, a, None] for a in range(len(leads))
+    ]
+    near = moved / jnp.min(jnp.stack(apart), axis=0)
+    lost = 4 * jnp.sum(jnp.where(dark, jnp.abs(p.poles.imag), 0.0), axis=-1)
+    flow = _Totals(points, len(leads))
+    for a, b in itertools.combinations(range(len(leads)), 2):
+        args = (potentials - reference)[:, a, None], (potentials - reference)[:, b, None]
+        difference = thermal_difference(poles, *args, temperatures[:, a, None], temperatures[:, b, None])
+        for into_lead, other_lead, sign in ((a, b, 1), (b, a, -1)):
+            level = poles - (potentials - reference)[:, into_lead, None]
+            terms = out[other_lead] * into[into_lead] / distance
+            sizes = jnp.abs(terms)
+            size = jnp.sum(sizes, axis=-1) * jnp.abs(difference) / jnp.pi
+            bound = jnp.sum(sizes * doubts, axis=-1) * jnp.abs(difference) / jnp.pi + size * (near + 32 * EPS)
+            current = sign * jnp.sum(terms, axis=-1) * difference / jnp.pi
+            flow.add(into_lead, current, level, bound, moved * size, lost)
+    filled = fermi((poles.real[:, None] - (potentials - reference)[:, :, None]) / temperatures[:, :, None])
+    open_ = jnp.max(filled, axis=1) - jnp.min(filled, axis=1) > DISAGREE
+    unique = ~jnp.any(dark & open_, axis=-1)
+    yes = jnp.ones(points, bool)
+    return Found(Flows(*flow.values), Flows(*flow.errors), yes, unique, yes)
+
+
+class _Totals:
+    """Particles and heats (point, lead) with their errors, while the poles' parts are added up."""
+
+    def __init__(self, points: int, leads: int):
+        self.values = [jnp.zeros((points, leads))] * 2
+        self.errors = [jnp.zeros((points, leads))] * 2
+
+    def add(self, lead: int, current: Array, level: Array, bound: Array, moved: Array, lost: Array) -> None:
+        """A current (point, pole) at complex levels, which has an error and whose level is moved; what is left out."""
+
+        def put(table: Array, parts: Array) -> Array:
+            return table.at[:, lead].add(parts)
+
+        distance = jnp.abs(level)
+        top = jnp.max(distance, axis=-1)
+        self.values = [
+            put(self.values[0], jnp.sum(current.real, -1)),
+            put(self.values[1], jnp.sum((level * current).real, -1)),
+        ]
+        self.errors = [
+            put(self.errors[0], jnp.sum(bound, -1) + lost),
+            put(self.errors[1], jnp.sum(distance * bound + moved, -1) + lost * top),
+        ]
+
+
+def _poles(hamiltonian: Array, width: Array) -> Poles:
+    n = hamiltonian.shape[-1]
+    eye = jnp.eye(n)
+    middle = jnp.trace(hamiltonian, axis1=-2, axis2=-1).real / n
+    matrix = (hamiltonian - middle[:, None, None] * eye) - 0.5j * width
+    if n == 1:
+        values = matrix[:, 0]
+        right = left = jnp.ones_like(matrix)
+    elif n == 2:
+        values, right, left = _of_two(matrix)
+    else:
+        good = jnp.all(jnp.isfinite(matrix), axis=(-2, -1), keepdims=True)
+        values, right = jax.lax.map(jnp.linalg.eig, jnp.where(good, matrix, eye))
+        left = inverse(right)
+    norm = jnp.sum(jnp.abs(right) ** 2, axis=-2)
+    half = jnp.sum(jnp.conj(right) * product(width, right), axis=-2).real / (2 * norm)
+    gaps = jnp.abs(values[:, :, None] - values[:, None]) + jnp.where(jnp.eye(n, dtype=bool), jnp.inf, 0.0)
+    size = jnp.sqrt(jnp.sum(jnp.abs(matrix) ** 2, axis=(-2, -1)))
+    condition = jnp.sqrt(norm * jnp.sum(jnp.abs(left) ** 2, axis=-1))
+    gap = jnp.min(gaps, axis=-1)
+    return Poles(
+        middle, values.real - 1j * half, right, left, condition, jnp.where(gap < jnp.inf, gap, size[:, None] + 1), size
+    )
+
+
+def _of_two(matrix: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues and vectors of matrices (point, 2, 2), without cancellation in the vectors."""
+    mean, h = (matrix[:, 0, 0] + matrix[:, 1, 1]) / 2, (matrix[:, 0, 0] - matrix[:, 1, 1]) / 2
+    p, q = matrix[:, 0, 1], matrix[:, 1, 0]
+    root = jnp.sqrt(h * h + p * q)
+    root = jnp.where((jnp.conj(h) * root).real < 0, -root, root)
+    large = h + root
+    values = jnp.stack([mean + root, mean - root], axis=-1)
+    right = jnp.stack([jnp.stack([large, -p], axis=-1), jnp.stack([q, large], axis=-1)], axis=-2)
+    scale = 1 / (2 * root * large)
+    left = jnp.stack([jnp.stack([large, p], axis=-1), jnp.stack([-q, large], axis=-1)], axis=-2)
+    return values, right, scale[:, None, None] * left

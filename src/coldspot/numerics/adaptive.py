@@ -1,0 +1,252 @@
+"""Adaptive integrals of several functions of one variable that share their narrow features and their kinks.
+
+The window is divided into cells, one per feature, by the midpoints between neighbouring centres. In the cell of a
+resonance the variable is x = c ± s·sinh t, where s is the distance of c to the nearest singularity; in that of a kink
+(a band edge, where functions are analytic in √(x−c)) it is x = c ± s·sinh² t, so that the integrand is analytic in t.
+There panels are halved where the last Legendre coefficients of a panel say so, until none does.
+
+A node is its centre and the offset from it, so that distances to the feature keep their digits. All of this belongs to
+one point; a batch is mapped. Where panels lie is no function to be differentiated: derivatives are those of the final
+sum, forwards and backwards.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from .dense import positive_or_one
+from .quadrature import ABSCISSAE, NODES, WEIGHTS, closed_sums, summed
+
+PIECES = 3
+"""Panels of each side of a feature at the start."""
+BLOCK = 16
+"""Panels that are evaluated together."""
+ROOM = 2048
+"""Panels that there is room for, or four times as many as at the start, if that is more."""
+TARGET = 1e-14
+"""Truncation error of a panel, relative to the whole integral of the size, at which it is left alone."""
+SHORTEST = 1e-15
+"""Panels that are so short, relative to their place, are left alone."""
+
+ENDS = np.array([-1.0, 1.0]) * (1 - 1e-6)
+"""Where a panel is looked at beside its nodes: a step between the last node and the end would go unseen."""
+GAP = 0.5 * (1 - ABSCISSAE[-1])
+"""Part of a panel between its last node and its end."""
+LOOKED_AT = np.concatenate([ABSCISSAE, ENDS])
+_AT_ENDS = np.stack(
+    [np.array([np.prod([(e - b) / (a - b) for b in ABSCISSAE if b != a]) for a in ABSCISSAE]) for e in ENDS]
+)
+"""Rows that give the polynomial through the nodes at the ends."""
+
+Integrand = Callable[[Array, Array], tuple[Array, Array]]
+"""Of a centre (node) and an offset (node): values (component, node) and bounds of their rounding errors."""
+
+
+class Sides(NamedTuple):
+    """The two sides of each cell: centre, scale, direction, whether it is that of a kink, and its length in t."""
+
+    centre: Float[Array, " side"]
+    scale: Float[Array, " side"]
+    direction: Float[Array, " side"]
+    kink: Bool[Array, " side"]
+    length: Float[Array, " side"]
+
+
+class Panels(NamedTuple):
+    """Panels (ROOM) of a window: their side, and their ends in t; the first `filled` are in use."""
+
+    side: Int[Array, " panel"]
+    start: Float[Array, " panel"]
+    end: Float[Array, " panel"]
+    filled: Int[Array, ""]
+
+
+class Integral(NamedTuple):
+    """Values (component), bounds of their errors, integrals of the sizes, and whether there was room enough."""
+
+    value: Float[Array, " component"]
+    error: Float[Array, " component"]
+    size: Float[Array, " component"]
+    converged: Bool[Array, ""]
+
+
+def sides(
+    centres: Float[Array, " feature"],
+    widths: Float[Array, " feature"],
+    kinks: Bool[Array, " feature"],
+    low: Float[Array, ""],
+    high: Float[Array, ""],
+) -> Sides:
+    """The window [low, high] divided among the features; those of no width that are no kinks are not narrow at all."""
+    centres, widths, low, high = map(jax.lax.stop_gradient, (centres, widths, low, high))
+    order = jnp.argsort(centres)
+    centres, widths, kinks = centres[order], widths[order], kinks[order]
+    own = jnp.clip(centres, low, high)
+    apart = jnp.hypot(own[:, None] - centres, jnp.where(kinks, 0.0, widths))
+    at_kink = jnp.any((apart == 0) & kinks, axis=1)
+    scale = jnp.min(jnp.where(apart > 0, apart, jnp.inf), axis=1)
+    scale = jnp.where(jnp.isfinite(scale), scale, high - low)
+    between = (own[1:] + own[:-1]) / 2
+    borders = jnp.concatenate([low[None], between, high[None]])
+    reach = jnp.concatenate([own - borders[:-1], borders[1:] - own]) / jnp.tile(scale, 2)
+    kink = jnp.tile(at_kink, 2)
+    direction = np.repeat([-1.0, 1.0], own.size)
+    length = jnp.arcsinh(jnp.where(kink, jnp.sqrt(reach), reach))
+    return Sides(jnp.tile(own, 2), jnp.tile(scale, 2), jnp.asarray(direction), kink, length)
+
+
+def integral(function: Integrand, s: Sides, components: int) -> Integral:
+    """∫ of all components over the window, to rounding, if the room suffices."""
+    nodes = jnp.zeros(BLOCK * LOOKED_AT.size)
+    converted = eqx.filter_closure_convert(function, nodes, nodes)
+    numbers, rest = eqx.partition(converted, eqx.is_inexact_array)
+    frozen, s = jax.lax.stop_gradient((numbers, s))
+    found, panels = _settled(eqx.combine(frozen, rest), s, components)
+    return found._replace(value=_value(converted, found.value, s, panels))
+
+
+@eqx.filter_custom_jvp
+def _value(function: Integrand, value: Array, s: Sides, panels: Panels) -> Array:
+    """The value that was found, which has the derivatives of the sum over the panels."""
+    return value
+
+
+@_value.def_jvp
+def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (function, value, s, panels), (change, *_) = primals, tangents
+
+    def block(total: Array, k: Array) -> tuple[Array, None]:
+        def add(total: Array) -> Array:
+            index = k * BLOCK + jnp.arange(BLOCK)
+            centre, offset, stretch = _nodes(s, *(part[index] for part in panels[:3]))
+            stretch = jnp.where((index < panels.filled)[:, None], stretch, 0.0)
+
+            def values(function: Any) -> Array:
+                return function(centre.reshape(-1), offset.reshape(-1))[0]
+
+            _, moved = eqx.filter_jvp(values, (function,), (change,))
+            # A panel that stands for nothing may lie where nothing is defined.
+            return total + jnp.sum(_weighed(moved, stretch)[..., :NODES] * WEIGHTS, axis=(1, 2))
+
+        return jax.lax.cond(k * BLOCK < panels.filled, add, lambda total: total, total), None
+
+    return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(panels.side.size // BLOCK))[0]
+
+
+def _nodes(s: Sides, side: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
+    """Centre, offset and stretch (panel, node)."""
+    half = (end - start) / 2
+    t = (start + half)[:, None] + half[:, None] * LOOKED_AT
+    centre, scale, direction, kink = (part[side][:, None] for part in s[:4])
+    sinh, cosh = jnp.sinh(t), jnp.cosh(t)
+    offset = direction * scale * jnp.where(kink, sinh**2, sinh)
+    stretch = scale * half[:, None] * jnp.where(kink, 2 * sinh * cosh, cosh)
+    return jnp.broadcast_to(centre, t.shape), offset, stretch
+
+
+def _weighed(values: Array, stretch: Array) -> Array:
+    """Values (component, node of all) per unit of t (component, panel, node)."""
+    values = values.reshape(values.shape[0], -1, LOOKED_AT.size)
+    return jnp.where(stretch > 0, values, 0.0) * stretch
+
+
+class _Search(NamedTuple):
+    """Panels, and of each (panel, component): truncation errors, value, error and size; `evaluated` (panel)."""
+
+    panels: Panels
+    truncations: Array
+    sums: tuple[Array, Array, Array]
+    evaluated: Array
+    full: Array
+
+
+def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, Panels]:
+    """Panels that resolve all components, and the integral over them."""
+    count = s.centre.size * PIECES
+    size = BLOCK * (-(-max(ROOM, 4 * count) // BLOCK))
+    index = jnp.arange(size)
+    side = jnp.minimum(index // PIECES, s.centre.size - 1)
+    piece = s.length[side] / PIECES
+    place = index % PIECES
+    panels = Panels(side, piece * place, piece * (place + 1), jnp.asarray(count))
+    nothing = jnp.zeros((size, components))
+    start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(size, bool), jnp.asarray(False))
+
+    def used(state: _Search) -> Array:
+        return index < state.panels.filled
+
+    def total(state: _Search) -> list[Array]:
+        real = (used(state) & state.evaluated)[:, None]
+        return [jnp.sum(jnp.where(real, part, 0.0), axis=0) for part in state.sums]
+
+    def poor(state: _Search) -> Array:
+        """Panels that are to be halved."""
+        real = used(state) & state.evaluated
+        _, _, whole = total(state)
+        whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
+        open_ = jnp.any(state.truncations > TARGET * whole, axis=1) & real
+        p = state.panels
+        middle = (p.start + p.end) / 2
+        ends = jnp.sinh(jnp.stack([p.start, p.end]))
+        first, last = s.scale[p.side] * jnp.where(s.kink[p.side], ends * ends, ends)
+        return open_ & (middle > p.start) & (middle < p.end) & (last - first > SHORTEST * jnp.abs(s.centre[p.side]))
+
+    def evaluate(state: _Search) -> _Search:
+        (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=BLOCK, fill_value=size)
+        safe = jnp.minimum(at, size - 1)
+        centre, offset, stretch = _nodes(s, *(part[safe] for part in state.panels[:3]))
+        values, noise = function(centre.reshape(-1), offset.reshape(-1))
+        values, noise = _weighed(values, stretch), _weighed(noise, stretch)
+        inside = values[..., :NODES]
+        sums = summed(inside, noise[..., :NODES], 2)
+        hidden = GAP * jnp.sum(jnp.abs(values[..., NODES:] - inside @ _AT_ENDS.T), axis=-1)
+        last = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
+        truncation = 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0) + hidden
+        value, error = closed_sums(sums, 0.0)
+        error += hidden
+        old = state.sums
+
+        def put(table: Array, new: Array) -> Array:
+            return table.at[at].set(new.T, mode="drop")
+
+        return state._replace(
+            truncations=put(state.truncations, truncation),
+            sums=(put(old[0], value), put(old[1], error), put(old[2], sums.size)),
+            evaluated=state.evaluated.at[at].set(True, mode="drop"),
+        )
+
+    def halve(state: _Search) -> _Search:
+        chosen = poor(state)
+        p = state.panels
+        room = size - p.filled
+        rank = jnp.cumsum(chosen) - 1
+        full = state.full | (jnp.sum(chosen) > room)
+        chosen &= rank < room
+        target = jnp.where(chosen, p.filled + rank, size)
+        middle = (p.start + p.end) / 2
+        panels = Panels(
+            p.side.at[target].set(p.side, mode="drop"),
+            p.start.at[target].set(middle, mode="drop"),
+            jnp.where(chosen, middle, p.end).at[target].set(p.end, mode="drop"),
+            p.filled + jnp.sum(chosen),
+        )
+        return state._replace(panels=panels, evaluated=state.evaluated & ~chosen, full=full)
+
+    def waiting(state: _Search) -> Array:
+        return jnp.any(used(state) & ~state.evaluated)
+
+    def step(state: _Search) -> _Search:
+        return jax.lax.cond(waiting(state), evaluate, halve, state)
+
+    def unfinished(state: _Search) -> Array:
+        return waiting(state) | (jnp.any(poor(state)) & ~state.full)
+
+    final = jax.lax.while_loop(unfinished, step, start)
+    value, error, whole = total(final)
+    return Integral(value, error, whole, ~final.full), final.panels

@@ -1,0 +1,98 @@
+"""Noise of charge and heat against closed forms, plain quadrature and the theorems of equilibrium."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import coldspot as cs
+from tests.conductor.scattering import fermi
+from tests.tolerance import assert_close
+
+TARGETS = [("particles", "left"), ("heat", "left"), ("particles", "right"), ("heat", "right")]
+
+
+def dot(level=0.2, left=0.5, right=0.3, t1=0.1, m1=0.3, t2=0.2, m2=-0.4):
+    return cs.Conductor(
+        [[level]],
+        {
+            "left": cs.WideBandLead(0, left, cs.ElectronBath(t1, m1)),
+            "right": cs.WideBandLead(0, right, cs.ElectronBath(t2, m2)),
+        },
+    )
+
+
+def covariance(conductor):
+    return np.asarray(cs.counting(conductor, TARGETS).covariance())
+
+
+def test_noise_of_one_level_against_plain_quadrature():
+    found = covariance(dot())
+
+    def spectrum(energy, power_left, power_right):
+        t = 0.15 / ((energy - 0.2) ** 2 + 0.16)
+        a, b = fermi((energy - 0.3) / 0.1), fermi((energy + 0.4) / 0.2)
+        s = t * (a * (1 - a) + b * (1 - b)) + t * (1 - t) * (a - b) ** 2
+        return s * (energy - 0.3) ** power_left * (energy + 0.4) ** power_right / (2 * np.pi)
+
+    def value(i, j):
+        return quad(spectrum, -12, 12, (i, j), points=[0.2, 0.3, -0.4], epsabs=1e-15, epsrel=1e-13, limit=500)[0]
+
+    sign = np.array([1, 1, -1, -1])
+    powers = [(0, 0), (1, 0), (0, 0), (0, 1)]
+    expected = [[sign[i] * sign[j] * value(*np.add(powers[i], powers[j])) for j in range(4)] for i in range(4)]
+    assert_close(found, expected, 1e-12)
+
+
+def moments(level, left, right, t, mu):
+    """∫dε/2π T (ε−μ)ⁿ (−f′) for n = 0, 1, 2."""
+    gamma = left + right
+
+    def value(x, n):
+        energy = mu + t * x
+        return left * right / ((energy - level) ** 2 + gamma**2 / 4) * (t * x) ** n / (4 * np.cosh(x / 2) ** 2)
+
+    point = (level - mu) / t
+    return [
+        quad(value, -45, 45, (n,), points=[point, 0.0], epsabs=1e-18, epsrel=1e-13, limit=800)[0] / (2 * np.pi)
+        for n in range(3)
+    ]
+
+
+def test_linear_response_is_that_of_the_integrals_and_of_the_noise_in_equilibrium():
+    """G, S, Π, κ, ZT from moments of the transmission; Johnson and Nyquist: cov = 2L."""
+    t, mu = 0.15, 0.1
+    conductor = dot(t1=t, m1=mu, t2=t, m2=mu)
+    response = cs.linear_response(conductor)
+    k0, k1, k2 = moments(0.2, 0.5, 0.3, t, mu)
+    assert_close(response.conductance, k0, 1e-12)
+    assert_close(response.seebeck, -k1 / (t * k0), 1e-12)
+    assert_close(response.peltier, -k1 / k0, 1e-12)
+    assert_close(response.thermal_conductance, (k2 - k1**2 / k0) / t, 1e-12)
+    assert_close(response.figure_of_merit, k1**2 / (k0 * k2 - k1**2), 1e-11)
+    found = covariance(conductor)
+    for i, one in enumerate(TARGETS):
+        for j, other in enumerate(TARGETS):
+            assert_close(found[i, j], 2 * response.coefficient(one, other), 1e-10, scale=found.max())
+
+
+def test_wiedemann_and_franz_and_the_best_thermoelectric_of_mahan_and_sofo():
+    # A band that is wide against the temperature: κ = (π²/3) G T up to (T/Γ)².
+    t = 1e-6
+    wide = cs.linear_response(dot(level=0.0, t1=t, m1=0.0, t2=t, m2=0.0))
+    assert_close(wide.thermal_conductance, np.pi**2 / 3 * t * wide.conductance, 1e-10)
+    # A level that is narrow against it carries heat and charge in one proportion: ZT grows as T/Γ.
+    narrow = [dot(level=0.24, left=g, right=g, t1=0.1, m1=0.0, t2=0.1, m2=0.0) for g in (1e-6, 1e-7)]
+    merits = [float(cs.linear_response(one).figure_of_merit) for one in narrow]
+    assert merits[0] > 1e4
+    assert_close(merits[1] / merits[0], 10.0, 1e-3)
+
+
+def test_shot_noise_at_low_temperature_and_wide_bias():
+    """Fano factor (Γ_L² + Γ_R²)/(Γ_L+Γ_R)² of a level in the middle of a wide bias."""
+    found = covariance(dot(left=5e-6, right=3e-6, t1=1e-9, m1=5e3, t2=1e-9, m2=-5e3))
+    assert_close(found[0, 0], 15e-6 / 8 * (25 + 9) / 64, 1e-8)
+
+
+def test_higher_orders_are_refused_in_words():
+    with pytest.raises(cs.InputError, match="cumulants 1 and 2"):
+        cs.counting(dot(), "heat", "left").cumulants(3)
