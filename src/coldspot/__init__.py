@@ -38,6 +38,9 @@ from .jump.network import JumpNetwork
 from .ledger import Ledger
 from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
+from .phase_space.boundaries import Closed, Open, Periodic
+from .phase_space.escape import escape_rate
+from .phase_space.klein_kramers import KleinKramers
 from .response import linear_response
 from .solution import Solution, SolveError, Status
 from .spectral import Ohmic
@@ -51,6 +54,7 @@ __all__ = [
     "BosonBath",
     "Bosonic",
     "Channel",
+    "Closed",
     "Cosine",
     "Counting",
     "Device",
@@ -64,13 +68,16 @@ __all__ = [
     "InputError",
     "JumpNetwork",
     "Kinetics",
+    "KleinKramers",
     "Ledger",
     "Levels",
     "Machine",
     "Ohmic",
+    "Open",
     "OscillatorNetwork",
     "PairJunction",
     "ParticleBath",
+    "Periodic",
     "Rule",
     "Samples",
     "Share",
@@ -83,6 +90,7 @@ __all__ = [
     "conductor",
     "counting",
     "dynamics",
+    "escape_rate",
     "evolve",
     "figures",
     "linear_response",
