@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._checks import InputError
 from .stationary import steady
 from .terrain import Samples, Terrain
 
@@ -54,25 +55,37 @@ class Numbers(NamedTuple):
 
 def steady_numbers(samples: Samples, tolerance: Array, kind: str, walled: bool) -> Numbers:
     """Steady states of a batch of machines, within a program of JAX."""
-    points, parts = samples.bath_borders.shape[0], samples.bath_borders.shape[1] - 1
-    entries = 2 * parts + 5
-    shape = jax.ShapeDtypeStruct((points, 2 * entries + 5), jnp.float64)
-
-    def call(samples: Any, tolerance: Any) -> np.ndarray:
-        arrays = Samples(*(np.asarray(array) for array in samples))
-        shapes = tuple(array.shape[1:] for array in arrays)
-        return np.stack(
-            [
-                _known(tuple(a[k].tobytes() for a in arrays), shapes, float(tolerance), kind, walled)
-                for k in range(points)
-            ]
-        )
-
-    table = jax.pure_callback(call, shape, samples, tolerance, vmap_method="sequential")
+    parts = samples.bath_borders.shape[1] - 1
+    table = _table(kind, walled, samples, tolerance)
     ends = np.cumsum([parts, parts, 2, 1, 1, 1] * 2 + [1] * 5)[:-1].tolist()
     columns = jnp.split(table, ends, axis=-1)
     wide = {0, 1, 2, 6, 7, 8}
     return Numbers(*(c if k in wide else c[:, 0] for k, c in enumerate(columns)))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _table(kind: str, walled: bool, samples: Samples, tolerance: Array) -> Array:
+    """All results, a row for each machine."""
+    points, entries = samples.bath_borders.shape[0], 2 * (samples.bath_borders.shape[1] - 1) + 5
+    shape = jax.ShapeDtypeStruct((points, 2 * entries + 5), jnp.float64)
+
+    def call(samples: Any, tolerance: Any) -> np.ndarray:
+        arrays = [np.asarray(array) for array in samples]
+        shapes = tuple(array.shape[1:] for array in arrays)
+        rows = [
+            _known(tuple(a[k].tobytes() for a in arrays), shapes, float(tolerance), kind, walled) for k in range(points)
+        ]
+        return np.stack(rows)
+
+    return jax.pure_callback(call, shape, samples, tolerance, vmap_method="sequential")
+
+
+@_table.defjvp
+def _underivable(kind: str, walled: bool, primals: Any, tangents: Any) -> Any:
+    raise InputError(
+        "KleinKramers: derivatives of its steady state by JAX are not known; take differences of states "
+        "(`steady_state` with a small `tolerance`, or `sweep`) instead."
+    )
 
 
 @functools.lru_cache(maxsize=KEPT)

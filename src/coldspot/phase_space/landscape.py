@@ -24,8 +24,7 @@ BISECTIONS = 40
 class Landscape(NamedTuple):
     """Samples of one point, and what is wrong with it.
 
-    - `confined`: the potential holds the particle (true where the ends do); `steady`: it is the same after a turn;
-    - `place`: the coordinate to which the words on a fault belong.
+    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn.
     """
 
     samples: Samples
@@ -101,6 +100,8 @@ def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array,
     """Where a potential is `REACH` temperatures above its lowest, left and right, and whether it is anywhere."""
     x = jnp.asarray(DISTANCES)
     heights = jax.vmap(potential)(x)
+    # Where a potential is no number there is no place for particles.
+    heights = jnp.where(jnp.isnan(heights), jnp.inf, heights)
     lowest = jnp.argmin(heights)
     # Steps need ends; with a function the hottest place that particles may reach counts.
     warm = jax.vmap(lambda y: value_at(temperature, y, jnp.zeros(()), jnp.ones(())))(x)
@@ -114,7 +115,7 @@ def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array,
     below = heights < top
     count = len(DISTANCES)
     first, last = jnp.argmax(below), count - 1 - jnp.argmax(below[::-1])
-    confined = (first > 0) & (last < count - 1) & jnp.all(jnp.isfinite(jnp.where(below, heights, 0.0)))
+    confined = (first > 0) & (last < count - 1) & jnp.isfinite(heights[lowest])
 
     def border(within: Array, without: Array) -> Array:
         def halved(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:

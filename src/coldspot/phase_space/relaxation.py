@@ -211,7 +211,7 @@ def spectrum(terrain: Terrain, count: int, tolerance: float) -> tuple[np.ndarray
     """The `count` smallest nonzero relaxation rates (complex), by their real parts, and the largest of their errors."""
     found = np.full(count, np.inf + 0j)
     error, number = math.inf, 0
-    while error > tolerance * abs(found[-1]) and (inverse := _inverse(terrain, number)) is not None:
+    while (inverse := _inverse(terrain, number)) is not None:
         number += 1
         if inverse.unknowns < 4 * count + 40:
             continue
@@ -221,4 +221,6 @@ def spectrum(terrain: Terrain, count: int, tolerance: float) -> tuple[np.ndarray
         rates = rates[np.lexsort((rates.imag, np.round(rates.real, 9)))][:count]
         error = float(np.max(np.abs(rates - found))) if np.isfinite(found).all() else math.inf
         found = rates
+        if error <= tolerance * abs(found[-1]):
+            break
     return found, error

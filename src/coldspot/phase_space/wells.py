@@ -36,7 +36,7 @@ def find(terrain: Terrain) -> Wells | str:
     minima = np.flatnonzero((padded[1:-1] <= padded[:-2]) & (padded[1:-1] < padded[2:]))
     if len(minima) < 2:
         return f"the potential has one well (at x = {x[minima[0]]:.6g}), and nothing to escape from"
-    left, right = sorted(minima[np.argsort(v[minima])[:2]])
+    left, right = sorted(int(k) for k in minima[np.argsort(v[minima])[:2]])
     peak = left + int(np.argmax(v[left : right + 1]))
     top = _turning(terrain, x, peak, -1.0)
     bottoms = np.array([_turning(terrain, x, k, 1.0) for k in (left, right)])
