@@ -21,6 +21,7 @@ from . import relaxation
 from .boundaries import Boundary, Closed, Open, Periodic
 from .host import Fault, describe, steady_numbers
 from .landscape import Landscape, kind_of, sample, walled
+from .overdamped import Overdamped
 from .profiles import Profiles
 from .stationary import ROUNDING, steady
 from .terrain import Terrain
@@ -282,6 +283,19 @@ class KleinKramers(Dynamics):
             )
         return Profiles(found)
 
+    def overdamped(self) -> Overdamped:
+        """Density and flux in the limit of large friction, by quadrature.
+
+        What inertia adds falls as 1/γ². Heat and entropy production are not those of this limit unless there is one
+        temperature: `steady_state` has them.
+
+        >>> import coldspot as cs
+        >>> trap = cs.KleinKramers(lambda x: 2 * x * x, friction=50.0, temperature=0.5, boundary=cs.Closed())
+        >>> trap.overdamped().flux, round(float(trap.overdamped().density(0.0)), 9)
+        (0.0, 1.128379167)
+        """
+        return Overdamped(self.terrain())
+
     def relaxation_rates(self, count: int = 4, tolerance: float = TOLERANCE) -> np.ndarray:
         """The `count` smallest nonzero relaxation rates of a closed problem (complex: damped motion), slowest first.
 
@@ -319,6 +333,11 @@ class KleinKramers(Dynamics):
             self.terrain()
         except InputError as error:
             return str(error).removeprefix(f"{OWNER}: ")
+        if status == Status.NOT_CONVERGED:
+            return (
+                "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
+                "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
+            )
         return ""
 
 

@@ -85,7 +85,8 @@ def sample(
         at = jax.vmap(lambda y: value_at(profile, y, start, length))
         return jnp.broadcast_to(at(x.ravel()).reshape(x.shape), x.shape)
 
-    heights = jax.vmap(potential)(x.ravel()).reshape(x.shape)
+    # Without walls there is nothing to solve.
+    heights = jnp.where(confined, jax.vmap(potential)(x.ravel()).reshape(x.shape), jnp.nan)
     same = jnp.asarray(True)
     if isinstance(boundary, Periodic):
         turned = jax.vmap(potential)(x.ravel() + length).reshape(x.shape)

@@ -16,6 +16,15 @@ def lobatto(degree: int) -> np.ndarray:
 
 
 @functools.cache
+def gauss(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss points of [−1, 1] and their weights."""
+    found = legendre.leggauss(points)
+    for array in found:
+        array.setflags(write=False)
+    return found
+
+
+@functools.cache
 def _to_legendre(degree: int) -> np.ndarray:
     return np.linalg.inv(legendre.legvander(lobatto(degree), degree))
 
@@ -24,7 +33,7 @@ def nodal(
     degree: int, points: int, at: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Values and slopes (point, node) of Lagrange polynomials at Gauss points (or `at`), the points, and weights."""
-    x, weights = legendre.leggauss(points)
+    x, weights = gauss(points)
     if at is not None:
         x = at
     transform = _to_legendre(degree)

@@ -14,9 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse import linalg
 
+from .nodes import gauss
 from .operator import Operator, assembled
 from .space import Space, meshed
-from .stationary import EPS, PIVOT, RISE, SMOOTH, left_over, mesh_of, velocity_of
+from .stationary import CUT, EPS, PIVOT, RISE, SMOOTH, left_over, mesh_of, velocity_of
 from .terrain import Terrain
 from .velocity import Velocity, hermite
 
@@ -135,14 +136,15 @@ def _inverse(terrain: Terrain, number: int) -> Inverse | None:
         if number >= len(LADDER):
             return None
         rung = LADDER[number]
-        first = max(4.0, terrain.variation(12.0) / RISE)
-        mesh = meshed(terrain, 34.0 + 2 * number, rung.density * first, rung.degree, 0, 0.5)
-        if mesh.count(False) * rung.pairs > MOST_UNKNOWNS:
+        count = rung.density * max(4.0, terrain.variation(12.0) / RISE)
+        if count * rung.degree * rung.pairs > MOST_UNKNOWNS:
             return None
+        mesh = meshed(terrain, CUT + 2 * number, count, rung.degree, 0, 0.5)
         return Inverse(Space(terrain, mesh), hermite(rung.pairs))
     if number >= len(SMOOTH):
         return None
-    return Inverse(Space(terrain, mesh_of(terrain, SMOOTH[number], number)), velocity_of(terrain, SMOOTH[number]))
+    general = mesh_of(terrain, SMOOTH[number], number)
+    return None if general is None else Inverse(Space(terrain, general), velocity_of(terrain, SMOOTH[number]))
 
 
 def _slowest(inverse: Inverse, middle: float) -> float:
@@ -196,7 +198,7 @@ def shares(found: Slowest, top: float) -> np.ndarray:
     even = inverse.steady[: inverse.size].reshape(-1, space.size)
     number = inverse.number @ even
     edges = space.mesh.edges
-    nodes, weights = np.polynomial.legendre.leggauss(40)
+    nodes, weights = gauss(40)
     parts = []
     for start, stop in ((edges[0], top), (top, edges[-1])):
         panels = np.unique(np.concatenate([[start], edges[(edges > start) & (edges < stop)], [stop]]))

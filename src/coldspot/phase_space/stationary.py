@@ -18,20 +18,22 @@ from .terrain import OPEN, PERIODIC, Terrain
 from .velocity import Velocity, elements, graded
 
 EPS = float(np.finfo(float).eps)
-ROUNDING = 256 * EPS
+ROUNDING = 2048 * EPS
 """Rounding of heats, relative to the heat that friction exchanges to and fro."""
 PIVOT = 1e-3
 """Diagonal entries below this part of their column's largest are no pivots."""
-MOST_UNKNOWNS = 150_000
+MOST_UNKNOWNS = 110_000
 """Larger systems are not tried: their factors would take gigabytes."""
+MOST_ELEMENTS = 2000
+"""The same for elements in x."""
 RISE = 1.3
 """Elements of the first mesh are so long that the potential rises by this many temperatures in one."""
 CUT = 34.0
 """Closed problems reach at least to where the potential is this many temperatures high; a finer mesh a little more."""
 SURE = 0.8
 """A ladder ends where the error stated is this part of what is allowed."""
-SLOW = 1e-6
-"""A mean velocity below this part of the thermal one need not be known to all its digits."""
+STILL = 1e-11
+"""A mean velocity below this part of the thermal one is as good as none."""
 FAST = 8.3
 """Velocities reach to this many thermal ones."""
 RATIO = 0.15
@@ -213,10 +215,12 @@ def velocity_of(terrain: Terrain, rung: Rung) -> Velocity:
     return elements(graded(reach, rung.bulk, rung.levels, VELOCITY_RATIO), rung.velocity_degree)
 
 
-def mesh_of(terrain: Terrain, rung: Rung, number: int) -> Mesh:
-    cut = CUT + 2 * number
-    first = max(4.0, terrain.variation(12.0 if terrain.kind not in (OPEN, PERIODIC) else math.inf) / RISE)
-    return meshed(terrain, cut, rung.density * first, rung.degree, rung.divisions, RATIO)
+def mesh_of(terrain: Terrain, rung: Rung, number: int) -> Mesh | None:
+    """The mesh in x; None if a potential that rises and falls so much needs more elements than can be solved."""
+    first = max(4.0, terrain.variation(math.inf if terrain.kind in (OPEN, PERIODIC) else 12.0) / RISE)
+    if rung.density * first > MOST_ELEMENTS:
+        return None
+    return meshed(terrain, CUT + 2 * number, rung.density * first, rung.degree, rung.divisions, RATIO)
 
 
 def ladder(terrain: Terrain) -> tuple[Rung, ...]:
@@ -238,6 +242,8 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
     change: np.ndarray | None = None
     for number, rung in enumerate(ladder(terrain)):
         mesh = mesh_of(terrain, rung, number)
+        if mesh is None:
+            break
         velocity = velocity_of(terrain, rung)
         unknowns = len(velocity.number) * mesh.count(False) * 2
         if unknowns > MOST_UNKNOWNS:
@@ -271,8 +277,7 @@ def _small(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: floa
     work = np.array([terrain.load * flow[1] if terrain.load else 0.0])
     good = _largest(heats, ends, work) <= max(wanted * _largest(energies), floor)
     good &= _largest(entropies) <= max(wanted * _largest(ledger.entropy_flows), floor / terrain.coldest)
-    slow = wanted * SLOW if terrain.kind != OPEN else 0.0
-    return bool(good and flow[1] <= max(wanted * abs(ledger.mean_velocity), max(slow, ROUNDING) * ledger.hurry))
+    return bool(good and flow[1] <= max(wanted * abs(ledger.mean_velocity), STILL * ledger.hurry))
 
 
 def _largest(*numbers: np.ndarray) -> float:
@@ -284,7 +289,7 @@ def _scales(ledger: Ledger, terrain: Terrain) -> np.ndarray:
     baths, tiny = len(ledger.heats), 1e-3 * ledger.exchanged
     energy = max(_largest(ledger.heats, ledger.end_heats), tiny)
     entropy = max(_largest(ledger.entropy_flows), tiny / terrain.coldest)
-    speed = max(abs(ledger.mean_velocity), SLOW * ledger.hurry)
+    speed = max(abs(ledger.mean_velocity), STILL * ledger.hurry)
     length = abs(ledger.mean_velocity / ledger.flux) if ledger.flux else 1.0
     return np.array([energy] * baths + [entropy] * baths + [energy] * 2 + [speed / length, speed, terrain.hottest])
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .nodes import gauss
 from .terrain import Terrain
 
 POINTS = 4001
@@ -61,7 +62,7 @@ def _turning(terrain: Terrain, x: np.ndarray, k: int, sign: float) -> float:
 
 def _integral(terrain: Terrain, start: float, stop: float) -> float:
     """∫ e^{−V/T} dx by Gauss panels."""
-    nodes, weights = np.polynomial.legendre.leggauss(20)
+    nodes, weights = gauss(20)
     edges = np.linspace(start, stop, 41)
     half = np.diff(edges)[:, None] / 2
     x = (edges[1:, None] + edges[:-1, None]) / 2 + half * nodes
@@ -104,7 +105,7 @@ def _loss(terrain: Terrain, wells: Wells, side: float) -> float:
             a = middle
         else:
             b = middle
-    nodes, weights = np.polynomial.legendre.leggauss(200)
+    nodes, weights = gauss(80)
     angle = (nodes + 1) * math.pi / 4
     x = a + (wells.top - a) * np.sin(angle) ** 2
     v, g, _ = terrain.read(x)
@@ -113,7 +114,7 @@ def _loss(terrain: Terrain, wells: Wells, side: float) -> float:
 
 
 def _depopulation(delta: float) -> float:
-    nodes, weights = np.polynomial.legendre.leggauss(400)
+    nodes, weights = gauss(200)
     # y = ½ tan(θ): dy/(y²+¼) = 2dθ.
     theta = nodes * math.pi / 2
     rate = delta / 4 / np.cos(theta) ** 2
