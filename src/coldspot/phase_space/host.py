@@ -109,14 +109,17 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if not terrain.positive:
         nothing[-1] = Fault.NEGATIVE
         return nothing
+    rough, _ = terrain.roughness()
+    if rough > max(tolerance, ROUGH):
+        nothing[-1] = Fault.ROUGH
+        return nothing
     found = steady(terrain, tolerance)
     if found is None:
         nothing[-1] = Fault.UNSOLVED
         return nothing
-    rough, _ = terrain.roughness()
     values = found.ledger.entries()
     errors = found.errors + 4 * rough * np.abs(values)
-    fault = Fault.ROUGH if rough > max(tolerance, ROUGH) else Fault.NONE if found.converged else Fault.INEXACT
+    fault = Fault.NONE if found.converged else Fault.INEXACT
     negative = max(0.0, -found.state.smallest())
     rest = [found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
     return np.concatenate([values, errors, rest])
