@@ -69,7 +69,10 @@ class Form(NamedTuple):
 FORMS = {
     "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
     "oscillators": Form(system=("model",), models=("network",)),
-    "phase_space": Form(system=(), models=("barrier",)),
+    "phase_space": Form(
+        system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),
+        models=("barrier", "klein_kramers", "escape"),
+    ),
     "conductor": Form(
         system=("spectral_functions", "levels", "device", "leads", "green_functions", "vibrations"),
         models=("junction", "coherent", "transmission", "mode_populations"),

@@ -43,6 +43,9 @@ from .jump.network import JumpNetwork
 from .ledger import Ledger
 from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
+from .phase_space.boundaries import Closed, Open, Periodic
+from .phase_space.escape import escape_rate
+from .phase_space.klein_kramers import KleinKramers
 from .response import linear_response
 from .solution import Solution, SolveError, Status
 from .spectral import Ohmic
@@ -57,6 +60,7 @@ __all__ = [
     "Bosonic",
     "ChainLead",
     "Channel",
+    "Closed",
     "Conductor",
     "Cosine",
     "Counting",
@@ -71,14 +75,17 @@ __all__ = [
     "InputError",
     "JumpNetwork",
     "Kinetics",
+    "KleinKramers",
     "Ledger",
     "Levels",
     "Machine",
     "Modes",
     "Ohmic",
+    "Open",
     "OscillatorNetwork",
     "PairJunction",
     "ParticleBath",
+    "Periodic",
     "Rule",
     "Samples",
     "SelfEnergyLead",
@@ -93,6 +100,7 @@ __all__ = [
     "conductor",
     "counting",
     "dynamics",
+    "escape_rate",
     "evolve",
     "figures",
     "linear_response",

@@ -2,7 +2,9 @@
 
 from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
+from .buttiker_landauer_ring import ButtikerLandauerRing
 from .kramers_barrier import KramersBarrier
+from .kramers_cooler import KramersCooler
 from .molecular_motor import MolecularMotor
 from .nonlinear_oscillator_pair import NonlinearOscillatorPair
 from .oscillator_pair import OscillatorPair
@@ -26,5 +28,7 @@ ALL = (
     AbsorptionRefrigerator,
     MolecularMotor,
     ResonantThermoelectric,
+    KramersCooler,
+    ButtikerLandauerRing,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

@@ -1,0 +1,122 @@
+"""Escape over a barrier: one-way rates between two wells, from the slowest relaxation."""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from .._checks import InputError, check_type
+from ..dynamics import TOLERANCE, checked_tolerance
+from ..show import array as show
+from ..solution import SolveError, Status
+from . import relaxation, wells
+from .klein_kramers import KleinKramers
+from .terrain import CLOSED, Terrain
+
+
+class EscapeRate(eqx.Module):
+    """Rates of escape between two wells; arrays if several frictions were asked for.
+
+    - `rate`: half the smallest nonzero relaxation rate λ₁, the rate out of either well of a symmetric potential;
+      `float(…)` gives it, too. `error`: its bound;
+    - `left_to_right`, `right_to_left`: one-way rates; they add up to λ₁, and their ratio is that of the equilibrium
+      populations on either side of the barrier's top;
+    - `top`: where that is;
+    - `transition_state`: the rate λ₁/2 without friction's recrossings; `kramers` and `melnikov_meshkov`: those of
+      simpler theories (Grote and Hynes' is Kramers' for friction without memory). They need one temperature, and are
+      NaN otherwise;
+    - `status`.
+    """
+
+    rate: np.ndarray
+    error: np.ndarray
+    left_to_right: np.ndarray
+    right_to_left: np.ndarray
+    top: np.ndarray
+    transition_state: np.ndarray
+    kramers: np.ndarray
+    melnikov_meshkov: np.ndarray
+    status: np.ndarray
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={show(value)}" for name, value in vars(self).items() if name != "status")
+        status = ", ".join(dict.fromkeys(Status(int(code)).name for code in self.status.ravel()))
+        return f"EscapeRate({numbers}, status={status})"
+
+    def __float__(self) -> float:
+        return float(self.rate)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.array(self.rate, dtype=dtype)
+
+
+def escape_rate(
+    problem: KleinKramers, *, friction: Any = None, tolerance: float = TOLERANCE, throw: bool = True
+) -> EscapeRate:
+    """Rates at which a particle goes over the barrier between two wells, at any friction, weak or strong.
+
+    **Arguments:** `problem`, a closed `KleinKramers` with two wells (of more, the two deepest); `friction`, a list of
+    uniform frictions to take the place of the problem's own (a turnover in one call); `tolerance`, the relative error
+    allowed; `throw`: whether to raise `SolveError` if it is not reached.
+
+    The rates are those of relaxation, −λ of the Klein–Kramers operator: with a barrier of several T, λ₁ is far below
+    the other rates and is the sum of both one-way rates.
+
+    >>> import coldspot as cs
+    >>> wells = cs.KleinKramers(lambda x: 5 * (x * x - 1) ** 2, friction=10.0, temperature=1.0, boundary=cs.Closed())
+    >>> found = cs.escape_rate(wells)
+    >>> f"{float(found):.9e}", f"{found.transition_state:.6e}"
+    ('2.423746971e-03', '6.445713e-03')
+    """
+    check_type("escape_rate", "problem", problem, KleinKramers)
+    limit = float(checked_tolerance(tolerance))
+    terrain = problem.terrain()
+    if terrain.kind != CLOSED:
+        raise InputError(
+            "escape_rate: `problem` must have the boundary Closed(), since rates are those of relaxation between two "
+            f"wells, but has {type(problem.boundary).__name__}."
+        )
+    found = wells.find(terrain)
+    if isinstance(found, str):
+        raise InputError(f"escape_rate: {found}.")
+    if friction is None:
+        return _checked(_one(terrain, found, limit), limit, throw)
+    numbers = np.asarray(friction, float)
+    if not (np.isfinite(numbers).all() and (numbers > 0).all()):
+        raise InputError(f"escape_rate: `friction` must be positive and finite, but is {numbers}.")
+    rows = [_one(terrain.with_friction(float(number)), found, limit) for number in numbers.ravel()]
+    columns = zip(*(vars(row).values() for row in rows), strict=True)
+    return _checked(EscapeRate(*(np.reshape(column, numbers.shape) for column in columns)), limit, throw)
+
+
+def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
+    slowest = relaxation.slowest(terrain, tolerance, found.top)
+    if slowest is None:
+        nan = np.array(np.nan)
+        return EscapeRate(*[nan] * 8, np.array(int(Status.NOT_FINITE)))
+    shares = relaxation.shares(slowest, found.top)
+    simple = np.full(3, np.nan)
+    if terrain.uniform:
+        # The harmonic sum of both one-way rates' times, as λ₁/2 is of the exact ones.
+        base = found.transition_state.sum() / 2
+        factors = wells.theories(terrain, found)
+        simple = base * np.array([1.0, factors.kramers, factors.melnikov_meshkov])
+    total = slowest.rate
+    status = Status.OK if slowest.converged else Status.NOT_CONVERGED
+    numbers = (total / 2, slowest.error / 2, total * shares[1], total * shares[0], found.top, *simple, int(status))
+    return EscapeRate(*(np.array(number) for number in numbers))  # type: ignore[call-arg]
+
+
+def _checked(rates: EscapeRate, tolerance: float, throw: bool) -> EscapeRate:
+    bad = np.flatnonzero(rates.status.ravel() != int(Status.OK))
+    if throw and len(bad):
+        k = bad[0]
+        status = Status(int(rates.status.ravel()[k]))
+        off = float(rates.error.ravel()[k] / rates.rate.ravel()[k])
+        raise SolveError(
+            f"no trustworthy escape rate ({status.name}): its error is {off:.0e} of it on the finest mesh, but "
+            f"{tolerance:.0e} was asked for; weak friction needs the finest meshes. Ask for a larger `tolerance`, or "
+            "use `throw=False` and read `error`.",
+            status,
+        )
+    return rates

@@ -1,0 +1,148 @@
+"""Where JAX's programs call the sparse solvers of SciPy: one call for a batch of machines, points one after another."""
+
+import enum
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError
+from .stationary import steady
+from .terrain import Samples, Terrain
+
+ROUGH = 1e-6
+"""How far from their polynomials functions may be, whatever the tolerance; see `Terrain.roughness`."""
+
+KEPT = 64
+"""So many results are remembered."""
+
+
+class Fault(enum.IntEnum):
+    """Why a point has no numbers, or none as exact as asked."""
+
+    NONE = 0
+    NOT_FINITE = 1
+    NEGATIVE = 2
+    ROUGH = 3
+    INEXACT = 4
+    UNSOLVED = 5
+
+
+class Numbers(NamedTuple):
+    """Results of a batch: (point, part), (point, end) or (point)."""
+
+    heats: Array
+    entropies: Array
+    end_heats: Array
+    flux: Array
+    velocity: Array
+    temperature: Array
+    heat_errors: Array
+    entropy_errors: Array
+    end_errors: Array
+    flux_error: Array
+    velocity_error: Array
+    temperature_error: Array
+    exchanged: Array
+    negative: Array
+    unknowns: Array
+    meshes: Array
+    fault: Array
+
+
+def steady_numbers(samples: Samples, tolerance: Array, kind: str, walled: bool) -> Numbers:
+    """Steady states of a batch of machines, within a program of JAX."""
+    parts = samples.bath_borders.shape[1] - 1
+    table = _table(kind, walled, samples, tolerance)
+    ends = np.cumsum([parts, parts, 2, 1, 1, 1] * 2 + [1] * 5)[:-1].tolist()
+    columns = jnp.split(table, ends, axis=-1)
+    wide = {0, 1, 2, 6, 7, 8}
+    return Numbers(*(c if k in wide else c[:, 0] for k, c in enumerate(columns)))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _table(kind: str, walled: bool, samples: Samples, tolerance: Array) -> Array:
+    """All results, a row for each machine."""
+    points, entries = samples.bath_borders.shape[0], 2 * (samples.bath_borders.shape[1] - 1) + 5
+    shape = jax.ShapeDtypeStruct((points, 2 * entries + 5), jnp.float64)
+
+    def call(samples: Any, tolerance: Any) -> np.ndarray:
+        arrays = [np.asarray(array) for array in samples]
+        shapes = tuple(array.shape[1:] for array in arrays)
+        rows = [
+            _known(tuple(a[k].tobytes() for a in arrays), shapes, float(tolerance), kind, walled) for k in range(points)
+        ]
+        return np.stack(rows)
+
+    return jax.pure_callback(call, shape, samples, tolerance, vmap_method="sequential")
+
+
+@_table.defjvp
+def _underivable(kind: str, walled: bool, primals: Any, tangents: Any) -> Any:
+    raise InputError(
+        "KleinKramers: derivatives of its steady state by JAX are not known; take differences of states "
+        "(`steady_state` with a small `tolerance`, or `sweep`) instead."
+    )
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _known(
+    contents: tuple[bytes, ...], shapes: tuple[tuple[int, ...], ...], tolerance: float, kind: str, walled: bool
+) -> np.ndarray:
+    """The row of one machine, which is its samples' content; not computed again when it is asked for again."""
+    arrays = [np.frombuffer(content).reshape(shape) for content, shape in zip(contents, shapes, strict=True)]
+    row = _row(Samples(*arrays), tolerance, kind, walled)
+    row.setflags(write=False)
+    return row
+
+
+def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndarray:
+    entries = 2 * (len(samples.bath_borders) - 1) + 5
+    nothing = np.full(2 * entries + 5, np.nan)
+    if not all(np.isfinite(array).all() for array in samples):
+        nothing[-1] = Fault.NOT_FINITE
+        return nothing
+    terrain = Terrain(samples, kind, walled)
+    if not terrain.positive:
+        nothing[-1] = Fault.NEGATIVE
+        return nothing
+    rough, _ = terrain.roughness()
+    if rough > max(tolerance, ROUGH):
+        nothing[-1] = Fault.ROUGH
+        return nothing
+    found = steady(terrain, tolerance)
+    if found is None:
+        nothing[-1] = Fault.UNSOLVED
+        return nothing
+    values = found.ledger.entries()
+    errors = found.errors + 4 * rough * np.abs(values)
+    fault = Fault.NONE if found.converged else Fault.INEXACT
+    negative = max(0.0, -found.state.smallest())
+    rest = [found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
+    return np.concatenate([values, errors, rest])
+
+
+def describe(samples: Samples, terrain: Terrain) -> str:
+    """What is wrong with the functions of a machine, in words; empty if nothing is."""
+    names = ("potential", "friction", "temperature")
+    functions = samples.potential, samples.friction, samples.temperature
+    for name, values in zip(names, functions, strict=True):
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            x = terrain.place(*bad[0])
+            return f"`{name}` is {values[tuple(bad[0])]} near x = {x:.6g}; it must be a finite number everywhere."
+    for name, values in zip(names[1:], functions[1:], strict=True):
+        bad = np.argwhere(values <= 0)
+        if len(bad):
+            x = terrain.place(*bad[0])
+            return f"`{name}` must be positive everywhere, but is {values[tuple(bad[0])]:g} near x = {x:.6g}."
+    rough, x = terrain.roughness()
+    if rough > ROUGH:
+        return (
+            f"a function of the position is not smooth near x = {x:.6g} (to {rough:.0e}): a step of friction or "
+            "temperature is written as `Steps`, a kink or a step of the potential must be rounded off."
+        )
+    return ""

@@ -1,0 +1,392 @@
+"""A particle with inertia in any potential, friction and temperature: the Klein–Kramers equation."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import tracing
+from .._checks import InputError, Rule, Scalar, as_float, check_shape, check_type, parameter
+from ..baths import HeatBath, ParticleBath
+from ..drives import Cosine, Drive, Steps
+from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
+from ..pytrees import Table, opened
+from ..show import array as show
+from ..solution import SolveError, Status
+from . import relaxation
+from .boundaries import Boundary, Closed, Open, Periodic
+from .host import Fault, describe, steady_numbers
+from .landscape import Landscape, kind_of, sample, walled
+from .overdamped import Overdamped
+from .profiles import Profiles
+from .stationary import ROUNDING, steady
+from .terrain import Terrain
+
+OWNER = "KleinKramers"
+ENDS = ("left", "right")
+MOST_RATES = 50
+
+
+class KleinKramers(Dynamics):
+    """The density P(x, v) of particles with inertia, friction and noise:
+
+    ∂_tP = −v ∂_xP + ((V′(x)−F)/m) ∂_vP + γ(x) ∂_v(vP + (T(x)/m) ∂_vP)
+
+    - `potential` V(x), a function of one coordinate, smooth where particles are (an infinite wall is an end);
+    - `friction` γ, a rate (the force is −mγv), and `temperature` T: a number, `Steps` (values, and shares of the domain
+      from its start), or a function of x; `mass` m;
+    - `boundary`: `Open(start, stop, left=, right=)`, incoming densities; `Periodic(length, load=, start=)`, a ring
+      with the load F; `Closed()`, a potential that confines, or reflecting walls `Closed(start, stop)`;
+    - `baths`: names of the regions between the steps of the temperature, from left to right. A name may return:
+      regions of one name are one bath and have one temperature. By default one bath, `bath`.
+
+    **Ledger.** heat[b] = ∫_b γ(T n − m⟨v²⟩n) dx, absorbed from the bath of region b, n = ∫P dv. On a ring or closed
+    there is one particle in all; work[`load`] = F⟨v⟩. Open ends add the particle reservoirs `left` and `right` at the
+    temperature of the region there, with μ = V + T ln(n_in) − ½T ln(T/√(T_lT_r)): the last term, zero at one
+    temperature, is the kinetic part of the chemical potential, without which the second law fails. Their heat is the
+    energy that they bring, less μ per particle. Where T is a function of x, the bath's temperature is ⟨T⟩, and entropy
+    flows are integrals of the heat over T(x).
+
+    `observables`: `flux`, particles per time to the right (on a ring, turns per time), and `mean velocity` ∫ vP.
+
+    **Method.** Polynomial elements in position and in velocity, refined towards steps and open ends, where the density
+    is singular at v = 0; the mesh becomes finer (and closed problems reach farther) until all numbers are as exact as
+    the tolerance asks. See the page on barriers in the documentation for orders and times. The density is not forced
+    to be positive: the residual `negative density` says how far it falls below zero, relative to its maximum.
+
+    A ring, warmer on one side of the barrier, moves without a load:
+
+    >>> import coldspot as cs
+    >>> ring = cs.KleinKramers(
+    ...     potential=lambda x: 1 + jnp.cos(x),
+    ...     friction=1.0,
+    ...     temperature=cs.Steps([1.0, 1.5], [0.5, 0.5]),
+    ...     boundary=cs.Periodic(2 * jnp.pi, start=-jnp.pi),
+    ...     baths=("cold", "hot"),
+    ... )
+    >>> s = cs.steady_state(ring, tolerance=1e-5)
+    >>> bool(s.heat["hot"] > 0), bool(s.observables["flux"] < 0)
+    (True, True)
+    """
+
+    potential: Callable[[Array], Array]
+    friction: Any
+    temperature: Any
+    boundary: Boundary
+    mass: Scalar = parameter(1.0, positive=True)
+    names: tuple[str, ...] = eqx.field(static=True, default=("bath",))
+    cooled_bath: str | None = eqx.field(static=True, default=None)
+
+    def __init__(
+        self,
+        potential: Callable[[Array], Array],
+        friction: Any,
+        temperature: Any,
+        mass: Any = 1.0,
+        boundary: Boundary | None = None,
+        baths: Sequence[str] | str = ("bath",),
+        cooled_bath: str | None = None,
+    ):
+        if not callable(potential):
+            raise InputError(f"{OWNER}: `potential` must be a function of the position x, but is {potential!r}.")
+        _check_scalar("potential", potential)
+        self.potential = opened(potential)
+        self.friction, self.temperature = _profile("friction", friction), _profile("temperature", temperature)
+        if boundary is None:
+            raise InputError(
+                f"{OWNER}: `boundary` is missing; give Open(start, stop, left=…, right=…), Periodic(length, load=…) or "
+                "Closed()."
+            )
+        check_type(OWNER, "boundary", boundary, Boundary)
+        self.boundary = boundary
+        self.mass = as_float(mass, f"{OWNER}: `mass`")
+        if isinstance(boundary, Closed) and not boundary.walled:
+            for name in ("friction", "temperature"):
+                if isinstance(getattr(self, name), Steps):
+                    raise InputError(
+                        f"{OWNER}: `{name}` has steps at shares of the domain, but Closed() has no ends to share; "
+                        "write Closed(start, stop)."
+                    )
+        names = (baths,) if isinstance(baths, str) else tuple(baths)
+        parts = self.temperature.values.shape[-1] if isinstance(self.temperature, Steps) else 1
+        if len(names) != parts or not all(isinstance(name, str) for name in names):
+            raise InputError(
+                f"{OWNER}: `baths` must name the {parts} region{'s' * (parts > 1)} between the steps of the "
+                f"temperature, but is {names!r}."
+            )
+        taken = [name for name in names if isinstance(boundary, Open) and name in ENDS]
+        if taken:
+            raise InputError(f"{OWNER}: `baths` names `{taken[0]}`, which is the reservoir at that open end.")
+        self.names = names
+        if cooled_bath is not None and cooled_bath not in names:
+            raise InputError(f"{OWNER}: `cooled_bath` is `{cooled_bath}`, but the baths are {', '.join(names)}.")
+        self.cooled_bath = cooled_bath
+
+    def rules(self) -> Iterable[Rule]:
+        for name in ("friction", "temperature"):
+            yield from _positive(name, getattr(self, name))
+        if isinstance(self.temperature, Steps) and len(set(self.names)) < len(self.names):
+            values = self.temperature.values
+            for name in set(self.names):
+                own = [k for k, other in enumerate(self.names) if other == name]
+                yield Rule(
+                    jnp.all(values[np.array(own)] == values[own[0]]),
+                    lambda name=name: f"`temperature` must be the same in all regions of the bath `{name}`.",  # type: ignore[misc]
+                )
+
+    # ------------------------------------------------------------------ names
+    @property
+    def _bath_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.names))
+
+    @property
+    def baths(self) -> Table:
+        found: dict[str, Any] = {}
+        for k, name in enumerate(self.names):
+            found.setdefault(name, HeatBath(self._temperature_of(k)))
+        if isinstance(self.boundary, Open):
+            first, last = self._temperature_at(self.boundary.start, 0), self._temperature_at(self.boundary.stop, -1)
+            ends = (self.boundary.start, self.boundary.left, first), (self.boundary.stop, self.boundary.right, last)
+            for name, (place, density, temperature) in zip(ENDS, ends, strict=True):
+                kinetic = jnp.log(temperature / jnp.sqrt(first * last)) / 2
+                mu = self.potential(place) + temperature * (jnp.log(density) - kinetic)
+                found[name] = ParticleBath(temperature, mu)
+        return Table(found)
+
+    @property
+    def drives(self) -> Table:
+        if isinstance(self.boundary, Periodic):
+            return Table({"load": _constant(self.boundary.load)})
+        return Table({})
+
+    def steady_baths(self) -> tuple[bool, ...]:
+        return tuple(not _is_function(self.temperature) or name in ENDS for name in self.baths)
+
+    def _temperature_of(self, part: int) -> Array:
+        if isinstance(self.temperature, Steps):
+            return self.temperature.values[part]
+        if not _is_function(self.temperature):
+            return self.temperature
+        # Only a place holder: the ledger's temperature is the mean over the particles.
+        middle = jnp.zeros(())
+        if not isinstance(self.boundary, Closed) or self.boundary.walled:
+            start, length = _domain(self.boundary)
+            middle = start + length / 2
+        return as_float(self.temperature(middle))
+
+    def _temperature_at(self, place: Array, part: int) -> Array:
+        if isinstance(self.temperature, Steps):
+            return self.temperature.values[part]
+        return as_float(self.temperature(place)) if _is_function(self.temperature) else self.temperature
+
+    # ------------------------------------------------------------------ the steady state
+    def landscape(self) -> Landscape:
+        """The samples of one point that the method works with."""
+        return tracing.called(sample, self.potential, self.friction, self.temperature, self.mass, self.boundary)
+
+    def terrain(self) -> Terrain:
+        """The same of one known point, ready for a method; what is wrong with it is said in words."""
+        seen = jax.tree.map(np.asarray, eqx.filter_jit(KleinKramers.landscape)(self))
+        terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
+        words = self._wrong(seen, terrain)
+        if words:
+            raise InputError(f"{OWNER}: {words}")
+        return terrain
+
+    def _wrong(self, seen: Landscape, terrain: Terrain) -> str:
+        if not bool(seen.confined):
+            return (
+                "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
+                "with Closed(start, stop), or a potential that rises on both sides."
+            )
+        if not bool(seen.periodic):
+            start, length = _domain(self.boundary)
+            return (
+                f"`potential` must be the same after one turn of {float(length):g}, but V({float(start):g}) = "
+                f"{float(self.potential(start)):g} and V({float(start + length):g}) = "
+                f"{float(self.potential(start + length)):g}; a constant slope is the `load`."
+            )
+        return describe(seen.samples, terrain)
+
+    def solve(self, tolerance: Array) -> Outcome:
+        seen = eqx.filter_vmap(KleinKramers.landscape)(self)
+        parts = len(self.names)
+        numbers = steady_numbers(seen.samples, tolerance, kind_of(self.boundary), walled(self.boundary))
+        to_baths = np.array([[float(name == own) for own in self._bath_names] for name in self.names])
+        heats, heat_errors = numbers.heats[:, :parts] @ to_baths, numbers.heat_errors[:, :parts] @ to_baths
+        entropies = numbers.entropies @ to_baths
+        entropy_errors = numbers.entropy_errors @ to_baths
+        zero = jnp.zeros_like(numbers.flux)[:, None]
+        particles = particle_errors = None
+        works = jnp.zeros((*zero.shape[:1], 0))
+        work_errors = works
+        invalid = jnp.zeros(zero.shape[:1], bool)
+        if isinstance(self.boundary, Open):
+            flux = numbers.flux[:, None]
+            none = jnp.zeros_like(heats)
+            particles = jnp.concatenate([none, flux, -flux], axis=-1)
+            error = numbers.flux_error[:, None]
+            particle_errors = jnp.concatenate([none, error, error], axis=-1)
+            temperatures = eqx.filter_vmap(lambda one: jnp.stack([b.temperature for b in one.baths.values()]))(self)
+            ends, end_errors = numbers.end_heats, numbers.end_errors
+            heats = jnp.concatenate([heats, ends], axis=-1)
+            heat_errors = jnp.concatenate([heat_errors, end_errors], axis=-1)
+            entropies = jnp.concatenate([entropies, ends / temperatures[:, -2:]], axis=-1)
+            entropy_errors = jnp.concatenate([entropy_errors, end_errors / temperatures[:, -2:]], axis=-1)
+            invalid = (self.boundary.left == 0) | (self.boundary.right == 0)
+        if isinstance(self.boundary, Periodic):
+            works = (self.boundary.load * numbers.velocity)[:, None]
+            work_errors = jnp.abs(self.boundary.load * numbers.velocity_error)[:, None]
+        mean = None
+        if _is_function(self.temperature):
+            mean = eqx.filter_vmap(lambda one: jnp.stack([b.temperature for b in one.baths.values()]))(self)
+            mean = mean.at[:, 0].set(numbers.temperature)
+        fault = numbers.fault
+        return Outcome(
+            Rates(heats, particles, works, entropy_flows=entropies),
+            Rates(heat_errors, particle_errors, work_errors, entropy_flows=entropy_errors),
+            faults={
+                Status.INVALID: invalid | ~seen.periodic | (fault == Fault.NEGATIVE),
+                Status.UNSTABLE: ~seen.confined,
+                Status.NOT_FINITE: seen.confined & ((fault == Fault.NOT_FINITE) | (fault == Fault.UNSOLVED)),
+                Status.NOT_CONVERGED: (fault == Fault.ROUGH) | (fault == Fault.INEXACT),
+            },
+            floor=ROUNDING * numbers.exchanged,
+            residuals={"negative density": numbers.negative},
+            statistics={"unknowns": numbers.unknowns, "meshes": numbers.meshes},
+            observables={"flux": numbers.flux, "mean velocity": numbers.velocity},
+            observable_errors={"flux": numbers.flux_error, "mean velocity": numbers.velocity_error},
+            temperatures=mean,
+        )
+
+    def state(self, tolerance: float = TOLERANCE) -> Profiles:
+        """Profiles of the steady state: density, distribution P(x, v), effective temperature, power density.
+
+        `tolerance` is that of the ledger; profiles are about as exact, but nothing is promised of single points.
+
+        >>> import coldspot as cs
+        >>> trap = cs.KleinKramers(lambda x: 2 * x * x, friction=1.0, temperature=0.5, boundary=cs.Closed())
+        >>> state = trap.state()
+        >>> state.effective_temperature([-0.5, 1.0]).round(9).tolist(), round(float(state.density(0.0)), 9)
+        ([0.5, 0.5], 1.128379167)
+        """
+        found = steady(self.terrain(), float(checked_tolerance(tolerance)))
+        if found is None or not found.converged:
+            raise SolveError(
+                "no trustworthy steady state (NOT_CONVERGED): the finest mesh is not as exact as asked; ask for a "
+                "larger `tolerance`.",
+                Status.NOT_CONVERGED,
+            )
+        return Profiles(found)
+
+    def overdamped(self) -> Overdamped:
+        """Density and flux in the limit of large friction, by quadrature.
+
+        What inertia adds falls as 1/γ². Heat and entropy production are not those of this limit unless there is one
+        temperature: `steady_state` has them.
+
+        >>> import coldspot as cs
+        >>> trap = cs.KleinKramers(lambda x: 2 * x * x, friction=50.0, temperature=0.5, boundary=cs.Closed())
+        >>> trap.overdamped().flux, round(float(trap.overdamped().density(0.0)), 9)
+        (0.0, 1.128379167)
+        """
+        return Overdamped(self.terrain())
+
+    def relaxation_rates(self, count: int = 4, tolerance: float = TOLERANCE) -> np.ndarray:
+        """The `count` smallest nonzero relaxation rates of a closed problem (complex: damped motion), slowest first.
+
+        >>> import coldspot as cs
+        >>> trap = cs.KleinKramers(lambda x: x * x / 2, friction=3.0, temperature=1.0, boundary=cs.Closed())
+        >>> trap.relaxation_rates(3).real.round(8).tolist()
+        [0.38196601, 0.76393202, 1.14589803]
+        """
+        terrain = self.terrain()
+        if not isinstance(self.boundary, Closed):
+            raise InputError(
+                f"{OWNER}: relaxation rates are those of the boundary Closed(), but it is "
+                f"{type(self.boundary).__name__}."
+            )
+        if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
+            raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
+        limit = float(checked_tolerance(tolerance))
+        rates, error = relaxation.spectrum(terrain, count, limit)
+        if not error <= limit * abs(rates[-1]):
+            raise SolveError(
+                f"no trustworthy relaxation rates (NOT_CONVERGED): their error is {error:.0e}; ask for a larger "
+                "`tolerance`, or for fewer of them.",
+                Status.NOT_CONVERGED,
+            )
+        return rates
+
+    def explain(self, status: Status) -> str:
+        ends = self.boundary
+        if status == Status.INVALID and isinstance(ends, Open) and bool((ends.left == 0) | (ends.right == 0)):
+            return (
+                "an open end where no particles come in has an infinite chemical potential, and its work is infinite; "
+                "flux and profiles are in `problem.state()`."
+            )
+        try:
+            self.terrain()
+        except InputError as error:
+            return str(error).removeprefix(f"{OWNER}: ")
+        if status == Status.NOT_CONVERGED:
+            return (
+                "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
+                "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
+            )
+        return ""
+
+
+# --------------------------------------------------------------------------- arguments
+
+
+def _is_function(profile: Any) -> bool:
+    return callable(profile) and not isinstance(profile, Steps)
+
+
+def _check_scalar(argument: str, function: Callable[..., Any]) -> None:
+    shape = getattr(tracing.called(jax.eval_shape, function, jnp.zeros(())), "shape", ())
+    if shape != ():
+        raise InputError(
+            f"{OWNER}: `{argument}` must return one number for one position, but returns something of shape {shape}."
+        )
+
+
+def _profile(argument: str, value: Any) -> Any:
+    """A number, steps, or a function of x."""
+    if isinstance(value, Steps):
+        return value
+    if isinstance(value, Drive):
+        raise InputError(
+            f"{OWNER}: `{argument}` must be a number, Steps or a function of the position, but is {value!r}."
+        )
+    if callable(value):
+        _check_scalar(argument, value)
+        return opened(value)
+    number = as_float(value, f"{OWNER}: `{argument}`")
+    check_shape(OWNER, argument, number, (), "one number; Steps(values, shares) for several")
+    return number
+
+
+def _positive(argument: str, value: Any) -> Iterator[Rule]:
+    if _is_function(value):
+        return
+    numbers = value.values if isinstance(value, Steps) else value
+    yield Rule(
+        jnp.all((numbers > 0) & jnp.isfinite(numbers)),
+        lambda: f"`{argument}` must be positive and finite, but is {show(numbers)}.",
+    )
+
+
+def _constant(value: Array) -> Cosine:
+    return Cosine(jnp.zeros_like(value), mean=value)
+
+
+def _domain(boundary: Any) -> tuple[Array, Array]:
+    if isinstance(boundary, Periodic):
+        return boundary.start, boundary.length
+    return boundary.start, boundary.stop - boundary.start

@@ -1,0 +1,130 @@
+"""What a particle moves in: potential, friction and temperature on an interval, as piecewise polynomials.
+
+A machine is sampled once (see `landscape`); any mesh then reads its functions from here. Friction and temperature may
+jump at the borders of regions, where panels end; in a panel all three are Chebyshev sums.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from .._checks import Values
+
+NODES = 20
+"""Samples in a panel."""
+ABSCISSAE = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)
+"""Chebyshev points of the first kind: a jump at a panel's border is not sampled."""
+_TO_COEFFICIENTS = chebyshev.chebvander(ABSCISSAE, NODES - 1).T * 2 / NODES
+_TO_COEFFICIENTS[0] /= 2
+EMPTY = 1e-12
+"""A region shorter than this part of the whole is none."""
+REACH = 60.0
+"""Closed problems are sampled where the potential is at most this many temperatures above its lowest."""
+
+OPEN, PERIODIC, CLOSED = "open", "periodic", "closed"
+
+
+class Samples(NamedTuple):
+    """One machine in numbers.
+
+    - `borders` (region + 1): ends of the regions, the domain's own among them;
+    - `potential`, `friction`, `temperature` (region, panel, node) at the `ABSCISSAE` of equal panels;
+    - `bath_borders` (bath + 1): where one bath ends and the next begins;
+    - `mass`, `load`, `densities` (2): those of particles that come in at the ends, if these are open.
+    """
+
+    borders: Values
+    potential: Values
+    friction: Values
+    temperature: Values
+    bath_borders: Values
+    mass: Values
+    load: Values
+    densities: Values
+
+
+class Terrain:
+    """The functions of one machine on an interval, ready to be read anywhere in it."""
+
+    def __init__(self, samples: Samples, kind: str, walled: bool = False):
+        """`walled`: the ends of a closed problem are walls of its own, not places where the potential is high."""
+        self.samples, self.kind, self.walled = samples, kind, walled
+        self.mass, self.load = float(samples.mass), float(samples.load)
+        self.densities = np.asarray(samples.densities, float)
+        self.bath_borders = np.asarray(samples.bath_borders, float)
+        borders = np.asarray(samples.borders, float)
+        self._borders = borders
+        whole = np.diff(borders) > EMPTY * (borders[-1] - borders[0])
+        self.steps = np.concatenate([borders[:-1][whole], borders[-1:]])
+        panels = samples.potential.shape[1]
+        edges = [np.linspace(a, b, panels + 1) for a, b in zip(borders[:-1][whole], borders[1:][whole], strict=True)]
+        self.edges = np.concatenate([e[:-1] for e in edges] + [borders[-1:]])
+        self._coefficients = [
+            np.asarray(values, float)[whole].reshape(-1, NODES) @ _TO_COEFFICIENTS.T
+            for values in (samples.potential, samples.friction, samples.temperature)
+        ]
+        self._values = [np.asarray(v, float)[whole] for v in (samples.potential, samples.friction, samples.temperature)]
+        potential, friction, temperature = self._values
+        self.positive = bool((friction > 0).all() and (temperature > 0).all())
+        self.lowest = float(potential.min())
+        self.coldest, self.hottest = float(temperature.min()), float(temperature.max())
+        self.reference = (self.coldest + self.hottest) / 2
+        """T₀ of the weight e^{−(V+mv²/2)/T₀} by which the density is divided."""
+
+    def with_friction(self, friction: float) -> "Terrain":
+        """The same with another friction, uniform."""
+        samples = self.samples
+        return Terrain(samples._replace(friction=np.full_like(samples.friction, friction)), self.kind, self.walled)
+
+    def place(self, region: int, panel: int, node: int) -> float:
+        """The position of a sample."""
+        low, high = self._borders[region], self._borders[region + 1]
+        panels = self._values[0].shape[1]
+        return float(low + (high - low) * (panel + (ABSCISSAE[node] + 1) / 2) / panels)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether there is one temperature."""
+        return self.hottest - self.coldest <= 1e-15 * self.hottest
+
+    def read(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Potential (above its lowest sample), friction and temperature at x, which must lie within the edges."""
+        flat = x.ravel()
+        panel = np.clip(np.searchsorted(self.edges, flat, side="right") - 1, 0, len(self.edges) - 2)
+        left, right = self.edges[panel], self.edges[panel + 1]
+        basis = chebyshev.chebvander((2 * flat - left - right) / (right - left), NODES - 1)
+        v, g, t = (np.einsum("xn,xn->x", basis, c[panel]).reshape(x.shape) for c in self._coefficients)
+        return v - self.lowest, g, t
+
+    def roughness(self) -> tuple[float, float]:
+        """How far the polynomials may be from the functions, relative (V: to T), and the place where it is worst.
+
+        It is judged by the last two coefficients of each panel, where particles are.
+        """
+        potential, friction, temperature = self._coefficients
+        v, _, t = self._values
+        height = (v.min(-1) - self.lowest).ravel() / self.hottest
+        present = np.exp(-np.maximum(height, 0)) if self.kind == CLOSED else np.ones_like(height)
+
+        def tail(c: np.ndarray) -> np.ndarray:
+            return np.abs(c[:, -2:]).max(-1)
+
+        scale = np.abs(friction[:, 0]), np.abs(temperature[:, 0])
+        rough = np.maximum(tail(potential) / t.min(-1).ravel() * present, tail(friction) / scale[0] * present)
+        rough = np.maximum(rough, tail(temperature) / scale[1] * present)
+        worst = int(np.argmax(rough))
+        return float(rough[worst]), float((self.edges[worst] + self.edges[worst + 1]) / 2)
+
+    def ends(self, cut: float) -> tuple[float, float]:
+        """The interval that a mesh covers: all, or where a potential that confines is less than `cut`·T high."""
+        if self.kind != CLOSED or self.walled:
+            return float(self.edges[0]), float(self.edges[-1])
+        x = np.linspace(self.edges[0], self.edges[-1], 8 * len(self.edges))
+        inside = np.flatnonzero(self.read(x)[0] < cut * self.hottest)
+        return float(x[max(inside[0] - 1, 0)]), float(x[min(inside[-1] + 1, len(x) - 1)])
+
+    def variation(self, cut: float) -> float:
+        """How much the potential rises and falls in all, in units of the lowest temperature, below `cut`·T."""
+        x = np.linspace(*self.ends(cut), 400)
+        return float(np.abs(np.diff(np.minimum(self.read(x)[0], cut * self.hottest))).sum() / self.coldest)

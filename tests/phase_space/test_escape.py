@@ -1,0 +1,107 @@
+"""Escape and relaxation rates against orthogonal polynomials, closed forms of linear motion, and simpler theories."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.phase_space import relaxation, wells
+from tests.tolerance import assert_close
+
+
+def quartic(x):
+    return 5 * (x * x - 1) ** 2
+
+
+def double_well(friction, temperature=1.0, mass=1.0):
+    return cs.KleinKramers(quartic, friction=friction, temperature=temperature, mass=mass, boundary=cs.Closed())
+
+
+def test_rates_of_a_symmetric_well():
+    """Rates that polynomials orthogonal in e^{−V/T} × Hermite functions gave, in one call for several frictions."""
+    found = cs.escape_rate(double_well(1.0), friction=[100.0, 10.0, 1.0], tolerance=1e-9)
+    expected = np.array([2.7716009630241e-4, 2.423746970595e-3, 4.77275769417e-3])
+    assert np.all(np.abs(found.rate / expected - 1) < 1e-10)
+    # The errors stated are no smaller than the true ones, of which some ten digits are known.
+    assert np.all(np.abs(found.rate - expected) <= found.error + 2e-11 * expected)
+    assert np.all(np.abs(found.left_to_right / found.rate - 1) < 1e-9)
+    assert found.transition_state[0] == pytest.approx(6.445713e-3, rel=2e-7)
+    # V″ = 40 and −20 at bottom and top: ω = √20, and Kramers' factor.
+    half = np.array([100.0, 10.0, 1.0]) / (2 * math.sqrt(20))
+    assert_close(found.kramers / found.transition_state, np.sqrt(1 + half**2) - half, 1e-5)
+    # Theories are right to a few T/E_B; without depopulation weak friction is far off.
+    assert np.all(np.abs(found.melnikov_meshkov / found.rate - 1) < 0.2)
+
+
+def test_weak_friction_needs_depopulation():
+    found = cs.escape_rate(double_well(0.1), tolerance=1e-3)
+    assert abs(float(found) / 1.0990046e-3 - 1) < 1e-3
+    assert found.kramers > 5 * found.rate
+    assert abs(found.melnikov_meshkov / found.rate - 1) < 0.2
+
+
+def test_what_is_not_as_exact_as_asked_is_said(monkeypatch):
+    monkeypatch.setattr(relaxation, "LADDER", relaxation.LADDER[:3])
+    with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*weak friction"):
+        cs.escape_rate(double_well(1e-3), friction=[1e-3], tolerance=1e-9)
+
+
+def test_one_way_rates_of_unequal_wells():
+    """They add up to the slowest relaxation rate, and detailed balance holds between the wells."""
+    problem = cs.KleinKramers(
+        lambda x: quartic(x) + 0.5 * x, friction=2.0, temperature=1.0, boundary=cs.Closed(), mass=2.0
+    )
+    found = cs.escape_rate(problem, tolerance=1e-8)
+    x = np.linspace(-2.3, 2.3, 400001)
+    weight = np.exp(-(quartic(x) + 0.5 * x))
+    left = weight[x < found.top].sum() / weight.sum()
+    assert found.top == pytest.approx(float(np.roots([20, 0, -20, 0.5])[2]), abs=1e-7)
+    assert found.left_to_right / found.right_to_left == pytest.approx((1 - left) / left, rel=1e-4)
+    assert found.left_to_right + found.right_to_left == pytest.approx(problem.relaxation_rates(1)[0].real, rel=1e-7)
+
+
+def test_scaling():
+    """Mass, temperature and friction scaled so that the motion is only slower: V/T and γ√m/√T stay."""
+    slow = cs.KleinKramers(
+        lambda x: 2 * quartic(x), friction=1.0 / math.sqrt(2), temperature=2.0, mass=4.0, boundary=cs.Closed()
+    )
+    assert float(cs.escape_rate(slow, tolerance=1e-8)) == pytest.approx(4.77275769417e-3 / math.sqrt(2), rel=1e-8)
+
+
+@pytest.mark.parametrize("friction", [0.5, 3.0])
+def test_relaxation_of_a_harmonic_trap(friction):
+    """n λ₊ + k λ₋ with λ± = γ/2 ± √(γ²/4−ω²)."""
+    trap = cs.KleinKramers(lambda x: 2 * x * x, friction=friction, temperature=0.3, mass=4.0, boundary=cs.Closed())
+    root = np.sqrt(complex(friction**2 / 4 - 1))
+    plus, minus = friction / 2 + root, friction / 2 - root
+    expected = [n * plus + k * minus for n in range(6) for k in range(6) if 0 < n + k < 6]
+    found = trap.relaxation_rates(4, tolerance=1e-7)
+    for rate in found:
+        assert min(abs(rate - other) for other in expected) < 1e-7 * abs(found[-1])
+    assert abs(found[0].real - min(e.real for e in expected)) < 1e-7
+
+
+def test_depopulation_of_strong_and_weak_loss():
+    """Υ → 1 for a large loss, and Υ(δ) → δ e^{…} as the loss goes to zero: Υ(δ)/δ tends to 1."""
+    assert wells._depopulation(60.0) == pytest.approx(1.0, abs=1e-6)
+    assert wells._depopulation(1e-4) / 1e-4 == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: cs.escape_rate(cs.KleinKramers(lambda x: x**2, 1.0, 1.0, boundary=cs.Closed())), "one well"),
+        (
+            lambda: cs.escape_rate(cs.KleinKramers(jnp.cos, 1.0, 1.0, boundary=cs.Periodic(2 * math.pi))),
+            "must have the boundary Closed",
+        ),
+        (lambda: cs.escape_rate(double_well(1.0), friction=[1.0, -1.0]), "`friction` must be positive"),
+        (lambda: cs.escape_rate("well"), "`problem` must be a KleinKramers"),
+        (lambda: double_well(1.0).relaxation_rates(0), "`count` must be an integer"),
+    ],
+)
+def test_bad_input(build, words):
+    with pytest.raises(cs.InputError, match=words):
+        build()

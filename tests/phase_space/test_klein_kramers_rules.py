@@ -1,0 +1,115 @@
+"""What `KleinKramers` refuses, in words; and statuses where only a solve can tell."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+
+PI = math.pi
+ENDS = {
+    "ring": cs.Periodic(2 * PI, start=-PI),
+    "open": cs.Open(-PI, PI, left=1.0, right=0.5),
+    "closed": cs.Closed(),
+}
+
+
+def problem(potential=lambda x: 1 + jnp.cos(x), friction=1.0, temperature=1.0, ends="ring", **options):
+    return cs.KleinKramers(
+        potential, friction, temperature, boundary=ENDS.get(ends, ends) if isinstance(ends, str) else ends, **options
+    )
+
+
+HALVES = [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: problem(potential=3.0), "`potential` must be a function"),
+        (lambda: problem(potential=lambda x: jnp.stack([x, x])), r"`potential` must return one number.*shape \(2,\)"),
+        (lambda: problem(friction=-1.0), "`friction` must be positive and finite, but is -1"),
+        (lambda: problem(friction=[1.0, 2.0]), "`friction` must have shape"),
+        (lambda: problem(temperature=cs.Steps([1.0, 0.0], HALVES), baths=("a", "b")), "`temperature` must be positive"),
+        (lambda: problem(temperature=cs.Steps([1.0, 2.0], HALVES)), "`baths` must name the 2 regions"),
+        (lambda: problem(baths=("a", "b")), "`baths` must name the 1 region "),
+        (lambda: problem(temperature=cs.Steps([1.0, 2.0], HALVES), baths="aa"), "`baths` must name the 2 regions"),
+        (lambda: problem(temperature=cs.Steps([1.0, 2.0], HALVES), baths=("a", "a")), "the same in all regions"),
+        (lambda: problem(temperature=cs.Cosine(1.0)), "`temperature` must be a number, Steps or a function"),
+        (lambda: problem(mass=0.0), "`mass` must be positive"),
+        (lambda: problem(ends=None), "`boundary` is missing"),
+        (lambda: problem(ends="sealed"), "`boundary` must be a Boundary"),
+        (lambda: problem(ends="open", baths="left"), "`baths` names `left`"),
+        (
+            lambda: problem(temperature=cs.Steps([1.0, 2.0], HALVES), ends="closed", baths=("a", "b")),
+            "no ends to share",
+        ),
+        (lambda: problem(cooled_bath="cold"), "`cooled_bath` is `cold`"),
+        (lambda: cs.Open(1.0, 0.0), "`start` must lie left of `stop`"),
+        (lambda: cs.Open(0.0, 1.0, left=-1.0), "`left` must be not negative"),
+        (lambda: cs.Closed(0.0), "give both `start` and `stop`"),
+        (lambda: cs.Closed(1.0, 0.0), "`start` must lie left of `stop`"),
+        (lambda: cs.Periodic(0.0), "`length` must be positive"),
+        (lambda: problem().relaxation_rates(2), "are those of the boundary Closed"),
+        (lambda: problem(potential=lambda x: 0.3 * x + jnp.cos(x)).state(), "the same after one turn.*`load`"),
+        (lambda: problem(potential=lambda x: -x * x, ends="closed").state(), "does not confine"),
+        (lambda: problem(potential=lambda x: x * x + 1 / (x - 1), ends=cs.Closed(0.0, 1.0)).state(), "not smooth near"),
+        (lambda: problem(potential=lambda x: jnp.sqrt(x), ends="open").state(), "`potential` is nan near x = -2"),
+        (lambda: problem(friction=lambda x: jnp.sin(x)).state(), "`friction` must be positive everywhere, but is -"),
+        (
+            lambda: problem(potential=lambda x: jnp.where(x < 0.3, 0.0, 1.0), ends="open").state(),
+            "not smooth near x = ",
+        ),
+    ],
+)
+def test_bad_input(build, words):
+    with pytest.raises(cs.InputError, match=words):
+        build()
+
+
+def test_batches_mark_what_constructors_refuse():
+    """One compiled sweep: negative temperatures and frictions, empty ends, potentials that are no number."""
+
+    def build(kind, value):
+        return cs.KleinKramers(
+            lambda x: 1 + jnp.cos(x) + jnp.where(kind == 0, value, 0.0),
+            friction=jnp.where(kind == 1, value, 1.0),
+            temperature=jnp.where(kind == 2, value, 1.0),
+            boundary=cs.Open(-PI, PI, left=jnp.where(kind == 3, value, 1.0), right=1.0),
+        )
+
+    points = {"kind": [0, 0, 1, 2, 3, 3], "value": [0.0, np.nan, -1.0, -2.0, 0.0, 2.0]}
+    ds = cs.sweep(
+        build, [dict(zip(points, row, strict=True)) for row in zip(*points.values(), strict=True)], tolerance=1e-5
+    )
+    names = [cs.Status(int(code)).name for code in ds.status.values]
+    assert names == ["OK", "NOT_FINITE", "INVALID", "INVALID", "INVALID", "OK"]
+    # Equal densities are equilibrium.
+    assert abs(float(ds.particles.values[0, 1])) < 1e-10
+    assert float(ds.particles.values[-1, 1]) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        ({"potential": lambda x: -x * x, "ends": "closed"}, "UNSTABLE", "does not confine"),
+        ({"potential": lambda x: jnp.cos(x / 2)}, "INVALID", "the same after one turn"),
+        ({"ends": cs.Open(-1.0, 1.0, left=1.0, right=0.0)}, "INVALID", "no particles come in"),
+        ({"potential": lambda x: jnp.abs(x - 0.3), "ends": "open"}, "NOT_CONVERGED", "not smooth near x = 0."),
+    ],
+)
+def test_words_on_statuses(options, status, words):
+    with pytest.raises(cs.SolveError, match=f"{status}.*{words}"):
+        cs.steady_state(problem(**options), tolerance=1e-5)
+
+
+def test_derivatives_are_refused_in_words():
+    def heat(load):
+        ring = problem(ends=cs.Periodic(2 * PI, load=load, start=-PI))
+        return cs.steady_state(ring, tolerance=1e-3).heat["bath"]
+
+    with pytest.raises(cs.InputError, match="derivatives of its steady state"):
+        jax.grad(heat)(0.5)
