@@ -32,10 +32,14 @@ from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
+from .jump.energies import LinearEnergies
 from .jump.evolution import evolve
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Tunnelling
 from .jump.network import JumpNetwork
 from .ledger import Ledger
+from .machine_files.document import load, save
+from .optimisation.front import pareto
+from .optimisation.optimum import Optimum, optimise
 from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
 from .response import linear_response
@@ -66,8 +70,10 @@ __all__ = [
     "Kinetics",
     "Ledger",
     "Levels",
+    "LinearEnergies",
     "Machine",
     "Ohmic",
+    "Optimum",
     "OscillatorNetwork",
     "PairJunction",
     "ParticleBath",
@@ -86,12 +92,16 @@ __all__ = [
     "evolve",
     "figures",
     "linear_response",
+    "load",
     "machines",
     "modes",
     "occupation",
+    "optimise",
     "oscillators",
     "parameter",
+    "pareto",
     "regimes",
+    "save",
     "spectral",
     "steady_state",
     "sweep",
