@@ -29,6 +29,19 @@ NETWORKS = {
         drives={"gate": cs.Samples([0.0, 1.0, 0.5])},
         period=7.0,
     ),
+    "steps": cs.JumpNetwork(
+        cs.LinearEnergies([0.0, 1.0], {"gate": [0.0, 1.0]}),
+        TWO,
+        flips(),
+        drives={"gate": cs.Steps([0.5, 2.0], [0.25, 0.75])},
+        period=7.0,
+    ),
+    "two species": cs.JumpNetwork(
+        [0.0, 1.0, 0.5],
+        {"a": cs.ParticleBath(1.0, 0.1, species="A"), "b": cs.ParticleBath(1.0, species="B")},
+        [cs.Channel("a", 0, 1, cs.Tunnelling(0.1)), cs.Channel("b", 0, 2, cs.Tunnelling(0.1))],
+        occupations={"A": [0, 1, 0], "B": [0, 0, 1]},
+    ),
     "a function": driven(),
     "a bath that is a function": cs.JumpNetwork(
         laws.energies,

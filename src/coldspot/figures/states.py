@@ -1,6 +1,7 @@
 """Drawings of jump networks: states at their energies, channels between them, net currents."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -34,8 +35,10 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         raise InputError(
             f"figures.network: `machine` must be a jump network, but its dynamics is {type(net).__name__}."
         )
-    if net.occupations.shape[0] > MOST_STATES:
-        raise InputError(f"figures.network: at most {MOST_STATES} states can be drawn, not {net.occupations.shape[0]}.")
+    counted = net.occupations.values() if isinstance(net.occupations, Mapping) else [net.occupations]
+    particles = sum(np.asarray(numbers) for numbers in counted)
+    if net.states > MOST_STATES:
+        raise InputError(f"figures.network: at most {MOST_STATES} states can be drawn, not {net.states}.")
     snapshot, graph = net.snapshot(jnp.zeros(())), net.graph()
     initial, final = graph.initial.array, graph.final.array
     solution = steady_state(machine, throw=False)
@@ -45,7 +48,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         forward, backward = (np.exp(np.asarray(log)) for log in (snapshot.log_forward, snapshot.log_backward))
         currents = shares[initial] * forward - shares[final] * backward
     energies = np.asarray(snapshot.energies)
-    x = _columns(np.asarray(net.occupations), energies)
+    x = _columns(particles, energies)
     baths = list(net.baths)
     with house_style():
         from matplotlib.lines import Line2D

@@ -154,7 +154,8 @@ class JumpNetwork(System):
         """What the constructor takes, for files."""
         found = {name: getattr(self, name) for name in ("energies", "baths", "channels", "occupations", "drives")}
         found |= {"period": self.period, "cooled_bath": self.cooled_bath, "breaks": self.breaks}
-        return found | ({"drives": None} if self.plain else {})
+        none = not isinstance(self.occupations, Table) and not np.any(self.occupations)
+        return found | ({"drives": None} if self.plain else {}) | ({"occupations": None} if none else {})
 
     # ------------------------------------------------------------------ checks
     def _values(self, phase: Any) -> Any:
