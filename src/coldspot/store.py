@@ -6,7 +6,6 @@ last, and every chunk is written whole or not at all: a point whose status is no
 
 import itertools
 import math
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import InputError
+from .files import remove_abandoned, whole_folder
 from .machine_files.results import ZARR, require_zarr, with_machine, with_plain_names
 from .progress import track
 
@@ -103,9 +103,8 @@ def _created(
     """A new store with its first block, which appears under its name when it is complete."""
     import zarr
 
-    part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    remove_abandoned(path.parent)
+    with whole_folder(path) as part:
         names = first.coords.to_dataset().drop_vars(list(coordinates.coords), errors="ignore")
         with_plain_names(coordinates.assign_coords(names.coords)).to_zarr(part, consolidated=False, zarr_format=3)
         root = zarr.open_group(part, mode="r+")
@@ -124,9 +123,6 @@ def _created(
                 attributes=_described(str(name), variable),
             )
         _write(root, next(blocks(lengths, shape)), first)
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return zarr.open_group(path, mode="r+")
 
 

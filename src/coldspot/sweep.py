@@ -120,16 +120,17 @@ def sweep(
 
 def _identity(machine: Any, places: "Places", plans: tuple[Plan, ...], attributes: Mapping[str, Any]) -> dict[str, str]:
     """What tells a sweep from others: a store is gone on with by the same one only."""
-    if WITHOUT in attributes:
-        raise InputError(f"sweep: `to` needs a machine that can be written to a file: {attributes[WITHOUT]}")
+    described = carried(machine, None, math.inf)
+    if WITHOUT in described:
+        raise InputError(f"sweep: `to` needs a machine that can be written to a file: {described[WITHOUT]}")
     read = opened(machine) if callable(machine) else machine
-    numbers, axes = hashlib.sha256(), hashlib.sha256()
+    text, numbers, axes = hashlib.sha256(described[MACHINE].encode()), hashlib.sha256(), hashlib.sha256()
     for leaf in jax.tree.leaves(refreshed(read)):
         numbers.update(np.asarray(leaf).tobytes() if eqx.is_array(leaf) else b"")
     for name, values in places.axes.items():
         axes.update(f"{name} {values.size} {places.listed} ".encode() + values.tobytes())
     return {
-        "numbers or another structure of the machine": str(attributes[MACHINE]),
+        "numbers or another structure of the machine": text.hexdigest(),
         "numbers of its functions": numbers.hexdigest(),
         "parameters": axes.hexdigest(),
         "things to count": repr(plans),

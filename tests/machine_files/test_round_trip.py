@@ -1,5 +1,7 @@
 """What is saved comes back equal: the same structure, the same numbers to the last bit."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -173,6 +175,7 @@ def test_results_carry_their_machine(tmp_path, ending):
     xr.testing.assert_equal(xr.Dataset(found.data_vars, found.coords, found.attrs), ds)
     assert found.status.dtype == np.int8
     assert_equal(found.sel(level=2.0).machine, machine)
+    assert_equal(pickle.loads(pickle.dumps(found)).machine, machine)
     assert [part.name for part in tmp_path.iterdir()] == [f"r.{ending}"]
 
 

@@ -36,7 +36,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
             f"figures.network: `machine` must be a jump network, but its dynamics is {type(net).__name__}."
         )
     counted = net.occupations.values() if isinstance(net.occupations, Mapping) else [net.occupations]
-    particles = sum(np.asarray(numbers) for numbers in counted)
+    particles = np.sum([np.asarray(numbers) for numbers in counted], axis=0)
     if net.states > MOST_STATES:
         raise InputError(f"figures.network: at most {MOST_STATES} states can be drawn, not {net.states}.")
     snapshot, graph = net.snapshot(jnp.zeros(())), net.graph()

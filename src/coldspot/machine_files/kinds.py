@@ -53,6 +53,7 @@ def machine_names() -> dict[str, type]:
     return {kind.name: kind for kind in known(Machine).values()}  # type: ignore[attr-defined]
 
 
+@functools.cache
 def class_name(kind: type) -> str:
     """How a file names a class: the bare name of one of coldspot's, an import path otherwise."""
     return kind.__name__ if known().get(kind.__name__) is kind else import_path(kind, f"the class {kind.__name__}")
@@ -60,12 +61,17 @@ def class_name(kind: type) -> str:
 
 def class_of(name: str, base: Any, folder: Path | None) -> type:
     """The class that a file names, which must be below `base`."""
-    found = imported(name, folder) if ":" in name else known(base).get(name)
+    found = imported(name, folder) if ":" in name else _own(name, base)
     if found is None:
         raise InputError(f"there is no {_word(base)} `{name}`.{nearest(name, known(base))}")
     if not (isinstance(found, type) and issubclass(found, base)) or inspect.isabstract(found):
         raise InputError(f"`{name}` must be a {_word(base)} that can be made, but is {found!r}.")
     return found
+
+
+@functools.cache
+def _own(name: str, base: Any) -> type | None:
+    return known(base).get(name)
 
 
 def _word(base: Any) -> str:

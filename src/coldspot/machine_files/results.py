@@ -1,17 +1,17 @@
 """Results that carry the machine they belong to."""
 
 import functools
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from .. import paths
 from .._checks import InputError
 from ..dynamics import Dynamics, Machine
-from ..files import whole
+from ..files import whole, whole_folder
 from . import toml
 from .decode import from_text
 from .encode import document
@@ -24,6 +24,8 @@ NETCDF, ZARR = ".nc", ".zarr"
 ENDINGS = (NETCDF, ZARR)
 MACHINE = "machine_file"
 """The attribute of a dataset with the text of its machine's file."""
+MOST_NUMBERS = 100_000
+"""Of a machine that a dataset's attributes hold."""
 POINT = "point"
 """The dimension of a list of points."""
 WITHOUT = "machine_file_missing"
@@ -34,8 +36,11 @@ BUILD = "# built by "
 """Begins the text of a function that builds machines; its import path follows."""
 
 
-def carried(machine: Any, unit: str | None) -> dict[str, str]:
-    """Attributes that carry the machine of a sweep, or say why they cannot."""
+def carried(machine: Any, unit: str | None, most: float = MOST_NUMBERS) -> dict[str, str]:
+    """Attributes that carry the machine of a sweep, or say why they cannot; not of one with too many numbers."""
+    count = sum(np.size(leaf) for leaf in jax.tree.leaves(machine))
+    if count > most:
+        return {WITHOUT: f"it has {count:,} numbers, which `coldspot.save` writes to a file of their own."}
     try:
         if isinstance(machine, Machine | Dynamics):
             return {MACHINE: toml.text(document(machine, unit))}
@@ -70,6 +75,10 @@ def _loaded() -> Any:
         def machines(self) -> list[Any]:
             """The machines of a list of points, in its order."""
             return machines_of(self)
+
+        def __reduce__(self) -> Any:
+            # The class stands in a function, so that importing coldspot does not import xarray.
+            return with_machine, (xarray.Dataset(self.data_vars, self.coords, self.attrs),)
 
     return Loaded
 
@@ -132,13 +141,8 @@ def write(dataset: "xarray.Dataset", path: Path) -> None:
         require_zarr()
         if path.exists():
             raise InputError(f"`{path}` is there already; a store is not overwritten.")
-        part = path.with_name(f".{path.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        try:
+        with whole_folder(path) as part:
             with_plain_names(dataset).to_zarr(part, consolidated=False)
-            part.rename(path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     except (OSError, RuntimeError) as error:
         words = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"`{path}` cannot be written: {words}.") from None

@@ -69,6 +69,8 @@ def quantity(owner: str, argument: str, given: Any, s: Solution) -> Quantity:
             f"but is {given!r}."
         )
     first, dot, rest = given.partition(".")
+    if not s.baths and first != "observables":
+        raise InputError(f"{owner}: `{argument}`: the machine has no baths, and so no `{given}`; give a function.")
     if first in SCALARS and not dot:
         return Quantity(given)
     if first not in BY_NAME:
