@@ -27,6 +27,7 @@ from .kinds import (
     is_tuple,
     known,
     machine_names,
+    modules,
 )
 from .toml import Place, line_of
 
@@ -275,17 +276,10 @@ def _table(value: Mapping[str, Any], hint: Any, at: Place, reader: _Reader) -> A
     only = implied(hint)
     if only is not None:
         return _made(only, value, None, at, reader)
-    if not is_mapping(hint) and _needs_type(hint):
-        raise Fault(at, f'`{_words(at)}` needs a `type`, such as `type = "{_example(hint)}"`.')
+    if not is_mapping(hint) and modules(hint):
+        example = next(iter(known(modules(hint)[0])), "…")
+        raise Fault(at, f'`{_words(at)}` needs a `type`, such as `type = "{example}"`.')
     return {_key(name): _value(part, entry(hint), (*at, name), reader) for name, part in value.items()}
-
-
-def _needs_type(hint: Any) -> bool:
-    return base_of(hint) is not eqx.Module
-
-
-def _example(hint: Any) -> str:
-    return next(iter(known(base_of(hint))), "…")
 
 
 def _complex(value: Mapping[str, Any], at: Place) -> Any:

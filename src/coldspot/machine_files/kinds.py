@@ -237,16 +237,21 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 
 def implied(hint: Any) -> type | None:
     """The class of an object that need not name it, since nothing else can stand here."""
-    made = [kind for kind in alternatives(hint) if isinstance(kind, type) and issubclass(kind, eqx.Module)]
-    if len(made) == 1 and not inspect.isabstract(made[0]) and not issubclass(made[0], Mapping):
-        return made[0]
-    return None
+    made = modules(hint)
+    return made[0] if len(made) == 1 and not inspect.isabstract(made[0]) else None
+
+
+def modules(hint: Any) -> list[Any]:
+    """The classes of objects, mappings aside, that may stand here."""
+    kinds = [kind for kind in alternatives(hint) if isinstance(kind, type) and issubclass(kind, eqx.Module)]
+    return [kind for kind in kinds if not issubclass(kind, Mapping)]
 
 
 def base_of(hint: Any) -> Any:
-    """The class below which the class of an object here must be."""
-    made = [kind for kind in alternatives(hint) if isinstance(kind, type) and issubclass(kind, eqx.Module)]
-    return made[0] if len(made) == 1 and not issubclass(made[0], Mapping) else eqx.Module
+    """The class below which the class of an object here must be; any, where a function may stand, too."""
+    made = modules(hint)
+    free = any(_origin(kind) is Callable for kind in alternatives(hint))
+    return made[0] if len(made) == 1 and not free else eqx.Module
 
 
 def is_mapping(hint: Any) -> bool:
