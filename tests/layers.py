@@ -45,13 +45,13 @@ LAYERS = (
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),
     Layer("dynamics", ("dynamics",)),
-    Layer("services", ("figures", "parallel", "trajectories", "counting", "response")),
+    Layer("services", ("figures", "parallel", "trajectories", "counting", "response", "machine_files", "store")),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),
-    Layer("sweeps", ("sweep",)),
+    Layer("sweeps", ("sweep", "optimisation")),
     Layer("machines", ("machines",)),
     Layer("reproduction", ("reproduction",)),
     Layer("papers", ("papers",)),
-    Layer("programs", ("cli",)),
+    Layer("programs", ("cli", "command_text")),
     Layer("doors", ("__init__", "__main__")),
 )
 """From bottom to top. A module imports from lower layers and, without a circle, from its own."""

@@ -49,6 +49,119 @@ def solved(run, *arguments):
     return json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
+# --------------------------------------------------------------------------- files and sweeps
+
+DOT = """\
+machine = "quantum-dot"
+unit = "meV"
+[parameters]
+level = "-4 meV"
+left.temperature = "60 K"
+"""
+
+
+def test_a_file_is_solved_like_the_machine_with_the_same_settings(run, tmp_path):
+    file = tmp_path / "dot.toml"
+    file.write_text(DOT)
+    code, out, err = run("run", str(file), "--json")
+    assert (code, err) == (0, "")
+    settings = ("--set", "level=-4", "--set", "left.temperature=60 K", "--unit", "meV")
+    assert json.loads(out) == solved(run, "quantum-dot", *settings)
+    assert solved(run, str(file), "--set", "level=1") == solved(run, "quantum-dot", *settings[2:], "--set", "level=1")
+
+
+def test_results_stand_in_si_units_beside(run, tmp_path):
+    file = tmp_path / "dot.toml"
+    file.write_text(DOT)
+    found = json.loads(run("run", str(file), "--json")[1])
+    out = run("run", str(file))[1]
+    mev, hbar = 1e-3 * constants.e, constants.hbar
+    heat = found["heat"]["left"] * mev**2 / hbar * 1e12
+    current = -found["particles"]["left"] * mev / hbar * constants.e * 1e9
+    (line,) = [line for line in out.splitlines() if line.startswith("left") and line.endswith("nA")]
+    assert line.split()[1:4:2] == ["60", f"{heat:.6g}"]
+    assert line.split()[2:7:2] == ["K", "pW", "nA"]
+    assert abs(float(line.split()[5])) == pytest.approx(abs(current), rel=1e-5)
+
+
+def test_a_network_in_a_file_is_solved(run, tmp_path):
+    dot = cs.machines.QuantumDot()
+    cs.save(dot.dynamics(), tmp_path / "net.toml")
+    found = json.loads(run("run", str(tmp_path / "net.toml"), "--json")[1])
+    assert found["machine"] == "JumpNetwork"
+    assert found["heat"] == solved(run, "quantum-dot")["heat"]
+    assert found["parameters"]["energies"] == [0.0, -5.0]
+    assert run("run", str(tmp_path / "net.toml"))[0] == 0
+
+
+def test_a_sweep_goes_into_a_file(run, tmp_path):
+    out = tmp_path / "r.nc"
+    over = ("--over", "level=-6 meV:6 meV:4", "--over", "left.temperature=1:100:3:log")
+    code, text, err = run("sweep", "quantum-dot", *over, "--set", "gamma_left=3", "--unit", "meV", "--out", str(out))
+    assert (code, err) == (0, "")
+    assert "12 of 12 points trusted" in text
+    found = cs.load(out)
+    assert found.level.values == pytest.approx([-6, -2, 2, 6])
+    assert found["left.temperature"].values == pytest.approx([1, 10, 100])
+    machine = cs.machines.QuantumDot(gamma_left=3)
+    grid = {"level": found.level.values, "left.temperature": found["left.temperature"].values}
+    assert (found.heat.values == cs.sweep(machine, grid, unit="meV").heat.values).all()
+    assert float(found.machine.gamma_left) == 3
+
+
+def test_the_list_for_programs_has_every_machine_with_its_parameters(run):
+    found = json.loads(run("list", "--json")[1])
+    assert [m["name"] for m in found["machines"]] == list(cs.machines.BY_NAME)
+    for machine in found["machines"]:
+        made = cs.machines.BY_NAME[machine["name"]]()
+        assert machine["parameters"] == {path: float(value) for path, value in paths.numbers(made).items()}
+        assert machine["dimensions"].keys() == machine["parameters"].keys()
+        assert set(machine["dimensions"].values()) <= KINDS.keys()
+    assert [p["name"] for p in found["papers"]] == list(PAPERS)
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        ("levl=0:1:3", ["`levl`", "Did you mean `level`?"]),
+        ("level=0:1", ["PATH=START:STOP:N", "level=0:1"]),
+        ("level", ["PATH=START:STOP:N"]),
+        ("level=0:x:3", ["--over level", "finite number", "`x`"]),
+        ("level=0:1:0", ["N must be an integer", "`0`"]),
+        ("level=0:1:1e3", ["N must be an integer", "`1e3`"]),
+        ("level=0:1:3:lin", ["only `log`", "`lin`"]),
+        ("level=-1:1:3:log", ["one sign", "-1 and 1"]),
+        ("left=0:1:3", ["`left` is not a number", "`left.temperature`"]),
+        ("level=0 K:1:3", ["`--unit`"]),
+        ("level=0:1:100000001", ["N must be an integer", "100,000,000"]),
+    ],
+)
+def test_what_is_no_range_is_refused_in_one_line(run, tmp_path, over, words):
+    code, out, err = run("sweep", "quantum-dot", "--over", over, "--out", str(tmp_path / "r.nc"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    for word in words:
+        assert word in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_and_files_that_do_not_fit_are_refused(run, tmp_path):
+    good = ("--over", "level=0:1:3")
+    file = tmp_path / "dot.toml"
+    file.write_text(DOT)
+    for arguments, words in (
+        (("sweep", "quantum-dot", *good, "--out", "r.csv"), "`.nc` or `.zarr`"),
+        (("sweep", "quantum-dot", *good, *good, "--out", "r.nc"), "once"),
+        (("sweep", "quantum-dott", *good, "--out", "r.nc"), "`quantum-dot`?"),
+        (("sweep", "quantum-dot", *good, "--out", str(tmp_path / "no" / "r.nc")), "cannot be written"),
+        (("solve", str(file), "--unit", "eV"), "in units of meV"),
+        (("run", str(tmp_path / "none.toml")), "cannot be read"),
+        (("run", "quantum-dot"), "must end in `.toml`"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1), arguments
+        assert words in err
+
+
 # --------------------------------------------------------------------------- solve
 
 
@@ -214,7 +327,7 @@ def test_help_offers_what_works_and_nothing_else(run):
     assert (code, err) == (0, "")
     assert run() == (code, out, err)
     commands = list(typer.main.get_command(cli.app).commands)
-    assert commands == ["list", "solve", "reproduce"]
+    assert commands == ["list", "solve", "run", "sweep", "reproduce"]
     for word in [*commands, "--version"]:
         assert word in out
     assert "completion" not in out

@@ -37,10 +37,14 @@ from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
+from .jump.energies import LinearEnergies
 from .jump.evolution import evolve
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Tunnelling
 from .jump.network import JumpNetwork
 from .ledger import Ledger
+from .machine_files.document import load, save
+from .optimisation.front import pareto
+from .optimisation.optimum import Optimum, optimise
 from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
 from .phase_space.boundaries import Closed, Open, Periodic
@@ -78,10 +82,12 @@ __all__ = [
     "KleinKramers",
     "Ledger",
     "Levels",
+    "LinearEnergies",
     "Machine",
     "Modes",
     "Ohmic",
     "Open",
+    "Optimum",
     "OscillatorNetwork",
     "PairJunction",
     "ParticleBath",
@@ -104,13 +110,17 @@ __all__ = [
     "evolve",
     "figures",
     "linear_response",
+    "load",
     "machines",
     "mode_populations",
     "modes",
     "occupation",
+    "optimise",
     "oscillators",
     "parameter",
+    "pareto",
     "regimes",
+    "save",
     "spectral",
     "steady_state",
     "sweep",

@@ -1,15 +1,13 @@
-"""The command line: `list`, `solve`, `reproduce`.
+"""The command line: `list`, `solve`, `run`, `sweep`, `reproduce`.
 
 A command returns an `Answer`, and `run` writes it: what cannot be answered leaves nothing on stdout.
 Exit codes: 0 done; 1 a number outside its tolerance; 2 bad input; 3 no trustworthy solution.
 """
 
 import contextlib
-import dataclasses
 import difflib
-import json
+import math
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -22,12 +20,19 @@ from typer.core import TyperGroup
 from . import machines, paths
 from ._checks import InputError, nearest, unknown_name
 from ._version import __version__
-from .dynamics import TOLERANCE, Machine, steady_state
+from .command_text import assignments, described, entry, json_text, name_of, physical_text, record, tables, wrapped
+from .dynamics import steady_state
 from .interrupts import INTERRUPTED
-from .solution import Solution, SolveError, plain
+from .machine_files.decode import Content
+from .machine_files.document import read, save
+from .machine_files.kinds import made_again
+from .machine_files.results import ENDINGS, ZARR
+from .solution import SolveError, plain
+from .sweep import sweep
 from .units import check_energy_unit, to_number
 
-WIDTH = 80
+MOST_POINTS = 100_000_000
+"""Points of a sweep that is kept in memory."""
 
 
 class Answer(NamedTuple):
@@ -53,6 +58,19 @@ app = typer.Typer(
     help="Design and analysis of nanoscale heat pumps, refrigerators and engines.",
 )
 
+MACHINE_HELP = "A machine's name, as in `coldspot list`, or its file (TOML)."
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Set a parameter, as `left.temperature=5`; with --unit also `left.temperature=4.2 K`. Repeatable.",
+    ),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(metavar="ENERGY", help="The energy unit of all plain numbers, such as meV (k_B = ħ = e = 1)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON and nothing else to stdout.")]
 
 
@@ -118,60 +136,89 @@ def _root(
 
 
 @app.command("list")
-def list_() -> Answer:
+def list_(as_json: AsJson = False) -> Answer:
     """List the machines with their parameters, and the papers."""
     from .papers import PAPERS
 
+    examples = [described(machine()) for machine in machines.ALL]
+    if as_json:
+        papers = [{"name": paper.name, "title": paper.title} for paper in PAPERS.values()]
+        return Answer(json_text({"machines": examples, "papers": papers}))
     lines = ["machines"]
-    for machine in machines.ALL:
-        example = machine()
-        dynamics = example.dynamics()
-        lines += _entry(machine.name, machine.summary)
-        lines += _wrapped(_assignments(example), "      ")
-        baths, drives = (", ".join(names) or "none" for names in (dynamics.reservoirs(), dynamics.workers()))
-        lines += _wrapped(f"baths: {baths}; drives: {drives}", "      ")
+    for example in examples:
+        lines += entry(example["name"], example["summary"])
+        lines += wrapped(assignments(machines.BY_NAME[example["name"]]()), "      ")
+        baths, drives = (", ".join(example[names]) or "none" for names in ("baths", "drives"))
+        lines += wrapped(f"baths: {baths}; drives: {drives}", "      ")
     lines.append("papers")
     for paper in PAPERS.values():
-        lines += _entry(paper.name, paper.title)
+        lines += entry(paper.name, paper.title)
     return Answer("\n".join(lines))
 
 
 @app.command()
 def solve(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help="A machine's name, as in `coldspot list`.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="Set a parameter, as `left.temperature=5`; with --unit also `left.temperature=4.2 K`. Repeatable.",
-        ),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(metavar="ENERGY", help="The energy unit of all plain numbers, such as meV (k_B = ħ = e = 1)."),
-    ] = None,
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP)],
+    settings: Settings = None,
+    unit: Unit = None,
     as_json: AsJson = False,
 ) -> Answer:
     """Find the steady (or periodic) state of one machine: heats, works, regime."""
-    if machine not in machines.BY_NAME:
-        raise unknown_name("coldspot solve", "machine", machine, machines.BY_NAME)
-    if unit is not None:
-        check_energy_unit(unit)
-    made = configured(machines.BY_NAME[machine](), settings or [], unit)
-    solution = steady_state(made)
-    if as_json:
-        return Answer(json.dumps(_record(made, solution, unit), indent=2, allow_nan=False))
-    return Answer(
-        "\n".join(
-            [
-                *_wrapped(f"{made.name}: {_assignments(made)}", "", "  "),
-                f"in units of {unit or 'one energy E'} (k_B = ħ = e = 1)",
-                "",
-                str(solution),
-            ]
+    found = _machine("coldspot solve", machine, unit)
+    return _solved(configured(found.machine, settings or [], found.unit), found.unit, as_json)
+
+
+@app.command("run")
+def run_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A machine's file, as `coldspot.save` writes it.")],
+    as_json: AsJson = False,
+) -> Answer:
+    """Find the steady (or periodic) state of the machine in a file."""
+    found = read(Path(file))
+    return _solved(found.machine, found.unit, as_json)
+
+
+@app.command("sweep")
+def sweep_(
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP)],
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over",
+            metavar="PATH=START:STOP:N[:log]",
+            help="N values of a parameter from START to STOP, at equal steps or equal ratios. Repeatable: a grid.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the results go: `.nc` (NetCDF) or `.zarr` (Zarr).")],
+    settings: Settings = None,
+    unit: Unit = None,
+) -> Answer:
+    """Find the steady states over a grid of parameters, and write them to a file."""
+    if out.suffix not in ENDINGS:
+        raise InputError(
+            f"`--out` must be a file that ends in {' or '.join(f'`{e}`' for e in ENDINGS)}, but is `{out}`."
         )
-    )
+    found = _machine("coldspot sweep", machine, unit)
+    made = configured(found.machine, settings or [], found.unit)
+    grid: dict[str, np.ndarray] = {}
+    for text in over:
+        path, values = grid_axis(made, text, found.unit)
+        if path in grid:
+            raise InputError(f"`--over` must give each parameter once, but gives `{path}` again (`{text}`).")
+        grid[path] = values
+    points = math.prod(len(values) for values in grid.values())
+    if out.suffix == ZARR:
+        dataset = sweep(made, grid, unit=found.unit, to=out)
+    else:
+        if points > MOST_POINTS:
+            raise InputError(
+                f"`--over` asks for {points:,} points, of which no more than {MOST_POINTS:,} fit into memory; "
+                f"write them to a store, `--out {out.with_suffix(ZARR)}`."
+            )
+        dataset = sweep(made, grid, unit=found.unit)
+        save(dataset, out)
+    good = int((dataset.status == 0).sum())
+    return Answer(f"{good:,} of {points:,} points trusted; {out}")
 
 
 @app.command()
@@ -198,17 +245,80 @@ def reproduce(
         listed = [
             {key: plain(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows
         ]
-        return Answer(json.dumps(listed, indent=2, allow_nan=False), code)
+        return Answer(json_text(listed), code)
     good = sum(row["ok"] for row in rows)
     return Answer(
-        f"{_tables(rows)}\n{good} of {len(rows)} numbers within their tolerances; report: {out / report.REPORT}", code
+        f"{tables(rows)}\n{good} of {len(rows)} numbers within their tolerances; report: {out / report.REPORT}", code
     )
 
 
-# --------------------------------------------------------------------------- parameters
+# --------------------------------------------------------------------------- machines and their parameters
 
 
-def configured(machine: Machine, settings: Sequence[str], unit: str | None) -> Machine:
+def _machine(owner: str, name: str, unit: str | None) -> Content:
+    """A machine by its name or from its file, and the energy of its numbers."""
+    if unit is not None:
+        check_energy_unit(unit)
+    if name in machines.BY_NAME:
+        return Content(machines.BY_NAME[name](), unit)
+    if not name.endswith(".toml"):
+        raise unknown_name(owner, "machine", name, machines.BY_NAME)
+    found = read(Path(name))
+    if unit is not None and found.unit not in (None, unit):
+        raise InputError(f"`--unit` is {unit}, but the numbers in `{name}` are in units of {found.unit}.")
+    return Content(found.machine, found.unit or unit)
+
+
+def _solved(machine: Any, unit: str | None, as_json: bool) -> Answer:
+    solution = steady_state(machine)
+    if as_json:
+        return Answer(json_text(record(machine, solution, unit)))
+    lines = [
+        *wrapped(f"{name_of(machine)}: {assignments(machine)}", "", "  "),
+        f"in units of {unit or 'one energy E'} (k_B = ħ = e = 1)",
+        "",
+    ]
+    if unit is not None and solution.baths:
+        lines += [*physical_text(solution, unit), ""]
+    lines.append(str(solution))
+    return Answer("\n".join(lines))
+
+
+def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarray]:
+    """A parameter and its values, from `PATH=START:STOP:N` or `PATH=START:STOP:N:log`."""
+    path, equals, rest = (part.strip() for part in text.partition("="))
+    parts = [part.strip() for part in rest.split(":")]
+    if not equals or len(parts) not in (3, 4):
+        raise InputError(f"`--over` must be PATH=START:STOP:N or PATH=START:STOP:N:log, but is `{text}`.")
+    _check_number("--over", machine, path)
+    dimension = paths.dimension(machine, path)
+    start, stop = (to_number(part, dimension=dimension, unit=unit, argument=f"--over {path}") for part in parts[:2])
+    try:
+        count = int(parts[2])
+    except ValueError:
+        count = 0
+    if not 2 <= count <= MOST_POINTS:
+        raise InputError(f"`--over {path}`: N must be an integer from 2 to {MOST_POINTS:,}, but is `{parts[2]}`.")
+    if parts[3:] not in ([], ["log"]):
+        raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")
+    if not parts[3:]:
+        return path, np.linspace(start, stop, count)
+    if not start * stop > 0:
+        raise InputError(f"`--over {path}`: equal ratios need ends of one sign, but they are {start:g} and {stop:g}.")
+    return path, np.geomspace(start, stop, count)
+
+
+def _check_number(option: str, machine: Any, path: str) -> None:
+    """A path holds one number (or a list, which `paths` refuses later)."""
+    if eqx.is_array(paths.get(machine, path)):
+        return
+    known = paths.numbers(machine)
+    below = [name for name in known if name.startswith((f"{path}.", f"{path}["))]
+    hint = f" Set what it has: {', '.join(f'`{name}`' for name in below)}." if below else nearest(path, known)
+    raise InputError(f"`{option}`: `{path}` is not a number.{hint}")
+
+
+def configured(machine: Any, settings: Sequence[str], unit: str | None) -> Any:
     """The machine with parameters set from texts `PATH=VALUE`, checked by its constructors."""
     done = set()
     for setting in settings:
@@ -216,84 +326,12 @@ def configured(machine: Machine, settings: Sequence[str], unit: str | None) -> M
         known = paths.numbers(machine)
         if not equals or not path:
             (closest,) = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
-            raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={known[closest]:g}`, but is `{setting}`.")
-        if not eqx.is_array(paths.get(machine, path)):
-            below = [name for name in known if name.startswith((f"{path}.", f"{path}["))]
-            hint = f" Set what it has: {', '.join(f'`{name}`' for name in below)}." if below else nearest(path, known)
-            raise InputError(f"`--set`: `{path}` is not a number.{hint}")
+            example = np.ravel(known[closest])[0]
+            raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={example:g}`, but is `{setting}`.")
+        _check_number("--set", machine, path)
         if path in done:
             raise InputError(f"`--set` must give each parameter once, but gives `{path}` again (`{value}`).")
         done.add(path)
         number = to_number(value, dimension=paths.dimension(machine, path), unit=unit, argument=path)
         machine = paths.replace(machine, path, number)
-    return _made_again(machine)
-
-
-def _made_again(node: Any, path: str = "") -> Any:
-    """A machine, and the baths in it, from their constructors, whose checks then see every number."""
-    if not isinstance(node, eqx.Module):
-        return node
-    fields = [f.name for f in dataclasses.fields(node) if f.init]
-    children = {name: _made_again(getattr(node, name), f"{path}.{name}".lstrip(".")) for name in fields}
-    try:
-        return dataclasses.replace(node, **children)
-    except InputError as error:
-        raise InputError(f"`{path}`: {error}" if path else str(error)) from None
-
-
-# --------------------------------------------------------------------------- output
-
-
-def _record(machine: Machine, solution: Solution, unit: str | None) -> dict[str, Any]:
-    """A solved machine as plain numbers, by the keys of the command line's contract, and where they come from."""
-    return {
-        "machine": machine.name,
-        "parameters": {path: np.asarray(value).tolist() for path, value in paths.numbers(machine).items()},
-        **solution.record(),
-        "version": __version__,
-        "tolerance": TOLERANCE,
-        "unit": unit,
-    }
-
-
-def _assignments(machine: Machine) -> str:
-    """All parameters as texts that `--set` takes, six digits each."""
-    return " ".join(f"{path}={float(value):g}" for path, value in paths.numbers(machine).items())
-
-
-def _entry(name: str, text: str) -> list[str]:
-    return _wrapped(f"{name}  {text}", "  ", "      ")
-
-
-def _wrapped(text: str, first: str, later: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=first if later is None else later,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
-
-
-def _tables(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as one table per paper."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    with console.capture() as captured:
-        for paper in dict.fromkeys(row["paper"] for row in rows):
-            table = Table(title=Text(paper), title_justify="left", box=SIMPLE_HEAD)
-            table.add_column("quantity")
-            for name in ("published", "computed", "tolerance"):
-                table.add_column(name, justify="right", no_wrap=True)
-            table.add_column("ok")
-            for row in rows:
-                if row["paper"] == paper:
-                    numbers = [f"{row[name]:.6g}" for name in ("published", "computed", "tolerance")]
-                    table.add_row(Text(row["quantity"]), *numbers, "yes" if row["ok"] else "NO")
-            console.print(table)
-    return captured.get().rstrip("\n")
+    return made_again(machine)

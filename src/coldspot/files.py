@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all, and nothing left behind by those who were stopped on the way."""
+"""Files and folders that are written whole or not at all; nothing is left behind by those who were stopped."""
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +25,29 @@ def whole(path: Path) -> Iterator[Path]:
         _unfinished.discard(part)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to write into, renamed to it at the end; there must be none of that name yet."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _unfinished.add(part)
+    try:
+        yield part
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        _unfinished.discard(part)
+
+
 def remove_unfinished() -> None:
     """Remove what this process has begun to write; for those who leave at once."""
     for part in list(_unfinished):
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
         part.unlink(missing_ok=True)
 
 
@@ -35,7 +56,7 @@ def remove_abandoned(folder: Path) -> None:
     for part in folder.glob(".*.part"):
         found = _PART.fullmatch(part.name)
         if found and not _runs(int(found[1])):
-            part.unlink(missing_ok=True)
+            _remove(part)
 
 
 def _runs(process: int) -> bool:

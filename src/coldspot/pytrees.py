@@ -104,11 +104,15 @@ def _anew(node: Any) -> Any:
     """A function with what it reads now, unless somebody has put other numbers in the place of what was read."""
     if not isinstance(node, Closure):
         return node if isinstance(node, type) else _without_origin(opened(node))
-    leaves, found = jax.tree.leaves(node.numbers), node.origin.found
+    function = function_behind(node)
+    return _without_origin(node if function is None else opened(function))
+
+
+def function_behind(closure: Closure) -> Any:
+    """The function that a closure was read from; None if that is gone, or if somebody has put other numbers into it."""
+    leaves, found = jax.tree.leaves(closure.numbers), closure.origin.found
     untouched = len(leaves) == len(found) and all(a is b for a, b in zip(leaves, found, strict=True))
-    if node.origin.function is not None and untouched:
-        node = opened(node.origin.function)
-    return _without_origin(node)
+    return closure.origin.function if untouched else None
 
 
 def _without_origin(node: Any) -> Any:

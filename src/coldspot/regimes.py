@@ -253,14 +253,29 @@ def efficiency(view: View) -> Values:
     return _ratio(delivered, spent, (thermal | chemical) & (spent != 0))
 
 
+def cop_terms(view: View) -> tuple[Values, Values]:
+    """Numerator and denominator of `cop_ratio`: heat[cooled temperature] and work_in."""
+    return _cooled(view, _by_temperature(view))[0], view.work_in
+
+
+def efficiency_terms(view: View) -> tuple[Values, Values]:
+    """Numerator and denominator of `efficiency_ratio`: −work_in and heat[hot temperature], or their like."""
+    xp = _library(view.heat)
+    by = _by_temperature(view)
+    hottest = _at(by.heat, xp.argmax(view.temperatures, axis=-1))
+    spent = xp.where(by.count == 2, hottest, _absorbed(view, by))
+    delivered = -xp.where(by.count == 1, view.works, view.work_in)
+    return delivered, xp.where(by.count == 1, view.chemical, spent)
+
+
 def cop_ratio(view: View) -> Values:
     """heat[cooled temperature]/work_in whatever the regime: smooth, for optimisers that start outside of it.
 
     At one temperature the heat is that of the cooled bath. NaN, with derivative zero, where no work goes in or out, and
     where the ledger is not complete.
     """
-    heat, _ = _cooled(view, _by_temperature(view))
-    return _ratio(heat, view.work_in, view.complete & (view.work_in != 0))
+    heat, spent = cop_terms(view)
+    return _ratio(heat, spent, view.complete & (spent != 0))
 
 
 def efficiency_ratio(view: View) -> Values:
@@ -269,12 +284,7 @@ def efficiency_ratio(view: View) -> Values:
     With three temperatures or more, over the sum of those that give; at one temperature −work/chemical work. NaN, with
     derivative zero, where the denominator is zero, and where the ledger is not complete.
     """
-    xp = _library(view.heat)
-    by = _by_temperature(view)
-    hottest = _at(by.heat, xp.argmax(view.temperatures, axis=-1))
-    spent = xp.where(by.count == 2, hottest, _absorbed(view, by))
-    delivered = -xp.where(by.count == 1, view.works, view.work_in)
-    spent = xp.where(by.count == 1, view.chemical, spent)
+    delivered, spent = efficiency_terms(view)
     return _ratio(delivered, spent, view.complete & (spent != 0))
 
 

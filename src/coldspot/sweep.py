@@ -5,8 +5,11 @@ points in Python. A point that cannot be trusted keeps its status and has NaN in
 """
 
 import functools
+import hashlib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -15,12 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import parallel, paths, tracing
+from . import parallel, paths, store, tracing
 from ._checks import InputError, Values, unknown_name
 from .counting import Counting, Counts, Plan, check, counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
-from .pytrees import compiled, opened
+from .machine_files.results import MACHINE, POINT, WITHOUT, carried
+from .pytrees import compiled, opened, refreshed
 from .solution import Solution
 from .tiers import SIZES, Tiers
 from .units import check_energy_unit
@@ -32,8 +36,6 @@ AnyResult = TypeVar("AnyResult", bound=Result)
 
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
-POINT = "point"
-"""The dimension of a list of points."""
 
 
 def sweep(
@@ -44,6 +46,7 @@ def sweep(
     tolerance: float = TOLERANCE,
     unit: str | None = None,
     progress: bool | None = None,
+    to: str | Path | None = None,
 ) -> "xarray.Dataset":
     """The steady state at every combination of parameter values, or at every point of a list.
 
@@ -56,13 +59,18 @@ def sweep(
     - `also`: what to compute beside the steady state: a list of `Counting`, for cumulants and covariances;
     - `tolerance`: as for `steady_state`; `progress`: whether to show a bar (default: on a terminal, if it takes long);
     - `unit`: the name of the energy in whose units the machine's numbers and the values are (`"meV"`). Results then
-      are in W, A, 1/s, W/K and K, with units that Pint reads; without it they are in powers of an energy E.
+      are in W, A, 1/s, W/K and K, with units that Pint reads; without it they are in powers of an energy E;
+    - `to`: a Zarr store (`"sweep.zarr"`) for sweeps that are too large for the memory, or too long to lose. Blocks are
+      written as they are solved; the same call goes on where an earlier one was stopped, at whatever moment, and ends
+      with the same bits. Points that are not solved yet have the status −1. A store of another machine, of other
+      parameters or of another version is refused. Needs the extra `cluster`, and a machine that `save` can write.
 
     **Returns:** a Dataset with one dimension per parameter (or the dimension `point`, along which the parameters
     are coordinates), then `bath` or `drive`. Its variables are named like the entries of a `Solution`; `…_error`
     stands beside those that have one. `status` is 0 for points that can be trusted (see `Status`); at the others the
     results are NaN and the regime is unknown. `regime` is an index into `coldspot.regimes.NAMES`. The attributes name
-    the machine with all its numbers, the version and the tolerance.
+    the machine with all its numbers, the version and the tolerance, and hold the text of its file, so that
+    `coldspot.load("result.nc").machine` is the machine.
 
     >>> import coldspot as cs
     >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0, 0.0, 10.0]})
@@ -74,46 +82,113 @@ def sweep(
     if unit is not None:
         check_energy_unit(unit)
     places = _places(parameters)
-    build, shared, label = _builder(machine, tuple(places.columns))
+    build, shared, label = builder(machine, tuple(places.axes))
     checked = checked_tolerance(tolerance)
     plans = _plans(also)
     if plans:
         # Names are asked of a traced machine, which does not mind its numbers.
-        first = {name: jnp.asarray(column[0]) for name, column in places.columns.items()}
+        first = {name: jnp.asarray(values[0]) for name, values in places.axes.items()}
         eqx.filter_eval_shape(lambda point: _check_names(plans, as_dynamics(build(shared, point))), first)
     verb = _Also(plans) if plans else solve_points
-    solution: Result = solve_columns(verb, build, shared, places.columns, checked, progress=progress)
     fixed = {} if shared is None else paths.numbers(shared)
-    fixed = {path: value for path, value in fixed.items() if path not in places.columns}
-    attributes = provenance(label, fixed, tolerance, unit)
-    dataset = to_dataset(solution, places.coordinates, places.shape, attributes, unit)
-    for name in places.columns if shared is not None else ():
+    fixed = {path: value for path, value in fixed.items() if path not in places.axes}
+    attributes = provenance(label, fixed, tolerance, unit) | carried(machine, unit)
+
+    def solved(part: Places, size: int | None = None, progress: bool | None = progress) -> "xarray.Dataset":
+        columns = part.columns(size)
+        solution: Result = solve_columns(verb, build, shared, columns, checked, progress=progress)
+        if size is not None:
+            solution = jax.tree.map(lambda leaf: leaf[: math.prod(part.shape.values())], solution)
+        return to_dataset(solution, part.coordinates, part.shape, attributes, unit)
+
+    if to is None:
+        dataset = solved(places)
+    else:
+        dataset = store.filled(
+            Path(to),
+            places.empty(),
+            places.shape,
+            lambda block, size: solved(places.part(block), size, False),
+            _identity(machine, places, plans, attributes),
+            progress,
+        )
+    for name in places.axes if shared is not None else ():
         natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
         dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])
     return dataset
 
 
+def _identity(machine: Any, places: "Places", plans: tuple[Plan, ...], attributes: Mapping[str, Any]) -> dict[str, str]:
+    """What tells a sweep from others: a store is gone on with by the same one only."""
+    described = carried(machine, None, math.inf)
+    if WITHOUT in described:
+        raise InputError(f"sweep: `to` needs a machine that can be written to a file: {described[WITHOUT]}")
+    read = opened(machine) if callable(machine) else machine
+    text, numbers, axes = hashlib.sha256(described[MACHINE].encode()), hashlib.sha256(), hashlib.sha256()
+    for leaf in jax.tree.leaves(refreshed(read)):
+        numbers.update(np.asarray(leaf).tobytes() if eqx.is_array(leaf) else b"")
+    for name, values in places.axes.items():
+        axes.update(f"{name} {values.size} {places.listed} ".encode() + values.tobytes())
+    return {
+        "numbers or another structure of the machine": text.hexdigest(),
+        "numbers of its functions": numbers.hexdigest(),
+        "parameters": axes.hexdigest(),
+        "things to count": repr(plans),
+        "tolerance": repr(attributes["tolerance"]),
+        "unit": str(attributes.get("unit")),
+        "version": str(attributes["version"]),
+    }
+
+
 # --------------------------------------------------------------------------- where to solve
 
 
-class _Places(NamedTuple):
-    """The points of a sweep: values of each parameter at all of them, and how a Dataset arranges them."""
+class Places(NamedTuple):
+    """The points of a sweep: a grid of the values on each axis, or (`listed`) the points with the values at each."""
 
-    columns: dict[str, np.ndarray]
-    coordinates: dict[str, Any]
-    shape: dict[str, int]
+    axes: dict[str, np.ndarray]
+    listed: bool
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """{dimension: length} of the dataset."""
+        if self.listed:
+            return {POINT: len(next(iter(self.axes.values())))}
+        return {name: values.size for name, values in self.axes.items()}
+
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        if not self.listed:
+            return dict(self.axes)
+        return {POINT: np.arange(self.shape[POINT]), **{name: (POINT, v) for name, v in self.axes.items()}}
+
+    def part(self, block: Mapping[str, slice]) -> "Places":
+        """A part of the grid or of the list."""
+        return Places({name: v[block[POINT if self.listed else name]] for name, v in self.axes.items()}, self.listed)
+
+    def columns(self, size: int | None = None) -> dict[str, np.ndarray]:
+        """The value of each parameter at all points; the last point again up to a `size`."""
+        mesh = list(self.axes.values()) if self.listed else np.meshgrid(*self.axes.values(), indexing="ij")
+        columns = [m.ravel() for m in mesh]
+        if size is not None:
+            columns = [np.pad(column, (0, size - column.size), mode="edge") for column in columns]
+        return dict(zip(self.axes, columns, strict=True))
+
+    def empty(self) -> "xarray.Dataset":
+        """A dataset of the coordinates alone."""
+        import xarray
+
+        return xarray.Dataset(coords=self.coordinates)
 
 
-def _places(parameters: Any) -> _Places:
+def _places(parameters: Any) -> Places:
     if hasattr(parameters, "columns") and hasattr(parameters, "to_dict"):
         return _listed({str(name): _axis(str(name), parameters[name]) for name in parameters.columns})
     if isinstance(parameters, Mapping):
         grid = {name: _axis(name, values) for name, values in parameters.items()}
         if not grid:
             raise InputError("sweep: `parameters` is empty; name at least one parameter and its values.")
-        mesh = np.meshgrid(*grid.values(), indexing="ij")
-        columns = {name: m.ravel() for name, m in zip(grid, mesh, strict=True)}
-        return _Places(columns, grid, {name: axis.size for name, axis in grid.items()})
+        return Places(grid, listed=False)
     points = list(parameters) if isinstance(parameters, Iterable) and not isinstance(parameters, str) else []
     if not points or not all(isinstance(point, Mapping) for point in points):
         raise InputError(
@@ -130,15 +205,13 @@ def _places(parameters: Any) -> _Places:
     return _listed({name: _axis(name, [point[name] for point in points]) for name in names})
 
 
-def _listed(columns: dict[str, np.ndarray]) -> _Places:
+def _listed(columns: dict[str, np.ndarray]) -> Places:
     """A list of points: parameters are coordinates along one dimension."""
     if not columns:
         raise InputError("sweep: the points are empty; name at least one parameter.")
     if POINT in columns:
         raise InputError(f"sweep: a parameter called `{POINT}` would hide the dimension of that name; rename it.")
-    count = len(next(iter(columns.values())))
-    along = {name: (POINT, values) for name, values in columns.items()}
-    return _Places(columns, {POINT: np.arange(count), **along}, {POINT: count})
+    return Places(columns, listed=True)
 
 
 def _axis(name: str, values: Any) -> np.ndarray:
@@ -181,7 +254,11 @@ class _Call(eqx.Module):
         return tracing.called(self.function, **point)
 
 
-def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], Any, str]:
+def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple[Callable[..., Any], Any, str]:
+    """How to make the machine of a point: `build(shared, point)`, what is shared by all points, and a name.
+
+    `names` are paths of a machine, or arguments of a function that builds one; `owner` is the verb that errors name.
+    """
     if isinstance(machine, eqx.Module) and not callable(machine):
         for name in names:
             value = paths.get(machine, name)
@@ -189,7 +266,7 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
             if np.ndim(value) != 0:
                 entries = ", ".join(f"`{name}[{k}]`" for k in range(min(np.shape(value)[0], 3)))
                 raise InputError(
-                    f"sweep: `{name}` is a list of shape {np.shape(value)}; sweep its entries ({entries}, …)."
+                    f"{owner}: `{name}` is a list of shape {np.shape(value)}; {owner} its entries ({entries}, …)."
                 )
         as_dynamics(machine)
         return _Replace(names), machine, getattr(machine, "name", type(machine).__name__)
@@ -198,13 +275,13 @@ def _builder(machine: Any, names: tuple[str, ...]) -> tuple[Callable[..., Any], 
         if not any(p.kind == p.VAR_KEYWORD for p in wanted.values()):
             for name in names:
                 if name not in wanted:
-                    raise unknown_name("sweep: the function that builds the machine", "argument", name, wanted)
+                    raise unknown_name(f"{owner}: the function that builds the machine", "argument", name, wanted)
             missing = [n for n, p in wanted.items() if p.default is p.empty and n not in names]
             if missing:
-                raise InputError(f"sweep: `{missing[0]}` is an argument of the function, but has no values.")
+                raise InputError(f"{owner}: `{missing[0]}` is an argument of the function, but has no values.")
         return _Call(opened(machine)), None, getattr(machine, "__name__", type(machine).__name__)
     raise InputError(
-        f"sweep: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}."
+        f"{owner}: `machine` must be a machine or a function that builds one, but is {type(machine).__name__}."
     )
 
 

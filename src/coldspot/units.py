@@ -29,6 +29,7 @@ class Kind(NamedTuple):
         return f"{names}, such as `{self.example}`"
 
 
+_PLAIN = "a number without a unit"
 KINDS = {
     "energy": Kind("an energy", "0.3 meV", ("meV", "eV", "µeV", "keV", "J", "hartree", "rydberg"), ("energy",)),
     "potential": Kind(
@@ -47,9 +48,11 @@ KINDS = {
     ),
     "time": Kind("a time", "10 ps", ("s", "ms", "µs", "ns", "ps", "fs"), ("time",)),
     "angle": Kind("an angle", "90 deg", ("rad", "mrad", "deg"), ("angle",)),
-    "dimensionless": Kind("a number without a unit", "0.5", ("percent",), ("dimensionless",)),
+    "dimensionless": Kind(_PLAIN, "0.5", ("percent",), ("dimensionless",)),
 }
 """The dimensions that a field's `metadata["dimension"]` may name."""
+UNDECLARED = Kind("a plain number", "0.5", (), ())
+"""What depends on where it is used, such as the amplitude of a drive."""
 
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*((?:[^\W\d_]|[/°%]).*)?")
 """A decimal number, and a unit that starts with a letter, with `/` (as in `0.5/ps`), or with a sign (° %)."""
@@ -58,8 +61,9 @@ _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
 def to_number(value: str, *, dimension: str, unit: str | None = None, argument: str = "value") -> float:
     """A quantity as a plain number in units of the energy `unit`; a plain number passes unchanged.
 
-    **Arguments:** `value`, such as `"4.2 K"` or `"-5"`; `dimension`, one of `KINDS`; `unit`, the energy in whose
-    units the result is (needed only if `value` has a unit); `argument`, the name that errors give to `value`.
+    **Arguments:** `value`, such as `"4.2 K"` or `"-5"`; `dimension`, one of `KINDS` (if it is none, plain numbers
+    only); `unit`, the energy in whose units the result is (needed only if `value` has a unit); `argument`, the name
+    that errors give to `value`.
 
     energy/E, k_B·temperature/E, ħ·rate/E (a width in energy units: width/E), E·time/ħ, e·voltage/E, angle/rad.
 
@@ -71,10 +75,10 @@ def to_number(value: str, *, dimension: str, unit: str | None = None, argument: 
     >>> to_number("-5", dimension="energy")
     -5.0
     """
-    kind = KINDS[dimension]
+    kind = KINDS.get(dimension, UNDECLARED)
     match = _QUANTITY.fullmatch(value.strip())
-    if match is None:
-        example = "" if dimension == "dimensionless" else f", or one with a unit such as `{kind.example}`"
+    if match is None or (match[2] is not None and kind is UNDECLARED):
+        example = "" if not kind.accepts or kind.words == _PLAIN else f", or one with a unit such as `{kind.example}`"
         raise InputError(f"`{argument}` must be a finite number{example}, but is `{value}`.")
     number, symbol = float(match[1]), match[2]
     if symbol is not None:

@@ -65,6 +65,10 @@ class Device(SpectralFunctions):
         check_shape("Device", argument, width, (self.sites, self.sites), "a level width between each two sites")
         return width
 
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        return {"hamiltonian": self.hamiltonian, "leads": self.widths}
+
     def rules(self) -> Iterable[Rule]:
         yield hermitian_rule("hamiltonian", self.hamiltonian)
         for name, width in self.widths.items():

@@ -101,6 +101,11 @@ class PairJunction(Dynamics):
         if not self.kinds():
             raise InputError(f"{owner}: `coupling` connects no two leads' spectral functions; there are no pairs.")
 
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files; elements that break the symmetry are refused before that."""
+        found = {name: getattr(self, name) for name in ("conductor", "baths", "frequency", "damping")}
+        return found | {"coupling": dict(zip(self.places, self.elements, strict=True))}
+
     def rules(self) -> Iterable[Rule]:
         if not isinstance(self.damping, SpectralDensity):
             damping = self.damping

@@ -45,6 +45,10 @@ class Levels(SpectralFunctions):
         for field in ("energies", "gammas"):
             check_shape("Levels", field, getattr(self, field), (self.sites,), "one number per level")
 
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        return {"energies": self.energies, "gammas": self.gammas, "leads": self.lead_of}
+
     def green(self, energy: Any) -> Array:
         energy = jnp.asarray(energy)[..., None]
         return _diagonal(1 / (energy - self.energies + 0.5j * self.gammas))

@@ -73,6 +73,11 @@ class Channel(eqx.Module):
         if self.shares is None and np.any(self.initial.array == self.final.array):
             raise InputError(f"Channel: `initial` and `final` are the same state ({self.initial}) of one bath.")
 
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        bath = self.baths[0] if self.shares is None else dict(zip(self.baths, self.shares, strict=True))
+        return {"bath": bath, "initial": self.initial.plain, "final": self.final.plain, "kinetics": self.kinetics}
+
     @property
     def size(self) -> int:
         return int(self.initial.array.size)

@@ -32,8 +32,13 @@ class States:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, States) and np.array_equal(self.array, other.array)
 
+    @property
+    def plain(self) -> int | list[int]:
+        """One index, or a list of them."""
+        return int(self.array[0]) if self.array.size == 1 else self.array.tolist()
+
     def __repr__(self) -> str:
-        return str(self.array[0] if self.array.size == 1 else self.array.tolist())
+        return str(self.plain)
 
 
 class Snapshot(NamedTuple):

@@ -80,12 +80,12 @@ class JumpNetwork(System):
     ('passive', True)
     """
 
-    energies: Array | Callable[..., Array]
+    energies: Array | Callable[..., Array] = eqx.field(metadata={"dimension": "energy"})
     baths: Table
     channels: tuple[Channel, ...]
     occupations: Array | Table
     drives: Table
-    period: Array | None
+    period: Array | None = eqx.field(metadata={"dimension": "time"})
     breaks: Array | None
     held: tuple[int | None, ...] = eqx.field(static=True)
     states: int = eqx.field(static=True)
@@ -150,6 +150,13 @@ class JumpNetwork(System):
             raise unknown_name(owner, "bath", cooled_bath, self._thermal())
         self.cooled_bath = cooled_bath
         self._check_places()
+
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        found = {name: getattr(self, name) for name in ("energies", "baths", "channels", "occupations", "drives")}
+        found |= {"period": self.period, "cooled_bath": self.cooled_bath, "breaks": self.breaks}
+        none = not isinstance(self.occupations, Table) and not np.any(self.occupations)
+        return found | ({"drives": None} if self.plain else {}) | ({"occupations": None} if none else {})
 
     # ------------------------------------------------------------------ checks
     def _values(self, phase: Any) -> Any:

@@ -116,6 +116,13 @@ class OscillatorNetwork(Dynamics):
             raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
 
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        names = ("masses", "springs", "frictions", "baths", "frequency", "potential", "cooled_bath")
+        sites = {name: [i for i, k in enumerate(self.bath_of) if k == b] for b, name in enumerate(self.baths)}
+        forces = dict(zip(self.drives, zip(self.driven, self.drives.values(), strict=True), strict=True))
+        return {name: getattr(self, name) for name in names} | {"sites": sites, "forces": forces}
+
     def rules(self) -> Iterable[Rule]:
         free = np.array(self.bath_of) < 0
         yield _each("masses", self.masses, lambda m: (m > 0) & (m < np.inf), "positive and finite")

@@ -1,12 +1,12 @@
-"""Pictures of results, each in one call. Matplotlib is imported only when something is drawn."""
+"""Bars for a ledger."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._checks import InputError
-from .solution import Solution
-from .style import AMBER, BLACK, BLUE, GREEN, HEIGHT, ORANGE, house_style, new_figure
+from .._checks import InputError
+from ..solution import Solution
+from ..style import AMBER, BLACK, BLUE, GREEN, HEIGHT, ORANGE, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,122 @@
+"""Drawings of jump networks: states at their energies, channels between them, net currents."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import InputError
+from ..dynamics import as_dynamics, steady_state
+from ..style import BLACK, COLOURS, GREY, HEIGHT, WIDTH, house_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_STATES = 64
+"""A drawing of more states shows nothing any more."""
+HALF = 0.3
+"""Half the length of the line that stands for a state."""
+
+
+def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
+    """A jump network: its states at their energies, the transitions that each bath causes, the net currents.
+
+    **Arguments:** `machine`, a jump network or a machine whose dynamics is one; `axes`, Matplotlib axes to draw on, or
+    None for a new figure, which is `axes.figure` of what is returned.
+
+    States stand side by side by their number of particles; the size of the dot on a state is its probability. An arrow
+    points the way that a transition goes more often, and is as wide as its net current, beside the largest one.
+    Transitions without net current, and those of driven networks (which are drawn at phase 0), are plain lines.
+    """
+    net: Any = as_dynamics(machine)
+    if not all(hasattr(net, name) for name in ("snapshot", "graph", "occupations")):
+        raise InputError(
+            f"figures.network: `machine` must be a jump network, but its dynamics is {type(net).__name__}."
+        )
+    counted = net.occupations.values() if isinstance(net.occupations, Mapping) else [net.occupations]
+    particles = np.sum([np.asarray(numbers) for numbers in counted], axis=0)
+    if net.states > MOST_STATES:
+        raise InputError(f"figures.network: at most {MOST_STATES} states can be drawn, not {net.states}.")
+    snapshot, graph = net.snapshot(jnp.zeros(())), net.graph()
+    initial, final = graph.initial.array, graph.final.array
+    solution = steady_state(machine, throw=False)
+    shares = np.asarray(solution.populations) if bool(solution.ok) else None
+    currents = None
+    if shares is not None and not len(net.drives):
+        forward, backward = (np.exp(np.asarray(log)) for log in (snapshot.log_forward, snapshot.log_backward))
+        currents = shares[initial] * forward - shares[final] * backward
+    energies = np.asarray(snapshot.energies)
+    x = _columns(particles, energies)
+    baths = list(net.baths)
+    with house_style():
+        from matplotlib.lines import Line2D
+
+        if axes is None:
+            axes = new_figure(WIDTH, HEIGHT).subplots()
+        for state, (place, energy) in enumerate(zip(x, energies, strict=True)):
+            axes.plot([place - HALF, place + HALF], [energy, energy], color=BLACK, linestyle="-", linewidth=2.0)
+            axes.annotate(str(state), (place + HALF, energy), (4, 0), textcoords="offset points", va="center")
+            if shares is not None:
+                axes.scatter(
+                    [place], [energy], s=12 + 260 * shares[state], color=GREY, alpha=0.8, zorder=3, linewidths=0
+                )
+        _transitions(axes, x, energies, initial, final, graph.causes, currents)
+        handles = [Line2D([], [], color=_colour(k), linestyle="-", label=name) for k, name in enumerate(baths)]
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+        axes.set_xlim(x.min() - 0.8, x.max() + 0.8)
+        axes.margins(y=0.15)
+        axes.set_xticks([])
+        axes.set_ylabel("energy")
+        axes.set_title(
+            "at phase 0" if len(net.drives) else "net currents" if currents is not None else "no steady state"
+        )
+    return axes
+
+
+def _columns(occupations: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """Where each state stands: in the order of particle numbers, those of one number side by side."""
+    order = np.lexsort((energies, occupations))
+    x = np.empty(len(order))
+    for place, state in enumerate(order):
+        jump = np.sum(np.diff(occupations[order[: place + 1]]) != 0)
+        x[state] = place + 0.4 * jump
+    return x
+
+
+def _transitions(
+    axes: "Axes",
+    x: np.ndarray,
+    energies: np.ndarray,
+    initial: np.ndarray,
+    final: np.ndarray,
+    baths: tuple[tuple[int, ...], ...],
+    currents: np.ndarray | None,
+) -> None:
+    largest = 0.0 if currents is None or not currents.size else float(np.max(np.abs(currents)))
+    drawn: Counter[tuple[int, int]] = Counter()
+    for k, (i, f) in enumerate(zip(initial.tolist(), final.tolist(), strict=True)):
+        # Transitions between the same states bend apart.
+        bend = 0.12 + 0.16 * drawn[min(i, f), max(i, f)]
+        drawn[min(i, f), max(i, f)] += 1
+        current = 0.0 if currents is None else float(currents[k])
+        flows = abs(current) > 1e-9 * largest
+        start, end = (i, f) if current >= 0 else (f, i)
+        axes.annotate(
+            "",
+            xy=(x[end], energies[end]),
+            xytext=(x[start], energies[start]),
+            arrowprops={
+                "arrowstyle": "-|>" if flows else "-",
+                "color": _colour(baths[k][0]),
+                "linewidth": 0.8 + (3.0 * abs(current) / largest if flows else 0.0),
+                "connectionstyle": f"arc3,rad={bend if x[end] >= x[start] else -bend}",
+                "shrinkA": 5,
+                "shrinkB": 5,
+            },
+        )
+
+
+def _colour(k: int) -> str:
+    return COLOURS[k % len(COLOURS)]

@@ -1,0 +1,1 @@
+"""Machines, networks and results as files: `coldspot.save` and `coldspot.load`."""

@@ -1,0 +1,94 @@
+"""`save` and `load`: machines and networks as TOML, results with their machine as NetCDF or Zarr."""
+
+from pathlib import Path
+from typing import Any
+
+from .._checks import InputError
+from ..files import whole
+from .decode import Content, from_text
+from .encode import document
+from .results import ENDINGS, is_dataset, opened, write
+from .toml import text
+
+MACHINE = ".toml"
+
+
+def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
+    """Write a machine or a network to a TOML file, or the Dataset of a sweep to NetCDF (`.nc`) or Zarr (`.zarr`).
+
+    **Arguments:** `thing`; `path`, whose ending says the format; `unit`, the name of the energy in whose units the
+    machine's numbers are (`"meV"`).
+
+    A file names the machine and gives its numbers by their dotted paths, every float with all its digits, so that
+    `load` returns an equal machine. Functions (energies of a driven network, potentials) are written as import paths,
+    `{function = "package.module:name"}`; a lambda has none and is refused. The file is written whole or not at all.
+
+    **Raises** `InputError` if a part of the machine has no form in a file, or the place cannot be written.
+
+    >>> import coldspot as cs, tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "dot.toml"
+    ...     cs.save(cs.machines.QuantumDot(level=-3.0), path)
+    ...     print(path.read_text().strip())
+    ...     print(cs.load(path).level)
+    machine = "quantum-dot"
+    <BLANKLINE>
+    [parameters]
+    level = -3.0
+    left.temperature = 10.0
+    left.chemical_potential = 2.5
+    right.temperature = 5.0
+    right.chemical_potential = -2.5
+    gamma_left = 2.0
+    gamma_right = 2.0
+    -3.0
+    """
+    place = Path(path)
+    if is_dataset(thing):
+        write(thing, place)
+        return
+    _check_ending(place, (MACHINE,), "a machine")
+    written = as_text(thing, unit)
+    try:
+        with whole(place) as part:
+            part.write_text(written, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"save: `{path}` cannot be written: {error.strerror or error}.") from None
+
+
+def load(path: str | Path) -> Any:
+    """The machine or network of a TOML file; or the Dataset of a NetCDF file or Zarr store, with its `machine`.
+
+    Numbers may have units (`"4.2 K"`) if the file says by `unit = "meV"` in which energy they are wanted. Modules that
+    the file names are imported, those beside it included: load only files that you trust.
+
+    **Raises** `InputError` that names the file, the line, the key and the nearest valid one.
+    """
+    place = Path(path)
+    if place.suffix in ENDINGS:
+        return opened(place)
+    _check_ending(place, (MACHINE, *ENDINGS), "a machine or of results")
+    return read(place).machine
+
+
+def as_text(machine: Any, unit: str | None = None) -> str:
+    """A machine as the text of a file."""
+    return text(document(machine, unit))
+
+
+def read(path: Path) -> Content:
+    """The content of a machine file."""
+    _check_ending(path, (MACHINE,), "a machine")
+    try:
+        source = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be text in UTF-8, but byte {error.start} is not.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"`{path}` cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    return from_text(source, str(path), path.parent)
+
+
+def _check_ending(path: Path, endings: tuple[str, ...], what: str) -> None:
+    if path.suffix not in endings:
+        wanted = " or ".join(f"`{ending}`" for ending in endings)
+        raise InputError(f"the file of {what} must end in {wanted}, but is `{path}`.")

@@ -1,0 +1,166 @@
+"""Results that carry the machine they belong to."""
+
+import functools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from .. import paths
+from .._checks import InputError
+from ..dynamics import Dynamics, Machine
+from ..files import whole, whole_folder
+from . import toml
+from .decode import from_text
+from .encode import document
+from .kinds import function_of, import_path
+
+if TYPE_CHECKING:
+    import xarray
+
+NETCDF, ZARR = ".nc", ".zarr"
+ENDINGS = (NETCDF, ZARR)
+MACHINE = "machine_file"
+"""The attribute of a dataset with the text of its machine's file."""
+MOST_NUMBERS = 100_000
+"""Of a machine that a dataset's attributes hold."""
+POINT = "point"
+"""The dimension of a list of points."""
+WITHOUT = "machine_file_missing"
+"""The attribute that says why there is none."""
+
+
+BUILD = "# built by "
+"""Begins the text of a function that builds machines; its import path follows."""
+
+
+def carried(machine: Any, unit: str | None, most: float = MOST_NUMBERS) -> dict[str, str]:
+    """Attributes that carry the machine of a sweep, or say why they cannot; not of one with too many numbers."""
+    count = sum(np.size(leaf) for leaf in jax.tree.leaves(machine))
+    if count > most:
+        return {WITHOUT: f"it has {count:,} numbers, which `coldspot.save` writes to a file of their own."}
+    try:
+        if isinstance(machine, Machine | Dynamics):
+            return {MACHINE: toml.text(document(machine, unit))}
+        return {MACHINE: BUILD + import_path(machine, f"the function `{getattr(machine, '__name__', machine)}`")}
+    except InputError as error:
+        return {WITHOUT: str(error)}
+
+
+def is_dataset(thing: Any) -> bool:
+    xarray = sys.modules.get("xarray")
+    return xarray is not None and isinstance(thing, xarray.Dataset)
+
+
+@functools.cache
+def _loaded() -> Any:
+    import xarray
+
+    class Loaded(xarray.Dataset):
+        """A Dataset from a file, with the machine that it belongs to."""
+
+        __slots__ = ()
+
+        @property
+        def machine(self) -> Any:
+            """The machine of the sweep, made again from the dataset's attributes.
+
+            Of a sweep over a function that builds the machine, that function.
+            """
+            return machine_of(self)
+
+        @property
+        def machines(self) -> list[Any]:
+            """The machines of a list of points, in its order."""
+            return machines_of(self)
+
+        def __reduce__(self) -> Any:
+            # The class stands in a function, so that importing coldspot does not import xarray.
+            return with_machine, (xarray.Dataset(self.data_vars, self.coords, self.attrs),)
+
+    return Loaded
+
+
+def with_machine(dataset: "xarray.Dataset") -> "xarray.Dataset":
+    """A dataset of a sweep that makes its `machine` again, and its `machines` if it is a list of points."""
+    return _loaded()(dataset.data_vars, dataset.coords, dataset.attrs)
+
+
+def opened(path: Path) -> "xarray.Dataset":
+    """The dataset of a file, in memory (NetCDF), or read as it is needed (Zarr)."""
+    import xarray
+
+    if not path.exists():
+        raise InputError(f"`{path}` cannot be read: there is no such file.")
+    try:
+        if path.suffix == ZARR:
+            require_zarr()
+            found = xarray.open_zarr(path, chunks=None, consolidated=False)
+        else:
+            found = xarray.load_dataset(path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"`{path}` cannot be read: {' '.join(str(error).split())}") from None
+    return with_machine(found)
+
+
+def machine_of(dataset: "xarray.Dataset") -> Any:
+    """The machine of a dataset, from its attributes."""
+    source = dataset.attrs.get(MACHINE)
+    if source is None:
+        reason = dataset.attrs.get(WITHOUT, "it was not made by a sweep, or by an older version of coldspot.")
+        raise InputError(f"the results do not hold their machine: {reason}")
+    if source.startswith(BUILD):
+        return function_of(source.removeprefix(BUILD).strip(), None)
+    return from_text(source, f"`{MACHINE}`").machine
+
+
+def machines_of(dataset: "xarray.Dataset") -> list[Any]:
+    """The machines of a list of points, from the dataset's attributes and coordinates."""
+    if dataset.coords.keys() <= {POINT} or POINT not in dataset.dims:
+        raise InputError(f"`machines` are those of a list of points, but the dataset has no dimension `{POINT}`.")
+    names = [str(name) for name, c in dataset.coords.items() if c.dims == (POINT,) and name != POINT]
+    columns = {name: np.asarray(dataset[name]) for name in names}
+    points = [{name: float(column[k]) for name, column in columns.items()} for k in range(dataset.sizes[POINT])]
+    base = machine_of(dataset)
+    if not isinstance(base, Machine | Dynamics):
+        return [base(**point) for point in points]
+    return [functools.reduce(lambda m, item: paths.replace(m, *item), point.items(), base) for point in points]
+
+
+def write(dataset: "xarray.Dataset", path: Path) -> None:
+    """A dataset as a NetCDF file or a Zarr store, whole or not at all."""
+    if path.suffix not in ENDINGS:
+        raise InputError(f"results must be saved to `.nc` (NetCDF) or `.zarr` (Zarr), but not to `{path}`.")
+    try:
+        if path.suffix == NETCDF:
+            with whole(path) as part:
+                dataset.to_netcdf(part, engine="netcdf4")
+            return
+        require_zarr()
+        if path.exists():
+            raise InputError(f"`{path}` is there already; a store is not overwritten.")
+        with whole_folder(path) as part:
+            with_plain_names(dataset).to_zarr(part, consolidated=False)
+    except (OSError, RuntimeError) as error:
+        words = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError(f"`{path}` cannot be written: {words}.") from None
+
+
+def with_plain_names(dataset: "xarray.Dataset") -> "xarray.Dataset":
+    """Names of variable length: Zarr has no settled form for others."""
+    names = {n: c.astype(object) for n, c in dataset.coords.items() if c.dtype.kind == "U"}
+    return dataset.assign_coords(names)
+
+
+def require_zarr() -> None:
+    """Raise an error that says how to install Zarr, if it is missing."""
+    try:
+        import zarr  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "zarr":
+            raise
+        raise InputError(
+            'Stores (.zarr) need Zarr, which is not installed; install it with: pip install "coldspot[cluster]"'
+        ) from None

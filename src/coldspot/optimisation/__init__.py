@@ -1,0 +1,1 @@
+"""Best parameters: `coldspot.optimise` and `coldspot.pareto`."""

@@ -1,0 +1,155 @@
+"""`pareto`: the front of the machines that cannot be better in one respect without being worse in another."""
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import InputError
+from ..dynamics import TOLERANCE, steady_state
+from ..machine_files.results import with_machine
+from ..sweep import sweep
+from .descent import Bound, Found, descend, require_scipy
+from .optimum import asked, bound_margins, constraints, keeps, ranked, searches
+from .problem import Looked, Problem, Sampled
+
+if TYPE_CHECKING:
+    import xarray
+
+SENSES = {"max": 1.0, "min": -1.0}
+SAME = 1e-7
+"""A point is dominated if another is better by more than this part of the front's extent, and worse by no more."""
+
+
+def pareto(
+    machine: Any,
+    objectives: Mapping[Any, str],
+    *,
+    over: Mapping[str, tuple[float, float]],
+    subject_to: Mapping[Any, tuple[float | None, float | None]] | None = None,
+    points: int = 20,
+    starts: int = 4,
+    tolerance: float = TOLERANCE,
+    progress: bool | None = None,
+) -> "xarray.Dataset":
+    """Machines of which none is better than another in all respects, between the best ones in each.
+
+    **Arguments:** `machine`, `over`, `subject_to`, `tolerance` as for `optimise`; `objectives`: {name or function:
+    `"max"` or `"min"`}, two or more; `points`: how many machines to look for; `starts`: searches for each end of the
+    front.
+
+    Between the ends of the front (the best machines in each respect) lie goals, evenly spread over the line, triangle,
+    … that they span; from each goal the search goes as far as it can in all respects at once (goal attainment, by
+    SciPy's SLSQP with slopes from automatic differentiation). What another point dominates is left out, so that fewer
+    than `points` may come back. Needs the extra `optimise`.
+
+    **Returns:** a Dataset with the dimension `point`, in the order of the first objective: everything that a sweep
+    gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines.
+
+    >>> import coldspot as cs
+    >>> front = cs.pareto(
+    ...     cs.machines.QuantumDot(), {"power": "max", "efficiency": "max"}, over={"level": (-60.0, -7.6)}, points=4
+    ... )
+    >>> bool((front.power.diff("point") > 0).all()), bool((front.efficiency.diff("point") < 0).all())
+    (True, True)
+    """
+    owner = "pareto"
+    require_scipy()
+    if not isinstance(objectives, Mapping) or len(objectives) < 2:
+        raise InputError(f'pareto: `objectives` must name two or more, such as {{"power": "max"}}: {objectives!r}.')
+    for name, sense in objectives.items():
+        if sense not in SENSES:
+            raise InputError(f'pareto: `objectives[{name!r}]` must be "max" or "min", but is {sense!r}.')
+    if not isinstance(points, int) or points < len(objectives):
+        raise InputError(f"pareto: `points` must be an integer from {len(objectives)} on, but is {points!r}.")
+    names = {f"objectives[{name!r}]": name for name in objectives}
+    problem, limits = asked(owner, machine, over, names, subject_to, tolerance)
+    signs = np.array([SENSES[sense] for sense in objectives.values()])
+    sampled = problem.sampled(owner, progress)
+    bounds = constraints(owner, problem, limits, sampled)
+    ends = []
+    for k, sign in enumerate(signs):
+        found = searches(problem, sampled, bounds, sign, starts, k)
+        ends.append(ranked(owner, problem, found, bounds, sampled, sign, k)[0])
+    front = _best(signs, [*ends, *_between(problem, sampled, bounds, signs, ends, points)])
+    return _dataset(machine, problem, front, tolerance)
+
+
+def _goals(count: int, corners: int) -> np.ndarray:
+    """Weights of the corners at points of the simplex, evenly spread, at least `count` of them."""
+    steps = 1
+    while True:
+        rows = [row for row in itertools.product(range(steps + 1), repeat=corners) if sum(row) == steps]
+        if len(rows) >= count:
+            return np.array(rows) / steps
+        steps += 1
+
+
+def _between(
+    problem: Problem, sampled: Sampled, bounds: list[Bound], signs: np.ndarray, ends: list[Found], points: int
+) -> list[Found]:
+    """From each goal as far as possible in all respects at once."""
+    many = len(signs)
+    corners = np.array([signs * end.looked.values[:many] for end in ends])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    extent = np.where(high > low, high - low, 1.0)
+    scaled = (signs * sampled.values[:, :many] - low) / extent
+    kept = np.all([bound.margin(sampled.values) >= -1e-2 for bound in bounds], axis=0) if bounds else slice(None)
+    candidates, heights = sampled.points[kept], scaled[kept]
+    known = [(end.u, (signs * end.looked.values[:many] - low) / extent) for end in ends]
+    found: list[Found] = []
+    for weights in _goals(points, many):
+        if np.max(weights) == 1.0:
+            continue  # an end
+        goal = weights @ ((corners - low) / extent)
+
+        def objective(x: np.ndarray, looked: Looked) -> tuple[float, np.ndarray]:
+            return -x[-1], np.append(np.zeros(len(x) - 1), -1.0)
+
+        def margins(x: np.ndarray, looked: Looked, goal: np.ndarray = goal) -> tuple[np.ndarray, np.ndarray]:
+            own, slopes = bound_margins(bounds, looked)
+            reached = (signs * looked.values[:many] - low) / extent
+            rise = (signs / extent)[:, None] * looked.slopes[:many]
+            with_t = np.append(rise, -np.ones((many, 1)), axis=1)
+            without = np.append(slopes, np.zeros((len(bounds), 1)), axis=1)
+            return np.append(reached - goal - x[-1], own), np.append(with_t, without, axis=0)
+
+        near = [*known, *zip(candidates, heights, strict=True)]
+        reach = np.array([np.min(height - goal) for _, height in near])
+        best = [near[k] for k in np.argsort(-reach)[:2]]
+        runs = [descend(problem, u, objective, margins, float(np.min(h - goal))) for u, h in best]
+        good = [run for run in runs if keeps(bounds, run.looked)]
+        if good:
+            values = [(signs * run.looked.values[:many] - low) / extent for run in good]
+            k = int(np.argmax([np.min(value - goal) for value in values]))
+            known.append((good[k].u, values[k]))
+            found.append(good[k])
+    return found
+
+
+def _best(signs: np.ndarray, found: list[Found]) -> list[Found]:
+    """What nothing dominates, each once, in the order of the first objective."""
+    many = len(signs)
+    values = np.array([signs * one.looked.values[:many] for one in found])
+    slack = SAME * np.where(np.ptp(values, axis=0) > 0, np.ptp(values, axis=0), 1.0)
+    keep: list[int] = []
+    for k in np.lexsort(tuple(-values.T[::-1])):
+        others = values[[j for j in range(len(found)) if j != k]]
+        beaten = np.all(others >= values[k] - slack, axis=1) & np.any(others > values[k] + slack, axis=1)
+        twin = any(np.all(np.abs(values[k] - values[j]) <= slack) for j in keep)
+        if not beaten.any() and not twin:
+            keep.append(int(k))
+    return [found[k] for k in sorted(keep, key=lambda k: signs[0] * values[k][0])]
+
+
+def _dataset(machine: Any, problem: Problem, front: list[Found], tolerance: float) -> "xarray.Dataset":
+    points = [{name: float(v) for name, v in problem.box.point(jnp.asarray(one.u)).items()} for one in front]
+    dataset = sweep(machine, points, tolerance=tolerance, progress=False)
+    machines = [problem.machine(one.u) for one in front]
+    for quantity in problem.quantities:
+        if quantity.name not in dataset:
+            values = [float(quantity.true(steady_state(one, tolerance=tolerance))) for one in machines]
+            dataset[quantity.name] = ("point", np.array(values))
+    return with_machine(dataset)

@@ -1,0 +1,281 @@
+"""`optimise`: the best parameters of a machine within bounds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from .. import show
+from .._checks import InputError
+from ..dynamics import TOLERANCE, checked_tolerance, steady_state
+from ..solution import Solution
+from ..sweep import builder
+from .descent import FEASIBLE, Bound, Found, descend, require_scipy, spread
+from .problem import Looked, Problem, Sampled
+from .quantities import RATIOS, Quantity, quantity
+from .space import interval, space
+
+AGREE = 1e-6
+"""Searches agree if their best values differ by no more than this part of the best one."""
+AT_BOUND = 1e-9
+
+
+class Optimum(eqx.Module):
+    """The best point that was found, and what is known about it.
+
+    - `machine`, `solution`: the best machine and its steady state; `value`: what was maximised or minimised, there;
+    - `parameters`: {path: value}; `sensitivity`: {path: ∂value/∂parameter}, zero at an optimum that nothing binds;
+    - `curvature`: {path: ∂²value/∂parameter²}, which says how sharp it is;
+    - `binding`: {parameter or constraint: the bound on which it lies};
+    - `agree`: whether at least two searches, from different starts, ended at this value; `agreeing` of `starts` did;
+    - `values`: those at which the searches ended, the best first, NaN outside the regime of a ratio; `converged`:
+      whether the best search ended by itself.
+    """
+
+    machine: Any
+    solution: Solution
+    value: float = eqx.field(static=True)
+    parameters: dict[str, float] = eqx.field(static=True)
+    sensitivity: dict[str, float] = eqx.field(static=True)
+    curvature: dict[str, float] = eqx.field(static=True)
+    binding: dict[str, float] = eqx.field(static=True)
+    values: tuple[float, ...] = eqx.field(static=True)
+    converged: bool = eqx.field(static=True)
+    objective: str = eqx.field(static=True)
+
+    @property
+    def starts(self) -> int:
+        return len(self.values)
+
+    @property
+    def agreeing(self) -> int:
+        return sum(abs(value - self.value) <= AGREE * abs(self.value) for value in self.values)
+
+    @property
+    def agree(self) -> bool:
+        return self.agreeing >= 2
+
+    def __repr__(self) -> str:
+        rows = [f"{self.objective} = {show.number(self.value)}"]
+        for name, value in self.parameters.items():
+            at = f", at its bound {self.binding[name]:g}" if name in self.binding else ""
+            slope, bend = show.number(self.sensitivity[name]), show.number(self.curvature[name])
+            rows.append(f"  {name} = {value:.9g}{at} (slope {slope}, curvature {bend})")
+        held = [f"{name} at {bound:g}" for name, bound in self.binding.items() if name not in self.parameters]
+        rows += [f"  bound by: {', '.join(held)}"] if held else []
+        rows.append(
+            f"  {self.agreeing} of {self.starts} searches agree" + ("" if self.converged else "; not converged")
+        )
+        return "\n".join(rows)
+
+
+def optimise(
+    machine: Any,
+    *,
+    over: Mapping[str, tuple[float, float]],
+    maximise: Any = None,
+    minimise: Any = None,
+    subject_to: Mapping[Any, tuple[float | None, float | None]] | None = None,
+    starts: int = 8,
+    tolerance: float = TOLERANCE,
+    progress: bool | None = None,
+) -> Optimum:
+    """The parameters within bounds at which a quantity of the steady state is largest, or smallest.
+
+    **Arguments:**
+
+    - `machine`: a machine or a network, or a function `build(**parameters) -> machine`;
+    - `maximise` or `minimise`: a name (`"power"`, `"cop"`, `"efficiency"`, `"entropy_production"`, `"heat.right"`,
+      `"work.left"`, …) or a function of the solution that JAX can differentiate;
+    - `over`: {path: (low, high)}, the parameters that are free; `subject_to`: {name: (low, high)}, either may be None;
+    - `starts`: the number of searches; `tolerance`: of the steady states, as for `steady_state`.
+
+    Looks at 128 points of the box, then goes from the best ones, some way apart, by sequential quadratic programming
+    (SciPy's SLSQP) with slopes from automatic differentiation. COP and efficiency are searched by the angle
+    atan2(gain, cost), which rises with them and leads into their regime from outside. A constraint is kept to 10⁻⁷ of
+    the size of its quantity. Several optima may exist: `agree` and `values` say what the searches found, and no search
+    proves that there is nothing better. Needs the extra `optimise`.
+
+    **Returns:** an `Optimum`.
+
+    **Raises** `InputError` if a name or a bound is wrong, or if no point was found that keeps the constraints (it says
+    which one, and what was reached).
+
+    >>> import coldspot as cs
+    >>> best = cs.optimise(cs.machines.QuantumDot(), maximise="heat.right", over={"level": (-15.0, 15.0)}, starts=2)
+    >>> best.agree, f"{best.parameters['level']:.4f}"
+    (True, '-4.8659')
+    """
+    owner = "optimise"
+    require_scipy()
+    if (maximise is None) == (minimise is None):
+        raise InputError("optimise: give `maximise` or `minimise`, one of them.")
+    if not isinstance(starts, int) or starts < 1:
+        raise InputError(f"optimise: `starts` must be a positive integer, but is {starts!r}.")
+    sign, argument, given = (1.0, "maximise", maximise) if minimise is None else (-1.0, "minimise", minimise)
+    problem, limits = asked(owner, machine, over, {argument: given}, subject_to, tolerance)
+    sampled = problem.sampled(owner, progress)
+    bounds = constraints(owner, problem, limits, sampled)
+    found = searches(problem, sampled, bounds, sign, starts)
+    ends = ranked(owner, problem, found, bounds, sampled, sign)
+    return _finished(problem, ends, bounds, tolerance)
+
+
+def asked(
+    owner: str, machine: Any, over: Any, objectives: Mapping[str, Any], subject_to: Any, tolerance: float
+) -> tuple[Problem, dict[Quantity, tuple[float | None, float | None]]]:
+    """The problem whose quantities are the objectives, then the constraints; and the bounds of these."""
+    box = space(owner, over)
+    build, shared, _ = builder(machine, box.names, owner)
+    checked = checked_tolerance(tolerance)
+    bare = Problem(build, shared, box, (), checked)
+    example = steady_state(bare.machine(np.full(len(box.names), 0.5)), tolerance=tolerance, throw=False)
+    if example.stochastic:
+        raise InputError(
+            f"{owner}: the machine's results are random, and have no slopes to go by; sweep its parameters instead."
+        )
+    if subject_to is not None and not isinstance(subject_to, Mapping):
+        raise InputError(f"{owner}: `subject_to` must be a mapping from names to (low, high), but is {subject_to!r}.")
+    wanted = tuple(quantity(owner, argument, given, example) for argument, given in objectives.items())
+    limits = {}
+    for given, pair in (subject_to or {}).items():
+        name = quantity(owner, "subject_to", given, example)
+        limits[name] = interval(f"{owner}: `subject_to[{given!r}]`", pair)
+    return Problem(build, shared, box, (*wanted, *limits), checked), limits
+
+
+def constraints(
+    owner: str, problem: Problem, limits: Mapping[Quantity, tuple[float | None, float | None]], sampled: Sampled
+) -> list[Bound]:
+    """One-sided bounds, each with the scale of its quantity."""
+    first = len(problem.quantities) - len(limits)
+    found = []
+    for k, (name, pair) in enumerate(limits.items(), start=first):
+        size = float(np.median(np.abs(sampled.values[:, k])))
+        for sign, said in zip((1.0, -1.0), pair, strict=True):
+            if said is not None:
+                limit = name.of_bound(said)
+                found.append(Bound(name.name, k, sign, limit, max(abs(limit), size) or 1.0, said))
+    return found
+
+
+def searches(
+    problem: Problem, sampled: Sampled, bounds: list[Bound], sign: float, starts: int, index: int = 0
+) -> list[Found]:
+    """Searches for the largest sign·(quantity `index`) from several starts."""
+    broken = sum((np.maximum(-bound.margin(sampled.values), 0.0) for bound in bounds), np.zeros(len(sampled.points)))
+    values = sign * sampled.values[:, index]
+    order = np.lexsort((-values, broken))
+    scale = abs(values[order[0]]) or float(np.max(np.abs(values))) or 1.0
+
+    def objective(x: np.ndarray, looked: Looked) -> tuple[float, np.ndarray]:
+        return -sign * looked.values[index] / scale, -sign * looked.slopes[index] / scale
+
+    def kept(x: np.ndarray, looked: Looked) -> tuple[np.ndarray, np.ndarray]:
+        return bound_margins(bounds, looked)
+
+    return [descend(problem, start, objective, kept) for start in spread(sampled, order, starts)]
+
+
+def bound_margins(bounds: list[Bound], looked: Looked) -> tuple[np.ndarray, np.ndarray]:
+    """By how much each bound is kept, and the slopes."""
+    size = looked.slopes.shape[-1]
+    margins = np.array([bound.margin(looked.values) for bound in bounds])
+    slopes = np.array([bound.sign * looked.slopes[bound.place] / bound.scale for bound in bounds])
+    return margins, slopes.reshape(len(bounds), size)
+
+
+def keeps(bounds: list[Bound], looked: Looked) -> bool:
+    return looked.good and all(float(bound.margin(looked.values)) >= -FEASIBLE for bound in bounds)
+
+
+def ranked(
+    owner: str, problem: Problem, found: list[Found], bounds: list[Bound], sampled: Sampled, sign: float, index: int = 0
+) -> list[Found]:
+    """The searches that keep all bounds, the best first; an error that says which one cannot be kept, if none does."""
+    good = [one for one in found if keeps(bounds, one.looked)]
+    if good:
+        return sorted(good, key=lambda one: -sign * one.looked.values[index])
+    seen = np.array([*sampled.values, *(one.looked.values for one in found if one.looked.good)])
+    for bound in bounds:
+        reached = seen[:, bound.place]
+        if np.max(bound.margin(seen)) < -FEASIBLE:
+            name, most = problem.quantities[bound.place], reached[np.argmax(bound.margin(seen))]
+            value = _true(name, most)
+            relation, extreme = ("at least", "most") if bound.sign > 0 else ("at most", "least")
+            raise InputError(
+                f"{owner}: `subject_to`: `{bound.name}` must be {relation} {bound.said:g}, but the {extreme} that was "
+                f"found within `over` is {value:.6g}."
+            )
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(bound.name for bound in bounds))
+    raise InputError(f"{owner}: `subject_to`: no point within `over` was found that keeps {names} together.")
+
+
+def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], tolerance: float) -> Optimum:
+    target, box = problem.quantities[0], problem.box
+    for best in ends:
+        machine = problem.machine(best.u)
+        solution = steady_state(machine, tolerance=tolerance, throw=False)
+        value = float(target.true(solution))
+        # Where all currents vanish, rounding may put a ratio outside of its regime.
+        if np.isfinite(value) and bool(solution.ok):
+            break
+    else:
+        raise InputError(
+            f"optimise: `{target.name}` has no value at the best point that was found, where the regime is "
+            f"{solution.regime}; bound it by `subject_to`, or change `over`."
+        )
+    values = [_true(target, one.looked.values[0]) for one in ends]
+    slopes, curvatures = _slopes(problem, best.u)
+    # From the angle to the ratio itself.
+    if target.name in RATIOS and target.function is None:
+        first = 1 + value**2
+        curvatures = first * curvatures + 2 * value * first * slopes**2
+        slopes = first * slopes
+    binding = {
+        name: float(end)
+        for k, name in enumerate(box.names)
+        for at, end in ((0.0, box.low[k]), (1.0, box.high[k]))
+        if abs(best.u[k] - at) <= AT_BOUND
+    }
+    for bound in bounds:
+        if abs(float(bound.margin(best.looked.values))) <= FEASIBLE:
+            binding[bound.name] = bound.said
+    return Optimum(
+        machine=machine,
+        solution=solution,
+        value=value,
+        parameters={name: float(v) for name, v in box.point(jnp.asarray(best.u)).items()},
+        sensitivity=dict(zip(box.names, map(float, slopes), strict=True)),
+        curvature=dict(zip(box.names, map(float, curvatures), strict=True)),
+        binding=binding,
+        values=tuple(values),
+        converged=best.converged,
+        objective=target.name,
+    )
+
+
+def _true(target: Quantity, searched: float) -> float:
+    if target.name not in RATIOS or target.function is not None:
+        return float(searched)
+    return float(np.tan(searched)) if 0 < searched < np.pi / 2 else float("nan")
+
+
+def _slopes(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and second derivatives of the objective's search value with respect to each parameter."""
+    box, step = problem.box, 1e-4
+    first = problem.look(u).slopes[0] / box.slopes(u)
+    second = np.full(len(u), np.nan)
+    for k in range(len(u)):
+        ends = []
+        for side in (-step, step):
+            moved = u.copy()
+            moved[k] = np.clip(u[k] + side, 0.0, 1.0)
+            looked = problem.look(moved)
+            place = float(box.column(k, jnp.asarray(moved[k])))
+            ends.append((place, looked.slopes[0][k] / box.slopes(moved)[k] if looked.good else np.nan))
+        (left, below), (right, above) = ends
+        second[k] = (above - below) / (right - left)
+    return first, second

@@ -1,0 +1,79 @@
+"""A machine over a box, with the quantities that one asks for and their slopes."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import parallel
+from .._checks import InputError
+from ..dynamics import solve_points
+from ..pytrees import compiled, first_point
+from ..solution import Solution
+from .quantities import Quantity
+from .space import Space
+
+SAMPLES = 128
+"""Points that are looked at before the search, spread evenly over the box."""
+
+
+class Looked(NamedTuple):
+    """Search values of the quantities, slopes (quantity, parameter) in the unit cube, whether they can be trusted."""
+
+    values: np.ndarray
+    slopes: np.ndarray
+    good: bool
+
+
+class Problem(eqx.Module):
+    """`build(shared, point)` makes the machine of a point; `quantities` are what is asked of its solution."""
+
+    build: Callable[..., Any]
+    shared: Any
+    box: Space
+    quantities: tuple[Quantity, ...]
+    tolerance: Array
+
+    def solution(self, u: Any) -> Solution:
+        columns = {name: value[None] for name, value in self.box.point(u).items()}
+        return first_point(solve_points(self.build, self.shared, columns, self.tolerance))
+
+    def look(self, u: np.ndarray) -> Looked:
+        values, slopes, ok = map(np.asarray, _look(self, jnp.asarray(u)))
+        return Looked(values, slopes, bool(ok) and bool(np.isfinite(values).all() and np.isfinite(slopes).all()))
+
+    def machine(self, u: np.ndarray) -> Any:
+        return self.build(self.shared, self.box.point(jnp.asarray(u)))
+
+    def sampled(self, owner: str, progress: bool | None = None) -> "Sampled":
+        """The quantities at points that are evenly spread over the box."""
+        from scipy.stats import qmc
+
+        points = qmc.Sobol(len(self.box.names), rng=np.random.default_rng(0)).random(SAMPLES)
+        looked = list(parallel.spread(self.look, list(points), label=owner, progress=progress))
+        good = np.array([one.good for one in looked])
+        if not good.any():
+            raise InputError(f"{owner}: none of {SAMPLES} points within `over` can be trusted; look at one of them.")
+        return Sampled(points[good], np.array([one.values for one in looked])[good])
+
+
+class Sampled(NamedTuple):
+    """Points of the unit cube that can be trusted, and the search values of the quantities there."""
+
+    points: np.ndarray
+    values: np.ndarray
+
+
+@compiled
+def _look(problem: Problem, u: Array) -> tuple[Array, Array, Array]:
+    def asked(u: Array) -> tuple[Array, tuple[Array, Array]]:
+        solution = problem.solution(u)
+        values = jnp.stack([q.search(solution) for q in problem.quantities])
+        return values, (values, solution.status == 0)
+
+    slopes, (values, good) = jax.jacfwd(asked, has_aux=True)(u)
+    return values, slopes, good

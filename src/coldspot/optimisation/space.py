@@ -1,0 +1,70 @@
+"""The box in which parameters may lie, seen as the unit cube."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError
+
+DECADES = 100.0
+"""Bounds of one sign whose ratio is at least this are searched at equal ratios instead of equal steps."""
+
+
+class Space(eqx.Module):
+    """Parameters by name with their bounds; `point(u)` has the values at u in [0, 1]ⁿ, of a batch, too."""
+
+    low: Array
+    high: Array
+    names: tuple[str, ...] = eqx.field(static=True)
+    ratios: tuple[bool, ...] = eqx.field(static=True)
+
+    def column(self, k: int, u: Any) -> Any:
+        low, high = self.low[k], self.high[k]
+        inside = low * jnp.exp(u * jnp.log(high / low)) if self.ratios[k] else low + u * (high - low)
+        # Both ends come out exactly, and the slope is that of what lies between.
+        exact = jnp.where(u <= 0, low, jnp.where(u >= 1, high, inside))
+        return inside + jax.lax.stop_gradient(exact - inside)
+
+    def point(self, u: Any) -> dict[str, Any]:
+        return {name: self.column(k, u[..., k]) for k, name in enumerate(self.names)}
+
+    def slopes(self, u: np.ndarray) -> np.ndarray:
+        """dvalue/du of each parameter."""
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        values = np.array([float(value) for value in self.point(u).values()])
+        ratio = np.where(self.ratios, high / np.where(low == 0, 1.0, low), 1.0)
+        return np.where(self.ratios, values * np.log(ratio), high - low)
+
+
+def space(owner: str, over: Any) -> Space:
+    """The box of a user's `over`."""
+    if not isinstance(over, Mapping) or not over:
+        raise InputError(f"{owner}: `over` must be a mapping from parameters to (low, high), but is {over!r}.")
+    low, high = [], []
+    for name, pair in over.items():
+        bounds = interval(f"{owner}: `over[{name!r}]`", pair)
+        if bounds[0] is None or bounds[1] is None:
+            raise InputError(f"{owner}: `over[{name!r}]` needs both bounds, (low, high), but is {pair!r}.")
+        low.append(bounds[0])
+        high.append(bounds[1])
+    ratios = tuple(a > 0 and b / a >= DECADES for a, b in zip(low, high, strict=True))
+    return Space(jnp.array(low), jnp.array(high), tuple(map(str, over)), ratios)
+
+
+def interval(what: str, pair: Any) -> tuple[float | None, float | None]:
+    """(low, high), either of which may be None."""
+    try:
+        low, high = (None if end is None else float(end) for end in pair)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} must be a pair (low, high) of numbers, but is {pair!r}.") from None
+    for end in (low, high):
+        if end is not None and not np.isfinite(end):
+            raise InputError(f"{what} must have finite bounds, but is {pair!r}.")
+    if low is not None and high is not None and not low < high:
+        raise InputError(f"{what} must be (low, high) with low < high, but is ({low:g}, {high:g}).")
+    return low, high

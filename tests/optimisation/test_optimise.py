@@ -1,0 +1,165 @@
+"""Optima against closed forms of the quantum dot, and against what is published of its efficiency at maximum power.
+
+With the current J = γ(f_L−f_R), f = 1/(1+exp((ε−μ)/T)), heat[b] = (ε−μ_b)J_b, power = (μ_R−μ_L)J.
+"""
+
+import jax
+import numpy as np
+import pytest
+from scipy import optimize
+
+import coldspot as cs
+from tests.tolerance import assert_close
+
+HOT, COLD, BIAS = 10.0, 5.0, 2.5
+DOT = cs.machines.QuantumDot()
+
+
+def current(level, left, right=-BIAS, hot=HOT, cold=COLD):
+    return 1 / (1 + np.exp((level - left) / hot)) - 1 / (1 + np.exp((level - right) / cold))
+
+
+def heat_right(level):
+    return -(level + BIAS) * current(level, BIAS)
+
+
+def best_heat():
+    found = optimize.minimize_scalar(lambda e: -heat_right(e), bracket=(-8.0, -5.0, -3.0), tol=1e-12)
+    return found.x, -found.fun
+
+
+def power(level, left, cold=COLD):
+    return (-BIAS - left) * current(level, left, cold=cold)
+
+
+def lost(s):
+    """A user's function, which is minimised."""
+    return -s.power
+
+
+OVER = {"level": (-60.0, -7.6), "left.chemical_potential": (-2.4, 8.0)}
+
+
+@pytest.mark.parametrize("cold", [5.0, 9.5])
+def test_efficiency_at_maximum_power(cold):
+    """In two parameters, and (for a small gradient) as published: Esposito, Lindenberg, Van den Broeck,
+
+    "Thermoelectric efficiency at maximum power in a quantum dot", eq. 13: η_C/2 + η_C²/8 + (7+csch²(a/2))η_C³/96 with
+    a = 2 coth(a/2).
+    """
+    machine = cs.machines.QuantumDot(right=cs.ElectronBath(cold, -BIAS))
+    best = cs.optimise(machine, minimise=lost, over=OVER, starts=3)
+    found = optimize.minimize(
+        lambda x: -power(*x, cold=cold),
+        list(best.parameters.values()),
+        method="Nelder-Mead",
+        options={"xatol": 1e-10, "fatol": 1e-16},
+    )
+    assert best.value == pytest.approx(found.fun, rel=1e-9)
+    assert (best.agree, best.agreeing, best.starts, best.converged, best.binding) == (True, 3, 3, True, {})
+    assert float(best.machine.level) == best.parameters["level"]
+    assert float(best.solution.power) == -best.value
+    level, left = best.parameters.values()
+    step = 1e-3
+    bend = (power(level + step, left, cold) - 2 * power(level, left, cold) + power(level - step, left, cold)) / step**2
+    assert best.curvature["level"] == pytest.approx(-bend, rel=1e-4)
+    assert abs(best.sensitivity["level"]) < 1e-5 * abs(bend)
+    assert f"level = {level:.9g}" in repr(best)
+    if cold == 9.5:
+        carnot = 1 - cold / HOT
+        a = optimize.brentq(lambda a: a - 2 / np.tanh(a / 2), 1.0, 5.0)
+        expected = carnot / 2 + carnot**2 / 8 + (7 + 1 / np.sinh(a / 2) ** 2) * carnot**3 / 96
+        assert float(best.solution.efficiency) == pytest.approx(expected, abs=0.2 * carnot**4)
+
+
+def test_an_optimum_on_a_bound_says_so_with_its_slope():
+    best = cs.optimise(DOT, minimise=lost, over={**OVER, "level": (-60.0, -20.0)}, starts=2)
+    left = best.parameters["left.chemical_potential"]
+    slope = (power(-20.0 + 1e-5, left) - power(-20.0 - 1e-5, left)) / 2e-5
+    assert best.parameters["level"] == -20.0
+    assert best.binding == {"level": -20.0}
+    assert best.sensitivity["level"] == pytest.approx(-slope, rel=1e-7)
+    other = optimize.minimize_scalar(lambda x: -power(-20.0, x), bracket=(0.0, 3.0, 8.0), tol=1e-12)
+    assert best.value == pytest.approx(other.fun, rel=1e-10)
+
+
+def test_a_constraint_that_binds():
+    best = cs.optimise(DOT, maximise="cop", over={"level": (-30.0, 15.0)}, subject_to={"heat.right": (0.1, None)})
+    # The COP (ε−μ_R)/(μ_R−μ_L) rises as the level goes down, until no more than 0.1 is left.
+    level = optimize.brentq(lambda e: heat_right(e) - 0.1, -7.4, best_heat()[0])
+    assert best.parameters["level"] == pytest.approx(level, abs=1e-5)
+    assert best.value == pytest.approx((level + BIAS) / (-2 * BIAS), rel=1e-5)
+    assert best.value == pytest.approx(float(best.solution.cop), rel=1e-12)
+    assert best.binding == {"heat.right": 0.1}
+    assert best.solution.regime == "refrigerator"
+
+
+def test_a_constraint_that_nothing_keeps_is_named_with_what_was_reached():
+    with pytest.raises(cs.InputError, match=r"`heat\.right` must be at least 5, but the most .* is 0\.1422"):
+        cs.optimise(DOT, maximise="cop", over={"level": (-30.0, 15.0)}, subject_to={"heat.right": (5.0, None)})
+
+
+def test_a_front_of_cooling_power_and_cop():
+    front = cs.pareto(DOT, {"cop": "max", "heat.right": "max"}, over={"level": (-7.4, 15.0)}, points=6)
+    levels = front.level.values
+    cop, heat = (levels + BIAS) / (-2 * BIAS), heat_right(levels)
+    assert_close(front.cop.values, cop, 1e-12)
+    assert_close(front["heat.right"].values, heat, 1e-12)
+    assert front.sizes["point"] == 6
+    assert (np.diff(cop) > 0).all()
+    assert (np.diff(heat) < 0).all()
+    # From the best cooling power to the lowest level, and nothing on a fine grid is better in both.
+    assert (levels[0], levels[-1]) == pytest.approx((best_heat()[0], -7.4), abs=1e-5)
+    grid = np.linspace(-7.4, -2.6, 20_001)
+    others = np.stack([(grid + BIAS) / (-2 * BIAS), heat_right(grid)], axis=-1)
+    for point in np.stack([cop, heat], axis=-1):
+        assert not np.any(np.all(others > point * (1 + 1e-7), axis=-1))
+    # Goals stand at even steps, so that no gap is much larger than the others.
+    gaps = np.hypot(np.diff(cop) / np.ptp(cop), np.diff(heat) / np.ptp(heat))
+    assert gaps.max() < 2 * gaps.min()
+    assert [float(machine.level) for machine in front.machines] == levels.tolist()
+    assert jax.tree.structure(front.machines[0]) == jax.tree.structure(DOT)
+    assert (front.status == 0).all()
+
+
+NARROW = {"level": (-1.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"maximise": "copp"}, r"no quantity `copp`.*Did you mean `cop`"),
+        ({"maximise": "heat"}, r"say which one: `heat\.left`, `heat\.right`"),
+        ({"maximise": "heat.rigt"}, r"`rigt`.*Did you mean `right`"),
+        ({"maximise": 3}, "must be a name"),
+        ({}, "`maximise` or `minimise`"),
+        ({"maximise": "cop", "minimise": "power"}, "`maximise` or `minimise`"),
+        ({"maximise": lambda s: s.heat}, "must return one number|a real number"),
+        ({"maximise": "cop", "over": {"levl": (0, 1)}}, r"`levl`.*Did you mean `level`"),
+        ({"maximise": "cop", "over": {"level": (1, 0)}}, r"low < high, but is \(1, 0\)"),
+        ({"maximise": "cop", "over": {"level": (0, None)}}, "needs both bounds"),
+        ({"maximise": "cop", "over": {"level": (0, np.inf)}}, "finite bounds"),
+        ({"maximise": "cop", "over": {"level": 3}}, "must be a pair"),
+        ({"maximise": "cop", "over": {}}, "`over` must be a mapping"),
+        ({"maximise": "cop", "subject_to": {"hat.right": (0, 1)}}, r"`subject_to`: there is no quantity `hat\.right`"),
+        ({"maximise": "cop", "subject_to": {"heat.right": (1, 0)}}, r"low < high"),
+        ({"maximise": "cop", "starts": 0}, "`starts` must be a positive integer"),
+    ],
+)
+def test_bad_input_of_optimise(options, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.optimise(DOT, **{"over": NARROW, **options})
+
+
+@pytest.mark.parametrize(
+    ("objectives", "options", "words"),
+    [
+        ({"power": "max"}, {}, "two or more"),
+        ({"power": "max", "cop": "largest"}, {}, r"`objectives\['cop'\]` must be \"max\" or \"min\""),
+        ({"power": "max", "copp": "max"}, {}, "Did you mean `cop`"),
+        ({"power": "max", "cop": "max"}, {"points": 1}, "`points` must be an integer from 2"),
+    ],
+)
+def test_bad_input_of_pareto(objectives, options, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.pareto(DOT, objectives, over=NARROW, **options)

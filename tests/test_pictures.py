@@ -1,0 +1,92 @@
+"""Maps of regimes, Sankey diagrams and drawings of networks show the numbers of the library."""
+
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot import figures
+from coldspot.style import image
+
+DOT = cs.machines.QuantumDot()
+
+
+@pytest.fixture(scope="module")
+def grid():
+    # One column has equal temperatures, and points on borders, where nothing flows from one of the baths.
+    return cs.sweep(DOT, {"level": np.linspace(-20.0, 20.0, 33), "left.temperature": np.linspace(3.0, 19.0, 33)})
+
+
+def test_borders_lie_where_signs_change_and_have_no_specks(grid):
+    axes = figures.regime_map(grid)
+    mesh = axes.collections[0]
+    y, x = mesh.get_coordinates()[..., 1], mesh.get_coordinates()[..., 0]
+    codes = np.asarray(mesh.get_array())
+    centres = np.stack([(part[1:, 1:] + part[:-1, :-1]) / 2 for part in (y, x)], axis=-1)
+    random = np.random.default_rng(1).integers(0, codes.shape[0], (1024, 2))
+    points = [{"level": float(a), "left.temperature": float(b)} for a, b in centres[tuple(random.T)]]
+    exact = cs.sweep(DOT, points).regime.values
+    assert np.mean(codes[tuple(random.T)] == exact) > 0.998
+    shown = {cs.regimes.NAMES[code] for code in np.unique(codes)}
+    assert shown == {"engine", "refrigerator", "heater", "accelerator"}
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == shown
+    # The border of the engine: power changes its sign where the two affinities are equal.
+    t = centres[0, :, 1]
+    column = int(np.argmin(abs(t - 12.0)))
+    above = codes[:, column] == cs.regimes.code("engine")
+    border = centres[np.flatnonzero(above)[-1], column, 0]
+    level = (2.5 * 5.0 + 2.5 * t[column]) / (5.0 - t[column])
+    step = centres[1, 0, 0] - centres[0, 0, 0]
+    assert border == pytest.approx(level, abs=2 * step)
+
+
+def test_points_that_cannot_be_trusted_are_white():
+    found = cs.sweep(DOT, {"level": [-15.0, -14.0, -13.0], "left.temperature": [-1.0, 9.0, 10.0, 11.0]})
+    codes = np.asarray(figures.regime_map(found).collections[0].get_array())
+    third = codes.shape[1] // 3
+    unknown = codes == cs.regimes.code("unknown")
+    assert unknown[:, : third // 2].all()
+    assert not unknown[:, third:].any()
+
+
+def test_a_map_needs_two_parameters(grid):
+    with pytest.raises(cs.InputError, match="two swept parameters, but has `level` \\(33\\)"):
+        figures.regime_map(grid.isel({"left.temperature": 0}))
+    with pytest.raises(cs.InputError, match="must be the Dataset of a sweep"):
+        figures.regime_map(grid.drop_vars("regime"))
+    assert image(figures.regime_map(grid.isel(level=slice(0, 4))).figure, "png").startswith(b"\x89PNG")
+
+
+def test_bands_are_as_wide_as_the_flows():
+    s = cs.steady_state(DOT)
+    axes = figures.sankey(s)
+    bands = [patch for patch in axes.patches if hasattr(patch, "get_path") and len(patch.get_path()) == 8]
+    width = {}
+    for band in bands:
+        x, y = band.get_path().vertices[[0, -1]].T
+        width.setdefault(np.sign(x[0]), []).append(y[0] - y[1])
+    assert [sum(side) for side in width.values()] == pytest.approx([1.0, 1.0], rel=1e-12)
+    flows = [float(s.heat["right"]), *(float(w) for w in s.chemical_work.array)]
+    assert sorted(width[-1.0]) == pytest.approx(sorted(np.array(flows) / sum(flows)), rel=1e-9)
+    words = " ".join(text.get_text() for text in axes.texts)
+    assert f"{-float(s.heat['left']):.4g}" in words
+    assert "chemical work left" in words
+
+
+def test_arrows_of_a_network_point_the_way_of_the_heat():
+    net = cs.JumpNetwork(
+        energies=[0.0, 1.0],
+        baths={"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(1.0)},
+        channels=[cs.Channel("hot", 0, 1, cs.Glauber(0.1)), cs.Channel("cold", 1, 0, cs.Glauber(0.2))],
+    )
+    axes = figures.network(net)
+    up, down = [text for text in axes.texts if text.arrow_patch is not None]
+    assert (up.xyann[1], up.xy[1]) == (0.0, 1.0)
+    assert (down.xyann[1], down.xy[1]) == (1.0, 0.0)
+    assert up.arrow_patch.get_linewidth() == pytest.approx(down.arrow_patch.get_linewidth(), rel=1e-9)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["hot", "cold"]
+    assert figures.network(DOT).get_title() == "net currents"
+
+
+def test_what_is_no_network_is_not_drawn():
+    with pytest.raises(cs.InputError, match="must be a jump network, but its dynamics is OscillatorNetwork"):
+        figures.network(cs.machines.OscillatorPair())
