@@ -1,0 +1,125 @@
+"""The program `coldspot` as a process: what it writes where, its exit codes, its cache, and Ctrl-C."""
+
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import coldspot as cs
+from tests.test_cli import KEYS, PROVENANCE
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache folder that several processes share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def start(*arguments, cache, stdout=subprocess.PIPE, encoding="utf-8"):
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONIOENCODING": encoding}
+    for name in ("JAX_COMPILATION_CACHE_DIR", "PYTHONUNBUFFERED"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "coldspot", *arguments]
+    return subprocess.run(
+        command, env=environment, stdout=stdout, stderr=subprocess.PIPE, encoding=encoding, timeout=120, check=False
+    )
+
+
+def test_process_writes_json_alone_and_keeps_what_it_compiled(cache):
+    first, second = (start("solve", "quantum-dot", "--json", cache=cache) for _ in range(2))
+    assert (first.returncode, first.stderr) == (0, "")
+    assert list(json.loads(first.stdout)) == KEYS + PROVENANCE
+    assert list((cache / "coldspot").rglob("*attempt_one*"))
+    assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
+
+
+def test_damaged_or_missing_cache_does_no_harm(tmp_path):
+    (tmp_path / "a-file").write_text("no folder")
+    assert start("--version", cache=tmp_path / "a-file").stdout == f"coldspot {cs.__version__}\n"
+    start("list", cache=tmp_path)
+    entries = list(tmp_path.glob("coldspot/jax-*/*-cache"))
+    assert entries
+    for entry in entries:
+        entry.write_bytes(b"damaged")
+    again = start("list", cache=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_process_exits_with_the_code_and_one_line(cache):
+    found = start("solve", "quantum-dot", "--set", "right.temperature=0", cache=cache)
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
+
+
+def test_terminal_without_greek_letters_gets_question_marks(cache):
+    found = start("solve", "quantum-dot", cache=cache, encoding="ascii")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "(k_B = ? = e = 1)" in found.stdout
+
+
+def test_reader_that_leaves_early_is_no_error(cache):
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = start("list", cache=cache, stdout=writer)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (141, "")
+
+
+def test_script_and_module_are_one_program():
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="coldspot")
+    assert script.value == "coldspot.__main__:main"
+
+
+def test_full_disk_is_one_line(cache):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no full device")
+    for arguments in (("list",), ("--help",), ("solve", "quantum-dot", "--json")):
+        with open("/dev/full", "w") as full:
+            found = start(*arguments, cache=cache, stdout=full)
+        assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+        assert found.stderr.startswith("error: cannot write to stdout")
+
+
+def test_without_home_and_cache_there_is_one_line(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG", "JAX", "MPL"))}
+    environment |= {"HOME": "/nowhere/at/all", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "coldspot"]
+    for arguments, code in ((("list",), 0), (("reproduce", "--out", "/dev/null/x"), 2)):
+        found = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=120)
+        assert (found.returncode, found.stderr.count("\n")) == (code, int(code > 0)), found.stderr
+
+
+# --------------------------------------------------------------------------- Ctrl-C
+
+MOMENTS = {
+    "import": (("list",), 0.15),
+    "command line": (("list",), 1.5),
+    "compilation": (("solve", "spin-pair"), 3.5),
+    "figures": (("reproduce", "quantum-dot-anomalies"), 5.0),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupts_are_quick_and_one_line(moment, tmp_path):
+    arguments, seconds = MOMENTS[moment]
+    out = tmp_path / "out"
+    arguments = (*arguments, "--out", str(out)) if arguments[0] == "reproduce" else arguments
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coldspot", *arguments],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    text, complaint = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 3  # half of it for a busy machine
+    # A quick machine may have been done.
+    done = process.returncode == 0 and moment in ("command line", "compilation")
+    assert done or (process.returncode, text, complaint) == (130, "", "interrupted\n")
+    assert not list(out.glob(".*.part"))
