@@ -52,10 +52,14 @@ def eliminate(
     def linear() -> Elimination:
         return _linear(matrix(g, jnp.exp(log_forward - high), jnp.exp(log_backward - high), jnp.add, 0.0), high)
 
-    def logarithmic() -> Elimination:
-        return _logarithmic(matrix(g, log_forward, log_backward, jnp.logaddexp, -jnp.inf))
+    return jax.lax.cond(narrow, linear, lambda: eliminate_logarithms(g, log_forward, log_backward))
 
-    return jax.lax.cond(narrow, linear, logarithmic)
+
+def eliminate_logarithms(
+    g: Graph, log_forward: Float[Array, "transition point"], log_backward: Float[Array, "transition point"]
+) -> Elimination:
+    """As `eliminate`, by logarithms whatever the span."""
+    return _logarithmic(matrix(g, log_forward, log_backward, jnp.logaddexp, -jnp.inf))
 
 
 def eliminate_rates(rates: Float[Array, "state state point"]) -> tuple[Float[Array, "state point"], Elimination]:

@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from ..numerics.dense import EPS
 from .graph import Graph, ranked
-from .gth import eliminate
+from .gth import eliminate_logarithms
 from .net_currents import Divided, padded
 
 LARGEST_RATE = 745.0
@@ -218,7 +218,7 @@ def divide_logarithms(
     """As `net_currents.divide`, with logarithms (which need no logarithm of the reference distribution)."""
     n = g.states
     # From the most populated state to the rarest.
-    order = jnp.argsort(-eliminate(g, log_forward, log_backward).log_p, axis=0)
+    order = jnp.argsort(-eliminate_logarithms(g, log_forward, log_backward).log_p, axis=0)
     place_of = jnp.argsort(order, axis=0)
     # Each transition as seen from its lower state.
     upward = jnp.asarray(g.final.array > g.initial.array)[:, None]
@@ -256,16 +256,17 @@ def divide_logarithms(
 
     start = Connections(*(full(u, d, fill) for u, d, fill in zip(up, down, (NONE, 0.0, 0.0, 0.0), strict=True)))
 
-    def remove(c: Connections, k: Array) -> tuple[Connections, Connections]:
-        return _merge(c, _through(k, c).path), c
+    def remove(c: Connections, k: Array) -> tuple[Connections, tuple[Connections, Removed]]:
+        removed = _through(k, c)
+        return _merge(c, removed.path), (c, removed)
 
     _, levels = jax.lax.scan(remove, start, jnp.arange(n - 1, 0, -1))
     backwards = jax.tree.map(lambda x: x[::-1], levels)
     index = jnp.arange(n)
 
     def populate(state: tuple[Array, Array], level: Any) -> tuple[tuple[Array, Array], None]:
-        k, own = level
-        value, doubt = _population(k, own, _through(k, own), *state)
+        k, (own, removed) = level
+        value, doubt = _population(k, own, removed, *state)
         at = (index == k)[:, None]
         return (jnp.where(at, value, state[0]), jnp.where(at, doubt, state[1])), None
 
@@ -275,8 +276,8 @@ def divide_logarithms(
 
     def restore(state: tuple[Array, Array], level: Any) -> tuple[tuple[Array, Array], None]:
         current, error = state
-        k, own = level
-        path = _through(k, own).path
+        k, (own, removed) = level
+        path = removed.path
         start, end = (log_p[None], p_doubt[None]), (log_p[:, None], p_doubt[:, None])
 
         def both_ways(c: Connections) -> tuple[Array, ...]:
@@ -284,8 +285,10 @@ def divide_logarithms(
 
         loop = own.affinity - path.affinity
         loop_blur = own.blur + path.blur + 2 * EPS * (jnp.abs(own.affinity) + jnp.abs(path.affinity))
-        direct = _share_of(both_ways(own), [(*both_ways(path), loop, loop_blur)], start, end)
-        around = _share_of(both_ways(path), [(*both_ways(own), -loop, loop_blur)], start, end)
+        # Both at once, one as seen from the other.
+        pair = [jnp.stack(parts) for parts in zip(both_ways(own), both_ways(path), strict=True)]
+        other = (*(x[::-1] for x in pair), jnp.stack([loop, -loop]), jnp.stack([loop_blur, loop_blur]))
+        direct, around = (_Division(*parts) for parts in zip(*_share_of(tuple(pair), [other], start, end), strict=True))
         # The smaller part is computed, the larger one is what remains: nothing is lost between them.
         minor = direct.fraction < around.fraction
         part = direct.fraction * current + direct.circulation
