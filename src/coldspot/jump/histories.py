@@ -126,8 +126,8 @@ def _pieces(system: System) -> Pieces | None:
 class Lanes(NamedTuple):
     """Trajectories on their way (lane): whole periods and the `time` since (in periods; without a drive in time units),
 
-    cell, state; steps (a candidate or the end of a cell), candidates and jumps so far; `totals` (row, lane) of what they took; `exceeded`: candidates whose rate
-    was above its bound.
+    cell, state; `steps` (a candidate or the end of a cell), `candidates` and `jumps` so far; `totals` (row, lane) of
+    what they took; `exceeded`: candidates whose rate was above its bound.
     """
 
     cycle: Array
