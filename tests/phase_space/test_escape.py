@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.phase_space import relaxation, wells
+from coldspot.phase_space import relaxation, stationary, wells
+from coldspot.phase_space.space import Space
 from tests.tolerance import assert_close
 
 
@@ -68,6 +69,24 @@ def test_scaling():
         lambda x: 2 * quartic(x), friction=1.0 / math.sqrt(2), temperature=2.0, mass=4.0, boundary=cs.Closed()
     )
     assert float(cs.escape_rate(slow, tolerance=1e-8)) == pytest.approx(4.77275769417e-3 / math.sqrt(2), rel=1e-8)
+
+
+def test_two_routes_where_friction_depends_on_the_place():
+    """Hermite polynomials with odd functions eliminated, and elements in velocity with all unknowns."""
+    problem = double_well(lambda x: 1 + 0.5 * x * x)
+    terrain = problem.terrain()
+    rung = stationary.SMOOTH[2]
+    space = Space(terrain, stationary.mesh_of(terrain, rung, 2))
+    whole = relaxation._slowest(relaxation.Inverse(space, stationary.velocity_of(terrain, rung)), 0.0)
+    assert float(cs.escape_rate(problem, tolerance=1e-7)) == pytest.approx(whole / 2, rel=1e-6)
+
+
+def test_steps_of_equal_friction_are_no_steps():
+    """Steps make the method use all unknowns; between walls that nobody reaches."""
+    problem = cs.KleinKramers(
+        quartic, friction=cs.Steps([1.0, 1.0], [0.4, 0.6]), temperature=1.0, boundary=cs.Closed(-2.0, 2.0)
+    )
+    assert float(cs.escape_rate(problem, tolerance=1e-5)) == pytest.approx(4.77275769417e-3, rel=1e-5)
 
 
 @pytest.mark.parametrize("friction", [0.5, 3.0])

@@ -99,7 +99,8 @@ def sample(
 
 def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array, Array, Array]:
     """Where a potential is `REACH` temperatures above its lowest, left and right, and whether it is anywhere."""
-    x = jnp.asarray(DISTANCES)
+    # The compiler would evaluate a potential without parameters at all these places itself, and slowly.
+    x = jax.lax.optimization_barrier(jnp.asarray(DISTANCES))
     heights = jax.vmap(potential)(x)
     # Where a potential is no number there is no place for particles.
     heights = jnp.where(jnp.isnan(heights), jnp.inf, heights)

@@ -180,6 +180,7 @@ class Discrete:
     def smallest(self) -> float:
         """The smallest value of the density over its largest: below zero only by the error of the method."""
         u = np.linspace(-5, 5, 41)
+        assert self.velocity.values is not None
         even, odd = self.velocity.values(u)
         space = self.space
         f = np.einsum("eqi,uei->equ", space.even, (even @ self.even)[:, space.even_of])

@@ -2,8 +2,8 @@
 
 Even and odd functions stand apart: streaming leads from one kind to the other, friction stays within each. With
 ⟨f, g⟩ = ∫ f g e^{−u²/2} du/√2π and ∂† = u − ∂, the adjoint of ∂, a method needs the matrices of a `Velocity`. There are
-two: Hermite polynomials, which converge geometrically where the temperature is smooth and all ends are closed, and
-polynomials on elements that become narrow at u = 0, where steps of the temperature and open ends leave a singularity.
+two: Hermite polynomials, in which friction is diagonal (relaxation at one temperature), and polynomials on elements
+that become narrow at u = 0, where steps of the temperature and open ends leave a singularity (all else).
 """
 
 import math
@@ -25,11 +25,13 @@ class Velocity(NamedTuple):
     - `raising` ⟨o, ∂†e⟩, `lowering` ⟨o, ∂e⟩ (odd, even);
     - `loss` ⟨∂f, ∂f⟩ and `excess` ⟨∂f, ∂†f⟩, each of even and of odd ones: friction, and what another temperature adds;
     - `mass` ⟨f, f⟩ of both kinds;
-    - `half`: ∫_{u>0} u f g e^{−u²/2} du/√2π of (even, even), (even, odd), (odd, odd); None where ends are never open;
-    - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first`, `third` (odd): ⟨u, o⟩ and ⟨u³, o⟩;
+    - `half`: ∫_{u>0} u f g e^{−u²/2} du/√2π of (even, even), (even, odd), (odd, odd);
+    - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first` (odd): ⟨u, o⟩;
     - `one`, `parabola` (even): the coefficients of the functions 1 and u²;
     - `values(u)`: even and odd functions at u, times e^{−u²/2}/√2π;
     - `incoming(θ)`: ∫_{u>0} u f e^{−u²/2θ}/√(2πθ) du of both kinds: a Maxwellian of unit density at θT₀.
+
+    `half`, `values` and `incoming` are None for Hermite polynomials, which serve relaxation in closed problems only.
     """
 
     raising: sp.csr_array
@@ -41,10 +43,9 @@ class Velocity(NamedTuple):
     number: np.ndarray
     square: np.ndarray
     first: np.ndarray
-    third: np.ndarray
     one: np.ndarray
     parabola: np.ndarray
-    values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None
     incoming: Callable[[float], tuple[np.ndarray, np.ndarray]] | None
 
 
@@ -55,16 +56,6 @@ def hermite(pairs: int) -> Velocity:
 
     def diagonal(values: np.ndarray, offset: int = 0) -> sp.csr_array:
         return sp.diags_array(values, offsets=offset, shape=(pairs, pairs)).tocsr()
-
-    def values(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # e^{−u²/4}·polynomials stay bounded; the other half of the weight comes at the end.
-        rows = np.zeros((2 * pairs, len(u)))
-        rows[0] = np.exp(-u * u / 4)
-        rows[1] = u * rows[0]
-        for n in range(1, 2 * pairs - 1):
-            rows[n + 1] = (u * rows[n] - math.sqrt(n) * rows[n - 1]) / math.sqrt(n + 1)
-        rows *= np.exp(-u * u / 4) / math.sqrt(2 * math.pi)
-        return rows[::2].T, rows[1::2].T
 
     def few(*numbers: float) -> np.ndarray:
         return np.concatenate([numbers, np.zeros(pairs)])[:pairs]
@@ -80,10 +71,9 @@ def hermite(pairs: int) -> Velocity:
         number=few(1.0),
         square=few(1.0, math.sqrt(2)),
         first=few(1.0),
-        third=few(3.0, math.sqrt(6)),
         one=few(1.0),
         parabola=few(1.0, math.sqrt(2)),
-        values=values,
+        values=None,
         incoming=None,
     )
 
@@ -146,7 +136,6 @@ def elements(edges: np.ndarray, degree: int) -> Velocity:
         number=2 * weight @ e,
         square=2 * (weight * u**2) @ e,
         first=2 * (weight * u) @ o,
-        third=2 * (weight * u**3) @ o,
         one=np.exp(-(nodes**2) / 4),
         parabola=nodes**2 * np.exp(-(nodes**2) / 4),
         values=values,
