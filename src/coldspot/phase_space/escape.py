@@ -9,7 +9,7 @@ from .._checks import InputError, check_type
 from ..dynamics import TOLERANCE, checked_tolerance
 from ..show import array as show
 from ..solution import SolveError, Status
-from . import relaxation, wells
+from . import wells
 from .klein_kramers import KleinKramers
 from .terrain import CLOSED, Terrain
 
@@ -90,10 +90,12 @@ def escape_rate(
 
 
 def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
+    from . import relaxation  # SciPy only for those who need it
+
     slowest = relaxation.slowest(terrain, tolerance, found.top)
     if slowest is None:
         nan = np.array(np.nan)
-        return EscapeRate(*[nan] * 8, np.array(int(Status.NOT_FINITE)))
+        return EscapeRate(*[nan] * 8, np.array(int(Status.NOT_FINITE)))  # type: ignore[call-arg]
     shares = relaxation.shares(slowest, found.top)
     simple = np.full(3, np.nan)
     if terrain.uniform:

@@ -10,7 +10,6 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError
-from .stationary import steady
 from .terrain import Samples, Terrain
 
 ROUGH = 1e-6
@@ -113,6 +112,8 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if rough > max(tolerance, ROUGH):
         nothing[-1] = Fault.ROUGH
         return nothing
+    from .stationary import steady  # SciPy only for those who need it
+
     found = steady(terrain, tolerance)
     if found is None:
         nothing[-1] = Fault.UNSOLVED

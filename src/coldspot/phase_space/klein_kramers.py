@@ -17,13 +17,11 @@ from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
 from ..pytrees import Table, opened
 from ..show import array as show
 from ..solution import SolveError, Status
-from . import relaxation
 from .boundaries import Boundary, Closed, Open, Periodic
 from .host import Fault, describe, steady_numbers
 from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .profiles import Profiles
-from .stationary import ROUNDING, steady
 from .terrain import Terrain
 
 OWNER = "KleinKramers"
@@ -245,6 +243,8 @@ class KleinKramers(Dynamics):
         if _is_function(self.temperature):
             mean = eqx.filter_vmap(lambda one: jnp.stack([b.temperature for b in one.baths.values()]))(self)
             mean = mean.at[:, 0].set(numbers.temperature)
+        from .stationary import ROUNDING  # SciPy only for those who need it
+
         fault = numbers.fault
         return Outcome(
             Rates(heats, particles, works, entropy_flows=entropies),
@@ -274,6 +274,8 @@ class KleinKramers(Dynamics):
         >>> state.effective_temperature([-0.5, 1.0]).round(9).tolist(), round(float(state.density(0.0)), 9)
         ([0.5, 0.5], 1.128379167)
         """
+        from .stationary import steady  # SciPy only for those who need it
+
         found = steady(self.terrain(), float(checked_tolerance(tolerance)))
         if found is None or not found.converged:
             raise SolveError(
@@ -313,6 +315,8 @@ class KleinKramers(Dynamics):
         if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
             raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
         limit = float(checked_tolerance(tolerance))
+        from . import relaxation  # SciPy only for those who need it
+
         rates, error = relaxation.spectrum(terrain, count, limit)
         if not error <= limit * abs(rates[-1]):
             raise SolveError(
