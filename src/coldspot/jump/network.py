@@ -18,10 +18,11 @@ from ..numerics.dense import EPS
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
 from ..solution import Status
+from . import words
 from .assembly import Moment, assemble
 from .channels import Channel
 from .cumulants import count_stationary
-from .graph import PHASES, Graph, Snapshot, States
+from .graph import Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
 from .periodic import PLAIN, solve_periodic
 from .periodic_cumulants import count_periodic
@@ -261,59 +262,12 @@ class JumpNetwork(System):
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
-            closed = len(self.components()) == 1
-            opened = jax.jit(jax.vmap(lambda phase: self.snapshot(phase).open))
-            found = self.components(np.any(np.asarray(opened(jnp.asarray(self._phases()))), axis=0) if closed else None)
-            groups = ", ".join(str(g[:8])[:-1] + (", …]" if len(g) > 8 else "]") for g in found[:8])
-            channel = "no channel that is ever open" if closed else "no channel"
-            return f"the steady state is not unique: {channel} connects the groups of states {groups}."
+            return words.of_groups(self)
         if status == Status.INVALID:
-            return self._explain_invalid()
+            return words.of_invalid(self)
         if status == Status.NOT_CONVERGED and self.period is not None and self.borders() is None:
             return f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]) or Steps."
         return ""
-
-    def _explain_invalid(self) -> str:
-        """The first parameter, bath or transition that is outside its domain, at the phases that were tried."""
-        if self.period is not None and not (np.isfinite(self.period) and self.period > 0):
-            return f"`period` must be positive and finite, but is {float(self.period):g}."
-        phases, s = self._phases(), self._looks()
-        places = [f" at phase {phase:.3g}" if len(self.drives) else "" for phase in phases]
-        for k, where in enumerate(places):
-            for name, temperature in zip(self.baths, s.temperature[k], strict=True):
-                if not (np.isfinite(temperature) and temperature > 0):
-                    return f"bath `{name}`: `temperature` must be positive and finite, but is {temperature:g}{where}."
-            for i, energy in enumerate(s.energies[k]):
-                if not np.isfinite(energy):
-                    return f"`energies[{i}]` must be finite, but is {energy:g}{where}."
-        g = self.graph()
-        pairs = list(zip(g.initial.array, g.final.array, strict=True))
-        crossing = self.diverging() & (np.min(s.exponent, axis=0) * np.max(s.exponent, axis=0) <= 0)
-        for j in np.flatnonzero(crossing):
-            return (
-                f"the levels of states {pairs[j][0]} and {pairs[j][1]} cross, where a bosonic rate with constant "
-                "`gamma` diverges; give `gamma` as a function that vanishes at zero energy, such as Ohmic."
-            )
-        for k, where in enumerate(places):
-            rates = np.stack([s.log_forward[k], s.log_backward[k]])
-            for j in np.flatnonzero(~np.all(np.isfinite(rates), axis=0)):
-                return (
-                    f"the rates between states {pairs[j][0]} and {pairs[j][1]} must be positive and finite, "
-                    f"but are {np.exp(rates[0, j]):g} and {np.exp(rates[1, j]):g}{where}."
-                )
-        return ""
-
-    def _phases(self) -> np.ndarray:
-        """Phases at which this very network is looked at for explanations."""
-        borders = self.borders()
-        if borders is None:
-            return PHASES if len(self.drives) else np.zeros(1)
-        pieces = cut(borders)
-        inside = pieces.low[:, None] + (pieces.high - pieces.low)[:, None] * np.linspace(0, 1, 5)
-        return 2 * np.pi * np.asarray(inside).ravel()
-
-    def _looks(self) -> Snapshot:
-        return jax.tree.map(np.asarray, jax.vmap(self.snapshot)(jnp.asarray(self._phases())))
 
     # ------------------------------------------------------------------ pieces of the period
     def borders(self) -> Array | None:

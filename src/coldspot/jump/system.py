@@ -59,8 +59,8 @@ class System(Dynamics):
         return jnp.zeros((len(self.drives), self.states))
 
     @abc.abstractmethod
-    def components(self) -> list[list[int]]:
-        """Groups of states that transitions connect."""
+    def components(self, open_: np.ndarray | None = None) -> list[list[int]]:
+        """Groups of states that transitions connect, or those of them that are `open_`."""
 
     @abc.abstractmethod
     def diverging(self) -> np.ndarray:
