@@ -70,7 +70,10 @@ FORMS = {
     "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
     "oscillators": Form(system=("model",), models=("network",)),
     "phase_space": Form(system=(), models=("barrier",)),
-    "conductor": Form(system=("spectral_functions", "levels", "device"), models=("junction",)),
+    "conductor": Form(
+        system=("spectral_functions", "levels", "device", "leads", "green_functions"),
+        models=("junction", "coherent"),
+    ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }
 

@@ -96,6 +96,11 @@ def as_complex(value: Any) -> Array:
     """Numbers, lists and arrays, real or complex, as a complex128 array."""
     if isinstance(value, jax.Array):
         return value.astype(jnp.complex128)
+    if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+        try:
+            return jnp.stack([as_complex(entry) for entry in value])
+        except ValueError:
+            raise InputError(f"a number or an array of them was expected, but got {value!r}.") from None
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "bifuc":

@@ -1,18 +1,25 @@
 """Coherent conductors coupled to bosons: spectral functions, electron–hole pairs as baths, and their ledger."""
 
+from .coherent import Conductor
 from .device import Device
 from .junction import PairJunction
+from .leads import ChainLead, Lead, SelfEnergyLead, WideBandLead
 from .levels import Levels
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, pair_spectra
-from .spectral_functions import Conductor
+from .spectral_functions import SpectralFunctions
 
 __all__ = [
+    "ChainLead",
     "Conductor",
     "Device",
+    "Lead",
     "Levels",
     "PairJunction",
+    "SelfEnergyLead",
     "Spectra",
+    "SpectralFunctions",
+    "WideBandLead",
     "effective_chemical_potential",
     "effective_temperature",
     "pair_spectra",

@@ -14,10 +14,10 @@ from jax import Array
 from .._checks import InputError, Numbers, Rule, as_complex, as_float, check_shape, concrete
 from ..numerics.dense import EPS, adjoint, cholesky, inverse, product
 from ..pytrees import Table
-from .spectral_functions import HERMITIAN, Conductor, Place, Terms, Weight, is_hermitian, matrix_of, of_padded
+from .spectral_functions import HERMITIAN, SpectralFunctions, Place, Terms, Weight, is_hermitian, matrix_of, of_padded
 
 
-class Device(Conductor):
+class Device(SpectralFunctions):
     """A conductor with any Hermitian matrix, between leads with wide bands.
 
     - `hamiltonian` (site, site): Hermitian matrix H;
@@ -66,10 +66,10 @@ class Device(Conductor):
         return width
 
     def rules(self) -> Iterable[Rule]:
-        yield _hermitian_rule("hamiltonian", self.hamiltonian)
+        yield hermitian_rule("hamiltonian", self.hamiltonian)
         for name, width in self.widths.items():
             argument = f"leads[{name!r}]"
-            yield _hermitian_rule(argument, width)
+            yield hermitian_rule(argument, width)
             yield Rule(_not_negative(width), functools.partial(_negative_words, argument, width))
 
     def _effective(self) -> Array:
@@ -220,7 +220,7 @@ def _norm(matrix: Array) -> Array:
     return jnp.sqrt(jnp.sum(matrix.real**2 + matrix.imag**2, axis=(-2, -1)))
 
 
-def _hermitian_rule(argument: str, matrix: Array) -> Rule:
+def hermitian_rule(argument: str, matrix: Array) -> Rule:
     known = concrete(matrix)
     return Rule(is_hermitian(matrix if known is None else known), functools.partial(_skew_words, argument, matrix))
 

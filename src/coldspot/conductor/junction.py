@@ -24,7 +24,7 @@ from .frequencies import Flow, Loss, over_frequencies
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
-from .spectral_functions import HERMITIAN, Conductor, Place, of_padded
+from .spectral_functions import HERMITIAN, SpectralFunctions, Place, of_padded
 
 
 class PairJunction(Dynamics):
@@ -67,7 +67,7 @@ class PairJunction(Dynamics):
     True
     """
 
-    conductor: Conductor
+    conductor: SpectralFunctions
     elements: Array
     mirrored: Array
     baths: Table
@@ -78,10 +78,10 @@ class PairJunction(Dynamics):
     frequency: Scalar = parameter(dimension="energy", positive=True)
 
     def __init__(
-        self, conductor: Conductor, coupling: Any, baths: Mapping[str, Bath], frequency: Any, damping: Any = 0.0
+        self, conductor: SpectralFunctions, coupling: Any, baths: Mapping[str, Bath], frequency: Any, damping: Any = 0.0
     ):
         owner = "PairJunction"
-        check_type(owner, "conductor", conductor, Conductor)
+        check_type(owner, "conductor", conductor, SpectralFunctions)
         self.conductor = conductor
         self.places, self.elements, self.mirrored = coupling_elements(owner, coupling, conductor.sites)
         check_lead_baths(owner, baths, conductor)

@@ -10,10 +10,10 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Numbers, as_float, check_shape, parameter
-from .spectral_functions import Conductor, Place, Terms, Weight
+from .spectral_functions import SpectralFunctions, Place, Terms, Weight
 
 
-class Levels(Conductor):
+class Levels(SpectralFunctions):
     """Levels that do not mix, each on one lead: A_α is diagonal, a Lorentzian for each of the lead's own levels.
 
     - `energies` (level) E_k; `gammas` (level): full level widths γ_k, A_kk = γ_k/((ε−E_k)² + γ_k²/4);

@@ -13,7 +13,7 @@ from .._checks import InputError, as_complex, as_float, check_finite, check_posi
 from ..baths import ElectronBath
 from ..ledger import Named
 from .pair_rates import Pair, rates
-from .spectral_functions import Conductor, hermitian, is_hermitian, of_padded
+from .spectral_functions import SpectralFunctions, hermitian, is_hermitian, of_padded
 
 
 class Spectra(eqx.Module):
@@ -46,7 +46,7 @@ class Spectra(eqx.Module):
         return Named(self.pairs, (self.emissions + self.absorptions) / 2)
 
 
-def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any) -> Spectra:
+def pair_spectra(conductor: SpectralFunctions, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any) -> Spectra:
     """Emission, absorption and density of every kind of pair αβ between several modes m, n (ħ = 1, one spin):
 
     E_mn = ∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)] f_α(ε)(1−f_β(ε−ω)), A_mn the same with f and 1−f exchanged,
@@ -84,7 +84,7 @@ def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, Elect
      [0.      +0.155923j 0.155923+0.j      ]]
     """
     owner = "pair_spectra"
-    check_type(owner, "conductor", conductor, Conductor)
+    check_type(owner, "conductor", conductor, SpectralFunctions)
     couplings, omega = as_complex(couplings), as_float(omega)
     sites = conductor.sites
     if couplings.ndim != 3 or couplings.shape[1:] != (sites, sites) or len(couplings) == 0:
@@ -106,7 +106,7 @@ def pair_spectra(conductor: Conductor, couplings: Any, baths: Mapping[str, Elect
 
 
 @eqx.filter_jit
-def _matrices(omega: Array, conductor: Conductor, couplings: Array, baths: dict[str, ElectronBath]) -> Array:
+def _matrices(omega: Array, conductor: SpectralFunctions, couplings: Array, baths: dict[str, ElectronBath]) -> Array:
     """Emission and absorption at frequencies (…, mode, mode, pair, 2)."""
     weight, owners, coefficients = conductor.terms(hermitian(couplings))
     upper, lower = ([baths[kind[side]] for kind in owners] for side in (0, 1))
@@ -129,7 +129,7 @@ def _matrices(omega: Array, conductor: Conductor, couplings: Array, baths: dict[
     return jnp.stack([matrices(found.emission), matrices(found.absorption)], axis=-1)
 
 
-def check_lead_baths(owner: str, baths: Any, conductor: Conductor) -> None:
+def check_lead_baths(owner: str, baths: Any, conductor: SpectralFunctions) -> None:
     if not isinstance(baths, Mapping):
         raise InputError(f"{owner}: `baths` must be a mapping from names to baths, but is {baths!r}.")
     for name in conductor.leads:

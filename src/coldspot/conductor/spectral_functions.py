@@ -46,7 +46,7 @@ class Terms(NamedTuple):
     coefficients: Array
 
 
-class Conductor(Checked):
+class SpectralFunctions(Checked):
     """A conductor between leads: spectral functions A_α(ε) = G^r Γ_α G^a of each lead α (ħ = 1, one spin)."""
 
     leads: eqx.AbstractVar[tuple[str, ...]]

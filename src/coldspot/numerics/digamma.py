@@ -23,11 +23,16 @@ def first_difference(x: Any, d: Any) -> Array:
     '1.644934066848'
     """
     x, d = jnp.asarray(x, complex), jnp.asarray(d, complex)
-    total = jnp.zeros_like(x + d)
+    a = _inverse(x + STEPS)
+    return _without_logarithm(x, x + d) + a * _log_over(d * a, (x + STEPS + d) * a)
+
+
+def _without_logarithm(x: Array, z: Array) -> Array:
+    """[ψ(z) − ln(z+N) − ψ(x) + ln(x+N)]/(z−x)."""
+    total = jnp.zeros_like(x * z)
     for k in range(STEPS):
-        total += _inverse((x + k) * (x + k + d))
-    y = x + STEPS
-    a, b = _inverse(y), _inverse(y + d)
+        total += _inverse((x + k) * (z + k))
+    a, b = _inverse(x + STEPS), _inverse(z + STEPS)
     power, h = jnp.ones_like(a), jnp.ones_like(a * b)  # aʲ, and the complete symmetric polynomial h_j(a, b)
     tail = jnp.full_like(h, 0.5)
     for j in range(1, 2 * len(SERIES)):
@@ -35,7 +40,29 @@ def first_difference(x: Any, d: Any) -> Array:
         h = b * h + power
         if j % 2:
             tail += SERIES[j // 2] * h
-    return total + a * b * tail + a * _log_over(d * a, (y + d) * a)
+    return total + a * b * tail
+
+
+def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> Array:
+    """∫dε [f((ε−μ_1)/T_1) − f((ε−μ_2)/T_2)]/(ε−λ) for Im λ ≤ 0: the difference of ψ(½ + i(λ−μ)/2πT) + ln T.
+
+    `pole` λ, `one` μ_1, `other` μ_2, `hot` T_1, `cold` T_2. No two nearly equal numbers are subtracted but the
+    given ones: its relative error is that of λ−μ, however close the Fermi functions are. At low temperatures it is
+    ln((λ−μ_1)/(λ−μ_2)).
+
+    >>> value = thermal_difference(-1j, 1.0, 0.0, 1e-12, 1e-12)  # ln(1−i)
+    >>> f"{float(value.real):.9f} {float(value.imag):.9f}"
+    '0.346573590 0.785398163'
+    """
+    pole = jnp.asarray(pole, complex)
+    up, down = 1j * (pole - one), 1j * (pole - other)
+    z, x = 0.5 + up / (2 * jnp.pi * hot), 0.5 + down / (2 * jnp.pi * cold)
+    d = (up * ((cold - hot) / hot) - 1j * (one - other)) / (2 * jnp.pi * cold)
+    # Of T(z+N), whose logarithms are the rest.
+    above, below = (0.5 + STEPS) * hot + up / (2 * jnp.pi), (0.5 + STEPS) * cold + down / (2 * jnp.pi)
+    a = _inverse(below)
+    ratio = ((0.5 + STEPS) * (hot - cold) - 0.5j * (one - other) / jnp.pi) * a
+    return d * _without_logarithm(x, z) + ratio * _log_over(ratio, above * a)
 
 
 def mixed_difference(x: Any, z: Any, d: Any) -> Array:

@@ -1,0 +1,144 @@
+"""Currents through a conductor by integration over energy, for leads of any kind: one point of a batch.
+
+particles_α = ∫dε/2π Σ_β T_αβ (f_α − f_β), heat_α the same with ε − μ_α (ħ = 1, one spin): positive into the conductor.
+The integrals know resonances, band edges and the thermal window; see `numerics.adaptive`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..numerics.adaptive import Integral, integral, sides
+from ..numerics.dense import EPS
+from ..occupation import fermi
+from ..pytrees import Table
+from .green_functions import Contacts, contacts, transmissions
+from .leads import causal
+from .resonances import resonances
+
+REACH = 90.0
+"""Fermi functions are followed to e^{−90}."""
+NARROWEST = 1e-15
+"""Half width, relative to the conductor's energies, below which a state is not tied to any lead."""
+DISAGREE = 1e-3
+"""Difference of the leads' Fermi functions at a state without width from which its occupation is open."""
+
+
+class Flows(NamedTuple):
+    """Particles and heat into the conductor (lead), or bounds of their errors."""
+
+    particles: Array
+    heats: Array
+
+
+class Found(NamedTuple):
+    """What an integral gave, and what is wrong with it: no convergence, a state without width, a lead that gives."""
+
+    value: Flows
+    error: Flows
+    converged: Array
+    unique: Array
+    causal: Array
+
+
+class Energies(NamedTuple):
+    """Nodes seen from each lead (lead, node): energy from μ, and in units of the temperature."""
+
+    above: Array
+    reduced: Array
+
+
+def baths_of(leads: Table) -> tuple[Array, Array]:
+    """Chemical potentials and temperatures (lead)."""
+    baths = [lead.bath for lead in leads.values()]
+    return jnp.stack([b.chemical_potential for b in baths]), jnp.stack([b.temperature for b in baths])
+
+
+def seen_from(potentials: Array, temperatures: Array, centre: Array, offset: Array) -> Energies:
+    above = (centre - potentials[:, None]) + offset
+    return Energies(above, above / temperatures[:, None])
+
+
+def over_window(
+    hamiltonian: Array, leads: Table, function: Callable[[Contacts, Energies], tuple[Array, Array]], components: int
+) -> tuple[Integral, Array, Array]:
+    """∫dε of (component, node) that have their rounding errors, with the unevenness of the window in the errors.
+
+    Also whether every state has a width or an occupation that all leads agree on, and whether every self-energy is
+    causal (at the nodes of the first panels).
+    """
+    potentials, temperatures = baths_of(leads)
+    places, widths = resonances(hamiltonian, leads)
+    middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
+    size = jnp.max(jnp.abs(places - middle) + jnp.abs(widths))
+    bound = widths <= NARROWEST * size
+    filled = fermi((places - potentials[:, None]) / temperatures[:, None])
+    unique = ~jnp.any(bound & (jnp.max(filled, axis=0) - jnp.min(filled, axis=0) > DISAGREE))
+    kinks = [kink for lead in leads.values() for kink in lead.kinks()]
+    centres = jnp.concatenate([potentials, places, *(kink[None] for kink in kinks)])
+    spread = jnp.concatenate([jnp.pi * temperatures, jnp.where(bound, jnp.inf, widths), jnp.zeros(len(kinks))])
+    is_kink = jnp.arange(centres.size) >= centres.size - len(kinks)
+    low = jnp.min(potentials - REACH * temperatures)
+    high = jnp.max(potentials + REACH * temperatures)
+    s = sides(centres, spread, is_kink, low, high)
+
+    def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
+        seen = seen_from(potentials, temperatures, centre, offset)
+        return function(contacts(hamiltonian, leads, centre, offset), seen)
+
+    found = integral(integrand, s, components)
+    # Rounding moves resonances against the Fermi edges.
+    apart = jnp.min(jnp.abs(places - potentials[:, None]), axis=0) + jnp.pi * jnp.min(temperatures) + jnp.abs(widths)
+    reach = hamiltonian.shape[-1] * size + jnp.abs(middle - potentials[0])
+    moved = jnp.max(jnp.where(bound, 0.0, EPS * reach / apart))
+    error = found.error + jax.lax.stop_gradient(moved) * found.size
+    probes = jnp.concatenate([s.centre, s.centre + s.direction * s.scale * 0.5])
+    good = [jnp.all(causal(lead.self_energy(probes, jnp.zeros_like(probes)))) for lead in leads.values()]
+    return found._replace(error=error), unique, jnp.all(jnp.stack(good))
+
+
+def flows(hamiltonian: Array, leads: Table) -> Found:
+    """The currents of one conductor."""
+    potentials, temperatures = baths_of(leads)
+    many = len(leads)
+
+    def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
+        values, errors = transmissions(c)
+        particles = [jnp.zeros(seen.above.shape[1:])] * many
+        noises = list(particles)
+        for a in range(many):
+            for b in range(many):
+                if a != b:
+                    gap = potentials[b] - potentials[a], temperatures[b] - temperatures[a]
+                    lean = (seen.above[a] * gap[1] / temperatures[a] + gap[0]) / temperatures[b]
+                    f = fermi_gap(seen.reduced[a], seen.reduced[b], lean)
+                    doubt = EPS * (8 + jnp.abs(seen.reduced[a]) + jnp.abs(seen.reduced[b]))
+                    particles[a] += values[a, b] * f
+                    noises[a] += (errors[a, b] + doubt * values[a, b]) * jnp.abs(f)
+        flow, noise = jnp.stack(particles), jax.lax.stop_gradient(jnp.stack(noises))
+        return (
+            jnp.concatenate([flow, flow * seen.above]) / (2 * jnp.pi),
+            jnp.concatenate([noise, noise * jnp.abs(seen.above)]) / (2 * jnp.pi),
+        )
+
+    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many)
+    value, error = (Flows(part[:many], part[many:]) for part in (found.value, found.error))
+    return Found(value, error, found.converged, unique, good)
+
+
+@jax.custom_jvp
+def fermi_gap(x: Array, y: Array, difference: Array) -> Array:
+    """f(x) − f(y), given x − y too: its relative error is that of the difference."""
+    colder = difference < 0
+    larger = jnp.where(colder, fermi(x) * fermi(-y), -fermi(y) * fermi(-x))
+    return -larger * jnp.expm1(-jnp.abs(difference))
+
+
+@fermi_gap.defjvp
+def _fermi_gap_jvp(primals: Any, tangents: Any) -> Any:
+    # The difference follows from the others.
+    (x, y, difference), (dx, dy, _) = primals, tangents
+    return fermi_gap(x, y, difference), fermi(y) * fermi(-y) * dy - fermi(x) * fermi(-x) * dx

@@ -1,0 +1,73 @@
+"""Where a conductor's Green's function is narrow: its poles, by energy and half width.
+
+With wide bands the poles are the eigenvalues of H − iΓ/2. A self-energy that depends on energy makes them roots of
+ε ∈ eig(H + Σ(ε)); those that are narrow are weakly tied to the leads, so that Σ hardly moves them: a few steps of
+ε → the nearest eigenvalue from several starts find them wherever they lie. They say where integrals look closely and
+carry no derivatives.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..pytrees import Table
+from .green_functions import inverse_green
+from .leads import WideBandLead
+
+STEPS = 4
+"""Steps from a start to a resonance."""
+FEW = 8
+"""Sites up to which every eigenvalue at every start is followed."""
+
+
+def wide(leads: Table) -> bool:
+    return all(isinstance(lead, WideBandLead) for lead in leads.values())
+
+
+def resonances(hamiltonian: Array, leads: Table) -> tuple[Array, Array]:
+    """Energies and half widths (resonance) of one conductor's poles, some of them more than once."""
+    hamiltonian, leads = jax.lax.stop_gradient((hamiltonian, leads))
+    n = hamiltonian.shape[-1]
+    middle = jnp.trace(hamiltonian).real / n
+
+    def poles(energy: Array) -> Array:
+        """Eigenvalues of H + Σ(energy), from the middle of the levels: an energy that all share costs no digits."""
+        matrix = -inverse_green(hamiltonian, leads, middle[None], jnp.zeros(1))[0]
+        if not wide(leads):
+            shift = inverse_green(hamiltonian, leads, energy[None], jnp.zeros(1))[0]
+            bare = energy * jnp.eye(n) - hamiltonian
+            matrix = (hamiltonian - middle * jnp.eye(n)) + (bare - shift)
+        return eigenvalues(matrix)
+
+    if wide(leads):
+        found = poles(middle)
+        return found.real + middle, -found.imag
+    bare = eigenvalues(hamiltonian - middle * jnp.eye(n)).real + middle
+    known = [kink for lead in leads.values() for kink in lead.kinks()]
+    starts = jnp.sort(jnp.stack([*known, jnp.min(bare), jnp.max(bare)]))
+    starts = jnp.concatenate([(starts[1:] + starts[:-1]) / 2, middle[None], bare])
+    if n > FEW:
+        starts = middle[None]
+    found = jax.lax.map(poles, starts).reshape(-1)
+
+    def follow(pole: Array) -> Array:
+        def step(_: int, pole: Array) -> Array:
+            near = poles(pole.real + middle)
+            return near[jnp.argmin(jnp.abs(near - pole))]
+
+        return jax.lax.fori_loop(0, STEPS, step, pole)
+
+    found = jax.lax.map(follow, found)
+    return found.real + middle, jnp.abs(found.imag)
+
+
+def eigenvalues(matrix: Array) -> Array:
+    """Eigenvalues (n) of one matrix; of what is not finite those of the identity, as it has its status."""
+    n = matrix.shape[-1]
+    if n == 1:
+        return matrix[0]
+    if n == 2:
+        mean, h = (matrix[0, 0] + matrix[1, 1]) / 2, (matrix[0, 0] - matrix[1, 1]) / 2
+        root = jnp.sqrt(h**2 + matrix[0, 1] * matrix[1, 0])
+        return jnp.stack([mean - root, mean + root])
+    return jnp.linalg.eigvals(jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, jnp.eye(n)))
