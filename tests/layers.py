@@ -72,7 +72,7 @@ FORMS = {
     "phase_space": Form(system=(), models=("barrier",)),
     "conductor": Form(
         system=("spectral_functions", "levels", "device", "leads", "green_functions"),
-        models=("junction", "coherent"),
+        models=("junction", "coherent", "transmission"),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

@@ -28,6 +28,7 @@ from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkRe
 from .conductor.device import Device
 from .conductor.junction import PairJunction
 from .conductor.levels import Levels
+from .conductor.transmission import transmission
 from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
@@ -96,6 +97,7 @@ __all__ = [
     "steady_state",
     "sweep",
     "trajectories",
+    "transmission",
 ]
 
 

@@ -8,6 +8,7 @@ from .levels import Levels
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, pair_spectra
 from .spectral_functions import SpectralFunctions
+from .transmission import density_of_states, spectral_function, transmission
 
 __all__ = [
     "ChainLead",
@@ -20,8 +21,11 @@ __all__ = [
     "Spectra",
     "SpectralFunctions",
     "WideBandLead",
+    "density_of_states",
     "effective_chemical_potential",
     "effective_temperature",
     "pair_spectra",
     "population",
+    "spectral_function",
+    "transmission",
 ]

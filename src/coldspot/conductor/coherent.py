@@ -1,6 +1,6 @@
 """A coherent conductor between leads of any kind: its ledger."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -10,16 +10,20 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, as_complex, check_type
-from ..dynamics import Dynamics, Outcome
+from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
 from ..pytrees import Table
 from ..solution import Status
 from .device import hermitian_rule
-from .landauer import NARROWEST, Found, flows
+from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, acausal_words, causal
+from .noise import Noise, Weighed, noise
 from .resonances import resonances, wide
 from .wide_band import wide_flows
+
+LOOKED_AT = 4001
+"""Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
 
 
 class Conductor(Dynamics):
@@ -96,11 +100,7 @@ class Conductor(Dynamics):
         return Outcome(
             LedgerRates(value.heats, value.particles),
             LedgerRates(error.heats, error.particles),
-            faults={
-                Status.NOT_UNIQUE: ~found.unique,
-                Status.INVALID: ~found.causal,
-                Status.NOT_CONVERGED: ~found.converged,
-            },
+            faults=self._faults(found),
             residuals={
                 "integral": sizes[2] / positive_or_one(sizes[0]),
                 "particles": leak / positive_or_one(sizes[1]),
@@ -108,10 +108,52 @@ class Conductor(Dynamics):
         )
 
     def _flows(self) -> Found:
-        if wide(self.leads):
-            return wide_flows(self.hamiltonian, self.leads)
+        return wide_flows(self.hamiltonian, self.leads) if wide(self.leads) else self._each(flows)
+
+    def _each(self, method: Callable[[Array, Table], Any]) -> Any:
+        """What a method finds for each point of a batch, one after the other."""
         numbers, rest = eqx.partition((self.hamiltonian, self.leads), eqx.is_array)
-        return jax.lax.map(lambda point: flows(*eqx.combine(point, rest)), numbers)
+        return jax.lax.map(lambda point: method(*eqx.combine(point, rest)), numbers)
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        if order > 2:
+            raise InputError(f"counting: a Conductor has cumulants 1 and 2, but order {order} is asked for.")
+        found = self._flows()
+        names = list(self.leads)
+        firsts = []
+        for part in (found.value, found.error):
+            columns = []
+            for target in targets:
+                lead = names.index(target.of)
+                amount = (part.particles if target.quantity == "particles" else part.heats)[:, lead]
+                scale = self.baths[target.of].temperature if target.quantity == "entropy" else 1.0
+                columns.append(amount / scale)
+            firsts.append(jnp.stack(columns, axis=-1)[..., None])
+        faults = self._faults(found)
+        scale = jnp.max(jnp.abs(firsts[0]), axis=1, keepdims=True) + 0 * firsts[0]
+        if order == 1:
+            return Counted(firsts[0], firsts[1], scale, faults)
+        seconds = self.covariances(targets, tolerance)
+        value, error, size = (jnp.diagonal(part, axis1=1, axis2=2)[..., None] for part in seconds[:3])
+        faults = {status: faults[status] | seconds.faults[status] for status in faults}
+        both = [jnp.concatenate(pair, axis=-1) for pair in zip((*firsts, scale), (value, error, size), strict=True)]
+        return Counted(*both, faults)
+
+    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        del tolerance  # to rounding, with bounds
+        names = list(self.leads)
+        counted = tuple(
+            Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets
+        )
+        found = self._each(lambda hamiltonian, leads: noise(hamiltonian, leads, counted))
+        return Counted(found.value, found.error, found.scale, self._faults(found))
+
+    def _faults(self, found: Found | Noise) -> dict[Status, Array]:
+        return {
+            Status.NOT_UNIQUE: ~found.unique,
+            Status.INVALID: ~found.causal,
+            Status.NOT_CONVERGED: ~found.converged,
+        }
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
@@ -122,11 +164,10 @@ class Conductor(Dynamics):
                 f"{NARROWEST:g} of its energies: it keeps the electrons that it has. Give a lead a width there."
             )
         if status == Status.INVALID:
+            potentials, temperatures = baths_of(self.leads)
+            low, high = jnp.min(potentials - REACH * temperatures), jnp.max(potentials + REACH * temperatures)
+            energies = jnp.linspace(low, high, LOOKED_AT)
             for name, lead in self.leads.items():
-                places, widths = resonances(self.hamiltonian, self.leads)
-                steps = np.concatenate([np.linspace(-8, 8, 33), [0.0]])
-                spread = jnp.max(jnp.abs(places)) + lead.bath.temperature
-                energies = jnp.concatenate([lead.bath.chemical_potential + spread * steps, places])
                 sigma = lead.self_energy(energies, jnp.zeros_like(energies))
                 if not bool(jnp.all(causal(sigma))):
                     return f"`leads[{name!r}]`: {acausal_words(energies, sigma)}"

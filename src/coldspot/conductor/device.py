@@ -14,7 +14,7 @@ from jax import Array
 from .._checks import InputError, Numbers, Rule, as_complex, as_float, check_shape, concrete
 from ..numerics.dense import EPS, adjoint, cholesky, inverse, product
 from ..pytrees import Table
-from .spectral_functions import HERMITIAN, SpectralFunctions, Place, Terms, Weight, is_hermitian, matrix_of, of_padded
+from .spectral_functions import HERMITIAN, Place, SpectralFunctions, Terms, Weight, is_hermitian, matrix_of, of_padded
 
 
 class Device(SpectralFunctions):

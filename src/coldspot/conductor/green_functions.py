@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..numerics.dense import EPS, adjoint, inverse
+from ..numerics.dense import EPS, adjoint, inverse, product
 from ..pytrees import Table
 
 
@@ -66,6 +66,13 @@ def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, dou
     return Contacts(green, doubt, tuple(widths), tuple(places))
 
 
+def transmission_between(c: Contacts, into: int, out_of: int) -> Array:
+    """T_αβ = tr[Γ_α G^r Γ_β G^a] (node), from the lead β into α."""
+    green = c.green[..., c.places[into][:, None], c.places[out_of]]
+    left, right = product(c.widths[into], green), product(c.widths[out_of], adjoint(green))
+    return jnp.sum(left * jnp.swapaxes(right, -1, -2), axis=(-2, -1)).real
+
+
 def transmissions(c: Contacts) -> tuple[Array, Array]:
     """T_αβ (α, β, node) from β into α, with zeros for α = β, and bounds of their rounding errors."""
     many = len(c.widths)
@@ -77,11 +84,8 @@ def transmissions(c: Contacts) -> tuple[Array, Array]:
             if a == b:
                 continue
             block = (..., c.places[a][:, None], c.places[b])
-            green, doubt = c.green[block], c.doubt[block]
-            into, out = c.widths[a] @ green, c.widths[b] @ adjoint(green)
-            values[a][b] = jnp.sum(into * jnp.swapaxes(out, -1, -2), axis=(-2, -1)).real
-            size = jnp.abs(c.widths[a]) @ (2 * doubt + EPS * 8 * jnp.abs(green)) @ jnp.abs(c.widths[b])
-            errors[a][b] = jnp.sum(size * jnp.abs(green), axis=(-2, -1))
+            green, doubt = jnp.abs(c.green[block]), c.doubt[block]
+            values[a][b] = transmission_between(c, a, b)
+            size = product(product(jnp.abs(c.widths[a]), 2 * doubt + EPS * 8 * green), jnp.abs(c.widths[b]))
+            errors[a][b] = jnp.sum(size * green, axis=(-2, -1))
     return jnp.asarray(values), jnp.asarray(errors)
-
-

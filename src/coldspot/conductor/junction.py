@@ -24,7 +24,7 @@ from .frequencies import Flow, Loss, over_frequencies
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
-from .spectral_functions import HERMITIAN, SpectralFunctions, Place, of_padded
+from .spectral_functions import HERMITIAN, Place, SpectralFunctions, of_padded
 
 
 class PairJunction(Dynamics):

@@ -16,7 +16,7 @@ from ..numerics.dense import EPS
 from ..occupation import fermi
 from ..pytrees import Table
 from .green_functions import Contacts, contacts, transmissions
-from .leads import causal
+from .leads import SelfEnergyLead, causal
 from .resonances import resonances
 
 REACH = 90.0
@@ -68,7 +68,7 @@ def over_window(
     """∫dε of (component, node) that have their rounding errors, with the unevenness of the window in the errors.
 
     Also whether every state has a width or an occupation that all leads agree on, and whether every self-energy is
-    causal (at the nodes of the first panels).
+    causal at all nodes.
     """
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
@@ -85,19 +85,25 @@ def over_window(
     high = jnp.max(potentials + REACH * temperatures)
     s = sides(centres, spread, is_kink, low, high)
 
+    given = [lead for lead in leads.values() if isinstance(lead, SelfEnergyLead)]
+
     def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
         seen = seen_from(potentials, temperatures, centre, offset)
-        return function(contacts(hamiltonian, leads, centre, offset), seen)
+        values, noise = function(contacts(hamiltonian, leads, centre, offset), seen)
+        # How much of the window has a lead that gives more than it takes.
+        bad = [~causal(lead.self_energy(centre, offset)) for lead in given]
+        more = jnp.sum(jnp.asarray(bad) * 1.0, axis=0)[None] if bad else values[:0]
+        return jnp.concatenate([values, more]), jnp.concatenate([noise, jnp.zeros_like(more)])
 
-    found = integral(integrand, s, components)
+    found = integral(integrand, s, components + bool(given))
+    good = found.value[components:] == 0
+    found = Integral(*(part[:components] for part in found[:3]), found.converged)
     # Rounding moves resonances against the Fermi edges.
     apart = jnp.min(jnp.abs(places - potentials[:, None]), axis=0) + jnp.pi * jnp.min(temperatures) + jnp.abs(widths)
     reach = hamiltonian.shape[-1] * size + jnp.abs(middle - potentials[0])
     moved = jnp.max(jnp.where(bound, 0.0, EPS * reach / apart))
     error = found.error + jax.lax.stop_gradient(moved) * found.size
-    probes = jnp.concatenate([s.centre, s.centre + s.direction * s.scale * 0.5])
-    good = [jnp.all(causal(lead.self_energy(probes, jnp.zeros_like(probes)))) for lead in leads.values()]
-    return found._replace(error=error), unique, jnp.all(jnp.stack(good))
+    return found._replace(error=error), unique, jnp.all(good)
 
 
 def flows(hamiltonian: Array, leads: Table) -> Found:
@@ -115,7 +121,7 @@ def flows(hamiltonian: Array, leads: Table) -> Found:
                     gap = potentials[b] - potentials[a], temperatures[b] - temperatures[a]
                     lean = (seen.above[a] * gap[1] / temperatures[a] + gap[0]) / temperatures[b]
                     f = fermi_gap(seen.reduced[a], seen.reduced[b], lean)
-                    doubt = EPS * (8 + jnp.abs(seen.reduced[a]) + jnp.abs(seen.reduced[b]))
+                    doubt = EPS * (8 + _steepness(seen.reduced[a], seen.reduced[b], lean))
                     particles[a] += values[a, b] * f
                     noises[a] += (errors[a, b] + doubt * values[a, b]) * jnp.abs(f)
         flow, noise = jnp.stack(particles), jax.lax.stop_gradient(jnp.stack(noises))
@@ -127,6 +133,12 @@ def flows(hamiltonian: Array, leads: Table) -> Found:
     found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many)
     value, error = (Flows(part[:many], part[many:]) for part in (found.value, found.error))
     return Found(value, error, found.converged, unique, good)
+
+
+def _steepness(x: Array, y: Array, difference: Array) -> Array:
+    """How much the relative rounding of x and y grows in f(x) − f(y): e^{−x} loses x roundings until it is 0."""
+    tails = jnp.where(difference < 0, jnp.maximum(x, 0) + jnp.maximum(-y, 0), jnp.maximum(y, 0) + jnp.maximum(-x, 0))
+    return jnp.minimum(tails, 750.0)
 
 
 @jax.custom_jvp

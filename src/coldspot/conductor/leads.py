@@ -61,8 +61,8 @@ class WideBandLead(Lead):
         self.gamma = _real_or_complex("WideBandLead", "gamma", gamma)
         if self.gamma.shape not in ((), (many,), (many, many)):
             raise InputError(
-                f"WideBandLead: `gamma` must be one number, one per site ({many}) or a matrix ({many}, {many}), but has "
-                f"shape {self.gamma.shape}."
+                f"WideBandLead: `gamma` must be one number, one per site ({many}) or a matrix ({many}, {many}), but "
+                f"has shape {self.gamma.shape}."
             )
         self.bath = bath
 
@@ -85,8 +85,8 @@ class ChainLead(Lead):
     """A semi-infinite chain on each of its sites: the band from onsite − 2|hopping| to onsite + 2|hopping|.
 
     - `sites`: one site or a list of them, each with a chain of its own;
-    - `hopping` t inside the chain, `onsite` energy e of its sites; `contact` c, the hopping from a site of the conductor
-      to the chain, one number or one per site;
+    - `hopping` t inside the chain, `onsite` energy e of its sites; `contact` c, the hopping from a site of the
+      conductor to its chain, one number or one per site;
     - `bath`: an `ElectronBath`.
 
     Σ = |c|²[x − i√(4t²−x²)]/2t² with x = ε − e; outside the band it is real and falls off as |c|²/x.
@@ -239,8 +239,6 @@ def acausal_words(energies: Any, sigma: Any) -> str:
     lowest = np.linalg.eigvalsh(1j * (sigma - np.conj(np.swapaxes(sigma, -1, -2))))[:, 0]
     at = int(lowest.argmin())
     return (
-        "`function` must be a retarded self-energy, whose width i(Σ − Σ†) has no negative eigenvalue (it takes electrons "
-        f"out), but at energy {energies[at]:g} one is {lowest[at]:g}; its complex conjugate is the advanced one."
+        "`function` must be a retarded self-energy, whose width i(Σ − Σ†) has no negative eigenvalue (it takes "
+        f"electrons out), but at energy {energies[at]:g} one is {lowest[at]:g}; is it the advanced one?"
     )
-
-

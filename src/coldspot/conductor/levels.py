@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Numbers, as_float, check_shape, parameter
-from .spectral_functions import SpectralFunctions, Place, Terms, Weight
+from .spectral_functions import Place, SpectralFunctions, Terms, Weight
 
 
 class Levels(SpectralFunctions):

@@ -46,7 +46,9 @@ class Spectra(eqx.Module):
         return Named(self.pairs, (self.emissions + self.absorptions) / 2)
 
 
-def pair_spectra(conductor: SpectralFunctions, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any) -> Spectra:
+def pair_spectra(
+    conductor: SpectralFunctions, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any
+) -> Spectra:
     """Emission, absorption and density of every kind of pair αβ between several modes m, n (ħ = 1, one spin):
 
     E_mn = ∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)] f_α(ε)(1−f_β(ε−ω)), A_mn the same with f and 1−f exchanged,

@@ -11,13 +11,15 @@ A bound of the error tells where the form fails: near exceptional points, where 
 and where the leads see the tails of all levels only. There, and for derivatives, the integral over energy is taken.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from ..numerics.dense import EPS, inverse
+from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import thermal_difference
 from ..occupation import fermi
 from ..pytrees import Table
@@ -98,16 +100,18 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     """The closed form and bounds of its errors, for a batch."""
     points, n = hamiltonian.shape[:2]
     potentials, temperatures = jax.vmap(baths_of)(leads)
-    widths = []
+    width, owns = jnp.zeros((points, n, n), complex), []
     for lead in leads.values():
-        rows = jnp.asarray(lead.sites)
-        own = jax.vmap(type(lead).width)(lead)
-        widths.append(jnp.zeros((points, n, n), complex).at[:, rows[:, None], rows].set(own))
-    p = _poles(hamiltonian, jnp.stack(widths, axis=1).sum(axis=1))
+        rows = np.array(lead.sites)
+        owns.append((rows, jax.vmap(type(lead).width)(lead)))
+        width = width.at[:, rows[:, None], rows].add(owns[-1][1])
+    p = _poles(hamiltonian, width)
     dark = -p.poles.imag <= NARROWEST * p.size[:, None]
     left, right = (jnp.where(dark[:, :, None], 0.0, p.left), jnp.where(dark[:, None], 0.0, p.right))
-    out = [jnp.einsum("npi,nij,nqj->npq", left, width, jnp.conj(left)) for width in widths]
-    into = [jnp.einsum("niq,nij,njp->npq", jnp.conj(right), width, right) for width in widths]
+    # u_pΓu_q† and v_q†Γv_p of each lead.
+    out = [product(product(left[:, :, rows], own), adjoint(left[:, :, rows])) for rows, own in owns]
+    into = [product(product(adjoint(right[:, rows]), own), right[:, rows]) for rows, own in owns]
+    into = [jnp.swapaxes(part, -1, -2) for part in into]
     distance = p.poles[:, :, None] - jnp.conj(p.poles[:, None])
     distance = jnp.where(dark[:, :, None] | dark[:, None], 1.0, distance)
     # What rounding does to a pole, to its vectors, and to the distance of two poles of different names.
@@ -118,34 +122,53 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     doubts = vectors[:, :, None] + vectors[:, None] + other * (moved[:, :, None] + moved[:, None]) / jnp.abs(distance)
     reference = potentials[:, :1]
     poles = (p.middle[:, None] - reference) + p.poles
-    apart = [jnp.abs(poles - (potentials - reference)[:, a, None]) + temperatures[:, a, None] for a in range(len(leads))]
+    apart = [
+        jnp.abs(poles - (potentials - reference)[:, a, None]) + temperatures[:, a, None] for a in range(len(leads))
+    ]
     near = moved / jnp.min(jnp.stack(apart), axis=0)
-    zero = jnp.zeros((points, len(leads)))
-    values, errors = [zero, zero], [zero, zero]
     lost = 4 * jnp.sum(jnp.where(dark, jnp.abs(p.poles.imag), 0.0), axis=-1)
-    for a in range(len(leads)):
-        level = poles - (potentials - reference)[:, a, None]
-        for b in range(len(leads)):
-            if a == b:
-                continue
-            terms = out[b] * into[a] / distance
-            residues, size = jnp.sum(terms, axis=-1), jnp.sum(jnp.abs(terms), axis=-1)
-            wrong = jnp.sum(jnp.abs(terms) * doubts, axis=-1)
-            args = (potentials - reference)[:, a, None], (potentials - reference)[:, b, None]
-            integral = thermal_difference(poles, *args, temperatures[:, a, None], temperatures[:, b, None])
-            flow = residues * integral / jnp.pi
-            bound = jnp.abs(integral) * (wrong + size * (near + 8 * EPS)) / jnp.pi
-            values[0] = values[0].at[:, a].add(jnp.sum(flow.real, axis=-1))
-            values[1] = values[1].at[:, a].add(jnp.sum((level * flow).real, axis=-1))
-            errors[0] = errors[0].at[:, a].add(jnp.sum(bound, axis=-1) + lost)
-            more = jnp.abs(level) * bound + moved * size * jnp.abs(integral) / jnp.pi
-            top = jnp.max(jnp.abs(level), axis=-1)
-            errors[1] = errors[1].at[:, a].add(jnp.sum(more, axis=-1) + lost * top)
+    flow = _Totals(points, len(leads))
+    for a, b in itertools.combinations(range(len(leads)), 2):
+        args = (potentials - reference)[:, a, None], (potentials - reference)[:, b, None]
+        difference = thermal_difference(poles, *args, temperatures[:, a, None], temperatures[:, b, None])
+        for into_lead, other_lead, sign in ((a, b, 1), (b, a, -1)):
+            level = poles - (potentials - reference)[:, into_lead, None]
+            terms = out[other_lead] * into[into_lead] / distance
+            sizes = jnp.abs(terms)
+            size = jnp.sum(sizes, axis=-1) * jnp.abs(difference) / jnp.pi
+            bound = jnp.sum(sizes * doubts, axis=-1) * jnp.abs(difference) / jnp.pi + size * (near + 32 * EPS)
+            current = sign * jnp.sum(terms, axis=-1) * difference / jnp.pi
+            flow.add(into_lead, current, level, bound, moved * size, lost)
     filled = fermi((poles.real[:, None] - (potentials - reference)[:, :, None]) / temperatures[:, :, None])
     open_ = jnp.max(filled, axis=1) - jnp.min(filled, axis=1) > DISAGREE
     unique = ~jnp.any(dark & open_, axis=-1)
     yes = jnp.ones(points, bool)
-    return Found(Flows(*values), Flows(*errors), yes, unique, yes)
+    return Found(Flows(*flow.values), Flows(*flow.errors), yes, unique, yes)
+
+
+class _Totals:
+    """Particles and heats (point, lead) with their errors, while the poles' parts are added up."""
+
+    def __init__(self, points: int, leads: int):
+        self.values = [jnp.zeros((points, leads))] * 2
+        self.errors = [jnp.zeros((points, leads))] * 2
+
+    def add(self, lead: int, current: Array, level: Array, bound: Array, moved: Array, lost: Array) -> None:
+        """A current (point, pole) at complex levels, which has an error and whose level is moved; what is left out."""
+
+        def put(table: Array, parts: Array) -> Array:
+            return table.at[:, lead].add(parts)
+
+        distance = jnp.abs(level)
+        top = jnp.max(distance, axis=-1)
+        self.values = [
+            put(self.values[0], jnp.sum(current.real, -1)),
+            put(self.values[1], jnp.sum((level * current).real, -1)),
+        ]
+        self.errors = [
+            put(self.errors[0], jnp.sum(bound, -1) + lost),
+            put(self.errors[1], jnp.sum(distance * bound + moved, -1) + lost * top),
+        ]
 
 
 def _poles(hamiltonian: Array, width: Array) -> Poles:
@@ -163,16 +186,18 @@ def _poles(hamiltonian: Array, width: Array) -> Poles:
         values, right = jax.lax.map(jnp.linalg.eig, jnp.where(good, matrix, eye))
         left = inverse(right)
     norm = jnp.sum(jnp.abs(right) ** 2, axis=-2)
-    half = jnp.einsum("nip,nij,njp->np", jnp.conj(right), width, right).real / (2 * norm)
+    half = jnp.sum(jnp.conj(right) * product(width, right), axis=-2).real / (2 * norm)
     gaps = jnp.abs(values[:, :, None] - values[:, None]) + jnp.where(jnp.eye(n, dtype=bool), jnp.inf, 0.0)
     size = jnp.sqrt(jnp.sum(jnp.abs(matrix) ** 2, axis=(-2, -1)))
     condition = jnp.sqrt(norm * jnp.sum(jnp.abs(left) ** 2, axis=-1))
     gap = jnp.min(gaps, axis=-1)
-    return Poles(middle, values.real - 1j * half, right, left, condition, jnp.where(gap < jnp.inf, gap, size + 1), size)
+    return Poles(
+        middle, values.real - 1j * half, right, left, condition, jnp.where(gap < jnp.inf, gap, size[:, None] + 1), size
+    )
 
 
 def _of_two(matrix: Array) -> tuple[Array, Array, Array]:
-    """Eigenvalues and vectors of traceless-but-for-a-width matrices (point, 2, 2), without cancellation in the vectors."""
+    """Eigenvalues and vectors of matrices (point, 2, 2), without cancellation in the vectors."""
     mean, h = (matrix[:, 0, 0] + matrix[:, 1, 1]) / 2, (matrix[:, 0, 0] - matrix[:, 1, 1]) / 2
     p, q = matrix[:, 0, 1], matrix[:, 1, 0]
     root = jnp.sqrt(h * h + p * q)

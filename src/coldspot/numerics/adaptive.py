@@ -2,8 +2,8 @@
 
 The window is divided into cells, one per feature, by the midpoints between neighbouring centres. In the cell of a
 resonance the variable is x = c ± s·sinh t, where s is the distance of c to the nearest singularity; in that of a kink
-(a band edge, where functions are analytic in √(x−c)) it is x = c ± s·sinh² t, so that the integrand is analytic in t. In
-t panels are halved where the last Legendre coefficients of a panel say so, until none does.
+(a band edge, where functions are analytic in √(x−c)) it is x = c ± s·sinh² t, so that the integrand is analytic in t.
+There panels are halved where the last Legendre coefficients of a panel say so, until none does.
 
 A node is its centre and the offset from it, so that distances to the feature keep their digits. All of this belongs to
 one point; a batch is mapped. Where panels lie is no function to be differentiated: derivatives are those of the final

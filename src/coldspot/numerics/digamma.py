@@ -14,6 +14,8 @@ STEPS = 10
 """Steps N of the recurrence: from Re x ≥ ½ on, 8 terms of the asymptotic series are then right to rounding."""
 SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 """B_2k/(2k) for k = 1, 2, …"""
+FAR = 12.0
+"""Distance |ζ| from which the series of ψ(½+ζ), which has no odd terms, needs no recurrence."""
 
 
 def first_difference(x: Any, d: Any) -> Array:
@@ -23,16 +25,11 @@ def first_difference(x: Any, d: Any) -> Array:
     '1.644934066848'
     """
     x, d = jnp.asarray(x, complex), jnp.asarray(d, complex)
-    a = _inverse(x + STEPS)
-    return _without_logarithm(x, x + d) + a * _log_over(d * a, (x + STEPS + d) * a)
-
-
-def _without_logarithm(x: Array, z: Array) -> Array:
-    """[ψ(z) − ln(z+N) − ψ(x) + ln(x+N)]/(z−x)."""
-    total = jnp.zeros_like(x * z)
+    total = jnp.zeros_like(x + d)
     for k in range(STEPS):
-        total += _inverse((x + k) * (z + k))
-    a, b = _inverse(x + STEPS), _inverse(z + STEPS)
+        total += _inverse((x + k) * (x + k + d))
+    y = x + STEPS
+    a, b = _inverse(y), _inverse(y + d)
     power, h = jnp.ones_like(a), jnp.ones_like(a * b)  # aʲ, and the complete symmetric polynomial h_j(a, b)
     tail = jnp.full_like(h, 0.5)
     for j in range(1, 2 * len(SERIES)):
@@ -40,7 +37,7 @@ def _without_logarithm(x: Array, z: Array) -> Array:
         h = b * h + power
         if j % 2:
             tail += SERIES[j // 2] * h
-    return total + a * b * tail
+    return total + a * b * tail + a * _log_over(d * a, (y + d) * a)
 
 
 def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> Array:
@@ -48,21 +45,34 @@ def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> 
 
     `pole` λ, `one` μ_1, `other` μ_2, `hot` T_1, `cold` T_2. No two nearly equal numbers are subtracted but the
     given ones: its relative error is that of λ−μ, however close the Fermi functions are. At low temperatures it is
-    ln((λ−μ_1)/(λ−μ_2)).
+    ln((λ−μ_1)/(λ−μ_2)), with ψ(½+ζ) ~ ln ζ + Σ (1−2^{1−2k}) B_2k/(2k ζ^2k).
 
     >>> value = thermal_difference(-1j, 1.0, 0.0, 1e-12, 1e-12)  # ln(1−i)
     >>> f"{float(value.real):.9f} {float(value.imag):.9f}"
     '0.346573590 0.785398163'
     """
     pole = jnp.asarray(pole, complex)
-    up, down = 1j * (pole - one), 1j * (pole - other)
-    z, x = 0.5 + up / (2 * jnp.pi * hot), 0.5 + down / (2 * jnp.pi * cold)
-    d = (up * ((cold - hot) / hot) - 1j * (one - other)) / (2 * jnp.pi * cold)
-    # Of T(z+N), whose logarithms are the rest.
-    above, below = (0.5 + STEPS) * hot + up / (2 * jnp.pi), (0.5 + STEPS) * cold + down / (2 * jnp.pi)
-    a = _inverse(below)
-    ratio = ((0.5 + STEPS) * (hot - cold) - 0.5j * (one - other) / jnp.pi) * a
-    return d * _without_logarithm(x, z) + ratio * _log_over(ratio, above * a)
+    up, down = 1j * (pole - one) / (2 * jnp.pi), 1j * (pole - other) / (2 * jnp.pi)
+    z, x = up / hot, down / cold
+    d = (up * ((cold - hot) / hot) - 0.5j * (one - other) / jnp.pi) / cold
+    # Far away the steps of the recurrence would cancel nearly all of the logarithm.
+    steps = jnp.where((_squared(z) > FAR**2) & (_squared(x) > FAR**2), 0.0, STEPS)
+    total = jnp.zeros_like(d)
+    for k in range(STEPS):
+        total += _inverse((x + (k + 0.5)) * (z + (k + 0.5)))
+    total = jnp.where(steps > 0, total, 0.0)
+    a, b = _inverse(x + steps), _inverse(z + steps)
+    power, h, tail = jnp.ones_like(a), jnp.ones_like(d), jnp.zeros_like(d)
+    for j in range(1, 2 * len(SERIES)):
+        power = power * a
+        h = b * h + power  # the complete symmetric polynomial h_j(a, b)
+        if j % 2:
+            tail -= (1 - 2.0**-j) * SERIES[j // 2] * h
+    # Of T(ζ+N), whose logarithms are the rest.
+    above, below = steps * hot + up, steps * cold + down
+    inverse = _inverse(below)
+    ratio = (steps * (hot - cold) - 0.5j * (one - other) / jnp.pi) * inverse
+    return d * (total + a * b * tail) + ratio * _log_over(ratio, above * inverse)
 
 
 def mixed_difference(x: Any, z: Any, d: Any) -> Array:

@@ -1,0 +1,119 @@
+"""Zero-frequency noise of charge and heat, and their correlation, by integration over energy: one point of a batch.
+
+cov(X_α, X_β) = ∫dε/2π x_α(ε) x_β(ε) Σ_γδ tr[A_γδ(α) A_δγ(β)] f_γ(1−f_δ),
+
+A_γδ(α) = δ_αγδ_αδ − s_αγ†s_αδ, where x is 1 for particles and ε−μ_α for heat (over T_α for entropy): every scattering state
+carries its energy, so that one expression serves all. (M. Büttiker, "Scattering theory of current and intensity noise
+correlations in conductors and wave guides", eq. 3.) With the scattering matrix s_αβ = δ_αβ − iΓ_α^½G^rΓ_β^½ no root of
+a width is needed: A_γδ(α) = Γ_γ^½ B_γδ(α) Γ_δ^½ with
+
+B_γδ(α) = iδ_αγG_αδ − iδ_αδG_αγ† − G_αγ†Γ_αG_αδ.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..numerics.dense import EPS, adjoint, product
+from ..occupation import fermi, fermi_product
+from ..pytrees import Table
+from .green_functions import Contacts
+from .landauer import Energies, over_window
+
+
+class Weighed(NamedTuple):
+    """What is counted: the lead, the power of ε−μ, and whether it is divided by the temperature."""
+
+    lead: int
+    power: int
+    reduced: bool
+
+
+class Noise(NamedTuple):
+    """Covariances per time (target, target), bounds of their errors, sizes of their terms, and what is wrong."""
+
+    value: Array
+    error: Array
+    scale: Array
+    converged: Array
+    unique: Array
+    causal: Array
+
+
+def noise(hamiltonian: Array, leads: Table, counted: tuple[Weighed, ...]) -> Noise:
+    """The covariances of one conductor."""
+    pairs = list(itertools.combinations_with_replacement(range(len(counted)), 2))
+
+    def weight(one: Weighed, seen: Energies) -> Array:
+        if one.power == 0:
+            return jnp.ones_like(seen.above[one.lead])
+        return (seen.reduced if one.reduced else seen.above)[one.lead]
+
+    def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
+        known = {}
+        for a, b in {tuple(sorted((counted[i].lead, counted[j].lead))) for i, j in pairs}:
+            known[a, b] = _correlation(c, seen, a, b)
+        values, errors = [], []
+        for i, j in pairs:
+            factor = weight(counted[i], seen) * weight(counted[j], seen) / (2 * jnp.pi)
+            a, b = sorted((counted[i].lead, counted[j].lead))
+            value, error = known[a, b]
+            values.append(value * factor)
+            errors.append(error * jnp.abs(factor))
+        return jnp.stack(values), jax.lax.stop_gradient(jnp.stack(errors))
+
+    found, unique, good = over_window(hamiltonian, leads, integrand, len(pairs))
+    many = len(counted)
+
+    def matrix(entries: Array) -> Array:
+        table = jnp.zeros((many, many))
+        for k, (i, j) in enumerate(pairs):
+            table = table.at[i, j].set(entries[k]).at[j, i].set(entries[k])
+        return table
+
+    return Noise(*(matrix(part) for part in found[:3]), found.converged, unique, good)
+
+
+def _correlation(c: Contacts, seen: Energies, a: int, b: int) -> tuple[Array, Array]:
+    """Σ_γδ tr[A_γδ(α)A_δγ(β)] f_γ(1−f_δ) (node), and a bound of its rounding error."""
+    total, error = jnp.zeros(seen.above.shape[1:]), jnp.zeros(seen.above.shape[1:])
+    leads = range(len(c.widths))
+    for g in leads:
+        for d in leads:
+            x, y = seen.reduced[g], seen.reduced[d]
+            filled = fermi_product(x, y)
+            (one, one_size, one_doubt), (other, other_size, other_doubt) = _element(c, a, g, d), _element(c, b, d, g)
+            trace = _trace(product(c.widths[g], one), product(c.widths[d], other))
+            total += filled * trace
+            left, right = jnp.abs(c.widths[g]), jnp.abs(c.widths[d])
+            doubt = _trace(product(left, one_doubt), product(right, other_size))
+            doubt += _trace(product(left, one_size), product(right, other_doubt))
+            steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x) + jnp.abs(y) * fermi(y), 750.0)
+            error += filled * (doubt + EPS * steep * jnp.abs(trace))
+    return total, error
+
+
+def _element(c: Contacts, a: int, g: int, d: int) -> tuple[Array, Array, Array]:
+    """B_γδ(α), the size of its terms, and a bound of its rounding error."""
+
+    def block(matrix: Array, other: int) -> Array:
+        return matrix[..., c.places[a][:, None], c.places[other]]
+
+    right, left = block(c.green, d), adjoint(block(c.green, g))
+    width = jnp.abs(c.widths[a])
+    right_doubt, left_doubt = block(c.doubt, d), jnp.swapaxes(block(c.doubt, g), -1, -2)
+    value = -product(left, product(c.widths[a], right))
+    size = product(jnp.abs(left), product(width, jnp.abs(right)))
+    doubt = product(left_doubt, product(width, jnp.abs(right))) + product(jnp.abs(left), product(width, right_doubt))
+    if a == g:
+        value, size, doubt = value + 1j * right, size + jnp.abs(right), doubt + right_doubt
+    if a == d:
+        value, size, doubt = value - 1j * left, size + jnp.abs(left), doubt + left_doubt
+    return value, size, doubt + 8 * EPS * size
+
+
+def _trace(left: Array, right: Array) -> Array:
+    return jnp.sum(left * jnp.swapaxes(right, -1, -2), axis=(-2, -1)).real

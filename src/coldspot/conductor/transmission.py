@@ -1,0 +1,144 @@
+"""What a conductor does at given energies: transmission, spectral functions of leads, density of states."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, as_float, check_type, concrete, unknown_name
+from ..numerics.dense import adjoint, inverse
+from ..pytrees import compiled
+from .coherent import Conductor
+from .green_functions import contacts, inverse_green, transmission_between
+from .leads import SelfEnergyLead, acausal_words, causal
+
+TOGETHER = 1024
+"""Energies that are worked on together, to stay in the processor's cache."""
+
+
+def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -> Array:
+    """T(ε) = tr[Γ_drain G^r Γ_source G^a] (…) from one lead to another at energies (…): dimensionless, one spin.
+
+    It is the number of open channels at most; with a magnetic flux it differs from that of the way back if there are
+    three leads or more. Differentiable with respect to the conductor and to the energies. (D. S. Fisher and
+    P. A. Lee, "Relation between conductivity and transmission matrix".)
+
+    InputError: there is no such lead, source and drain are the same, a self-energy is not causal at an energy, or a
+    level without width lies exactly there.
+
+    >>> import coldspot as cs
+    >>> bath = cs.ElectronBath(0.1)
+    >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, bath), "right": cs.WideBandLead(0, 0.5, bath)})
+    >>> print(transmission(dot, [0.2, 0.7], "left", "right").round(12))
+    [1.  0.5]
+    """
+    _check("transmission", conductor, source=source, drain=drain)
+    if source == drain:
+        raise InputError(f"transmission: `source` and `drain` are the same lead, `{source}`.")
+    names = list(conductor.leads)
+    found = _at(_transmission, conductor, energies, (names.index(drain), names.index(source)))
+    return _looked_at("transmission", conductor, energies, found)
+
+
+def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
+    """A_α(ε) = G^r Γ_α G^a (…, site, site): the states that a lead fills, in units of 2π × states per energy.
+
+    >>> import coldspot as cs
+    >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
+    >>> spectral_function(dot, "left", 0.2).real.item()  # 4/Γ
+    8.0
+    """
+    _check("spectral_function", conductor, lead=lead)
+    found = _at(_spectral, conductor, energies, list(conductor.leads).index(lead))
+    return _looked_at("spectral_function", conductor, energies, found)
+
+
+def density_of_states(conductor: Conductor, energies: Any) -> Array:
+    """−Im tr G^r(ε)/π (…): states of the conductor per energy, of one spin.
+
+    >>> import coldspot as cs
+    >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
+    >>> print(f"{density_of_states(dot, 0.2):.6f}")  # 2/πΓ
+    1.273240
+    """
+    _check("density_of_states", conductor)
+    return _looked_at("density_of_states", conductor, energies, _at(_density, conductor, energies, None))
+
+
+# --------------------------------------------------------------------------- in blocks of energies
+
+
+def _at(function: Any, conductor: Conductor, energies: Any, which: Any) -> Array:
+    """function(conductor, energies, which) in the shape of the energies, which are filled up to few lengths."""
+    energies = as_float(energies, "`energies`")
+    lanes = min(TOGETHER, 1 << max(energies.size - 1, 0).bit_length())
+    blocks = -(-energies.size // lanes)
+    blocks = 1 << max(blocks - 1, 0).bit_length()
+    flat = energies.reshape(-1)
+    filled = jnp.concatenate([flat, jnp.broadcast_to(flat[:1], (blocks * lanes - flat.size,))]) if flat.size else flat
+    if not flat.size:
+        shape = jax.eval_shape(lambda: function(conductor, jnp.zeros(1), which)).shape[1:]
+        return jnp.zeros((*energies.shape, *shape))
+    found = _blocks(function, conductor, filled.reshape(blocks, lanes), which)
+    found = found.reshape(-1, *found.shape[2:])[: flat.size]
+    return found.reshape(*energies.shape, *found.shape[1:])
+
+
+@compiled
+def _blocks(function: Any, conductor: Conductor, energies: Array, which: Any) -> Array:
+    return jax.lax.map(lambda block: function(conductor, block, which), energies)
+
+
+def _transmission(conductor: Conductor, energies: Array, which: tuple[int, int]) -> Array:
+    c = contacts(conductor.hamiltonian, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
+    return transmission_between(c, *which)
+
+
+def _spectral(conductor: Conductor, energies: Array, which: int) -> Array:
+    zero = jnp.zeros_like(energies)
+    green = inverse(inverse_green(conductor.hamiltonian, conductor.leads, energies, zero))
+    lead = list(conductor.leads.values())[which]
+    sigma = lead.self_energy(energies, zero)
+    columns = green[..., :, np.array(lead.sites)]
+    return columns @ (1j * (sigma - adjoint(sigma))) @ adjoint(columns)
+
+
+def _self_energy(conductor: Conductor, energies: Array, which: int) -> Array:
+    return list(conductor.leads.values())[which].self_energy(energies, jnp.zeros_like(energies))
+
+
+def _density(conductor: Conductor, energies: Array, which: None) -> Array:
+    green = inverse(inverse_green(conductor.hamiltonian, conductor.leads, energies, jnp.zeros_like(energies)))
+    return -jnp.trace(green, axis1=-2, axis2=-1).imag / jnp.pi
+
+
+# --------------------------------------------------------------------------- checks
+
+
+def _check(owner: str, conductor: Any, **leads: str) -> None:
+    check_type(owner, "conductor", conductor, Conductor)
+    for argument, name in leads.items():
+        if name not in conductor.leads:
+            raise unknown_name(owner, f"lead for `{argument}`,", str(name), conductor.leads)
+
+
+def _looked_at(owner: str, conductor: Conductor, energies: Any, found: Array) -> Array:
+    """What was found, if it can be trusted."""
+    values = concrete(found)
+    if values is None:
+        return found
+    energies = as_float(energies).reshape(-1)
+    bad = ~np.isfinite(values.reshape(energies.size, -1)).all(-1)
+    if bad.any():
+        raise InputError(
+            f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without "
+            "width lies there, or a self-energy is not finite."
+        )
+    for name, lead in conductor.leads.items():
+        if isinstance(lead, SelfEnergyLead):
+            sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
+            if not bool(jnp.all(causal(sigma))):
+                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
+    return found
