@@ -71,8 +71,8 @@ FORMS = {
     "oscillators": Form(system=("model",), models=("network",)),
     "phase_space": Form(system=(), models=("barrier",)),
     "conductor": Form(
-        system=("spectral_functions", "levels", "device", "leads", "green_functions"),
-        models=("junction", "coherent", "transmission"),
+        system=("spectral_functions", "levels", "device", "leads", "green_functions", "vibrations"),
+        models=("junction", "coherent", "transmission", "mode_populations"),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

@@ -28,7 +28,9 @@ from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkRe
 from .conductor.device import Device
 from .conductor.junction import PairJunction
 from .conductor.levels import Levels
+from .conductor.mode_populations import mode_populations
 from .conductor.transmission import transmission
+from .conductor.vibrations import Modes
 from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
@@ -68,6 +70,7 @@ __all__ = [
     "Ledger",
     "Levels",
     "Machine",
+    "Modes",
     "Ohmic",
     "OscillatorNetwork",
     "PairJunction",
@@ -88,6 +91,7 @@ __all__ = [
     "figures",
     "linear_response",
     "machines",
+    "mode_populations",
     "modes",
     "occupation",
     "oscillators",

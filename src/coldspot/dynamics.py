@@ -19,7 +19,7 @@ from .baths import Bath
 from .ledger import Ledger, LedgerError, Named
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, compiled, first_point, refreshed
-from .solution import Modes, Solution, Status
+from .solution import NormalModes, Solution, Status
 from .tiers import Tiers, is_traced
 
 TOLERANCE = 1e-8
@@ -83,7 +83,7 @@ class Outcome(eqx.Module):
     flags: Mapping[str, Array] = eqx.field(default_factory=dict)
     temperatures: Array | None = None
     potentials: Array | None = None
-    modes: Modes | None = None
+    modes: NormalModes | None = None
     undecided: Array | None = None
     stochastic: bool = eqx.field(static=True, default=False)
 

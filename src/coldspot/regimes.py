@@ -38,6 +38,7 @@ INELASTIC_ONLY = "inelastic only"
 BROADENING_NEGLECTED = "broadening-neglected"
 COHERENCE_NEGLECTED = "coherence-neglected"
 WEAK_FRICTION = "weak friction"
+SECOND_ORDER = "second order not small"
 CAUTIONS = {
     INELASTIC_ONLY: "the ledger holds the inelastic events alone, but the conductor also connects the leads "
     "elastically: there is no regime, COP or efficiency",
@@ -46,6 +47,8 @@ CAUTIONS = {
     "rates neglect their coherence",
     WEAK_FRICTION: "the energy lost in one round between the turning points is small against the temperature, and the "
     "barrier's formula neglects that",
+    SECOND_ORDER: "the modes change the elastic current by more than a third, and higher orders in the coupling are "
+    "neglected",
 }
 """What a theory neglects: the flags that forms of dynamics raise, and what they mean."""
 

@@ -61,7 +61,7 @@ class SolveError(RuntimeError):
         self.solution = solution
 
 
-class Modes(eqx.Module):
+class NormalModes(eqx.Module):
     """Normal modes that an analysis finds: motion e^{−iω_k t−κ_k t} of mode k, batch axes first.
 
     - `frequencies`, `dampings` (…, mode): ω_k and κ_k; a mode with κ_k < 0 grows;
@@ -94,7 +94,7 @@ class Solution(eqx.Module):
     - `populations` (…, state): at phase 0 if driven; no states in dynamics that have none;
     - `observables`, `observable_errors`: Named, other averages of the state that this form of dynamics gives;
     - `cautions`: Named booleans, what the theory neglects here (see `regimes.CAUTIONS`); they are among the `flags`;
-    - `modes`: `Modes`, or None; an analysis of modes alone has no baths and no regime;
+    - `modes`: `NormalModes`, or None; an analysis of modes alone has no baths and no regime;
     - `stochastic`: whether `error` holds standard errors of random sampling instead of bounds. A rate then has a sign,
       for the regime, if it exceeds three of them.
     """
@@ -110,7 +110,7 @@ class Solution(eqx.Module):
     observables: Named
     observable_errors: Named
     cautions: Named
-    modes: Modes | None
+    modes: NormalModes | None
     kinds: tuple[str, ...] = eqx.field(static=True)
     steady_baths: tuple[bool, ...] = eqx.field(static=True)
     cooled_bath: str | None = eqx.field(static=True)

@@ -3,8 +3,9 @@
 import jax
 import mpmath as mp
 import numpy as np
+import pytest
 
-from coldspot.numerics.digamma import first_difference, mixed_difference
+from coldspot.numerics.digamma import first_difference, mixed_difference, thermal_difference
 from tests.tolerance import assert_close
 
 
@@ -46,3 +47,29 @@ def test_digamma_differences_have_derivatives_at_zero():
     assert_close(slope, complex(mp.psi(2, 0.7 + 0.2j)) / 2, 1e-13)
     slope = jax.jacfwd(lambda h: mixed_difference(0.7 + h, 0.7, 0.0))(0.0)
     assert_close(slope, complex(mp.psi(3, 0.7)) / 2, 1e-13)
+
+
+THERMAL = [
+    (0.3 - 0.2j, 0.2, -0.1, 0.1, 0.05),
+    (0.3 - 0.2j, 0.2, 0.2 - 1e-10, 0.1, 0.1),
+    (0.3 - 0.2j, 0.2, 0.2, 0.1, 0.1 * (1 + 1e-11)),
+    (1 - 1e-9j, 0.2, -0.1, 1e-12, 3e-12),
+    (1 - 0.5j, 0.2, 0.2, 1e-12, 1.1e-12),
+    (1 - 0.5j, 0.2, -0.1, 1e3, 1e3 + 1e-3),
+    (1 - 0.5j, 0.2, -0.1, 1e-12, 1e3),
+    (1e-3 - 1e-9j, 5.0, -3.0, 1e-3, 10.0),
+    (-12.0 - 0.9j, 0.1, 0.1, 0.159, 0.16),
+]
+
+
+@pytest.mark.parametrize("case", THERMAL)
+def test_differences_of_fermi_integrals_keep_their_digits_however_close_the_leads_are(case):
+    pole, one, other, hot, cold = case
+    with mp.workdps(60):
+
+        def whole(mu, t):
+            z = mp.mpf(1) / 2 + 1j * (mp.mpc(pole) - mp.mpf(mu)) / (2 * mp.pi * mp.mpf(t))
+            return mp.digamma(z) + mp.log(mp.mpf(t))
+
+        expected = complex(whole(one, hot) - whole(other, cold))
+    assert abs(complex(thermal_difference(*case)) - expected) <= 5e-15 * abs(expected)

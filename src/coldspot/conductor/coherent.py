@@ -14,14 +14,19 @@ from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
 from ..pytrees import Table
+from ..regimes import SECOND_ORDER
 from ..solution import Status
 from .device import hermitian_rule
+from .inelastic import inelastic
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, acausal_words, causal
 from .noise import Noise, Weighed, noise
 from .resonances import resonances, wide
+from .vibrations import Modes
 from .wide_band import wide_flows
 
+LARGE = 1 / 3
+"""Part of the elastic current by which modes may change it before a flag says so."""
 LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
 
@@ -30,7 +35,8 @@ class Conductor(Dynamics):
     """Electrons that pass coherently through a conductor between any number of leads (ħ = e = 1, one spin).
 
     - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one;
-    - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath.
+    - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath;
+    - `modes`: `Modes`, narrow boson modes that the electrons excite and damp, or None.
 
     particles_α = ∫dε/2π Σ_β T_αβ (f_α − f_β) and heat_α = ∫dε/2π (ε − μ_α) Σ_β T_αβ (f_α − f_β), into the conductor,
     with T_αβ = tr[Γ_α G^r Γ_β G^a], G^r = (ε − H − ΣΣ_α)⁻¹, Γ_α = i(Σ_α − Σ_α†). Between wide bands the integrals are
@@ -38,6 +44,10 @@ class Conductor(Dynamics):
     other leads, adaptive integrals that know each resonance, band edge and thermal window. Both are right to rounding
     at any bias and temperature; zero temperature is the limit of small ones. (R. Landauer; M. Büttiker, "Four-terminal
     phase-coherent conductance"; U. Sivan and Y. Imry, "Multichannel Landauer formula for thermoelectric transport".)
+
+    With `modes` (and wide bands) the ledger is complete to second order in their couplings: beside the elastic currents
+    it has the inelastic events and the quasi-elastic (Fock) correction, without which energy would not be conserved;
+    the static (Hartree) shift of the levels is not included. The modes' baths take what electrons emit.
 
     The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, `INVALID` if a
     self-energy is not causal (a lead that gives more electrons than it has).
@@ -56,8 +66,9 @@ class Conductor(Dynamics):
 
     hamiltonian: Array
     leads: Table
+    modes: Modes | None
 
-    def __init__(self, hamiltonian: Any, leads: Mapping[str, Lead]):
+    def __init__(self, hamiltonian: Any, leads: Mapping[str, Lead], modes: Modes | None = None):
         self.hamiltonian = as_complex(hamiltonian)
         shape = self.hamiltonian.shape
         if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
@@ -75,13 +86,30 @@ class Conductor(Dynamics):
                         f"{shape[0] - 1}."
                     )
         self.leads = Table(leads)
+        self.modes = modes
+        if modes is not None:
+            self._check_modes(modes)
+
+    def _check_modes(self, modes: Modes) -> None:
+        check_type("Conductor", "modes", modes, Modes)
+        if modes.couplings.shape[-1] != self.sites:
+            raise InputError(
+                f"Conductor: `modes.couplings` must be matrices of the conductor's {self.sites} site(s), but have "
+                f"shape {modes.couplings.shape}."
+            )
+        for name in modes.baths:
+            if name in self.leads:
+                raise InputError(f"Conductor: `{name}` is the name of a lead and of a bath of `modes`; rename one.")
+        if not wide(self.leads):
+            raise InputError("Conductor: `modes` need leads with wide bands (`WideBandLead`); another kind is given.")
 
     def rules(self) -> Iterable[Rule]:
         yield hermitian_rule("hamiltonian", self.hamiltonian)
 
     @property
     def baths(self) -> Table:
-        return Table({name: lead.bath for name, lead in self.leads.items()})
+        leads = {name: lead.bath for name, lead in self.leads.items()}
+        return Table(leads if self.modes is None else leads | dict(self.modes.baths))
 
     @property
     def drives(self) -> Table:
@@ -94,28 +122,50 @@ class Conductor(Dynamics):
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds
         found = self._flows()
-        value, error = found.value, found.error
-        sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (value.heats, value.particles, error.heats)]
-        leak = jnp.abs(jnp.sum(value.particles, axis=-1))
+        heats, particles = found.value.heats, found.value.particles
+        heat_errors, particle_errors = found.error.heats, found.error.particles
+        faults, more = self._faults(found), {}
+        if self.modes is not None:
+            second, bound, converged = self._each(lambda h, leads, modes: inelastic(h, leads, modes))
+            faults[Status.NOT_CONVERGED] |= ~converged
+            heats = jnp.concatenate([heats + second.heats, -self._by_bath(second.energies)], axis=-1)
+            heat_errors = jnp.concatenate([heat_errors + bound.heats, self._by_bath(bound.energies)], axis=-1)
+            none = jnp.zeros((heats.shape[0], len(self.modes.baths)))
+            particles = jnp.concatenate([particles + second.particles, none], axis=-1)
+            particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
+            more = {"flags": {SECOND_ORDER: second.quasi > LARGE * second.elastic}}
+        sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (heats, particles, heat_errors)]
+        leak = jnp.abs(jnp.sum(particles, axis=-1))
         return Outcome(
-            LedgerRates(value.heats, value.particles),
-            LedgerRates(error.heats, error.particles),
-            faults=self._faults(found),
+            LedgerRates(heats, particles),
+            LedgerRates(heat_errors, particle_errors),
+            faults=faults,
             residuals={
                 "integral": sizes[2] / positive_or_one(sizes[0]),
                 "particles": leak / positive_or_one(sizes[1]),
             },
+            **more,
         )
+
+    def _by_bath(self, energies: Array) -> Array:
+        """Of each mode (point, mode) → of each of their baths."""
+        assert self.modes is not None
+        columns = [
+            sum(energies[:, k] for k, own in enumerate(self.modes.names) if own == name) for name in self.modes.baths
+        ]
+        return jnp.stack([jnp.asarray(column) for column in columns], axis=-1)
 
     def _flows(self) -> Found:
         return wide_flows(self.hamiltonian, self.leads) if wide(self.leads) else self._each(flows)
 
-    def _each(self, method: Callable[[Array, Table], Any]) -> Any:
+    def _each(self, method: Callable[..., Any]) -> Any:
         """What a method finds for each point of a batch, one after the other."""
-        numbers, rest = eqx.partition((self.hamiltonian, self.leads), eqx.is_array)
+        parts = (self.hamiltonian, self.leads) if self.modes is None else (self.hamiltonian, self.leads, self.modes)
+        numbers, rest = eqx.partition(parts, eqx.is_array)
         return jax.lax.map(lambda point: method(*eqx.combine(point, rest)), numbers)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        self._check_elastic()
         if order > 2:
             raise InputError(f"counting: a Conductor has cumulants 1 and 2, but order {order} is asked for.")
         found = self._flows()
@@ -141,12 +191,17 @@ class Conductor(Dynamics):
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
         del tolerance  # to rounding, with bounds
+        self._check_elastic()
         names = list(self.leads)
         counted = tuple(
             Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets
         )
         found = self._each(lambda hamiltonian, leads: noise(hamiltonian, leads, counted))
         return Counted(found.value, found.error, found.scale, self._faults(found))
+
+    def _check_elastic(self) -> None:
+        if self.modes is not None:
+            raise InputError("counting: a Conductor with `modes` has no counting statistics; without them it has.")
 
     def _faults(self, found: Found | Noise) -> dict[Status, Array]:
         return {

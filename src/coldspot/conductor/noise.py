@@ -2,8 +2,8 @@
 
 cov(X_α, X_β) = ∫dε/2π x_α(ε) x_β(ε) Σ_γδ tr[A_γδ(α) A_δγ(β)] f_γ(1−f_δ),
 
-A_γδ(α) = δ_αγδ_αδ − s_αγ†s_αδ, where x is 1 for particles and ε−μ_α for heat (over T_α for entropy): every scattering state
-carries its energy, so that one expression serves all. (M. Büttiker, "Scattering theory of current and intensity noise
+A_γδ(α) = δ_αγδ_αδ − s_αγ†s_αδ, where x is 1 for particles and ε−μ_α for heat (over T_α for entropy): the states
+carry their energy, so that one expression serves all. (M. Büttiker, "Scattering theory of current and intensity noise
 correlations in conductors and wave guides", eq. 3.) With the scattering matrix s_αβ = δ_αβ − iΓ_α^½G^rΓ_β^½ no root of
 a width is needed: A_γδ(α) = Γ_γ^½ B_γδ(α) Γ_δ^½ with
 

@@ -130,7 +130,7 @@ def _integrated(pair: Pair) -> tuple[Rates, Rates]:
     out, back = _occupations(x / hot, ((m.centre - gap) + m.offset) / cold)
     # Entropy that the emission at x produces; differences of temperatures first, so that it is small where they are.
     entropy = x * ((hot - cold) / (hot * cold)) + _common_entropy(pair, cold)
-    net = _net(out, back, bose(pair.omega / phonons), entropy)
+    net = net_rate(out, back, bose(pair.omega / phonons), entropy)
     above, below = m.middle / hot, (m.middle - gap) / cold
     forward = jnp.abs(above) * fermi(-above) + jnp.abs(below) * fermi(below)
     backward = jnp.abs(above) * fermi(above) + jnp.abs(below) * fermi(-below)
@@ -186,18 +186,18 @@ def _occupations_jvp(primals: Any, tangents: Any) -> Any:
 
 
 @jax.custom_jvp
-def _net(out: Array, back: Array, n: Array, entropy: Array) -> Array:
+def net_rate(out: Array, back: Array, n: Array, entropy: Array) -> Array:
     """out·(1+n) − back·n, given entropy = ln(out(1+n)/(back n)), from the larger of the two."""
     larger = jnp.where(entropy > 0, out * (1 + n), -back * n)
     return -larger * jnp.expm1(-jnp.abs(entropy))
 
 
-@_net.defjvp
+@net_rate.defjvp
 def _net_jvp(primals: Any, tangents: Any) -> Any:
     # The entropy follows from the others.
     out, back, n, _ = primals
     d_out, d_back, d_n, _ = tangents
-    return _net(*primals), (1 + n) * d_out - n * d_back + (out - back) * d_n
+    return net_rate(*primals), (1 + n) * d_out - n * d_back + (out - back) * d_n
 
 
 # --------------------------------------------------------------------------- one electron temperature
@@ -233,7 +233,7 @@ def closed(pair: Pair) -> tuple[Rates, Rates]:
         size, moment_size = size + strength * digits * terms[2], moment_size + strength * digits * terms[3]
     n = bose(v)
     out, back = _u_bose(u), _u_bose(-u)
-    net = _net(out, back, n, _common_entropy(pair, t))
+    net = net_rate(out, back, n, _common_entropy(pair, t))
     found = Rates(weight * out, weight * back, weight * net, moment * net)
     # Of u and v, and of the entropy where it is a small difference.
     relative = ROUNDING * (1 + jnp.minimum(jnp.abs(u), 750.0) + jnp.minimum(v, 750.0))

@@ -41,7 +41,7 @@ def resonances(hamiltonian: Array, leads: Table) -> tuple[Array, Array]:
 
     if wide(leads):
         found = poles(middle)
-        return found.real + middle, -found.imag
+        return found.real + middle, jnp.abs(found.imag)
     bare = eigenvalues(hamiltonian - middle * jnp.eye(n)).real + middle
     known = [kink for lead in leads.values() for kink in lead.kinks()]
     starts = jnp.sort(jnp.stack([*known, jnp.min(bare), jnp.max(bare)]))
@@ -51,7 +51,7 @@ def resonances(hamiltonian: Array, leads: Table) -> tuple[Array, Array]:
     found = jax.lax.map(poles, starts).reshape(-1)
 
     def follow(pole: Array) -> Array:
-        def step(_: int, pole: Array) -> Array:
+        def step(k: Array, pole: Array) -> Array:
             near = poles(pole.real + middle)
             return near[jnp.argmin(jnp.abs(near - pole))]
 

@@ -11,7 +11,7 @@ from .._checks import InputError, Rule, as_complex
 from ..dynamics import Dynamics, Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
 from ..pytrees import Table
-from ..solution import Modes, Status
+from ..solution import NormalModes, Status
 
 
 class CoupledModes(Dynamics):
@@ -86,7 +86,7 @@ class CoupledModes(Dynamics):
             faults={Status.NOT_FINITE: ~finite, Status.UNSTABLE: finite & ~stiff},
             residuals={"characteristic equation": jnp.max(residual, axis=-1) / positive_or_one(size) ** 2},
             statistics={"mode error": root_error / positive_or_one(smallest)},
-            modes=Modes(frequencies=omega.real, dampings=-omega.imag, overlap=overlap(k)),
+            modes=NormalModes(frequencies=omega.real, dampings=-omega.imag, overlap=overlap(k)),
         )
 
     def explain(self, status: Status) -> str:

@@ -11,8 +11,9 @@ sum, forwards and backwards.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +21,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from .dense import positive_or_one
-from .quadrature import ABSCISSAE, NODES, closed_sums, summed
+from .quadrature import ABSCISSAE, NODES, WEIGHTS, closed_sums, summed
 
 PIECES = 3
 """Panels of each side of a feature at the start."""
@@ -32,6 +33,16 @@ TARGET = 1e-14
 """Truncation error of a panel, relative to the whole integral of the size, at which it is left alone."""
 SHORTEST = 1e-15
 """Panels that are so short, relative to their place, are left alone."""
+
+ENDS = np.array([-1.0, 1.0]) * (1 - 1e-6)
+"""Where a panel is looked at beside its nodes: a step between the last node and the end would go unseen."""
+GAP = 0.5 * (1 - ABSCISSAE[-1])
+"""Part of a panel between its last node and its end."""
+LOOKED_AT = np.concatenate([ABSCISSAE, ENDS])
+_AT_ENDS = np.stack(
+    [np.array([np.prod([(e - b) / (a - b) for b in ABSCISSAE if b != a]) for a in ABSCISSAE]) for e in ENDS]
+)
+"""Rows that give the polynomial through the nodes at the ends."""
 
 Integrand = Callable[[Array, Array], tuple[Array, Array]]
 """Of a centre (node) and an offset (node): values (component, node) and bounds of their rounding errors."""
@@ -92,35 +103,46 @@ def sides(
 
 def integral(function: Integrand, s: Sides, components: int) -> Integral:
     """∫ of all components over the window, to rounding, if the room suffices."""
-    frozen = jax.tree.map(jax.lax.stop_gradient, s)
-    panels, converged = _settled(lambda centre, offset: function(centre, offset)[0], frozen, components)
-    zero = jnp.zeros(components)
+    nodes = jnp.zeros(BLOCK * LOOKED_AT.size)
+    converted = eqx.filter_closure_convert(function, nodes, nodes)
+    numbers, rest = eqx.partition(converted, eqx.is_inexact_array)
+    frozen, s = jax.lax.stop_gradient((numbers, s))
+    found, panels = _settled(eqx.combine(frozen, rest), s, components)
+    return found._replace(value=_value(converted, found.value, s, panels))
 
-    def block(totals: tuple[Array, Array, Array], k: Array) -> tuple[tuple[Array, Array, Array], None]:
-        def add(totals: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+
+@eqx.filter_custom_jvp
+def _value(function: Integrand, value: Array, s: Sides, panels: Panels) -> Array:
+    """The value that was found, which has the derivatives of the sum over the panels."""
+    return value
+
+
+@_value.def_jvp
+def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (function, value, s, panels), (change, *_) = primals, tangents
+
+    def block(total: Array, k: Array) -> tuple[Array, None]:
+        def add(total: Array) -> Array:
             index = k * BLOCK + jnp.arange(BLOCK)
-            real = index < panels.count
-            centre, offset, stretch = _nodes(frozen, *(part[index] for part in panels[:3]))
-            stretch = jnp.where(real[:, None], stretch, 0.0)
-            values, noise = function(centre.reshape(-1), offset.reshape(-1))
-            values, noise = (_of_panels(part) for part in (values, noise))
+            centre, offset, stretch = _nodes(s, *(part[index] for part in panels[:3]))
+            stretch = jnp.where((index < panels.count)[:, None], stretch, 0.0)
+
+            def values(function: Any) -> Array:
+                return function(centre.reshape(-1), offset.reshape(-1))[0]
+
+            _, moved = eqx.filter_jvp(values, (function,), (change,))
             # A panel that stands for nothing may lie where nothing is defined.
-            values, noise = (jnp.where(stretch > 0, part, 0.0) * stretch for part in (values, noise))
-            sums = summed(values, noise, 2)
-            value, error = closed_sums(sums, 0.0)
-            new = (jnp.sum(part, axis=1) for part in (value, error, sums.size))
-            return tuple(old + more for old, more in zip(totals, new, strict=True))  # type: ignore[return-value]
+            return total + jnp.sum(_weighed(moved, stretch)[..., :NODES] * WEIGHTS, axis=(1, 2))
 
-        return jax.lax.cond(k * BLOCK < panels.count, add, lambda totals: totals, totals), None
+        return jax.lax.cond(k * BLOCK < panels.count, add, lambda total: total, total), None
 
-    (value, error, size), _ = jax.lax.scan(block, (zero, zero, zero), jnp.arange(ROOM // BLOCK))
-    return Integral(value, jax.lax.stop_gradient(error), jax.lax.stop_gradient(size), converged)
+    return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(ROOM // BLOCK))[0]
 
 
 def _nodes(s: Sides, side: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
     """Centre, offset and stretch (panel, node)."""
     half = (end - start) / 2
-    t = (start + half)[:, None] + half[:, None] * ABSCISSAE
+    t = (start + half)[:, None] + half[:, None] * LOOKED_AT
     centre, scale, direction, kink = (part[side][:, None] for part in s[:4])
     sinh, cosh = jnp.sinh(t), jnp.cosh(t)
     offset = direction * scale * jnp.where(kink, sinh**2, sinh)
@@ -128,22 +150,24 @@ def _nodes(s: Sides, side: Array, start: Array, end: Array) -> tuple[Array, Arra
     return jnp.broadcast_to(centre, t.shape), offset, stretch
 
 
-def _of_panels(values: Array) -> Array:
-    """(component, node of all) → (component, panel, node)."""
-    return values.reshape(values.shape[0], -1, NODES)
+def _weighed(values: Array, stretch: Array) -> Array:
+    """Values (component, node of all) per unit of t (component, panel, node)."""
+    values = values.reshape(values.shape[0], -1, LOOKED_AT.size)
+    return jnp.where(stretch > 0, values, 0.0) * stretch
 
 
 class _Search(NamedTuple):
+    """Panels, and of each (panel, component): truncation errors, value, error and size; `evaluated` (panel)."""
+
     panels: Panels
-    errors: Array
-    """Truncation errors (panel, component); not a number where a panel is not evaluated yet."""
-    sizes: Array
+    truncations: Array
+    sums: tuple[Array, Array, Array]
     evaluated: Array
     full: Array
 
 
-def _settled(function: Callable[[Array, Array], Array], s: Sides, components: int) -> tuple[Panels, Array]:
-    """Panels that resolve all components, and whether there was room for them."""
+def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, Panels]:
+    """Panels that resolve all components, and the integral over them."""
     count = s.centre.size * PIECES
     if count > ROOM:
         raise ValueError(f"{s.centre.size} sides of features are more than there is room for")
@@ -153,16 +177,21 @@ def _settled(function: Callable[[Array, Array], Array], s: Sides, components: in
     place = index % PIECES
     panels = Panels(side, piece * place, piece * (place + 1), jnp.asarray(count))
     nothing = jnp.zeros((ROOM, components))
-    start = _Search(panels, nothing, nothing, jnp.zeros(ROOM, bool), jnp.asarray(False))
+    start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(ROOM, bool), jnp.asarray(False))
 
     def used(state: _Search) -> Array:
         return index < state.panels.count
 
+    def total(state: _Search) -> list[Array]:
+        real = (used(state) & state.evaluated)[:, None]
+        return [jnp.sum(jnp.where(real, part, 0.0), axis=0) for part in state.sums]
+
     def poor(state: _Search) -> Array:
         """Panels that are to be halved."""
-        real = used(state)
-        total = jnp.sum(jnp.where(real[:, None], state.sizes, 0.0), axis=0)
-        open_ = jnp.any(state.errors > TARGET * total, axis=1) & real & state.evaluated
+        real = used(state) & state.evaluated
+        _, _, size = total(state)
+        size = jnp.where(jnp.isfinite(size), size, jnp.inf)  # what is not finite has its status
+        open_ = jnp.any(state.truncations > TARGET * size, axis=1) & real
         p = state.panels
         middle = (p.start + p.end) / 2
         first, last = (s.scale[p.side] * jnp.sinh(t) ** jnp.where(s.kink[p.side], 2, 1) for t in (p.start, p.end))
@@ -172,16 +201,22 @@ def _settled(function: Callable[[Array, Array], Array], s: Sides, components: in
         (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=BLOCK, fill_value=ROOM)
         safe = jnp.minimum(at, ROOM - 1)
         centre, offset, stretch = _nodes(s, *(part[safe] for part in state.panels[:3]))
-        values = _of_panels(function(centre.reshape(-1), offset.reshape(-1)))
-        values = jnp.where(stretch > 0, values, 0.0) * stretch
-        sums = summed(values, jnp.zeros_like(values), 2)
+        values, noise = function(centre.reshape(-1), offset.reshape(-1))
+        values, noise = _weighed(values, stretch), _weighed(noise, stretch)
+        inside = values[..., :NODES]
+        sums = summed(inside, noise[..., :NODES], 2)
+        hidden = GAP * jnp.sum(jnp.abs(values[..., NODES:] - inside @ _AT_ENDS.T), axis=-1)
         last = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
-        error = 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0)
-        # What is not finite has its status; it is not looked at more closely.
-        error, size = (jnp.where(jnp.isfinite(part), part, 0.0).T for part in (error, sums.size))
+        truncation = 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0) + hidden
+        value, error = closed_sums(sums, 0.0)
+        error += hidden
+
+        def put(table: Array, new: Array) -> Array:
+            return table.at[at].set(new.T, mode="drop")
+
         return state._replace(
-            errors=state.errors.at[at].set(error, mode="drop"),
-            sizes=state.sizes.at[at].set(size, mode="drop"),
+            truncations=put(state.truncations, truncation),
+            sums=tuple(put(old, new) for old, new in zip(state.sums, (value, error, sums.size), strict=True)),
             evaluated=state.evaluated.at[at].set(True, mode="drop"),
         )
 
@@ -211,5 +246,5 @@ def _settled(function: Callable[[Array, Array], Array], s: Sides, components: in
     def unfinished(state: _Search) -> Array:
         return waiting(state) | (jnp.any(poor(state)) & ~state.full)
 
-    final = jax.lax.stop_gradient(jax.lax.while_loop(unfinished, step, start))
-    return final.panels, ~final.full
+    final = jax.lax.while_loop(unfinished, step, start)
+    return Integral(*total(final), ~final.full), final.panels

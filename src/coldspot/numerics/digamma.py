@@ -18,6 +18,25 @@ FAR = 12.0
 """Distance |ζ| from which the series of ψ(½+ζ), which has no odd terms, needs no recurrence."""
 
 
+def digamma(x: Any) -> Array:
+    """ψ(x) for Re x ≥ ½, complex.
+
+    >>> f"{float(digamma(1.0).real):.12f}"  # −γ, Euler's constant
+    '-0.577215664902'
+    """
+    x = jnp.asarray(x, complex)
+    y = x + STEPS
+    a = _inverse(y)
+    square = a * a
+    series = jnp.zeros_like(x)
+    for b in reversed(SERIES):
+        series = square * (b + series)
+    total = jnp.log(y) - a / 2 - series
+    for k in range(STEPS):
+        total -= _inverse(x + k)
+    return total
+
+
 def first_difference(x: Any, d: Any) -> Array:
     """[ψ(x+d) − ψ(x)]/d for Re x ≥ ½, Re(x+d) ≥ ½; ψ′(x) at d = 0.
 

@@ -26,9 +26,9 @@ NODES = 16
 """Nodes per panel."""
 LEVELS = 11
 """Panels on each side of a feature."""
-ABSCISSAE, _W = np.polynomial.legendre.leggauss(NODES)
+ABSCISSAE, WEIGHTS = np.polynomial.legendre.leggauss(NODES)
 _LAST = np.stack(
-    [(2 * k + 1) / 2 * _W * np.polynomial.legendre.Legendre.basis(k)(ABSCISSAE) for k in (NODES - 2, NODES - 1)]
+    [(2 * k + 1) / 2 * WEIGHTS * np.polynomial.legendre.Legendre.basis(k)(ABSCISSAE) for k in (NODES - 2, NODES - 1)]
 )
 """Rows that give the last two Legendre coefficients from the values at the nodes."""
 
@@ -124,7 +124,7 @@ def summed(values: Array, errors: Array, axis: int = 0) -> Sums:
     """The sums of a panel, with its nodes along an axis."""
     shape = [1] * values.ndim
     shape[axis] = NODES
-    weights = _W.reshape(shape)
+    weights = WEIGHTS.reshape(shape)
     return Sums(
         jnp.sum(values * weights, axis),
         jnp.sum(jnp.abs(values) * weights, axis),
@@ -135,7 +135,7 @@ def summed(values: Array, errors: Array, axis: int = 0) -> Sums:
 
 def accumulated(sums: Sums, value: Array, error: Array, node: Array) -> Sums:
     """The sums with one more node."""
-    weight, first, second = jnp.asarray(_W)[node], *jnp.asarray(_LAST)[:, node]
+    weight, first, second = jnp.asarray(WEIGHTS)[node], *jnp.asarray(_LAST)[:, node]
     return Sums(
         sums.value + weight * value,
         sums.size + weight * jnp.abs(value),

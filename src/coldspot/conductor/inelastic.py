@@ -1,0 +1,190 @@
+"""Currents of the second order in the coupling of electrons to narrow modes, between leads with wide bands: one point.
+
+With G = G^r without modes, A_β = GΓ_βG†, Ã_α = G†Γ_αG, the spectral functions of filled and free states
+A^n = Σf_βA_β, A^p = Σ(1−f_β)A_β, and N = n_B(Ω/T_ph), the electrons' self-energy from one mode is (the Fock term)
+
+Σ^n(ε) = M[(N+1)A^n(ε+Ω) + N A^n(ε−Ω)]M/2Ω, Σ^p(ε) = M[(N+1)A^p(ε−Ω) + N A^p(ε+Ω)]M/2Ω,
+
+Σ^r(ε) = M[(N+1)G(ε−Ω) + N G(ε+Ω) + K(ε+Ω) − K(ε−Ω)]M/2Ω, K(x) = ∫dε'/2π A^n(ε')/(x−ε'+i0),
+
+and the particles that lead α gives are, beside Landauer's,
+
+∫dε/2π { Σ_β (f_α−f_β) 2Re tr[Γ_αGΣ^rA_β] + tr[Ã_α(f_αΣ^p − (1−f_α)Σ^n)] }.
+
+The first term is the quasi-elastic correction, without which particles and energy are not conserved; the second holds
+the inelastic events. The energy into a mode is ∫dε/2π Σ_αβ tr[MA_α(ε)MA_β(ε−Ω)][f_α(1−f_β)(N+1) − (1−f_α)f_βN]/2. The
+static (Hartree) shift −M⟨tr Mρ⟩/Ω² of the levels is left out. (Viljas, Cuevas, Pauly and Häfner, "Electron-vibration
+interaction in transport through atomic gold wires"; Paulsson, Frederiksen and Brandbyge, "Modeling inelastic phonon
+scattering in atomic- and molecular-wire junctions".)
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..numerics.adaptive import integral, sides
+from ..numerics.dense import EPS, adjoint, inverse, product
+from ..numerics.digamma import digamma
+from ..occupation import bose
+from ..pytrees import Table
+from .green_functions import inverse_green
+from .landauer import REACH, Energies, baths_of, fermi, fermi_gap, seen_from
+from .pair_rates import net_rate
+from .resonances import resonances
+from .vibrations import Modes
+
+ROUNDING = 64 * EPS
+
+
+class Inelastic(NamedTuple):
+    """Second-order particles and heats into the conductor (lead), energy into each mode, and bounds of their errors.
+
+    - `emission`, `absorption` (mode): summed golden-rule rates per boson, 1/2Ω included;
+    - `quasi` and `elastic`: sizes ∫|·| of the quasi-elastic correction and of the elastic current.
+    """
+
+    particles: Array
+    heats: Array
+    energies: Array
+    emission: Array
+    absorption: Array
+    quasi: Array
+    elastic: Array
+
+
+class Poles(NamedTuple):
+    """λ_p (pole) of G and S_p^β (lead, pole, site, site): A_β = Σ_p S_p^β/(ε−λ_p) + its adjoint."""
+
+    places: Array
+    residues: Array
+    condition: Array
+
+
+def inelastic(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Inelastic, Inelastic, Array]:
+    """The currents, bounds of their errors, and whether the integral has converged."""
+    potentials, temperatures = baths_of(leads)
+    lead_count, mode_count = len(leads), modes.frequencies.size
+    widths = widths_of(leads, hamiltonian.shape[-1])
+    phonons = modes.temperatures()
+    numbers = bose(modes.frequencies / phonons)
+    poles = _poles(hamiltonian, widths)
+    condition = jax.lax.stop_gradient(poles.condition)
+
+    def at(centre: Array, offset: Array) -> tuple[Array, Array, Energies]:
+        """G (node, site, site), A_β (lead, node, site, site) and the energies seen from the leads."""
+        green = inverse(inverse_green(hamiltonian, leads, centre, offset))
+        spectral = product(product(green[None], widths[:, None]), adjoint(green)[None])
+        return green, spectral, seen_from(potentials, temperatures, centre, offset)
+
+    def difference(above: Array, omega: Array) -> Array:
+        """x_β(ε−ω) − x_α(ε) (α, β, node), differences of the leads first."""
+        unlike = (temperatures[:, None] - temperatures) / temperatures[:, None]
+        bias = potentials[:, None] - potentials
+        return (above[:, None] * unlike[..., None] + (bias - omega)[..., None]) / temperatures[:, None]
+
+    def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
+        green, spectral, seen = at(centre, offset)
+        outgoing = product(product(adjoint(green)[None], widths[:, None]), green[None])
+        reduced = seen.reduced[:, None]
+        gap = fermi_gap(reduced, seen.reduced[None], -difference(seen.above, jnp.zeros(())))
+        elastic = jnp.sum(jnp.abs(_between(widths[:, None], spectral) * gap), axis=(0, 1))
+        flow, gross, quasi, rest = 0.0, 0.0, 0.0, []
+        for k in range(mode_count):
+            omega, number, m = modes.frequencies[k], numbers[k], modes.couplings[k]
+            lower, upper = at(centre - omega, offset), at(centre + omega, offset)
+            inner = (number + 1) * lower[0] + number * upper[0]
+            inner += _kernel(poles, potentials, temperatures, (centre + omega) + offset)
+            inner -= _kernel(poles, potentials, temperatures, (centre - omega) + offset)
+            dressed = product(green, product(product(m, inner), m)) / (2 * omega)
+            changes = 2 * _between(product(widths[:, None], dressed[None]), spectral) * gap
+            flow, gross = flow + changes, gross + jnp.abs(changes)
+            quasi = quasi + jnp.sum(jnp.abs(changes), axis=(0, 1))
+            # From α at ε to β at ε−Ω with a boson, and back; then from β at ε+Ω to α, and back.
+            for sign, other in ((1, lower), (-1, upper)):
+                lean = sign * difference(seen.above, sign * omega) + omega / phonons[k]
+                x, y = reduced, other[2].reduced[None]
+                out, back = fermi(sign * x) * fermi(-sign * y), fermi(-sign * x) * fermi(sign * y)
+                rate = sign * net_rate(out, back, number, lean) / (2 * omega)
+                inside = product(product(m, other[1]), m)
+                leaving = _between(outgoing, inside) * rate
+                flow, gross = flow + leaving, gross + jnp.abs(leaving)
+                if sign > 0:
+                    weight = _between(spectral, inside)
+                    parts = omega * weight * rate, weight * out / (2 * omega), weight * back / (2 * omega)
+                    rest += [jnp.sum(part, axis=(0, 1)) for part in parts]
+        flow, gross = jnp.sum(flow, axis=1), jnp.sum(gross, axis=1)
+        tails = jnp.stack([*rest, quasi, elastic])
+        values = jnp.concatenate([flow, flow * seen.above, tails]) / (2 * jnp.pi)
+        noise = jnp.concatenate([gross, gross * jnp.abs(seen.above), jnp.abs(tails)]) / (2 * jnp.pi)
+        return values, ROUNDING * condition * jax.lax.stop_gradient(noise)
+
+    found = integral(integrand, _window(hamiltonian, leads, modes), 2 * lead_count + 3 * mode_count + 2)
+    return _sorted(found.value, lead_count), _sorted(found.error, lead_count), found.converged
+
+
+def _between(one: Array, other: Array) -> Array:
+    """Re tr of the products (α, β, node) of matrices (α, node, site, site) and (β, node, site, site)."""
+    turned = jnp.swapaxes(other, -1, -2)
+    return jnp.sum((one[:, None] * turned[None]).real, axis=(-2, -1))
+
+
+def _sorted(parts: Array, lead_count: int) -> Inelastic:
+    rest = parts[2 * lead_count : -2].reshape(-1, 3)
+    return Inelastic(parts[:lead_count], parts[lead_count : 2 * lead_count], *rest.T, parts[-2], parts[-1])
+
+
+def _window(hamiltonian: Array, leads: Table, modes: Modes):
+    """Fermi edges and resonances, at their places and a boson above and below."""
+    potentials, temperatures = baths_of(leads)
+    places, widths = resonances(hamiltonian, leads)
+    shifts = jnp.concatenate([jnp.zeros(1), modes.frequencies, -modes.frequencies])
+    centres = jnp.concatenate([(potentials[:, None] + shifts).reshape(-1), (places[:, None] + shifts).reshape(-1)])
+    spread = jnp.concatenate([jnp.repeat(jnp.pi * temperatures, shifts.size), jnp.repeat(widths, shifts.size)])
+    far = jnp.max(modes.frequencies)
+    low = jnp.min(potentials - REACH * temperatures) - far
+    high = jnp.max(potentials + REACH * temperatures) + far
+    return sides(centres, spread, jnp.zeros(centres.size, bool), low, high)
+
+
+def widths_of(leads: Table, sites: int) -> Array:
+    """Γ_α (lead, site, site) of leads with wide bands."""
+    widths = jnp.zeros((len(leads), sites, sites), complex)
+    for k, lead in enumerate(leads.values()):
+        rows = np.array(lead.sites)
+        widths = widths.at[k, rows[:, None], rows].add(lead.width())
+    return widths
+
+
+def _poles(hamiltonian: Array, widths: Array) -> Poles:
+    n = hamiltonian.shape[-1]
+    middle = jnp.trace(hamiltonian).real / n
+    matrix = (hamiltonian - middle * jnp.eye(n)) - 0.5j * jnp.sum(widths, axis=0)
+    matrix = jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, jnp.eye(n))
+    values, right = jnp.linalg.eig(matrix) if n > 1 else (matrix[0], jnp.ones_like(matrix))
+    left = inverse(right)
+    distance = values[:, None] - jnp.conj(values)
+    # u_pΓ_αu_q†, between the right vectors v_p and v_q†.
+    inner = jnp.einsum("pj,ajk,qk->apq", left, widths, jnp.conj(left)) / distance
+    residues = jnp.einsum("ip,apq,lq->apil", right, inner, jnp.conj(right))
+    condition = jnp.max(jnp.linalg.norm(right, axis=0) * jnp.linalg.norm(left, axis=1))
+    return Poles(values + middle, residues, condition)
+
+
+def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> Array:
+    """K(x) (node, site, site), from ∫dε f/(ε−λ) = ψ(½ ± i(λ−μ)/2πT) ∓ iπ/2 below and above the axis, + a constant."""
+
+    def primitive(z: Array, side: int) -> Array:
+        """(lead, z)."""
+        reduced = (z - potentials[:, None]) / (2 * jnp.pi * temperatures[:, None])
+        return digamma(0.5 - side * 1j * reduced) + side * 0.5j * jnp.pi
+
+    here = primitive(x + 0j, 1)[:, :, None]
+    mirrored = jnp.conj(poles.places)
+    below = (primitive(poles.places, -1)[:, None] - here) / (x[:, None] - poles.places)
+    above = (primitive(mirrored, 1)[:, None] - here) / (x[:, None] - mirrored)
+    total = jnp.einsum("axp,apij->xij", below, poles.residues)
+    total += jnp.einsum("axp,apji->xij", above, jnp.conj(poles.residues))
+    return total / (2 * jnp.pi)

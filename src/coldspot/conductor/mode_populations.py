@@ -1,0 +1,85 @@
+"""What the electrons of a conductor alone would make of its modes: populations and effective temperatures."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, check_type, concrete
+from ..pytrees import compiled
+from ..solution import SolveError, Status
+from .coherent import Conductor
+from .inelastic import inelastic
+from .population import effective_chemical_potential, effective_temperature, population
+
+
+class ModePopulations(eqx.Module):
+    """Of each mode (mode), if electron–hole pairs alone excite and damp it, dN/dt = E(N+1) − A N.
+
+    - `emissions` E, `absorptions` A: golden-rule rates summed over all kinds of pairs, with 1/2Ω for the unit mass;
+    - `populations` N = E/(A−E); `effective_temperatures` Ω/ln(A/E); `effective_chemical_potentials`
+      Ω − T_e ln(A/E), which are not numbers where leads differ in temperature;
+    - `errors`: bounds of the errors of E and A (2, mode); `stable`: A > E. What is unstable has no numbers.
+    """
+
+    emissions: Array
+    absorptions: Array
+    populations: Array
+    effective_temperatures: Array
+    effective_chemical_potentials: Array
+    errors: Array
+    stable: Array
+
+
+def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulations:
+    """The modes of a conductor with the electrons as their only baths: see `ModePopulations`.
+
+    Pairs αβ of leads at one temperature T_e are baths of bosons of chemical potential μ_α − μ_β. (Hu, Nian and Lü,
+    "Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid energy transport", eqs. 8–12.)
+
+    `throw`: whether to raise `SolveError` (`UNSTABLE`) if a mode emits more than it absorbs, and grows without limit.
+
+    >>> import coldspot as cs
+    >>> baths = {"left": cs.ElectronBath(0.3), "right": cs.ElectronBath(0.3)}
+    >>> junction = cs.Conductor(
+    ...     [[0.4, 0.3], [0.3, -0.4]],
+    ...     {name: cs.WideBandLead(k, 0.2, bath) for k, (name, bath) in enumerate(baths.items())},
+    ...     modes=cs.Modes([0.8], [[[0, 0.3], [0.3, 0]]], {"phonons": cs.BosonBath(0.5)}),
+    ... )
+    >>> print(cs.mode_populations(junction).effective_temperatures.round(9))  # that of the leads
+    [0.3]
+    """
+    check_type("mode_populations", "conductor", conductor, Conductor)
+    if conductor.modes is None:
+        raise InputError("mode_populations: the conductor has no `modes`.")
+    found = _populations(conductor)
+    stable = concrete(found.stable)
+    if throw and stable is not None and not stable.all():
+        k = int(np.argmin(stable))
+        raise SolveError(
+            f"no steady population (UNSTABLE): electrons emit into mode {k} at the rate {float(found.emissions[k]):g} "
+            f"and absorb at {float(found.absorptions[k]):g}; it grows without limit unless a bath damps it.",
+            Status.UNSTABLE,
+            found,
+        )
+    return found
+
+
+@compiled
+def _populations(conductor: Conductor) -> ModePopulations:
+    assert conductor.modes is not None
+    found, bound, _ = inelastic(conductor.hamiltonian, conductor.leads, conductor.modes)
+    e, a, omega = found.emission, found.absorption, conductor.modes.frequencies
+    temperatures = jnp.stack([lead.bath.temperature for lead in conductor.leads.values()])
+    potentials = jax.vmap(effective_chemical_potential, (0, 0, 0, None))(e, a, omega, temperatures[0])
+    common = jnp.all(temperatures == temperatures[0])
+    return ModePopulations(
+        e,
+        a,
+        population(e, a),
+        effective_temperature(e, a, omega),
+        jnp.where(common, potentials, jnp.nan),
+        jnp.stack([bound.emission, bound.absorption]),
+        a > e,
+    )

@@ -1,0 +1,78 @@
+"""Transmission, spectral functions and densities of states against Kwant's numbers and NumPy."""
+
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.conductor import density_of_states, spectral_function
+from tests.conductor.scattering import chain_sigma, green
+from tests.tolerance import assert_close
+
+BATH = cs.ElectronBath(0.1)
+
+
+def ring(flux):
+    """Four sites in a ring with a flux, three leads."""
+    h = np.diag([0.1, -0.2, 0.3, 0.0]).astype(complex)
+    for k in range(4):
+        h[k, (k + 1) % 4] += 0.5 * np.exp(1j * flux / 4)
+        h[(k + 1) % 4, k] += 0.5 * np.exp(-1j * flux / 4)
+    gammas = {"a": (0, 0.4), "b": (1, 0.7), "c": (2, 0.9)}
+    return cs.Conductor(h, {name: cs.WideBandLead(site, gamma, BATH) for name, (site, gamma) in gammas.items()})
+
+
+def test_a_double_dot_between_chains_is_that_of_kwant():
+    double = cs.Conductor(
+        [[0.2, -0.1], [-0.1, -0.15]], {"l": cs.ChainLead(0, -1.0, -0.4, BATH), "r": cs.ChainLead(1, -1.0, -0.4, BATH)}
+    )
+    expected = [0.10328332335885433, 0.23446658851113714, 0.2449325209392351]
+    assert_close(cs.transmission(double, [-0.3, 0.0, 0.18], "l", "r"), expected, 1e-14)
+
+
+def test_onsager_symmetry_with_flux_and_the_sum_rule():
+    energies = np.linspace(-1.5, 1.5, 7)
+    one, other = ring(0.7), ring(-0.7)
+    pairs = [(s, d) for s in "abc" for d in "abc" if s != d]
+    found = {pair: np.asarray(cs.transmission(one, energies, *pair)) for pair in pairs}
+    for (s, d), value in found.items():
+        assert_close(value, cs.transmission(other, energies, d, s), 1e-13)
+    assert np.max(np.abs(found["a", "b"] - found["b", "a"])) > 0.01
+    for lead in "abc":
+        into = sum(value for (_, d), value in found.items() if d == lead)
+        out = sum(value for (s, _), value in found.items() if s == lead)
+        assert_close(into, out, 1e-13)
+
+
+def test_spectral_functions_add_up_to_the_density_of_states():
+    conductor = ring(0.3)
+    energies = np.array([[-0.4, 0.2], [0.5, 3.0]])
+    parts = [np.asarray(spectral_function(conductor, name, energies)) for name in "abc"]
+    total = np.trace(sum(parts), axis1=-2, axis2=-1).real / (2 * np.pi)
+    assert total.shape == energies.shape
+    assert_close(density_of_states(conductor, energies), total, 1e-13)
+
+
+def test_a_site_between_chains_is_that_of_numpy_in_and_outside_the_band():
+    conductor = cs.Conductor(
+        [[0.4]], {"l": cs.ChainLead(0, 0.7, 0.5, BATH, onsite=0.2), "r": cs.WideBandLead(0, 0.3, BATH)}
+    )
+    energies = [-1.3, -1.2, 0.4, 1.5999, 1.7, 5.0]
+    expected = []
+    for energy in energies:
+        sigma = chain_sigma(energy, 0.7, 0.5, 0.2)
+        g = green([[0.4]], [(0, sigma - 0.15j)], energy)[0, 0]
+        expected.append(0.3 * max(-2 * sigma.imag, 0.0) * abs(g) ** 2)
+    assert_close(cs.transmission(conductor, energies, "l", "r"), expected, 1e-13)
+
+
+def test_bad_input_is_refused_in_words():
+    conductor = ring(0.0)
+    with pytest.raises(cs.InputError, match="no lead for `drain`, `d`"):
+        cs.transmission(conductor, 0.0, "a", "d")
+    with pytest.raises(cs.InputError, match="the same lead"):
+        cs.transmission(conductor, 0.0, "a", "a")
+    with pytest.raises(cs.InputError, match="must be a Conductor"):
+        cs.transmission(3, 0.0, "a", "b")
+    closed = cs.Conductor([[0.0]], {"l": cs.WideBandLead(0, 0.0, BATH), "r": cs.WideBandLead(0, 0.0, BATH)})
+    with pytest.raises(cs.InputError, match="no finite value at energy 0"):
+        cs.transmission(closed, [1.0, 0.0], "l", "r")

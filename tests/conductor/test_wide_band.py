@@ -1,0 +1,124 @@
+"""Closed forms of wide bands against multiple precision and against the integral over energy."""
+
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.conductor.wide_band import closed, integrated, wide_flows
+from coldspot.pytrees import Table
+
+POINTS = 12
+
+
+def stack(cases):
+    """Cases (H, Γ_1, Γ_2, T_1, μ_1, T_2, μ_2) of two sites as one batch; the last one again to fill it."""
+    cases = [*cases, *[cases[-1]] * (POINTS - len(cases))]
+
+    def one(h, g1, g2, t1, m1, t2, m2):
+        left = cs.WideBandLead(0, g1, cs.ElectronBath(t1, m1))
+        return h, Table({"left": left, "right": cs.WideBandLead(1, g2, cs.ElectronBath(t2, m2))})
+
+    columns = [jnp.asarray(np.array(column)) for column in zip(*cases, strict=True)]
+    return jax.vmap(one)(columns[0] + 0j, *columns[1:])
+
+
+CLOSED, INTEGRATED, FLOWS = jax.jit(closed), jax.jit(integrated), jax.jit(wide_flows)
+
+
+def exact(h, g1, g2, t1, m1, t2, m2):
+    """Particles and heat into the first site, by poles in 60 digits."""
+    with mp.workdps(60):
+        h = mp.matrix([[mp.mpf(float(x)) for x in row] for row in h])
+        h[0, 0] -= mp.mpc(0, mp.mpf(g1) / 2)
+        h[1, 1] -= mp.mpc(0, mp.mpf(g2) / 2)
+        mean, half = (h[0, 0] + h[1, 1]) / 2, (h[0, 0] - h[1, 1]) / 2
+        root = mp.sqrt(half**2 + h[0, 1] * h[1, 0])
+        poles = [mean + root, mean - root]
+        # T = Γ_1Γ_2|t|²/Π(ε−λ)(ε−λ*), with residues at the poles in the lower half plane.
+        top = mp.mpf(g1) * mp.mpf(g2) * abs(h[0, 1]) ** 2
+
+        def whole(pole, mu, t):
+            return mp.digamma(mp.mpf(1) / 2 + 1j * (pole - mp.mpf(mu)) / (2 * mp.pi * mp.mpf(t))) + mp.log(mp.mpf(t))
+
+        values = [mp.mpf(0), mp.mpf(0)]
+        for pole, other in (poles, poles[::-1]):
+            residue = top / ((pole - other) * (pole - mp.conj(pole)) * (pole - mp.conj(other)))
+            part = residue * (whole(pole, m1, t1) - whole(pole, m2, t2)) / mp.pi
+            values[0] += part.real
+            values[1] += ((pole - mp.mpf(m1)) * part).real
+        return [float(v) for v in values]
+
+
+ORDINARY = [[0.3, 0.25], [0.25, -0.4]]
+CASES = {
+    "ordinary": (ORDINARY, 0.5, 0.7, 0.1, 0.2, 0.05, -0.1),
+    "cold": (ORDINARY, 0.5, 0.7, 1e-12, 0.2, 1e-9, -0.1),
+    "hot": (ORDINARY, 0.5, 0.7, 1e3, 0.2, 999.0, -0.1),
+    "small bias": (ORDINARY, 0.5, 0.7, 0.1, 0.2, 0.1, 0.2 - 1e-10),
+    "small gradient": (ORDINARY, 0.5, 0.7, 0.1, 0.2, 0.1 * (1 + 1e-10), 0.2),
+    "large bias": (ORDINARY, 0.5, 0.7, 0.1, 80.0, 0.1, -70.0),
+    "narrow": ([[0.3, 0.25], [0.25, -0.4]], 3e-10, 1e-9, 0.1, 0.2, 0.05, -0.1),
+    "weak link": ([[0.3, 1e-6], [1e-6, 0.3]], 0.5, 0.7, 0.1, 0.2, 0.05, -0.1),
+    "exceptional point": ([[0.3, 0.05], [0.05, 0.3]], 0.5, 0.7, 0.1, 0.2, 0.05, -0.1),
+    "near one": ([[0.3, 0.05 * (1 + 1e-9)], [0.05 * (1 + 1e-9), 0.3]], 0.5, 0.7, 0.1, 0.2, 0.05, -0.1),
+    "tails": ([[30.0, 0.25], [0.25, 31.0]], 0.5, 0.7, 0.01, 0.2, 0.02, -0.1),
+    "one site's levels": ([[0.0, 2.0], [2.0, 0.0]], 0.3, 0.3, 0.5, 0.1, 0.1, -0.1),
+}
+
+
+def test_currents_of_two_sites_are_those_in_multiple_precision_and_the_errors_are_honest():
+    batch = stack(list(CASES.values()))
+    found, check = FLOWS(*batch), INTEGRATED(*batch)
+    for k, (name, case) in enumerate(CASES.items()):
+        expected = limit(case) if name == "exceptional point" else exact(*case)
+        scales = abs(expected[0]), max(abs(expected[1]), min(case[3], case[5]) * abs(expected[0]))
+        for one, route in ((found, "found"), (check, "integral")):
+            values = float(one.value.particles[k, 0]), float(one.value.heats[k, 0])
+            errors = float(one.error.particles[k, 0]), float(one.error.heats[k, 0])
+            for value, error, right, scale in zip(values, errors, expected, scales, strict=True):
+                off = abs(value - right)
+                # The elimination at each energy sees states that are spread over the sites and 1e-9 wide to 1e-7.
+                assert off <= (1e-12 if route == "found" or name != "narrow" else 1e-8) * scale, (
+                    name,
+                    route,
+                    off / scale,
+                )
+                assert off <= error + 4e-15 * scale, (name, route, off, error)
+
+
+def limit(case):
+    """At an exceptional point: the mean of its two sides, 1e-9 away, whose curvature is far below 1e-12."""
+    sides = []
+    for sign in (1, -1):
+        link = 0.05 + sign * 1e-9
+        sides.append(exact([[0.3, link], [link, 0.3]], *case[1:]))
+    return list(np.mean(sides, axis=0))
+
+
+def draw(rng, points):
+    """Random conductors: widths over seven decades, temperatures over fifteen; half near equilibrium."""
+    cases = []
+    for k in range(points):
+        h = rng.normal(size=(2, 2))
+        t = 10 ** rng.uniform(-12, 3, 2)
+        mu = rng.normal(size=2) * 10 ** rng.uniform(-1, 1)
+        if k % 2:
+            t[1], mu[1] = t[0] * (1 + 1e-9 * rng.normal()), mu[0] + 1e-9 * t[0] * rng.normal()
+        g = 10 ** rng.uniform(-6, 1, 2)
+        cases.append((h + h.T, g[0], g[1], t[0], mu[0], t[1], mu[1]))
+    return cases
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_routes_agree_within_their_errors(seed):
+    batch = stack(draw(np.random.default_rng(seed), POINTS))
+    one, other = CLOSED(*batch), INTEGRATED(*batch)
+    assert np.all(other.converged)
+    for part in ("heats", "particles"):
+        values = [np.asarray(getattr(found.value, part)) for found in (one, other)]
+        errors = [np.asarray(getattr(found.error, part)) for found in (one, other)]
+        rounding = 1e-15 * np.abs(values[1]).max(1, keepdims=True)
+        assert np.all(np.abs(values[0] - values[1]) <= errors[0] + errors[1] + rounding)

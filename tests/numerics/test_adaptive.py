@@ -1,0 +1,63 @@
+"""Adaptive integrals with features and kinks, against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from coldspot.numerics import adaptive
+
+EDGE = 0.3
+
+
+def window(centre, width):
+    return adaptive.sides(
+        jnp.array([centre, EDGE]), jnp.array([width, 0.0]), jnp.array([False, True]), jnp.array(-2.0), jnp.array(2.0)
+    )
+
+
+@jax.jit
+def found(centre, width, kink):
+    """A narrow peak, a square root above a known edge, the same above an edge nobody knows, and a step."""
+
+    def integrand(middle, offset):
+        peak = (width / jnp.pi) / (((middle - centre) + offset) ** 2 + width**2)
+        above = (middle - EDGE) + offset
+        x = middle + offset
+        root = jnp.sqrt(jnp.where(above > 0, above, 1.0)) * (above > 0)
+        hidden = jnp.sqrt(jnp.where(x > kink, x - kink, 1.0)) * (x > kink)
+        return jnp.stack([peak, root, hidden, 1.0 * (x > kink)]), jnp.zeros((4, x.size))
+
+    return adaptive.integral(integrand, window(centre, width), 4)
+
+
+def exact(centre, width, kink):
+    peak = (np.arctan((2 - centre) / width) + np.arctan((2 + centre) / width)) / np.pi
+    return np.array([peak, 2 / 3 * (2 - EDGE) ** 1.5, 2 / 3 * (2 - kink) ** 1.5, 2 - kink])
+
+
+@pytest.mark.parametrize("width", [0.5, 1e-4, 1e-9])
+@pytest.mark.parametrize("centre", [-1.7, 0.3, 0.7123456, 0.3000001])
+def test_peaks_and_edges_are_found_wherever_they_lie(centre, width):
+    kink = -0.123456
+    integral = found(centre, width, kink)
+    off = np.abs(np.asarray(integral.value) - exact(centre, width, kink))
+    assert integral.converged
+    assert np.all(off <= 1e-13)
+    assert np.all(off <= np.asarray(integral.error) + 1e-15)
+
+
+def test_derivatives_are_those_of_the_integral():
+    kink = -0.3
+    forward = jax.jacfwd(lambda w: found(0.2, w, kink).value[0])(0.4)
+    backward = jax.grad(lambda w: found(0.2, w, kink).value[0])(0.4)
+    step = 1e-5
+    expected = (exact(0.2, 0.4 + step, kink)[0] - exact(0.2, 0.4 - step, kink)[0]) / (2 * step)
+    assert abs(forward - expected) < 1e-9
+    assert abs(backward - forward) < 1e-14
+
+
+def test_what_no_room_suffices_for_is_said():
+    s = window(0.0, 0.1)
+    wild = adaptive.integral(lambda c, o: (jnp.sin(1e6 * (c + o))[None], jnp.zeros((1, o.size))), s, 1)
+    assert not wild.converged
