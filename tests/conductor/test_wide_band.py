@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.conductor.wide_band import closed, integrated, wide_flows
+from coldspot.conductor.wide_band import integrated, wide_flows
 from coldspot.pytrees import Table
 
 POINTS = 12
@@ -25,7 +25,7 @@ def stack(cases):
     return jax.vmap(one)(columns[0] + 0j, *columns[1:])
 
 
-CLOSED, INTEGRATED, FLOWS = jax.jit(closed), jax.jit(integrated), jax.jit(wide_flows)
+INTEGRATED, FLOWS = jax.jit(integrated), jax.jit(wide_flows)
 
 
 def exact(h, g1, g2, t1, m1, t2, m2):
@@ -115,7 +115,7 @@ def draw(rng, points):
 @pytest.mark.parametrize("seed", range(4))
 def test_both_routes_agree_within_their_errors(seed):
     batch = stack(draw(np.random.default_rng(seed), POINTS))
-    one, other = CLOSED(*batch), INTEGRATED(*batch)
+    one, other = FLOWS(*batch), INTEGRATED(*batch)
     assert np.all(other.converged)
     for part in ("heats", "particles"):
         values = [np.asarray(getattr(found.value, part)) for found in (one, other)]

@@ -1,0 +1,124 @@
+"""Modes on a conductor: the complete ledger of second order against reference values, quadrature and the laws."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import coldspot as cs
+from coldspot import Status
+from tests.conductor.scattering import fermi, green, solve
+from tests.tolerance import assert_close
+
+REFERENCE = {"link": 0.3, "phase": 0.0, "own": 0.0, "t1": 0.3, "m1": -0.25, "t2": 0.3, "m2": 0.25, "tp": 0.3}
+BIASED = REFERENCE | {"link": 0.2, "phase": 1.1, "own": 0.1, "t2": 0.2, "m2": 0.4, "tp": 0.5}
+
+
+def junction(p):
+    """Two sites with a link of any phase, and a mode that moves a level and the link."""
+    link = p["link"] * jnp.exp(1j * p["phase"])
+    modes = cs.Modes([0.8], [[[p["own"], 0.3], [0.3, 0.0]]], {"phonons": cs.BosonBath(p["tp"])})
+    return cs.Conductor(
+        [[0.4, link], [jnp.conj(link), -0.4]],
+        {
+            "left": cs.WideBandLead(0, 0.2, cs.ElectronBath(p["t1"], p["m1"])),
+            "right": cs.WideBandLead(1, 0.2, cs.ElectronBath(p["t2"], p["m2"])),
+        },
+        modes=modes,
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The reference, one with everything different, equilibrium, and random ones."""
+    rng = np.random.default_rng(5)
+    equilibrium = BIASED | {"t1": 0.25, "m1": 0.1, "t2": 0.25, "m2": 0.1, "tp": 0.25}
+    cases = [REFERENCE, BIASED, equilibrium]
+    for _ in range(9):
+        t, mu = 10 ** rng.uniform(-1.5, 0, 3), rng.normal(size=2)
+        random = {"link": rng.uniform(0, 0.5), "phase": rng.uniform(0, 6), "own": rng.normal() / 4}
+        cases.append(random | {"t1": t[0], "m1": mu[0], "t2": t[1], "m2": mu[1], "tp": t[2]})
+    return solve(lambda _, p: junction(p), {name: [case[name] for case in cases] for name in REFERENCE})
+
+
+def test_the_reference_junction_cools_its_mode_at_the_cop_of_the_whole_ledger(found):
+    work = found.ledger.chemical_works[0].sum()
+    assert_close(found.ledger.heats[0, 2], 0.00425375, 2e-6)
+    assert_close(work, 0.0055539, 1e-5)
+    assert_close(found.ledger.heats[0, 2] / work, 0.7659, 2e-5)
+
+
+def test_particles_and_energy_are_conserved_and_nothing_flows_in_equilibrium(found):
+    assert np.all(found.status == int(Status.OK))
+    ledger = found.ledger
+    energies = ledger.heats + ledger.chemical_works
+    assert_close(energies.sum(-1), np.zeros(len(energies)), 2e-13, np.abs(ledger.heats).max(-1) + 1e-300)
+    particles = ledger.particle_numbers
+    assert_close(particles.sum(-1), np.zeros(len(particles)), 2e-13, np.abs(particles).max(-1) + 1e-300)
+    assert np.max(np.abs(ledger.heats[2])) < 1e-18
+    assert np.max(np.abs(particles[2])) < 1e-18
+
+
+def test_the_energy_into_the_mode_is_that_of_plain_quadrature(found):
+    p = BIASED
+    link = p["link"] * np.exp(1j * p["phase"])
+    h = np.array([[0.4, link], [np.conj(link), -0.4]])
+    m = np.array([[p["own"], 0.3], [0.3, 0.0]])
+    number = 1 / np.expm1(0.8 / p["tp"])
+    baths = (p["t1"], p["m1"]), (p["t2"], p["m2"])
+
+    def spectral(energy):
+        g = green(h, [(0, -0.1j), (1, -0.1j)], energy)
+        return [0.2 * np.outer(g[:, a], g[:, a].conj()) for a in (0, 1)]
+
+    def power(energy):
+        above, below = spectral(energy), spectral(energy - 0.8)
+        total = 0.0
+        for a in (0, 1):
+            for b in (0, 1):
+                f = fermi((energy - baths[a][1]) / baths[a][0])
+                g = fermi((energy - 0.8 - baths[b][1]) / baths[b][0])
+                net = f * (1 - g) * (number + 1) - (1 - f) * g * number
+                total += np.trace(m @ above[a] @ m @ below[b]).real * net / 2
+        return total / (2 * np.pi)
+
+    points = [-0.5, -0.25, 0.3, 0.4, 0.55, 1.2]
+    expected = quad(power, -15, 15, points=points, epsabs=1e-15, epsrel=1e-12, limit=400)[0]
+    assert_close(-found.ledger.heats[1, 2], expected, 1e-11)
+
+
+def test_a_mode_that_electrons_pump_without_limit_is_an_error_with_its_rates():
+    quiet, pumped = (junction(REFERENCE | {"link": 0.0, "m1": mu, "m2": -mu}) for mu in (0.0, 2.0))
+    populations = cs.mode_populations(quiet)
+    assert_close(populations.effective_temperatures, [0.3], 1e-12)
+    assert_close(populations.effective_chemical_potentials, [0.0], 1e-12, scale=1.0)
+    with pytest.raises(cs.SolveError, match="electrons emit into mode 0 at the rate"):
+        cs.mode_populations(pumped)
+    assert not cs.mode_populations(pumped, throw=False).stable[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda b: cs.Modes([0.8], [[[0.0, 1.0], [0.5, 0.0]]], {"b": b}), r"couplings\[0\]` must be Hermitian"),
+        (lambda b: cs.Modes([0.8, 1.0], [[[0.0]]], {"b": b}), r"\(mode, site, site\) with 2 mode\(s\)"),
+        (lambda b: cs.Modes([-0.8], [[[0.0]]], {"b": b}), "must be positive"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": cs.ElectronBath(0.1)}), "without particles"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {}), "one for all modes"),
+    ],
+)
+def test_bad_modes_are_refused_in_words(make, words):
+    with pytest.raises(cs.InputError, match=words):
+        make(cs.BosonBath(0.1))
+
+
+def test_modes_that_do_not_fit_the_conductor_are_refused_in_words():
+    bath = cs.ElectronBath(0.1)
+    leads = {"left": cs.WideBandLead(0, 0.2, bath)}
+    with pytest.raises(cs.InputError, match=r"1 site\(s\), but have shape \(1, 2, 2\)"):
+        cs.Conductor([[0.0]], leads, cs.Modes([0.8], [np.eye(2)], {"phonons": cs.BosonBath(0.1)}))
+    with pytest.raises(cs.InputError, match="name of a lead"):
+        cs.Conductor([[0.0]], leads, cs.Modes([0.8], [[[1.0]]], {"left": cs.BosonBath(0.1)}))
+    chain = {"left": cs.ChainLead(0, 1.0, 0.5, bath)}
+    with pytest.raises(cs.InputError, match="need leads with wide bands"):
+        cs.Conductor([[0.0]], chain, cs.Modes([0.8], [[[1.0]]], {"phonons": cs.BosonBath(0.1)}))
