@@ -105,6 +105,7 @@ def test_a_mode_that_electrons_pump_without_limit_is_an_error_with_its_rates():
         (lambda b: cs.Modes([-0.8], [[[0.0]]], {"b": b}), "must be positive"),
         (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": cs.ElectronBath(0.1)}), "without particles"),
         (lambda b: cs.Modes([0.8], [[[0.0]]], {}), "one for all modes"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[0.1]), "`dampings` must be left out"),
     ],
 )
 def test_bad_modes_are_refused_in_words(make, words):

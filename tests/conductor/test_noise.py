@@ -1,7 +1,5 @@
 """Noise of charge and heat against closed forms, plain quadrature and the theorems of equilibrium."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -45,19 +43,48 @@ def test_noise_of_one_level_against_plain_quadrature():
     assert_close(found, expected, 1e-12)
 
 
-def test_noise_in_equilibrium_is_that_of_johnson_and_nyquist():
-    """cov = ∂I_a/∂A_b + ∂I_b/∂A_a with the affinities μ/T and −1/T: derivatives of currents by JAX."""
+def moments(level, left, right, t, mu):
+    """∫dε/2π T (ε−μ)ⁿ (−f′) for n = 0, 1, 2."""
+    gamma = left + right
+
+    def value(x, n):
+        energy = mu + t * x
+        return left * right / ((energy - level) ** 2 + gamma**2 / 4) * (t * x) ** n / (4 * np.cosh(x / 2) ** 2)
+
+    point = (level - mu) / t
+    return [
+        quad(value, -45, 45, (n,), points=[point, 0.0], epsabs=1e-18, epsrel=1e-13, limit=800)[0] / (2 * np.pi)
+        for n in range(3)
+    ]
+
+
+def test_linear_response_is_that_of_the_integrals_and_of_the_noise_in_equilibrium():
+    """G, S, Π, κ, ZT from moments of the transmission; Johnson and Nyquist: cov = 2L."""
     t, mu = 0.15, 0.1
-    found = covariance(dot(t1=t, m1=mu, t2=t, m2=mu))
+    conductor = dot(t1=t, m1=mu, t2=t, m2=mu)
+    response = cs.linear_response(conductor)
+    k0, k1, k2 = moments(0.2, 0.5, 0.3, t, mu)
+    assert_close(response.conductance, k0, 1e-12)
+    assert_close(response.seebeck, -k1 / (t * k0), 1e-12)
+    assert_close(response.peltier, -k1 / k0, 1e-12)
+    assert_close(response.thermal_conductance, (k2 - k1**2 / k0) / t, 1e-12)
+    assert_close(response.figure_of_merit, k1**2 / (k0 * k2 - k1**2), 1e-11)
+    found = covariance(conductor)
+    for i, one in enumerate(TARGETS):
+        for j, other in enumerate(TARGETS):
+            assert_close(found[i, j], 2 * response.coefficient(one, other), 1e-10, scale=found.max())
 
-    def currents(x):
-        s = cs.steady_state(dot(t1=t + x[0], m1=mu + x[1], t2=t, m2=mu))
-        return jnp.stack([s.particles["left"], s.heat["left"]])
 
-    by = jax.jacfwd(currents)(jnp.zeros(2))
-    assert_close(found[0, 0], 2 * t * by[0, 1], 1e-10)
-    assert_close(found[1, 1], 2 * t**2 * by[1, 0], 1e-10)
-    assert_close([found[0, 1]] * 2, [2 * t * by[1, 1], 2 * t**2 * by[0, 0]], 1e-10)
+def test_wiedemann_and_franz_and_the_best_thermoelectric_of_mahan_and_sofo():
+    # A band that is wide against the temperature: κ = (π²/3) G T up to (T/Γ)².
+    t = 1e-6
+    wide = cs.linear_response(dot(level=0.0, t1=t, m1=0.0, t2=t, m2=0.0))
+    assert_close(wide.thermal_conductance, np.pi**2 / 3 * t * wide.conductance, 1e-10)
+    # A level that is narrow against it carries heat and charge in one proportion: ZT grows as T/Γ.
+    narrow = [dot(level=0.24, left=g, right=g, t1=0.1, m1=0.0, t2=0.1, m2=0.0) for g in (1e-6, 1e-7)]
+    merits = [float(cs.linear_response(one).figure_of_merit) for one in narrow]
+    assert merits[0] > 1e4
+    assert_close(merits[1] / merits[0], 10.0, 1e-3)
 
 
 def test_shot_noise_at_low_temperature_and_wide_bias():

@@ -164,7 +164,13 @@ class SelfEnergyLead(Lead):
         self.function = opened(function)
         check_type("SelfEnergyLead", "bath", bath, ElectronBath)
         self.bath = bath
-        shape = jax.eval_shape(lambda: jnp.asarray(self.function(jnp.zeros(())))).shape
+        try:
+            shape = jax.eval_shape(lambda energy: jnp.asarray(self.function(energy)), jnp.zeros(())).shape
+        except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+            raise InputError(
+                "SelfEnergyLead: `function` must be made of JAX operations (`jax.numpy`, `jnp.where`), so that it takes "
+                f"traced energies, but fails with one: {str(error).splitlines()[0]}"
+            ) from None
         many = len(self.sites)
         if shape != (many, many) and not (shape == () and many == 1):
             raise InputError(

@@ -21,7 +21,7 @@ class Modes(Checked):
     - `couplings` (mode, site, site): the Hermitian matrices M^k that multiply the displacements u_k;
     - `baths`: {name: bath without particles}: one for all modes, or one for each mode in their order.
 
-    A mode of finite width is a `PairJunction` with its `damping`.
+    `dampings` other than None are refused: a mode of finite width is a `PairJunction` with its `damping`.
 
     >>> import coldspot as cs
     >>> cs.Modes(frequencies=[0.8], couplings=[[[0, 0.3], [0.3, 0]]], baths={"phonons": cs.BosonBath(0.3)}).names
@@ -33,7 +33,12 @@ class Modes(Checked):
     baths: Table
     names: tuple[str, ...] = eqx.field(static=True)
 
-    def __init__(self, frequencies: Any, couplings: Any, baths: Mapping[str, Bath]):
+    def __init__(self, frequencies: Any, couplings: Any, baths: Mapping[str, Bath], dampings: Any = None):
+        if dampings is not None:
+            raise InputError(
+                "Modes: `dampings` must be left out (narrow modes): the whole ledger of modes of finite width is not "
+                f"known here, but they are {dampings!r}. A PairJunction has a `damping`, for the inelastic events alone."
+            )
         self.frequencies = as_float(frequencies, "Modes: `frequencies`")
         if self.frequencies.ndim != 1 or self.frequencies.size == 0:
             raise InputError(

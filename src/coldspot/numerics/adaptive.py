@@ -28,7 +28,7 @@ PIECES = 3
 BLOCK = 16
 """Panels that are evaluated together."""
 ROOM = 2048
-"""Panels that there is room for."""
+"""Panels that there is room for, or four times as many as at the start, if that is more."""
 TARGET = 1e-14
 """Truncation error of a panel, relative to the whole integral of the size, at which it is left alone."""
 SHORTEST = 1e-15
@@ -136,7 +136,7 @@ def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
         return jax.lax.cond(k * BLOCK < panels.count, add, lambda total: total, total), None
 
-    return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(ROOM // BLOCK))[0]
+    return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(panels.side.size // BLOCK))[0]
 
 
 def _nodes(s: Sides, side: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
@@ -169,15 +169,14 @@ class _Search(NamedTuple):
 def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, Panels]:
     """Panels that resolve all components, and the integral over them."""
     count = s.centre.size * PIECES
-    if count > ROOM:
-        raise ValueError(f"{s.centre.size} sides of features are more than there is room for")
-    index = jnp.arange(ROOM)
+    size = BLOCK * (-(-max(ROOM, 4 * count) // BLOCK))
+    index = jnp.arange(size)
     side = jnp.minimum(index // PIECES, s.centre.size - 1)
     piece = s.length[side] / PIECES
     place = index % PIECES
     panels = Panels(side, piece * place, piece * (place + 1), jnp.asarray(count))
-    nothing = jnp.zeros((ROOM, components))
-    start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(ROOM, bool), jnp.asarray(False))
+    nothing = jnp.zeros((size, components))
+    start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(size, bool), jnp.asarray(False))
 
     def used(state: _Search) -> Array:
         return index < state.panels.count
@@ -189,17 +188,17 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
     def poor(state: _Search) -> Array:
         """Panels that are to be halved."""
         real = used(state) & state.evaluated
-        _, _, size = total(state)
-        size = jnp.where(jnp.isfinite(size), size, jnp.inf)  # what is not finite has its status
-        open_ = jnp.any(state.truncations > TARGET * size, axis=1) & real
+        _, _, whole = total(state)
+        whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
+        open_ = jnp.any(state.truncations > TARGET * whole, axis=1) & real
         p = state.panels
         middle = (p.start + p.end) / 2
         first, last = (s.scale[p.side] * jnp.sinh(t) ** jnp.where(s.kink[p.side], 2, 1) for t in (p.start, p.end))
         return open_ & (middle > p.start) & (middle < p.end) & (last - first > SHORTEST * jnp.abs(s.centre[p.side]))
 
     def evaluate(state: _Search) -> _Search:
-        (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=BLOCK, fill_value=ROOM)
-        safe = jnp.minimum(at, ROOM - 1)
+        (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=BLOCK, fill_value=size)
+        safe = jnp.minimum(at, size - 1)
         centre, offset, stretch = _nodes(s, *(part[safe] for part in state.panels[:3]))
         values, noise = function(centre.reshape(-1), offset.reshape(-1))
         values, noise = _weighed(values, stretch), _weighed(noise, stretch)
@@ -223,11 +222,11 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
     def halve(state: _Search) -> _Search:
         chosen = poor(state)
         p = state.panels
-        room = ROOM - p.count
+        room = size - p.count
         rank = jnp.cumsum(chosen) - 1
         full = state.full | (jnp.sum(chosen) > room)
         chosen &= rank < room
-        target = jnp.where(chosen, p.count + rank, ROOM)
+        target = jnp.where(chosen, p.count + rank, size)
         middle = (p.start + p.end) / 2
         panels = Panels(
             p.side.at[target].set(p.side, mode="drop"),
