@@ -168,8 +168,8 @@ class SelfEnergyLead(Lead):
             shape = jax.eval_shape(lambda energy: jnp.asarray(self.function(energy)), jnp.zeros(())).shape
         except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
             raise InputError(
-                "SelfEnergyLead: `function` must be made of JAX operations (`jax.numpy`, `jnp.where`), so that it takes "
-                f"traced energies, but fails with one: {str(error).splitlines()[0]}"
+                "SelfEnergyLead: `function` must be made of JAX operations (`jax.numpy`, `jnp.where`), so that it "
+                f"takes traced energies, but fails with one: {str(error).splitlines()[0]}"
             ) from None
         many = len(self.sites)
         if shape != (many, many) and not (shape == () and many == 1):

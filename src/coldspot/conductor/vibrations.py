@@ -37,7 +37,7 @@ class Modes(Checked):
         if dampings is not None:
             raise InputError(
                 "Modes: `dampings` must be left out (narrow modes): the whole ledger of modes of finite width is not "
-                f"known here, but they are {dampings!r}. A PairJunction has a `damping`, for the inelastic events alone."
+                f"known, but they are {dampings!r}. A PairJunction has a `damping`, for the inelastic events alone."
             )
         self.frequencies = as_float(frequencies, "Modes: `frequencies`")
         if self.frequencies.ndim != 1 or self.frequencies.size == 0:

@@ -8,6 +8,7 @@ from .nonlinear_oscillator_pair import NonlinearOscillatorPair
 from .oscillator_pair import OscillatorPair
 from .otto_engine import OttoEngine
 from .quantum_dot import QuantumDot
+from .resonant_thermoelectric import ResonantThermoelectric
 from .spin_pair import SpinPair
 from .three_level_maser import ThreeLevelMaser
 from .two_mode_junction import TwoModeJunction
@@ -24,5 +25,6 @@ ALL = (
     ThreeLevelMaser,
     AbsorptionRefrigerator,
     MolecularMotor,
+    ResonantThermoelectric,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

@@ -193,7 +193,8 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
         open_ = jnp.any(state.truncations > TARGET * whole, axis=1) & real
         p = state.panels
         middle = (p.start + p.end) / 2
-        first, last = (s.scale[p.side] * jnp.sinh(t) ** jnp.where(s.kink[p.side], 2, 1) for t in (p.start, p.end))
+        ends = jnp.sinh(jnp.stack([p.start, p.end]))
+        first, last = s.scale[p.side] * jnp.where(s.kink[p.side], ends * ends, ends)
         return open_ & (middle > p.start) & (middle < p.end) & (last - first > SHORTEST * jnp.abs(s.centre[p.side]))
 
     def evaluate(state: _Search) -> _Search:
