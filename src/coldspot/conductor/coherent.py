@@ -124,7 +124,7 @@ class Conductor(Dynamics):
         found = self._flows()
         heats, particles = found.value.heats, found.value.particles
         heat_errors, particle_errors = found.error.heats, found.error.particles
-        faults, more = self._faults(found), {}
+        faults, flags = self._faults(found), {}
         if self.modes is not None:
             second, bound, converged = self._each(lambda h, leads, modes: inelastic(h, leads, modes))
             faults[Status.NOT_CONVERGED] |= ~converged
@@ -133,7 +133,7 @@ class Conductor(Dynamics):
             none = jnp.zeros((heats.shape[0], len(self.modes.baths)))
             particles = jnp.concatenate([particles + second.particles, none], axis=-1)
             particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
-            more = {"flags": {SECOND_ORDER: second.quasi > LARGE * second.elastic}}
+            flags = {SECOND_ORDER: second.quasi > LARGE * second.elastic}
         sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (heats, particles, heat_errors)]
         leak = jnp.abs(jnp.sum(particles, axis=-1))
         return Outcome(
@@ -144,7 +144,7 @@ class Conductor(Dynamics):
                 "integral": sizes[2] / positive_or_one(sizes[0]),
                 "particles": leak / positive_or_one(sizes[1]),
             },
-            **more,
+            flags=flags,
         )
 
     def _by_bath(self, energies: Array) -> Array:
@@ -169,25 +169,32 @@ class Conductor(Dynamics):
         if order > 2:
             raise InputError(f"counting: a Conductor has cumulants 1 and 2, but order {order} is asked for.")
         found = self._flows()
-        names = list(self.leads)
-        firsts = []
-        for part in (found.value, found.error):
-            columns = []
-            for target in targets:
-                lead = names.index(target.of)
-                amount = (part.particles if target.quantity == "particles" else part.heats)[:, lead]
-                scale = self.baths[target.of].temperature if target.quantity == "entropy" else 1.0
-                columns.append(amount / scale)
-            firsts.append(jnp.stack(columns, axis=-1)[..., None])
+        firsts = [self._chosen(part.particles, part.heats, targets) for part in (found.value, found.error)]
+        # What cancels in one lead is measured against the others, and particles against heat.
+        potentials, temperatures = jax.vmap(baths_of)(self.leads)
+        reach = jnp.max(temperatures, axis=-1) + jnp.max(potentials, axis=-1) - jnp.min(potentials, axis=-1)
+        heat, particles = (jnp.max(jnp.abs(part), axis=-1) for part in (found.value.heats, found.value.particles))
+        ones = jnp.ones_like(temperatures)
+        particle_scale = jnp.maximum(particles, heat / reach)[:, None] * ones
+        scale = self._chosen(particle_scale, heat[:, None] * ones, targets)
         faults = self._faults(found)
-        scale = jnp.max(jnp.abs(firsts[0]), axis=1, keepdims=True) + 0 * firsts[0]
         if order == 1:
             return Counted(firsts[0], firsts[1], scale, faults)
         seconds = self.covariances(targets, tolerance)
-        value, error, size = (jnp.diagonal(part, axis1=1, axis2=2)[..., None] for part in seconds[:3])
+        parts = (seconds.values, seconds.errors, scale if seconds.scale is None else seconds.scale)
+        diagonals = [jnp.diagonal(part, axis1=1, axis2=2)[..., None] for part in parts]
         faults = {status: faults[status] | seconds.faults[status] for status in faults}
-        both = [jnp.concatenate(pair, axis=-1) for pair in zip((*firsts, scale), (value, error, size), strict=True)]
-        return Counted(*both, faults)
+        value, error, size = (jnp.concatenate(pair, axis=-1) for pair in zip((*firsts, scale), diagonals, strict=True))
+        return Counted(value, error, size, faults)
+
+    def _chosen(self, particles: Array, heats: Array, targets: tuple[Target, ...]) -> Array:
+        """Of rates (point, lead) those of the targets (point, target, 1)."""
+        columns = []
+        for target in targets:
+            lead = list(self.leads).index(target.of)
+            amount = (particles if target.quantity == "particles" else heats)[:, lead]
+            columns.append(amount / self.baths[target.of].temperature if target.quantity == "entropy" else amount)
+        return jnp.stack(columns, axis=-1)[..., None]
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
         del tolerance  # to rounding, with bounds

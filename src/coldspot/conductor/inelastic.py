@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..numerics.adaptive import integral, sides
+from ..numerics.adaptive import Sides, integral, sides
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import digamma
 from ..occupation import bose
@@ -91,7 +91,8 @@ def inelastic(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Inelastic
         reduced = seen.reduced[:, None]
         gap = fermi_gap(reduced, seen.reduced[None], -difference(seen.above, jnp.zeros(())))
         elastic = jnp.sum(jnp.abs(_between(widths[:, None], spectral) * gap), axis=(0, 1))
-        flow, gross, quasi, rest = 0.0, 0.0, 0.0, []
+        quasi, rest = jnp.zeros_like(elastic), []
+        flow = gross = jnp.zeros_like(gap)
         for k in range(mode_count):
             omega, number, m = modes.frequencies[k], numbers[k], modes.couplings[k]
             lower, upper = at(centre - omega, offset), at(centre + omega, offset)
@@ -132,11 +133,12 @@ def _between(one: Array, other: Array) -> Array:
 
 
 def _sorted(parts: Array, lead_count: int) -> Inelastic:
-    rest = parts[2 * lead_count : -2].reshape(-1, 3)
-    return Inelastic(parts[:lead_count], parts[lead_count : 2 * lead_count], *rest.T, parts[-2], parts[-1])
+    energies, emission, absorption = parts[2 * lead_count : -2].reshape(-1, 3).T
+    flows = parts[:lead_count], parts[lead_count : 2 * lead_count]
+    return Inelastic(*flows, energies, emission, absorption, quasi=parts[-2], elastic=parts[-1])
 
 
-def _window(hamiltonian: Array, leads: Table, modes: Modes):
+def _window(hamiltonian: Array, leads: Table, modes: Modes) -> Sides:
     """Fermi edges and resonances, at their places and a boson above and below."""
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)

@@ -97,7 +97,8 @@ def over_window(
 
     found = integral(integrand, s, components + bool(given))
     good = found.value[components:] == 0
-    found = Integral(*(part[:components] for part in found[:3]), found.converged)
+    value, error, sizes = (part[:components] for part in found[:3])
+    found = Integral(value, error, sizes, found.converged)
     # Rounding moves resonances against the Fermi edges.
     apart = jnp.min(jnp.abs(places - potentials[:, None]), axis=0) + jnp.pi * jnp.min(temperatures) + jnp.abs(widths)
     reach = hamiltonian.shape[-1] * size + jnp.abs(middle - potentials[0])

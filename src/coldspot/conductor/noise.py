@@ -74,7 +74,8 @@ def noise(hamiltonian: Array, leads: Table, counted: tuple[Weighed, ...]) -> Noi
             table = table.at[i, j].set(entries[k]).at[j, i].set(entries[k])
         return table
 
-    return Noise(*(matrix(part) for part in found[:3]), found.converged, unique, good)
+    value, error, scale = (matrix(part) for part in found[:3])
+    return Noise(value, error, scale, found.converged, unique, good)
 
 
 def _correlation(c: Contacts, seen: Energies, a: int, b: int) -> tuple[Array, Array]:

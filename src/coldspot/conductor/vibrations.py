@@ -28,10 +28,10 @@ class Modes(Checked):
     ('phonons',)
     """
 
-    frequencies: Vector = parameter(dimension="energy", positive=True, shape=None)
     couplings: Array
     baths: Table
     names: tuple[str, ...] = eqx.field(static=True)
+    frequencies: Vector = parameter(dimension="energy", positive=True, shape=None)
 
     def __init__(self, frequencies: Any, couplings: Any, baths: Mapping[str, Bath], dampings: Any = None):
         if dampings is not None:

@@ -59,12 +59,12 @@ class Sides(NamedTuple):
 
 
 class Panels(NamedTuple):
-    """Panels (ROOM) of a window: their side, and their ends in t; the first `count` are in use."""
+    """Panels (ROOM) of a window: their side, and their ends in t; the first `filled` are in use."""
 
     side: Int[Array, " panel"]
     start: Float[Array, " panel"]
     end: Float[Array, " panel"]
-    count: Int[Array, ""]
+    filled: Int[Array, ""]
 
 
 class Integral(NamedTuple):
@@ -125,7 +125,7 @@ def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
         def add(total: Array) -> Array:
             index = k * BLOCK + jnp.arange(BLOCK)
             centre, offset, stretch = _nodes(s, *(part[index] for part in panels[:3]))
-            stretch = jnp.where((index < panels.count)[:, None], stretch, 0.0)
+            stretch = jnp.where((index < panels.filled)[:, None], stretch, 0.0)
 
             def values(function: Any) -> Array:
                 return function(centre.reshape(-1), offset.reshape(-1))[0]
@@ -134,7 +134,7 @@ def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
             # A panel that stands for nothing may lie where nothing is defined.
             return total + jnp.sum(_weighed(moved, stretch)[..., :NODES] * WEIGHTS, axis=(1, 2))
 
-        return jax.lax.cond(k * BLOCK < panels.count, add, lambda total: total, total), None
+        return jax.lax.cond(k * BLOCK < panels.filled, add, lambda total: total, total), None
 
     return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(panels.side.size // BLOCK))[0]
 
@@ -179,7 +179,7 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
     start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(size, bool), jnp.asarray(False))
 
     def used(state: _Search) -> Array:
-        return index < state.panels.count
+        return index < state.panels.filled
 
     def total(state: _Search) -> list[Array]:
         real = (used(state) & state.evaluated)[:, None]
@@ -210,30 +210,31 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
         truncation = 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0) + hidden
         value, error = closed_sums(sums, 0.0)
         error += hidden
+        old = state.sums
 
         def put(table: Array, new: Array) -> Array:
             return table.at[at].set(new.T, mode="drop")
 
         return state._replace(
             truncations=put(state.truncations, truncation),
-            sums=tuple(put(old, new) for old, new in zip(state.sums, (value, error, sums.size), strict=True)),
+            sums=(put(old[0], value), put(old[1], error), put(old[2], sums.size)),
             evaluated=state.evaluated.at[at].set(True, mode="drop"),
         )
 
     def halve(state: _Search) -> _Search:
         chosen = poor(state)
         p = state.panels
-        room = size - p.count
+        room = size - p.filled
         rank = jnp.cumsum(chosen) - 1
         full = state.full | (jnp.sum(chosen) > room)
         chosen &= rank < room
-        target = jnp.where(chosen, p.count + rank, size)
+        target = jnp.where(chosen, p.filled + rank, size)
         middle = (p.start + p.end) / 2
         panels = Panels(
             p.side.at[target].set(p.side, mode="drop"),
             p.start.at[target].set(middle, mode="drop"),
             jnp.where(chosen, middle, p.end).at[target].set(p.end, mode="drop"),
-            p.count + jnp.sum(chosen),
+            p.filled + jnp.sum(chosen),
         )
         return state._replace(panels=panels, evaluated=state.evaluated & ~chosen, full=full)
 
@@ -247,4 +248,5 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
         return waiting(state) | (jnp.any(poor(state)) & ~state.full)
 
     final = jax.lax.while_loop(unfinished, step, start)
-    return Integral(*total(final), ~final.full), final.panels
+    value, error, whole = total(final)
+    return Integral(value, error, whole, ~final.full), final.panels
