@@ -25,8 +25,10 @@ from . import conductor, dynamics, figures, machines, modes, occupation, oscilla
 from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
+from .conductor.coherent import Conductor
 from .conductor.device import Device
 from .conductor.junction import PairJunction
+from .conductor.leads import ChainLead, SelfEnergyLead, WideBandLead
 from .conductor.levels import Levels
 from .conductor.mode_populations import mode_populations
 from .conductor.transmission import transmission
@@ -53,7 +55,9 @@ __all__ = [
     "Bath",
     "BosonBath",
     "Bosonic",
+    "ChainLead",
     "Channel",
+    "Conductor",
     "Cosine",
     "Counting",
     "Device",
@@ -77,12 +81,14 @@ __all__ = [
     "ParticleBath",
     "Rule",
     "Samples",
+    "SelfEnergyLead",
     "Share",
     "Solution",
     "SolveError",
     "Status",
     "Steps",
     "Tunnelling",
+    "WideBandLead",
     "WorkReservoir",
     "conductor",
     "counting",
