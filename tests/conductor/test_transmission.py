@@ -1,5 +1,6 @@
 """Transmission, spectral functions and densities of states against Kwant's numbers and NumPy."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -76,3 +77,25 @@ def test_bad_input_is_refused_in_words():
     closed = cs.Conductor([[0.0]], {"l": cs.WideBandLead(0, 0.0, BATH), "r": cs.WideBandLead(0, 0.0, BATH)})
     with pytest.raises(cs.InputError, match="no finite value at energy 0"):
         cs.transmission(closed, [1.0, 0.0], "l", "r")
+
+
+def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():
+    """30 × 10 sites with a saddle; each transverse mode of a square lattice is a chain of its own."""
+    i, j = np.indices((30, 10))
+    onsite = 4 + 0.8 * np.exp(-(((i - 14.5) / 5) ** 2)) * ((j - 4.5) / 3) ** 2
+    along, across = (np.eye(n, k=1) + np.eye(n, k=-1) for n in (30, 10))
+    h = np.diag(onsite.reshape(-1)) - np.kron(along, np.eye(10)) - np.kron(np.eye(30), across)
+    numbers = np.arange(1, 11)
+    modes = np.sqrt(2 / 11) * np.sin(np.pi * np.outer(numbers, numbers) / 11)
+    bottoms = 4 - 2 * np.cos(np.pi * numbers / 11)
+
+    def lattice(energy):
+        x = energy - bottoms
+        inside = jnp.abs(x) < 2
+        root = jnp.sqrt(jnp.abs(x**2 - 4))
+        surface = jnp.where(inside, (x - 1j * root) / 2, (x - jnp.sign(x) * root) / 2)
+        return (modes * surface) @ modes.T
+
+    leads = {"l": cs.SelfEnergyLead(lattice, range(10), BATH), "r": cs.SelfEnergyLead(lattice, range(290, 300), BATH)}
+    found = cs.transmission(cs.Conductor(h, leads), [0.5, 0.8, 1.2], "l", "r")
+    assert_close(found, [0.9996540990309818, 1.1616849891541523, 2.0075847987458775], 1e-11)
