@@ -1,5 +1,6 @@
 """Modes on a conductor: the complete ledger of second order against reference values, quadrature and the laws."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from scipy.integrate import quad
 
 import coldspot as cs
 from coldspot import Status
+from coldspot.conductor.inelastic import _poles
 from tests.conductor.scattering import fermi, green, solve
 from tests.tolerance import assert_close
 
@@ -95,6 +97,23 @@ def test_a_mode_that_electrons_pump_without_limit_is_an_error_with_its_rates():
     with pytest.raises(cs.SolveError, match="electrons emit into mode 0 at the rate"):
         cs.mode_populations(pumped)
     assert not cs.mode_populations(pumped, throw=False).stable[0]
+
+
+def test_residues_of_the_poles_have_derivatives():
+    h, widths = (
+        jnp.array([[0.4, 0.3], [0.3, -0.4]]) + 0j,
+        jnp.stack([jnp.diag(jnp.array(d)) for d in ([0.2, 0.0], [0.0, 0.3])]),
+    )
+    change = jnp.array([[0.7, 0.1 + 0.2j], [0.1 - 0.2j, -0.3]])
+
+    def at(x):
+        poles = _poles(h + x * change, widths + 0j)
+        order = jnp.argsort(poles.places.real)
+        return jnp.concatenate([poles.places[order], poles.residues[:, order].reshape(-1)])
+
+    _, slope = jax.jvp(at, (0.0,), (1.0,))
+    step = 1e-5
+    assert_close(slope, (at(step) - at(-step)) / (2 * step), 1e-8)
 
 
 @pytest.mark.parametrize(

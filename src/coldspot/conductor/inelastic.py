@@ -18,7 +18,7 @@ interaction in transport through atomic gold wires"; Paulsson, Frederiksen and B
 scattering in atomic- and molecular-wire junctions".)
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -165,7 +165,7 @@ def _poles(hamiltonian: Array, widths: Array) -> Poles:
     middle = jnp.trace(hamiltonian).real / n
     matrix = (hamiltonian - middle * jnp.eye(n)) - 0.5j * jnp.sum(widths, axis=0)
     matrix = jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, jnp.eye(n))
-    values, right = jnp.linalg.eig(matrix) if n > 1 else (matrix[0], jnp.ones_like(matrix))
+    values, right = _eigen(matrix) if n > 1 else (matrix[0], jnp.ones_like(matrix))
     left = inverse(right)
     distance = values[:, None] - jnp.conj(values)
     # u_pΓ_αu_q†, between the right vectors v_p and v_q†.
@@ -173,6 +173,24 @@ def _poles(hamiltonian: Array, widths: Array) -> Poles:
     residues = jnp.einsum("ip,apq,lq->apil", right, inner, jnp.conj(right))
     condition = jnp.max(jnp.linalg.norm(right, axis=0) * jnp.linalg.norm(left, axis=1))
     return Poles(values + middle, residues, condition)
+
+
+@jax.custom_jvp
+def _eigen(matrix: Array) -> tuple[Array, Array]:
+    """Eigenvalues and right eigenvectors; JAX itself has no derivative of the latter."""
+    values, right = jnp.linalg.eig(matrix)
+    return values, right
+
+
+@_eigen.defjvp
+def _eigen_jvp(primals: Any, tangents: Any) -> Any:
+    (matrix,), (change,) = primals, tangents
+    values, right = _eigen(matrix)
+    inner = inverse(right) @ change @ right
+    gaps = values - values[:, None]
+    other = gaps != 0
+    mixing = jnp.where(other, inner / jnp.where(other, gaps, 1.0), 0.0)
+    return (values, right), (jnp.diagonal(inner), right @ mixing)
 
 
 def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> Array:
