@@ -10,7 +10,6 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError
-from .stationary import steady
 from .terrain import Samples, Terrain
 
 ROUGH = 1e-6
@@ -46,7 +45,7 @@ class Numbers(NamedTuple):
     flux_error: Array
     velocity_error: Array
     temperature_error: Array
-    exchanged: Array
+    floor: Array
     negative: Array
     unknowns: Array
     meshes: Array
@@ -105,6 +104,9 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if not all(np.isfinite(array).all() for array in samples):
         nothing[-1] = Fault.NOT_FINITE
         return nothing
+    # SciPy is loaded where it is used.
+    from .stationary import ROUNDING, steady
+
     terrain = Terrain(samples, kind, walled)
     if not terrain.positive:
         nothing[-1] = Fault.NEGATIVE
@@ -121,7 +123,7 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     errors = found.errors + 4 * rough * np.abs(values)
     fault = Fault.NONE if found.converged else Fault.INEXACT
     negative = max(0.0, -found.state.smallest())
-    rest = [found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
+    rest = [ROUNDING * found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
     return np.concatenate([values, errors, rest])
 
 

@@ -17,13 +17,11 @@ from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
 from ..pytrees import Table, opened
 from ..show import array as show
 from ..solution import SolveError, Status
-from . import relaxation
 from .boundaries import Boundary, Closed, Open, Periodic
 from .host import Fault, describe, steady_numbers
 from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .profiles import Profiles
-from .stationary import ROUNDING, steady
 from .terrain import Terrain
 
 OWNER = "KleinKramers"
@@ -255,7 +253,7 @@ class KleinKramers(Dynamics):
                 Status.NOT_FINITE: seen.confined & ((fault == Fault.NOT_FINITE) | (fault == Fault.UNSOLVED)),
                 Status.NOT_CONVERGED: (fault == Fault.ROUGH) | (fault == Fault.INEXACT),
             },
-            floor=ROUNDING * numbers.exchanged,
+            floor=numbers.floor,
             residuals={"negative density": numbers.negative},
             statistics={"unknowns": numbers.unknowns, "meshes": numbers.meshes},
             observables={"flux": numbers.flux, "mean velocity": numbers.velocity},
@@ -274,6 +272,8 @@ class KleinKramers(Dynamics):
         >>> state.effective_temperature([-0.5, 1.0]).round(9).tolist(), round(float(state.density(0.0)), 9)
         ([0.5, 0.5], 1.128379167)
         """
+        from .stationary import steady
+
         found = steady(self.terrain(), float(checked_tolerance(tolerance)))
         if found is None or not found.converged:
             raise SolveError(
@@ -304,6 +304,8 @@ class KleinKramers(Dynamics):
         >>> trap.relaxation_rates(3).real.round(8).tolist()
         [0.38196601, 0.76393202, 1.14589803]
         """
+        from . import relaxation
+
         terrain = self.terrain()
         if not isinstance(self.boundary, Closed):
             raise InputError(

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from .stationary import Found
-
 
 class Profiles:
     """The steady state of one problem, as functions of the position (and velocity); they take numbers or arrays.
@@ -14,7 +12,8 @@ class Profiles:
     Between the walls of the mesh, `start` and `stop`, outside of which a closed problem has no particles to speak of.
     """
 
-    def __init__(self, found: Found):
+    def __init__(self, found: Any):
+        """`found`: what `stationary.steady` gives."""
         self._state = found.state
         edges = found.state.space.mesh.edges
         self.start, self.stop = float(edges[0]), float(edges[-1])
