@@ -90,16 +90,16 @@ def escape_rate(
 
 
 def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
-    from . import relaxation  # SciPy only for those who need it
+    from . import relaxation
 
     slowest = relaxation.slowest(terrain, tolerance, found.top)
     if slowest is None:
-        nan = np.array(np.nan)
-        return EscapeRate(*[nan] * 8, np.array(int(Status.NOT_FINITE)))  # type: ignore[call-arg]
+        unknown = [np.array(np.nan)] * 8
+        return EscapeRate(*unknown, status=np.array(int(Status.NOT_FINITE)))
     shares = relaxation.shares(slowest, found.top)
     simple = np.full(3, np.nan)
     if terrain.uniform:
-        # The harmonic sum of both one-way rates' times, as λ₁/2 is of the exact ones.
+        # Half the sum of both one-way rates, as λ₁/2 is of the exact ones.
         base = found.transition_state.sum() / 2
         factors = wells.theories(terrain, found)
         simple = base * np.array([1.0, factors.kramers, factors.melnikov_meshkov])

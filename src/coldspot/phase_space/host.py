@@ -45,7 +45,7 @@ class Numbers(NamedTuple):
     flux_error: Array
     velocity_error: Array
     temperature_error: Array
-    exchanged: Array
+    floor: Array
     negative: Array
     unknowns: Array
     meshes: Array
@@ -104,6 +104,9 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if not all(np.isfinite(array).all() for array in samples):
         nothing[-1] = Fault.NOT_FINITE
         return nothing
+    # SciPy is loaded where it is used.
+    from .stationary import ROUNDING, steady
+
     terrain = Terrain(samples, kind, walled)
     if not terrain.positive:
         nothing[-1] = Fault.NEGATIVE
@@ -112,8 +115,6 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if rough > max(tolerance, ROUGH):
         nothing[-1] = Fault.ROUGH
         return nothing
-    from .stationary import steady  # SciPy only for those who need it
-
     found = steady(terrain, tolerance)
     if found is None:
         nothing[-1] = Fault.UNSOLVED
@@ -122,7 +123,7 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     errors = found.errors + 4 * rough * np.abs(values)
     fault = Fault.NONE if found.converged else Fault.INEXACT
     negative = max(0.0, -found.state.smallest())
-    rest = [found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
+    rest = [ROUNDING * found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
     return np.concatenate([values, errors, rest])
 
 

@@ -243,8 +243,6 @@ class KleinKramers(Dynamics):
         if _is_function(self.temperature):
             mean = eqx.filter_vmap(lambda one: jnp.stack([b.temperature for b in one.baths.values()]))(self)
             mean = mean.at[:, 0].set(numbers.temperature)
-        from .stationary import ROUNDING  # SciPy only for those who need it
-
         fault = numbers.fault
         return Outcome(
             Rates(heats, particles, works, entropy_flows=entropies),
@@ -255,7 +253,7 @@ class KleinKramers(Dynamics):
                 Status.NOT_FINITE: seen.confined & ((fault == Fault.NOT_FINITE) | (fault == Fault.UNSOLVED)),
                 Status.NOT_CONVERGED: (fault == Fault.ROUGH) | (fault == Fault.INEXACT),
             },
-            floor=ROUNDING * numbers.exchanged,
+            floor=numbers.floor,
             residuals={"negative density": numbers.negative},
             statistics={"unknowns": numbers.unknowns, "meshes": numbers.meshes},
             observables={"flux": numbers.flux, "mean velocity": numbers.velocity},
@@ -274,7 +272,7 @@ class KleinKramers(Dynamics):
         >>> state.effective_temperature([-0.5, 1.0]).round(9).tolist(), round(float(state.density(0.0)), 9)
         ([0.5, 0.5], 1.128379167)
         """
-        from .stationary import steady  # SciPy only for those who need it
+        from .stationary import steady
 
         found = steady(self.terrain(), float(checked_tolerance(tolerance)))
         if found is None or not found.converged:
@@ -306,6 +304,8 @@ class KleinKramers(Dynamics):
         >>> trap.relaxation_rates(3).real.round(8).tolist()
         [0.38196601, 0.76393202, 1.14589803]
         """
+        from . import relaxation
+
         terrain = self.terrain()
         if not isinstance(self.boundary, Closed):
             raise InputError(
@@ -315,8 +315,6 @@ class KleinKramers(Dynamics):
         if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
             raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
         limit = float(checked_tolerance(tolerance))
-        from . import relaxation  # SciPy only for those who need it
-
         rates, error = relaxation.spectrum(terrain, count, limit)
         if not error <= limit * abs(rates[-1]):
             raise SolveError(

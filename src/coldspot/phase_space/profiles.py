@@ -1,12 +1,9 @@
 """Profiles of a steady state: density, distribution, effective temperature and power, anywhere in the domain."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .stationary import Found
 
 
 class Profiles:
@@ -15,7 +12,8 @@ class Profiles:
     Between the walls of the mesh, `start` and `stop`, outside of which a closed problem has no particles to speak of.
     """
 
-    def __init__(self, found: "Found"):
+    def __init__(self, found: Any):
+        """`found`: what `stationary.steady` gives."""
         self._state = found.state
         edges = found.state.space.mesh.edges
         self.start, self.stop = float(edges[0]), float(edges[-1])
