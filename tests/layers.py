@@ -68,7 +68,7 @@ class Form(NamedTuple):
 
 FORMS = {
     "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
-    "oscillators": Form(system=("model",), models=("network",)),
+    "oscillators": Form(system=("model", "instant"), models=("network",)),
     "phase_space": Form(system=(), models=("barrier",)),
     "conductor": Form(system=("spectral_functions", "levels", "device"), models=("junction",)),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),

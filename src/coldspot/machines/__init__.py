@@ -2,11 +2,13 @@
 
 from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
+from .brownian_gyrator import BrownianGyrator
 from .kramers_barrier import KramersBarrier
 from .molecular_motor import MolecularMotor
 from .nonlinear_oscillator_pair import NonlinearOscillatorPair
 from .oscillator_pair import OscillatorPair
 from .otto_engine import OttoEngine
+from .parametric_pump import ParametricPump
 from .quantum_dot import QuantumDot
 from .spin_pair import SpinPair
 from .three_level_maser import ThreeLevelMaser
@@ -24,5 +26,7 @@ ALL = (
     ThreeLevelMaser,
     AbsorptionRefrigerator,
     MolecularMotor,
+    ParametricPump,
+    BrownianGyrator,
 )
 BY_NAME = {machine.name: machine for machine in ALL}
