@@ -75,6 +75,7 @@ def bad(**change):
 
 
 COSINE = cs.Cosine(1.0)
+TWO = {"a": cs.HeatBath(1.0), "b": cs.HeatBath(2.0)}
 
 
 BAD = {
@@ -88,7 +89,11 @@ BAD = {
     "frictions negative": (bad(frictions=[-1.0, 0.0]), ["frictions[0] is -1", "negative"]),
     "friction without bath": (bad(frictions=[1.0, 0.5]), ["frictions[1] is 0.5", "no bath", "sites"]),
     "no baths": (bad(baths={}), ["baths", "at least one"]),
-    "bath type": (bad(baths={"bath": cs.BosonBath(1.0)}), ["bath", "HeatBath", "BosonBath"]),
+    "bath type": (bad(baths={"bath": cs.ElectronBath(1.0)}), ["bath", "HeatBath", "ElectronBath"]),
+    "classical and quantum": (
+        bad(baths={"bath": cs.HeatBath(1.0), "cold": cs.BosonBath(1.0)}, sites={"bath": 0, "cold": 1}),
+        ["`bath`", "`cold`", "classical", "quantum"],
+    ),
     "site of no bath": (bad(sites={"bat": 0}), ["bath `bat`", "Did you mean `bath`"]),
     "site beyond": (bad(sites={"bath": 2}), ["coordinate 2", "0 to 1"]),
     "site text": (bad(sites={"bath": "left"}), ["sites['bath']", "index", "left"]),
@@ -103,7 +108,57 @@ BAD = {
     "force without site": (bad(forces={"f": COSINE}, frequency=1.0), ["force `f`", "(coordinate, Cosine)"]),
     "force beyond": (bad(forces={"f": (5, COSINE)}, frequency=1.0), ["coordinate 5"]),
     "force on two": (bad(forces={"f": ([0, 1], COSINE)}, frequency=1.0), ["force `f`", "one coordinate"]),
-    "force of another form": (bad(forces={"f": (0, cs.Fourier([1.0], [0.0]))}, frequency=1.0), ["force `f`", "Cosine"]),
+    "force of another form": (bad(forces={"f": (0, 1.0)}, frequency=1.0), ["force `f`", "Cosine", "matrix"]),
+    "force matrix": (bad(forces={"f": [[1.0, 2.0]]}), ["forces['f']", "(2, 2)", "(1, 2)"]),
+    "drives alone": (bad(drives={"d": COSINE}, frequency=1.0), ["`drives`", "`springs`", "function"]),
+    "drive's name": (
+        bad(springs=lambda v: jnp.diag(jnp.stack([v["dd"], v["d"]])), drives={"d": COSINE}, frequency=1.0),
+        ["drive `dd`", "Did you mean `d`"],
+    ),
+    "name twice": (
+        bad(springs=lambda v: v["d"] * jnp.eye(2), drives={"d": COSINE}, forces={"d": (0, COSINE)}, frequency=1.0),
+        ["`d`", "force", "drive"],
+    ),
+    "springs of another shape": (
+        bad(springs=lambda v: v["d"] * jnp.ones(3), drives={"d": COSINE}, frequency=1.0),
+        ["springs", "(2, 2)", "(3,)"],
+    ),
+    "springs driven, not symmetric": (
+        bad(springs=lambda v: jnp.eye(2) + v["d"] * jnp.eye(2, k=1), drives={"d": COSINE}, frequency=1.0),
+        ["springs", "symmetric", "forces"],
+    ),
+    "springs that do not close": (
+        bad(springs=lambda phase: (2 + phase) * jnp.eye(2), frequency=1.0),
+        ["springs", "0 and 2π"],
+    ),
+    "light without a bath": (bad(masses=[1.0, 0.0]), ["coordinate 1", "no mass", "bath"]),
+    "light between two baths": (
+        bad(masses=[0.0, 1.0], baths=TWO, sites={"a": 0, "b": 0}, frictions={"a": 1.0, "b": 1.0}),
+        ["coordinate 0", "exactly one bath"],
+    ),
+    "light without friction": (bad(masses=[0.0, 1.0], frictions=[0.0, 0.0]), ["frictions", "positive", "mass"]),
+    "light beside heavy": (
+        bad(masses=[0.0, 1.0], frictions=[[1.0, 0.1], [0.1, 1.0]], sites={"bath": [0, 1]}),
+        ["frictions", "couple", "mass"],
+    ),
+    "friction matrix between baths": (
+        bad(baths=TWO, sites={"a": 0, "b": 1}, frictions=[[1.0, 0.1], [0.1, 1.0]]),
+        ["frictions[0][1] is 0.1", "same bath"],
+    ),
+    "friction matrix that pushes": (
+        bad(frictions=[[1.0, 2.0], [2.0, 1.0]], sites={"bath": [0, 1]}),
+        ["frictions", "negative"],
+    ),
+    "friction of no bath": (bad(frictions={"bth": 1.0}), ["bath `bth`", "Did you mean `bath`"]),
+    "friction missing": (
+        bad(baths=TWO, sites={"a": 0, "b": 0}, frictions={"a": 1.0}),
+        ["frictions", "`b`"],
+    ),
+    "friction with an unknown memory": (bad(frictions={"bath": cs.Ohmic(1.0, 2.0)}), ["frictions['bath']", "Drude"]),
+    "driven springs and a potential": (
+        bad(springs=lambda v: v["d"] * jnp.eye(2), drives={"d": COSINE}, frequency=1.0, potential=lambda x: x[0] ** 4),
+        ["driven", "potential"],
+    ),
     "potential number": (bad(potential=3.0), ["potential", "function"]),
     "potential vector": (bad(potential=lambda x: x), ["potential", "one number", "(2,)"]),
     "cooled bath": (bad(cooled_bath="bth"), ["bath `bth`", "Did you mean `bath`"]),

@@ -2,6 +2,7 @@
 
 from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
+from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
 from .kramers_barrier import KramersBarrier
 from .kramers_cooler import KramersCooler
@@ -9,6 +10,7 @@ from .molecular_motor import MolecularMotor
 from .nonlinear_oscillator_pair import NonlinearOscillatorPair
 from .oscillator_pair import OscillatorPair
 from .otto_engine import OttoEngine
+from .parametric_pump import ParametricPump
 from .quantum_dot import QuantumDot
 from .resonant_thermoelectric import ResonantThermoelectric
 from .spin_pair import SpinPair
@@ -30,5 +32,7 @@ ALL = (
     ResonantThermoelectric,
     KramersCooler,
     ButtikerLandauerRing,
+    ParametricPump,
+    BrownianGyrator,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

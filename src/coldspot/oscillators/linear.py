@@ -4,7 +4,10 @@ Heat between baths at different temperatures (see `noise`) and what driving forc
 in a linear network neither knows of the other.
 """
 
+from typing import NamedTuple
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -15,18 +18,62 @@ from ..solution import Status
 from .model import System
 from .noise import ROUNDING, noise, swap
 from .response import response
+from .secular import conductance, first_order, fits
 
 BALANCED = 1e-13
 """Errors below this part of heats that cancel each other are rounding."""
 ABSENT = 1e-22
 """Errors below this part of the heat that goes back and forth between a coordinate and its bath are no error."""
+LARGE, SMALL = 24, 8
+"""Networks of at least so many coordinates are solved by the modes of their springs, if the equations fit in memory;
+
+smaller ones, down to the second, where some mode is damped by less than rounding.
+"""
+POOR = 1e-10
+"""Errors above this part of the largest conductance between two baths are worth a second try."""
+
+
+class Conduction(NamedTuple):
+    """Conductances (point, bath, bath) with their errors; whether the springs are positive, and the state unique."""
+
+    conductance: Array
+    error: Array
+    positive: Array
+    damped: Array
+    doublings: Array
+
+
+def conduction(system: System) -> Conduction:
+    """Heat conductances of a batch, by the method that fits its size."""
+    points, n = system.masses.shape
+    if n >= LARGE and fits(system):
+        found = jax.lax.map(conductance, first_order(system))
+        return Conduction(*found, jnp.zeros(points))
+    first = noise(system)
+    known = Conduction(first.conductance, first.error, first.positive, first.damped, first.doublings)
+    if n < SMALL or not fits(system):
+        return known
+
+    def again(given: tuple[System, Conduction]) -> Conduction:
+        one, before = given
+        between = jnp.max(jnp.where(jnp.eye(one.baths, dtype=bool), 0.0, before.conductance))
+        good = before.damped & (jnp.max(before.error) <= POOR * between)
+
+        def by_modes() -> Conduction:
+            second = Conduction(*conductance(one), before.doublings)
+            better = ~(jnp.max(second.error) > jnp.max(before.error))
+            return jax.tree.map(lambda a, b: jnp.where(better, a, b), second, before)
+
+        return jax.lax.cond(good | ~before.positive, lambda: before, by_modes)
+
+    return jax.lax.map(again, (first_order(system), known))
 
 
 def steady(system: System) -> Outcome:
     """Steady or periodic state of a batch of linear networks."""
     temperature = system.temperatures
     points, baths = temperature.shape
-    found = noise(system)
+    found = conduction(system)
     difference = temperature[:, :, None] - temperature[:, None, :]
     flows = found.conductance * difference
     heats = jnp.sum(flows, -1)

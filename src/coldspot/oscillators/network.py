@@ -1,4 +1,4 @@
-"""Oscillator networks: masses, springs, frictions, baths and driving forces."""
+"""Oscillator networks: masses, springs, frictions, baths and what drives them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,42 +17,70 @@ from .._checks import (
     Vector,
     as_float,
     check_shape,
-    check_type,
-    concrete,
     unknown_name,
 )
-from ..baths import HeatBath
-from ..drives import Cosine
+from ..baths import BosonBath, HeatBath
+from ..drives import Cosine, Drive, _Phase
 from ..dynamics import Dynamics, Outcome
 from ..pytrees import Table, opened
 from ..solution import Status
+from ..spectral import SpectralDensity
 from ..trajectories import Trajectories
-from . import ensemble, linear, sampling, words
+from . import ensemble, floquet, landauer, linear, sampling, stationary, words
+from .arguments import (
+    OWNER,
+    PULL,
+    SPRING,
+    acting,
+    baths_of,
+    check_potential,
+    frictions_of,
+    given_again,
+    harmonics_of,
+    is_quantum,
+    places_of,
+    spread_over,
+    zeros_of,
+)
+from .instant import Instant
 from .model import System
+from .rules import each, friction_rules, mass_rules, spring_rules
 
-OWNER = "OscillatorNetwork"
-SYMMETRIC = 1e-12
-"""Springs may differ from their transposed entries by this part of the largest."""
+LOOKED_AT = (0.0, 1.0, 2.5)
+"""Phases at which driven springs are looked at."""
+
+
+class _Values(dict):
+    """The drives' values as a user's function sees them: a wrong name is told the right ones."""
+
+    def __missing__(self, name: str) -> Any:
+        raise unknown_name(OWNER, "drive", str(name), self)
 
 
 class OscillatorNetwork(Dynamics):
-    """Coordinates x_i with classical Langevin dynamics, each with a heat bath or none, driven or not.
+    """Coordinates x_i on springs with Langevin dynamics, with any number of heat baths, driven or not.
 
-    m_i ẍ_i = −Σ_j Φ_ij x_j − ∂U/∂x_i − γ_i ẋ_i + η_i + f_i(t),   ⟨η_i(t) η_j(t′)⟩ = 2γ_i T_b(i) δ_ij δ(t−t′)
+    M ẍ = −Φx − ∂U/∂x + Σ_d f_d + Σ_b (−Γ_b ẋ + η_b),   ⟨η_b(t) η_b(t′)ᵀ⟩ = 2T_b Γ_b δ(t−t′)
 
-    - `masses` m (n,), positive;
+    - `masses` m (n,), positive; a coordinate of mass 0 is overdamped;
     - `springs` Φ (n, n), the symmetric stiffness matrix, walls included: the energy is ½ Σ_ij Φ_ij x_i x_j
-      (`chain_springs` makes that of a chain);
-    - `frictions` γ (n,), forces per velocity, not negative, and zero where there is no bath;
-    - `baths`: {name: HeatBath}, and `sites`: {name: coordinate, or list of coordinates, on which that bath acts};
-    - `forces`: {drive: (coordinate, Cosine)}, f(t) = mean + amplitude·cos(Ωt + phase); `frequency` Ω, common to all;
+      (`chain_springs` makes that of a chain); or a function of the values of `drives` {name: λ} that returns it;
+    - `frictions`, forces per velocity: γ (n,), or a matrix (n, n), not negative, and zero where there is no bath. By
+      bath where several act on one coordinate: {name: a number, a list or a matrix over the coordinates of that bath,
+      or its spectrum, `spectral.Drude(γ, cutoff)` for friction with a memory};
+    - `baths`: {name: bath}, HeatBath (classical) or BosonBath (quantum), and `sites`: {name: coordinate, or list of
+      coordinates, on which that bath acts};
+    - `forces`: {name: (coordinate, Drive)}, or {name: N (n, n)} for a force N x that has no energy (N not symmetric);
+    - `drives`: {name: Drive}, what moves the springs. Without them a function given as `springs` is one of the phase,
+      and its work is booked to a drive called `drive`;
+    - `frequency` Ω, common to all drives: their phase is Ωt;
     - `potential`: a differentiable function U(x) of the coordinates (n,), an energy beside that of the springs;
     - `cooled_bath`: the bath that the network is meant to cool (by default the coldest).
 
-    heat[b] = Σ_{i at b} ⟨(−γ_i ẋ_i + η_i)∘ẋ_i⟩ is absorbed from the bath, work[d] = ⟨f_d ẋ⟩ is done by the force;
-    units: k_B = 1, energies in one unit, masses, lengths and times in any that fit.
+    heat[b] = ⟨(−Γ_b ẋ + η_b)∘ẋ⟩ is absorbed from the bath; work[d] = ⟨f_d ẋ⟩, or ½⟨xᵀ(∂Φ/∂λ_d)x dλ_d/dt⟩, is done by
+    the drive; units: k_B = ħ = 1, energies in one unit, masses, lengths and times in any that fit.
 
-    Without `potential` the steady state is exact to rounding (see the page on oscillators in the documentation).
+    Without `potential` the steady state is exact (see the page on oscillators in the documentation).
 
     >>> import coldspot as cs
     >>> pair = cs.OscillatorNetwork(
@@ -67,14 +95,16 @@ class OscillatorNetwork(Dynamics):
     """
 
     masses: Vector
-    springs: Float[Array, "..."]
-    frictions: Vector
+    springs: Float[Array, "..."] | Callable[..., Any]
+    frictions: Array | Table
     baths: Table
     drives: Table
     frequency: Array | None
     potential: Callable[[Array], Array] | None
-    bath_of: tuple[int, ...] = eqx.field(static=True)
-    driven: tuple[int, ...] = eqx.field(static=True)
+    places: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    targets: tuple[int, ...] = eqx.field(static=True)
+    massless: tuple[int, ...] = eqx.field(static=True)
+    full: bool = eqx.field(static=True)
     cooled_bath: str | None = eqx.field(static=True)
 
     def __init__(
@@ -82,36 +112,42 @@ class OscillatorNetwork(Dynamics):
         masses: Any,
         springs: Any,
         frictions: Any,
-        baths: Mapping[str, HeatBath],
+        baths: Mapping[str, HeatBath | BosonBath],
         sites: Mapping[str, Any],
-        forces: Mapping[str, tuple[int, Cosine]] | None = None,
+        forces: Mapping[str, Any] | None = None,
         frequency: Any = None,
         potential: Callable[[Array], Array] | None = None,
         cooled_bath: str | None = None,
+        drives: Mapping[str, Drive] | None = None,
     ):
-        self.masses, self.springs, self.frictions = as_float(masses), as_float(springs), as_float(frictions)
+        self.masses = as_float(masses)
         if self.masses.ndim != 1 or not self.masses.size:
             raise InputError(f"{OWNER}: `masses` must be a list of numbers, but has shape {self.masses.shape}.")
         n = self.masses.shape[0]
-        check_shape(OWNER, "springs", self.springs, (n, n), "a row and a column per mass")
-        check_shape(OWNER, "frictions", self.frictions, (n,), "one number per mass")
-        if not isinstance(baths, Mapping) or not baths:
-            raise InputError(f"{OWNER}: `baths` must be a mapping from names to baths with at least one entry.")
-        for name, bath in baths.items():
-            check_type(f"{OWNER}: `baths`", name, bath, HeatBath)
-        self.baths = Table(baths)
-        self.bath_of = _bath_of(sites, tuple(baths), n)
-        self.drives, self.driven = _forces(forces or {}, n)
-        if len(self.drives) and frequency is None:
+        self.massless = zeros_of(self.masses, masses)
+        self.baths = baths_of(baths)
+        self.places = places_of(sites, tuple(baths), n)
+        self.frictions = frictions_of(frictions, tuple(baths), self.places, n)
+        self.full = not isinstance(self.frictions, Table) and self.frictions.ndim == 2
+        self.drives, self.targets = acting(forces, drives, springs, n)
+        self.springs = opened(springs) if callable(springs) else as_float(springs)
+        shape = np.shape(self.springs) if not callable(self.springs) else self._spring_shape()
+        if shape != (n, n):
+            raise InputError(f"{OWNER}: `springs` must have shape {(n, n)} (a row and a column per mass), not {shape}.")
+        periodic = any(target != PULL for target in self.targets)
+        if periodic and frequency is None:
             raise InputError(f"{OWNER}: `frequency` is missing, but the network is driven.")
-        if not len(self.drives) and frequency is not None:
+        if not periodic and frequency is not None:
             raise InputError(f"{OWNER}: `frequency` is given ({frequency}), but nothing is driven.")
         self.frequency = None if frequency is None else as_float(frequency)
         if self.frequency is not None:
             check_shape(OWNER, "frequency", self.frequency, (), "one number")
         self.potential = opened(potential)
         if potential is not None:
-            _check_potential(potential, n)
+            check_potential(potential, n)
+            if self._beyond():
+                raise InputError(f"{OWNER}: {self._beyond()} together with a `potential` cannot be solved yet.")
+        self._check_spectra()
         if cooled_bath is not None and cooled_bath not in self.baths:
             raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
@@ -119,34 +155,237 @@ class OscillatorNetwork(Dynamics):
     def arguments(self) -> dict[str, Any]:
         """What the constructor takes, for files."""
         names = ("masses", "springs", "frictions", "baths", "frequency", "potential", "cooled_bath")
-        sites = {name: [i for i, k in enumerate(self.bath_of) if k == b] for b, name in enumerate(self.baths)}
-        forces = dict(zip(self.drives, zip(self.driven, self.drives.values(), strict=True), strict=True))
-        return {name: getattr(self, name) for name in names} | {"sites": sites, "forces": forces}
+        again = given_again(tuple(self.baths), self.places, self.drives, self.targets)
+        return {name: getattr(self, name) for name in names} | again
+
+    # ------------------------------------------------------------------ checks
+    def _check_spectra(self) -> None:
+        """Quantum baths and friction with a memory are known for masses on constant springs."""
+        if not (self.quantum or self._remembers):
+            return
+        what = "quantum baths" if self.quantum else "friction with a memory"
+        for there, other in (
+            (callable(self.springs), "driven `springs`"),
+            (bool(self.massless), "coordinates of mass 0"),
+            (PULL in self.targets, "`forces` given as a matrix"),
+        ):
+            if there:
+                raise InputError(f"{OWNER}: {what} together with {other} cannot be solved yet.")
+
+    def _spring_shape(self) -> Any:
+        return jax.eval_shape(lambda: self._springs(jnp.zeros(()))).shape
+
+    @classmethod
+    def chain(
+        cls,
+        n: int,
+        spring: Any = 1.0,
+        mass: Any = 1.0,
+        friction: Any = 1.0,
+        temperatures: tuple[Any, Any] = (2.0, 1.0),
+        quantum: bool = False,
+    ) -> "OscillatorNetwork":
+        """A chain of n masses between fixed walls, with a bath at each end: `left` at mass 0, `right` at mass n−1.
+
+        - `spring` between neighbours and to the walls: one number, or n+1 from the left wall to the right one;
+        - `mass`: one number, or n; `friction`: force per velocity on the end masses, one number or (left, right);
+        - `temperatures` (left, right); `quantum`: baths of quanta (BosonBath) instead of classical ones.
+
+        >>> import coldspot as cs
+        >>> s = cs.steady_state(cs.OscillatorNetwork.chain(8, temperatures=(2.0, 1.0)))
+        >>> f"{float(s.heat['left']):.6f}"
+        '0.190983'
+        """
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise InputError(f"{OWNER}.chain: `n` must be a positive integer, but is {n!r}.")
+        names, kind = ("left", "right"), BosonBath if quantum else HeatBath
+        each_spring = spread_over(f"{OWNER}.chain: `spring`", spring, n + 1, "the springs from wall to wall")
+        each_mass = spread_over(f"{OWNER}.chain: `mass`", mass, n, "the masses")
+        ends = spread_over(f"{OWNER}.chain: `friction`", friction, 2, "the left and the right end")
+        warm = as_float(temperatures, f"{OWNER}.chain: `temperatures`")
+        check_shape(f"{OWNER}.chain", "temperatures", warm, (2,), "left and right")
+        inner = each_spring[1:-1]
+        return cls(
+            masses=each_mass,
+            springs=jnp.diag(each_spring[:-1] + each_spring[1:]) - jnp.diag(inner, 1) - jnp.diag(inner, -1),
+            frictions=jnp.zeros(n).at[0].set(ends[0]).at[-1].set(ends[1])
+            if n > 1
+            else dict(zip(names, ends, strict=True)),
+            baths={name: kind(t) for name, t in zip(names, warm, strict=True)},
+            sites={"left": 0, "right": n - 1},
+        )
 
     def rules(self) -> Iterable[Rule]:
-        free = np.array(self.bath_of) < 0
-        yield _each("masses", self.masses, lambda m: (m > 0) & (m < np.inf), "positive and finite")
-        yield _each("frictions", self.frictions, lambda g: (g >= 0) & (g < np.inf), "finite and not negative")
-        bathless = "0 where no bath acts (name the coordinate in `sites` otherwise)"
-        yield _each("frictions", self.frictions, lambda g: ~(free & (g > 0)), bathless)
-        yield _each("springs", self.springs, lambda s: abs(s) < np.inf, "finite")
-        yield _each("springs", self.springs, lambda s: abs(s - s.T) <= SYMMETRIC * abs(s).max(), "symmetric")
+        yield from mass_rules(self.masses, self.massless)
+        yield from friction_rules(self.frictions, self.places, self.massless, self.size, self.friction_matrices)
+        phases = LOOKED_AT if callable(self.springs) else LOOKED_AT[:1]
+        for phase in phases:
+            yield from spring_rules(self._springs(jnp.asarray(phase)))
+        if any(isinstance(drive, _Phase) for drive in self.drives.values()):
+            start, end = (self._springs(jnp.asarray(phase)) for phase in (0.0, 2 * np.pi))
+            same = jnp.all(jnp.abs(start - end) <= 1e-9 * jnp.max(jnp.abs(start)))
+            yield Rule(
+                same, lambda: "`springs` must be the same at the phases 0 and 2π; it is a function of the phase."
+            )
+        for name, target in zip(self.drives, self.targets, strict=True):
+            if target == PULL:
+                yield each(f"forces[{name!r}]", self.drives[name].matrix, lambda a: abs(a) < np.inf, "finite")
         if self.frequency is not None:
-            yield _each("frequency", self.frequency, lambda w: (w > 0) & (w < np.inf), "positive and finite")
+            yield each("frequency", self.frequency, lambda w: (w > 0) & (w < np.inf), "positive and finite")
 
     @property
     def size(self) -> int:
         """The number n of coordinates."""
-        return len(self.bath_of)
+        return self.masses.shape[-1]
 
+    @property
+    def bath_of(self) -> tuple[int, ...]:
+        """The index of each coordinate's bath (the last one that acts on it), −1 where there is none."""
+        found = [-1] * self.size
+        for b, at in enumerate(self.places):
+            for i in at:
+                found[i] = b
+        return tuple(found)
+
+    @property
+    def quantum(self) -> bool:
+        """Whether the baths are quantum ones."""
+        return is_quantum(self.baths)
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether some friction has a memory."""
+        table = self.frictions if isinstance(self.frictions, Table) else {}
+        return any(isinstance(own, SpectralDensity) for own in table.values())
+
+    def _beyond(self) -> str:
+        """What makes the network more than masses on constant springs, each with one bath, and cosine forces."""
+        if callable(self.springs):
+            return "driven `springs`"
+        if self.massless:
+            return "coordinates of mass 0"
+        if isinstance(self.frictions, Table) or self.full:
+            return "`frictions` that are more than a list of numbers"
+        if any(not isinstance(drive, Cosine) for drive in self.drives.values()):
+            return "`forces` that are more than cosines"
+        return "quantum baths" if self.quantum else ""
+
+    # ------------------------------------------------------------------ the numbers at a phase
+    def _springs(self, phase: Any) -> Array:
+        if not callable(self.springs):
+            return self.springs
+        named = zip(self.drives.items(), self.targets, strict=True)
+        return self._stiffness({name: drive(phase) for (name, drive), target in named if target == SPRING})
+
+    def _stiffness(self, values: dict[str, Any]) -> Array:
+        only = next(iter(values)) if len(values) == 1 else ""
+        given = values[only] if only and isinstance(self.drives[only], _Phase) else _Values(values)
+        found = tracing.called(self.springs, given)
+        return as_float(found, f"{OWNER}: what `springs` returns")
+
+    def friction_matrices(self) -> Array:
+        """Γ_b (bath, n, n) of each bath; of a friction with a memory, that of slow motion."""
+        n = self.size
+        if isinstance(self.frictions, Table):
+            found = jnp.zeros((len(self.places), n, n))
+            for b, (own, at) in enumerate(zip(self.frictions.values(), self.places, strict=True)):
+                block = own.strength * jnp.eye(len(at)) if isinstance(own, SpectralDensity) else own
+                found = found.at[b, np.array(at)[:, None], np.array(at)].set((block + block.T) / 2)
+            return found
+        whole = (self.frictions + self.frictions.T) / 2 if self.full else jnp.diag(self.frictions)
+        masks = np.array([np.isin(np.arange(n), at) for at in self.places], float)
+        return masks[:, :, None] * masks[:, None, :] * whole
+
+    def instant(self, phase: Any, pushed: bool = True) -> Instant:
+        """The numbers of one network at a phase; `pushed`: with the periodic forces, or without."""
+        n, phase = self.size, jnp.asarray(phase, float)
+        changes = pulls = jnp.zeros((len(self.drives), n, n))
+        force = jnp.zeros((len(self.drives), n))
+        moved = {name: d for (name, d), t in zip(self.drives.items(), self.targets, strict=True) if t == SPRING}
+        for d, (name, drive) in enumerate(self.drives.items()):
+            target = self.targets[d]
+            if target == PULL:
+                pulls = pulls.at[d].set(drive.matrix)
+            elif target == SPRING:
+                values = {other: own(phase) for other, own in moved.items()}
+                speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1] * self.frequency
+                direction = {other: speed if other == name else jnp.zeros_like(v) for other, v in values.items()}
+                changes = changes.at[d].set(jax.jvp(self._stiffness, (values,), (direction,))[1])
+            elif pushed:
+                force = force.at[d, target].set(drive(phase))
+        return Instant(
+            masses=self.masses,
+            springs=self._springs(phase),
+            temperatures=jnp.stack([bath.temperature for bath in self.baths.values()]),
+            frictions=self.friction_matrices(),
+            changes=changes,
+            pulls=pulls,
+            pushes=force,
+            massless=self.massless,
+        )
+
+    def _amplitudes(self) -> Array:
+        """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}."""
+        most = max(
+            (harmonics_of(d) for d, t in zip(self.drives.values(), self.targets, strict=True) if t >= 0), default=0
+        )
+        samples = 4 * most + 4
+        phases = 2 * jnp.pi * jnp.arange(samples) / samples
+        found = jnp.zeros((most, len(self.drives), self.size), complex)
+        for d, (drive, target) in enumerate(zip(self.drives.values(), self.targets, strict=True)):
+            if target >= 0:
+                found = found.at[:, d, target].set(2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / samples)
+        return found
+
+    def spectral(self) -> landauer.Spectral:
+        """The numbers of one network between baths with a spectrum."""
+        sites = tuple(sorted({i for at in self.places for i in at}))
+        table = self.frictions if isinstance(self.frictions, Table) else {}
+        own = [table.get(name) for name in self.baths]
+        cutoffs = [density.cutoff if isinstance(density, SpectralDensity) else jnp.inf for density in own]
+        return landauer.Spectral(
+            masses=self.masses,
+            springs=self._springs(0.0),
+            temperatures=jnp.stack([bath.temperature for bath in self.baths.values()]),
+            strengths=self.friction_matrices()[:, np.array(sites)[:, None], np.array(sites)],
+            cutoffs=jnp.stack([as_float(cutoff) for cutoff in cutoffs]),
+            pushes=self._amplitudes(),
+            frequency=_or_one(self.frequency),
+            sites=sites,
+            quantum=self.quantum,
+        )
+
+    # ------------------------------------------------------------------ solving
     def solve(self, tolerance: Array) -> Outcome:
-        return linear.steady(self.system()) if self.potential is None else ensemble.steady(self.system())
+        if self.potential is not None:
+            return ensemble.steady(self.system())
+        if not self._beyond():
+            return linear.steady(self.system())
+        arrays, static = eqx.partition(self, eqx.is_array)
+
+        def one(point: Any) -> "OscillatorNetwork":
+            return eqx.combine(point, static)
+
+        if self.quantum or self._remembers:
+            return landauer.steady(arrays, lambda p: one(p).spectral())
+        if callable(self.springs):
+            return floquet.steady(arrays, lambda p: (one(p).instant, one(p).frequency))
+        zero = jnp.zeros(())
+        return stationary.steady(
+            arrays,
+            lambda p: (one(p).instant(zero, pushed=False), _or_one(one(p).frequency), one(p)._amplitudes()),
+            reciprocal=PULL not in self.targets,
+        )
 
     def explain(self, status: Status) -> str:
-        return words.explain(self.system(), status)
+        if not self._beyond():
+            return words.explain(self.system(), status)
+        if self.quantum or self._remembers:
+            return words.explain_springs(self._springs(0.0)) if status == Status.UNSTABLE else ""
+        return words.explain_motion(self.instant(0.0), status, callable(self.springs))
 
     def system(self) -> System:
-        """The numbers that the methods know, of one network or of a batch."""
+        """The numbers that the methods for masses on springs and cosine forces know, of one network or of a batch."""
         batch = self.masses.shape[:-1]
 
         def row(values: list[Array]) -> Array:
@@ -164,7 +403,7 @@ class OscillatorNetwork(Dynamics):
             frequency=jnp.zeros(batch) if self.frequency is None else self.frequency,
             potential=self.potential,
             bath_of=self.bath_of,
-            sites=self.driven,
+            sites=self.targets,
         )
 
     def trajectories(  # type: ignore[override]
@@ -194,12 +433,13 @@ class OscillatorNetwork(Dynamics):
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
+        if self._beyond():
+            raise InputError(f"trajectories: an {OWNER} with {self._beyond()} has none; its averages: `steady_state`.")
         options = {"time_step": time_step, "bias": bias, "transient": transient, "keep": keep, "stride": stride}
         return sampling.sample(self, self.system(), key, n, time, **options, throw=throw, progress=progress)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the positions x and the velocities v, (x, v) in this order; linear networks only.
-
         With forces it is that of the fluctuations about the mean motion, which they do not change.
 
         >>> import coldspot as cs
@@ -208,7 +448,11 @@ class OscillatorNetwork(Dynamics):
         [[0.25, 0.0], [0.0, 0.5]]
         """
         self._check_linear("covariance")
-        return linear.covariance(self.system())
+        if not self._beyond():
+            return linear.covariance(self.system())
+        if callable(self.springs) or self._remembers or self.quantum:
+            raise InputError(f"{OWNER}: `covariance` is known for constant springs and classical baths only.")
+        return stationary.covariance(self.instant(0.0, pushed=False))
 
     def currents(self) -> Array:
         """Energy currents J (n, n) through the springs, averaged over the period if driven; linear networks only.
@@ -217,15 +461,14 @@ class OscillatorNetwork(Dynamics):
         what baths and forces bring to coordinate i, Σ_j J_ij adds up to zero.
 
         >>> import coldspot as cs
-        >>> chain = cs.OscillatorNetwork(
-        ...     [1.0] * 3, cs.oscillators.chain_springs(3, 1.0, 1.0), [1.0, 0.0, 1.0],
-        ...     {"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(1.0)}, {"hot": 0, "cold": 2},
-        ... )
+        >>> chain = cs.OscillatorNetwork.chain(3)
         >>> j = chain.currents()
-        >>> bool(abs(j[1, 0] - cs.steady_state(chain).heat["hot"]) < 1e-12), bool(abs(j[2, 1] - j[1, 0]) < 1e-12)
+        >>> bool(abs(j[1, 0] - cs.steady_state(chain).heat["left"]) < 1e-12), bool(abs(j[2, 1] - j[1, 0]) < 1e-12)
         (True, True)
         """
         self._check_linear("currents")
+        if self._beyond():
+            raise InputError(f"{OWNER}: `currents` of a network with {self._beyond()} are not known yet.")
         return linear.currents(self.system())
 
     def _check_linear(self, what: str) -> None:
@@ -233,84 +476,5 @@ class OscillatorNetwork(Dynamics):
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
 
 
-def chain_springs(count: int, spring: Any, wall: Any = 0.0) -> Array:
-    """Stiffness matrix (count, count) of a chain: `spring` between neighbours, `wall` from each end to a fixed wall.
-
-    >>> chain_springs(3, spring=1.0, wall=2.0).tolist()
-    [[3.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 3.0]]
-    """
-    if not isinstance(count, int) or count < 1:
-        raise InputError(f"chain_springs: `count` must be a positive integer, but is {count!r}.")
-    bonds = np.zeros((count, count))
-    for i in range(count - 1):
-        bonds[[i, i + 1], [i, i + 1]] += 1
-        bonds[[i, i + 1], [i + 1, i]] -= 1
-    ends = np.zeros((count, count))
-    ends[0, 0] += 1
-    ends[-1, -1] += 1
-    return as_float(spring) * bonds + as_float(wall) * ends
-
-
-def _each(name: str, values: Array, holds: Callable[[Any], Any], wanted: str) -> Rule:
-    """The rule that all entries of an array keep; its words name the first that does not."""
-    numbers = concrete(values)
-
-    def broken() -> str:
-        entries = np.asarray(values)
-        where = tuple(np.argwhere(~np.asarray(holds(entries)))[0])
-        place = "".join(f"[{k}]" for k in where)
-        return f"`{name}` must be {wanted}, but {name + place + ' ' if place else ''}is {entries[where]:g}."
-
-    return Rule(holds(values if numbers is None else numbers).all(), broken)
-
-
-def _indices(argument: str, value: Any, n: int) -> tuple[int, ...]:
-    array = np.atleast_1d(np.asarray(value))
-    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
-        raise InputError(f"{OWNER}: `{argument}` must be a coordinate's index or a list of them, but is {value!r}.")
-    beyond = array[(array < 0) | (array >= n)]
-    if beyond.size:
-        raise InputError(
-            f"{OWNER}: `{argument}` names coordinate {beyond[0]}, which does not exist; coordinates are 0 to {n - 1}."
-        )
-    return tuple(array.tolist())
-
-
-def _bath_of(sites: Any, baths: tuple[str, ...], n: int) -> tuple[int, ...]:
-    """The index of each coordinate's bath, −1 where there is none."""
-    if not isinstance(sites, Mapping):
-        raise InputError(f"{OWNER}: `sites` must be a mapping from baths' names to coordinates, but is {sites!r}.")
-    found = [-1] * n
-    for name, value in sites.items():
-        if name not in baths:
-            raise unknown_name(f"{OWNER}: `sites`", "bath", str(name), baths)
-        for i in _indices(f"sites[{name!r}]", value, n):
-            if found[i] >= 0:
-                raise InputError(f"{OWNER}: `sites` gives coordinate {i} to `{baths[found[i]]}` and to `{name}`.")
-            found[i] = baths.index(name)
-    missing = [name for name in baths if name not in sites]
-    if missing:
-        raise InputError(f"{OWNER}: `sites` does not say on which coordinate the bath `{missing[0]}` acts.")
-    return tuple(found)
-
-
-def _forces(forces: Any, n: int) -> tuple[Table, tuple[int, ...]]:
-    if not isinstance(forces, Mapping):
-        raise InputError(f"{OWNER}: `forces` must be a mapping from names to (coordinate, Cosine), but is {forces!r}.")
-    driven = []
-    for name, force in forces.items():
-        if not isinstance(force, tuple) or len(force) != 2 or not isinstance(force[1], Cosine):
-            raise InputError(f"{OWNER}: force `{name}` must be a pair (coordinate, Cosine), but is {force!r}.")
-        indices = _indices(f"forces[{name!r}]", force[0], n)
-        if len(indices) != 1:
-            raise InputError(f"{OWNER}: force `{name}` must act on one coordinate, but names {list(indices)}.")
-        driven.append(indices[0])
-    return Table({name: force[1] for name, force in forces.items()}), tuple(driven)
-
-
-def _check_potential(potential: Any, n: int) -> None:
-    if not callable(potential):
-        raise InputError(f"{OWNER}: `potential` must be a function of the coordinates, but is {potential!r}.")
-    shape = getattr(tracing.called(jax.eval_shape, potential, jnp.zeros(n)), "shape", None)
-    if shape != ():
-        raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
+def _or_one(frequency: Array | None) -> Array:
+    return jnp.ones(()) if frequency is None else frequency

@@ -1,10 +1,12 @@
 """Words on why an oscillator network has no steady state that can be trusted."""
 
 import numpy as np
+from jax import Array
 
 from ..solution import Status
 from .continuity import Jump
 from .ensemble import LONGEST
+from .instant import Instant, moments
 from .model import System
 
 UNHELD = (
@@ -19,7 +21,7 @@ def explain(system: System, status: Status) -> str:
     if system.potential is not None:
         return _explain_ensemble(status)
     if status == Status.UNSTABLE:
-        return _explain_springs(np.asarray(system.springs))
+        return explain_springs(system.springs)
     if status in (Status.NOT_UNIQUE, Status.NOT_CONVERGED):
         return _explain_damping(system, status)
     return ""
@@ -61,7 +63,8 @@ def _pattern(vector: np.ndarray) -> str:
     return "(" + ", ".join(f"{x + 0.0:.3g}" for x in vector[:8]) + (", …)" if vector.size > 8 else ")")
 
 
-def _explain_springs(springs: np.ndarray) -> str:
+def explain_springs(springs: Array) -> str:
+    springs = np.asarray(springs)
     values, vectors = np.linalg.eigh(springs)
     where = f"along {_pattern(vectors[:, 0])}"
     if values[0] > -1e-12 * np.max(np.abs(springs)):
@@ -94,3 +97,24 @@ def _explain_damping(system: System, status: Status) -> str:
         "so that rounding spoils the heats; ask for a larger `tolerance`, or use `throw=False` and read "
         "`solution.error`."
     )
+
+
+def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
+    """Why a network of any linear kind has no steady state, with the eigenvalue of its motion at one moment."""
+    if driven:
+        if status == Status.INVALID:
+            return "`springs` or `forces` jump, or are not finite, somewhere in the period; smooth them."
+        if status == Status.UNSTABLE:
+            return (
+                "the motion grows from period to period (parametric resonance, or springs that push for too long); "
+                "drive less, at another frequency, or give it more friction."
+            )
+    if status not in (Status.UNSTABLE, Status.NOT_UNIQUE):
+        return ""
+    values, vectors = np.linalg.eig(np.asarray(moments(instant).drift)[:-1, :-1])
+    worst = int(np.argmax(values.real))
+    shape, value = _pattern(vectors[: instant.size, worst]), values[worst]
+    shown = f"{value.real:.6g}" + (f"{value.imag:+.6g}i" if abs(value.imag) > 1e-12 * abs(value) else "")
+    if status == Status.UNSTABLE:
+        return f"the motion along {shape} has the eigenvalue {shown}, whose real part is not negative: it runs away."
+    return f"no friction damps the motion along {shape} (eigenvalue {shown}), which keeps the energy that it has."

@@ -1,0 +1,230 @@
+"""Linear networks with periodic springs: the periodic second moments, and heat and work averaged over the period.
+
+With ẏ = A(t)y + noise, y = (x, v, 1), and F(t′, t) the propagator, second moments X = ⟨yyᵀ⟩ obey
+X(t′) = F X(t) Fᵀ + ∫_t^{t′} F(t′, τ) W F(t′, τ)ᵀ dτ. Over one element, F(t′, ·)ᵀ solves an equation that starts at t′
+and runs backwards, so that Radau collocation gives it at the very nodes with which the integral is summed; all terms
+are positive. Elements of one length cover the period, the periodic state is summed by doubling the number of periods,
+and averages are sums over the borders of elements: for smooth periodic functions that converges faster than any power.
+
+The number of elements is doubled until the ledger no longer changes; the last change is the error estimate. It starts
+with what the harmonics of springs and forces need, so that no pulse stays unseen.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..dynamics import Outcome, Rates
+from ..numerics.collocation import tableau
+from ..numerics.dense import EPS, inverse, positive_or_one
+from ..solution import Status
+from .instant import Instant, moments
+
+STAGES = 4
+GROUP = 16
+"""Elements whose equations are solved at once."""
+SAMPLES = 1 << 12
+"""Phases at which springs and forces are looked at."""
+SMOOTH = 1e-9
+"""What interpolation between elements may miss of them."""
+JUMP = 1e-5
+"""The part of all that the highest harmonics may have: more belongs to a jump, or to what is too narrow to be seen."""
+FIRST, MOST = 1 << 9, 1 << 14
+"""Elements per period: the largest number to start with, and that beyond which a point is given up."""
+PRECISE = 1e-10
+"""Changes of the ledger, relative to its largest entry, at which more elements are not worth their time."""
+GONE = 1e-16
+"""What is left of motion after some periods that counts as nothing, squared."""
+LOST = 1e-12
+"""Errors below this part of the heat that goes back and forth between coordinates and baths are rounding."""
+PERIODS = 60
+"""The number of periods is doubled at most this often."""
+
+
+class Period(NamedTuple):
+    """The average rates (rate,), gross heat, and what is left of motion: there is a steady state if that is nothing."""
+
+    rates: Array
+    gross: Array
+    left: Array
+
+
+class Search(NamedTuple):
+    elements: Array
+    now: Period
+    change: Array
+    before: Array
+
+
+def steady(points: Any, look: Callable[[Any], tuple[Callable[[Array], Instant], Array]]) -> Outcome:
+    """Periodic states of a batch; `look(point)` gives the instant as a function of the phase, and the frequency.
+
+    Derivatives are those of the solution with the elements that it took.
+    """
+    arrays, rest = eqx.partition(points, eqx.is_inexact_array)
+    leaves, structure = jax.tree.flatten(arrays)
+
+    def found(leaves: list[Array]) -> tuple[Array, tuple[Search, Array]]:
+        one, frequency = look(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+        search, broken = _search(one, frequency)
+        return search.now.rates, (search, broken)
+
+    def twice(leaves: list[Array]) -> tuple[Array, Any]:
+        result = found(leaves)
+        return result[0], result
+
+    @jax.custom_jvp
+    def run(leaves: list[Array]) -> tuple[Array, tuple[Search, Array]]:
+        return found(leaves)
+
+    @run.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        # The whole Jacobian by forward differentiation: linear in the tangents, so that it can be transposed.
+        (point,), (direction,) = primals, tangents
+        jacobian, (rates, others) = jax.jacfwd(twice, has_aux=True)(point)
+        slope = sum(
+            (jnp.tensordot(j, d, axes=d.ndim) for j, d in zip(jacobian, direction, strict=True)), jnp.zeros_like(rates)
+        )
+        still = jax.tree.map(
+            lambda a: jnp.zeros_like(a) if a.dtype.kind == "f" else np.zeros(a.shape, jax.dtypes.float0), others
+        )
+        return (rates, others), (slope, still)
+
+    rates, (search, broken) = jax.lax.map(run, leaves)
+    baths = _baths(points, look)
+    left = search.now.left
+    stable = jnp.isfinite(left) & (left < 1e3)
+    top = jnp.max(jnp.abs(rates), -1, keepdims=True)
+    rounding = (64 + search.elements) * EPS * search.now.gross
+    errors = (search.change + rounding)[:, None] + EPS * top
+    return Outcome(
+        rates=Rates(heats=rates[:, :baths], works=rates[:, baths:]),
+        errors=Rates(heats=errors + 0 * rates[:, :baths], works=errors + 0 * rates[:, baths:]),
+        faults={
+            Status.INVALID: broken,
+            Status.UNSTABLE: ~stable,
+            Status.NOT_UNIQUE: stable & (left > GONE),
+        },
+        floor=LOST * search.now.gross,
+        statistics={"elements": search.elements * 1.0},
+    )
+
+
+def _baths(points: Any, look: Any) -> int:
+    def one(p: Any) -> Array:
+        return look(jax.tree.map(lambda a: a[0] if eqx.is_array(a) else a, p))[0](jnp.zeros(())).temperatures
+
+    return int(eqx.filter_eval_shape(one, points).shape[0])
+
+
+def _search(one: Callable[[Array], Instant], frequency: Array) -> tuple[Search, Array]:
+    """More and more elements until the rates stay, and whether springs or forces jump."""
+    first, broken = _first(one)
+
+    def unsettled(s: Search) -> Array:
+        top = jnp.max(jnp.abs(s.now.rates))
+        # Once changes no longer shrink they are rounding.
+        settled = (s.change <= jnp.maximum(PRECISE * top, 16 * EPS * s.now.gross)) | (
+            (s.change >= s.before / 4) & (s.change <= 1e-9 * top)
+        )
+        return ~settled & (2 * s.elements <= MOST) & jnp.all(jnp.isfinite(s.now.rates)) & (s.now.left <= GONE)
+
+    def finer(s: Search) -> Search:
+        now = period(one, frequency, 2 * s.elements)
+        return Search(2 * s.elements, now, jnp.max(jnp.abs(now.rates - s.now.rates)), s.change)
+
+    start = Search(first, period(one, frequency, first), jnp.asarray(jnp.inf), jnp.asarray(jnp.inf))
+    return jax.lax.while_loop(unsettled, finer, start), broken
+
+
+def _first(one: Callable[[Array], Instant]) -> tuple[Array, Array]:
+    """How many elements springs and forces need to be seen, two per harmonic, and whether they jump."""
+    phases = 2 * jnp.pi * jnp.arange(SAMPLES) / SAMPLES
+
+    def numbers(phase: Array) -> Array:
+        now = one(phase)
+        return jnp.append(now.springs, jnp.sum(now.pushes, 0))
+
+    samples = jax.lax.stop_gradient(jax.vmap(numbers)(phases))
+    size = jnp.abs(jnp.fft.rfft(samples, axis=0))
+    size = size / positive_or_one(jnp.max(size, 0))
+    most = jnp.max(jnp.where(jnp.any(size > SMOOTH, axis=1), jnp.arange(size.shape[0]), 0))
+    needed = jnp.minimum(-(-2 * most // GROUP), FIRST // GROUP) * GROUP
+    # The harmonics of a jump fall as one over their number, those of a kink as its square.
+    broken = jnp.any(size[-SAMPLES // 8 :] > JUMP) | ~jnp.all(jnp.isfinite(samples))
+    return jnp.maximum(needed, 2 * GROUP), broken
+
+
+def period(one: Callable[[Array], Instant], frequency: Array, elements: Array) -> Period:
+    """The periodic state with a number of elements, a multiple of `GROUP`."""
+    shape = eqx.filter_eval_shape(lambda: moments(one(jnp.zeros(()))))
+    k, rates = shape.drift.shape[0], shape.forms.shape[0]
+    step = 2 * jnp.pi / (frequency * elements)
+    nodes, derivative, first, weights = tableau(STAGES)
+    unit = jnp.eye(k)
+
+    def element(index: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """F and the noise of an element; at its start the forms, the constant part of the rates, and gross heat."""
+        end = 2 * jnp.pi * (index + 1) / elements
+
+        def at(share: Array) -> tuple[Array, Array, Array, Array]:
+            instant = one(end - 2 * jnp.pi * share / elements)
+            m = moments(instant)
+            noise = jnp.einsum("b,bij->ij", instant.temperatures, m.noise)
+            return m.drift, noise, m.forms, m.constants @ instant.temperatures
+
+        drifts, noises, forms, constants = jax.vmap(at)(jnp.asarray(nodes))
+        # Stage i of Ψᵀ, which starts from 1 at the end: Σ_j D_ij Ψ_jᵀ − h A_iᵀ Ψ_iᵀ = −d_i.
+        blocks = jnp.einsum("ij,kl->ikjl", derivative, unit)
+        blocks = blocks - step * jnp.einsum("ij,ilk->ikjl", np.eye(STAGES), drifts)
+        right = np.einsum("i,kl->ikl", -first, np.eye(k)).reshape(STAGES * k, k)
+        psi = (inverse(blocks.reshape(STAGES * k, STAGES * k)) @ right).reshape(STAGES, k, k)
+        noise = step * jnp.einsum("i,iab,iac,icd->bd", weights, psi, noises, psi)
+        # The last node is the start.
+        return psi[-1].T, noise, forms[-1], constants[-1], jnp.max(jnp.abs(constants[-1]), initial=0.0)
+
+    def group(g: Array, state: Any) -> Any:
+        parts = jax.vmap(element)(g * GROUP + jnp.arange(GROUP))
+
+        def follow(state: Any, part: Any) -> tuple[Any, None]:
+            total, noise, of_start, of_noise, gross = state
+            f, w, forms, constant, own = part
+            # Before the element: the forms as functions of X at phase 0.
+            of_start = of_start + jnp.einsum("ka,qkl,lb->qab", total, forms, total)
+            of_noise = of_noise + jnp.einsum("qkl,kl->q", forms, noise) + constant
+            return (f @ total, f @ noise @ f.T + w, of_start, of_noise, gross + own), None
+
+        return jax.lax.scan(follow, state, parts)[0]
+
+    nothing = (unit, jnp.zeros((k, k)), jnp.zeros((rates, k, k)), jnp.zeros(rates), jnp.zeros(()))
+    total, noise, of_start, of_noise, gross = jax.lax.fori_loop(0, elements // GROUP, group, nothing)
+    x, left = _periodic(total, noise)
+    average = (jnp.einsum("qab,ab->q", of_start, x) + of_noise) / elements
+    return Period(average, gross / elements, left)
+
+
+def _periodic(total: Array, noise: Array) -> tuple[Array, Array]:
+    """X = F X Fᵀ + noise with the mean in its last row, and what is left of F when enough periods are summed."""
+    k = total.shape[0] - 1
+
+    def more(state: Any) -> Array:
+        count, _, _, _, left = state
+        return (count < PERIODS) & (left > GONE * 1e-16) & (left < 1e200)
+
+    def twice(state: Any) -> Any:
+        count, f, mean, covariance, _ = state
+        mean, covariance = mean + f @ mean, covariance + f @ covariance @ f.T
+        f = f @ f
+        return count + 1, f, mean, covariance, jnp.sum(f**2)
+
+    f = total[:k, :k]
+    start = (jnp.zeros((), int), f, total[:k, k], noise[:k, :k], jnp.sum(f**2))
+    _, _, mean, covariance, left = jax.lax.while_loop(more, twice, start)
+    whole = jnp.append(mean, 1.0)
+    x = jnp.zeros((k + 1, k + 1)).at[:k, :k].set((covariance + covariance.T) / 2)
+    return x + jnp.outer(whole, whole), left

@@ -1,0 +1,210 @@
+"""Heat through linear networks by what they transmit at each frequency: quantum baths, and friction with a memory.
+
+    heat[b] = Σ_b′ ∫_0^∞ dω/2π ħω T_bb′(ω) [n(ω/T_b) − n(ω/T_b′)],   T_bb′ = 4ω² tr[Γ_b G Γ_b′ G†],
+
+G = (Φ − ω²M − iωΓ(ω))⁻¹ and Γ_b the real part of the friction at ω; n(x) = 1/(eˣ−1), for classical baths T/ω (Dhar and
+Roy, "Heat transport in harmonic lattices"). Friction with the spectrum J = γω/(1+(ω/c)²) has Γ(ω) = γ/(1−iω/c).
+
+Between the r coordinates that baths act on G = g(1 − iωΓg)⁻¹, with g = Σ_k u_k u_kᵀ/(ω_k²−ω²) from the modes of the
+springs alone: r²n operations per frequency. The frequencies are those of `quadrature`, close around each damped mode.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from ..dynamics import Outcome, Rates
+from ..numerics.dense import EPS, inverse, positive_or_one
+from ..numerics.quadrature import NODES, cells, integrate, mesh
+from ..solution import Status
+
+HOT, FAST = 45.0, 1e5
+"""The window ends at the smaller of `HOT` temperatures, where no quanta are left, and `FAST` times the fastest mode."""
+EXACT = 200
+"""Up to so many coordinates the damped modes are found; beyond, by how much friction takes part in each mode."""
+NARROW = 1e-14
+"""Widths, relative to the fastest mode, below which a mode carries no heat."""
+LEAST = 1e-100
+"""In place of the frequency 0, where the Bose function diverges."""
+
+
+class Spectral(eqx.Module):
+    """One network between baths with a spectrum.
+
+    - `masses` (n,), `springs` (n, n), `temperatures` (bath,); `strengths` Γ_b (bath, r, r) at ω = 0 between the
+      coordinates `sites`, and `cutoffs` c (bath,), infinite without memory;
+    - `pushes` (harmonic, drive, n), complex amplitudes of forces at multiples of `frequency`;
+    - `quantum`: whether the baths are.
+    """
+
+    masses: Float[Array, " n"]
+    springs: Float[Array, "n n"]
+    temperatures: Float[Array, " bath"]
+    strengths: Float[Array, "bath r r"]
+    cutoffs: Float[Array, " bath"]
+    pushes: Array
+    frequency: Array
+    sites: tuple[int, ...] = eqx.field(static=True)
+    quantum: bool = eqx.field(static=True)
+
+
+class Modes(NamedTuple):
+    """ω_k² (n,) and the modes S (n, n) of coordinates times √m, and the friction per mass at the sites (bath, r, r)."""
+
+    squares: Array
+    shapes: Array
+    friction: Array
+
+
+def steady(points: Any, look: Callable[[Any], Spectral]) -> Outcome:
+    """Steady states of a batch; `look(point)` gives the numbers of one."""
+
+    def one(point: Any) -> tuple[Array, ...]:
+        s = look(point)
+        m = modes(s)
+        flows, errors = _flows(s, m)
+        heats, works, rough = _driven(s, m)
+        total = jnp.sum(flows, 1) + heats
+        off = jnp.sum(errors, 1) + EPS * (jnp.abs(total) + jnp.sum(jnp.abs(flows), 1)) + rough
+        positive = m.squares[0] > 4 * s.masses.size * EPS * m.squares[-1]
+        return total, off, works, jnp.full_like(works, jnp.max(rough)), positive, jnp.any(s.strengths != 0)
+
+    heats, errors, works, work_errors, positive, damped = jax.lax.map(one, points)
+    return Outcome(
+        rates=Rates(heats=heats, works=works),
+        errors=Rates(heats=errors, works=work_errors),
+        faults={Status.UNSTABLE: ~positive, Status.NOT_UNIQUE: positive & ~damped},
+    )
+
+
+def modes(s: Spectral) -> Modes:
+    """The modes of the springs alone, of coordinates times √m."""
+    root = jnp.sqrt(s.masses)
+    squares, shapes = jnp.linalg.eigh((s.springs + s.springs.T) / 2 / (root[:, None] * root))
+    own = root[np.array(s.sites)]
+    return Modes(squares, shapes, s.strengths / (own[:, None] * own))
+
+
+def transmission(s: Spectral, m: Modes, frequencies: Array) -> Array:
+    """T_bb′ (…, bath, bath) at frequencies (…)."""
+    real, green = _green(s, m, frequencies)
+    moved = real[..., :, None, :, :] @ green[..., None, None, :, :] @ real[..., None, :, :, :]
+    back = jnp.conj(jnp.swapaxes(green, -1, -2))[..., None, None, :, :]
+    return 4 * frequencies[..., None, None] ** 2 * jnp.trace(moved @ back, axis1=-2, axis2=-1).real
+
+
+def _green(s: Spectral, m: Modes, w: Array) -> tuple[Array, Array]:
+    """The real part of each bath's friction, and G between the sites (…, r, r), both per mass."""
+    u = m.shapes[np.array(s.sites)]
+    ratio = w[..., None] / s.cutoffs
+    memory = 1 / (1 - 1j * ratio)
+    each = memory[..., None, None] * m.friction
+    free = jnp.einsum("ak,bk,...k->...ab", u, u, 1 / (m.squares - w[..., None] ** 2))
+    whole = jnp.sum(each, -3)
+    green = free @ inverse(jnp.eye(len(s.sites)) - 1j * w[..., None, None] * (whole @ free))
+    return each.real, green
+
+
+def _window(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
+    """Centres and widths of all that is narrow, and the end of the window."""
+    speeds = jnp.sqrt(jnp.maximum(m.squares, 0.0))
+    if s.masses.size <= EXACT:
+        values = jnp.linalg.eigvals(jax.lax.stop_gradient(_damped(s, m)))
+        # Pairs ω − iΓ/2 and −ω − iΓ/2: those of positive ω, and what is overdamped.
+        order = jnp.argsort(-values.imag)[: (values.size + 1) // 2]
+        centres, widths = jnp.abs(values.imag[order]), jnp.abs(values.real[order])
+    else:
+        share = m.shapes[np.array(s.sites)]
+        centres = speeds
+        widths = jnp.einsum("bac,ak,ck->k", m.friction, share, share) / 2
+    scales = jnp.concatenate([s.temperatures, jnp.where(jnp.isfinite(s.cutoffs), s.cutoffs, speeds[-1])])
+    top = positive_or_one(speeds[-1])
+    centres = jnp.concatenate([centres, jnp.zeros_like(scales)])
+    widths = jnp.concatenate([jnp.maximum(widths, NARROW * top), scales])
+    fastest = FAST * jnp.maximum(top, jnp.max(scales))
+    end = jnp.minimum(fastest, HOT * jnp.max(s.temperatures)) if s.quantum else fastest
+    return jax.lax.stop_gradient(centres), jax.lax.stop_gradient(widths), jax.lax.stop_gradient(end)
+
+
+def _damped(s: Spectral, m: Modes) -> Array:
+    """The matrix of the motion of modes, velocities, and one memory per bath and site."""
+    n, r, baths = s.masses.size, len(s.sites), s.temperatures.size
+    u = m.shapes[np.array(s.sites)]
+    fading = jnp.isfinite(s.cutoffs)
+    at_once = u.T @ jnp.sum(jnp.where(fading[:, None, None], 0.0, m.friction), 0) @ u
+    rate = jnp.where(fading, s.cutoffs, jnp.max(m.squares) ** 0.5)
+    kept = jnp.where(fading[:, None, None], m.friction * rate[:, None, None], 0.0) @ u  # (bath, r, n)
+    a = jnp.zeros((2 * n + baths * r,) * 2)
+    a = a.at[:n, n : 2 * n].set(jnp.eye(n)).at[n : 2 * n, :n].set(-jnp.diag(m.squares))
+    a = a.at[n : 2 * n, n : 2 * n].set(-at_once).at[n : 2 * n, 2 * n :].set(-jnp.tile(u.T, (1, baths)))
+    a = a.at[2 * n :, n : 2 * n].set(kept.reshape(baths * r, n))
+    return a.at[2 * n :, 2 * n :].set(-jnp.diag(jnp.repeat(rate, r)))
+
+
+def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
+    """Heat that flows into the network from bath b (row) to bath b′, and bounds of its error (bath, bath)."""
+    centres, widths, end = _window(s, m)
+    net = mesh(cells(centres[:, None], widths[:, None], jnp.zeros(1), end[None]))
+    # Cells without length have their nodes in their centre, which may be 0.
+    w = jnp.maximum(net.nodes[..., 0], LEAST)
+    t = s.temperatures
+
+    def carried(w: Array) -> Array:
+        """ω[n(ω/T_b) − n(ω/T_b′)] T_bb′/2π at the nodes of one panel (node, bath, bath)."""
+        x = w[:, None] / t
+        apart = t[:, None] - t[None, :]
+        if s.quantum:
+            few = w[:, None] / jnp.expm1(x)
+            more = -1 / jnp.expm1(-x)  # 1 + n
+            passed = few[:, :, None] * more[:, None] * -jnp.expm1(-w[:, None, None] * apart / (t[:, None] * t))
+        else:
+            passed = jnp.broadcast_to(apart, (w.size, *apart.shape))
+        return passed * transmission(s, m, w) / (2 * jnp.pi)
+
+    values = jax.lax.map(carried, w, batch_size=64)
+    panels = w.shape[0]
+    pairs = values.reshape(panels, NODES, -1)
+    stretch = jnp.broadcast_to(net.stretch, pairs.shape)
+    wide = net._replace(stretch=stretch)
+    rounding = jnp.full((panels, pairs.shape[-1]), 32.0 + s.masses.size)
+    found, error = integrate(pairs, jnp.zeros_like(pairs), wide, rounding)
+    shape = (t.size, t.size)
+    return found.reshape(shape), error.reshape(shape)
+
+
+def _driven(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
+    """Heat per bath and work per force of the mean motion, and a bound of their errors."""
+    baths, (count, drives) = s.temperatures.size, s.pushes.shape[:2]
+    if not count or not drives:
+        return jnp.zeros(baths), jnp.zeros(drives), jnp.zeros(())
+    w = s.frequency * jnp.arange(1, count + 1)
+    u, root = m.shapes[np.array(s.sites)], jnp.sqrt(s.masses)
+    free = 1 / (m.squares - w[:, None] ** 2)  # (harmonic, mode)
+    modal = jnp.einsum("hdi,i,ik->hdk", s.pushes, 1 / root, m.shapes)
+    memory = 1 / (1 - 1j * w[:, None] / s.cutoffs)
+    real = memory.real[..., None, None] * m.friction
+    # The convention e^{−iωt} of G, where pushes are e^{+iωt}: conjugate amplitudes.
+    modal = jnp.conj(modal)
+    whole = jnp.einsum("hb,bij->hij", memory, m.friction)
+    at_sites = jnp.einsum("hdk,hk,ak->hda", modal, free, u)
+    kicked = jnp.einsum("h,hab,hdb->hda", 1j * w, whole, _solved(whole, free, u, w, at_sites))
+    x = free[:, None] * (modal + jnp.einsum("hda,ak->hdk", kicked, u))
+    site = jnp.einsum("hdk,ak->ha", x, u)
+    heats = -0.5 * jnp.einsum("h,ha,hbac,hc->b", w**2, jnp.conj(site), real, site).real
+    total = jnp.sum(x, 1)
+    works = 0.5 * jnp.einsum("h,hdk,hk->d", w, jnp.conj(modal), -1j * total).real
+    gross = 0.5 * jnp.einsum("h,hdk,hk->", w, jnp.abs(modal), jnp.abs(total))
+    return heats, works, jax.lax.stop_gradient(64 * s.masses.size * EPS * gross)
+
+
+def _solved(whole: Array, free: Array, u: Array, w: Array, source: Array) -> Array:
+    """Displacements of the sites (harmonic, drive, r): (1 − iω g Γ)⁻¹ of what they would be without friction."""
+    g = jnp.einsum("ak,bk,hk->hab", u, u, free)
+    matrix = inverse(jnp.eye(u.shape[0]) - 1j * w[:, None, None] * (g @ whole))
+    return jnp.einsum("hab,hdb->hda", matrix, source)

@@ -1,0 +1,169 @@
+"""Linear networks beyond masses with one bath each: overdamped, friction matrices, shared coordinates, any force."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import solve_continuous_lyapunov
+
+import coldspot as cs
+from tests.tolerance import assert_close
+
+MASSES = np.array([1.0, 2.0, 0.5])
+SPRINGS = np.array([[3.0, -1.0, -0.4], [-1.0, 2.5, -0.7], [-0.4, -0.7, 1.9]])
+TEMPERATURES = (2.0, 1.0, 0.3)
+PLACES = {"a": [0, 1], "b": 1, "c": [1, 2]}
+PULL = np.array([[0.0, 0.3, 0.0], [-0.2, 0.1, 0.0], [0.0, 0.4, 0.0]])
+COSINES, SINES, OMEGA = (0.3, 0.1), (0.2, -0.4), 1.3
+
+
+def matrices(rng):
+    root = rng.normal(size=(2, 2))
+    return {"a": root @ root.T, "b": 0.5, "c": [0.2, 0.3]}
+
+
+def network(frictions, pull=None, masses=MASSES, temperatures=TEMPERATURES):
+    forces = {"push": (0, cs.Fourier(COSINES, SINES, mean=0.7))}
+    if pull is not None:
+        forces["pull"] = pull
+    return cs.OscillatorNetwork(
+        masses,
+        SPRINGS,
+        frictions,
+        {name: cs.HeatBath(t) for name, t in zip("abc", temperatures, strict=True)},
+        PLACES,
+        forces=forces,
+        frequency=OMEGA,
+    )
+
+
+def by_lyapunov(frictions, pull):
+    """Heats per bath and works (push, pull): SciPy's Lyapunov solver, and Newton's equations at each harmonic."""
+    gamma = np.zeros((3, 3, 3))
+    gamma[0, :2, :2], gamma[1, 1, 1] = frictions["a"], frictions["b"]
+    gamma[2, 1, 1], gamma[2, 2, 2] = frictions["c"]
+    total, force = gamma.sum(0), pull - SPRINGS
+    a = np.block([[np.zeros((3, 3)), np.eye(3)], [force / MASSES[:, None], -total / MASSES[:, None]]])
+    w = np.zeros((6, 6))
+    w[3:, 3:] = 2 * np.einsum("b,bij->ij", TEMPERATURES, gamma) / np.outer(MASSES, MASSES)
+    x = solve_continuous_lyapunov(a, -w)
+    heats = np.array(
+        [t * np.trace(g / MASSES) - np.sum(g * x[3:, 3:]) for t, g in zip(TEMPERATURES, gamma, strict=True)]
+    )
+    works = np.array([0.0, np.sum(pull * x[3:, :3])])
+    for h, (c, s) in enumerate(zip(COSINES, SINES, strict=True), 1):
+        f = np.array([c - 1j * s, 0, 0])
+        u = np.linalg.solve(-force - (h * OMEGA) ** 2 * np.diag(MASSES) + 1j * h * OMEGA * total, f)
+        v = 1j * h * OMEGA * u
+        heats -= 0.5 * np.einsum("i,bij,j->b", v.conj(), gamma, v).real
+        works += 0.5 * np.array([(f.conj() @ v).real, (v.conj() @ pull @ u).real])
+    return heats, works
+
+
+def test_friction_matrices_shared_coordinates_and_pulls():
+    for seed in range(3):
+        frictions = matrices(np.random.default_rng(seed))
+        s = cs.steady_state(network(frictions, PULL))
+        heats, works = by_lyapunov(frictions, PULL)
+        assert_close(s.heat.array, heats, 1e-12)
+        assert_close(s.work.array, works, 1e-12, np.abs(heats).max())
+        assert np.all(np.abs(s.heat.array - heats) <= s.error.energies + 1e-13)
+
+
+def test_a_matrix_with_an_energy_is_a_spring():
+    """A symmetric pull does no work on average, and heats are those of the springs less the matrix."""
+    frictions, part = matrices(np.random.default_rng(7)), np.diag([0.4, 0.0, 0.2])
+    s = cs.steady_state(network(frictions, part))
+    heats, works = by_lyapunov(frictions, part)
+    assert_close(s.heat.array, heats, 1e-12)
+    assert abs(float(s.work["pull"])) < 1e-13
+    assert_close(s.work["push"], works[0], 1e-12)
+
+
+def test_covariance_of_friction_matrices():
+    frictions = matrices(np.random.default_rng(1))
+    net = network(frictions)
+    equal = network(frictions, temperatures=(1.3, 1.3, 1.3))
+    expected = 1.3 * np.block([[np.linalg.inv(SPRINGS), np.zeros((3, 3))], [np.zeros((3, 3)), np.diag(1 / MASSES)]])
+    assert_close(equal.covariance(), expected, 1e-13)
+    assert np.all(np.linalg.eigvalsh(net.covariance()) > 0)
+
+
+def gyrator(masses, pull):
+    return cs.OscillatorNetwork(
+        masses,
+        [[2.0, 1.2], [1.2, 3.0]],
+        [0.7, 1.9],
+        {"a": cs.HeatBath(2.0), "b": cs.HeatBath(1.0)},
+        {"a": 0, "b": 1},
+        forces={"torque": pull, "push": (0, cs.Fourier([0.3, 0.1], [0.2, -0.4], mean=0.3))},
+        frequency=1.3,
+    )
+
+
+def test_no_mass_is_the_limit_of_small_masses():
+    """Heat and work of masses m and 2m, extrapolated to m = 0; the scheme for masses shares no line with the limit."""
+    pull = np.array([[0.0, 0.8], [-0.3, 0.0]])
+    limit = cs.steady_state(gyrator([0.0, 0.0], pull))
+    one, two = (cs.steady_state(gyrator([m, m], pull)) for m in (1e-4, 2e-4))
+    for name in ("heat", "work"):
+        near, far = (np.asarray(getattr(s, name).array) for s in (one, two))
+        assert_close(getattr(limit, name).array, 2 * near - far, 3e-7)
+        assert np.abs(near - 2 * near + far).max() > 1e-5
+
+
+def test_gyrator():
+    """heat[first] = u²(T_1−T_2)/(γ_1k_2 + γ_2k_1), and nothing at one temperature."""
+    for t in (1.0, 1.1, 3.0):
+        machine = cs.machines.BrownianGyrator(friction_second=1.7, torque=0.0, first=cs.HeatBath(t))
+        heat = float(cs.steady_state(machine).heat["first"])
+        assert abs(heat - 1.2**2 * (t - 1.0) / (3.0 + 1.7 * 2.0)) <= 1e-14 * 3.0
+
+
+def test_gyrator_with_a_torque():
+    """ẋ_1 = −k_1x_1−(u−ε)x_2+…: the stationary covariance by hand, three linear equations."""
+    k1, k2, u, e, g1, g2, t1, t2 = 2.0, 3.0, 1.2, -0.3, 1.0, 1.0, 4.0, 1.0
+    rows = [[k1, u - e, 0.0], [(u + e) * g1, k1 * g2 + k2 * g1, (u - e) * g2], [0.0, u + e, k2]]
+    xx, xy, yy = np.linalg.solve(rows, [t1, 0.0, t2])
+    # ⟨x∘ẏ⟩ = −⟨y∘ẋ⟩, from ẏ.
+    turning = -((u + e) * xx + k2 * xy) / g2
+    work = e * -turning - e * turning
+    s = cs.steady_state(cs.machines.BrownianGyrator())
+    assert_close(s.work["torque"], work, 1e-13)
+    assert_close(s.heat["second"], (u + e) * turning, 1e-13)
+    assert s.regime == "engine"
+    assert yy > 0
+
+
+def test_no_steady_state():
+    bath = {"bath": cs.HeatBath(1.0)}
+    turned = {"torque": [[0.0, 9.0], [-9.0, 0.0]]}
+    with pytest.raises(cs.SolveError, match=r"eigenvalue .*runs away") as caught:
+        cs.steady_state(cs.OscillatorNetwork([1.0, 1.0], SPRINGS[:2, :2], [1.0, 1.0], bath, {"bath": [0, 1]}, turned))
+    assert caught.value.status == cs.Status.UNSTABLE
+    with pytest.raises(cs.SolveError, match="no friction damps") as caught:
+        cs.steady_state(cs.OscillatorNetwork([1.0, 1.0], np.diag([1.0, 2.0]), {"bath": 0.3}, bath, {"bath": 0}))
+    assert caught.value.status == cs.Status.NOT_UNIQUE
+
+
+def test_derivatives():
+    def ledger(theta):
+        net = cs.OscillatorNetwork(
+            [0.0, theta[3]],
+            [[2.0, theta[0]], [theta[0], 3.0]],
+            {"a": theta[1], "b": theta[2]},
+            {"a": cs.HeatBath(2.0), "b": cs.HeatBath(1.0)},
+            {"a": 0, "b": 1},
+            forces={"torque": PULL[:2, :2] * theta[0], "push": (0, cs.Cosine(theta[1]))},
+            frequency=theta[2],
+        )
+        s = cs.steady_state(net)
+        return jnp.concatenate([s.heat.array, s.work.array])
+
+    theta, step = jnp.array([1.2, 0.7, 1.9, 1.0]), 1e-4
+    value, jacobian = jax.jit(lambda x: (ledger(x), jax.jacrev(ledger)(x)))(theta)
+    quick = jax.jit(ledger)
+    for k in range(4):
+        ahead, behind = ([quick(theta.at[k].add(sign * h)) for h in (step, 2 * step)] for sign in (1, -1))
+        slope = (8 * (ahead[0] - behind[0]) - (ahead[1] - behind[1])) / (12 * step)
+        assert_close(jacobian[:, k], slope, 1e-9, np.abs(value).max())

@@ -1,0 +1,124 @@
+"""Driven springs: the periodic state against an integration in time, and what must be refused."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import coldspot as cs
+from coldspot.machines import ParametricPump
+from tests.tolerance import assert_close
+
+
+def test_published_numbers():
+    s = cs.steady_state(ParametricPump(left=cs.HeatBath(1.0)))
+    assert np.array_equal(np.round(s.heat.array, 8), [0.00450082, -0.00612605])
+    assert abs(float(cs.steady_state(ParametricPump()).cop) - 0.497) < 5e-4
+    assert cs.steady_state(ParametricPump(left=cs.HeatBath(0.9))).regime != "refrigerator"
+
+
+def by_time(p):
+    """Heat of each bath and work of each spring: the moments' own equations by DOP853, until they repeat."""
+    omega, g = float(p.frequency), float(p.friction)
+    t = np.array([float(p.left.temperature), float(p.right.temperature)])
+    means = np.array([float(p.spring), float(p.spring), float(p.coupling)])
+    sizes = np.array([float(p.spring_amplitude), float(p.spring_amplitude), float(p.coupling_amplitude)])
+    turns = np.array([0.0, float(p.phase), float(p.coupling_phase)])
+    shapes = np.array([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]], [[1.0, -1.0], [-1.0, 1.0]]])
+
+    def slope(time, z):
+        x = z[:16].reshape(4, 4)
+        k = np.einsum("d,dij->ij", means + sizes * np.cos(omega * time + turns), shapes)
+        a = np.block([[np.zeros((2, 2)), np.eye(2)], [-k, -g * np.eye(2)]])
+        moved = a @ x + x @ a.T + np.diag([0, 0, 2 * g * t[0], 2 * g * t[1]])
+        speed = -omega * sizes * np.sin(omega * time + turns)
+        works = 0.5 * speed * np.einsum("dij,ij->d", shapes, x[:2, :2])
+        return np.concatenate([moved.ravel(), g * (t - np.diag(x)[2:]), works])
+
+    period, z = 2 * math.pi / omega, np.concatenate([np.eye(4).ravel(), np.zeros(5)])
+    for _ in range(math.ceil(40 / (g * period))):
+        z[16:] = 0
+        z = solve_ivp(slope, (0, period), z, method="DOP853", rtol=1e-10, atol=1e-12).y[:, -1]
+    return z[16:18] / period, z[18:] / period
+
+
+def test_against_integration_in_time():
+    for change in ({}, {"frequency": 1.9, "friction": 0.6, "left": cs.HeatBath(1.7)}):
+        p = ParametricPump(**change)
+        s = cs.steady_state(p)
+        heats, works = by_time(p)
+        assert_close(s.heat.array, heats, 1e-8)
+        assert_close(s.work.array, works, 1e-8, np.abs(heats).max())
+
+
+def breathing(phase_of=lambda phase: phase, frequency=0.8, **keywords):
+    """One overdamped coordinate in a trap that breathes."""
+    return cs.OscillatorNetwork(
+        [0.0], lambda phase: jnp.reshape(2.0 + jnp.cos(phase_of(phase)), (1, 1)), [0.7],
+        {"bath": cs.HeatBath(1.5)}, {"bath": 0}, frequency=frequency, **keywords,
+    )  # fmt: skip
+
+
+def test_overdamped_trap():
+    """γ d⟨x²⟩/dt = 2T − 2k⟨x²⟩ in closed form: an integral over the past, on Gauss–Legendre panels."""
+    omega, gamma, t = 0.8, 0.7, 1.5
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+
+    def panels(start, end, count):
+        edges = np.linspace(start, end, count + 1)
+        half = np.diff(edges)[:, None] / 2
+        return (edges[:-1, None] + half + half * nodes).ravel(), (half * weights).ravel()
+
+    grown = lambda time: 2 * time + np.sin(omega * time) / omega  # noqa: E731  (∫k dt)
+    times, share = panels(0, 2 * math.pi / omega, 4)
+    past, step = panels(0, 14.0, 40)
+    weight = np.exp(-2 * (grown(times[:, None]) - grown(times[:, None] - past)) / gamma)
+    square = 2 * t / gamma * weight @ step
+    work = np.sum(share * 0.5 * -omega * np.sin(omega * times) * square) * omega / (2 * math.pi)
+    s = cs.steady_state(breathing())
+    assert_close(s.work["drive"], work, 1e-10)
+    assert_close(s.heat["bath"], -work, 1e-10)
+
+
+def test_pulses_are_seen_wherever_they_stand():
+    """A narrow pulse of the spring does the same work at any phase."""
+
+    def pulse(centre):
+        def springs(phase):
+            return jnp.reshape(1.0 + 3.0 * jnp.exp(300 * (jnp.cos(phase - centre) - 1)), (1, 1))
+
+        net = cs.OscillatorNetwork(
+            [0.0], springs, [1.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0}, frequency=0.6
+        )  # fmt: skip
+        return float(cs.steady_state(net).work["drive"])
+
+    works = [pulse(c) for c in (0.0, 0.7, 2.345, 3.3)]
+    assert works[0] > 1e-2
+    assert_close(np.array(works) - works[0], np.zeros(4), 1e-8, works[0])
+
+
+def test_jumps_and_resonance_are_refused():
+    with pytest.raises(cs.SolveError, match="jump") as caught:
+        cs.steady_state(breathing(lambda phase: jnp.where(phase % (2 * np.pi) < 3.0, 0.0, 2.0)))
+    assert caught.value.status == cs.Status.INVALID
+    with pytest.raises(cs.SolveError, match="parametric resonance") as caught:
+        cs.steady_state(ParametricPump(friction=0.01, frequency=2.0, left=cs.HeatBath(1.0)))
+    assert caught.value.status == cs.Status.UNSTABLE
+
+
+def test_derivatives():
+    def ledger(theta):
+        p = ParametricPump(
+            spring=theta[0], phase=theta[1], friction=theta[2], left=cs.HeatBath(theta[3]), frequency=1.1
+        )
+        s = cs.steady_state(p)
+        return jnp.concatenate([s.heat.array, s.work.array])
+
+    theta, step = jnp.array([1.0, 3.5, 0.4, 0.9]), 1e-4
+    value, jacobian = jax.jit(lambda x: (ledger(x), jax.jacrev(ledger)(x)))(theta)
+    for k in range(4):
+        slope = (ledger(theta.at[k].add(step)) - ledger(theta.at[k].add(-step))) / (2 * step)
+        assert_close(jacobian[:, k], slope, 1e-7, np.abs(value).max())
