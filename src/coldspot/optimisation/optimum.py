@@ -60,9 +60,10 @@ class Optimum(eqx.Module):
     def __repr__(self) -> str:
         rows = [f"{self.objective} = {show.number(self.value)}"]
         for name, value in self.parameters.items():
-            at = f", at its bound {self.binding[name]:g}" if name in self.binding else ""
-            slope, bend = show.number(self.sensitivity[name]), show.number(self.curvature[name])
-            rows.append(f"  {name} = {value:.9g}{at} (slope {slope}, curvature {bend})")
+            about = f"curvature {show.number(self.curvature[name])}"
+            if name in self.binding:
+                about = f"at its bound, slope {show.number(self.sensitivity[name])}"
+            rows.append(f"  {name} = {value:.6g} ({about})")
         held = [f"{name} at {bound:g}" for name, bound in self.binding.items() if name not in self.parameters]
         rows += [f"  bound by: {', '.join(held)}"] if held else []
         rows.append(
