@@ -41,6 +41,8 @@ LAST = 4096
 """Elements per interval between two times beyond which the solver gives up."""
 NEAR = 64 * EPS
 """A time that is so near to a border, relative to its number of periods, stands at it."""
+LEAST = 1e-8
+"""Smallest tolerance that is asked of amounts, relative to all that flows to and fro."""
 FAR = 10.0
 """A first-law residual of the amounts that exceeds their errors by this factor contradicts them."""
 
@@ -133,7 +135,7 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
 
     **Arguments:** `machine` (a jump network or a machine that becomes one); `initial`, probabilities of the states at
     time 0, or the index of one state; `times`, increasing and not negative; `tolerance`, error allowed in
-    any probability, and in amounts relative to all that flows to and fro.
+    any probability, and in amounts relative to all that flows to and fro (there at least 1e-8).
 
     Radau IIA collocation of order 7 between neighbouring times, on a mesh that resolves the drives (see `meshes`) and
     is refined until the tolerance is met.
@@ -271,12 +273,12 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
     where = blocks_of(batch)
 
     def compared(finer: tuple[Array, Array], coarser: tuple[Array, Array]) -> tuple[Array, Array, Array]:
-        """Errors of populations, of integrals (time, row), and the largest of both in units of the tolerance."""
+        """Errors of populations, of integrals (time, row), and the larger of both beside the tolerance."""
         p_error = jnp.max(jnp.abs(finer[0] - coarser[0])) / 4
         gross = jax.vmap(lambda rows: spread(where, rows[:, None])[:, 0])(finer[1])
         change = jnp.abs(finer[1] - coarser[1]) / 4
         share = jnp.max(jnp.where(gross > 0, change / jnp.where(gross > 0, gross, 1.0), 0.0), initial=0.0)
-        return p_error, change + FEW * EPS * gross, jnp.maximum(p_error, share)
+        return p_error, change + FEW * EPS * gross, jnp.maximum(p_error, share * jnp.minimum(1.0, tolerance / LEAST))
 
     def refine(state: Any) -> Any:
         parts, known, _ = state

@@ -37,8 +37,8 @@ SLIGHT = 1e-6
 """Change of ln(rate) or of energy/T that is overlooked."""
 DEEP = -14.0
 """ln of the part of a rate's maximum below which it is as good as zero where jumps are looked for."""
-GRADES = 24
-"""Halvings of the first element of a piece: relaxation times down to 10⁻⁷ of its length are resolved."""
+GRADES = 12
+"""Quarterings of the first element of a piece: relaxation times down to 10⁻⁷ of its length are resolved."""
 TWINS = 1e-10
 """Elements that are shorter than this part of their piece come from rounding."""
 
@@ -100,8 +100,8 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
 def _mesh_in_pieces(system: System, pieces: Pieces, many: Array, known: Any) -> tuple[Mesh, Array]:
     """Elements that end at borders, are short enough for the harmonics, and become shorter towards each piece's start.
 
-    What a sudden change leaves behind relaxes at whatever rates there are: of the elements that each double the one
-    before, one fits each rate.
+    What a sudden change leaves behind relaxes at whatever rates there are: of the elements that each end at four times
+    the time of the one before, one fits each rate.
     """
     n, points = pieces.start.shape
     arrays, static = eqx.partition(system, eqx.is_array)
@@ -139,7 +139,7 @@ def _mesh_in_pieces(system: System, pieces: Pieces, many: Array, known: Any) -> 
 
 
 def _graded(system: System, pieces: Pieces) -> Array:
-    """Shares 2^−j (piece, j, point) of each piece, down to the relaxation time of its fastest state; 1 for the rest."""
+    """Shares 4^−j (piece, j, point) of each piece, down to the relaxation time of its fastest state; 1 for the rest."""
     n, points = pieces.start.shape
     nodes = jnp.array([0.0, 0.5, 1.0])[:, None]
     times = jnp.clip(pieces.start[:, None] + nodes * pieces.length[:, None], pieces.low[:, None], pieces.high[:, None])
@@ -149,9 +149,9 @@ def _graded(system: System, pieces: Pieces) -> Array:
     exits = exits.at[:, g.initial.array].add(jnp.exp(s.log_forward)).at[:, g.final.array].add(jnp.exp(s.log_backward))
     fastest = jnp.max(exits.reshape(n, -1, points), axis=1)
     assert system.period is not None
-    halvings = jnp.ceil(jnp.log2(jnp.maximum(fastest * system.period * pieces.length, 1.0)))
+    quarterings = jnp.ceil(jnp.log2(jnp.maximum(fastest * system.period * pieces.length, 1.0)) / 2)
     j = jnp.arange(1, GRADES + 1)[:, None]
-    return jnp.where(j <= halvings[:, None], jnp.exp2(-1.0 * j), 1.0)
+    return jnp.where(j <= quarterings[:, None], jnp.exp2(-2.0 * j), 1.0)
 
 
 def _harmonics(system: System) -> Any:

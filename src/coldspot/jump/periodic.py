@@ -381,7 +381,7 @@ def solve_periodic(system: System, tolerance: Array, forms: tuple[Form, ...] = (
         faults={
             Status.INVALID: ~valid,
             Status.NOT_UNIQUE: ~found.period.joined | (len(system.components()) > 1),
-            Status.NOT_CONVERGED: ~resolved | ~(found.period.defect < 1e-6),
+            Status.NOT_CONVERGED: ~resolved | ~(found.period.defect < 1e-6) | (_largest(where, found.error) == jnp.inf),
         },
         floor=inherent(where, found.period),
         residuals={"propagator": found.period.defect},
