@@ -47,8 +47,8 @@ def conduction(system: System) -> Conduction:
     """Heat conductances of a batch, by the method that fits its size."""
     points, n = system.masses.shape
     if n >= LARGE and fits(system):
-        found = jax.lax.map(conductance, first_order(system))
-        return Conduction(*found, jnp.zeros(points))
+        found: tuple[Array, ...] = jax.lax.map(conductance, first_order(system))
+        return Conduction(*found, jnp.zeros(points))  # type: ignore[call-arg]
     first = noise(system)
     known = Conduction(first.conductance, first.error, first.positive, first.damped, first.doublings)
     if n < SMALL or not fits(system):

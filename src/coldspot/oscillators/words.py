@@ -64,10 +64,9 @@ def _pattern(vector: np.ndarray) -> str:
 
 
 def explain_springs(springs: Array) -> str:
-    springs = np.asarray(springs)
-    values, vectors = np.linalg.eigh(springs)
+    values, vectors = np.linalg.eigh(np.asarray(springs))
     where = f"along {_pattern(vectors[:, 0])}"
-    if values[0] > -1e-12 * np.max(np.abs(springs)):
+    if values[0] > -1e-12 * np.max(np.abs(values)):
         return (
             f"no spring holds the motion {where} (eigenvalue 0 of `springs`), so that its position spreads for ever; "
             "give it a spring to a wall, however weak."

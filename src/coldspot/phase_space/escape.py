@@ -94,8 +94,8 @@ def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
 
     slowest = relaxation.slowest(terrain, tolerance, found.top)
     if slowest is None:
-        unknown = [np.array(np.nan)] * 8
-        return EscapeRate(*unknown, status=np.array(int(Status.NOT_FINITE)))
+        unknown = [np.array(np.nan)] * 8 + [np.array(int(Status.NOT_FINITE))]
+        return EscapeRate(*unknown)
     shares = relaxation.shares(slowest, found.top)
     simple = np.full(3, np.nan)
     if terrain.uniform:
