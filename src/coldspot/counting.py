@@ -236,8 +236,8 @@ class Counting(eqx.Module):
 
 def check(targets: tuple[Target, ...], dynamics: Dynamics) -> None:
     """The baths and drives that are named exist."""
-    workers = dynamics.workers()
-    baths = [name for name in dynamics.baths if name not in workers]
+    # A drive and a bath may have the same name.
+    workers, baths = dynamics.workers(), tuple(dynamics.reservoirs())
     for target in targets:
         kind, names = ("drive", workers) if target.quantity == "work" else ("bath", baths)
         if target.of not in names:

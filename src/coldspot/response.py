@@ -161,8 +161,7 @@ class Response(eqx.Module):
 
 
 def _baths(dynamics: Dynamics) -> dict[str, Bath]:
-    workers = dynamics.workers()
-    baths = {name: bath for name, bath in dynamics.baths.items() if name not in workers}
+    baths = {name: dynamics.baths[name] for name in dynamics.reservoirs()}
     if not baths:
         raise InputError(f"linear_response: {type(dynamics).__name__} has no baths.")
     for name, bath in baths.items():

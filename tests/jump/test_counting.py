@@ -155,6 +155,7 @@ def test_parts_that_do_not_meet_are_not_unique():
     [
         (("heat", "lft"), "no bath `lft`. Did you mean `left`"),
         (("work", "left"), "no drive `left`"),
+        (("heat", ""), "no bath ``"),
         (("heta", "left"), "no quantity `heta`. Did you mean `heat`"),
         (([],), "empty"),
         (([("heat", "left")], "left"), "beside a list"),

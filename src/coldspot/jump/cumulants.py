@@ -27,6 +27,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from ..baths import WorkReservoir
 from ..dynamics import Counted, Target
 from ..numerics.dense import EPS
 from ..numerics.reduction import reduce
@@ -50,7 +51,7 @@ REFINEMENTS = 2
 def amounts(system: System, s: Snapshot, targets: tuple[Target, ...]) -> Array:
     """What each transition carries forward of each target (target, transition, point); a drive's work is no jump."""
     workers, drives = system.workers(), len(system.drives)
-    baths = [name for name in system.baths if name not in workers]
+    baths = [name for name, bath in system.baths.items() if not isinstance(bath, WorkReservoir)]
     found = []
     for quantity, of in targets:
         if quantity == "work":
