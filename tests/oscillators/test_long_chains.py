@@ -66,10 +66,11 @@ def test_chains_and_disorder():
 
 def test_localised_modes():
     """Modes that friction reaches with less than rounding: the heats of the others."""
-    masses = 10 ** np.random.default_rng(11).uniform(-2, 2, 10)
-    s = cs.steady_state(cs.OscillatorNetwork.chain(10, mass=masses))
+    # The light mass swings so fast that its mode falls by 5e-4 per neighbour.
+    masses = np.array([*[1.0] * 5, 1e-3, *[1.3] * 5])
+    s = cs.steady_state(cs.OscillatorNetwork.chain(11, mass=masses))
     assert_close(s.heat["left"], transmitted(masses), 1e-9)
-    weak = DOUBLING(batch_of_one(cs.OscillatorNetwork.chain(10, mass=masses).system()))
+    weak = DOUBLING(batch_of_one(cs.OscillatorNetwork.chain(11, mass=masses).system()))
     assert not weak.damped[0]
 
 

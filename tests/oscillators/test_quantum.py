@@ -1,0 +1,94 @@
+"""Quantum baths and friction with a memory: heat by transmission, against SciPy and the classical state."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import coldspot as cs
+from tests.tolerance import assert_close
+
+MASSES, SPRINGS = np.array([1.0, 2.0, 0.7]), np.asarray(cs.oscillators.chain_springs(3, 1.0, 1.0))
+LEFT, RIGHT = np.zeros((3, 3)), np.zeros((3, 3))
+LEFT[0, 0], RIGHT[1:, 1:] = 0.4, [[0.5, 0.1], [0.1, 0.3]]
+FORCES = {"p": (1, cs.Cosine(0.5)), "q": (0, cs.Fourier([0.3, 0.2], [0.1, 0.3]))}
+
+
+def network(bath, temperatures, left=0.4, **keywords):
+    return cs.OscillatorNetwork(
+        MASSES,
+        SPRINGS,
+        {"a": left, "b": RIGHT[1:, 1:]},
+        {name: bath(t) for name, t in zip("ab", temperatures, strict=True)},
+        {"a": 0, "b": [1, 2]},
+        **keywords,
+    )
+
+
+def transmitted(hot, cold, quantum, cutoff=math.inf):
+    """∫dω/2π 4ω² tr(Γ_a G Γ_b G†) times ω(n_a − n_b), or the difference of the temperatures."""
+
+    def rate(w):
+        friction = LEFT / (1 - 1j * w / cutoff)
+        g = np.linalg.inv(SPRINGS - w**2 * np.diag(MASSES) - 1j * w * (friction + RIGHT))
+        passed = 4 * w**2 * np.trace(friction.real @ g @ RIGHT @ g.conj().T).real
+        carried = w / math.expm1(w / hot) - w / math.expm1(w / cold) if quantum else hot - cold
+        return passed * carried / (2 * math.pi)
+
+    end = min(40.0, 300 * cold) if quantum else math.inf
+    edges = [edge for edge in (0.0, 1.0, 2.0, 4.0) if edge < end] + [end]
+    parts = [quad(rate, a, b, epsabs=0, epsrel=1e-12, limit=500)[0] for a, b in itertools.pairwise(edges)]
+    return sum(parts)
+
+
+def test_quanta():
+    for hot, cold in ((1.0, 0.5), (0.1, 0.02)):
+        s = cs.steady_state(network(cs.BosonBath, (hot, cold)))
+        true = transmitted(hot, cold, quantum=True)
+        assert abs(float(s.heat["a"]) - true) <= 1e-11 * true
+        assert_close(s.heat["b"], -s.heat["a"], 1e-14)
+    # Hot baths are classical, up to (ω/T)²/12; at one temperature nothing flows.
+    hot, classical = (cs.steady_state(network(bath, (1e3, 5e2))) for bath in (cs.BosonBath, cs.HeatBath))
+    assert_close(hot.heat["a"], classical.heat["a"], 1e-6)
+    assert np.all(cs.steady_state(network(cs.BosonBath, (0.3, 0.3))).heat.array == 0)
+
+
+def test_memory():
+    drude = cs.spectral.Drude(0.4, 1.7)
+    s = cs.steady_state(network(cs.HeatBath, (1.0, 0.5), drude))
+    assert_close(s.heat["a"], transmitted(1.0, 0.5, quantum=False, cutoff=1.7), 1e-10)
+    # A fast memory is none.
+    fast, none = (
+        cs.steady_state(network(cs.HeatBath, (1.0, 0.5), left)) for left in (cs.spectral.Drude(0.4, 1e6), 0.4)
+    )
+    assert_close(fast.heat["a"], none.heat["a"], 1e-5)
+
+
+def test_forces_do_not_know_of_quanta():
+    quantum, classical = (
+        cs.steady_state(network(bath, (1.0, 1.0), forces=FORCES, frequency=0.8)) for bath in (cs.BosonBath, cs.HeatBath)
+    )
+    assert_close(quantum.heat.array, classical.heat.array, 1e-13)
+    assert_close(quantum.work.array, classical.work.array, 1e-13)
+
+
+def test_what_is_refused():
+    for change, words in (
+        ({"masses": [0.0, 1.0]}, "coordinates of mass 0"),
+        ({"forces": {"n": np.eye(2)}}, "given as a matrix"),
+        ({"springs": lambda phase: np.eye(2), "frequency": 1.0}, "driven `springs`"),
+    ):
+        given = {
+            "masses": [1.0, 1.0],
+            "springs": np.eye(2),
+            "frictions": [1.0, 1.0],
+            "baths": {"bath": cs.BosonBath(1.0)},
+            "sites": {"bath": [0, 1]},
+        }
+        with pytest.raises(cs.InputError, match=f"quantum baths together with {words}"):
+            cs.OscillatorNetwork(**(given | change))
+    unheld = cs.OscillatorNetwork([1.0], [[-1.0]], [1.0], {"bath": cs.BosonBath(1.0)}, {"bath": 0})
+    with pytest.raises(cs.SolveError, match="negative eigenvalue"):
+        cs.steady_state(unheld)
