@@ -72,8 +72,8 @@ def moments(one: Instant) -> Moments:
     # The force of springs and drives as a row of y, for each coordinate.
     force = (jnp.sum(one.pulls, 0) - one.springs) @ at_x.T + jnp.sum(one.pushes, 0)[:, None] * at_one
     thrust = some.T @ force - jnp.sum(frictions, 0) @ at_v.T
-    drift = at_x @ some @ at_v.T + at_v @ (thrust / mass[:, None])
-    noise = 2 * at_v @ (frictions / (mass[:, None] * mass)) @ at_v.T
+    drift = jnp.asarray(at_x @ some @ at_v.T + at_v @ (thrust / mass[:, None]))
+    noise = jnp.asarray(2 * at_v @ (frictions / (mass[:, None] * mass)) @ at_v.T)
     # Heat: from coordinates with a mass what friction takes and noise brings, from the others −F∘ẋ.
     taken = -at_v @ frictions @ at_v.T
     constant = jnp.diag(jnp.einsum("bii,i->b", frictions, 1 / mass))
