@@ -139,8 +139,7 @@ def moments(system: System) -> tuple[Moments, Array, Array]:
         v = c * (squares * taken.T - squares[:, None] * taken) + jnp.diag(b)
         return turned.T @ y @ turned, turned.T @ (speed[:, None] * z) @ shapes.T, shapes @ v @ shapes.T
 
-    each = jax.lax.map(of_bath, (jnp.moveaxis(p, -1, 0), jnp.moveaxis(q, -1, 0), b.T, warm))
-    positions, mixed, speeds = each
+    positions, mixed, speeds = jax.lax.map(of_bath, (jnp.moveaxis(p, -1, 0), jnp.moveaxis(q, -1, 0), b.T, warm))
     found = Moments(positions, mixed, speeds, factor)
     return found, positive, _unique(system, shapes, sites)
 
