@@ -52,11 +52,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 20_000
+MOST_MAPS = 30_000
 """A system allows a process some 65,000 memory maps; every compiled program takes a few."""
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def compiled_programs_go():
     """Drop compiled programs before thousands of them exhaust the system's memory maps."""
     yield
