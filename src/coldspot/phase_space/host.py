@@ -115,7 +115,10 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if rough > max(tolerance, ROUGH):
         nothing[-1] = Fault.ROUGH
         return nothing
-    found = steady(terrain, tolerance)
+    try:
+        found = steady(terrain, tolerance)
+    except (ArithmeticError, ValueError):  # numbers that a constructor refuses: no mass, no length
+        found = None
     if found is None:
         nothing[-1] = Fault.UNSOLVED
         return nothing
