@@ -41,9 +41,9 @@ def pareto(
     front.
 
     Between the ends of the front (the best machines in each respect) lie goals, evenly spread over the line, triangle,
-    … that they span; from each goal the search goes as far as it can in all respects at once (goal attainment, by
-    SciPy's SLSQP with slopes from automatic differentiation). What another point dominates is left out, so that fewer
-    than `points` may come back. Needs the extra `optimise`.
+    … that they span (COP and efficiency as angles, see `optimise`); from each goal the search goes as far as it can in
+    all respects at once (goal attainment, by SciPy's SLSQP with slopes from automatic differentiation). What another
+    point dominates is left out, so that fewer than `points` may come back. Needs the extra `optimise`.
 
     **Returns:** a Dataset with the dimension `point`, in the order of the first objective: everything that a sweep
     gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines.
