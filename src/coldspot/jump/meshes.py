@@ -7,7 +7,7 @@ energies by more than 10⁻⁶ of the temperature there (or by 10⁻⁶ of their
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -169,7 +169,19 @@ def _harmonics(system: System) -> Any:
     return found if own else None
 
 
-def _rows(system: System, phase: Array) -> tuple[Array, tuple[Array, Array]]:
+class _Physical(NamedTuple):
+    """What jumps are looked for in (row, sample).
+
+    `others`: ln of forward over backward rate, then baths and levels; `strength`: ln of both rates' sum; `logarithms`:
+    the larger of the two logarithms of which these are made, and whose rounding they have.
+    """
+
+    others: Array
+    strength: Array
+    logarithms: Array
+
+
+def _rows(system: System, phase: Array) -> tuple[Array, _Physical]:
     """What is looked at in a snapshot, and of that what is physical, softened where rates vanish."""
     s: Snapshot = system.snapshot(phase)
     bath = jnp.concatenate([jnp.log(s.temperature), s.potential / s.temperature])
@@ -177,7 +189,9 @@ def _rows(system: System, phase: Array) -> tuple[Array, tuple[Array, Array]]:
     # The reference equilibrium jumps where another bath becomes the hottest, and nothing else does.
     physical = jnp.concatenate([s.log_forward - s.log_backward, bath, levels])
     strength = jnp.logaddexp(s.log_forward, s.log_backward)
-    return jnp.concatenate([s.log_forward, s.log_backward, bath, levels, s.reference]), (physical, strength)
+    logarithms = jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward))
+    rows = jnp.concatenate([s.log_forward, s.log_backward, bath, levels, s.reference])
+    return rows, _Physical(physical, strength, logarithms)
 
 
 def _look(system: System) -> tuple[Array, Array]:
@@ -199,26 +213,28 @@ def _look_inside(system: System, low: Array, high: Array, most: int) -> tuple[Ar
     def mirrored(x: Array) -> Array:
         return jnp.concatenate([x, x[:, half - 1 : 0 : -1]], axis=1)
 
-    borders, count = _resolved(mirrored(rows), (mirrored(physical[0]), mirrored(physical[1])), 2 * most)
+    borders, count = _resolved(mirrored(rows), jax.tree.map(mirrored, physical), 2 * most)
     angle = 2 * jnp.pi * borders[:most]
     inside = jnp.where(borders[:most] < 0.5, (1 - jnp.cos(angle)) / 2, 1.0)
     return inside, jnp.where(count > 2 * most, most + 1, jnp.sum(inside < 1)).astype(jnp.int32)
 
 
-def _resolved(samples: Array, physical: tuple[Array, Array], most: int) -> tuple[Array, Array]:
+def _resolved(samples: Array, physical: _Physical, most: int) -> tuple[Array, Array]:
     """Borders and count of elements; more than `most` if something jumps."""
 
-    def allowed(rows: Array) -> Array:
-        size = jnp.max(jnp.abs(rows), axis=1)
+    def allowed(rows: Array, terms: Array | None = None) -> Array:
+        size = jnp.max(jnp.abs(rows if terms is None else terms), axis=1)
         change = jnp.max(rows, axis=1) - jnp.min(rows, axis=1)
         return jnp.maximum(SLIGHT * jnp.minimum(change, 1.0), 1e3 * EPS * size)
 
     borders, count = resolving(samples, allowed(samples), most)
-    others, strength = physical
+    others, strength, logarithms = physical
     # The logarithm of a rate that vanishes is no jump of the rate.
     top = jnp.max(strength, axis=1, keepdims=True)
     rates = jnp.where(
         jnp.min(strength, axis=1, keepdims=True) < top + DEEP, jnp.logaddexp(strength, top + DEEP), strength
     )
     seen = jnp.concatenate([others, rates])
-    return borders, jnp.where(jumps(seen, allowed(seen)), most + 1, count).astype(jnp.int32)
+    rest = others[len(logarithms) :]
+    terms = jnp.concatenate([logarithms, rest, jnp.maximum(logarithms, jnp.abs(rates))])
+    return borders, jnp.where(jumps(seen, allowed(seen, terms)), most + 1, count).astype(jnp.int32)
