@@ -77,7 +77,7 @@ def test_forces_do_not_know_of_quanta():
 def test_what_is_refused():
     for change, words in (
         ({"masses": [0.0, 1.0]}, "coordinates of mass 0"),
-        ({"forces": {"n": np.eye(2)}}, "given as a matrix"),
+        ({"forces": {"n": np.eye(2)}}, "`forces` given as a matrix"),
         ({"springs": lambda phase: np.eye(2), "frequency": 1.0}, "driven `springs`"),
     ):
         given = {

@@ -136,7 +136,7 @@ def acting(forces: Any, drives: Any, springs: Any, n: int) -> Acting:
     found: dict[str, Any] = {}
     targets: list[int] = []
     for name, force in _mapping("forces", forces, "(coordinate, Drive), or to a matrix").items():
-        if isinstance(force, tuple) and len(force) == 2 and isinstance(force[1], Drive):
+        if isinstance(force, tuple | list) and len(force) == 2 and isinstance(force[1], Drive):
             at = indices(f"forces[{name!r}]", force[0], n)
             if len(at) != 1:
                 raise InputError(f"{OWNER}: force `{name}` must act on one coordinate, but names {list(at)}.")
