@@ -136,6 +136,11 @@ class KleinKramers(Dynamics):
                     lambda name=name: f"`temperature` must be the same in all regions of the bath `{name}`.",  # type: ignore[misc]
                 )
 
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        fields = ("potential", "friction", "temperature", "mass", "boundary", "cooled_bath")
+        return {name: getattr(self, name) for name in fields} | {"baths": list(self.names)}
+
     # ------------------------------------------------------------------ names
     @property
     def _bath_names(self) -> tuple[str, ...]:
