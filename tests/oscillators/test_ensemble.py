@@ -144,8 +144,8 @@ def test_bad_keys_and_machines():
         cs.trajectories(pair(), 3)
     with pytest.raises(cs.InputError, match="`key` must be a key"):
         cs.trajectories(pair(), jax.random.split(jax.random.key(0)))
-    with pytest.raises(cs.InputError, match="JumpNetwork has none"):
-        cs.trajectories(cs.machines.QuantumDot(), jax.random.key(0))
+    with pytest.raises(cs.InputError, match="Barrier has none"):
+        cs.trajectories(cs.machines.KramersBarrier(), jax.random.key(0))
 
 
 def test_steady_states_that_cannot_be_trusted():

@@ -48,7 +48,7 @@ def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
     ... )
     >>> axes = cs.figures.regime_map(ds)
     >>> axes.get_xlabel(), axes.get_ylabel()
-    ('left.temperature', 'level')
+    ('left.temperature (E/k_B)', 'level (E)')
     """
     grid = _grid(dataset)
     rows, columns = (_pixels(values) for values in (grid.y, grid.x))

@@ -68,7 +68,7 @@ def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> 
 
     >>> value = thermal_difference(-1j, 1.0, 0.0, 1e-12, 1e-12)  # ln(1−i)
     >>> f"{float(value.real):.9f} {float(value.imag):.9f}"
-    '0.346573590 0.785398163'
+    '0.346573590 -0.785398163'
     """
     pole = jnp.asarray(pole, complex)
     up, down = 1j * (pole - one) / (2 * jnp.pi), 1j * (pole - other) / (2 * jnp.pi)
