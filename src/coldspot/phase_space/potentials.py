@@ -15,5 +15,5 @@ class Hill(Checked):
 
     height: Scalar = parameter(dimension="energy", positive=True)
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array | float) -> Array:
         return self.height / 2 * (1 + jnp.cos(x))
