@@ -100,7 +100,7 @@ def by_hand(network, step):
     bring = kick @ drift
     covariance = linalg.solve_discrete_lyapunov(matrix, bring @ np.diag([*np.zeros(n), *strength]) @ bring.T)
     force = np.zeros(n, complex)
-    for i, d in zip(network.driven, network.drives.values(), strict=True):
+    for i, d in zip(network.targets, network.drives.values(), strict=True):
         force[i] += complex(d.amplitude) * np.exp(1j * float(d.phase))
     push = np.concatenate([np.zeros(n), h / 2 * force / m])
     turn = np.exp(1j * float(network.frequency) * h)
@@ -112,7 +112,7 @@ def by_hand(network, step):
     speed = wave[n:]  # the textbook's velocity stands between the two half kicks
     works = [
         (np.conj(complex(d.amplitude) * np.exp(1j * float(d.phase))) * speed[i]).real / 2
-        for i, d in zip(network.driven, network.drives.values(), strict=True)
+        for i, d in zip(network.targets, network.drives.values(), strict=True)
     ]
     squares = np.diag(covariance)[:n] + abs(wave[:n]) ** 2 / 2
     return np.concatenate([m / 2 * (w2 - u2) / h, works, squares, (u2 + w2) / 2])
