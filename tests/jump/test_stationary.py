@@ -43,7 +43,7 @@ def graphs() -> dict[int, tuple[np.ndarray, np.ndarray]]:
 @functools.cache
 def solver(states: int):
     g = Graph(*(States(a) for a in graphs()[states]), states)
-    return jax.jit(lambda f, b, d, r: balance(g, is_wide(g, f, b, r), f, b, d, r, abs(d)))
+    return jax.jit(lambda f, b, d, r: balance(g, True, is_wide(g, f, b, r), f, b, d, r, abs(d)))
 
 
 def against_mpmath(states: int, log_forward: np.ndarray, log_backward: np.ndarray) -> None:
@@ -113,7 +113,7 @@ def test_a_long_chain_of_huge_ratios():
         g = Graph(States(np.arange(15)), States(np.arange(1, 16)), 16)
         up, down = jnp.full((15, 1), sign * 300.0), jnp.full((15, 1), -sign * 300.0)
         log_p = np.asarray(
-            balance(g, jnp.ones(1, bool), up, down, up - down, jnp.zeros((16, 1)), abs(up - down)).log_p
+            balance(g, True, jnp.ones(1, bool), up, down, up - down, jnp.zeros((16, 1)), abs(up - down)).log_p
         )[:, 0]
         expected = sign * 600.0 * np.arange(16)
         assert_close(log_p, expected - expected.max(), 2 * EPS)

@@ -39,10 +39,11 @@ def is_wide(
     return g.states * (high - low) >= SPAN
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def balance(
     g: Graph,
-    wide: Bool[Array, " point"] | None,
+    sure: bool,
+    wide: Bool[Array, " point"],
     log_forward: Float[Array, "transition point"],
     log_backward: Float[Array, "transition point"],
     deviation: Float[Array, "transition point"],
@@ -53,7 +54,8 @@ def balance(
 
     `deviation` (transition, point) is ln of forward over backward flow in the reference distribution, whose
     logarithm (not normalised) is `reference` (state, point); `deviation_size` bounds the terms of which it is made.
-    Logarithms are used for all points of the call if one of them is `wide`; never if that is None.
+    Logarithms are used for all points of the call if one of them is `wide`; with `sure` False never, and numbers of no
+    meaning stand where a point is.
     """
 
     def numbers() -> Divided:
@@ -62,17 +64,21 @@ def balance(
     def logarithms() -> Divided:
         return divide_logarithms(g, log_forward, log_backward, deviation, deviation_size)
 
-    found = numbers() if wide is None else jax.lax.cond(jnp.any(wide), logarithms, numbers)
+    def nothing() -> Divided:
+        return jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan), jax.eval_shape(numbers))
+
+    # A branch, and not only to save work: what stands in one is not computed again in each use of its results.
+    found = jax.lax.cond(jnp.any(wide), logarithms, numbers) if sure else jax.lax.cond(jnp.all(wide), nothing, numbers)
     imbalance = reduce(jnp.maximum, jnp.abs(divergence(g, found.current)))
     return Balance(found.log_p, found.current, found.error, found.rounding, imbalance)
 
 
 @balance.defjvp
-def _balance_jvp(g: Graph, primals: Any, tangents: Any) -> tuple[Balance, Balance]:
+def _balance_jvp(g: Graph, sure: bool, primals: Any, tangents: Any) -> tuple[Balance, Balance]:
     """Implicit rule: K u = −div(dJ at fixed p), d ln p = u; exact, linear in the tangents."""
     _, log_forward, log_backward = primals[:3]
     _, d_forward, d_backward = tangents[:3]
-    result = balance(g, *primals)
+    result = balance(g, sure, *primals)
     u, factors, (out, back) = _response(g, log_forward, log_backward, result.log_p, (d_forward, d_backward))
     to, start = g.final.array, g.initial.array
     d_current = out * (d_forward + u[start]) - back * (d_backward + u[to])

@@ -199,7 +199,7 @@ def count_stationary(system: System, targets: tuple[Target, ...], order: int | N
 def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, unique: bool) -> Counted:
     """Cumulants of a batch (snapshots with the batch axis last), values (point, target, order)."""
     wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
-    state = balance(g, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
+    state = balance(g, True, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     flows = flows_of(g, s)
     found, sizes = jax.vmap(lambda a: recursion(flows, a, order))(_edges(amount))
     values, errors = _judged(g, s, flows, found)

@@ -65,9 +65,7 @@ def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
 def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool) -> Outcome:
     s = jax.vmap(look, out_axes=-1)(batch)
     wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
-    found = balance(
-        g, wide if sure else None, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size
-    )
+    found = balance(g, sure, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
     still = reduce(jnp.maximum, s.deviation_size) == 0
     rounding = jnp.where(jnp.isfinite(found.rounding), found.rounding, found.error)
