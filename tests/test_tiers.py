@@ -85,6 +85,18 @@ def test_a_pump_that_moves_almost_nothing_goes_on_to_deviations():
     assert np.all(s.error.heats[1::2] <= 1e-7 * np.abs(s.ledger.heats[1::2]))
 
 
+def test_what_has_no_state_is_not_solved_again(monkeypatch):
+    """Points whose numbers are refused: the attempt has the last word."""
+
+    def spin_pair(_, point):
+        return cs.machines.SpinPair(period=point["period"])
+
+    points = {"period": jnp.asarray([20.0, -1.0, jnp.nan, 30.0])}
+    s, undecided = solve_points.attempt(spin_pair, None, points, TOLERANCE)
+    assert s.status.tolist() == [0, 1, 1, 0]
+    assert not np.any(undecided)
+
+
 def test_a_gradient_needs_no_attempt():
     before = _solve_one.attempt.program._cached._cache_size()
     eqx.filter_grad(lambda level: cs.steady_state(QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))

@@ -375,7 +375,12 @@ def _attempted(dynamics: Dynamics, tolerance: Array, good: Array) -> Attempt:
     outcome = dynamics.attempt(tolerance)
     if outcome is None:
         return conclude(dynamics, dynamics.solve(tolerance), tolerance, good), None
-    return conclude(dynamics, outcome, tolerance, good), outcome.undecided
+    solution = conclude(dynamics, outcome, tolerance, good)
+    if outcome.undecided is None:
+        return solution, None
+    # Where there is no state to be found, no other way finds one.
+    hopeless = (solution.status == Status.INVALID) | (solution.status == Status.NOT_UNIQUE)
+    return solution, outcome.undecided & ~hopeless
 
 
 def _one(machine: Any, tolerance: Array) -> Solution:

@@ -19,28 +19,16 @@ if TYPE_CHECKING:
     import xarray
 
 
-class Trajectories(eqx.Module):
-    """An ensemble of independent trajectories over a time.
+class Ensemble(eqx.Module):
+    """What ensembles of any dynamics have: a `solution` of averages, and each trajectory's `heats` and `works`."""
 
-    - `solution`: averages over trajectories and time, a `Solution` whose `error` holds standard errors;
-    - `heats` (n, bath), `works` (n, drive), `storages` (n,): of each trajectory, what it absorbed and what its energy
-      changed, over the time;
-    - `times` (k,) from the end of the transient, `positions`, `velocities` (kept, k, coordinate): the sample paths
-      that were asked for.
-    """
-
-    solution: Solution
-    heats: Array
-    works: Array
-    storages: Array
-    times: Array
-    positions: Array
-    velocities: Array
+    solution: eqx.AbstractVar[Solution]
+    heats: eqx.AbstractVar[Any]
+    works: eqx.AbstractVar[Any]
 
     heat = property(lambda self: self.solution.heat)
     work = property(lambda self: self.solution.work)
     error = property(lambda self: self.solution.error)
-    observables = property(lambda self: self.solution.observables)
     regime = property(lambda self: self.solution.regime)
     status = property(lambda self: self.solution.status)
 
@@ -53,25 +41,54 @@ class Trajectories(eqx.Module):
     def labels(self) -> dict[str, tuple[Any, ...]]:
         return self.solution.labels() | {"trajectory": tuple(range(self.heats.shape[0]))}
 
+    def own(self) -> dict[str, Any]:
+        """Each trajectory's amounts (trajectory, bath or drive), by the name of their average."""
+        return {"heat": self.heats, "work": self.works}
+
     def variables(self) -> dict[str, Variable]:
-        """Those of the averages, and each trajectory's own heats and works."""
+        """Those of the averages, and each trajectory's own amounts."""
         found = self.solution.variables()
-        units, meaning = about("heat")
-        found["trajectory_heat"] = Variable(self.heats, ("trajectory", "bath"), units, f"{meaning}, of each trajectory")
-        if self.works.shape[-1]:
-            units, meaning = about("work")
-            found["trajectory_work"] = Variable(
-                self.works, ("trajectory", "drive"), units, f"{meaning}, of each trajectory"
-            )
+        for name, values in self.own().items():
+            if values.shape[-1]:
+                units, meaning = about(name)
+                axis = "drive" if name == "work" else "bath"
+                found[f"trajectory_{name}"] = Variable(
+                    values, ("trajectory", axis), self.unit_of(units), f"{meaning}, of each trajectory"
+                )
         return found
+
+    def unit_of(self, rate: str) -> str:
+        """The unit of a trajectory's amounts, from that of the average."""
+        return rate
 
     def record(self) -> dict[str, Any]:
         """The averages as plain Python values, for JSON."""
         return self.solution.record()
 
     def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
-        """Averages and the trajectories' own heats and works; `unit` as for `Solution.to_dataset`."""
+        """Averages and the trajectories' own amounts; `unit` as for `Solution.to_dataset`."""
         return to_dataset(self, {}, {}, provenance(unit=unit), unit)
+
+
+class Trajectories(Ensemble):
+    """An ensemble of independent trajectories over a time.
+
+    - `solution`: averages over trajectories and time, a `Solution` whose `error` holds standard errors;
+    - `heats` (n, bath), `works` (n, drive), `storages` (n,): of each trajectory, what it absorbed and what its energy
+      changed, averaged over the time (rates, whose mean over trajectories is the solution's);
+    - `times` (k,) from the end of the transient, `positions`, `velocities` (kept, k, coordinate): the sample paths
+      that were asked for.
+    """
+
+    solution: Solution
+    heats: Array
+    works: Array
+    storages: Array
+    times: Array
+    positions: Array
+    velocities: Array
+
+    observables = property(lambda self: self.solution.observables)
 
 
 def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Any:
@@ -82,14 +99,15 @@ def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **
     - `machine`: a machine or a dynamics that has trajectories (a `JumpNetwork`, event by event, driven or not; an
       `OscillatorNetwork`, linear or not);
     - `key`: a key of `jax.random`; the same key gives the same trajectories, whatever the number of processors;
-    - `n`: how many, at least 16 (standard errors come from their spread); `time`: how long each is averaged, after the
-      transient; in a driven state it is lengthened to two or more whole periods;
+    - `n`: how many, at least 16, or 2 of a jump network (standard errors come from their spread); `time`: how long each
+      is averaged, after the transient; in a driven state it is lengthened to two or more whole periods;
     - `options`: those of the dynamics, see `JumpNetwork.trajectories` and `OscillatorNetwork.trajectories`.
 
     **Returns:** averages by name (`heat`, `work`, `particles`) with standard errors, and each trajectory's own amounts
-    (`heats` (n, bath), `works`, …): `Trajectories` or `JumpTrajectories`. Raises `SolveError` where the averages cannot
-    be trusted: a trajectory ends at infinity or at a value that is not a number (with the time and the coordinate), the
-    averages still drift, or a rate exceeded its bound; `throw=False` returns them.
+    (`heats` (n, bath), `works`, …): `Trajectories`, with rates, or `JumpTrajectories`, with amounts over the time.
+    Raises `SolveError` where the averages cannot be trusted: a trajectory ends at infinity or at a value that is not a
+    number (with the time and the coordinate), the averages still drift, or a rate exceeded its bound; `throw=False`
+    returns them.
 
     >>> import coldspot as cs, jax
     >>> pair = cs.machines.NonlinearOscillatorPair(anharmonicity=0.5)

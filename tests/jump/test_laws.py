@@ -149,8 +149,7 @@ def test_each_heat_comes_from_its_own_channels():
 
 @pytest.mark.parametrize("t", mr.DRIVEN, ids=lambda t: t.name)
 def test_laws_of_driven_machines(t):
-    # Looking for sharp features in functions that only the user knows takes most of the time.
-    points = 200 if t.states <= 4 else 60
+    points = 500 if t.states <= 4 else 60
     columns = mr.draw(t, np.random.default_rng(len(t.edges)), points)
     s = mr.solve(t, columns)
     status = np.asarray(s.status)
@@ -171,7 +170,7 @@ def test_driven_machines_without_drive_are_static():
     """Amplitude zero: the periodic ledger is the stationary one and the drives do no work."""
     t = next(t for t in mr.DRIVEN if t.name == "driven two-dots")
     plain = next(t for t in mr.STATIC if t.name == "two-dots")
-    columns = mr.draw(t, np.random.default_rng(9), 200)
+    columns = mr.draw(t, np.random.default_rng(9), 500)
     columns["amplitude"][:] = 0.0
     driven, static = mr.solve(t, columns), mr.solve(plain, columns)
     top = np.max(np.abs(static.energy.array), axis=-1, keepdims=True)

@@ -114,10 +114,10 @@ def test_no_mass_is_the_limit_of_small_masses():
 
 def test_gyrator():
     """heat[first] = u²(T_1−T_2)/(γ_1k_2 + γ_2k_1), and nothing at one temperature."""
-    for t in (1.0, 1.1, 3.0):
+    for t in (1.0, 1.0 + 1e-9, 1.1, 3.0):
         machine = cs.machines.BrownianGyrator(friction_second=1.7, torque=0.0, first=cs.HeatBath(t))
         heat = float(cs.steady_state(machine).heat["first"])
-        assert abs(heat - 1.2**2 * (t - 1.0) / (3.0 + 1.7 * 2.0)) <= 1e-14 * 3.0
+        assert_close(heat, 1.2**2 * (t - 1.0) / (3.0 + 1.7 * 2.0), 1e-13)
 
 
 def test_gyrator_with_a_torque():
@@ -133,6 +133,29 @@ def test_gyrator_with_a_torque():
     assert_close(s.heat["second"], (u + e) * turning, 1e-13)
     assert s.regime == "engine"
     assert yy > 0
+
+
+@pytest.mark.parametrize("masses", [[0.0, 0.0], [1.0, 0.7], [0.0, 0.7]])
+def test_small_forces_without_an_energy_keep_their_digits(masses):
+    """Heats at one temperature are linear in the force: those of a millionth are a millionth, far below rounding."""
+
+    def heats(torque):
+        pull = {"torque": torque * np.array([[0.0, 1.0], [-1.0, 0.0]])}
+        baths = {name: cs.HeatBath(1.3) for name in ("one", "two")}
+        springs = [[2.0, 0.6], [0.6, 3.0]]
+        s = cs.steady_state(
+            cs.OscillatorNetwork(masses, springs, [1.0, 1.7], baths, {"one": 0, "two": 1}, forces=pull), throw=False
+        )
+        assert int(s.status) == 0
+        scale = 1e-13 * np.abs(s.work.array).max()
+        assert abs(float(s.heat.array.sum() + s.work.array.sum())) <= scale + float(s.error.heat.array.sum())
+        return np.asarray(s.heat.array)
+
+    assert np.all(heats(0.0) == 0.0)
+    large = heats(1e-3)
+    assert large.sum() < 0  # what forces do becomes heat
+    assert_close(heats(1e-6) * 1e3, large, 2e-3)
+    assert_close(heats(1e-18) * 1e15, large, 2e-3)
 
 
 def test_no_steady_state():

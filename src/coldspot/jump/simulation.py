@@ -1,32 +1,27 @@
 """Ensembles of histories of a jump network: averages with standard errors, and the amounts of each."""
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .. import parallel, show
+from .. import parallel
 from .._checks import InputError, Values, as_float
-from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import Outcome, Rates, conclude, steady_state
-from ..ledger import about
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
+from ..trajectories import Ensemble
 from .histories import LANES, Histories, adds_up, cells_of, run
 from .system import System
-
-if TYPE_CHECKING:
-    import xarray
 
 MOST = 1e8
 """Candidates of one trajectory that are simulated at most, about."""
 
 
-class JumpTrajectories(eqx.Module):
+class JumpTrajectories(Ensemble):
     """An ensemble of independent histories of a jump network over a time.
 
     - `solution`: averages over histories and time, a `Solution` whose `error` holds standard errors;
@@ -47,41 +42,14 @@ class JumpTrajectories(eqx.Module):
     jumps: Values
     time: Values
 
-    heat = property(lambda self: self.solution.heat)
-    work = property(lambda self: self.solution.work)
     particles = property(lambda self: self.solution.particles)
-    error = property(lambda self: self.solution.error)
-    regime = property(lambda self: self.solution.regime)
-    status = property(lambda self: self.solution.status)
 
-    def __repr__(self) -> str:
-        return f"{self.heats.shape[0]} trajectories\n{self.solution!r}"
+    def own(self) -> dict[str, Any]:
+        return super().own() | {"particles": self.particle_numbers}
 
-    def _repr_html_(self) -> str:
-        return show.box(f"{self.heats.shape[0]} trajectories", self.solution._repr_html_())
-
-    def labels(self) -> dict[str, tuple[Any, ...]]:
-        return self.solution.labels() | {"trajectory": tuple(range(self.heats.shape[0]))}
-
-    def variables(self) -> dict[str, Variable]:
-        """Those of the averages, and each trajectory's own amounts."""
-        found = self.solution.variables()
-        own = {"heat": self.heats, "particles": self.particle_numbers, "work": self.works}
-        for name, values in own.items():
-            axis = "drive" if name == "work" else "bath"
-            if values.shape[-1]:
-                units = about(name)[0].replace("E**2/hbar", "E").replace("E/hbar", "1")
-                meaning = f"{about(name)[1]}, of each trajectory"
-                found[f"trajectory_{name}"] = Variable(values, ("trajectory", axis), units, meaning)
-        return found
-
-    def record(self) -> dict[str, Any]:
-        """The averages as plain Python values, for JSON."""
-        return self.solution.record()
-
-    def to_dataset(self, unit: str | None = None) -> "xarray.Dataset":
-        """Averages and the trajectories' own amounts; `unit` as for `Solution.to_dataset`."""
-        return to_dataset(self, {}, {}, provenance(unit=unit), unit)
+    def unit_of(self, rate: str) -> str:
+        # Amounts over the time, not rates.
+        return rate.replace("E**2/hbar", "E").replace("E/hbar", "1")
 
 
 @compiled

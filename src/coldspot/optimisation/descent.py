@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._checks import InputError
 from .problem import Looked, Problem, Sampled
 
 FEASIBLE = 1e-7
@@ -37,17 +36,6 @@ class Found(NamedTuple):
     u: np.ndarray
     looked: Looked
     converged: bool
-
-
-def require_scipy() -> None:
-    try:
-        import scipy  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "scipy":
-            raise
-        raise InputError(
-            'Optimisation needs SciPy, which is not installed; install it with: pip install "coldspot[optimise]"'
-        ) from None
 
 
 def descend(

@@ -11,7 +11,7 @@ from .._checks import InputError
 from ..dynamics import TOLERANCE, steady_state
 from ..machine_files.results import with_machine
 from ..sweep import sweep
-from .descent import Bound, Found, descend, require_scipy
+from .descent import Bound, Found, descend
 from .optimum import asked, bound_margins, constraints, keeps, ranked, searches
 from .problem import Looked, Problem, Sampled
 
@@ -43,7 +43,7 @@ def pareto(
     Between the ends of the front (the best machines in each respect) lie goals, evenly spread over the line, triangle,
     … that they span (COP and efficiency as angles, see `optimise`); from each goal the search goes as far as it can in
     all respects at once (goal attainment, by SciPy's SLSQP with slopes from automatic differentiation). What another
-    point dominates is left out, so that fewer than `points` may come back. Needs the extra `optimise`.
+    point dominates is left out, so that fewer than `points` may come back.
 
     **Returns:** a Dataset with the dimension `point`, in the order of the first objective: everything that a sweep
     gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines.
@@ -56,7 +56,6 @@ def pareto(
     (True, True)
     """
     owner = "pareto"
-    require_scipy()
     if not isinstance(objectives, Mapping) or len(objectives) < 2:
         raise InputError(f'pareto: `objectives` must name two or more, such as {{"power": "max"}}: {objectives!r}.')
     for name, sense in objectives.items():

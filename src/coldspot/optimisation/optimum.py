@@ -12,7 +12,7 @@ from .._checks import InputError
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..solution import Solution
 from ..sweep import builder
-from .descent import FEASIBLE, Bound, Found, descend, require_scipy, spread
+from .descent import FEASIBLE, Bound, Found, descend, spread
 from .problem import Looked, Problem, Sampled
 from .quantities import RATIOS, Quantity, quantity
 from .space import interval, space
@@ -97,7 +97,7 @@ def optimise(
     (SciPy's SLSQP) with slopes from automatic differentiation. COP and efficiency are searched by the angle
     atan2(gain, cost), which rises with them and leads into their regime from outside. A constraint is kept to 10⁻⁷ of
     the size of its quantity. Several optima may exist: `agree` and `values` say what the searches found, and no search
-    proves that there is nothing better. Needs the extra `optimise`.
+    proves that there is nothing better.
 
     **Returns:** an `Optimum`.
 
@@ -110,7 +110,6 @@ def optimise(
     (True, '-4.8659')
     """
     owner = "optimise"
-    require_scipy()
     if (maximise is None) == (minimise is None):
         raise InputError("optimise: give `maximise` or `minimise`, one of them.")
     if not isinstance(starts, int) or starts < 1:

@@ -40,8 +40,9 @@ PRECISE = 1e-10
 """Changes of the ledger, relative to its largest entry, at which more elements are not worth their time."""
 GONE = 1e-16
 """What is left of motion after some periods that counts as nothing, squared."""
-LOST = 1e-12
-"""Errors below this part of the heat that goes back and forth between coordinates and baths are rounding."""
+ABSENT = 1e-15
+"""Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
+of temperatures and frictions alone causes them."""
 PERIODS = 60
 """The number of periods is doubled at most this often."""
 
@@ -110,7 +111,7 @@ def steady(points: Any, look: Callable[[Any], tuple[Callable[[Array], Instant], 
             Status.UNSTABLE: ~stable,
             Status.NOT_UNIQUE: stable & (left > GONE),
         },
-        floor=LOST * search.now.gross,
+        floor=ABSENT * search.now.gross,
         statistics={"elements": search.elements * 1.0},
     )
 

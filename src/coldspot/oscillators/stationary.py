@@ -3,8 +3,10 @@ coordinate, forces that no energy belongs to, periodic forces of any shape.
 
 The noise of each bath alone, at T_b = 1, makes the covariance X_b (A X_b + X_b Aᵀ + W_b = 0). Heats and works are
 linear in the temperatures. Where all forces but those of the baths and of periodic drives have an energy, equal
-temperatures are an equilibrium, so that heat[b] = Σ_b′ K_bb′ (T_b − T_b′), with K_bb′ = −(heat[b] that b′ causes),
-vanishes exactly there. The mean motion adds its own heat and work, harmonic by harmonic.
+temperatures are an equilibrium, so that heat[b] = Σ_b′ K_bb′ (T_b − T_b′) vanishes exactly there, with K_bb′ = −(heat[b]
+that b′ causes). Forces without an energy add T_b e_b, the heat at one temperature T_b everywhere: it follows from the
+deviation D of the covariance from the equilibrium X_0 that there is without them, A D + D Aᵀ + ΔA X_0 + X_0 ΔAᵀ = 0, so
+that it is as exact as it is small. The mean motion adds its own heat and work, harmonic by harmonic.
 
 A residual R of the equation changes tr(QX) by tr(QY), A Y + Y Aᵀ + R = 0, and |yᵀY y| ≤ yᵀB y if B belongs to the sums
 of |R| over each row: that, with R's own rounding, is the error bound.
@@ -24,21 +26,23 @@ from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
 from ..solution import Status
 from .instant import Instant, Moments, moments
 
-ABSENT, LOST = 1e-15, 1e-12
-"""Errors below this part of the heat that goes back and forth between coordinates and baths are no error; the second,
-
-where forces have no energy, so that equilibrium is a difference of large flows.
-"""
+ABSENT = 1e-15
+"""Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
+of temperatures and frictions alone causes them."""
 
 
 class Conduction(NamedTuple):
-    """What noise does in one network: `rates` per unit of each temperature (rate, bath) and their `errors`; covariances
+    """What noise does in one network.
 
-    X_b of (x, v) (bath, k, k); whether the motion is `damped`, and whether it is `stable`.
+    `rates` per unit of each temperature (rate, bath) and their `errors`; `excess`, the heats at one temperature
+    everywhere, per unit of it (bath), with `excess_errors`; covariances X_b of (x, v) (bath, k, k); whether the motion
+    is `damped`, and whether it is `stable`.
     """
 
     rates: Array
     errors: Array
+    excess: Array
+    excess_errors: Array
     covariances: Array
     damped: Array
     stable: Array
@@ -59,10 +63,9 @@ def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Array]], rec
     def one(point: Any) -> tuple[Array, Array, Array, Array, Array]:
         instant, frequency, pushes = look(point)
         m = moments(instant)
-        found = conduction(instant, m)
-        baths = instant.temperatures.shape[0]
+        found = conduction(instant, m, reciprocal)
         driven = response(instant, m, frequency, pushes)
-        rates, errors = _at_temperatures(found, instant.temperatures, baths, reciprocal)
+        rates, errors = _at_temperatures(found, instant.temperatures)
         whole = rates + driven.rates
         errors = errors + driven.errors + EPS * (jnp.abs(rates) + jnp.abs(driven.rates))
         gross = jnp.abs(m.constants) @ instant.temperatures
@@ -74,22 +77,24 @@ def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Array]], rec
         rates=Rates(heats=rates[:, :baths], works=rates[:, baths:]),
         errors=Rates(heats=errors[:, :baths], works=errors[:, baths:]),
         faults={Status.UNSTABLE: ~stable, Status.NOT_UNIQUE: stable & ~damped},
-        floor=(ABSENT if reciprocal else LOST) * gross,
+        floor=ABSENT * gross,
     )
 
 
-def _at_temperatures(found: Conduction, t: Array, baths: int, reciprocal: bool) -> tuple[Array, Array]:
-    """Rates and errors at temperatures; without forces that no energy belongs to, from their differences."""
-    if not reciprocal:
-        return found.rates @ t, found.errors @ t + 2 * EPS * jnp.abs(found.rates) @ t
+def _at_temperatures(found: Conduction, t: Array) -> tuple[Array, Array]:
+    """Rates and errors at temperatures: heats from the temperatures' differences and from the excess."""
+    baths = t.shape[0]
     apart = t[:, None] - t[None, :]
     flows = -found.rates[:baths] * apart
-    errors = found.errors[:baths] * jnp.abs(apart) + 2 * EPS * jnp.abs(flows)
-    nothing = jnp.zeros(found.rates.shape[0] - baths)
-    return jnp.concatenate([jnp.sum(flows, 1), nothing]), jnp.concatenate([jnp.sum(errors, 1), nothing])
+    heats = jnp.sum(flows, 1) + found.excess * t
+    errors = jnp.sum(found.errors[:baths] * jnp.abs(apart) + 2 * EPS * jnp.abs(flows), 1)
+    errors += (found.excess_errors + 2 * EPS * jnp.abs(found.excess)) * t
+    works = found.rates[baths:] @ t
+    of_works = found.errors[baths:] @ t + 2 * EPS * jnp.abs(found.rates[baths:]) @ t
+    return jnp.concatenate([heats, works]), jnp.concatenate([errors, of_works])
 
 
-def conduction(instant: Instant, m: Moments) -> Conduction:
+def conduction(instant: Instant, m: Moments, reciprocal: bool) -> Conduction:
     """Covariances of the noise of each bath, and the rates that they cause."""
     n, k = instant.size, m.drift.shape[0] - 1
     heavy = instant.heavy
@@ -108,6 +113,8 @@ def conduction(instant: Instant, m: Moments) -> Conduction:
     x = (x[0] + jnp.swapaxes(x[0], -1, -2)) / 2
     quiet = jax.lax.stop_gradient((a, w, x))
     bound = _bound(*quiet, solver)
+    baths = instant.temperatures.shape[0]
+    excess = excess_errors = jnp.zeros(baths)
     forms = back.T @ m.forms[:, :k, :k] @ back
     rates = jnp.einsum("qij,bij->qb", forms, x) + m.constants
     wide = jnp.sqrt(jnp.maximum(jnp.diagonal(bound, axis1=-2, axis2=-1), 0.0))
@@ -115,22 +122,65 @@ def conduction(instant: Instant, m: Moments) -> Conduction:
     errors = jnp.einsum("qij,bi,bj->qb", sizes, wide, wide)
     errors += 4 * k * EPS * (jnp.einsum("qij,bij->qb", sizes, jnp.abs(quiet[2])) + jnp.abs(m.constants))
     stable = jnp.all(left < 10 * k)
-    return Conduction(rates, errors, back @ x @ back.T, left[0] <= NEGLIGIBLE, stable)
+    if not reciprocal:
+        excess, excess_errors = _excess(instant, a, (to, back), forms[:baths], solver)
+        # Without an equilibrium to deviate from, as a difference.
+        whole, doubt = jnp.sum(rates[:baths], 1), jnp.sum(errors[:baths] + EPS * jnp.abs(rates[:baths]), 1)
+        excess, excess_errors = jnp.where(definite, excess, whole), jnp.where(definite, excess_errors, doubt)
+    return Conduction(rates, errors, excess, excess_errors, back @ x @ back.T, left[0] <= NEGLIGIBLE, stable)
+
+
+def _excess(
+    instant: Instant, a: Array, coordinates: tuple[Array, Array], forms: Array, solver: Any
+) -> tuple[Array, Array]:
+    """Heats at T = 1 everywhere (bath) and their errors, in coordinates in which the equilibrium is X_0 = 1.
+
+    Drift, forms and constants are quadratic in the forces without an energy: what these change of them is exactly the
+    derivative at half of them.
+    """
+    to, back = coordinates
+    n, k, baths = instant.size, a.shape[0], forms.shape[0]
+    # 1 with the derivatives of X_0, which the coordinates do not follow.
+    still = jnp.zeros((k, k)).at[:n, :n].set(inverse((instant.springs + instant.springs.T) / 2))
+    still = to @ still.at[jnp.arange(n, k), jnp.arange(n, k)].set(1 / instant.masses[instant.heavy]) @ to.T
+    still = jnp.eye(k) + (still - jax.lax.stop_gradient(still))
+
+    def with_pulls(pulls: Array) -> Moments:
+        return moments(eqx.tree_at(lambda one: one.pulls, instant, pulls))
+
+    _, change = jax.jvp(with_pulls, (instant.pulls / 2,), (instant.pulls,))
+    source = to @ change.drift[:k, :k] @ back @ still
+    source = source + source.T
+    d = covariances(a[None], source[None, None], solver)[0][0, 0]
+    d = (d + d.T) / 2
+    of_forms = back.T @ change.forms[:baths, :k, :k] @ back
+    own = jnp.einsum("bij,ij->b", of_forms, still)
+    excess = jnp.einsum("bij,ij->b", forms, d) + own + jnp.sum(change.constants[:baths], 1)
+    quiet = jax.lax.stop_gradient((a, source[None], d[None]))
+    sizes, size = jnp.abs(jax.lax.stop_gradient(forms)), jnp.abs(quiet[2][0])
+    spread = jnp.abs(to) @ jnp.abs(change.drift[:k, :k]) @ jnp.abs(back)
+    rough = jax.lax.stop_gradient(2 * k * EPS * (spread + spread.T))
+    wide = jnp.sqrt(jnp.maximum(jnp.diagonal(_bound(*quiet, solver, rough)[0]), 0.0))
+    terms = jnp.abs(back).T @ jnp.abs(change.forms[:baths, :k, :k]) @ jnp.abs(back)
+    terms = jnp.trace(terms, axis1=-2, axis2=-1) + jnp.sum(jnp.abs(change.constants[:baths]), 1)
+    errors = jnp.einsum("bij,i,j->b", sizes, wide, wide)
+    errors += 4 * k * EPS * (jnp.einsum("bij,ij->b", sizes, size) + terms)
+    return excess, jax.lax.stop_gradient(errors)
 
 
 @eqx.filter_jit
 def covariance(instant: Instant) -> Array:
     """Covariance of (x, v) of one network about its mean motion, v of the coordinates that have a mass."""
-    found = conduction(instant, moments(instant))
+    found = conduction(instant, moments(instant), reciprocal=True)
     return jnp.einsum("b,bij->ij", instant.temperatures, found.covariances)
 
 
-def _bound(a: Array, w: Array, x: Array, solver: Any) -> Array:
-    """Covariances B that bound what the residual of X, with the rounding in it, may change."""
+def _bound(a: Array, w: Array, x: Array, solver: Any, unsure: Array | float = 0.0) -> Array:
+    """Covariances B that bound what the residual of X, with the rounding in it and in W (`unsure`), may change."""
     k = a.shape[0]
     half = a @ x
     residual = half + jnp.swapaxes(half, -1, -2) + w
-    rough = (k + 4) * EPS * (2 * jnp.abs(a) @ jnp.abs(x) + jnp.abs(w))
+    rough = (k + 4) * EPS * (2 * jnp.abs(a) @ jnp.abs(x) + jnp.abs(w)) + unsure
     rows = jnp.sum(jnp.abs(residual) + (rough + jnp.swapaxes(rough, -1, -2)) / 2, -1)
     return covariances(a[None], (rows[..., None] * jnp.eye(k))[None], solver)[0][0]
 

@@ -115,10 +115,7 @@ def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndar
     if rough > max(tolerance, ROUGH):
         nothing[-1] = Fault.ROUGH
         return nothing
-    try:
-        found = steady(terrain, tolerance)
-    except (ArithmeticError, ValueError):  # numbers that a constructor refuses: no mass, no length
-        found = None
+    found = steady(terrain, tolerance)
     if found is None:
         nothing[-1] = Fault.UNSOLVED
         return nothing

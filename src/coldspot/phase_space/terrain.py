@@ -66,7 +66,7 @@ class Terrain:
         ]
         self._values = [np.asarray(v, float)[whole] for v in (samples.potential, samples.friction, samples.temperature)]
         potential, friction, temperature = self._values
-        self.positive = bool((friction > 0).all() and (temperature > 0).all())
+        self.positive = bool(self.mass > 0 and (friction > 0).all() and (temperature > 0).all())
         self.lowest = float(potential.min())
         self.coldest, self.hottest = float(temperature.min()), float(temperature.max())
         self.reference = (self.coldest + self.hottest) / 2
