@@ -3,7 +3,7 @@ coordinate, forces that no energy belongs to, periodic forces of any shape.
 
 The noise of each bath alone, at T_b = 1, makes the covariance X_b (A X_b + X_b Aᵀ + W_b = 0). Heats and works are
 linear in the temperatures. Where all forces but those of the baths and of periodic drives have an energy, equal
-temperatures are an equilibrium, so that heat[b] = Σ_b′ K_bb′ (T_b − T_b′) vanishes exactly there, with K_bb′ = −(heat[b]
+temperatures are an equilibrium: heat[b] = Σ_b′ K_bb′ (T_b − T_b′) vanishes exactly there, with K_bb′ = −(heat[b]
 that b′ causes). Forces without an energy add T_b e_b, the heat at one temperature T_b everywhere: it follows from the
 deviation D of the covariance from the equilibrium X_0 that there is without them, A D + D Aᵀ + ΔA X_0 + X_0 ΔAᵀ = 0, so
 that it is as exact as it is small. The mean motion adds its own heat and work, harmonic by harmonic.
