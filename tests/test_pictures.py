@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 import coldspot as cs
 from coldspot import figures
@@ -85,6 +86,24 @@ def test_arrows_of_a_network_point_the_way_of_the_heat():
     assert up.arrow_patch.get_linewidth() == pytest.approx(down.arrow_patch.get_linewidth(), rel=1e-9)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["hot", "cold"]
     assert figures.network(DOT).get_title() == "net currents"
+
+
+JUMPING = [m for m in cs.machines.ALL if isinstance(m().dynamics(), cs.JumpNetwork)]
+
+
+@pytest.mark.parametrize("machine", JUMPING, ids=lambda m: m.name)
+def test_arrows_have_the_colour_of_their_bath_or_reservoir_of_work(machine):
+    net = machine().dynamics()
+    axes = figures.network(net)
+    colours = {
+        text.get_text(): line.get_color()
+        for text, line in zip(axes.get_legend().get_texts(), axes.get_legend().get_lines(), strict=True)
+    }
+    assert list(colours) == list(net.baths)
+    causes = [channel.baths[0] for channel in net.channels for _ in range(channel.size)]
+    arrows = [text.arrow_patch for text in axes.texts if text.arrow_patch is not None]
+    for cause, arrow in zip(causes, arrows, strict=True):
+        assert to_hex(arrow.get_edgecolor()) == to_hex(colours[cause]), cause
 
 
 def test_what_is_no_network_is_not_drawn():

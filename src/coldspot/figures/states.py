@@ -1,7 +1,7 @@
 """Drawings of jump networks: states at their energies, channels between them, net currents."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     Transitions without net current, and those of driven networks (which are drawn at phase 0), are plain lines.
     """
     net: Any = as_dynamics(machine)
-    if not all(hasattr(net, name) for name in ("snapshot", "graph", "occupations")):
+    if not all(hasattr(net, name) for name in ("snapshot", "graph", "channels")):
         raise InputError(
             f"figures.network: `machine` must be a jump network, but its dynamics is {type(net).__name__}."
         )
@@ -62,7 +62,8 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
                 axes.scatter(
                     [place], [energy], s=12 + 260 * shares[state], color=GREY, alpha=0.8, zorder=3, linewidths=0
                 )
-        _transitions(axes, x, energies, initial, final, graph.causes, currents)
+        causes = [baths.index(channel.baths[0]) for channel in net.channels for _ in range(channel.size)]
+        _transitions(axes, x, energies, initial, final, causes, currents)
         handles = [Line2D([], [], color=_colour(k), linestyle="-", label=name) for k, name in enumerate(baths)]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
         axes.set_xlim(x.min() - 0.8, x.max() + 0.8)
@@ -91,7 +92,7 @@ def _transitions(
     energies: np.ndarray,
     initial: np.ndarray,
     final: np.ndarray,
-    baths: tuple[tuple[int, ...], ...],
+    causes: Sequence[int],
     currents: np.ndarray | None,
 ) -> None:
     largest = 0.0 if currents is None or not currents.size else float(np.max(np.abs(currents)))
@@ -109,7 +110,7 @@ def _transitions(
             xytext=(x[start], energies[start]),
             arrowprops={
                 "arrowstyle": "-|>" if flows else "-",
-                "color": _colour(baths[k][0]),
+                "color": _colour(causes[k]),
                 "linewidth": 0.8 + (3.0 * abs(current) / largest if flows else 0.0),
                 "connectionstyle": f"arc3,rad={bend if x[end] >= x[start] else -bend}",
                 "shrinkA": 5,
