@@ -51,3 +51,8 @@ def test_drawing_without_matplotlib_says_what_to_install(monkeypatch, tmp_path):
     with pytest.raises(ModuleNotFoundError, match="Matplotlib"):
         reproduce([], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_has_no_baths_has_no_bars():
+    with pytest.raises(cs.InputError, match="no baths"):
+        cs.figures.ledger(cs.steady_state(cs.machines.TwoModeJunction()))

@@ -65,6 +65,8 @@ def test_response_is_half_the_noise_in_equilibrium():
 
 
 def test_what_has_no_equilibrium_is_refused():
+    with pytest.raises(cs.InputError, match=r"driven \(field\)"):
+        cs.linear_response(cs.machines.ThreeLevelMaser())
     with pytest.raises(cs.InputError, match="driven"):
         cs.linear_response(cs.machines.SpinPair())
     with pytest.raises(cs.InputError, match="cannot be changed one by one"):

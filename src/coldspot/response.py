@@ -260,9 +260,9 @@ def linear_response(
     (-2.0, -4.0)
     """
     dynamics = as_dynamics(machine)
-    if len(dynamics.drives):
+    if dynamics.workers():
         raise InputError(
-            f"linear_response: the machine is driven ({', '.join(dynamics.drives)}), so that it has no equilibrium."
+            f"linear_response: the machine is driven ({', '.join(dynamics.workers())}), so that it has no equilibrium."
         )
     if order not in (1, 2):
         raise InputError(f"linear_response: `order` must be 1 or 2, but is {order!r}.")

@@ -25,6 +25,8 @@ def ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
             f"figures.ledger: `solution` must be of one machine, but is a batch of shape {np.shape(solution.status)}; "
             "take one point, or draw the Dataset of a sweep."
         )
+    if not solution.baths:
+        raise InputError("figures.ledger: `solution` has no baths, so that there is no heat to draw.")
     with house_style():
         if axes is None:
             axes = new_figure(1.6 + 1.25 * (len(solution.baths) + 1), HEIGHT).subplots()
