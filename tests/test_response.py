@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.solution import Status
+from tests.tolerance import assert_close
 
 T, LEVEL, GAMMA = 2.0, 4.0, 1.0
 
@@ -75,3 +76,21 @@ def test_what_has_no_equilibrium_is_refused():
         cs.linear_response(cs.machines.QuantumDot(), order=3)
     with pytest.raises(cs.SolveError, match="INVALID"):
         cs.linear_response(cs.machines.QuantumDot(level=LEVEL), temperature=-1.0, order=2)
+
+
+def test_a_flux_between_three_leads_turns_the_matrix_over():
+    """L(Φ) = L(−Φ)ᵀ; without a flux L is symmetric."""
+
+    def onsager(flux):
+        hop = 0.4 * np.exp(1j * flux)
+        matrix = np.array([[0.1, 0.5, hop], [0.5, 0.2, 0.3], [np.conj(hop), 0.3, -0.3]])
+        leads = {
+            name: cs.WideBandLead(sites=k, gamma=0.3 + 0.1 * k, bath=cs.ElectronBath(0.5))
+            for k, name in enumerate("abc")
+        }
+        return np.asarray(cs.linear_response(cs.Conductor(hamiltonian=matrix, leads=leads)).onsager)
+
+    with_flux, still = onsager(0.7), onsager(0.0)
+    assert np.abs(with_flux - with_flux.T).max() > 1e-2 * np.abs(with_flux).max()
+    assert_close(with_flux, onsager(-0.7).T, 1e-12)
+    assert_close(still, still.T, 1e-15)

@@ -148,6 +148,10 @@ class Dynamics(Checked):
         """The names of what does work: the drives, and reservoirs of work if there are any."""
         return tuple(self.drives)
 
+    def reversible(self) -> Array:
+        """Whether the microscopic motion is the same backwards in time (one point): a magnetic flux makes it differ."""
+        return jnp.asarray(True)
+
     def steady_baths(self) -> tuple[bool, ...]:
         """Whether each bath's temperature and chemical potential are constant in time."""
         return (True,) * len(self.baths)

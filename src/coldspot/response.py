@@ -6,7 +6,8 @@ baths make heats and particles flow, and
     flux_a = Σ_b L_ab X_b,      X = δT_b/T² beside the heat of bath b,  δμ_b/T beside its particles,
 
 so that the entropy production is σ = Σ_ab X_a L_ab X_b. L is symmetric (L. Onsager, "Reciprocal relations in
-irreversible processes"), and a change that all baths share makes nothing flow; how well both hold is the error.
+irreversible processes"), unless a magnetic flux tells the motion from its reverse; and a change that all baths share
+makes nothing flow, nor does anything get lost: how well all this holds is the error.
 """
 
 from typing import Any, NamedTuple
@@ -204,6 +205,7 @@ class _Found(NamedTuple):
     second: Array | None
     temperature: Array
     potential: Array
+    reversible: Array
     status: Array
 
 
@@ -231,7 +233,7 @@ def _differentiate(machine: Any, temperature: Any, potential: Any, tolerance: Ar
     start = jnp.zeros((2, len(baths)))
     slope, status = first(start)
     curvature = jax.jacfwd(first, has_aux=True)(start)[0] if order == 2 else None
-    return _Found(slope, curvature, t, mu, status)
+    return _Found(slope, curvature, t, mu, dynamics.reversible(), status)
 
 
 def linear_response(
@@ -286,17 +288,21 @@ def linear_response(
     raw = derivatives * jnp.where(jnp.asarray(rows) == 0, t**2, t)
     size = jnp.sqrt(jnp.abs(jnp.diagonal(raw)))
     scale = size[:, None] * size
-    shared = jnp.stack([jnp.sum(jnp.where(jnp.asarray(rows) == q, raw, 0.0), axis=1) for q in (0, 1)])
-    errors = jnp.abs(raw - raw.T) + jnp.abs(shared[rows].T) + 8 * EPS * len(entries) * scale
+    shared, lost = (
+        jnp.stack([jnp.sum(jnp.where(jnp.asarray(rows) == q, matrix, 0.0), axis=1) for q in (0, 1)])[rows].T
+        for matrix in (raw, raw.T)
+    )
+    turned = jnp.where(found.reversible, raw.T, raw)
+    errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale
     inexact = ~jnp.all(errors <= checked * scale)
     # At equilibrium nothing flows, and no error is small beside nothing: the matrix is judged instead.
-    lost = jnp.isin(found.status, jnp.array([int(s) for s in STATELESS]))
-    status = jnp.where(lost, found.status, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
+    stateless = jnp.isin(found.status, jnp.array([int(s) for s in STATELESS]))
+    status = jnp.where(stateless, found.status, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
     electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
     response = Response(
         entries,
         electrons,
-        (raw + raw.T) / 2,
+        (raw + turned) / 2,
         errors,
         derivatives,
         second,

@@ -106,6 +106,9 @@ class Conductor(Dynamics):
     def rules(self) -> Iterable[Rule]:
         yield hermitian_rule("hamiltonian", self.hamiltonian)
 
+    def reversible(self) -> Array:
+        return jnp.all(jnp.imag(self.hamiltonian) == 0)
+
     @property
     def baths(self) -> Table:
         leads = {name: lead.bath for name, lead in self.leads.items()}
