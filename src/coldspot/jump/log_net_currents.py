@@ -100,7 +100,10 @@ def _merge(one: Connections, other: Connections) -> Connections:
     # back is less than that of the flow out.
     share = jnp.exp(jnp.where(a1 > a2, first, second))
     turned = share * -jnp.expm1(-jnp.abs(jnp.maximum(a1, a2) - merged))
-    blur = jnp.maximum(jnp.where(first > NONE, one.blur, 0.0), jnp.where(second > NONE, other.blur, 0.0))
+    # What an error of its affinity does to the whole's is a connection's part of the flow, out or back.
+    blurs = jnp.stack([one.blur, other.blur])
+    behind = jnp.where(log_share > NONE, jnp.exp(log_share + merged - jnp.stack([a1, a2])), 0.0)
+    blur = jnp.maximum(_averaged(jnp.exp(log_share), blurs)[0], _averaged(behind, blurs)[0])
     rounding = 8 * EPS * jnp.maximum(jnp.abs(a1), jnp.abs(a2)) + turned * (one.doubt + other.doubt)
     return Connections(rate, jnp.where(both, doubt, jnp.where(first > NONE, one.doubt, other.doubt)),
                        affinity, blur + jnp.where(both, rounding, 0.0))  # fmt: skip

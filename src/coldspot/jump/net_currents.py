@@ -100,8 +100,11 @@ def _series(column: Connections, row: Connections) -> Connections:
 
 
 def _merge(one: Connections, other: Connections) -> Connections:
-    # The affinity of two parallel connections lies between theirs.
-    return Connections(one.flow + other.flow, one.drive + other.drive, jnp.maximum(one.blur, other.blur))
+    """Two parallel connections as one."""
+    flow = one.flow + other.flow
+    # What an error of its affinity does to the whole's is a connection's part of the flow, out or back.
+    blur = jnp.where(flow > 0, (one.flow * one.blur + other.flow * other.blur) / jnp.where(flow > 0, flow, 1.0), 0.0)
+    return Connections(flow, one.drive + other.drive, jnp.maximum(blur, jnp.swapaxes(blur, 0, 1)))
 
 
 class _Share(NamedTuple):
