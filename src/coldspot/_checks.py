@@ -10,6 +10,7 @@ judged in the batch.
 import dataclasses
 import difflib
 import functools
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -73,7 +74,7 @@ def as_float(value: Any, argument: str | None = None) -> Array:
             raise _no_number(value, argument) from None
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "bifu":
+        if array.dtype.kind not in "ifu":
             raise TypeError
     except (TypeError, ValueError, OverflowError, jax.errors.TracerArrayConversionError):
         raise _no_number(value, argument) from None
@@ -270,7 +271,16 @@ def parameter(
     return field
 
 
-class Checked(eqx.Module):
+class Named(eqx.Module):
+    """A module whose constructor names the nearest argument if it is given one that it does not have."""
+
+    def __new__(cls, *values: Any, **named: Any) -> Any:
+        if named:
+            _check_keywords(cls, named)
+        return super().__new__(cls)
+
+
+class Checked(Named):
     """A module whose declared numbers and `rules` are checked when it is made and, point by point, in batches.
 
     A field that is declared to be a checked module (`left: ElectronBath`) must be one.
@@ -298,6 +308,17 @@ class Checked(eqx.Module):
         words = broken(self)
         if words:
             raise InputError(f"{owner}: {words}")
+
+
+def _check_keywords(kind: type, named: Iterable[str]) -> None:
+    """Refuse an argument that the constructor does not have, with the nearest that it has."""
+    signature = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values()):
+        return
+    valid = [name for name in signature if name != "self"]
+    for name in named:
+        if name not in valid:
+            raise unknown_name(kind.__name__, "argument", name, valid)
 
 
 def _domains(module: eqx.Module) -> Iterator[tuple[str, Domain]]:

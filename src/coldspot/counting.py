@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ._checks import InputError, Values, unknown_name
+from ._checks import InputError, Named, Values, unknown_name
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import (
     STATELESS,
@@ -211,7 +211,7 @@ def _count_one(machine: Any, plan: Plan, tolerance: Array) -> Any:
 # --------------------------------------------------------------------------- what a user types
 
 
-class Counting(eqx.Module):
+class Counting(Named):
     """What to count along a sweep: `cs.sweep(…, also=[cs.Counting("heat", "left", order=4)])`.
 
     - `quantity`: "heat", "particles", "work" or "entropy", and `of`: a bath's or drive's name; the dataset then has

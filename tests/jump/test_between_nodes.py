@@ -137,18 +137,70 @@ def test_harmonics_of_formulas(function, expected):
     assert float(harmonics(function)) == expected
 
 
-@pytest.mark.parametrize("function", [lambda p: jnp.abs(jnp.cos(p)), lambda p: p, lambda p: jnp.where(p < 1, 0.0, 1.0)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda p: jnp.abs(jnp.cos(p)),
+        lambda p: p,
+        lambda p: jnp.where(p < 1, 0.0, 1.0),
+        lambda p: jnp.where(jnp.cos(p) < 0.3, 0.0, 1.0),
+        lambda p: jnp.log(jnp.cos(p) + 1),
+        lambda p: jnp.tan(jnp.cos(p)),
+        lambda p: jnp.maximum(jnp.cos(p), 0.9),
+        lambda p: jnp.cos(p) // 0.5,
+    ],
+)
 def test_formulas_that_tell_no_harmonics(function):
     assert harmonics(function) is None
 
 
-@pytest.mark.parametrize("size", [0.5, 16.0, 400.0])
-def test_harmonics_of_an_exponential_are_enough(size):
-    """Fourier coefficients of e^{r cos θ} beyond the estimate are below 1e-9 of the largest."""
-    most = int(harmonics(lambda phase: jnp.exp(size * jnp.cos(phase))))
-    theta = 2 * np.pi * np.arange(2048) / 2048
-    coefficients = np.abs(np.fft.rfft(np.exp(size * (np.cos(theta) - 1))))
-    assert np.all(coefficients[most + 1 :] < 1e-9 * coefficients[0])
+COMPOSED = {
+    "exp": lambda x, r: jnp.exp(x),
+    "expm1": lambda x, r: jnp.expm1(x),
+    "cosh": lambda x, r: jnp.cosh(x),
+    "sinh": lambda x, r: jnp.sinh(x),
+    "sin": lambda x, r: jnp.sin(x),
+    "cos": lambda x, r: jnp.cos(x),
+    "tanh": lambda x, r: jnp.tanh(x),
+    "logistic": lambda x, r: jax.nn.sigmoid(x),
+    "atan": lambda x, r: jnp.arctan(x),
+    "asinh": lambda x, r: jnp.arcsinh(x),
+    "erf": lambda x, r: jax.scipy.special.erf(x),
+    "log": lambda x, r: jnp.log(x + 1.3 * r),
+    "log1p": lambda x, r: jnp.log1p(x + 1.3 * r - 1),
+    "sqrt": lambda x, r: jnp.sqrt(x + 1.3 * r),
+    "rsqrt": lambda x, r: jax.lax.rsqrt(x + 1.3 * r),
+    "power": lambda x, r: (x + 1.3 * r) ** -2.5,
+    "whole power": lambda x, r: (x + 1.3 * r) ** -3,
+    "division": lambda x, r: (x - 1) / (x - 1.3 * r),
+    "branches": lambda x, r: jnp.where(x + 1.3 * r > 0, jnp.abs(x - 2 * r), jnp.nan) + jnp.maximum(x * x, -1.0),
+    "entries": lambda x, r: jnp.zeros(3).at[1].set(x).at[2].add(x**3)[jnp.array([2, 1])],
+    "nested": lambda x, r: jnp.exp(jnp.tanh(x / (1 + r))) / jnp.sqrt(1 + x**2),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_harmonics_of_functions_are_enough(name):
+    """Fourier coefficients beyond the estimate are below 1e-9 of the largest."""
+    theta = 2 * np.pi * np.arange(4096) / 4096
+    few = 0
+    for size in (1e-6, 0.1, 1.0, 5.0, 30.0, 200.0):
+        inner = COMPOSED[name]
+
+        def function(phase, size=size, inner=inner):
+            return inner(size * jnp.cos(phase), size)
+
+        most = harmonics(function)
+        if most is None or most > 1000:
+            continue
+        few += most < 100
+        values = np.asarray(jax.vmap(function)(theta)).reshape(len(theta), -1)
+        coefficients = np.abs(np.fft.rfft(values, axis=0))
+        largest = coefficients.max(axis=0)
+        # Rounding of the constants at which a small change is looked at is no harmonic.
+        rounding = 1e-13 * np.abs(values).sum(axis=0)
+        assert np.all(coefficients[int(most) + 1 :] <= 1e-9 * largest + rounding), size
+    assert few >= 2
 
 
 def test_meshes_are_fine_where_functions_are_sharp_and_there_alone():

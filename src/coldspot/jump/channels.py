@@ -8,20 +8,20 @@ import equinox as eqx
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Numbers, as_float
+from .._checks import InputError, Named, Numbers, as_float
 from ..pytrees import opened
 from .graph import States
 from .kinetics import Kinetics
 
 
-class Share(eqx.Module):
+class Share(Named):
     """What a transition takes from one of its baths: energy and particles (negative: it gives them)."""
 
     energy: Numbers = eqx.field(converter=as_float)
     particles: Numbers = eqx.field(converter=as_float, default=0.0)
 
 
-class Channel(eqx.Module):
+class Channel(Named):
     """Transitions initial → final (and back) that one bath causes, or several together.
 
     - `bath`: a bath's name; or a mapping {name: Share} for a transition that exchanges with several baths at once,

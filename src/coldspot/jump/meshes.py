@@ -55,10 +55,11 @@ def is_own(law: Any) -> bool:
     return all(is_own(getattr(law, field.name)) for field in dataclasses.fields(law))
 
 
-def mesh_of(system: System) -> tuple[Mesh, Array]:
+def mesh_of(system: System, looking: bool = True) -> tuple[Mesh, Array]:
     """A mesh for each point of a batch (leading axis in, last axis out), and whether it resolves the drives.
 
-    Where the period has pieces, on the stretched line (see `pieces`).
+    Where the period has pieces, on the stretched line (see `pieces`). Without `looking`, points for which formulas tell
+    too many harmonics are left unresolved; where they tell nothing at all, there is no other way than to look.
     """
     arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
     points = jax.tree.leaves(arrays)[0].shape[0]
@@ -73,12 +74,14 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
     many = jax.vmap(count)(arrays)
     pieces = pieces_of(eqx.combine(arrays, static))
     if pieces is not None:
-        return _mesh_in_pieces(eqx.combine(arrays, static), pieces, many, known[-1])
+        return _mesh_in_pieces(eqx.combine(arrays, static), pieces, many, known[-1], looking)
     # Powers of two, so that halving ends at the last number of elements.
     wanted = jnp.exp2(jnp.ceil(jnp.log2(jnp.maximum(FEWEST, many / 2))))
     if isinstance(known[-1], float) and known[-1] <= 2 * EQUAL:
         most = max(FEWEST, int(np.ceil(known[-1] / 2)))
         return uniform(jnp.full(points, most), most), jnp.ones(points, bool)
+    if known[-1] is not None and not looking:
+        return uniform(jnp.minimum(wanted, EQUAL).astype(jnp.int32), EQUAL), wanted <= EQUAL
 
     def one(inputs: tuple[Any, Array]) -> tuple[Array, Array]:
         a, wanted = inputs
@@ -97,7 +100,7 @@ def mesh_of(system: System) -> tuple[Mesh, Array]:
     return Mesh(borders.T, jnp.where(resolved, counts, MOST)), resolved
 
 
-def _mesh_in_pieces(system: System, pieces: Pieces, many: Array, known: Any) -> tuple[Mesh, Array]:
+def _mesh_in_pieces(system: System, pieces: Pieces, many: Array, known: Any, looking: bool) -> tuple[Mesh, Array]:
     """Elements that end at borders, are short enough for the harmonics, and become shorter towards each piece's start.
 
     What a sudden change leaves behind relaxes at whatever rates there are: of the elements that each end at four times
@@ -112,7 +115,9 @@ def _mesh_in_pieces(system: System, pieces: Pieces, many: Array, known: Any) -> 
     equal = jnp.clip(jnp.ceil(pieces.length * jnp.minimum(many, 2.0 * EQUAL) / 2), 1, most)
     index = jnp.arange(1, most)[:, None]
     shares.append(jnp.where(index < equal[:, None], index / equal[:, None], 1.0))
-    if not by_formula:
+    if not by_formula and known is not None and not looking:
+        resolved = many <= 2 * EQUAL
+    elif not by_formula:
         fits = max(EQUAL, MOST // n)
 
         def one(inputs: tuple[Any, Array, Array, Array]) -> tuple[Array, Array]:

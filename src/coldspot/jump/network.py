@@ -24,7 +24,7 @@ from .channels import Channel
 from .cumulants import count_stationary
 from .graph import Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
-from .periodic import PLAIN, solve_periodic
+from .periodic import solve_periodic
 from .periodic_cumulants import count_periodic
 from .pieces import cut
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
@@ -408,7 +408,7 @@ class JumpNetwork(System):
         return solve_periodic(self, tolerance) if len(self.drives) else self._stationary(sure=True)
 
     def attempt(self, tolerance: Array) -> Outcome:
-        return solve_periodic(self, tolerance, (PLAIN,)) if len(self.drives) else self._stationary(sure=False)
+        return solve_periodic(self, tolerance, sure=False) if len(self.drives) else self._stationary(sure=False)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

@@ -347,16 +347,19 @@ def find(system: System, mesh: Mesh, tolerance: Array, forms: tuple[Form, ...]) 
     return best
 
 
-def solve_periodic(system: System, tolerance: Array, forms: tuple[Form, ...] = (PLAIN, DEVIATION)) -> Outcome:
-    """Periodic states of a batch of driven networks (leading axis in, leading axis out)."""
+def solve_periodic(system: System, tolerance: Array, sure: bool = True) -> Outcome:
+    """Periodic states of a batch of driven networks (leading axis in, leading axis out).
+
+    `sure`: whether points that need the form of deviations, or a look at their drives, get it, or are left undecided.
+    """
     period: Array = system.period  # type: ignore[assignment]
     points = period.shape[0]
-    mesh, resolved = jax.lax.stop_gradient(mesh_of(system))
+    mesh, resolved = jax.lax.stop_gradient(mesh_of(system, sure))
     pieces = pieces_of(system)
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
     tolerance = jnp.minimum(tolerance, LOOSEST)
     sought = tolerance if pieces is None else jnp.minimum(tolerance, PIECEWISE)
-    found = jax.lax.stop_gradient(find(system, mesh, sought, forms))
+    found = jax.lax.stop_gradient(find(system, mesh, sought, (PLAIN, DEVIATION) if sure else (PLAIN,)))
     where = blocks_of(system)
     p, averages = _attach(system, mesh, found)
     seen = looks(pieces, points)
@@ -390,5 +393,5 @@ def solve_periodic(system: System, tolerance: Array, forms: tuple[Form, ...] = (
         flags={words: jnp.any(raised, axis=(0, 1)) for words, raised in cautioned.items()},
         temperatures=mean(around.temperature).T,
         potentials=mean(around.potential).T,
-        undecided=found.period.joined & ~settled(where, found, tolerance),
+        undecided=found.period.joined & ~(resolved & settled(where, found, tolerance)),
     )

@@ -11,6 +11,7 @@ depends on the phase is unknown: such functions must be looked at (see `mesh`).
 """
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+
+from .compositions import FUNCTIONS, Range, between, inverse, power, whole_power
 
 
 class Known(NamedTuple):
@@ -39,6 +42,10 @@ class Unknown(Exception):
 
 
 SHAPING = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "rev", "copy"}
+ADDING = {"convert_element_type", "concatenate", "stack", "reduce_sum", "cumsum", "pad"}
+PICKING = {"gather", "dynamic_slice", "scatter", "scatter-add", "dynamic_update_slice"}
+"""Their indices come as whole numbers among the operands."""
+LOGICAL = {"and", "or", "not", "xor", "reduce_and", "reduce_or"}
 PIECEWISE = {"coldspot_held": 0.0, "coldspot_line": 1.0}
 """Functions of the phase and, last, of values between which they stay: constants and straight lines between borders,
 
@@ -62,7 +69,8 @@ def harmonics(function: Callable[[Array], Any]) -> Any:
         return None
     if any(isinstance(v, Angle) for v in values):
         return None
-    return _most([v.harmonics for v in values if isinstance(v, Known)])
+    most = _most([v.harmonics for v in values if isinstance(v, Known)])
+    return None if isinstance(most, float) and not most < np.inf else most
 
 
 def _known(value: Any) -> bool:
@@ -90,6 +98,12 @@ def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
                 found = equation.primitive.bind(*values, **params)
             found = found if equation.primitive.multiple_results else [found]
             found = [np.asarray(f) if _known(f) else f for f in found]
+        elif equation.primitive.name in ("eq", "ne") and equation.invars[0] is equation.invars[1]:
+            # x ≠ x asks for NaN, and a range holds none.
+            values[1] = _plain(values[0])
+            found = [
+                Known(equation.primitive.bind(*map(_plain, values)), jnp.zeros(equation.outvars[0].aval.shape), 0.0)
+            ]
         elif equation.params.get("name") in PIECEWISE:
             low, high = jnp.min(values[-1]), jnp.max(values[-1])
             found = [Known((low + high) / 2, (high - low) / 2, PIECEWISE[equation.params["name"]])]
@@ -97,7 +111,9 @@ def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
             inner = equation.params[INSIDE[equation.primitive.name]]
             found = _walk(inner.jaxpr, inner.consts, values)
         else:
-            found = [_step(equation.primitive, equation.params, values)]
+            numbers = [part for v in values for part in (v if isinstance(v, (Known, Angle)) else (v,))]
+            with jax.ensure_compile_time_eval() if all(map(_known, numbers)) else contextlib.nullcontext():
+                found = [_step(equation.primitive, equation.params, values)]
         known |= dict(zip(equation.outvars, found, strict=True))
     return [read(v) for v in jaxpr.outvars]
 
@@ -120,32 +136,76 @@ def _step(primitive: Any, params: dict[str, Any], values: list[Any]) -> Any:
         return Known(jnp.zeros(shape.shape, shape.dtype), jnp.full(shape.shape, jnp.inf), 0.0)
     exact = [v if isinstance(v, Known) else Known(v, jnp.zeros_like(v), 0.0) for v in values]
     most = _most([v.harmonics for v in exact])
+    ranges = [Range(v.centre, v.radius) for v in exact]
     centres, radii = [v.centre for v in exact], [v.radius for v in exact]
 
     def each(parts: list[Any]) -> Array:
         return primitive.bind(*parts, **params)
 
-    if name in SHAPING or name in ("convert_element_type", "concatenate", "stack", "reduce_sum"):
+    def composed(found: tuple[Range, Any]) -> Known:
+        x, degree = found
+        # What does not change is a constant, whatever the function.
+        degree = jnp.where(radii[0] > 0, degree, jnp.where(radii[0] == 0, 0.0, jnp.inf))
+        return Known(*x, exact[0].harmonics * jnp.max(degree, initial=0.0))
+
+    def decided(value: Array, sure: Array) -> Known:
+        return Known(value, jnp.zeros(value.shape), jnp.where(jnp.all(sure), 0.0, jnp.inf))
+
+    if name in SHAPING or name in ADDING:
         return Known(each(centres), each(radii), most)
+    if name in PICKING:
+        numbers = [jnp.issubdtype(jnp.result_type(c), jnp.floating) for c in centres]
+        if any(isinstance(v, Known) and not number for v, number in zip(values, numbers, strict=True)):
+            raise Unknown(name)
+        return Known(
+            each(centres), each([r if n else c for c, r, n in zip(centres, radii, numbers, strict=True)]), most
+        )
     if name in ("add", "sub", "add_any"):
         return Known(each(centres), radii[0] + radii[1], most)
     if name == "neg":
         return Known(-centres[0], radii[0], most)
     if name == "mul":
-        radius = jnp.abs(centres[0]) * radii[1] + jnp.abs(centres[1]) * radii[0] + radii[0] * radii[1]
-        return Known(each(centres), radius, exact[0].harmonics + exact[1].harmonics)
-    if name == "div" and not isinstance(values[1], Known):
-        return Known(each(centres), radii[0] / jnp.abs(centres[1]), most)
-    if name in ("square", "integer_pow") and params.get("y", 2) in (2, 3):
-        power = params.get("y", 2)
-        return Known(jnp.zeros_like(centres[0]), (jnp.abs(centres[0]) + radii[0]) ** power, power * most)
+        return Known(*_product(*ranges), exact[0].harmonics + exact[1].harmonics)
+    if name == "div":
+        if not isinstance(values[1], Known):
+            return Known(each(centres), radii[0] / jnp.abs(centres[1]), most)
+        inverted, degree = inverse(ranges[1])
+        return Known(*_product(ranges[0], inverted), exact[0].harmonics + exact[1].harmonics * jnp.max(degree))
+    if name in ("square", "integer_pow"):
+        found = whole_power(ranges[0], params.get("y", 2))
+        return Known(*found[0], found[1] * most) if isinstance(found[1], float) else composed(found)
+    if name == "pow" and not isinstance(values[1], Known):
+        return composed(power(ranges[0], centres[1]))
+    if name in FUNCTIONS:
+        return composed(FUNCTIONS[name](ranges[0]))
     if name == "dot_general" and sum(isinstance(v, Known) for v in values) == 1:
         sizes = [v.radius if isinstance(v, Known) else jnp.abs(v) for v in values]
         return Known(each(centres), each(sizes), most)
-    if name == "exp":
-        low, high = jnp.exp(centres[0] - radii[0]), jnp.exp(centres[0] + radii[0])
-        return Known((low + high) / 2, (high - low) / 2, most * (jnp.sqrt(46 * jnp.max(radii[0], initial=0.0)) + 6))
+    if name in ("abs", "sign"):
+        sure = jnp.abs(centres[0]) >= radii[0]
+        settled = decided(jnp.sign(centres[0]), sure)
+        return settled if name == "sign" else Known(each(centres), radii[0], settled.harmonics + most)
+    if name in ("max", "min", "lt", "le", "gt", "ge"):
+        apart = decided(each(centres), jnp.abs(centres[0] - centres[1]) > radii[0] + radii[1])
+        if name not in ("max", "min"):
+            return apart
+        first = apart.centre == centres[0]
+        return Known(apart.centre, jnp.where(first, radii[0], radii[1]), apart.harmonics + most)
+    if name in ("eq", "ne"):
+        return decided(each(centres), jnp.abs(centres[0] - centres[1]) > radii[0] + radii[1])
+    if name == "is_finite":
+        return decided(each(centres), jnp.isfinite(centres[0]) & jnp.isfinite(radii[0]))
+    if name in LOGICAL:
+        value = each(centres)
+        return Known(value, jnp.zeros(value.shape), most)
+    if name == "select_n":
+        return Known(each(centres), each([centres[0], *radii[1:]]), most)
     raise Unknown(name)
+
+
+def _product(one: Range, other: Range) -> Range:
+    ends = [(one.centre + s * one.radius) * (other.centre + t * other.radius) for s in (-1, 1) for t in (-1, 1)]
+    return between(functools.reduce(jnp.minimum, ends), functools.reduce(jnp.maximum, ends))
 
 
 def _of_angle(primitive: Any, params: dict[str, Any], values: list[Any]) -> Any:
