@@ -160,9 +160,9 @@ def test_laws_of_driven_machines(t):
     assert good.size >= (0.94 if kinks else 0.99) * points
     s = _take(s, good)
     check_laws(t, s)
-    # The error estimate is what was asked for: 1e-8 of the largest entry.
-    scale = np.max(np.abs(np.concatenate([np.asarray(s.energy.array), np.asarray(s.work.array)], -1)), -1)
-    worst = np.max(np.concatenate([np.asarray(s.error.energies), np.asarray(s.error.works)], -1), -1)
+    # The error estimate is what was asked for: 1e-8 of the largest heat or work.
+    scale = np.max(np.abs(np.concatenate([np.asarray(s.heat.array), np.asarray(s.work.array)], -1)), -1)
+    worst = np.max(np.concatenate([np.asarray(s.error.heats), np.asarray(s.error.works)], -1), -1)
     assert np.all((worst <= 1e-8 * scale * (1 + 1e-12)) | (scale <= worst))
 
 
