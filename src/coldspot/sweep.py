@@ -351,21 +351,24 @@ def solve_columns(
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
     """
-    attempts = verb.attempts if isinstance(verb, Tiers) else ()
-    way = attempts[0] if attempts else verb.solve if isinstance(verb, Tiers) else verb
-    done = _in_chunks(way, build, shared, columns, options, label, progress)
-    if not attempts:
-        return jax.tree.map(lambda whole: np.moveaxis(whole, -1, 0), done)
-    result, undecided = jax.tree.map(lambda whole: np.moveaxis(whole, -1, 0), done)
+    if not isinstance(verb, Tiers) or not verb.attempts:
+        way = verb.solve if isinstance(verb, Tiers) else verb
+        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress))
+    found = _in_chunks(verb.attempts[0], build, shared, columns, options, label, progress)
+    result, undecided = _batch_first(found)
     left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
     if left.size:
         # All of them together, from whatever chunk, by the next way.
-        rest: Any = verb._replace(attempts=attempts[1:])
+        rest = verb._replace(attempts=verb.attempts[1:])
         some = {name: c[left] for name, c in columns.items()}
-        found = solve_columns(rest, build, shared, some, *options, label=label, progress=progress)
-        for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(found), strict=True):
+        solved: Any = solve_columns(rest, build, shared, some, *options, label=label, progress=progress)
+        for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
             whole[left] = part
     return result
+
+
+def _batch_first(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: np.moveaxis(leaf, -1, 0), tree)
 
 
 def _in_chunks(

@@ -5,7 +5,8 @@ Both are cautions, computed for every point from its rates.
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -60,7 +61,7 @@ def coherent(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
     return found
 
 
-def _grouped(lists: list[list]) -> Iterator[np.ndarray]:
+def _grouped(lists: Sequence[Sequence[Any]]) -> Iterator[np.ndarray]:
     """Lists of one length together, as tables (place in the list, list, …)."""
     for size in sorted({len(entries) for entries in lists}):
         yield np.moveaxis(np.array([entries for entries in lists if len(entries) == size]), 0, 1)
