@@ -63,7 +63,7 @@ def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
 
     def call(start: int) -> np.ndarray:
         piece = {name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()}
-        ledger = jax.block_until_ready(solve_chunk(solve_points.attempt, build, None, piece, tolerance))[0].ledger
+        ledger = jax.block_until_ready(solve_chunk(solve_points.attempts[0], build, None, piece, tolerance))[0].ledger
         return np.asarray(ledger.energies) - np.asarray(ledger.chemical_works)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -32,7 +32,7 @@ class Counted:
             self.asked.append(len(x))
             return {"value": -x, "twice": jnp.stack([-x, -x], axis=1)}
 
-        return Tiers(attempt, solve, batch=0)
+        return Tiers((attempt,), solve, batch=0)
 
 
 @pytest.mark.parametrize(("undecided", "asked"), [(0, []), (1, [1]), (3, [4]), (7, [16]), (40, [40])])
@@ -56,7 +56,7 @@ def test_both_tiers_of_a_static_network_agree_where_the_first_decides():
     (t,) = (t for t in mr.STATIC if t.name == "ring-4")
     columns = mr.join(*(mr.draw(t, np.random.default_rng(1), 64, kind) for kind in ("ordinary", "extreme")))
     points = {name: jnp.asarray(values) for name, values in columns.items()}
-    quick, undecided = solve_points.attempt(t, None, points, TOLERANCE)
+    quick, undecided = solve_points.attempts[0](t, None, points, TOLERANCE)
     sure, both = (way(t, None, points, TOLERANCE) for way in (solve_points.solve, solve_points))
     decided = ~np.asarray(undecided)
     assert 0 < decided.sum() < len(decided)
@@ -76,7 +76,7 @@ def test_a_pump_that_moves_almost_nothing_goes_on_to_deviations():
     """The sweep's own way, batch axis last."""
     columns = {"barrier": np.array([2.0, 14.0, 3.0, 15.0])}
     points = {name: jnp.asarray(values) for name, values in columns.items()}
-    _, undecided = solve_points.attempt(build, None, points, TOLERANCE)
+    _, undecided = solve_points.attempts[0](build, None, points, TOLERANCE)
     assert undecided.tolist() == [False, True, False, True]
     s = solve_columns(solve_points, build, None, columns, TOLERANCE, progress=False)
     assert np.all(np.asarray(s.status) == 0)
@@ -92,15 +92,15 @@ def test_what_has_no_state_is_not_solved_again(monkeypatch):
         return cs.machines.SpinPair(period=point["period"])
 
     points = {"period": jnp.asarray([20.0, -1.0, jnp.nan, 30.0])}
-    s, undecided = solve_points.attempt(spin_pair, None, points, TOLERANCE)
+    s, undecided = solve_points.attempts[0](spin_pair, None, points, TOLERANCE)
     assert s.status.tolist() == [0, 1, 1, 0]
     assert not np.any(undecided)
 
 
 def test_a_gradient_needs_no_attempt():
-    before = _solve_one.attempt.program._cached._cache_size()
+    before = _solve_one.attempts[0].program._cached._cache_size()
     eqx.filter_grad(lambda level: cs.steady_state(QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))
-    assert _solve_one.attempt.program._cached._cache_size() == before
+    assert _solve_one.attempts[0].program._cached._cache_size() == before
 
 
 @pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])

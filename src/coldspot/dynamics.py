@@ -17,6 +17,7 @@ from . import show
 from ._checks import Checked, InputError, as_float, explain_invalid, valid
 from .baths import Bath
 from .ledger import Ledger, LedgerError, Named
+from .numerics.blocks import blockwise
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import NormalModes, Solution, Status
@@ -133,11 +134,17 @@ class Dynamics(Checked):
         batched numbers, since it refuses them: what needs one point at a time is mapped over the batch.
         """
 
-    def attempt(self, tolerance: Array) -> Outcome | None:
-        """A cheaper way to the states of a batch, or None: what it leaves `undecided`, `solve` is asked for after it.
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        """A cheaper way to the states of a batch; None if there is none at this `cost` (0 the cheapest, 1, …).
+
+        What it leaves `undecided`, the next one is asked for, and after the last of them `solve`.
 
         Inside `jax.jit`, `jax.vmap` or `jax.grad`, where numbers are not known, `solve` alone is used.
         """
+        return None
+
+    def block(self, cost: int) -> int | None:
+        """How many points an attempt had better treat together, so that they stay in a cache; None: all of them."""
         return None
 
     def reservoirs(self) -> Mapping[str, Bath]:
@@ -375,8 +382,8 @@ Attempt = tuple[Solution, Array | None]
 """A solution, and at which points it is not to be used; None if it is that of the only way."""
 
 
-def _attempted(dynamics: Dynamics, tolerance: Array, good: Array) -> Attempt:
-    outcome = dynamics.attempt(tolerance)
+def _attempted(cost: int, dynamics: Dynamics, tolerance: Array, good: Array) -> Attempt:
+    outcome = dynamics.attempt(tolerance, cost)
     if outcome is None:
         return conclude(dynamics, dynamics.solve(tolerance), tolerance, good), None
     solution = conclude(dynamics, outcome, tolerance, good)
@@ -392,12 +399,22 @@ def _one(machine: Any, tolerance: Array) -> Solution:
     return first_point(conclude(dynamics, dynamics.solve(tolerance), tolerance, good))
 
 
-def _attempt_one(machine: Any, tolerance: Array) -> Attempt:
+def _attempt_one(cost: int, machine: Any, tolerance: Array) -> Attempt:
     dynamics, good = batch_of_one(with_rules(machine))
-    return first_point(_attempted(dynamics, tolerance, good))
+    return first_point(_attempted(cost, dynamics, tolerance, good))
 
 
-_solve_one = Tiers(compiled(_attempt_one), compiled(_one))
+@compiled
+def _cheap_one(machine: Any, tolerance: Array) -> Attempt:
+    return _attempt_one(0, machine, tolerance)
+
+
+@compiled
+def _dear_one(machine: Any, tolerance: Array) -> Attempt:
+    return _attempt_one(1, machine, tolerance)
+
+
+_solve_one = Tiers((_cheap_one, _dear_one), compiled(_one))
 
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
@@ -415,13 +432,31 @@ def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, toleranc
     return conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
 
 
-@compiled
-def _attempt_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
+def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
     dynamics, good = built(build, shared, columns)
-    return _attempted(dynamics, tolerance, good)
+    most = dynamics.block(cost)
+    if most is None:
+        return _attempted(cost, dynamics, tolerance, good)
+    arrays, static = eqx.partition((dynamics, good), eqx.is_array)
+
+    def one(part: Any) -> Attempt:
+        some, fine = eqx.combine(part, static)
+        return _attempted(cost, some, tolerance, fine)
+
+    return blockwise(arrays, one, most)
 
 
-solve_points = Tiers(_attempt_points, _solve_points, batch=2)
+@compiled
+def _cheap_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
+    return _attempt_points(0, build, shared, columns, tolerance)
+
+
+@compiled
+def _dear_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
+    return _attempt_points(1, build, shared, columns, tolerance)
+
+
+solve_points = Tiers((_cheap_points, _dear_points), _solve_points, batch=2)
 """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis: called with
 (build, shared, columns, tolerance)."""
 

@@ -4,7 +4,6 @@ Points are solved in batches of bounded size, several at a time on the processor
 points in Python. A point that cannot be trusted keeps its status and has NaN in its results; the others stay.
 """
 
-import functools
 import hashlib
 import inspect
 import math
@@ -352,6 +351,36 @@ def solve_columns(
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
     """
+    if not isinstance(verb, Tiers) or not verb.attempts:
+        way = verb.solve if isinstance(verb, Tiers) else verb
+        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress))
+    found = _in_chunks(verb.attempts[0], build, shared, columns, options, label, progress)
+    result, undecided = _batch_first(found)
+    left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
+    if left.size:
+        # All of them together, from whatever chunk, by the next way.
+        rest = verb._replace(attempts=verb.attempts[1:])
+        some = {name: c[left] for name, c in columns.items()}
+        solved: Any = solve_columns(rest, build, shared, some, *options, label=label, progress=progress)
+        for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
+            whole[left] = part
+    return result
+
+
+def _batch_first(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: np.moveaxis(leaf, -1, 0), tree)
+
+
+def _in_chunks(
+    way: Callable[..., Any],
+    build: Callable[..., Any],
+    shared: Any,
+    columns: Mapping[str, np.ndarray],
+    options: tuple[Any, ...],
+    label: str,
+    progress: bool | None,
+) -> Any:
+    """What one way gives at all points, batch axis last."""
     total = len(next(iter(columns.values())))
     workers = parallel.workers()
 
@@ -367,15 +396,8 @@ def solve_columns(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
-    def one_way(way: Callable[..., Any], *arguments: Any) -> Any:
-        return jax.tree.map(np.asarray, solve_chunk(way, *arguments))
-
-    def solve(start: int) -> AnyResult:
-        arguments = (build, shared, piece(start), *options)
-        if not isinstance(verb, Tiers):
-            return one_way(verb, *arguments)
-        result, undecided = one_way(verb.attempt, *arguments)
-        return verb.completed(result, undecided, functools.partial(one_way, verb.solve), arguments, axis=-1)
+    def solve(start: int) -> Any:
+        return jax.tree.map(np.asarray, solve_chunk(way, build, shared, piece(start), *options))
 
     starts = range(0, total, chunk)
     joined = None
@@ -385,10 +407,10 @@ def solve_columns(
             joined = _room(part, total)
         for whole, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
             whole[..., start : start + chunk] = leaf[..., : total - start]
-    return jax.tree.map(lambda whole: np.moveaxis(whole, -1, 0), joined)
+    return joined
 
 
-def _room(part: AnyResult, total: int) -> AnyResult:
+def _room(part: Any, total: int) -> Any:
     """Arrays like those of `part` for `total` points, in one piece of memory: fresh memory costs more than the sums."""
     leaves, structure = jax.tree.flatten(part)
     sizes = [total * int(np.prod(leaf.shape[:-1])) * leaf.itemsize for leaf in leaves]

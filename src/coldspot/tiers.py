@@ -12,42 +12,38 @@ SIZES = tuple(4**k for k in range(8))
 
 
 class Tiers(NamedTuple):
-    """A verb in two traceable ways with the same arguments; `batch` tells which of them has the points, if many.
+    """A verb in several traceable ways with the same arguments; `batch` tells which of them has the points, if many.
 
-    `attempt(*arguments)` gives a result and the points at which it is not to be used, or None instead of these if it is
-    the only way; `solve(*arguments)` gives a result that is always the last word. Results are PyTrees of arrays with a
-    leading axis of points.
+    `attempts`, from the cheapest on: each gives a result and the points at which it is not to be used, or None instead
+    of these if it has the last word; `solve(*arguments)` gives a result that always has it. Results are PyTrees of
+    arrays with a leading axis of points.
 
-    Called with numbers, it attempts all points and solves the undecided ones, gathered; inside `jax.jit` and its like,
-    where nobody can look at numbers, it solves.
+    Called with numbers, it makes the first attempt at all points, and the next one at those that are undecided,
+    gathered; inside `jax.jit` and its like, where nobody can look at numbers, it solves.
 
-    >>> halve = Tiers(lambda x: (x / 2, x > 2), lambda x: -x, batch=0)
+    >>> halve = Tiers((lambda x: (x / 2, x > 2),), lambda x: -x, batch=0)
     >>> halve(jnp.array([1.0, 2.0, 3.0])).tolist()
     [0.5, 1.0, -3.0]
     """
 
-    attempt: Callable[..., Any]
+    attempts: tuple[Callable[..., Any], ...]
     solve: Callable[..., Any]
     batch: int | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         if is_traced(arguments):
             return self.solve(*arguments)
-        result, undecided = self.attempt(*arguments)
+        if not self.attempts:
+            return self.solve(*arguments)
+        result, undecided = self.attempts[0](*arguments)
         if is_traced(undecided):  # functions among the arguments hold what is traced
             return self.solve(*arguments)
-        return self.completed(result, undecided, self.solve, arguments)
-
-    def completed(
-        self, result: Any, undecided: Any, solve: Callable[..., Any], arguments: tuple[Any, ...], axis: int = 0
-    ) -> Any:
-        """The result with the undecided points solved; `axis` is where results have their points."""
         left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
         if not left.size:
             return result
-        count = np.size(undecided)
+        others, count = self._replace(attempts=self.attempts[1:]), np.size(undecided)
         if left.size == count:
-            return solve(*arguments)
+            return others(*arguments)
         # Few sizes, so that compiled programs are shared; what fills up is the last point again.
         size = min(next((size for size in SIZES if size >= left.size), count), count)
         index = left[np.minimum(np.arange(size), left.size - 1)]
@@ -57,11 +53,11 @@ class Tiers(NamedTuple):
         )
 
         def put(whole: Any, part: Any) -> np.ndarray:
-            known = np.moveaxis(np.array(whole), axis, 0)
-            known[left] = np.moveaxis(np.asarray(part), axis, 0)[: left.size]
-            return np.moveaxis(known, 0, axis)
+            known = np.array(whole)
+            known[left] = np.asarray(part)[: left.size]
+            return known
 
-        return jax.tree.map(put, result, solve(*some))
+        return jax.tree.map(put, result, others(*some))
 
 
 def is_traced(tree: Any) -> bool:

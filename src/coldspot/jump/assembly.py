@@ -1,5 +1,6 @@
 """A network at one phase: its energies, baths and laws as numbers, and the snapshot that solvers see of them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from jax import Array
 from ..baths import Bath, WorkReservoir
 from ..numerics.double_double import exact_difference
 from .channels import Channel
-from .graph import Snapshot
+from .graph import Glance, Snapshot
 from .kinetics import NOTHING, Kinetics, Step
 
 
@@ -121,7 +122,8 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         heats.append(all_heat)
         deviation.append(away)
         deviation_size.append(size)
-    forward, backward = log_rates([(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)])
+    steps = [(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)]
+    forward, backward = both_rates(steps, lambda law, step: law.log_rates(step))
     closed = (forward == -jnp.inf) & (backward == -jnp.inf)
     forward, backward = (jnp.where(closed, np.log(NOTHING), rate) for rate in (forward, backward))
     exponent, affinity = jnp.concatenate([e.step.exponent for e in exchanges]), jnp.concatenate(deviation)
@@ -166,6 +168,48 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     )
 
 
+def members(channels: Sequence[Channel], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """The transitions in which each of the named reservoirs has a part."""
+    found: dict[str, list[int]] = {name: [] for name in names}
+    start = 0
+    for channel in channels:
+        for name in channel.baths:
+            found[name].extend(range(start, start + channel.size))
+        start += channel.size
+    return tuple(tuple(places) for places in found.values())
+
+
+def glance(moment: Moment) -> Glance:
+    """What plain arithmetic needs of a moment."""
+    exchanges = [exchange(moment, channel) for channel in moment.channels]
+    steps = [(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)]
+    forward, backward = both_rates(steps, lambda law, step: law.rates(step))
+    heats: dict[str, list[Array]] = {name: [] for name in moment.names}
+    particles: dict[str, list[Array]] = {name: [] for name in moment.names}
+    for channel, taken in zip(moment.channels, exchanges, strict=True):
+        for k, name in enumerate(channel.baths):
+            heats[name].append(taken.heat[k])
+            particles[name].append(taken.particles[k])
+    baths = {name: bath for name, bath in zip(moment.names, moment.baths, strict=True) if isinstance(bath, Bath)}
+    laws = list(zip(moment.channels, moment.laws, strict=True))
+
+    def joined(rows: list[Array]) -> Array:
+        return jnp.concatenate(rows) if rows else jnp.zeros(0)
+
+    return Glance(
+        forward=forward,
+        backward=backward,
+        exponent=jnp.concatenate([e.step.exponent for e in exchanges]),
+        heats=tuple(joined(heats[name]) for name in baths),
+        particles=tuple(joined(particles[name]) for name in baths),
+        works=tuple(joined(heats[name]) for name in moment.names if name not in baths),
+        temperature=jnp.stack([bath.temperature for bath in baths.values()]),
+        energies=moment.energies,
+        occupations=moment.occupations,
+        widths=jnp.concatenate([jnp.broadcast_to(law.level_width, (channel.size,)) for channel, law in laws]),
+    )
+
+
 def _reference_potentials(temperature: Array, potential: Array, held: list[int | None], species: int) -> list[Array]:
     """The chemical potential of the hottest bath of each species; 0 if no bath has any."""
     found = []
@@ -180,8 +224,10 @@ def _spread(moment: Moment, marks: list[bool]) -> np.ndarray:
     return np.repeat(marks, [channel.size for channel in moment.channels])
 
 
-def log_rates(laws: list[tuple[Kinetics, Step]]) -> tuple[Array, Array]:
-    """Rates of all channels: laws of one kind whose numbers are scalars or lists are traced once, together.
+def both_rates(
+    laws: list[tuple[Kinetics, Step]], ask: Callable[[Kinetics, Step], tuple[Array, Array]]
+) -> tuple[Array, Array]:
+    """What `ask` gets of a law, for all channels: laws of one kind whose numbers are scalars or lists are traced once.
 
     A law's number is a scalar, or a list with one entry per transition; arrays further inside (the table of
     a user's coupling spectrum, say) are shared by the channel's transitions.
@@ -210,7 +256,7 @@ def log_rates(laws: list[tuple[Kinetics, Step]]) -> tuple[Array, Array]:
         structure = jax.tree.structure(arrays)
 
         def rates(columns: Any, step: Step, structure: Any = structure, static: Any = static) -> tuple[Array, Array]:
-            return eqx.combine(jax.tree.unflatten(structure, columns), static).log_rates(step)
+            return ask(eqx.combine(jax.tree.unflatten(structure, columns), static), step)
 
         f, b = jax.vmap(rates, in_axes=(axes, 0))(columns, step)
         start = 0

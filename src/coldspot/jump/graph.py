@@ -77,6 +77,36 @@ class Snapshot(NamedTuple):
     balanced: Array
     valid: Array
 
+    @property
+    def rates(self) -> Array:
+        """Forward + backward rate (transition)."""
+        return jnp.exp(self.log_forward) + jnp.exp(self.log_backward)
+
+
+class Glance(NamedTuple):
+    """A network at one phase as plain arithmetic needs it: rates themselves, and of each bath its own transitions.
+
+    (transition): `forward`, `backward`, `exponent` (ln backward/forward), `widths` as in a `Snapshot`; for each bath
+    `heats` and `particles`, for each reservoir of work its `works`, taken from it in the transitions in which it has a
+    part (see `assembly.members`); (bath): `temperature`; (state): `energies`; (species, state): `occupations`.
+    """
+
+    forward: Array
+    backward: Array
+    exponent: Array
+    heats: tuple[Array, ...]
+    particles: tuple[Array, ...]
+    works: tuple[Array, ...]
+    temperature: Array
+    energies: Array
+    occupations: Array
+    widths: Array
+
+    @property
+    def rates(self) -> Array:
+        """Forward + backward rate (transition)."""
+        return self.forward + self.backward
+
 
 class Graph(NamedTuple):
     """Where transitions lead: hashable, so that compiled code is shared.

@@ -8,6 +8,7 @@ entry comes out to a few rounding units. The same factors solve the linear respo
 Arrays have the batch axis last, so that the innermost loops of the compiled code run over points.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from ..numerics.reduction import reduce
+from ..numerics.reduction import halved, reduce
 from .graph import Graph, matrix
 
 SPAN = 600.0
@@ -66,6 +67,48 @@ def eliminate_rates(rates: Float[Array, "state state point"]) -> tuple[Float[Arr
     """p and the factors for rates (i, j, point), off-diagonal and not negative, in linear arithmetic."""
     factors = _linear(rates, jnp.zeros(rates.shape[-1]))
     return factors.p, factors
+
+
+UNROLLED = 8
+"""Matrices up to this size are eliminated without a loop."""
+
+
+def populate(rates: Float[Array, "state state point"]) -> Float[Array, "state point"]:
+    """p alone, for rates (i, j, point), in linear arithmetic: by halves, so that arrays shrink as states go."""
+    w, halves = rates, []
+    while (n := w.shape[0]) > UNROLLED:
+        kept = max(n // 2, UNROLLED)
+        w = jax.lax.fori_loop(0, n - kept, functools.partial(_remove, n), w)
+        halves.append(w[kept:])
+        w = w[:kept, :kept]
+    rows = []
+    for k in range(w.shape[0] - 1, 0, -1):
+        row = w[k, :k] / reduce(jnp.add, w[:k, k])
+        rows.append(row)
+        (w,) = jax.lax.optimization_barrier((w[:k, :k] + w[:k, k][:, None] * row[None],))
+    p = jnp.ones((1, *rates.shape[2:]))
+    for row in reversed(rows):
+        p = jnp.concatenate([p, reduce(jnp.add, row * p)[None]])
+    for shares in reversed(halves):
+        kept, n = p.shape[0], shares.shape[1]
+        p = jnp.concatenate([p, jnp.zeros((n - kept, *p.shape[1:]))])
+
+        def add(k: Array, p: Array, shares: Array = shares, kept: int = kept) -> Array:
+            row = jax.lax.dynamic_index_in_dim(shares, k - kept, 0, keepdims=False)
+            return jax.lax.dynamic_update_index_in_dim(p, halved(jnp.add, row * p), k, 0)
+
+        p = jax.lax.fori_loop(kept, n, add, p)
+    return p / halved(jnp.add, p)
+
+
+def _remove(n: int, step: Array, w: Array) -> Array:
+    """The matrix without state k = n−1−step, but for its row: what k has of each other state's population."""
+    k = n - 1 - step
+    below = jnp.arange(n)[:, None] < k
+    out = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 1, keepdims=False), 0.0)
+    into = jax.lax.dynamic_index_in_dim(w, k, 0, keepdims=False)
+    share = jnp.where(below, into / halved(jnp.add, out), 0.0)
+    return jax.lax.dynamic_update_index_in_dim(w + out[:, None] * share[None], share, k, 0)
 
 
 def _lower(n: int) -> Array:

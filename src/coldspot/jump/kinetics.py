@@ -64,6 +64,29 @@ class Kinetics(Checked):
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         """ln(forward rate), ln(backward rate); must differ by −`step.exponent` if `detailed_balance`."""
 
+    def rates(self, step: Step) -> tuple[Array, Array]:
+        """The forward and the backward rate, for methods that need no more range than floats have.
+
+        Their ratio is e^{−x} to the rounding of x, however they are scaled. A law gives its own form where that takes
+        fewer functions than the logarithms do.
+        """
+        forward, backward = self.log_rates(step)
+        if not self.detailed_balance:
+            return jnp.exp(forward), jnp.exp(backward)
+        return _with_ratio(jnp.exp(jnp.maximum(forward, backward)), jnp.exp(-jnp.abs(step.exponent)), step.exponent)
+
+
+def _with_ratio(larger: Array, ratio: Array, exponent: Array) -> tuple[Array, Array]:
+    """The forward and the backward rate from the larger of them and e^{−|x|}."""
+    smaller = larger * ratio
+    return jnp.where(exponent > 0, smaller, larger), jnp.where(exponent > 0, larger, smaller)
+
+
+def _fermi_rates(scale: Array, exponent: Array) -> tuple[Array, Array]:
+    """scale·f(x) and scale·f(−x), by one exponential."""
+    ratio = jnp.exp(-jnp.abs(exponent))
+    return _with_ratio(scale / (1 + ratio), ratio, exponent)
+
 
 class Tunnelling(Kinetics):
     """Sequential tunnelling: forward γ/(1+eˣ), backward γ/(1+e^{−x}); γ is the full tunnelling rate, 0 if closed.
@@ -88,6 +111,9 @@ class Tunnelling(Kinetics):
         forward, backward = log_fermi_pair(step.exponent)
         return scale + forward, scale + backward
 
+    def rates(self, step: Step) -> tuple[Array, Array]:
+        return _fermi_rates(self.gamma, step.exponent)
+
 
 class Glauber(Kinetics):
     """Glauber flips: forward r(1−tanh(x/2)) = 2r/(1+eˣ), backward 2r/(1+e^{−x}).
@@ -106,6 +132,9 @@ class Glauber(Kinetics):
         scale = log_rate(2 * self.rate)
         forward, backward = log_fermi_pair(step.exponent)
         return scale + forward, scale + backward
+
+    def rates(self, step: Step) -> tuple[Array, Array]:
+        return _fermi_rates(2 * self.rate, step.exponent)
 
 
 class Arrhenius(Kinetics):
@@ -210,3 +239,6 @@ class Explicit(Kinetics):
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         forward = log_rate(self.forward)
         return forward, forward + step.exponent if self.check else log_rate(self.backward)
+
+    def rates(self, step: Step) -> tuple[Array, Array]:
+        return self.forward, self.forward * jnp.exp(step.exponent) if self.check else self.backward

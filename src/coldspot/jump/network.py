@@ -19,14 +19,15 @@ from ..pytrees import HOME, Table, opened
 from ..show import array as show
 from ..solution import Status
 from . import words
-from .assembly import Moment, assemble
+from .assembly import Moment, assemble, glance, members
 from .channels import Channel
 from .cumulants import count_stationary
-from .graph import Graph, Snapshot, States
+from .graph import Glance, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
 from .periodic import solve_periodic
 from .periodic_cumulants import count_periodic
 from .pieces import cut
+from .quick import lanes, solve_quick
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
 from .species import rows_of, table_of
@@ -407,8 +408,23 @@ class JumpNetwork(System):
     def solve(self, tolerance: Array) -> Outcome:
         return solve_periodic(self, tolerance) if len(self.drives) else self._stationary(sure=True)
 
-    def attempt(self, tolerance: Array) -> Outcome:
-        return solve_periodic(self, tolerance, sure=False) if len(self.drives) else self._stationary(sure=False)
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        if len(self.drives):
+            return solve_periodic(self, tolerance, sure=False) if cost == 0 else None
+        return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
+
+    def block(self, cost: int) -> int | None:
+        return lanes(self.states) if cost == 0 and not len(self.drives) else None
+
+    def _quick(self, tolerance: Array) -> Outcome:
+        arrays, static = eqx.partition(self, eqx.is_array)
+
+        def look(point: Any) -> Glance:
+            return glance(eqx.combine(point, static).moment(jnp.zeros(())))
+
+        names = (*self._thermal(), *self.workers())
+        unique = len(self.components()) == 1
+        return solve_quick(self.graph(), members(self.channels, names), arrays, look, unique, tolerance)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

@@ -26,6 +26,7 @@ import numpy as np
 from jax import Array
 
 from ..dynamics import Counted, Target
+from ..numerics.blocks import blockwise
 from ..numerics.collocation import STAGES, divide, tableau
 from ..numerics.dense import EPS
 from ..numerics.loops import bounded, free
@@ -37,7 +38,6 @@ from .meshes import mesh_of
 from .periodic import BLOCKS, FEW, LANES, LAST, LOOSEST, PIECEWISE, closed, connected, estimate, state_of
 from .pieces import Element, Pieces, element_at, looks, phases, pieces_of
 from .propagation import generator, stages, sudden_changes
-from .stationary import blockwise
 from .system import System
 
 VALUES = 1e-3

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..dynamics import Outcome, Rates
+from ..numerics.blocks import blockwise
 from ..numerics.dense import EPS, positive_or_one
 from ..numerics.reduction import reduce
 from ..solution import Status
@@ -37,29 +38,6 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
 def in_blocks(g: Graph, batch: Any, solve: Callable[[Any], Result]) -> Result:
     """`solve` of a batch (arrays with a leading axis of points, in and out), in blocks that stay in a cache."""
     return blockwise(batch, solve, max(NUMBERS // g.states**3, 64))
-
-
-def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
-    """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`."""
-    points = jax.tree.leaves(batch)[0].shape[0]
-    blocks = -(-points // most)
-    if blocks == 1:
-        return solve(batch)
-    lanes = -(-points // blocks)
-
-    def cut(x: Array) -> Array:
-        return jnp.pad(x, [(0, blocks * lanes - points)] + [(0, 0)] * (x.ndim - 1), mode="edge").reshape(
-            blocks, lanes, *x.shape[1:]
-        )
-
-    # Within a block the batch axis is the last one; it stays there until all blocks are done.
-    def one(part: Any) -> Result:
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), solve(part))
-
-    def join(x: Array) -> Array:
-        return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
-
-    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
 
 
 def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool) -> Outcome:

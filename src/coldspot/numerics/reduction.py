@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 SHORT = 8
@@ -17,3 +18,12 @@ def reduce(combine: Callable[[Array, Array], Array], x: Array, axis: int = 0) ->
         return combine.reduce(x, axis=axis)  # type: ignore[attr-defined]
     parts = (jax.lax.index_in_dim(x, k, axis, keepdims=False) for k in range(length))
     return functools.reduce(combine, parts)
+
+
+def halved(combine: Callable[[Array, Array], Array], x: Array) -> Array:
+    """`reduce` over the first axis of any length, by halves: vector units work along the last axis."""
+    while (length := x.shape[0]) > SHORT:
+        half = length // 2
+        both = combine(x[:half], x[half : 2 * half])
+        x = jnp.concatenate([both, x[2 * half :]]) if length % 2 else both
+    return reduce(combine, x)

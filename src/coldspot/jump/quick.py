@@ -1,0 +1,179 @@
+"""Stationary states of ordinary networks: plain elimination, and a bound that says where it is enough.
+
+Populations come out of the elimination to a few rounding units each. A net current is then the difference of the two
+flows, whose rounding is bounded by ε·(flow one way + flow the other way) with the ε of `_digits`. Where that is small
+beside the heats, nothing is gained by `net_currents`, which costs many times as much; elsewhere (near equilibrium,
+beside much faster transitions, for rates that leave the range of floats) the point is left undecided.
+
+Arrays have the batch axis last.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+from ..dynamics import Outcome, Rates
+from ..numerics.blocks import stored, turned
+from ..numerics.dense import EPS, positive_or_one
+from ..numerics.reduction import halved
+from ..solution import Status
+from .graph import Glance, Graph, matrix, ranked
+from .gth import populate
+from .stationary import FAR, SMALLEST
+from .validity import cautions
+
+CERTAIN = 1e-10
+"""Largest error of heats and works, in units of the largest of them, with which a point is decided."""
+COUNTED = 1e-9
+"""The same for particles, in units of all that move; of these, as many may come as go."""
+SIGNED = 1e-4
+"""Largest error of each heat and work in units of itself: its sign is beyond doubt."""
+RANGE = 1e-290
+"""Numbers above it have all their digits, and so have what they are multiplied with."""
+NUMBERS = 2**13
+"""Numbers of the rate matrices of a block, about, so that they stay in the nearest cache."""
+
+
+def lanes(states: int) -> int:
+    """Points that are best solved together."""
+    return min(max(NUMBERS // states**2, 64), 512)
+
+
+def solve_quick(
+    g: Graph,
+    parts: tuple[tuple[int, ...], ...],
+    batch: Any,
+    look: Callable[[Any], Glance],
+    unique: bool,
+    tolerance: Array,
+) -> Outcome:
+    """Stationary states of a batch of undriven networks; `undecided` where another method must find them.
+
+    `parts`: for each bath and then for each reservoir of work, its transitions; `batch`: arrays with a leading axis of
+    points, of which `look` makes the numbers of one point; `unique`: whether transitions connect all states.
+    """
+    sure = tolerance > 0
+    to, start = g.final.array, g.initial.array
+    last = turned(batch)
+
+    def rates() -> tuple[Glance, Array]:
+        s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
+        return s, matrix(g, s.forward, s.backward, jnp.add, 0.0)
+
+    s, w = stored(sure, rates)
+    p = populate(w)
+    places = (parts[: len(s.heats)], parts[: len(s.heats)], parts[len(s.heats) :])
+    amounts = (s.heats, s.particles, s.works)
+
+    def flows() -> tuple[Array, Array, Array, Array]:
+        forward, backward = s.forward * p[start], s.backward * p[to]
+        log_p, size = jnp.log(p), halved(jnp.maximum, jnp.abs(s.exponent))
+        return forward - backward, forward + backward, log_p, _digits(g, size, log_p)
+
+    current, gross, log_p, digits = stored(sure, flows)
+
+    def sums() -> tuple[list[Array], list[Array], Array]:
+        values = [_summed(x, current, k) for x, k in zip(amounts, places, strict=True)]
+        sizes = [_summed(tuple(map(jnp.abs, x)), gross, k) for x, k in zip(amounts, places, strict=True)]
+        bounds = [digits * x + SMALLEST for x in sizes]
+        moved = _summed(tuple(map(jnp.abs, s.particles)), jnp.abs(current), places[1])
+        # A bath that has no particles has none for certain.
+        return values, [bounds[0], jnp.where(sizes[1] > 0, bounds[1], 0.0), bounds[2]], halved(jnp.maximum, moved)
+
+    (heats, particles, works), bounds, moved = stored(sure, sums)
+
+    def checks() -> tuple[Array, Array, Array, Array]:
+        inflow = _inflow(g, current)
+        # σ once more, from the jump process itself; see `stationary.schnakenberg`.
+        other = halved(jnp.add, current * s.exponent) + halved(jnp.add, inflow * log_p)
+        largest = halved(jnp.maximum, jnp.abs(s.exponent)) + halved(jnp.maximum, -log_p)
+        return (
+            other,
+            digits * largest * halved(jnp.add, gross),
+            halved(jnp.maximum, jnp.abs(inflow)),
+            _in_range(g, w, p),
+        )
+
+    other, other_error, imbalance, certain = stored(sure, checks)
+    differ = jnp.abs(other - halved(jnp.add, heats / s.temperature))
+    certain &= differ <= FAR * (other_error + halved(jnp.add, bounds[0] / s.temperature))
+    certain &= _known(jnp.concatenate([heats, works]), jnp.concatenate([bounds[0], bounds[2]]), tolerance)
+    certain &= halved(jnp.maximum, bounds[1]) <= jnp.minimum(tolerance, COUNTED) * moved
+    return Outcome(
+        Rates(heats.T, particles.T, works.T),
+        Rates(*(x.T for x in bounds)),
+        faults={Status.NOT_UNIQUE: jnp.full(certain.shape, not unique)},
+        residuals={
+            "balance": imbalance / positive_or_one(halved(jnp.maximum, jnp.abs(current))),
+            "entropy": differ / positive_or_one(halved(jnp.add, jnp.abs(heats) / s.temperature)),
+        },
+        populations=p.T,
+        flags=stored(sure, lambda: cautions(g, s)),
+        undecided=~certain,
+    )
+
+
+def _summed(amounts: tuple[Array, ...], flow: Array, places: tuple[tuple[int, ...], ...]) -> Array:
+    """Σ amount·flow over each reservoir's transitions (reservoir, point)."""
+    nothing = jnp.zeros(flow.shape[1:])
+    rows = [halved(jnp.add, x * flow[_slice(k)]) if k else nothing for x, k in zip(amounts, places, strict=True)]
+    return jnp.stack(rows) if rows else jnp.zeros((0, *nothing.shape))
+
+
+def _known(values: Array, errors: Array, tolerance: Array) -> Bool[Array, " point"]:
+    """Whether errors (entry, point) are small beside the largest value, and beside the value itself."""
+    largest = halved(jnp.maximum, jnp.abs(values))
+    small = errors <= jnp.minimum(tolerance, CERTAIN) * largest
+    # What takes part in nothing has no sign.
+    return halved(jnp.logical_and, small & ((errors <= SIGNED * jnp.abs(values)) | (errors <= SMALLEST)))
+
+
+def _slice(places: tuple[int, ...]) -> Any:
+    """Places as a slice if they are one."""
+    if places and places == tuple(range(places[0], places[0] + len(places))):
+        return slice(places[0], places[0] + len(places))
+    return np.array(places, int)
+
+
+def _digits(g: Graph, size: Array, log_p: Array) -> Array:
+    """Bound of a flow's relative error, per point.
+
+    A rate is off by the rounding of its exponent; the elimination by a few units for each state; a population by the
+    exponents on the way to it, which is bounded by how far populations are apart.
+    """
+    span = -halved(jnp.minimum, log_p)
+    return EPS * (8.0 * g.states + len(g.initial.array) + 4 * size + 4 * span)
+
+
+def _in_range(g: Graph, w: Array, p: Array) -> Bool[Array, " point"]:
+    """Whether all numbers of the elimination surely keep their digits.
+
+    What it adds up are products of a rate and of probabilities to go on from each of the other states.
+    """
+    linked = np.zeros((g.states, g.states), bool)
+    linked[g.final.array, g.initial.array] = linked[g.initial.array, g.final.array] = True
+    np.fill_diagonal(linked, False)
+    there = jnp.where(linked[..., None], w, jnp.inf)
+    least = halved(jnp.minimum, there)
+    share = least / halved(jnp.add, w)
+    smallest = halved(jnp.minimum, least) * halved(jnp.multiply, share)
+    most = halved(jnp.maximum, halved(jnp.maximum, w))
+    return (smallest > RANGE) & (most < 1 / RANGE) & (halved(jnp.minimum, p) > RANGE)
+
+
+def _inflow(g: Graph, current: Float[Array, "transition point"]) -> Float[Array, "state point"]:
+    """What flows into each state."""
+    edges = current.shape[0]
+    moves = np.flatnonzero(g.final.array != g.initial.array)
+    place = np.concatenate([g.final.array[moves], g.initial.array[moves]])
+    table = ranked(place, np.concatenate([moves, moves + edges]), g.states, 2 * edges)
+    signed = jnp.concatenate([current, -current, jnp.zeros((1, *current.shape[1:]))])
+    total = signed[table[0]]
+    for row in table[1:]:
+        total = total + signed[row]
+    return total

@@ -1,0 +1,47 @@
+"""Batches in equal blocks, so that what is computed between stays in a cache."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Result = TypeVar("Result")
+
+
+def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
+    """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`."""
+    points = jax.tree.leaves(batch)[0].shape[0]
+    blocks = -(-points // most)
+    if blocks == 1:
+        return solve(batch)
+    lanes = -(-points // blocks)
+
+    def cut(x: Array) -> Array:
+        padded = jnp.pad(x, [(0, blocks * lanes - points)] + [(0, 0)] * (x.ndim - 1), mode="edge")
+        return jnp.moveaxis(padded.reshape(blocks, lanes, *x.shape[1:]), 1, -1)
+
+    # Within a block the batch axis is the last one in memory; it stays there until all blocks are done.
+    def one(part: Any) -> Result:
+        return turned(solve(turned(part, -1, 0)))
+
+    def join(x: Array) -> Array:
+        return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
+
+    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
+
+
+def stored(certain: Array, compute: Callable[[], Result]) -> Result:
+    """`compute()`, whose results are put into memory as they are.
+
+    Compilers would compute them again in each use, or in an order that suits one use alone. They do not look into a
+    branch: `certain` is a condition that always holds, but that they cannot know.
+    """
+    shapes = jax.eval_shape(compute)
+    return jax.lax.cond(certain, compute, lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
+
+
+def turned(tree: Result, front: int = 0, last: int = -1) -> Result:
+    """The first axis of every array as the last one."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, front, last), tree)
