@@ -24,6 +24,7 @@ from .channels import Channel
 from .cumulants import count_stationary
 from .graph import Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
+from .large import SMALL, solve_large
 from .periodic import solve_periodic
 from .periodic_cumulants import count_periodic
 from .pieces import cut
@@ -416,7 +417,8 @@ class JumpNetwork(System):
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
-        return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1, sure)
+        solve = solve_stationary if self.states <= SMALL else solve_large
+        return solve(self.graph(), arrays, look, len(self.components()) == 1, sure)
 
     def trajectories(  # type: ignore[override]
         self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None

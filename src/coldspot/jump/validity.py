@@ -3,15 +3,24 @@
 Both are cautions, computed for every point from its rates.
 """
 
-import itertools
+import functools
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool
 
 from ..regimes import BROADENING_NEGLECTED, COHERENCE_NEGLECTED
-from .graph import Graph, Snapshot
+from .graph import Graph, Snapshot, ranked
+
+FEW = 8
+"""Terms of a sum that are gathered, which is quick; more are scattered."""
+WAYS = 2**22
+"""Ways over a common neighbour that are listed; for more of them there are matrices."""
+MATRIX = 4000
+"""States up to which there are."""
 
 
 def cautions(g: Graph, s: Snapshot) -> dict[str, Array]:
@@ -25,17 +34,16 @@ def broad(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
     The width of a pair of states is Γ = Σ γ over its tunnelling transitions. It must not exceed the lowest temperature
     of their leads: else the level is a Lorentzian of width Γ, not a line, in the leads' windows of energy.
     """
-    found = jnp.zeros(s.temperature.shape[1:], bool)
-    for members in _pairs(g):
-        widths = [s.widths[t] for t in members]
-        coldest = [
-            jnp.where(width > 0, jnp.min(s.temperature[np.array(g.causes[t])], axis=0), jnp.inf)
-            for t, width in zip(members, widths, strict=True)
-            if g.causes and g.causes[t]
-        ]
-        if coldest:
-            found |= sum(widths) > jnp.min(jnp.stack(coldest), axis=0)
-    return found
+    moves = np.flatnonzero(g.initial.array != g.final.array)
+    kinds = sorted({g.causes[t] for t in moves if g.causes[t]}) if g.causes else []
+    if not kinds:
+        return jnp.zeros(s.temperature.shape[1:], bool)
+    own = jnp.stack([jnp.min(s.temperature[np.array(baths)], axis=0) for baths in kinds])
+    of = np.array([kinds.index(g.causes[t]) if g.causes[t] else 0 for t in moves])
+    leads = np.array([bool(g.causes[t]) for t in moves])[:, None]
+    coldest = jnp.where((s.widths[moves] > 0) & leads, own[of], jnp.inf)
+    _, pair = np.unique(_ends(g)[moves], return_inverse=True)
+    return jnp.any(_gathered(jnp.add, s.widths[moves], pair) > _gathered(jnp.minimum, coldest, pair), axis=0)
 
 
 def coherent(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
@@ -49,33 +57,70 @@ def coherent(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
     if not g.causes:
         return found
     strength = jnp.sqrt(jnp.exp(s.log_forward) + jnp.exp(s.log_backward))
-    for (a, b), paths in _common(g).items():
-        first, second = np.array(paths).T
-        coupling = jnp.sum(strength[first] * strength[second], axis=0)
-        near = jnp.abs(s.energies[a] - s.energies[b]) < coupling
-        found |= near & jnp.all(s.occupations[:, a] == s.occupations[:, b], axis=0)
-    return found
+    degrees = np.bincount(np.concatenate([g.initial.array, g.final.array]), minlength=g.states)
+    if np.sum(degrees**2) > WAYS and g.states <= MATRIX:
+        return jax.lax.map(lambda point: _coherent_in(g, *point), (strength.T, s.energies.T, s.occupations.T))
+    ends, first, second = _common(g)
+    if not len(first):
+        return found
+    pairs, place = np.unique(ends[:, 0] * g.states + ends[:, 1], return_inverse=True)
+    a, b = np.divmod(pairs, g.states)
+    coupling = _gathered(jnp.add, strength[first] * strength[second], place)
+    near = jnp.abs(s.energies[a] - s.energies[b]) < coupling
+    return jnp.any(near & jnp.all(s.occupations[:, a] == s.occupations[:, b], axis=0), axis=0)
 
 
-def _pairs(g: Graph) -> list[list[int]]:
-    """Transitions between the same two states."""
-    groups: dict[frozenset[int], list[int]] = {}
-    for t, ends in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
-        if ends[0] != ends[1]:
-            groups.setdefault(frozenset(ends), []).append(t)
-    return list(groups.values())
+def _coherent_in(g: Graph, strength: Array, energies: Array, numbers: Array) -> Array:
+    """The same of one point with many transitions, by products of matrices."""
+    moves = g.initial.array != g.final.array
+    coupling = jnp.zeros((g.states, g.states))
+    for bath in range(1 + max((max(baths, default=-1) for baths in g.causes), default=-1)):
+        t = np.flatnonzero([bath in baths and moves[k] for k, baths in enumerate(g.causes)])
+        one = jnp.zeros((g.states, g.states)).at[g.initial.array[t], g.final.array[t]].add(strength[t])
+        one = one + one.T
+        coupling = coupling + one @ one
+    near = jnp.abs(energies[:, None] - energies) < coupling
+    same = jnp.all(numbers[:, None] == numbers, axis=-1)
+    return jnp.any(near & same & ~np.eye(g.states, dtype=bool))
 
 
-def _common(g: Graph) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """{(a, b): pairs of transitions by which one bath leads from a common neighbour to a and to b}."""
-    around: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for t, (i, f) in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
-        for bath in g.causes[t] if i != f else ():
-            around.setdefault((i, bath), []).append((f, t))
-            around.setdefault((f, bath), []).append((i, t))
-    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for ends in around.values():
-        for (a, t), (b, u) in itertools.combinations(ends, 2):
-            if a != b:
-                found.setdefault((min(a, b), max(a, b)), []).append((t, u))
-    return found
+def _gathered(combine: Callable[[Array, Array], Array], values: Array, place: np.ndarray) -> Array:
+    """`values` (entry, point) that share a place, combined by `jnp.add` or `jnp.minimum` (place, point)."""
+    count = int(place.max()) + 1
+    most = int(np.bincount(place).max())
+    if most > FEW:
+        return (jax.ops.segment_sum if combine is jnp.add else jax.ops.segment_min)(values, place, count)
+    nothing = jnp.full((1, *values.shape[1:]), 0.0 if combine is jnp.add else jnp.inf)
+    padded = jnp.concatenate([values, nothing])
+    rows = ranked(place, np.arange(len(place)), count, len(place))
+    return functools.reduce(combine, (padded[row] for row in rows))
+
+
+def _ends(g: Graph) -> np.ndarray:
+    """A number for the pair of states that each transition joins."""
+    low, high = np.minimum(g.initial.array, g.final.array), np.maximum(g.initial.array, g.final.array)
+    return low * g.states + high
+
+
+def _common(g: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ways (way, 2) between two states by one bath over a common neighbour, and their two transitions (way)."""
+    moves = g.initial.array != g.final.array
+    bath = np.array([b for t, baths in enumerate(g.causes) for b in baths if moves[t]], int)
+    t = np.array([t for t, baths in enumerate(g.causes) for _ in baths if moves[t]], int)
+    middle = np.concatenate([g.initial.array[t], g.final.array[t]])
+    beyond = np.concatenate([g.final.array[t], g.initial.array[t]])
+    step, cause = np.concatenate([t, t]), np.concatenate([bath, bath])
+    group = middle * (int(bath.max(initial=0)) + 1) + cause
+    order = np.argsort(group, kind="stable")
+    group, beyond, step = group[order], beyond[order], step[order]
+    ends, first, second = [], [], []
+    # The k-th next one beside each, as long as they share the state in the middle and the bath.
+    for k in range(1, int(np.unique(group, return_counts=True)[1].max(initial=0))):
+        same = np.flatnonzero((group[k:] == group[:-k]) & (beyond[k:] != beyond[:-k]))
+        pair = np.stack([beyond[same], beyond[same + k]], axis=1)
+        ends.append(np.sort(pair, axis=1))
+        first.append(step[same])
+        second.append(step[same + k])
+    if not ends:
+        return np.zeros((0, 2), int), np.zeros(0, int), np.zeros(0, int)
+    return np.concatenate(ends), np.concatenate(first), np.concatenate(second)
