@@ -17,6 +17,8 @@ from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..pytrees import Table
 from .channels import Channel
 from .ising import Chain, signs, steady
+from .ising_periodic import Driven
+from .ising_periodic import steady as steady_cycle
 from .kinetics import Glauber
 from .network import JumpNetwork
 
@@ -39,6 +41,13 @@ class _Energies(eqx.Module):
         coupling = values["coupling"] if self.coupling is None else self.coupling
         field = values["field"] if self.field is None else self.field
         return -coupling * np.sum(sigma[1:] * sigma[:-1], axis=0) - field * np.sum(sigma, axis=0)
+
+
+class _Constant(eqx.Module):
+    value: Array
+
+    def __call__(self, phase: Array) -> Array:
+        return self.value
 
 
 class _Flips(eqx.Module):
@@ -102,8 +111,12 @@ class SpinChain(Dynamics):
         self.period = None if period is None else as_float(period, f"{OWNER}: `period`")
         if self.period is not None:
             check_shape(OWNER, "period", self.period, (), "one number")
-            if self.spins > DENSE:
-                raise InputError(f"{OWNER}: driven chains are solved up to {DENSE} spins, but `spins` is {self.spins}.")
+            kinked = [name for name, drive in self.drives.items() if drive.borders().shape[-1]]
+            if kinked and self.spins > DENSE:
+                raise InputError(
+                    f"{OWNER}: the drive `{kinked[0]}` jumps or has kinks; such chains are solved up to {DENSE} spins, "
+                    f"but `spins` is {self.spins}: take a smooth drive (Cosine, Fourier)."
+                )
 
     def rules(self) -> Iterable[Rule]:
         for name in ("coupling", "field", "rate"):
@@ -150,8 +163,25 @@ class SpinChain(Dynamics):
     def solve(self, tolerance: Array) -> Outcome:
         if self.spins <= DENSE:
             return self._networks().solve(tolerance)
+        if self.drives:
+            arrays, static = eqx.partition(self, eqx.is_array)
+            return jax.lax.map(lambda one: eqx.combine(one, static)._driven(tolerance), arrays)
         numbers = Chain(self.coupling, self.field, self.rate, self.left.temperature, self.right.temperature)
         return jax.lax.map(lambda one: steady(self.spins, self.half, one), numbers)
+
+    def _driven(self, tolerance: Array) -> Outcome:
+        """Of one long chain."""
+        given = (self.coupling, self.field, self.rate)
+        lines = [x if isinstance(x, Drive) else _Constant(x) for x in given]
+
+        def forces(phase: Array) -> Array:
+            slopes = [jax.jvp(line, (phase,), (jnp.ones_like(phase),))[1] for line in lines[:2]]
+            return jnp.stack([line(phase) for line in lines] + slopes)
+
+        working = tuple(k for k in range(2) if isinstance(given[k], Drive))
+        assert self.period is not None
+        numbers = Driven(forces, working, self.left.temperature, self.right.temperature, self.period)
+        return steady_cycle(self.spins, self.half, numbers, len(self.drives) - len(working), tolerance)
 
     def attempt(self, tolerance: Array) -> Outcome | None:
         return self._networks().attempt(tolerance) if self.spins <= DENSE else None
