@@ -141,7 +141,7 @@ def test_bad_input_is_told_apart():
     for spins in (1, 2.0, True):
         with pytest.raises(cs.InputError, match=r"`spins` must be an integer of at least 2"):
             cs.SpinChain(spins, 1.0, 0.3, 0.5, hot, cold)
-    with pytest.raises(cs.InputError, match=r"2\^60 states and needs about .* GiB.* take at most"):
+    with pytest.raises(cs.InputError, match=r"2\^60 states and needs about .* GiB.* take fewer"):
         cs.SpinChain(60, 1.0, 0.3, 0.5, hot, cold)
     with pytest.raises(cs.InputError, match="`rate` must be positive"):
         cs.SpinChain(8, 1.0, 0.3, 0.0, hot, cold)
@@ -151,3 +151,8 @@ def test_bad_input_is_told_apart():
         cs.SpinChain(4, 1.0, cs.Cosine(0.3), 0.5, hot, cold)
     with pytest.raises(cs.InputError, match="nothing is driven"):
         cs.SpinChain(4, 1.0, 0.3, 0.5, hot, cold, period=1.0)
+
+
+def test_counting_what_has_too_many_states_is_refused_before_it_begins():
+    with pytest.raises(cs.InputError, match=r"counting: a network of 4096 states needs about .* GiB, but there are"):
+        cs.counting(chain(spins=12).network(), "heat", "left").cumulants(2)

@@ -40,8 +40,10 @@ DOUBTFUL = 1e-6
 """A dual whose residual is larger says nothing of the error."""
 MATRIX = 2000
 """States up to which a matrix is made."""
-MOST = 4000
-"""Products of a linear solution before it is given up."""
+MOST = 2000
+"""Products of a linear solution before it starts again from what is left, """
+PASSES = 20
+"""and how often it may."""
 
 
 class Weights(NamedTuple):
@@ -129,7 +131,27 @@ def _linear(edges: HalfEdges, out: Array, total: Array) -> Linear:
     if edges.states > MATRIX:
 
         def iterate(right: Array, transposed: bool, tolerance: float) -> Solved:
-            solved = bicgstab(lambda y: apply(y, transposed), right / root, tolerance, MOST)
+            b = right / root
+            size = jnp.linalg.norm(b)
+
+            def go_on(s: tuple[Solved, Array, Array]) -> Array:
+                known, before, turns = s
+                return (known.residual > tolerance) & (known.residual < before / 2) & (turns < PASSES)
+
+            # The recursion loses touch with its residual or breaks down where relaxation is slow: it starts again.
+            def again(s: tuple[Solved, Array, Array]) -> tuple[Solved, Array, Array]:
+                known, _, turns = s
+                r = b - apply(known.x, transposed)
+                more = bicgstab(lambda y: apply(y, transposed), r, tolerance * size / jnp.linalg.norm(r), MOST)
+                x = known.x + more.x
+                left = jnp.linalg.norm(b - apply(x, transposed)) / size
+                better = left < known.residual
+                x, left = jnp.where(better, x, known.x), jnp.where(better, left, known.residual)
+                return Solved(x, left, known.products + more.products + 2), known.residual, turns + 1
+
+            none = jnp.asarray(0)
+            start = Solved(jnp.zeros_like(b), jnp.where(size > 0, 1.0, 0.0), none), jnp.asarray(jnp.inf), none
+            solved, _, _ = jax.lax.while_loop(go_on, again, start)
             return solved._replace(x=solved.x / root)
 
         return iterate

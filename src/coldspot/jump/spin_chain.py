@@ -1,6 +1,5 @@
 """The open Ising chain in a field between two baths: small ones as a jump network, long ones by Krylov iterations."""
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_float, check_shape, check_type
+from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type
 from ..baths import Bath
 from ..drives import Drive
 from ..dynamics import Counted, Dynamics, Outcome, Target
@@ -91,7 +90,11 @@ class SpinChain(Dynamics):
         if isinstance(spins, bool) or not isinstance(spins, int | np.integer) or spins < 2:
             raise InputError(f"{OWNER}: `spins` must be an integer of at least 2, but is {spins!r}.")
         self.spins = int(spins)
-        check_memory(self.spins)
+        check_memory(
+            f"{OWNER}: `spins` = {spins} makes 2^{spins} states and",
+            ARRAYS * 8 * self.spins * 2.0**self.spins,
+            "take fewer: heats of longer chains differ little.",
+        )
         for name, given in (("coupling", coupling), ("field", field), ("rate", rate)):
             value = given if isinstance(given, Drive) else as_float(given, f"{OWNER}: `{name}`")
             if not isinstance(value, Drive):
@@ -205,15 +208,3 @@ class SpinChain(Dynamics):
     def _check_dense(self, verb: str) -> None:
         if self.spins > DENSE:
             raise InputError(f"{verb}: it is known for chains of at most {DENSE} spins, but `spins` is {self.spins}.")
-
-
-def check_memory(spins: int) -> None:
-    """Refuse what the machine has no memory for."""
-    needed = ARRAYS * 8 * spins * 2**spins
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        fits = max(n for n in range(2, spins) if ARRAYS * 8 * n * 2**n <= there)
-        raise InputError(
-            f"{OWNER}: `spins` = {spins} makes 2^{spins} states and needs about {needed / 2**30:.3g} GiB, but "
-            f"there are {there / 2**30:.3g} GiB; take at most {fits}: heats of longer chains differ little."
-        )

@@ -33,7 +33,9 @@ class _State(NamedTuple):
     turns: Array
 
 
-def bicgstab(apply: Product, right: Array, tolerance: float, most: int, precondition: Product = lambda r: r) -> Solved:
+def bicgstab(
+    apply: Product, right: Array, tolerance: float | Array, most: int, precondition: Product = lambda r: r
+) -> Solved:
     """x with |A x − b| ≤ tolerance·|b| for b = `right` of any shape, or the best that `most` products give.
 
     Preconditioned from the right ("Bi-CGSTAB: a fast and smoothly converging variant of Bi-CG …", H. A. van der Vorst),
