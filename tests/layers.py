@@ -67,7 +67,10 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
+    "jump": Form(
+        system=("channels", "kinetics", "graph", "assembly", "species", "system", "half_edges"),
+        models=("network", "spin_chain"),
+    ),
     "oscillators": Form(system=("model", "instant"), models=("network",)),
     "phase_space": Form(
         system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),

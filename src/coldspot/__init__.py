@@ -41,6 +41,7 @@ from .jump.energies import LinearEnergies
 from .jump.evolution import evolve
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Tunnelling
 from .jump.network import JumpNetwork
+from .jump.spin_chain import SpinChain
 from .ledger import Ledger
 from .machine_files.document import load, save
 from .optimisation.front import pareto
@@ -98,6 +99,7 @@ __all__ = [
     "Share",
     "Solution",
     "SolveError",
+    "SpinChain",
     "Status",
     "Steps",
     "Tunnelling",

@@ -163,6 +163,20 @@ def unknown_name(owner: str, kind: str, name: str, valid: Iterable[str]) -> Inpu
     return InputError(f"{owner}: there is no {kind} `{name}`.{nearest(name, valid)}")
 
 
+def check_memory(words: str, needed: float, instead: str) -> None:
+    """Refuse, before anything is allocated, what needs more bytes than the computer has.
+
+    `words` say what needs them, `instead` what to do.
+    """
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise InputError(
+            f"{words} needs about {needed / 2**30:.3g} GiB, but there are {there / 2**30:.3g} GiB; {instead}"
+        )
+
+
 def _show(numbers: np.ndarray) -> str:
     return f"{numbers.item():g}" if numbers.size == 1 else np.array2string(numbers, threshold=8)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import coldspot as cs
 from coldspot.dynamics import solve_points
-from coldspot.machines import AbsorptionRefrigerator, MolecularMotor, OttoEngine, ThreeLevelMaser
+from coldspot.machines import AbsorptionRefrigerator, MolecularMotor, OttoEngine, ThreeLevelMaser, TwoLevelPump
 
 BATCH = 12
 
@@ -64,6 +64,39 @@ def test_maser_against_its_closed_form():
     # At Carnot's ratio everything stops, and no entropy is made.
     assert abs(s.heat["hot"][0]) < 1e-14 * size
     assert abs(s.entropy_production[0]) < 1e-14 * size
+
+
+def test_modulated_levels_pump_with_the_ratio_of_their_sidebands():
+    """Closed form of two levels; COP (ω₀−Ω)/2Ω above the critical modulation, efficiency 2Ω/(ω₀+Ω) below it."""
+    rng = np.random.default_rng(5)
+    cold, gap = np.full(BATCH, 0.8), 10 ** rng.uniform(-0.5, 0.5, BATCH)
+    hot = cold * rng.uniform(1.1, 3, BATCH)
+    critical = gap * (hot - cold) / (hot + cold)
+    share = rng.uniform(0.1, 0.9, BATCH)
+    fast = np.where(np.arange(BATCH) % 2 == 0, critical * share, critical + (gap - critical) * share)
+    fast[0] = critical[0]
+    amplitude, rates = rng.uniform(0.01, 0.1, BATCH), 10 ** rng.uniform(-3, 0, (2, BATCH))
+    s = solved(
+        lambda w, m, a, gl, gr, tl, tr: TwoLevelPump(w, m, a, gl, gr, cs.BosonBath(tl), cs.BosonBath(tr)),
+        np.column_stack([gap, fast, amplitude, *rates, hot, cold]),
+    )
+    assert np.all(np.asarray(s.status)[1:] == 0)
+    high, low = gap + fast, gap - fast
+    n_hot, n_cold, (left, right) = bose(high / hot), bose(low / cold), rates * (amplitude / (2 * fast)) ** 2
+    up, down = left * n_hot + right * n_cold, left * (n_hot + 1) + right * (n_cold + 1)
+    current = (right * n_cold * down - right * (n_cold + 1) * up) / (up + down)
+    for found, exact in (
+        (s.heat["right"], low * current),
+        (s.heat["left"], -high * current),
+        (s.work["modulation"], 2 * fast * current),
+    ):
+        assert np.allclose(found[1:], exact[1:], rtol=1e-11, atol=0)
+    pump = fast > critical
+    assert np.all(np.asarray(s.regime)[1:] == np.where(pump, "refrigerator", "engine")[1:])
+    assert np.allclose(np.asarray(s.cop)[pump], (low / (2 * fast))[pump], rtol=1e-12, atol=0)
+    engine = ~pump & (np.arange(BATCH) > 0)
+    assert np.allclose(np.asarray(s.efficiency)[engine], (2 * fast / high)[engine], rtol=1e-12, atol=0)
+    assert abs(s.heat["right"][0]) < 1e-14 * np.max(np.abs(low * current))
 
 
 def test_refrigerator_is_tightly_coupled_and_reversible_where_it_stops():

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from .. import tracing
-from .._checks import InputError, Rule, as_float, check_shape, check_type, float_or_function, unknown_name
+from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Counted, Outcome, Target
@@ -24,12 +24,14 @@ from .channels import Channel
 from .cumulants import count_stationary
 from .graph import Glance, Graph, Snapshot, States
 from .kinetics import Bosonic, Kinetics
+from .large import SMALL, solve_large
 from .periodic import solve_periodic
 from .periodic_cumulants import count_periodic
 from .pieces import cut
 from .quick import lanes, solve_quick
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
+from .sparse import MATRIX
 from .species import rows_of, table_of
 from .stationary import solve_stationary
 from .system import System
@@ -432,7 +434,15 @@ class JumpNetwork(System):
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
-        return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1, sure)
+        if self.states > SMALL:
+            edges, square = 2 * len(self.graph().initial.array), self.states**2 if self.states <= MATRIX else 0
+            check_memory(
+                f"JumpNetwork: a steady state of {self.states} states with {edges // 2} transitions",
+                8 * (12 * square + (16 + 4 * len(self.baths)) * edges),
+                "fewer states are needed, or a form that uses their structure (for spins in a line: SpinChain).",
+            )
+        solve = solve_stationary if self.states <= SMALL else solve_large
+        return solve(self.graph(), arrays, look, len(self.components()) == 1, sure)
 
     def trajectories(  # type: ignore[override]
         self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
@@ -449,9 +459,18 @@ class JumpNetwork(System):
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         if len(self.drives):
             return count_periodic(self, targets, order, tolerance)
+        self._check_counting()
         return count_stationary(self, targets, order)
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
         if len(self.drives):
             return count_periodic(self, targets, None, tolerance)
+        self._check_counting()
         return count_stationary(self, targets, None)
+
+    def _check_counting(self) -> None:
+        check_memory(
+            f"counting: a network of {self.states} states",
+            4 * 8 * float(self.states) ** 3,
+            "count by `trajectories`, whose memory does not grow like that, or join states that are alike.",
+        )

@@ -4,10 +4,9 @@ Both are cautions, computed for every point from its rates.
 """
 
 import functools
-import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -16,6 +15,13 @@ from jaxtyping import Bool
 from ..numerics.reduction import halved, reduce
 from ..regimes import BROADENING_NEGLECTED, COHERENCE_NEGLECTED
 from .graph import Glance, Graph, Snapshot
+
+FEW = 8
+"""Terms of a sum that is written out, which is quick; longer ones are loops."""
+WAYS = 2**22
+"""Ways over a common neighbour that are listed; for more of them there are matrices."""
+MATRIX = 4000
+"""States up to which there are."""
 
 
 def cautions(g: Graph, s: Snapshot | Glance) -> dict[str, Array]:
@@ -30,7 +36,8 @@ def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
     of their leads: else the level is a Lorentzian of width Γ, not a line, in the leads' windows of energy.
     """
     found = jnp.zeros(s.temperature.shape[1:], bool)
-    if not any(g.causes):
+    moves = np.flatnonzero(g.initial.array != g.final.array)
+    if not any(g.causes) or not len(moves):
         return found
     none = s.temperature.shape[0]
     most = max(len(baths) for baths in g.causes)
@@ -38,8 +45,9 @@ def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
     temperature = jnp.concatenate([s.temperature, jnp.full((1, *found.shape), jnp.inf)])
     coldest = functools.reduce(jnp.minimum, [temperature[row] for row in table])
     coldest = jnp.where(s.widths > 0, coldest, jnp.inf)
-    for members in _grouped(_pairs(g)):
-        found |= halved(jnp.logical_or, reduce(jnp.add, s.widths[members]) > reduce(jnp.minimum, coldest[members]))
+    for _, rows in _grouped(_ends(g)[moves]):
+        members = moves[rows]
+        found |= halved(jnp.logical_or, _over(jnp.add, s.widths[members]) > _over(jnp.minimum, coldest[members]))
     return found
 
 
@@ -51,41 +59,77 @@ def coherent(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
     |E_a − E_b| > Γ_ab.
     """
     found = jnp.zeros(s.temperature.shape[1:], bool)
+    if not g.causes:
+        return found
     strength = jnp.sqrt(s.rates)
-    for paths in _grouped([[(*pair, *path) for path in paths] for pair, paths in _common(g).items()]):
-        a, b, first, second = np.moveaxis(paths, -1, 0)
-        coupling = reduce(jnp.add, strength[first] * strength[second])
-        near = jnp.abs(s.energies[a[0]] - s.energies[b[0]]) < coupling
-        alike = reduce(jnp.logical_and, s.occupations[:, a[0]] == s.occupations[:, b[0]])
+    degrees = np.bincount(np.concatenate([g.initial.array, g.final.array]), minlength=g.states)
+    if np.sum(degrees**2) > WAYS and g.states <= MATRIX:
+        return jax.lax.map(lambda point: _coherent_in(g, *point), (strength.T, s.energies.T, s.occupations.T))
+    ends, first, second = _common(g)
+    for pairs, rows in _grouped(ends[:, 0] * g.states + ends[:, 1]):
+        a, b = np.divmod(pairs, g.states)
+        coupling = _over(jnp.add, strength[first[rows]] * strength[second[rows]])
+        near = jnp.abs(s.energies[a] - s.energies[b]) < coupling
+        alike = reduce(jnp.logical_and, s.occupations[:, a] == s.occupations[:, b])
         found |= halved(jnp.logical_or, near & alike)
     return found
 
 
-def _grouped(lists: Sequence[Sequence[Any]]) -> Iterator[np.ndarray]:
-    """Lists of one length together, as tables (place in the list, list, …)."""
-    for size in sorted({len(entries) for entries in lists}):
-        yield np.moveaxis(np.array([entries for entries in lists if len(entries) == size]), 0, 1)
+def _coherent_in(g: Graph, strength: Array, energies: Array, numbers: Array) -> Array:
+    """The same of one point with many transitions, by products of matrices."""
+    moves = g.initial.array != g.final.array
+    coupling = jnp.zeros((g.states, g.states))
+    for bath in range(1 + max((max(baths, default=-1) for baths in g.causes), default=-1)):
+        t = np.flatnonzero([bath in baths and moves[k] for k, baths in enumerate(g.causes)])
+        one = jnp.zeros((g.states, g.states)).at[g.initial.array[t], g.final.array[t]].add(strength[t])
+        one = one + one.T
+        coupling = coupling + one @ one
+    near = jnp.abs(energies[:, None] - energies) < coupling
+    same = jnp.all(numbers[:, None] == numbers, axis=-1)
+    return jnp.any(near & same & ~np.eye(g.states, dtype=bool))
 
 
-def _pairs(g: Graph) -> list[list[int]]:
-    """Transitions between the same two states."""
-    groups: dict[frozenset[int], list[int]] = {}
-    for t, ends in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
-        if ends[0] != ends[1]:
-            groups.setdefault(frozenset(ends), []).append(t)
-    return list(groups.values())
+def _over(combine: Callable[[Array, Array], Array], values: Array) -> Array:
+    """Values combined over the first axis by `jnp.add` or `jnp.minimum`."""
+    if len(values) <= FEW:
+        return reduce(combine, values)
+    return (jnp.sum if combine is jnp.add else jnp.min)(values, axis=0)
 
 
-def _common(g: Graph) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """{(a, b): pairs of transitions by which one bath leads from a common neighbour to a and to b}."""
-    around: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for t, (i, f) in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
-        for bath in g.causes[t] if g.causes and i != f else ():
-            around.setdefault((i, bath), []).append((f, t))
-            around.setdefault((f, bath), []).append((i, t))
-    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for ends in around.values():
-        for (a, t), (b, u) in itertools.combinations(ends, 2):
-            if a != b:
-                found.setdefault((min(a, b), max(a, b)), []).append((t, u))
-    return found
+def _grouped(labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Labels that occur equally often together: these, and a table (time, label) of where they stand."""
+    found, counts = np.unique(labels, return_counts=True)
+    order, starts = np.argsort(labels, kind="stable"), np.cumsum(counts) - counts
+    for count in np.unique(counts):
+        chosen = counts == count
+        yield found[chosen], order[starts[chosen] + np.arange(count)[:, None]]
+
+
+def _ends(g: Graph) -> np.ndarray:
+    """A number for the pair of states that each transition joins."""
+    low, high = np.minimum(g.initial.array, g.final.array), np.maximum(g.initial.array, g.final.array)
+    return low * g.states + high
+
+
+def _common(g: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ways (way, 2) between two states by one bath over a common neighbour, and their two transitions (way)."""
+    moves = g.initial.array != g.final.array
+    bath = np.array([b for t, baths in enumerate(g.causes) for b in baths if moves[t]], int)
+    t = np.array([t for t, baths in enumerate(g.causes) for _ in baths if moves[t]], int)
+    middle = np.concatenate([g.initial.array[t], g.final.array[t]])
+    beyond = np.concatenate([g.final.array[t], g.initial.array[t]])
+    step, cause = np.concatenate([t, t]), np.concatenate([bath, bath])
+    group = middle * (int(bath.max(initial=0)) + 1) + cause
+    order = np.argsort(group, kind="stable")
+    group, beyond, step = group[order], beyond[order], step[order]
+    ends, first, second = [], [], []
+    # The k-th next one beside each, as long as they share the state in the middle and the bath.
+    for k in range(1, int(np.unique(group, return_counts=True)[1].max(initial=0))):
+        same = np.flatnonzero((group[k:] == group[:-k]) & (beyond[k:] != beyond[:-k]))
+        pair = np.stack([beyond[same], beyond[same + k]], axis=1)
+        ends.append(np.sort(pair, axis=1))
+        first.append(step[same])
+        second.append(step[same + k])
+    if not ends:
+        return np.zeros((0, 2), int), np.zeros(0, int), np.zeros(0, int)
+    return np.concatenate(ends), np.concatenate(first), np.concatenate(second)

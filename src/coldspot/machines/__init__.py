@@ -4,6 +4,7 @@ from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
 from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
+from .ising_chain import IsingChain
 from .kramers_barrier import KramersBarrier
 from .kramers_cooler import KramersCooler
 from .molecular_motor import MolecularMotor
@@ -15,6 +16,7 @@ from .quantum_dot import QuantumDot
 from .resonant_thermoelectric import ResonantThermoelectric
 from .spin_pair import SpinPair
 from .three_level_maser import ThreeLevelMaser
+from .two_level_pump import TwoLevelPump
 from .two_mode_junction import TwoModeJunction
 
 ALL = (
@@ -34,5 +36,7 @@ ALL = (
     ButtikerLandauerRing,
     ParametricPump,
     BrownianGyrator,
+    IsingChain,
+    TwoLevelPump,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

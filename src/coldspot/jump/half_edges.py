@@ -1,0 +1,122 @@
+"""Where transitions lead in networks too large for matrices: each transition as two half-edges, one at either state.
+
+A number "out" of a half-edge belongs to the way from its own state through the transition to the other one; that of
+its partner, to the way back.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .graph import Graph
+
+
+class Slot(NamedTuple):
+    """Half-edges that are looked at together: a number of states at their `own` states and at the `other` ones, and
+
+    half-edge numbers at their `partner`.
+    """
+
+    own: Callable[[Array], Array]
+    other: Callable[[Array], Array]
+    partner: Callable[[Array], Array]
+
+
+class HalfEdges(abc.ABC):
+    """What the sparse methods ask of a network's graph; equal graphs are equal, so that compiled code is shared."""
+
+    states: int
+
+    @abc.abstractmethod
+    def each(self, term: Callable[..., Any], *numbers: Array) -> Any:
+        """`term(slot, *numbers)` of all half-edges: half-edge arrays of half-edge arrays."""
+
+    @abc.abstractmethod
+    def summed(self, term: Callable[..., Any], *numbers: Array) -> Any:
+        """Sums of `term(slot, *numbers)` over the half-edges of each state."""
+
+    @abc.abstractmethod
+    def matrix(self, out: Array) -> Array:
+        """The flows as a matrix (state, state): from the state of its column to that of its row."""
+
+
+class Cube(HalfEdges):
+    """Flips of single spins: half-edge (k, i) leads from state i to the state with bit k of i changed.
+
+    Half-edge arrays are (spin, state).
+    """
+
+    def __init__(self, spins: int):
+        self.spins, self.states = spins, 1 << spins
+
+    def __hash__(self) -> int:
+        return hash((Cube, self.spins))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cube) and other.spins == self.spins
+
+    # Spin by spin: one gather of all half-edges at once is twenty times slower, and takes memory.
+    def _rows(self, numbers: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+        return jnp.arange(self.spins, dtype=jnp.int32), numbers
+
+    def _slot(self, k: Array) -> Slot:
+        to = jnp.arange(self.states, dtype=jnp.int32) ^ (jnp.int32(1) << k)
+        return Slot(lambda x: x, lambda x: x[to], lambda h: h[to])
+
+    def each(self, term: Callable[..., Any], *numbers: Array) -> Any:
+        return jax.lax.map(lambda row: term(self._slot(row[0]), *row[1]), self._rows(numbers))
+
+    def summed(self, term: Callable[..., Any], *numbers: Array) -> Any:
+        def one(row: Any) -> Any:
+            return term(self._slot(row[0]), *row[1])
+
+        def add(total: Any, row: Any) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, one(row)), None
+
+        rows = self._rows(numbers)
+        shapes = jax.eval_shape(one, jax.tree.map(lambda x: x[0], rows))
+        start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        return jax.lax.scan(add, start, rows)[0]
+
+    def matrix(self, out: Array) -> Array:
+        state = np.arange(self.states)
+        to = state ^ (1 << np.arange(self.spins))[:, None]
+        return jnp.zeros((self.states, self.states)).at[to, state].set(out)
+
+
+class Listed(HalfEdges):
+    """Any graph: first the half-edges at the initial states of its transitions, then those at their final states."""
+
+    def __init__(self, g: Graph):
+        self.graph, self.states = g, g.states
+        initial, final = g.initial.array.astype(np.int32), g.final.array.astype(np.int32)
+        self._own, self._to = np.concatenate([initial, final]), np.concatenate([final, initial])
+
+    def __hash__(self) -> int:
+        return hash((Listed, self.graph))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listed) and other.graph == self.graph
+
+    def each(self, term: Callable[..., Any], *numbers: Array) -> Any:
+        count = len(self._own) // 2
+        return term(Slot(lambda x: x[self._own], lambda x: x[self._to], lambda h: jnp.roll(h, count)), *numbers)
+
+    def summed(self, term: Callable[..., Any], *numbers: Array) -> Any:
+        def collect(h: Array) -> Array:
+            return jnp.zeros(self.states).at[self._own].add(h)
+
+        return jax.tree.map(collect, self.each(term, *numbers))
+
+    def matrix(self, out: Array) -> Array:
+        return jnp.zeros((self.states, self.states)).at[self._to, self._own].add(out)
+
+
+def doubled(forward: Array, backward: Array) -> Array:
+    """Half-edge numbers of a list of transitions (…, transition)."""
+    return jnp.concatenate([forward, backward], axis=-1)

@@ -1,0 +1,93 @@
+"""Stationary states of networks too large to keep a matrix for each state: with one per point, or none; see `sparse`.
+
+Point by point: memory is what limits them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..dynamics import Outcome, Rates
+from ..numerics.dense import EPS, positive_or_one
+from ..solution import Status
+from .graph import Graph, Snapshot, joined
+from .half_edges import Listed, doubled
+from .sparse import DOUBTFUL, Weights, stationary
+from .stationary import solve_stationary
+from .validity import cautions
+
+SMALL = 24
+"""States up to which elimination alone is used: bounds of its error grow with each state that is removed."""
+KEPT = 200
+"""States up to which it is asked where numbers leave plain arithmetic: it keeps a matrix for each state."""
+CERTAIN = 1e-9
+"""Relative error of heats up to which it need not be asked."""
+FAR = 100.0
+"""A difference of the two entropy productions beyond their errors by this factor contradicts the ledger."""
+
+
+def solve_large(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool) -> Outcome:
+    """Stationary states of a batch of undriven networks; arguments as for `stationary.solve_stationary`.
+
+    Up to `KEPT` states, points that have no digits in plain numbers get them by elimination if `sure`, or are left
+    undecided.
+    """
+
+    def one(point: Any) -> Outcome:
+        found = _solve(g, look(point), unique)
+        if not sure or g.states > KEPT:
+            return found
+
+        def eliminated() -> Outcome:
+            batch = jax.tree.map(lambda x: x[None], point)
+            return jax.tree.map(lambda x: x[0], solve_stationary(g, batch, look, unique))
+
+        return jax.lax.cond(found.undecided, eliminated, lambda: found)
+
+    return jax.lax.map(one, batch)
+
+
+def weights(s: Snapshot) -> Weights:
+    """The numbers of one network about its reference equilibrium: rows are heats, particles, works."""
+    rows = jnp.concatenate([s.heat, s.particles, s.work])
+    return Weights(
+        log_out=doubled(s.log_forward, s.log_backward),
+        affinity=doubled(s.deviation, -s.deviation),
+        blur=8 * EPS * doubled(s.deviation_size, s.deviation_size),
+        reference=s.reference,
+        amounts=doubled(rows, -rows),
+    )
+
+
+def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
+    found = stationary(Listed(g), weights(s))
+    baths, works = s.heat.shape[0], s.work.shape[0]
+
+    def split(rows: Array) -> Rates:
+        return Rates(rows[:baths], rows[baths : 2 * baths], rows[2 * baths :] if works else jnp.zeros(0))
+
+    rates, errors, rounding = split(found.rows), split(found.errors), split(found.rounding)
+    flows = rates.heats / s.temperature
+    sizes = jnp.sum(jnp.abs(flows))
+    differ = jnp.abs(found.entropy + jnp.sum(flows))
+    allowed = found.entropy_error + jnp.sum(errors.heats / s.temperature) + EPS * sizes
+    one = jax.tree.map(lambda x: x[..., None], s)
+    doubtful = ~(found.dual_residual < DOUBTFUL)
+    largest = jnp.max(jnp.abs(found.rows[:baths]))
+    return Outcome(
+        rates,
+        errors,
+        faults={
+            Status.INVALID: ~s.valid,
+            Status.NOT_UNIQUE: ~joined(g, one.open)[0] | (not unique),
+            Status.NOT_CONVERGED: doubtful | (s.balanced & (differ > FAR * allowed)),
+        },
+        floor=jnp.max(jnp.concatenate([rounding.heats, found.rounding[2 * baths :]])),
+        residuals={"balance": found.residual, "entropy": differ / positive_or_one(sizes)},
+        populations=jnp.exp(found.log_p),
+        flags={words: mark[0] for words, mark in cautions(g, one).items()},
+        undecided=(g.states <= KEPT) & (doubtful | ~(jnp.max(found.errors[:baths]) <= CERTAIN * largest)),
+    )
