@@ -67,7 +67,21 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
+    "jump": Form(
+        system=(
+            "channels",
+            "kinetics",
+            "graph",
+            "assembly",
+            "species",
+            "system",
+            "fock",
+            "eigenstates",
+            "contacts",
+            "golden_rule",
+        ),
+        models=("network", "dots"),
+    ),
     "oscillators": Form(system=("model", "instant"), models=("network",)),
     "phase_space": Form(
         system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),

@@ -16,7 +16,7 @@ from .graph import Graph, Snapshot
 
 def cautions(g: Graph, s: Snapshot) -> dict[str, Array]:
     """{words: (point)} for a snapshot whose arrays have the points last."""
-    return {BROADENING_NEGLECTED: broad(g, s), COHERENCE_NEGLECTED: coherent(g, s)}
+    return {BROADENING_NEGLECTED: broad(g, s), COHERENCE_NEGLECTED: coherent(g, s) if s.mixed is None else s.mixed}
 
 
 def broad(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
@@ -25,17 +25,19 @@ def broad(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
     The width of a pair of states is Γ = Σ γ over its tunnelling transitions. It must not exceed the lowest temperature
     of their leads: else the level is a Lorentzian of width Γ, not a line, in the leads' windows of energy.
     """
-    found = jnp.zeros(s.temperature.shape[1:], bool)
-    for members in _pairs(g):
-        widths = [s.widths[t] for t in members]
-        coldest = [
-            jnp.where(width > 0, jnp.min(s.temperature[np.array(g.causes[t])], axis=0), jnp.inf)
-            for t, width in zip(members, widths, strict=True)
-            if g.causes and g.causes[t]
-        ]
-        if coldest:
-            found |= sum(widths) > jnp.min(jnp.stack(coldest), axis=0)
-    return found
+    moves = g.initial.array != g.final.array
+    tunnelling = np.flatnonzero([bool(causes) and move for causes, move in zip(g.causes, moves, strict=False)])
+    if not tunnelling.size:
+        return jnp.zeros(s.temperature.shape[1:], bool)
+    ends = np.sort([g.initial.array[tunnelling], g.final.array[tunnelling]], axis=0)
+    _, pair = np.unique(ends[0] * g.states + ends[1], return_inverse=True)
+    most = max(len(g.causes[t]) for t in tunnelling)
+    causes = np.array([(g.causes[t] * most)[:most] for t in tunnelling])
+    width = s.widths[tunnelling]
+    coldest = jnp.where(width > 0, jnp.min(s.temperature[causes], axis=1), jnp.inf)
+    places = (pair.max() + 1, *width.shape[1:])
+    total = jnp.zeros(places).at[pair].add(width)
+    return jnp.any(total > jnp.full(places, jnp.inf).at[pair].min(coldest), axis=0)
 
 
 def coherent(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
@@ -55,15 +57,6 @@ def coherent(g: Graph, s: Snapshot) -> Bool[Array, " point"]:
         near = jnp.abs(s.energies[a] - s.energies[b]) < coupling
         found |= near & jnp.all(s.occupations[:, a] == s.occupations[:, b], axis=0)
     return found
-
-
-def _pairs(g: Graph) -> list[list[int]]:
-    """Transitions between the same two states."""
-    groups: dict[frozenset[int], list[int]] = {}
-    for t, ends in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
-        if ends[0] != ends[1]:
-            groups.setdefault(frozenset(ends), []).append(t)
-    return list(groups.values())
 
 
 def _common(g: Graph) -> dict[tuple[int, int], list[tuple[int, int]]]:

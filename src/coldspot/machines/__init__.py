@@ -4,6 +4,8 @@ from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
 from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
+from .coulomb_coupled_dots import CoulombCoupledDots
+from .double_dot import DoubleDot
 from .kramers_barrier import KramersBarrier
 from .kramers_cooler import KramersCooler
 from .molecular_motor import MolecularMotor
@@ -34,5 +36,7 @@ ALL = (
     ButtikerLandauerRing,
     ParametricPump,
     BrownianGyrator,
+    DoubleDot,
+    CoulombCoupledDots,
 )
 BY_NAME = {machine.name: machine for machine in ALL}
