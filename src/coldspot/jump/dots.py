@@ -1,6 +1,7 @@
 """Dots with Coulomb interaction between leads: many-electron eigenstates and the golden rule's rates between them."""
 
 import functools
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -38,12 +39,12 @@ from .golden_rule import (
 from .graph import Graph, Snapshot, States, groups
 from .kinetics import Kinetics, Tunnelling
 from .simulation import JumpTrajectories, sample
-from .stationary import solve_stationary
+from .stationary import memory, solve_stationary
 from .system import System
 
 OWNER = "Dots"
-BYTES = 48
-"""Memory that the elimination takes for each three states of a point, about."""
+SHARE = 0.5
+"""Part of the computer's memory that one point may take."""
 SYMMETRIC = 1e-12
 """How far a two-body tensor may be from its symmetries, relative to its largest entry."""
 
@@ -315,6 +316,7 @@ class Dots(System):
         return self._stationary(sure=False)
 
     def _stationary(self, sure: bool) -> Outcome:
+        self._check_size()
         arrays, static = eqx.partition(self, eqx.is_array)
 
         def look(point: Any) -> Snapshot:
@@ -333,10 +335,23 @@ class Dots(System):
         return sample(self, key, n, time, start=start, throw=throw, progress=progress)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        self._check_size()
         return count_stationary(self, targets, order)
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        self._check_size()
         return count_stationary(self, targets, None)
+
+    def _check_size(self) -> None:
+        """Refuse what does not fit into the memory, before it is asked for."""
+        needed, there = memory(self.states), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > SHARE * there:
+            raise InputError(
+                f"{OWNER}: {self.orbitals} spin-orbitals have {self.states} states, whose elimination takes "
+                f"{needed / 2**30:.0f} GiB, but this computer has {there / 2**30:.0f} GiB. Leave out orbitals that are "
+                "always empty or always filled (an energy of several temperatures beyond all chemical potentials), and "
+                "add the repulsion of filled ones to the other levels."
+            )
 
 
 def _elements(space: Fock, terms: Terms, coefficients: Array) -> Array:

@@ -15,9 +15,9 @@ from ..jump.network import JumpNetwork
 class CoulombCoupledDots(Machine):
     """A dot with the level ε between `left` and `right`, and one with the level ε_g on a hot `gate`.
 
-    Both filled cost U more. The rates γ to the left and the right depend on whether the gate's dot is empty or filled. The gate's heat
-    J, taken in where its dot is emptied at a higher energy than it was filled, and the current I from left to right
-    without bias between leads of one temperature obey
+    Both filled cost U more. The rates γ to the left and the right depend on whether the gate's dot is empty (e) or
+    filled (f). Between leads of one temperature and without bias the current I from left to right and the heat J that
+    the gate gives (its dot is filled at ε_g and emptied at ε_g + U) obey
 
         I/J = (1/U) (γ_Le γ_Rf − γ_Lf γ_Re) / [(γ_Le + γ_Re)(γ_Lf + γ_Rf)]
 

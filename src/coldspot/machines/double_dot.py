@@ -14,8 +14,8 @@ from ..jump.dots import Dots
 class DoubleDot(Machine):
     """Two levels with the hopping t and the repulsion U; `left` reaches the left one alone, `right` the right one.
 
-    H = ε_L n_L + ε_R n_R − t (d_L†d_R + d_R†d_L) + U n_L n_R for electrons of one spin, and rates between eigenstates by
-    the golden rule. Without repulsion the levels E_k of one electron carry their currents independently,
+    H = ε_L n_L + ε_R n_R − t (d_L†d_R + d_R†d_L) + U n_L n_R for electrons of one spin, and rates between eigenstates
+    by the golden rule. Without repulsion the levels E_k of one electron carry their currents independently,
     J = Σ_k γ_Lk γ_Rk/(γ_Lk+γ_Rk) [f_L(E_k) − f_R(E_k)] with γ_νk = γ_ν |⟨ν|k⟩|². Coherences of the two levels are
     neglected, which needs their distance to exceed the rates (flag `coherence-neglected`). Energies, temperatures and
     rates in one unit (k_B = ħ = e = 1).
