@@ -68,8 +68,20 @@ class Form(NamedTuple):
 
 FORMS = {
     "jump": Form(
-        system=("channels", "kinetics", "graph", "assembly", "species", "system", "half_edges"),
-        models=("network", "spin_chain"),
+        system=(
+            "channels",
+            "kinetics",
+            "graph",
+            "assembly",
+            "species",
+            "system",
+            "half_edges",
+            "fock",
+            "eigenstates",
+            "contacts",
+            "golden_rule",
+        ),
+        models=("network", "spin_chain", "dots"),
     ),
     "oscillators": Form(system=("model", "instant"), models=("network",)),
     "phase_space": Form(

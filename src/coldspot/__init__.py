@@ -37,6 +37,8 @@ from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
+from .jump.contacts import BosonCoupling, Lead
+from .jump.dots import Dots
 from .jump.energies import LinearEnergies
 from .jump.evolution import evolve
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Tunnelling
@@ -62,6 +64,7 @@ __all__ = [
     "Barrier",
     "Bath",
     "BosonBath",
+    "BosonCoupling",
     "Bosonic",
     "ChainLead",
     "Channel",
@@ -70,6 +73,7 @@ __all__ = [
     "Cosine",
     "Counting",
     "Device",
+    "Dots",
     "Drive",
     "Dynamics",
     "ElectronBath",
@@ -81,6 +85,7 @@ __all__ = [
     "JumpNetwork",
     "Kinetics",
     "KleinKramers",
+    "Lead",
     "Ledger",
     "Levels",
     "LinearEnergies",

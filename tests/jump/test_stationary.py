@@ -43,7 +43,7 @@ def graphs() -> dict[int, tuple[np.ndarray, np.ndarray]]:
 @functools.cache
 def solver(states: int):
     g = Graph(*(States(a) for a in graphs()[states]), states)
-    return jax.jit(lambda f, b, d, r: balance(g, True, is_wide(g, f, b, r), f, b, d, r, abs(d)))
+    return jax.jit(lambda f, b, d, r: balance(g, True, is_wide(g, f, b, r, f > -jnp.inf), f, b, d, r, abs(d)))
 
 
 def against_mpmath(states: int, log_forward: np.ndarray, log_backward: np.ndarray) -> None:

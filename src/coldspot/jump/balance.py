@@ -30,11 +30,15 @@ def is_wide(
     log_forward: Float[Array, "transition point"],
     log_backward: Float[Array, "transition point"],
     reference: Float[Array, "state point"],
+    open_: Bool[Array, "transition point"],
 ) -> Bool[Array, " point"]:
-    """Whether products of rates may leave the range of floating-point numbers, so that logarithms are needed."""
+    """Whether products of rates may leave the range of floating-point numbers, so that logarithms are needed.
+
+    Closed transitions carry nothing, whatever becomes of their products.
+    """
     out, back = log_forward + reference[g.initial.array], log_backward + reference[g.final.array]
-    high = reduce(jnp.maximum, jnp.maximum(out, back))
-    low = reduce(jnp.minimum, jnp.minimum(out, back))
+    high = reduce(jnp.maximum, jnp.where(open_, jnp.maximum(out, back), -jnp.inf))
+    low = reduce(jnp.minimum, jnp.where(open_, jnp.minimum(out, back), jnp.inf))
     # Populations may be off the reference by the flows' ratio once per step, and multiply flows again.
     return g.states * (high - low) >= SPAN
 

@@ -169,7 +169,7 @@ def _judged(g: Graph, s: Snapshot, flows: Flows, found: Array) -> tuple[Array, A
     """The values of a batch (…, point) and bounds of their errors, from those with the probes behind them."""
     sizes = jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward))
     largest = reduce(jnp.maximum, jnp.where(s.open, sizes, 0.0))
-    digits = EPS * (8.0 * g.states + 4 * largest)
+    digits = EPS * (8.0 * g.states + 4 * largest) + (0.0 if s.blur is None else s.blur)
     found = found * jnp.exp(flows.factors.scale)
     points = digits.shape[0]
     values, probes = found[..., :points], found[..., points:].reshape(*found.shape[:-1], PROBES, points)
@@ -198,7 +198,7 @@ def count_stationary(system: System, targets: tuple[Target, ...], order: int | N
 
 def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, unique: bool) -> Counted:
     """Cumulants of a batch (snapshots with the batch axis last), values (point, target, order)."""
-    wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
+    wide = is_wide(g, s.log_forward, s.log_backward, s.reference, s.open)
     state = balance(g, True, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     flows = flows_of(g, s)
     found, sizes = jax.vmap(lambda a: recursion(flows, a, order))(_edges(amount))
@@ -207,6 +207,8 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     # The first one is a net current, which keeps its digits near equilibrium.
     values = values.at[:, 0].set(jnp.sum(amount * state.current, axis=1))
     doubt = state.error + EPS * (amount.shape[1] + 2) * jnp.abs(state.current)
+    if s.blur is not None:
+        doubt = doubt + s.blur * reduce(jnp.maximum, jnp.abs(state.current))
     errors = errors.at[:, 0].set(jax.lax.stop_gradient(jnp.sum(jnp.abs(amount) * doubt, axis=1)))
     values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, errors, sizes))
     return Counted(values, errors, sizes, _faults(g, s, unique))

@@ -53,6 +53,8 @@ class Snapshot(NamedTuple):
     ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`, E_i with drive d at this phase and the others where the
     period begins, and the `rest`, exactly zero where the drives' parts of the energy add up; (transition): `open`,
     whether the rates are not exactly zero; `balanced`, whether all rates obey local detailed balance; `valid`.
+    Where the model knows the amplitudes behind the rates: `mixed`, whether coherences between states matter, and
+    `blur`, the relative error of the rates themselves; else None.
     """
 
     log_forward: Array
@@ -76,6 +78,8 @@ class Snapshot(NamedTuple):
     open: Array
     balanced: Array
     valid: Array
+    mixed: Array | None = None
+    blur: Array | None = None
 
     @property
     def rates(self) -> Array:
@@ -134,6 +138,25 @@ def joined(g: Graph, open_: Bool[Array, "transition point"]) -> Bool[Array, " po
         return jnp.all(jax.lax.while_loop(lambda s: s[1], spread, (start, jnp.asarray(True)))[0], axis=0)
 
     return jax.lax.cond(jnp.all(open_), lambda: jnp.ones(open_.shape[1], bool), look)
+
+
+def groups(g: Graph, open_: np.ndarray | None = None) -> list[list[int]]:
+    """Groups of states that transitions connect, or those transitions that are `open_`."""
+    parent = list(range(g.states))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for k, (i, f) in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
+        if open_ is None or open_[k]:
+            parent[root(i)] = root(f)
+    found: dict[int, list[int]] = {}
+    for i in range(g.states):
+        found.setdefault(root(i), []).append(i)
+    return sorted(found.values())
 
 
 def ranked(place: np.ndarray, values: np.ndarray, rows: int, fill: int) -> np.ndarray:

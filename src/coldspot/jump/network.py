@@ -22,7 +22,7 @@ from . import words
 from .assembly import Moment, assemble, glance, members
 from .channels import Channel
 from .cumulants import count_stationary
-from .graph import Glance, Graph, Snapshot, States
+from .graph import Glance, Graph, Snapshot, States, groups
 from .kinetics import Bosonic, Kinetics
 from .large import SMALL, solve_large
 from .periodic import solve_periodic
@@ -241,22 +241,7 @@ class JumpNetwork(System):
 
     def components(self, open_: np.ndarray | None = None) -> list[list[int]]:
         """Groups of states that channels connect, or those transitions that are `open_`; one, or it is not unique."""
-        parent = list(range(self.states))
-
-        def root(i: int) -> int:
-            while parent[i] != i:
-                parent[i] = parent[parent[i]]
-                i = parent[i]
-            return i
-
-        g = self.graph()
-        for k, (i, f) in enumerate(zip(g.initial.array.tolist(), g.final.array.tolist(), strict=True)):
-            if open_ is None or open_[k]:
-                parent[root(i)] = root(f)
-        groups: dict[int, list[int]] = {}
-        for i in range(self.states):
-            groups.setdefault(root(i), []).append(i)
-        return sorted(groups.values())
+        return groups(self.graph(), open_)
 
     def diverging(self) -> np.ndarray:
         """Which transitions have a bosonic rate that diverges where their levels cross (transition)."""

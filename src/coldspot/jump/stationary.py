@@ -20,6 +20,8 @@ Result = TypeVar("Result")
 
 NUMBERS = 2**17
 """Numbers that the elimination of a block keeps, about (one matrix per state), so that they stay in a cache."""
+MEMORY = 2**30
+"""Bytes that a block of large networks takes, unless one point takes more."""
 SMALLEST = 1e-305
 """Currents below it may be lost: what they are made of has left the range of floating-point numbers."""
 FAR = 100.0
@@ -37,12 +39,18 @@ def solve_stationary(g: Graph, batch: Any, look: Callable[[Any], Snapshot], uniq
 
 def in_blocks(g: Graph, batch: Any, solve: Callable[[Any], Result]) -> Result:
     """`solve` of a batch (arrays with a leading axis of points, in and out), in blocks that stay in a cache."""
-    return blockwise(batch, solve, max(NUMBERS // g.states**3, 64))
+    fitting = max(1, MEMORY // memory(g.states))
+    return blockwise(batch, solve, max(NUMBERS // g.states**3, min(64, fitting)))
+
+
+def memory(states: int) -> int:
+    """Bytes that the elimination of one point keeps, about: three matrices per state, there and back."""
+    return 48 * states**3
 
 
 def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool) -> Outcome:
     s = jax.vmap(look, out_axes=-1)(batch)
-    wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
+    wide = is_wide(g, s.log_forward, s.log_backward, s.reference, s.open)
     found = balance(g, sure, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
     still = reduce(jnp.maximum, s.deviation_size) == 0
@@ -50,6 +58,9 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
     found = found._replace(
         error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, rounding + 2 * SMALLEST)
     )
+    if s.blur is not None:
+        blurred = s.blur * reduce(jnp.maximum, jnp.abs(found.current))
+        found = found._replace(error=found.error + jnp.where(still, 0.0, blurred))
     rates, errors = book(s, found.current), bound(s, found.current, found.error)
     flows = rates.heats / s.temperature.T
     total = reduce(jnp.add, flows, -1)

@@ -26,7 +26,8 @@ MATRIX = 4000
 
 def cautions(g: Graph, s: Snapshot | Glance) -> dict[str, Array]:
     """{words: (point)} for arrays that have the points last."""
-    return {BROADENING_NEGLECTED: broad(g, s), COHERENCE_NEGLECTED: coherent(g, s)}
+    mixed = s.mixed if isinstance(s, Snapshot) else None
+    return {BROADENING_NEGLECTED: broad(g, s), COHERENCE_NEGLECTED: coherent(g, s) if mixed is None else mixed}
 
 
 def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:

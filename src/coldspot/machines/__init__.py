@@ -5,6 +5,8 @@ from .boson_junction import BosonJunction
 from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
 from .ising_chain import IsingChain
+from .coulomb_coupled_dots import CoulombCoupledDots
+from .double_dot import DoubleDot
 from .kramers_barrier import KramersBarrier
 from .kramers_cooler import KramersCooler
 from .molecular_motor import MolecularMotor
@@ -38,5 +40,7 @@ ALL = (
     BrownianGyrator,
     IsingChain,
     TwoLevelPump,
+    DoubleDot,
+    CoulombCoupledDots,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

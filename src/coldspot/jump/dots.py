@@ -1,0 +1,427 @@
+"""Dots with Coulomb interaction between leads: many-electron eigenstates and the golden rule's rates between them."""
+
+import functools
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, Rule, as_float, check_shape, check_type
+from ..dynamics import Counted, Outcome, Target
+from ..pytrees import Table
+from ..show import array as show
+from ..solution import Status
+from . import words
+from .assembly import Moment, assemble
+from .channels import Channel
+from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
+from .cumulants import count_stationary
+from .eigenstates import Eigenstates, eigenstates
+from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
+from .golden_rule import (
+    BosonSteps,
+    Neglected,
+    Steps,
+    creators,
+    fillings,
+    neglected,
+    reached,
+    shaken,
+    shifts,
+    squared,
+    widths,
+)
+from .graph import Graph, Snapshot, States, groups
+from .kinetics import Kinetics, Tunnelling
+from .simulation import JumpTrajectories, sample
+from .stationary import memory, solve_stationary
+from .system import System
+
+OWNER = "Dots"
+SHARE = 0.5
+"""Part of the computer's memory that one point may take."""
+SYMMETRIC = 1e-12
+"""How far a two-body tensor may be from its symmetries, relative to its largest entry."""
+
+
+class Spectrum(NamedTuple):
+    """Eigenstates of dots: `energies` and numbers of `electrons` (state), by electrons, then by block and energy."""
+
+    energies: Array
+    electrons: Array
+
+
+class Dots(System):
+    """Dots with Coulomb interaction between leads, by their many-electron eigenstates and golden-rule rates.
+
+        H = Σ_ij h_ij d_i†d_j + Σ_{(i,j)} U_ij n_i n_j
+
+    - `hamiltonian` (spin-orbital, spin-orbital): the Hermitian matrix h, real or complex. What is kept, and what sweeps
+      change, are its entries from the diagonal upwards: `hamiltonian[0][1]` changes h_01 and h_10*;
+    - `leads`: {name: `Lead(bath, gamma)`};
+    - `coulomb`: {(i, j): U_ij}, each pair once, in whose order sweeps count them (`coulomb[0]`); or the tensor U_ijkl
+      of ½ Σ U_ijkl d_i†d_j†d_l d_k, the matrix element ⟨ij|U|kl⟩ between products of orbitals, with U_ijkl = U_jilk =
+      U_klij*;
+    - `bosons`: {name: `BosonCoupling(bath, operator, gamma)`}, phonons or photons inside the dots.
+
+    Between eigenstates b with N electrons and a with N+1 a lead causes the rates Γ_ab f((E_a−E_b−μ)/T) and
+    Γ_ab [1−f], Γ_ab = Σ_ij Γ_ij ⟨a|d_i†|b⟩⟨b|d_j|a⟩ (sequential tunnelling, lowest order in Γ; C. W. J. Beenakker,
+    "Theory of Coulomb-blockade oscillations in the conductance of a quantum dot"). Populations alone are solved for
+    (Pauli): where eigenstates of equal charge are nearer than the rates that couple them the flag
+    `coherence-neglected` is raised, and where levels are wider than the temperature `broadening-neglected`. Levels that
+    no element of H connects, such as spins, keep their quantum number, degenerate or not. Amplitudes below 1e-12 are
+    rounding and count as 0.
+
+    Units: k_B = ħ = e = 1; rates are positive into the dots. 2ⁿ states for n spin-orbitals.
+
+    >>> import coldspot as cs
+    >>> dot = cs.Dots(
+    ...     hamiltonian=[[-0.5, 0.0], [0.0, -0.5]],  # one level with spin
+    ...     coulomb={(0, 1): 2.0},
+    ...     leads={
+    ...         "left": cs.Lead(cs.ElectronBath(0.2, 0.1), gamma=0.01),
+    ...         "right": cs.Lead(cs.ElectronBath(0.1, -0.1), gamma=0.01),
+    ...     },
+    ... )
+    >>> s = cs.steady_state(dot)
+    >>> f"{s.particles['left']:.8f}", dot.spectrum().energies.tolist()
+    x
+    """
+
+    hamiltonian: Array = eqx.field(metadata={"dimension": "energy"})
+    coulomb: Array = eqx.field(metadata={"dimension": "energy"})
+    leads: Table
+    bosons: Table
+    drives: Table
+    pairs: tuple[tuple[int, int], ...] | None = eqx.field(static=True)
+    orbitals: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        hamiltonian: Any,
+        leads: Mapping[str, Lead],
+        coulomb: Any = None,
+        bosons: Mapping[str, BosonCoupling] | None = None,
+    ):
+        self.hamiltonian = upper(OWNER, "hamiltonian", real_or_complex(f"{OWNER}: `hamiltonian`", hamiltonian))
+        self.orbitals = self.hamiltonian.shape[0]
+        if self.orbitals > MOST_ORBITALS:
+            raise InputError(
+                f"{OWNER}: `hamiltonian` has {self.orbitals} spin-orbitals and so 2^{self.orbitals} states; "
+                f"{MOST_ORBITALS} spin-orbitals are the most that are counted."
+            )
+        self.leads = Table(_checked("leads", leads, Lead))
+        if not self.leads:
+            raise InputError(f"{OWNER}: `leads` is empty; give at least one: {{'left': Lead(bath, gamma)}}.")
+        self.bosons = Table(_checked("bosons", {} if bosons is None else bosons, BosonCoupling))
+        for name in self.bosons:
+            if name in self.leads:
+                raise InputError(f"{OWNER}: `{name}` is the name of a lead and of bosons; give another one.")
+        for name, lead in self.leads.items():
+            if lead.gamma.ndim and lead.gamma.shape[0] != self.orbitals:
+                raise InputError(
+                    f"{OWNER}: `leads[{name!r}].gamma` must be one number, one for each of the {self.orbitals} "
+                    f"spin-orbitals or a matrix of these, but has shape {lead.gamma.shape}."
+                )
+        for name, coupling in self.bosons.items():
+            what = "a matrix of the spin-orbitals"
+            check_shape(OWNER, f"bosons[{name!r}].operator", coupling.operator, (self.orbitals,) * 2, what)
+        if len(self.bosons) and self.orbitals == 1:
+            raise InputError(f"{OWNER}: `bosons` lead from one state to another, but one orbital has none to go to.")
+        self.pairs, self.coulomb = _interaction(coulomb, self.orbitals)
+        self.drives = Table({})
+
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        coulomb = self.coulomb if self.pairs is None else dict(zip(self.pairs, self.coulomb, strict=True))
+        none = self.pairs == ()
+        return {
+            "hamiltonian": whole(self.hamiltonian),
+            "leads": self.leads,
+            "coulomb": None if none else coulomb,
+            "bosons": self.bosons if len(self.bosons) else None,
+        }
+
+    def rules(self) -> Iterable[Rule]:
+        yield upper_rule("hamiltonian", self.hamiltonian)
+        u = self.coulomb
+        yield Rule(jnp.all(jnp.isfinite(u)), lambda: f"`coulomb` must be finite, but is {np.asarray(u).tolist()}.")
+        if self.pairs is None:
+            for axes, name in (((1, 0, 3, 2), "U_jilk"), ((2, 3, 0, 1), "U_klij*")):
+                turned = jnp.transpose(u, axes)
+                turned = jnp.conj(turned) if name.endswith("*") else turned
+                yield Rule(
+                    jnp.max(jnp.abs(u - turned)) <= SYMMETRIC * jnp.max(jnp.abs(u)),
+                    functools.partial(_tensor_words, u, turned, name),
+                )
+
+    # ------------------------------------------------------------------ eigenstates
+    def spectrum(self) -> Spectrum:
+        """Energies and electrons of all eigenstates: their order is that of `solution.populations`."""
+        found = self._blocks(whole(self.hamiltonian))
+        electrons = jnp.asarray(self._fock().electrons, float)
+        return Spectrum(jnp.concatenate([block.energies for block in found]), electrons)
+
+    def _fock(self) -> Fock:
+        return fock(self.orbitals)
+
+    def _blocks(self, single: Array) -> list[Eigenstates]:
+        """Eigenstates of each number of electrons, of the interaction and a matrix of single electrons."""
+        space, two = self._fock(), double(self.orbitals, self.pairs is None)
+        elements = _elements(space, space.single, single) + _elements(space, two, self._two_body())
+        return [eigenstates(elements[space.flat(n)].reshape(size, size)) for n, size in enumerate(space.sizes)]
+
+    def _two_body(self) -> Array:
+        """The coefficients of `double`: U_ij of pairs i < j, or U_ijkl − U_ijlk between pairs."""
+        pairs = pairs_of(self.orbitals)
+        if self.pairs is not None:
+            order = [pairs.index((min(p), max(p))) for p in self.pairs]
+            return jnp.zeros(len(pairs)).at[np.array(order, int)].set(self.coulomb)
+        i, j = np.array(pairs, int).reshape(-1, 2).T
+        u = self.coulomb
+        direct, exchanged = (u[i[:, None], j[:, None], k, m] for k, m in ((i, j), (j, i)))
+        return direct - exchanged
+
+    # ------------------------------------------------------------------ as a jump process
+    @property
+    def baths(self) -> Table:  # type: ignore[override]
+        return Table({name: part.bath for name, part in (*self.leads.items(), *self.bosons.items())})
+
+    @property
+    def states(self) -> int:  # type: ignore[override]
+        return 2**self.orbitals
+
+    @property
+    def period(self) -> None:  # type: ignore[override]
+        return None
+
+    @property
+    def has_particles(self) -> bool:
+        return True
+
+    def moment(self, phase: Any) -> Moment:
+        """Eigenstates, leads and rates of one point, with energies of levels and leads as they are."""
+        zero = jnp.zeros(())
+        return self._moment(self._resolved(zero), zero)
+
+    def _resolved(self, zero: Array) -> list[Eigenstates]:
+        """The eigenstates, with the energies of single levels counted from `zero`."""
+        return self._blocks(whole(self.hamiltonian) - zero * jnp.eye(self.orbitals))
+
+    def _moment(self, blocks: list[Eigenstates], zero: Array) -> Moment:
+        """What the network is: potentials are counted from the same `zero` as the levels of the eigenstates."""
+        space = self._fock()
+        channels: list[Channel] = []
+        laws: list[Kinetics] = []
+        made = creators(space, blocks)
+        every = [widths(self._gammas(), creator).reshape(len(self.leads), -1) for creator in made]
+        for name, rates in zip(self.leads, jnp.concatenate(every, axis=1), strict=True):
+            laws.append(Tunnelling(rates))
+            channels.append(Channel(name, *_plain(fillings(space.sizes)), laws[-1]))
+        for name, coupling in self.bosons.items():
+            matrices = shaken(_elements(space, space.single, whole(coupling.operator)), space, blocks)
+            strength = jnp.concatenate([squared(matrix[np.triu_indices(len(matrix), 1)]) for matrix in matrices])
+            laws.append(BosonSteps(strength, coupling.law()))
+            channels.append(Channel(name, *_plain(shifts(space.sizes)), laws[-1]))
+        baths = tuple(
+            eqx.tree_at(lambda b: b.chemical_potential, bath, bath.potential - zero)
+            if bath.exchanges_particles
+            else bath
+            for bath in self.baths.values()
+        )
+        return Moment(
+            tuple(self.baths),
+            baths,
+            jnp.concatenate([block.energies for block in blocks]),
+            jnp.asarray(space.electrons, float)[None],
+            tuple(channels),
+            tuple(laws),
+            (0,) * len(self.leads) + (None,) * len(self.bosons),
+        )
+
+    def _gammas(self) -> Array:
+        """Level widths (lead, orbital), or (lead, orbital, orbital) if one of them is a matrix."""
+        leads, n = list(self.leads.values()), self.orbitals
+        if any(lead.gamma.ndim == 2 for lead in leads):
+            return jnp.stack([lead.width(n) for lead in leads])
+        return jnp.stack([jnp.broadcast_to(lead.gamma, (n,)) for lead in leads])
+
+    def snapshot(self, phase: Any) -> Snapshot:
+        # Levels and potentials may share an energy far larger than their differences: it costs no digits.
+        zero = jax.lax.stop_gradient(self.hamiltonian[0, 0].real)
+        blocks = self._resolved(zero)
+        moment = self._moment(blocks, zero)
+        nothing = jnp.zeros((0, self.states))
+        found = assemble(moment, {"slopes": nothing, "gains": nothing, "rest": nothing})
+        lost = self._neglected(blocks, found)
+        return found._replace(
+            energy=found.energy + zero * found.particles,
+            potential=jnp.stack([bath.potential for bath in self.baths.values()]),
+            energies=found.energies + zero * found.occupations[0],
+            mixed=lost.coherent,
+            blur=lost.blur,
+        )
+
+    def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
+        blocks, found = jax.lax.stop_gradient((blocks, found))
+        space = self._fock()
+        amplitudes = [reached(self._gammas(), creator) for creator in creators(space, blocks)]
+        rates = jnp.exp(found.log_forward) + jnp.exp(found.log_backward)
+        shaking, at = [], len(self.leads) * fillings(space.sizes).initial.array.size
+        for _ in self.bosons:
+            tables = []
+            for size in space.sizes:
+                count = size * (size - 1) // 2
+                table = jnp.zeros((size, size)).at[np.triu_indices(size, 1)].set(rates[at : at + count])
+                tables.append(table + table.T)
+                at += count
+            shaking.append(tables)
+        return neglected(blocks, amplitudes, shaking, jnp.min(found.temperature))
+
+    def graph(self) -> Graph:
+        sizes = self._fock().sizes
+        every = [fillings(sizes) for _ in self.leads] + [shifts(sizes) for _ in self.bosons]
+        return Graph(
+            States(np.concatenate([steps.initial.array for steps in every])),
+            States(np.concatenate([steps.final.array for steps in every])),
+            self.states,
+            tuple((bath,) for bath, steps in enumerate(every) for _ in range(steps.initial.array.size)),
+        )
+
+    def components(self, open_: np.ndarray | None = None) -> list[list[int]]:
+        """Groups of states that transitions connect; all of them, if each is open."""
+        return [list(range(self.states))] if open_ is None else groups(self.graph(), open_)
+
+    def diverging(self) -> np.ndarray:
+        constant = [False] * len(self.leads) + [not callable(c.gamma) for c in self.bosons.values()]
+        return np.array(constant)[[cause[0] for cause in self.graph().causes]]
+
+    def explain(self, status: Status) -> str:
+        if status == Status.NOT_UNIQUE:
+            return words.of_groups(self)
+        if status == Status.INVALID:
+            return words.of_invalid(self)
+        return ""
+
+    # ------------------------------------------------------------------ verbs
+    def solve(self, tolerance: Array) -> Outcome:
+        return self._stationary(sure=True)
+
+    def attempt(self, tolerance: Array) -> Outcome:
+        return self._stationary(sure=False)
+
+    def _stationary(self, sure: bool) -> Outcome:
+        self._check_size()
+        arrays, static = eqx.partition(self, eqx.is_array)
+
+        def look(point: Any) -> Snapshot:
+            return eqx.combine(point, static).snapshot(jnp.zeros(()))
+
+        return solve_stationary(self.graph(), arrays, look, True, sure)
+
+    def trajectories(  # type: ignore[override]
+        self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
+    ) -> JumpTrajectories:
+        """`n` independent histories, event by event, over `time`; called by `coldspot.trajectories`.
+
+        `start`: the first state, or the probabilities of the states (in the order of `spectrum`); by default those of
+        the stationary state.
+        """
+        return sample(self, key, n, time, start=start, throw=throw, progress=progress)
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        self._check_size()
+        return count_stationary(self, targets, order)
+
+    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        self._check_size()
+        return count_stationary(self, targets, None)
+
+    def _check_size(self) -> None:
+        """Refuse what does not fit into the memory, before it is asked for."""
+        needed, there = memory(self.states), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > SHARE * there:
+            raise InputError(
+                f"{OWNER}: {self.orbitals} spin-orbitals have {self.states} states, whose elimination takes "
+                f"{needed / 2**30:.0f} GiB, but this computer has {there / 2**30:.0f} GiB. Leave out orbitals that are "
+                "always empty or always filled (an energy of several temperatures beyond all chemical potentials), and "
+                "add the repulsion of filled ones to the other levels."
+            )
+
+
+def _elements(space: Fock, terms: Terms, coefficients: Array) -> Array:
+    """The matrix elements of terms with these coefficients, block after block."""
+    values = terms.sign * coefficients.ravel()[terms.number]
+    return jnp.zeros(space.places, values.dtype).at[terms.place].add(values)
+
+
+def _plain(steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+    return steps.initial.array, steps.final.array
+
+
+# --------------------------------------------------------------------------- arguments
+
+
+def _checked(argument: str, given: Any, kind: type) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"{OWNER}: `{argument}` must be a mapping from names to {kind.__name__}, but is {given!r}.")
+    for name, part in given.items():
+        check_type(OWNER, f"{argument}[{name!r}]", part, kind)
+    return dict(given)
+
+
+def _interaction(coulomb: Any, orbitals: int) -> tuple[tuple[tuple[int, int], ...] | None, Array]:
+    """The pairs of orbitals and their energies; or None and the tensor."""
+    if coulomb is None:
+        coulomb = {}
+    if not isinstance(coulomb, Mapping):
+        tensor = real_or_complex(f"{OWNER}: `coulomb`", coulomb)
+        if tensor.shape != (orbitals,) * 4:
+            raise InputError(
+                f"{OWNER}: `coulomb` must be {{(i, j): U_ij}} or a tensor of shape {(orbitals,) * 4}, but has shape "
+                f"{tensor.shape}."
+            )
+        return None, tensor
+    seen: dict[tuple[int, int], tuple[int, int]] = {}
+    for place in coulomb:
+        pair = place if isinstance(place, tuple) else (place,)
+        integers = all(isinstance(k, int | np.integer) and not isinstance(k, bool) for k in pair)
+        if len(pair) != 2 or not integers or not all(0 <= k < orbitals for k in pair):
+            raise InputError(
+                f"{OWNER}: `coulomb` has the key {place!r}, but keys are pairs (i, j) of spin-orbitals, which are the "
+                f"integers 0 to {orbitals - 1}; other two-body terms need the tensor U_ijkl."
+            )
+        i, j = sorted(int(k) for k in pair)
+        if i == j:
+            raise InputError(f"{OWNER}: `coulomb[{place}]` pairs a spin-orbital with itself, where n·n = n is no pair.")
+        if (i, j) in seen:
+            raise InputError(
+                f"{OWNER}: `coulomb` has the energy of spin-orbitals {i} and {j} twice, as {seen[i, j]} and {place} "
+                f"({_plain_number(coulomb[seen[i, j]])} and {_plain_number(coulomb[place])}); give each pair once."
+            )
+        seen[i, j] = (int(pair[0]), int(pair[1]))
+    energies = []
+    for place, energy in coulomb.items():
+        number = as_float(energy, f"{OWNER}: `coulomb[{place}]`")
+        check_shape(OWNER, f"coulomb[{place}]", number, (), "one energy")
+        energies.append(number)
+    return tuple(seen.values()), jnp.stack(energies) if energies else jnp.zeros(0)
+
+
+def _plain_number(value: Any) -> str:
+    return show(as_float(value))
+
+
+def _tensor_words(tensor: Any, turned: Any, name: str) -> str:
+    off = np.abs(np.asarray(tensor) - np.asarray(turned))
+    i, j, k, m = (int(x) for x in np.unravel_index(np.nanargmax(off), off.shape))
+    found, other = (np.asarray(x)[i, j, k, m] for x in (tensor, turned))
+    return (
+        f"`coulomb` must have U_ijkl = U_jilk = U_klij*, but U[{i}, {j}, {k}, {m}] is {found:g} and the other ({name}) "
+        f"is {other:g}."
+    )

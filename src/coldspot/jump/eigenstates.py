@@ -1,0 +1,79 @@
+"""Eigenstates of a Hermitian matrix whose degenerate ones stay in the blocks that the matrix itself has."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_batching import sequential_vmap
+
+NEAR = 1e-9
+"""Energies nearer than this, relative to the largest of them, count as degenerate where derivatives are taken."""
+
+
+class Eigenstates(NamedTuple):
+    """`energies` (state), `vectors` (place, state) with an eigenstate in each column, and its block's `labels`."""
+
+    energies: Array
+    vectors: Array
+    labels: Array
+
+
+def eigenstates(matrix: Array) -> Eigenstates:
+    """Eigenstates of a matrix (place, place), ordered by connected block (`labels`) and then by energy.
+
+    Two states are in one block if matrix elements that are not exactly 0 link them. No eigenstate reaches beyond its
+    block, however near the levels of two blocks are, so that conserved numbers (a spin, say) stay sharp and their
+    degenerate levels have the basis that rates need. What two degenerate levels of one block are is a matter of
+    rounding; derivatives leave them as they are.
+    """
+    if matrix.shape[-1] == 1:
+        return Eigenstates(matrix[0].real, jnp.ones_like(matrix), jnp.zeros(1))
+    return _solved(matrix)
+
+
+@jax.custom_jvp
+def _solved(matrix: Array) -> Eigenstates:
+    return Eigenstates(*_separated(matrix))
+
+
+@_solved.defjvp
+def _solved_jvp(primals: Any, tangents: Any) -> tuple[Eigenstates, Eigenstates]:
+    (matrix,), (change,) = primals, tangents
+    found = _solved(matrix)
+    energies, vectors, own = found
+    inside = jnp.conj(vectors.T) @ change @ vectors
+    gap = energies[None, :] - energies[:, None]
+    apart = jnp.abs(gap) > NEAR * jnp.max(jnp.abs(energies))
+    mixing = jnp.where(apart, inside / jnp.where(apart, gap, 1.0), 0.0)
+    return found, Eigenstates(jnp.diagonal(inside).real, vectors @ mixing, jnp.zeros_like(own))
+
+
+# Batched calls of LAPACK can hang on few cores: one after the other.
+@sequential_vmap
+def _separated(matrix: Array) -> tuple[Array, Array, Array]:
+    size = matrix.shape[-1]
+    # Bad numbers have their status; LAPACK need not see them.
+    good = jnp.all(jnp.isfinite(matrix))
+    safe = jnp.where(good, matrix, jnp.eye(size, dtype=matrix.dtype))
+    own = labels(safe != 0)
+    ranks = (jnp.cumsum(own == jnp.arange(size)) - 1)[own]
+    # Blocks are pulled apart by more than the energies' whole range, and put back by ⟨v|H|v⟩.
+    shift = 4 * jnp.linalg.norm(safe)
+    _, vectors = jnp.linalg.eigh(safe + jnp.diag(shift * ranks).astype(safe.dtype))
+    chief = own[jnp.argmax(jnp.abs(vectors), axis=0)]
+    vectors = jnp.where(own[:, None] == chief, vectors, 0.0)
+    energies = jnp.sum(jnp.conj(vectors) * (safe @ vectors), axis=0).real
+    return jnp.where(good, energies, jnp.nan), vectors, chief.astype(float)
+
+
+def labels(linked: Array) -> Array:
+    """For each place the first one of its connected block, of a symmetric table (place, place) of links."""
+    size = linked.shape[-1]
+
+    def spread(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        own, _ = state
+        new = jnp.minimum(own, jnp.min(jnp.where(linked, own[None, :], size), axis=1))
+        return new, jnp.any(new != own)
+
+    return jax.lax.while_loop(lambda s: s[1], spread, (jnp.arange(size), jnp.asarray(True)))[0]

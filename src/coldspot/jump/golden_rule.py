@@ -1,0 +1,192 @@
+"""Golden-rule rates between many-electron eigenstates: how strongly leads and bosons couple them, and what is lost.
+
+Transitions are numbered block by block: those of leads from state k with N−1 electrons to a with N, those of bosons
+between two states of one block.
+"""
+
+import functools
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import Numbers
+from ..numerics.dense import EPS, cholesky
+from ..occupation import log_fermi_pair
+from .eigenstates import Eigenstates
+from .fock import Fock
+from .graph import States
+from .kinetics import Bosonic, Kinetics, Step, log_rate
+
+NOISE = 1e-12
+"""Amplitudes below it (of at most 1) are rounding."""
+AT_ONCE = 2**16
+"""Paths between states that are added up at once; of more, one intermediate state after the other."""
+COUPLED = 1e-10
+"""Coupling of two states, relative to the largest rate out of a state, that is no rounding."""
+
+
+class Steps(NamedTuple):
+    """Where transitions lead, from the `initial` to the `final` states."""
+
+    initial: States
+    final: States
+
+
+@functools.lru_cache(maxsize=16)
+def fillings(sizes: tuple[int, ...]) -> Steps:
+    """The transitions of an electron that comes in, for blocks of these sizes."""
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    initial, final = [], []
+    for n in range(1, len(sizes)):
+        to, start = np.indices((sizes[n], sizes[n - 1])).reshape(2, -1)
+        initial.append(starts[n - 1] + start)
+        final.append(starts[n] + to)
+    return Steps(States(np.concatenate(initial)), States(np.concatenate(final)))
+
+
+@functools.lru_cache(maxsize=16)
+def shifts(sizes: tuple[int, ...]) -> Steps:
+    """The transitions within blocks of these sizes, from the later to the earlier state."""
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    rows, columns = zip(*(np.triu_indices(size, 1) for size in sizes), strict=True)
+    final = np.concatenate([start + row for start, row in zip(starts, rows, strict=True)])
+    initial = np.concatenate([start + column for start, column in zip(starts, columns, strict=True)])
+    return Steps(States(initial), States(final))
+
+
+# --------------------------------------------------------------------------- leads
+
+
+def creators(space: Fock, blocks: list[Eigenstates]) -> list[Array]:
+    """⟨a|d_i†|k⟩ for states a with N electrons and k with N−1, as (orbital, a, k) for N = 1, 2, …"""
+    found = []
+    for n in range(1, len(space.sizes)):
+        raised = space.signs[n][..., None] * blocks[n - 1].vectors[space.parents[n]]
+        found.append(_without_noise(jnp.conj(blocks[n].vectors.T) @ raised, 1.0))
+    return found
+
+
+def _without_noise(amplitudes: Array, size: Array | float) -> Array:
+    """Amplitudes whose rounding is exactly 0; their derivatives stay."""
+    noise = jnp.where(jnp.abs(amplitudes) > NOISE * size, 0.0, amplitudes)
+    return amplitudes - jax.lax.stop_gradient(noise)
+
+
+def reached(gammas: Array, creator: Array) -> Array:
+    """Σ_i F_im ⟨a|d_i†|k⟩ (lead, channel, a, k), by which electrons of each lead reach a from k; no derivatives.
+
+    F F† = Γ, with the level widths (lead, orbital) or (lead, orbital, orbital).
+    """
+    gammas, creator = jax.lax.stop_gradient((gammas, creator))
+    if gammas.ndim == 2:
+        return jnp.sqrt(gammas)[..., None, None] * creator
+    largest = jnp.sqrt(jnp.max(jnp.abs(gammas), axis=(1, 2)))[:, None, None, None]
+    return _without_noise(jnp.einsum("lim,iak->lmak", cholesky(gammas)[0], creator), largest)
+
+
+def widths(gammas: Array, creator: Array) -> Array:
+    """Γ_ak = Σ_ij Γ_ij ⟨a|d_i†|k⟩⟨k|d_j|a⟩ of each lead, as (lead, a, k)."""
+    if gammas.ndim == 2:
+        return jnp.einsum("li,iak->lak", gammas, squared(creator))
+    # The sum of squares has no negative rounding; the double sum has the derivatives, where Γ is singular too.
+    value = jnp.sum(squared(reached(gammas, creator)), axis=1)
+    linear = jnp.einsum("iak,lij,jak->lak", creator, gammas, jnp.conj(creator)).real
+    return jax.lax.stop_gradient(value - linear) + linear
+
+
+def squared(amplitudes: Array) -> Array:
+    """|amplitude|²."""
+    return amplitudes.real**2 + amplitudes.imag**2
+
+
+# --------------------------------------------------------------------------- bosons
+
+
+class BosonSteps(Kinetics):
+    """The rates of `law` times the `strength` |⟨a|M|b⟩|² of each transition; one of exactly 0 is closed.
+
+    Where two levels of one energy have no strength, rates of the law may diverge.
+    """
+
+    detailed_balance: ClassVar[bool] = True
+    strength: Numbers
+    law: Bosonic
+
+    @property
+    def open(self) -> Array:
+        return (self.strength > 0) & self.law.open
+
+    def log_rates(self, step: Step) -> tuple[Array, Array]:
+        closed, scale = self.strength == 0, log_rate(self.strength)
+        safe = step._replace(energy=jnp.where(closed, 1.0, step.energy), exponent=jnp.where(closed, 1.0, step.exponent))
+        rates = zip(self.law.log_rates(safe), log_fermi_pair(step.exponent), strict=True)
+        up, down = (scale + jnp.where(closed, nothing, rate) for rate, nothing in rates)
+        return up, down
+
+
+def shaken(elements: Array, space: Fock, blocks: list[Eigenstates]) -> list[Array]:
+    """⟨a|M|b⟩ between the states of each block, of the flat matrix elements of M between filled orbitals."""
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(elements)))
+    found = []
+    for n, block in enumerate(blocks):
+        matrix = elements[space.flat(n)].reshape(space.sizes[n], space.sizes[n])
+        found.append(_without_noise(jnp.conj(block.vectors.T) @ matrix @ block.vectors, size))
+    return found
+
+
+# --------------------------------------------------------------------------- what populations alone neglect
+
+
+class Neglected(NamedTuple):
+    """Of one point: whether coherences between states matter, and the relative error of rates by rounded states."""
+
+    coherent: Array
+    blur: Array
+
+
+def neglected(
+    blocks: list[Eigenstates], amplitudes: list[Array], shaking: list[list[Array]], coldest: Array
+) -> Neglected:
+    """Coherences and rounding, from what couples each two states a, b of one block.
+
+    `amplitudes`: those of `reached` for N = 1, 2, …; `shaking`: for each bath of bosons, the rates
+    (both ways together) between the states of each block. A lead makes superpositions of a and b at the rate
+    K_ab = Σ_k |Σ_m F_mak F_mbk*| over states k with one electron more or less, bosons at Σ_k √(g_ak g_bk). They average
+    out only if |E_a − E_b| > K_ab. Where K_ab is not 0, the rounding of the matrix turns a and b into each other by
+    rounding/|E_a − E_b|, which the rates feel; states of different connected blocks are not turned.
+    """
+    couplings = [jnp.zeros((block.energies.shape[0],) * 2) for block in blocks]
+    for n, amplitude in enumerate(amplitudes):
+        couplings[n + 1] += _paths(jnp.moveaxis(amplitude, 3, 0))
+        couplings[n] += _paths(jnp.moveaxis(amplitude, 2, 0))
+    for bath in shaking:
+        for n, rates in enumerate(bath):
+            root = jnp.sqrt(rates)
+            couplings[n] += root @ root
+    largest = jnp.max(jnp.stack([jnp.max(jnp.diagonal(coupling)) for coupling in couplings]))
+    size = jnp.max(jnp.stack([jnp.max(jnp.abs(block.energies)) for block in blocks]))
+    rounding = EPS * sum(block.energies.shape[0] for block in blocks) ** 0.5 * size
+    coherent, turned = jnp.asarray(False), jnp.zeros(())
+    for block, coupling in zip(blocks, couplings, strict=True):
+        count = block.energies.shape[0]
+        gap = jnp.abs(block.energies[:, None] - block.energies[None, :])
+        coupled = (coupling > COUPLED * largest) & ~np.eye(count, dtype=bool)
+        coherent |= jnp.any(coupled & (gap < coupling))
+        mixed = coupled & (block.labels[:, None] == block.labels[None, :])
+        turned = jnp.maximum(turned, jnp.max(jnp.where(mixed, rounding / jnp.where(mixed, gap, 1.0), 0.0)))
+    return Neglected(coherent, turned + rounding / coldest)
+
+
+def _paths(amplitude: Array) -> Array:
+    """Σ_kl |Σ_m F_klma F_klmb*| (a, b) of amplitudes (k, lead, m, a)."""
+
+    def add(total: Array, one: Array) -> tuple[Array, None]:
+        return total + jnp.sum(jnp.abs(jnp.swapaxes(one, 1, 2) @ jnp.conj(one)), axis=0), None
+
+    size = amplitude.shape[-1]
+    if len(amplitude) * size**2 <= AT_ONCE:
+        return jnp.sum(jnp.abs(jnp.swapaxes(amplitude, 2, 3) @ jnp.conj(amplitude)), axis=(0, 1))
+    return jax.lax.scan(add, jnp.zeros((size, size)), amplitude)[0]

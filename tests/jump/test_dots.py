@@ -1,0 +1,277 @@
+"""Interacting dots: against QmeQ's Pauli kernel, a dense master equation written in NumPy, and Landauer's formula."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.dynamics import solve_points
+from coldspot.pytrees import batch_of_one
+from coldspot.solution import Status
+from tests.jump.dots_by_hand import Contact, Shaking, flows
+from tests.tolerance import assert_close
+
+PAIRS = [(0, 1), (2, 3), (0, 2), (0, 3), (1, 2), (1, 3)]
+COHERENT = "coherence-neglected"
+
+
+def solved(build, columns):
+    """Steady states of `build` at each row of the columns; status unchecked."""
+    columns = tuple(jnp.asarray(column) for column in columns)
+    return solve_points(lambda build, point: build(*point), build, columns, jnp.asarray(1e-8))
+
+
+def hermitian(rng, n, size=1.0):
+    matrix = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
+    return size * (matrix + matrix.conj().T) / 2
+
+
+# --------------------------------------------------------------------------- two dots with spin
+
+
+def spinful(h, u, gammas, mu, t):
+    leads = {f"lead {k}": cs.Lead(cs.ElectronBath(t[k], mu[k]), gammas[k]) for k in range(4)}
+    return cs.Dots(h, leads, {pair: u[k] for k, pair in enumerate(PAIRS)})
+
+
+def test_spinful_double_dots():
+    """A device that QmeQ (Pauli kernel, maiani/qmeq 1.2.0.dev1) has solved, and random ones by dense matrices."""
+    rng = np.random.default_rng(1)
+    h, u = np.zeros((5, 4, 4)), rng.uniform(0.5, 2, (5, 6))
+    gammas, mu, t = np.zeros((5, 4, 4)), rng.uniform(-1, 1, (5, 4)), rng.uniform(0.7, 1, (5, 4))
+    for k in range(5):
+        h[k] = np.diag(rng.uniform(-2, 1, 4))
+        for i, j in ((0, 2), (1, 3)):
+            h[k, i, j] = h[k, j, i] = rng.uniform(-1, 1)
+        # Each lead fills orbitals of one spin.
+        for lead, own in enumerate(([0, 2], [2], [1], [1, 3])):
+            gammas[k, lead, own] = rng.uniform(0, 0.1, len(own))
+    h[0] = np.diag([-0.7, -0.6, -1.0, -0.85])
+    h[0, 0, 2] = h[0, 2, 0] = h[0, 1, 3] = h[0, 3, 1] = -0.3
+    u[0], mu[0], t[0] = [4, 5, 1.5, 1.5, 1.5, 1.5], [1.5, -1, 1.5, -1], [0.7, 0.5, 0.7, 0.5]
+    small, large = 2 * np.pi * 0.08920620580763855**2, 2 * np.pi * 0.11283791670955126**2
+    gammas[0] = 0
+    for lead, orbital, gamma in ((0, 0, small), (1, 2, large), (2, 1, small), (3, 3, large)):
+        gammas[0, lead, orbital] = gamma
+    # Two spins of one energy, in leads that prefer one of them.
+    h[1, 1, 1], h[1, 3, 3], h[1, 1, 3], h[1, 3, 1] = h[1, 0, 0], h[1, 2, 2], h[1, 0, 2], h[1, 0, 2]
+    u[1, 2:] = u[1, 2]
+    s = solved(spinful, (h, u, gammas, mu, t))
+    assert np.all(np.asarray(s.status) == int(Status.OK))
+    particles, heats = np.asarray(s.ledger.particle_numbers), np.asarray(s.ledger.heats)
+    known = [0.011900743617633812, -0.011900743617633809, 0.011568126307824835, -0.011568126307824835]
+    assert_close(particles[0], known, 1e-13)
+    known = [-0.014860297500371905, -0.0150516737668781, -0.013256613160045613, -0.015503590386351]
+    assert_close(heats[0], known, 1e-13)
+    for k in range(5):
+        contacts = [Contact(t[k, lead], mu[k, lead], np.diag(gammas[k, lead])) for lead in range(4)]
+        coulomb = dict(zip(PAIRS, u[k], strict=True))
+        exact = flows(h[k], coulomb, contacts, split=[0, 1, 0, 1])
+        assert_close(particles[k], exact.particles, 1e-11)
+        assert_close(heats[k], exact.heats, 1e-11)
+
+
+# --------------------------------------------------------------------------- anything: flux, tensors, bosons
+
+
+def anything(h, u, left, right, operator, mu, t):
+    leads = {
+        "left": cs.Lead(cs.ElectronBath(t[0], mu[0]), left),
+        "right": cs.Lead(cs.ElectronBath(t[1], mu[1]), right),
+    }
+    return cs.Dots(h, leads, u, {"phonons": cs.BosonCoupling(cs.BosonBath(1.2), operator, cs.Ohmic(0.01))})
+
+
+POINTS = 8
+
+
+def filled(rows):
+    """Columns of points, filled up to one size with the last."""
+    rows = rows + rows[-1:] * (POINTS - len(rows))
+    return [np.stack([np.asarray(row[k]) + (0j if k < 5 else 0) for row in rows]) for k in range(7)]
+
+
+def by_hand(row, split=None):
+    h, u, left, right, operator, mu, t = row
+    contacts = [Contact(t[0], mu[0], left), Contact(t[1], mu[1], right)]
+    return flows(h, u, contacts, [Shaking(1.2, operator, lambda w: 0.01 * w)], split)
+
+
+def some(seed):
+    """Three orbitals with a flux, scattering of pairs, a lead of two channels, one of one channel, and phonons."""
+    rng = np.random.default_rng(seed)
+    u = rng.normal(size=(3,) * 4) + 1j * rng.normal(size=(3,) * 4)
+    u = (u + u.transpose(1, 0, 3, 2)) / 2
+    u = (u + u.transpose(2, 3, 0, 1).conj()) / 2
+    wide = rng.normal(size=(3, 2)) + 1j * rng.normal(size=(3, 2))
+    one = rng.normal(size=(3, 1)) + 1j * rng.normal(size=(3, 1))
+    left, right = 0.01 * wide @ wide.conj().T, 0.02 * one @ one.conj().T
+    return hermitian(rng, 3), u, left, right, hermitian(rng, 3), (0.3, -0.4), (0.5, 0.8)
+
+
+def test_any_hamiltonian_with_phonons():
+    cases = [some(seed) for seed in range(4)]
+    s = solved(anything, filled(cases))
+    assert np.all(np.asarray(s.status) == int(Status.OK))
+    for k, row in enumerate(cases):
+        exact, found = by_hand(row), np.asarray(s.ledger.heats[k])
+        assert_close(found, exact.heats, 1e-11)
+        assert_close(np.asarray(s.ledger.particle_numbers[k]), exact.particles, 1e-11, scale=exact.heats.max())
+        assert np.max(np.abs(found - exact.heats)) <= np.max(np.asarray(s.error.heats[k])) + 1e-15
+
+
+def pair(level, left, right, repulsion=2.0, mu=(0.5, 0.25), shift=0.0):
+    """Two orbitals, and a third one far above them, on the right lead alone."""
+    u = np.zeros((3,) * 4)
+    u[0, 1, 0, 1] = u[1, 0, 1, 0] = repulsion
+    h, left, right = (np.pad(np.asarray(x, complex), (0, 1)) for x in (level, left, right))
+    h[2, 2], right[2, 2] = 4.0, 0.01
+    h = h + shift * np.eye(3)
+    return h, u, left, right, np.zeros((3, 3)), np.array(mu) + shift, (1.0, 0.5)
+
+
+LEVELS = np.array([[-0.5, 0.25], [0.25, 0.125]])
+LEFT, RIGHT = np.diag([0.01, 0.03]), np.array([[0.02, 0.01j], [-0.01j, 0.02]])
+
+
+def test_an_energy_that_all_share_costs_nothing():
+    s = solved(anything, filled([pair(LEVELS, LEFT, RIGHT, shift=shift) for shift in (0.0, 2.0**20)]))
+    assert_close(np.asarray(s.ledger.heats[1]), np.asarray(s.ledger.heats[0]), 1e-13)
+    assert_close(np.asarray(s.ledger.heats[0])[:2], by_hand(pair(LEVELS, LEFT, RIGHT)).heats[:2], 1e-10)
+
+
+def test_cautions_and_broken_rules_of_a_batch():
+    """Coherence matters where levels are near and a lead leads to both; what constructors refuse, batches mark."""
+    level = np.diag([0.5, 0.5])
+    spins, tilted = np.diag([0.02, 0.01]), np.array([[0.015, 0.005], [0.005, 0.015]])
+    near, far = (level + np.array([[0, t], [t, 0]]) for t in (0.005, 0.05))
+    rows = [
+        pair(level, spins, spins),
+        pair(level, spins, tilted),
+        pair(near, np.diag([0.02, 0]), np.diag([0, 0.02])),
+        pair(far, np.diag([0.02, 0]), np.diag([0, 0.02])),
+        pair(level + np.array([[0, 0.1], [0.2, 0]]), spins, spins),
+        pair(level, -spins, spins),
+        pair(level, spins + np.array([[0, 1], [0, 0]]), spins),
+        pair(level, spins, spins, np.nan),
+    ]
+    s = solved(anything, filled(rows))
+    assert np.asarray(s.status).tolist() == [0] * 4 + [int(Status.INVALID)] * 4
+    assert np.asarray(s.cautions[COHERENT])[:4].tolist() == [False, True, True, False]
+    assert not np.asarray(s.cautions["broadening-neglected"]).any()
+    # Leads that tell the spins apart: the spins keep their names, though their energies are the same.
+    assert_close(np.asarray(s.ledger.heats[0])[:2], by_hand(rows[0], split=[0, 1, 2]).heats[:2], 1e-12)
+    for row in rows[4:]:
+        with pytest.raises(cs.InputError):
+            anything(*row)
+
+
+def test_weak_leads_give_landauers_currents():
+    """Without repulsion the poles of G^r = (ε − H + iΓ/2)⁻¹ are narrow; each carries its part of tr[Γ_L G Γ_R G†].
+
+    That holds with a flux through a ring of both leads, whose sign a wrong convention of Γ_ij would turn.
+    """
+    h = np.array([[0.4, 0.3 + 0.2j], [0.3 - 0.2j, -0.3]])
+    left, right = 1e-2 * np.array([[1, 0.5j], [-0.5j, 1]]), 1e-2 * np.array([[1, 0.6], [0.6, 0.5]])
+    s = solved(anything, filled([pair(h, left, right, 0.0)]))
+    narrow, heats = 1e-7, np.zeros(2)
+    poles = np.linalg.eigvals(h - 0.5j * narrow * (left + right))
+    for pole in poles:
+        green = np.linalg.inv(pole.real * np.eye(2) - h + 0.5j * narrow * (left + right))
+        top = np.trace(narrow * left @ green @ (narrow * right) @ green.conj().T).real
+        filling = [1 / (1 + np.exp((pole.real - mu) / t)) for mu, t in ((0.5, 1.0), (0.25, 0.5))]
+        # ∫dε/2π of a Lorentzian of that height and width.
+        current = top * (-2 * pole.imag / narrow) / 4 * (filling[0] - filling[1])
+        heats += [(pole.real - 0.5) * current, -(pole.real - 0.25) * current]
+    assert_close(np.asarray(s.ledger.heats[0])[:2], heats, 1e-6)
+
+
+def test_derivatives_at_degenerate_spins():
+    """By the level, of one spin alone, by U, a rate and a potential: against differences of the dense equation."""
+    level, u, mu = -0.5, 2.0, 0.3
+    contacts = [np.diag([0.02, 0.01]), np.diag([0.01, 0.02])]
+
+    def exactly(x):
+        h = np.diag([level + x[0], level + x[0] + x[1]])
+        leads = [Contact(1.0, mu + x[4], contacts[0] * (1 + x[3])), Contact(0.5, -0.25, contacts[1])]
+        return flows(h, {(0, 1): u + x[2]}, leads, split=[0, 1]).heats[0]
+
+    def heat(x):
+        h = jnp.diag(jnp.stack([level + x[0], level + x[0] + x[1]]))
+        leads = {
+            "left": cs.Lead(cs.ElectronBath(1.0, mu + x[4]), np.diag(contacts[0]) * (1 + x[3])),
+            "right": cs.Lead(cs.ElectronBath(0.5, -0.25), np.diag(contacts[1])),
+        }
+        return batch_of_one(cs.Dots(h, leads, {(0, 1): u + x[2]})).attempt(jnp.asarray(1e-8)).rates.heats[0, 0]
+
+    found = jax.jit(jax.jacfwd(heat))(jnp.zeros(5))
+    step = 1e-3
+    unit = np.eye(5) * step
+    exact = np.array([(8 * (exactly(e) - exactly(-e)) - exactly(2 * e) + exactly(-2 * e)) / (12 * step) for e in unit])
+    assert_close(found, exact, 1e-9)
+
+
+def test_noise_of_a_single_level():
+    """Current, heat and noise as QmeQ's Pauli kernel gives them."""
+    gammas = [2 * np.pi * t**2 for t in (0.126156626101008, 0.19947114020071635)]
+    baths = [cs.ElectronBath(1.0, 0.8), cs.ElectronBath(0.6, -0.3)]
+    single = cs.Dots([[-0.5]], {f"lead {k}": cs.Lead(baths[k], gammas[k]) for k in range(2)})
+    found = cs.counting(single, [("particles", "lead 0"), ("heat", "lead 1")]).covariance()
+    assert_close(found.values[0, 0], 0.031138084785373173, 1e-13)
+
+
+# --------------------------------------------------------------------------- input
+
+
+def test_files_and_paths(tmp_path):
+    h, _, left, _, operator, _, _ = some(7)
+    machine = cs.Dots(
+        h,
+        {"left": cs.Lead(cs.ElectronBath(0.5), left), "right": cs.Lead(cs.ElectronBath(0.5), [0.1, 0, 0.2])},
+        {(2, 0): 1.5, (0, 1): 0.5},
+        {"phonons": cs.BosonCoupling(cs.BosonBath(1.0), operator, 0.1)},
+    )
+    cs.save(machine, tmp_path / "dots.toml")
+    again = cs.load(tmp_path / "dots.toml")
+    assert repr(again) == repr(machine)
+    assert again.pairs == ((2, 0), (0, 1))
+
+
+LEAD = {"left": cs.Lead(cs.ElectronBath(1.0), 0.1)}
+FLAT = [[0.0, 0.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: cs.Dots(FLAT, {}), "`leads` is empty"),
+        (lambda: cs.Dots(FLAT, [cs.Lead(cs.ElectronBath(1.0), 0.1)]), "must be a mapping"),
+        (lambda: cs.Dots(FLAT, {"left": cs.ElectronBath(1.0)}), "must be a Lead"),
+        (lambda: cs.Dots([0.0, 1.0], LEAD), "square matrix"),
+        (lambda: cs.Dots([[0, 0.1], [0.2, 0]], LEAD), r"Hermitian, but its entries \[0, 1\] and \[1, 0\]"),
+        (lambda: cs.Dots([[0.1j]], LEAD), "Hermitian"),
+        (lambda: cs.Dots([[np.nan]], LEAD), "finite"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 0): 1.0}), "pairs a spin-orbital with itself"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 2): 1.0}), "integers 0 to 1"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 0.5): 1.0}), "integers 0 to 1"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 1, 1, 0): 1.0}), "tensor U_ijkl"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 1): 1.0, (1, 0): 2.0}), "twice"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 1): 1j}), "real number"),
+        (lambda: cs.Dots(FLAT, LEAD, {(0, 1): np.inf}), "`coulomb` must be finite"),
+        (lambda: cs.Dots(FLAT, LEAD, np.ones((2, 2))), "tensor of shape"),
+        (lambda: cs.Dots(FLAT, LEAD, np.arange(16.0).reshape(2, 2, 2, 2)), "U_ijkl = U_jilk"),
+        (lambda: cs.Dots(FLAT, {"left": cs.Lead(cs.ElectronBath(1.0), [0.1, 0.1, 0.1])}), r"shape \(3,\)"),
+        (lambda: cs.Lead(cs.ElectronBath(1.0), [[0.1, 0.2], [0.2, 0.1]]), "eigenvalues ≥ 0"),
+        (lambda: cs.Lead(cs.ElectronBath(1.0), [[0.1, 0.2], [0.1, 0.1]]), "Hermitian"),
+        (lambda: cs.Lead(cs.ElectronBath(1.0), [0.1, -0.1]), "not negative"),
+        (lambda: cs.Lead(cs.BosonBath(1.0), 0.1), "ElectronBath"),
+        (lambda: cs.BosonCoupling(cs.ElectronBath(1.0), FLAT, 0.1), "heat alone"),
+        (lambda: cs.BosonCoupling(cs.BosonBath(1.0), FLAT, -0.1), "not negative"),
+        (lambda: cs.Dots([[0.0]], LEAD, bosons={"p": cs.BosonCoupling(cs.BosonBath(1.0), [[1]], 1)}), "one orbital"),
+        (lambda: cs.Dots(FLAT, LEAD, bosons={"left": cs.BosonCoupling(cs.BosonBath(1.0), FLAT, 1)}), "name of a lead"),
+    ],
+)
+def test_bad_input(make, words):
+    with pytest.raises(cs.InputError, match=words):
+        make()
