@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, as_float, check_shape, check_type
-from ..dynamics import Counted, Outcome, Target
+from ..dynamics import Outcome
 from ..pytrees import Table
 from ..show import array as show
 from ..solution import Status
@@ -20,7 +20,7 @@ from . import words
 from .assembly import Moment, assemble
 from .channels import Channel
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
-from .cumulants import count_stationary
+from .counted import CountedSystem
 from .eigenstates import Eigenstates, eigenstates
 from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
 from .golden_rule import (
@@ -40,7 +40,6 @@ from .graph import Graph, Snapshot, States, groups
 from .kinetics import Kinetics, Tunnelling
 from .simulation import JumpTrajectories, sample
 from .stationary import memory, solve_stationary
-from .system import System
 
 OWNER = "Dots"
 SHARE = 0.5
@@ -56,7 +55,7 @@ class Spectrum(NamedTuple):
     electrons: Array
 
 
-class Dots(System):
+class Dots(CountedSystem):
     """Dots with Coulomb interaction between leads, by their many-electron eigenstates and golden-rule rates.
 
         H = Σ_ij h_ij d_i†d_j + Σ_{(i,j)} U_ij n_i n_j
@@ -283,9 +282,16 @@ class Dots(System):
             shaking.append(tables)
         return neglected(blocks, amplitudes, shaking, jnp.min(found.temperature))
 
-    def graph(self) -> Graph:
+    def _steps(self) -> list[Steps]:
+        """The transitions that each bath causes."""
         sizes = self._fock().sizes
-        every = [fillings(sizes) for _ in self.leads] + [shifts(sizes) for _ in self.bosons]
+        return [fillings(sizes) for _ in self.leads] + [shifts(sizes) for _ in self.bosons]
+
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(steps.initial.array.size for steps in self._steps())
+
+    def graph(self) -> Graph:
+        every = self._steps()
         return Graph(
             States(np.concatenate([steps.initial.array for steps in every])),
             States(np.concatenate([steps.final.array for steps in every])),
@@ -312,8 +318,8 @@ class Dots(System):
     def solve(self, tolerance: Array) -> Outcome:
         return self._stationary(sure=True)
 
-    def attempt(self, tolerance: Array) -> Outcome:
-        return self._stationary(sure=False)
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        return self._stationary(sure=False) if cost == 0 else None
 
     def _stationary(self, sure: bool) -> Outcome:
         self._check_size()
@@ -334,13 +340,8 @@ class Dots(System):
         """
         return sample(self, key, n, time, start=start, throw=throw, progress=progress)
 
-    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+    def check_counting(self) -> None:
         self._check_size()
-        return count_stationary(self, targets, order)
-
-    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
-        self._check_size()
-        return count_stationary(self, targets, None)
 
     def _check_size(self) -> None:
         """Refuse what does not fit into the memory, before it is asked for."""

@@ -13,7 +13,7 @@ from .. import tracing
 from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Counted, Outcome, Target
+from ..dynamics import Outcome
 from ..numerics.dense import EPS
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
@@ -21,12 +21,11 @@ from ..solution import Status
 from . import words
 from .assembly import Moment, assemble, glance, members
 from .channels import Channel
-from .cumulants import count_stationary
+from .counted import CountedSystem
 from .graph import Glance, Graph, Snapshot, States, groups
 from .kinetics import Bosonic, Kinetics
 from .large import SMALL, solve_large
 from .periodic import solve_periodic
-from .periodic_cumulants import count_periodic
 from .pieces import cut
 from .quick import lanes, solve_quick
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
@@ -34,7 +33,6 @@ from .simulation import JumpTrajectories, sample
 from .sparse import MATRIX
 from .species import rows_of, table_of
 from .stationary import solve_stationary
-from .system import System
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which rates and shares that depend on drives are held against the baths."""
@@ -51,7 +49,7 @@ class _Values(dict):
         raise unknown_name("JumpNetwork", "drive", str(name), self)
 
 
-class JumpNetwork(System):
+class JumpNetwork(CountedSystem):
     """A Markov jump process between states with energies, caused by baths, driven or not.
 
     - `energies` (state): numbers, or a function of the drives' values {name: λ} that returns them;
@@ -243,10 +241,13 @@ class JumpNetwork(System):
         """Groups of states that channels connect, or those transitions that are `open_`; one, or it is not unique."""
         return groups(self.graph(), open_)
 
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(channel.size for channel in self.channels)
+
     def diverging(self) -> np.ndarray:
         """Which transitions have a bosonic rate that diverges where their levels cross (transition)."""
         constant = [isinstance(c.kinetics, Bosonic) and not callable(c.kinetics.gamma) for c in self.channels]
-        return np.repeat(constant, [c.size for c in self.channels])
+        return np.repeat(constant, self.sizes())
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
@@ -430,30 +431,27 @@ class JumpNetwork(System):
         return solve(self.graph(), arrays, look, len(self.components()) == 1, sure)
 
     def trajectories(  # type: ignore[override]
-        self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
+        self,
+        key: Array,
+        n: int,
+        time: Any,
+        *,
+        start: Any = None,
+        until: Any = None,
+        throw: bool = True,
+        progress: bool | None = None,
     ) -> JumpTrajectories:
         """`n` independent histories, event by event, from phase 0 over `time`; called by `coldspot.trajectories`.
 
         - `start`: the first state, or the probabilities of the states; by default those of the stationary or periodic
           state, and in the latter `time` is lengthened to whole periods;
+        - `until`: a state, or a list of states, at whose entry a history ends: `durations` are first passage times;
         - `throw`: whether to raise `SolveError` if the averages cannot be trusted (a rate above its bound); `progress`:
           whether to show a bar.
         """
-        return sample(self, key, n, time, start=start, throw=throw, progress=progress)
+        return sample(self, key, n, time, start=start, until=until, throw=throw, progress=progress)
 
-    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        if len(self.drives):
-            return count_periodic(self, targets, order, tolerance)
-        self._check_counting()
-        return count_stationary(self, targets, order)
-
-    def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
-        if len(self.drives):
-            return count_periodic(self, targets, None, tolerance)
-        self._check_counting()
-        return count_stationary(self, targets, None)
-
-    def _check_counting(self) -> None:
+    def check_counting(self) -> None:
         check_memory(
             f"counting: a network of {self.states} states",
             4 * 8 * float(self.states) ** 3,

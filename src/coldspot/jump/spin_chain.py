@@ -20,6 +20,7 @@ from .ising_periodic import Driven
 from .ising_periodic import steady as steady_cycle
 from .kinetics import Glauber
 from .network import JumpNetwork
+from .quick import lanes
 
 OWNER = "SpinChain"
 DENSE = 4
@@ -186,8 +187,11 @@ class SpinChain(Dynamics):
         numbers = Driven(forces, working, self.left.temperature, self.right.temperature, self.period)
         return steady_cycle(self.spins, self.half, numbers, len(self.drives) - len(working), tolerance)
 
-    def attempt(self, tolerance: Array) -> Outcome | None:
-        return self._networks().attempt(tolerance) if self.spins <= DENSE else None
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        return self._networks().attempt(tolerance, cost) if self.spins <= DENSE else None
+
+    def block(self, cost: int) -> int | None:
+        return lanes(2**self.spins) if cost == 0 and self.spins <= DENSE and not len(self.drives) else None
 
     def _networks(self) -> JumpNetwork:
         """Of a batch."""

@@ -4,9 +4,9 @@ from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
 from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
-from .ising_chain import IsingChain
 from .coulomb_coupled_dots import CoulombCoupledDots
 from .double_dot import DoubleDot
+from .ising_chain import IsingChain
 from .kramers_barrier import KramersBarrier
 from .kramers_cooler import KramersCooler
 from .molecular_motor import MolecularMotor
