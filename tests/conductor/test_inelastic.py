@@ -89,6 +89,39 @@ def test_the_energy_into_the_mode_is_that_of_plain_quadrature(found):
     assert_close(-found.ledger.heats[1, 2], expected, 1e-11)
 
 
+def test_a_mode_of_finite_width_has_a_ledger_that_closes_and_the_energy_of_plain_quadrature():
+    p, damping = BIASED, 0.4
+    narrow = junction(p)
+    modes = cs.Modes([0.8], narrow.modes.couplings, dict(narrow.modes.baths), dampings=[damping])
+    s = cs.steady_state(cs.Conductor(narrow.hamiltonian, dict(narrow.leads), modes))
+    assert s.residuals["first law"] < 1e-13
+    assert s.residuals["particles"] < 1e-13
+    h, m = np.asarray(narrow.hamiltonian), np.asarray(narrow.modes.couplings[0])
+    baths = (p["t1"], p["m1"]), (p["t2"], p["m2"])
+    # The trapezoidal rule on the whole line, with ω = eˣ.
+    energies = np.linspace(-14.0, 14.0, 2801)
+    omegas = np.exp(np.linspace(-16.0, 3.2, 385))
+
+    def spectral(energy):
+        g = np.linalg.inv(energy[:, None, None] * np.eye(2) - h + 0.1j * np.eye(2))
+        return [0.2 * g[:, :, a, None] * g[:, None, :, a].conj() for a in (0, 1)]
+
+    powers, above = [], spectral(energies)
+    filled = [fermi((energies - mu) / t) for t, mu in baths]
+    for omega in omegas:
+        number, below = 1 / np.expm1(omega / p["tp"]), spectral(energies - omega)
+        net = np.zeros_like(energies)
+        for a in (0, 1):
+            for b in (0, 1):
+                lower = fermi((energies - omega - baths[b][1]) / baths[b][0])
+                rate = filled[a] * (1 - lower) * (number + 1) - (1 - filled[a]) * lower * number
+                net += np.einsum("ij,njk,kl,nli->n", m, above[a], m, below[b]).real * rate
+        shape = 2 * damping * omega / ((omega**2 - 0.64) ** 2 + (damping * omega) ** 2)
+        powers.append(omega * shape * net.sum() * (energies[1] - energies[0]) / (2 * np.pi))
+    expected = np.sum(np.array(powers) * omegas) * np.log(omegas[1] / omegas[0]) / (2 * np.pi)
+    assert_close(-s.heat["phonons"], expected, 1e-7)
+
+
 def test_a_mode_that_electrons_pump_without_limit_is_an_error_with_its_rates():
     quiet, pumped = (junction(REFERENCE | {"link": 0.0, "m1": mu, "m2": -mu}) for mu in (0.0, 2.0))
     populations = cs.mode_populations(quiet)
@@ -124,7 +157,12 @@ def test_residues_of_the_poles_have_derivatives():
         (lambda b: cs.Modes([-0.8], [[[0.0]]], {"b": b}), "must be positive"),
         (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": cs.ElectronBath(0.1)}), "without particles"),
         (lambda b: cs.Modes([0.8], [[[0.0]]], {}), "one for all modes"),
-        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[0.1]), "`dampings` must be left out"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[-0.1]), "`dampings` must be 0"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[0.1, 0.2]), "one number per mode"),
+        (
+            lambda b: cs.Modes([0.8, 1.0], np.zeros((2, 1, 1)), {"b": b}, dampings=[jnp.sin, 0.2]),
+            "numbers or densities",
+        ),
     ],
 )
 def test_bad_modes_are_refused_in_words(make, words):
