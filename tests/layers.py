@@ -75,7 +75,7 @@ FORMS = {
     ),
     "conductor": Form(
         system=("spectral_functions", "levels", "device", "leads", "green_functions", "vibrations"),
-        models=("junction", "coherent", "transmission", "mode_populations"),
+        models=("junction", "coherent", "transmission", "mode_populations", "forces"),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 import coldspot as cs
 from coldspot import Status
-from coldspot.conductor.inelastic import _poles
+from coldspot.conductor.poles import poles_of
 from tests.conductor.scattering import fermi, green, solve
 from tests.tolerance import assert_close
 
@@ -140,9 +140,9 @@ def test_residues_of_the_poles_have_derivatives():
     change = jnp.array([[0.7, 0.1 + 0.2j], [0.1 - 0.2j, -0.3]])
 
     def at(x):
-        poles = _poles(h + x * change, widths + 0j)
+        poles = poles_of(h + x * change, widths + 0j)
         order = jnp.argsort(poles.places.real)
-        return jnp.concatenate([poles.places[order], poles.residues[:, order].reshape(-1)])
+        return jnp.concatenate([poles.places[order], poles.residues()[:, order].reshape(-1)])
 
     _, slope = jax.jvp(at, (0.0,), (1.0,))
     step = 1e-5

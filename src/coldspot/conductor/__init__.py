@@ -2,6 +2,7 @@
 
 from .coherent import Conductor
 from .device import Device
+from .forces import Forces, dynamical_matrix, forces, mode_self_energy, normal_modes, pair_densities
 from .junction import PairJunction
 from .leads import ChainLead, Lead, SelfEnergyLead, WideBandLead
 from .levels import Levels
@@ -16,6 +17,7 @@ __all__ = [
     "ChainLead",
     "Conductor",
     "Device",
+    "Forces",
     "Lead",
     "Levels",
     "ModePopulations",
@@ -26,9 +28,14 @@ __all__ = [
     "SpectralFunctions",
     "WideBandLead",
     "density_of_states",
+    "dynamical_matrix",
     "effective_chemical_potential",
     "effective_temperature",
+    "forces",
     "mode_populations",
+    "mode_self_energy",
+    "normal_modes",
+    "pair_densities",
     "pair_spectra",
     "population",
     "spectral_function",

@@ -51,8 +51,8 @@ class Conductor(Dynamics):
     than wide bands the quasi-elastic correction is not known here, and modes are refused.
 
     The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, `INVALID` if a
-    self-energy is not causal (a lead that gives more electrons than it has), `UNSTABLE` if electrons emit into a mode of
-    finite width faster than they absorb, by more than its damping.
+    self-energy is not causal (a lead that gives more electrons than it has), `UNSTABLE` if electrons emit into a mode
+    of finite width faster than they absorb, by more than its damping.
 
     >>> import coldspot as cs
     >>> junction = cs.Conductor(
@@ -247,8 +247,8 @@ class Conductor(Dynamics):
             )
         if status == Status.UNSTABLE:
             return (
-                "electrons emit into a mode faster than they absorb, by more than its `dampings`; damp it more, or lower "
-                "the bias or the coupling."
+                "electrons emit into a mode faster than they absorb, by more than its `dampings`; damp it more, or "
+                "lower the bias or the coupling."
             )
         if status == Status.INVALID:
             potentials, temperatures = baths_of(self.leads)

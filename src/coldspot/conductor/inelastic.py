@@ -18,14 +18,13 @@ interaction in transport through atomic gold wires"; Paulsson, Frederiksen and B
 scattering in atomic- and molecular-wire junctions".)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from ..numerics.adaptive import Effort, Sides, integral, sides
+from ..numerics.adaptive import FULL, Effort, Sides, integral, sides
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import digamma
 from ..occupation import bose
@@ -33,6 +32,7 @@ from ..pytrees import Table
 from .green_functions import inverse_green
 from .landauer import REACH, baths_of, fermi, fermi_gap, seen_from
 from .pair_rates import net_rate
+from .poles import Poles, poles_of, widths_of
 from .resonances import resonances
 
 ROUNDING = 64 * EPS
@@ -62,16 +62,8 @@ class Inelastic(NamedTuple):
     elastic: Array
 
 
-class Poles(NamedTuple):
-    """λ_p (pole) of G and S_p^β (lead, pole, site, site): A_β = Σ_p S_p^β/(ε−λ_p) + its adjoint."""
-
-    places: Array
-    residues: Array
-    condition: Array
-
-
 def inelastic(
-    hamiltonian: Array, leads: Table, bosons: Bosons, effort: Effort = Effort()
+    hamiltonian: Array, leads: Table, bosons: Bosons, effort: Effort = FULL
 ) -> tuple[Inelastic, Inelastic, Array]:
     """The currents, bounds of their errors, and whether the integral has converged."""
     potentials, temperatures = baths_of(leads)
@@ -79,7 +71,7 @@ def inelastic(
     widths = widths_of(leads, hamiltonian.shape[-1])
     omega, m = bosons.frequency, bosons.coupling
     number = bose(omega / bosons.temperature)
-    poles = _poles(hamiltonian, widths)
+    poles = poles_of(hamiltonian, widths)
     condition = jax.lax.stop_gradient(poles.condition)
 
     def difference(above: Array, omega: Array) -> Array:
@@ -151,48 +143,6 @@ def _window(hamiltonian: Array, leads: Table, omega: Array) -> Sides:
     return sides(centres, spread, jnp.zeros(centres.size, bool), low, high)
 
 
-def widths_of(leads: Table, sites: int) -> Array:
-    """Γ_α (lead, site, site) of leads with wide bands."""
-    widths = jnp.zeros((len(leads), sites, sites), complex)
-    for k, lead in enumerate(leads.values()):
-        rows = np.array(lead.sites)
-        widths = widths.at[k, rows[:, None], rows].add(lead.width())
-    return widths
-
-
-def _poles(hamiltonian: Array, widths: Array) -> Poles:
-    n = hamiltonian.shape[-1]
-    middle = jnp.trace(hamiltonian).real / n
-    matrix = (hamiltonian - middle * jnp.eye(n)) - 0.5j * jnp.sum(widths, axis=0)
-    matrix = jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, jnp.eye(n))
-    values, right = _eigen(matrix) if n > 1 else (matrix[0], jnp.ones_like(matrix))
-    left = inverse(right)
-    distance = values[:, None] - jnp.conj(values)
-    # u_pΓ_αu_q†, between the right vectors v_p and v_q†.
-    inner = jnp.einsum("pj,ajk,qk->apq", left, widths, jnp.conj(left)) / distance
-    residues = jnp.einsum("ip,apq,lq->apil", right, inner, jnp.conj(right))
-    condition = jnp.max(jnp.linalg.norm(right, axis=0) * jnp.linalg.norm(left, axis=1))
-    return Poles(values + middle, residues, condition)
-
-
-@jax.custom_jvp
-def _eigen(matrix: Array) -> tuple[Array, Array]:
-    """Eigenvalues and right eigenvectors; JAX itself has no derivative of the latter."""
-    values, right = jnp.linalg.eig(matrix)
-    return values, right
-
-
-@_eigen.defjvp
-def _eigen_jvp(primals: Any, tangents: Any) -> Any:
-    (matrix,), (change,) = primals, tangents
-    values, right = _eigen(matrix)
-    inner = inverse(right) @ change @ right
-    gaps = values - values[:, None]
-    other = gaps != 0
-    mixing = jnp.where(other, inner / jnp.where(other, gaps, 1.0), 0.0)
-    return (values, right), (jnp.diagonal(inner), right @ mixing)
-
-
 def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> Array:
     """K(x) (node, site, site), from ∫dε f/(ε−λ) = ψ(½ ± i(λ−μ)/2πT) ∓ iπ/2 below and above the axis, + a constant."""
 
@@ -205,6 +155,7 @@ def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> A
     mirrored = jnp.conj(poles.places)
     below = (primitive(poles.places, -1)[:, None] - here) / (x[:, None] - poles.places)
     above = (primitive(mirrored, 1)[:, None] - here) / (x[:, None] - mirrored)
-    total = jnp.einsum("axp,apij->xij", below, poles.residues)
-    total += jnp.einsum("axp,apji->xij", above, jnp.conj(poles.residues))
+    residues = poles.residues()
+    total = jnp.einsum("axp,apij->xij", below, residues)
+    total += jnp.einsum("axp,apji->xij", above, jnp.conj(residues))
     return total / (2 * jnp.pi)

@@ -13,7 +13,7 @@ from .._checks import Checked, InputError, Rule, Vector, as_complex, as_float, c
 from ..baths import Bath
 from ..pytrees import Table
 from ..show import array as show
-from ..spectral import SpectralDensity, as_density
+from ..spectral import as_density
 from .spectral_functions import HERMITIAN
 
 
@@ -87,6 +87,14 @@ class Modes(Checked):
         table = jnp.asarray(filled, float).reshape(len(each), most, 2)[k]
         return table[:, 0], table[:, 1]
 
+    def losses(self, omega: Array) -> Array:
+        """J_k(ω) (mode) at one frequency, which may be complex for ohmic damping; 0 of narrow modes."""
+        if self.dampings is None:
+            return jnp.zeros_like(self.frequencies)
+        if isinstance(self.dampings, tuple):
+            return jnp.stack([density(omega.real) for density in self.dampings])
+        return self.dampings * omega
+
     def rates(self) -> Array:
         """J(Ω)/Ω of each mode (mode): the rate at which its bath damps its energy, 0 for a narrow one."""
         if self.dampings is None:
@@ -129,7 +137,8 @@ def _dampings(given: Any, many: int) -> Any:
         each = tuple(given) if isinstance(given, list | tuple) else (given,)
         if len(each) != many or not all(callable(damping) for damping in each):
             raise InputError(
-                f"Modes: `dampings` must be numbers or densities, one for each of the {many} mode(s), but are {given!r}."
+                f"Modes: `dampings` must be numbers or densities, one for each of the {many} mode(s), but are "
+                f"{given!r}."
             )
         return tuple(as_density(damping) for damping in each)
     dampings = as_float(given, "Modes: `dampings`")

@@ -110,7 +110,10 @@ class Effort(NamedTuple):
     target: float = TARGET
 
 
-def integral(function: Integrand, s: Sides, components: int, effort: Effort = Effort()) -> Integral:
+FULL = Effort()
+
+
+def integral(function: Integrand, s: Sides, components: int, effort: Effort = FULL) -> Integral:
     """∫ of all components over the window, to rounding or the target, if the room suffices."""
     nodes = jnp.zeros(effort.block * LOOKED_AT.size)
     converted = eqx.filter_closure_convert(function, nodes, nodes)
