@@ -26,11 +26,9 @@ from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
 from .conductor.coherent import Conductor
-from .conductor.device import Device
-from .conductor.junction import PairJunction
 from .conductor.leads import ChainLead, SelfEnergyLead, WideBandLead
-from .conductor.levels import Levels
 from .conductor.mode_populations import mode_populations
+from .conductor.stacks import StackLead
 from .conductor.transmission import transmission
 from .conductor.vibrations import Modes
 from .counting import Counting, counting
@@ -68,7 +66,6 @@ __all__ = [
     "Conductor",
     "Cosine",
     "Counting",
-    "Device",
     "Drive",
     "Dynamics",
     "ElectronBath",
@@ -81,7 +78,6 @@ __all__ = [
     "Kinetics",
     "KleinKramers",
     "Ledger",
-    "Levels",
     "LinearEnergies",
     "Machine",
     "Modes",
@@ -89,7 +85,6 @@ __all__ = [
     "Open",
     "Optimum",
     "OscillatorNetwork",
-    "PairJunction",
     "ParticleBath",
     "Periodic",
     "Rule",
@@ -98,6 +93,7 @@ __all__ = [
     "Share",
     "Solution",
     "SolveError",
+    "StackLead",
     "Status",
     "Steps",
     "Tunnelling",

@@ -77,8 +77,8 @@ NETWORKS = {
         frequency=1.3,
         potential=laws.Stiff(jnp.asarray(0.1)),
     ),
-    "a conductor": cs.PairJunction(
-        cs.Device([[0.5, 0.1j], [-0.1j, -0.5]], {"left": (0, 1.0), "right": (1, 0.8)}),
+    "a conductor": cs.conductor.PairJunction(
+        cs.conductor.Device([[0.5, 0.1j], [-0.1j, -0.5]], {"left": (0, 1.0), "right": (1, 0.8)}),
         coupling=[[0.0, 0.5 + 0.1j], [0.5 - 0.1j, 0.0]],
         baths=LEADS,
         frequency=1.0,

@@ -8,8 +8,10 @@ from .leads import ChainLead, Lead, SelfEnergyLead, WideBandLead
 from .levels import Levels
 from .mode_populations import ModePopulations, mode_populations
 from .population import effective_chemical_potential, effective_temperature, population
+from .probes import probe
 from .spectra import Spectra, pair_spectra
 from .spectral_functions import SpectralFunctions
+from .stacks import StackLead
 from .transmission import density_of_states, spectral_function, transmission
 from .vibrations import Modes
 
@@ -26,6 +28,7 @@ __all__ = [
     "SelfEnergyLead",
     "Spectra",
     "SpectralFunctions",
+    "StackLead",
     "WideBandLead",
     "density_of_states",
     "dynamical_matrix",
@@ -38,6 +41,7 @@ __all__ = [
     "pair_densities",
     "pair_spectra",
     "population",
+    "probe",
     "spectral_function",
     "transmission",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, as_complex, check_type
+from ..baths import ElectronBath
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
@@ -17,6 +18,7 @@ from ..pytrees import Table
 from ..regimes import SECOND_ORDER
 from ..solution import Status
 from .device import hermitian_rule
+from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, acausal_words, causal
 from .noise import Noise, Weighed, noise
@@ -91,6 +93,22 @@ class Conductor(Dynamics):
         self.modes = modes
         if modes is not None:
             self._check_modes(modes)
+
+    @classmethod
+    def from_kwant(
+        cls, system: Any, baths: Mapping[str, ElectronBath] | None = None, params: Mapping[str, Any] | None = None
+    ) -> "Conductor":
+        """The conductor that a finalised Kwant system describes, with its leads as `StackLead`s.
+
+        **Arguments:** `system`: what `builder.finalized()` returns, with attached leads that are themselves builders;
+        `baths`: {name: `ElectronBath`}, one for each lead in their order (without: leads `lead0`, `lead1`, … at
+        temperature 1 and chemical potential 0, which is enough for `transmission`); `params`: as Kwant takes them.
+
+        A site with several orbitals is several sites here, in Kwant's order. Kwant itself is not imported.
+        (C. W. Groth, M. Wimmer, A. R. Akhmerov and X. Waintal, "Kwant: a software package for quantum transport".)
+        """
+        hamiltonian, leads = of_kwant(system, baths, params)
+        return cls(hamiltonian, leads)
 
     def _check_modes(self, modes: Modes) -> None:
         check_type("Conductor", "modes", modes, Modes)
