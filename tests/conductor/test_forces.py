@@ -15,14 +15,14 @@ WIDTHS = np.diag([0.6, 0.1]), np.diag([0.1, 0.8])
 LEVELS = np.array([[0.1, 0.3], [0.3, -0.2]])
 
 
-def junction(bias=1.0, frequencies=(0.3, 0.31), temperatures=(0.2, 0.2), strength=1.0, dampings=None):
+def junction(bias=1.0, frequencies=(0.3, 0.31), temperatures=(0.2, 0.2), strength=1.0, levels=LEVELS, widths=WIDTHS):
     baths = [cs.ElectronBath(t, sign * bias / 2) for t, sign in zip(temperatures, (1, -1), strict=True)]
     leads = {
         name: cs.WideBandLead([0, 1], np.diag(width), bath)
-        for name, width, bath in zip(("left", "right"), WIDTHS, baths, strict=True)
+        for name, width, bath in zip(("left", "right"), widths, baths, strict=True)
     }
-    modes = cs.Modes(frequencies, strength * MATRICES, {"phonons": cs.BosonBath(0.2)}, dampings)
-    return cs.Conductor(LEVELS, leads, modes)
+    modes = cs.Modes(frequencies, strength * MATRICES, {"phonons": cs.BosonBath(0.2)})
+    return cs.Conductor(levels, leads, modes)
 
 
 def test_forces_are_the_reference_values():
@@ -91,7 +91,6 @@ def test_what_has_no_modes_or_coalescing_states_is_refused_in_words():
     bare = cs.Conductor([[0.0]], {"left": cs.WideBandLead(0, 0.2, cs.ElectronBath(0.1))})
     with pytest.raises(cs.InputError, match="forces: the conductor has no `modes`"):
         cs.conductor.forces(bare)
-    leads = {"left": cs.WideBandLead(0, 0.4, cs.ElectronBath(0.1))}
-    modes = cs.Modes([1.0, 1.0], MATRICES, {"phonons": cs.BosonBath(0.1)})
+    defective = junction(levels=np.array([[0.0, 0.1], [0.1, 0.0]]), widths=(np.diag([0.2, 0.0]),) * 2)
     with pytest.raises(cs.InputError, match="states nearly coalesce"):
-        cs.conductor.mode_self_energy(cs.Conductor([[0.0, 0.1], [0.1, 0.0]], leads, modes), 0.3)
+        cs.conductor.mode_self_energy(defective, 0.3)

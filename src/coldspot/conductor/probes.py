@@ -1,6 +1,7 @@
 """Voltage and temperature probes: leads that take nothing from a conductor on average, whose baths follow from that."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,15 +10,16 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, check_type, concrete, unknown_name
-from ..numerics.dense import EPS, inverse
+from ..numerics.dense import inverse
 from ..pytrees import Table, batch_of_one, compiled
 from ..solution import SolveError, Status
 from .coherent import Conductor
 from .landauer import Flows
 
-STEPS = 60
-HALVINGS = 12
-"""Steps of Newton's method, and how often one may be halved."""
+STEPS = 80
+SHORTEST = 1e-4
+"""Steps of Newton's method, halved ones included, and to what part one may be halved."""
+ENOUGH = 1e-14
 SMALL = 1e-10
 """What may still flow into a probe, relative to what flows into all leads."""
 
@@ -79,6 +81,17 @@ def _with(conductor: Conductor, names: tuple[str, ...], unknowns: Array) -> Cond
     return eqx.tree_at(lambda c: c.leads, conductor, Table(leads))
 
 
+class _Search(NamedTuple):
+    """Steps so far, the best place, the part of the next step that is tried, and the slopes and what flows there."""
+
+    count: Array
+    place: Array
+    length: Array
+    move: Array
+    slope: Array
+    rest: Array
+
+
 @compiled
 def _solved(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array]:
     """Potentials and temperatures (1 or 2, lead), and what still flows into a probe, relative to all flows."""
@@ -109,37 +122,24 @@ def _solved(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tupl
 
         return jax.jacfwd(both, has_aux=True)(x)
 
-    # Sizes of the flows at the start: a norm that the steps are judged by.
-    first = jnp.abs(flows(start, frozen)[0])
-    unit = jnp.where(first > 0, first, jnp.max(first) + (jnp.max(first) == 0))
+    def step(state: _Search) -> _Search:
+        trial = state.place + state.length * state.move
+        slope, (into, rest) = slopes(trial, frozen)
+        good = rest < state.rest
+        move = -inverse(slope) @ into
+        better = _Search(state.count + 1, trial, jnp.ones(()), move, slope, rest)
+        shorter = state._replace(count=state.count + 1, length=state.length / 2)
+        return jax.tree.map(lambda one, other: jnp.where(good, one, other), better, shorter)
 
-    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        k, x, _ = state
-        matrix, (into, _) = slopes(x, frozen)
-        move = -inverse(matrix) @ into
-        norm = jnp.max(jnp.abs(into) / unit)
+    def going(state: _Search) -> Array:
+        return (state.count < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
 
-        def shorter(trial: tuple[Array, Array]) -> tuple[Array, Array]:
-            j, length = trial
-            return j + 1, length / 2
-
-        def worse(trial: tuple[Array, Array]) -> Array:
-            j, length = trial
-            new = jnp.max(jnp.abs(flows(x + length * move, frozen)[0]) / unit)
-            return (j < HALVINGS) & ~(new < norm)
-
-        _, length = jax.lax.while_loop(worse, shorter, (jnp.asarray(0), jnp.asarray(1.0)))
-        moved = jnp.where(jnp.all(jnp.isfinite(move)), length * move, 0.0)
-        return k + 1, x + moved, jnp.max(jnp.abs(moved) / (jnp.abs(x) + jnp.max(jnp.abs(move))))
-
-    def going(state: tuple[Array, Array, Array]) -> Array:
-        k, x, moved = state
-        return (k < STEPS) & (moved > 0) & (flows(x, frozen)[1] > 16 * EPS)
-
-    _, x, _ = jax.lax.while_loop(going, step, (jnp.asarray(0), jax.lax.stop_gradient(start), jnp.asarray(1.0)))
-    x = jax.lax.stop_gradient(x)
+    first = _Search(
+        jnp.asarray(0), start, jnp.ones(()), jnp.zeros_like(start), jnp.eye(start.size), jnp.asarray(jnp.inf)
+    )
+    state = jax.lax.stop_gradient(jax.lax.while_loop(going, step, jax.lax.stop_gradient(first)))
+    x, matrix = state.place, state.slope
     # The last step of Newton's method carries the derivatives of the solution.
-    matrix = jax.lax.stop_gradient(slopes(x, frozen)[0])
     into, rest = flows(x, conductor)
     # What touches nothing has any bath.
     rest = jnp.where(jnp.all(jnp.isfinite(inverse(matrix))), rest, jnp.nan)

@@ -1,5 +1,6 @@
 """A lead that is a semi-infinite stack of equal cells: its surface Green's function by decimation."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,10 +18,9 @@ from .leads import Lead, checked_sites
 
 DOUBLINGS = 20
 """Steps of the decimation, each of which doubles the length of the stack."""
-BROADENED = 1e-3
-"""Imaginary part η of the energy in the decimation, in units of the largest entry of the cell and the hopping."""
-WEIGHTS = (6, -15, 20, -15, 6, -1)
-"""Of the values at η, 2η, … in the extrapolation to 0."""
+BROADENED = ((1e-3, 6), (1e-2, 8))
+"""Imaginary parts η of the energy, in units of the largest entry of the cell and the hopping, and the number of points
+η, 2η, … of the extrapolation to 0. The small one is for band edges, the large one for levels of a single cell."""
 POLISHED = 8
 """Orbitals of a cell up to which Newton's method takes away what is left of η near band edges."""
 NEWTON_STEPS = 4
@@ -36,9 +36,10 @@ class StackLead(Lead):
     - `bath`: an `ElectronBath`.
 
     Σ = c g c†, g = (ε − h − t g t†)⁻¹ (M. P. López Sancho, J. M. López Sancho and J. Rubio, "Highly convergent schemes
-    for the calculation of bulk and surface Green functions"), extrapolated to real energies: right to 10⁻¹⁰ from 1/20
-    of the cell's energies away from band edges on. Cells up to 8 orbitals are so near band edges, too; in larger ones
-    the error at the edge itself is some 10⁻³.
+    for the calculation of bulk and surface Green functions"), extrapolated to real energies. From a tenth of the cell's
+    energies away from band edges on it is right to some 10⁻¹⁰ of the hopping, and to 10⁻⁸ where the energy is that of
+    a single cell's level. Cells up to 8 orbitals are so near band edges, too; in larger ones the error at an edge
+    itself is some 10⁻³. Of one orbital `ChainLead` is the exact form.
 
     >>> import coldspot as cs
     >>> chain = StackLead(0, block=[[0.0]], hopping=[[1.0]], contact=[[0.5]], bath=cs.ElectronBath(0.1))
@@ -80,18 +81,21 @@ class StackLead(Lead):
     def self_energy(self, centre: Array, offset: Array) -> Array:
         energies = (centre + offset)[..., None, None]
         eye = jnp.eye(self.block.shape[-1])
-        inside = _surface(energies, self.block, self.hopping)
+        inside, doubt = _surface(energies, self.block, self.hopping)
         if self.block.shape[-1] <= POLISHED:
-            inside = _polished(energies, self.block, self.hopping, inside)
+            inside = _polished(energies, self.block, self.hopping, inside, doubt)
         green = inverse(energies * eye - self.block - inside)
         return product(product(self.contact, green), adjoint(self.contact))
 
 
-def _surface(energies: Array, block: Array, hopping: Array) -> Array:
-    """t g t† (…, orbital, orbital) of a stack without its first cell, at energies (…, 1, 1), by decimation."""
+def _surface(energies: Array, block: Array, hopping: Array) -> tuple[Array, Array]:
+    """t g t† (…, orbital, orbital) of a stack without its first cell, at energies (…, 1, 1), by decimation.
+
+    Also by how much another order of the extrapolation differs (…, 1, 1).
+    """
     size = jnp.maximum(jnp.max(jnp.abs(block)), jnp.max(jnp.abs(hopping)))
-    steps = np.arange(1, len(WEIGHTS) + 1).reshape(-1, *(1,) * energies.ndim)
-    energies = energies + 1j * BROADENED * size * steps
+    steps = np.concatenate([eta * np.arange(1, many + 1) for eta, many in BROADENED])
+    energies = energies + 1j * size * steps.reshape(-1, *(1,) * energies.ndim)
     eye = jnp.eye(block.shape[-1])
     whole = jnp.broadcast_to(block, (*energies.shape[:-2], *block.shape))
     ways = (jnp.broadcast_to(part, whole.shape) for part in (hopping, adjoint(hopping)))
@@ -108,11 +112,27 @@ def _surface(energies: Array, block: Array, hopping: Array) -> Array:
         )
 
     first, *_ = jax.lax.fori_loop(0, DOUBLINGS, step, (whole, whole, *ways))
-    return jnp.tensordot(jnp.array(WEIGHTS, complex), first - block, 1)
+    found, doubts, start = [], [], 0
+    for _, many in BROADENED:
+        one, other = (jnp.tensordot(_weights(n), (first - block)[start : start + n], 1) for n in (many, many - 1))
+        found.append(one)
+        doubts.append(jnp.max(jnp.abs(one - other), axis=(-2, -1), keepdims=True))
+        start += many
+    fine = doubts[0] < doubts[1]
+    return jnp.where(fine, *found), jnp.where(fine, *doubts)
 
 
-def _polished(energies: Array, block: Array, hopping: Array, start: Array) -> Array:
-    """The root X of X = t (ε − h − X)⁻¹ t† next to a start; where two waves repeat together the start is kept."""
+def _weights(many: int) -> Array:
+    """Of the values at η, 2η, … in the polynomial through them at 0."""
+    return jnp.array([(-1) ** k * math.comb(many, k + 1) for k in range(many)], complex)
+
+
+def _polished(energies: Array, block: Array, hopping: Array, start: Array, doubt: Array) -> Array:
+    """The root X of X = t (ε − h − X)⁻¹ t† next to a start.
+
+    Where two waves have opposite phases the equation says nothing about their mixture: steps beyond the doubt about the
+    start are not taken.
+    """
     n = block.shape[-1]
     eye = jnp.eye(n)
     back = adjoint(hopping)
@@ -126,8 +146,10 @@ def _polished(energies: Array, block: Array, hopping: Array, start: Array) -> Ar
         left, right = product(hopping, green), product(green, back)
         # The rows of dX − (t g) dX (g t†), written one after the other.
         slope = jnp.eye(n * n) - jnp.einsum("...ij,...kl->...ilkj", left, right).reshape(*x.shape[:-2], n * n, n * n)
-        better = x - product(inverse(slope), wrong.reshape(*x.shape[:-2], n * n, 1)).reshape(x.shape)
+        change = product(inverse(slope), wrong.reshape(*x.shape[:-2], n * n, 1)).reshape(x.shape)
+        better = x - change
         size, found = (jnp.sum(jnp.abs(part), axis=(-2, -1), keepdims=True) for part in (wrong, off(better)[0]))
-        return jnp.where(found < size, better, x), None
+        near = jnp.max(jnp.abs(change), axis=(-2, -1), keepdims=True) <= 10 * doubt
+        return jnp.where((found < size) & near, better, x), None
 
     return jax.lax.scan(step, start, None, NEWTON_STEPS)[0]
