@@ -84,7 +84,7 @@ def _with(conductor: Conductor, names: tuple[str, ...], unknowns: Array) -> Cond
 class _Search(NamedTuple):
     """Steps so far, the best place, the part of the next step that is tried, and the slopes and what flows there."""
 
-    count: Array
+    steps: Array
     place: Array
     length: Array
     move: Array
@@ -127,12 +127,12 @@ def _solved(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tupl
         slope, (into, rest) = slopes(trial, frozen)
         good = rest < state.rest
         move = -inverse(slope) @ into
-        better = _Search(state.count + 1, trial, jnp.ones(()), move, slope, rest)
-        shorter = state._replace(count=state.count + 1, length=state.length / 2)
+        better = _Search(state.steps + 1, trial, jnp.ones(()), move, slope, rest)
+        shorter = state._replace(steps=state.steps + 1, length=state.length / 2)
         return jax.tree.map(lambda one, other: jnp.where(good, one, other), better, shorter)
 
     def going(state: _Search) -> Array:
-        return (state.count < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
+        return (state.steps < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
 
     first = _Search(
         jnp.asarray(0), start, jnp.ones(()), jnp.zeros_like(start), jnp.eye(start.size), jnp.asarray(jnp.inf)

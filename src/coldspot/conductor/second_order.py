@@ -90,8 +90,8 @@ def _broad(
         distance = ((centre - mode) + offset) * (omega + mode)  # ω² − Ω²
         lost = modes.loss(k, omega)
         weight = jnp.where(inside, 2 * omega * lost / positive_or_one(distance**2 + lost**2) / jnp.pi, 0.0)
-        value, bound, converged = inelastic(hamiltonian, leads, bosons._replace(frequency=omega), INNER)
-        parts = (jnp.concatenate([x.particles, x.heats, jnp.stack([x.energy, x.quasi])]) for x in (value, bound))
+        found, doubt, converged = inelastic(hamiltonian, leads, bosons._replace(frequency=omega), INNER)
+        parts = (jnp.concatenate([x.particles, x.heats, jnp.stack([x.energy, x.quasi])]) for x in (found, doubt))
         value, bound = (weight * part for part in parts)
         return value, jnp.where(converged, bound, jnp.inf)
 

@@ -119,7 +119,7 @@ def _surface(energies: Array, block: Array, hopping: Array) -> tuple[Array, Arra
         doubts.append(jnp.max(jnp.abs(one - other), axis=(-2, -1), keepdims=True))
         start += many
     fine = doubts[0] < doubts[1]
-    return jnp.where(fine, *found), jnp.where(fine, *doubts)
+    return jnp.where(fine, found[0], found[1]), jnp.where(fine, doubts[0], doubts[1])
 
 
 def _weights(many: int) -> Array:
