@@ -91,8 +91,17 @@ FORMS = {
         models=("barrier", "klein_kramers", "escape"),
     ),
     "conductor": Form(
-        system=("spectral_functions", "levels", "device", "leads", "green_functions", "vibrations"),
-        models=("junction", "coherent", "transmission", "mode_populations"),
+        system=(
+            "spectral_functions",
+            "levels",
+            "device",
+            "leads",
+            "stacks",
+            "kwant_systems",
+            "green_functions",
+            "vibrations",
+        ),
+        models=("junction", "coherent", "transmission", "mode_populations", "forces", "probes"),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

@@ -32,8 +32,10 @@ class Qubit(cs.Dynamics):
     def drives(self) -> Table:
         return Table({})
 
-    def rules(self) -> Iterable[cs.Rule]:
-        yield cs.Rule(self.rate < self.splitting, lambda: f"`rate` must be below `splitting`, but is {self.rate:g}.")
+    def rules(self) -> Iterable[cs.dynamics.Rule]:
+        yield cs.dynamics.Rule(
+            self.rate < self.splitting, lambda: f"`rate` must be below `splitting`, but is {self.rate:g}."
+        )
 
     def solve(self, tolerance: Array) -> Outcome:
         hot, cold = (cs.occupation.bose(self.splitting / bath.temperature) for bath in (self.hot, self.cold))

@@ -78,8 +78,8 @@ class Peak(SpectralDensity):
 
 
 def junction(density):
-    return cs.PairJunction(
-        cs.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"]),
+    return cs.conductor.PairJunction(
+        cs.conductor.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"]),
         {(0, 1): 0.5},
         {"left": cs.ElectronBath(1.2), "right": cs.ElectronBath(1.0), "phonons": cs.BosonBath(0.8)},
         1.0,

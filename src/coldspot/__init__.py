@@ -22,14 +22,11 @@ _kept_programs.keep()
 from typing import Any as _Any
 
 from . import conductor, dynamics, figures, jump, machines, modes, occupation, oscillators, regimes, spectral
-from ._checks import InputError, Rule, parameter
+from ._checks import InputError, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
 from .conductor.coherent import Conductor
-from .conductor.device import Device
-from .conductor.junction import PairJunction
 from .conductor.leads import ChainLead, SelfEnergyLead, WideBandLead
-from .conductor.levels import Levels
 from .conductor.mode_populations import mode_populations
 from .conductor.transmission import transmission
 from .conductor.vibrations import Modes
@@ -37,9 +34,8 @@ from .counting import Counting, counting
 from .drives import Cosine, Drive, Fourier, Samples, Steps
 from .dynamics import Dynamics, Machine, steady_state
 from .jump.channels import Channel, Share
-from .jump.contacts import BosonCoupling, Lead
+from .jump.contacts import Lead
 from .jump.dots import Dots
-from .jump.energies import LinearEnergies
 from .jump.evolution import evolve
 from .jump.kinetics import Arrhenius, Bosonic, Explicit, Glauber, Kinetics, Tunnelling
 from .jump.network import JumpNetwork
@@ -47,7 +43,7 @@ from .jump.spin_chain import SpinChain
 from .ledger import Ledger
 from .machine_files.document import load, save
 from .optimisation.front import pareto
-from .optimisation.optimum import Optimum, optimise
+from .optimisation.optimum import optimise
 from .oscillators.network import OscillatorNetwork
 from .phase_space.barrier import Barrier
 from .phase_space.boundaries import Closed, Open, Periodic
@@ -64,7 +60,6 @@ __all__ = [
     "Barrier",
     "Bath",
     "BosonBath",
-    "BosonCoupling",
     "Bosonic",
     "ChainLead",
     "Channel",
@@ -72,7 +67,6 @@ __all__ = [
     "Conductor",
     "Cosine",
     "Counting",
-    "Device",
     "Dots",
     "Drive",
     "Dynamics",
@@ -87,18 +81,13 @@ __all__ = [
     "KleinKramers",
     "Lead",
     "Ledger",
-    "Levels",
-    "LinearEnergies",
     "Machine",
     "Modes",
     "Ohmic",
     "Open",
-    "Optimum",
     "OscillatorNetwork",
-    "PairJunction",
     "ParticleBath",
     "Periodic",
-    "Rule",
     "Samples",
     "SelfEnergyLead",
     "Share",

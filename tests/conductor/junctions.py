@@ -181,8 +181,8 @@ def check_laws(s):
 
 
 def device_junction(h, widths, m, t=(0.7, 0.7), mu=(0.4, -0.3), tp=0.5, omega=0.9, damping=0.0):
-    return cs.PairJunction(
-        cs.Device(h, widths),
+    return cs.conductor.PairJunction(
+        cs.conductor.Device(h, widths),
         coupling=m,
         baths={
             "left": cs.ElectronBath(t[0], mu[0]),

@@ -21,7 +21,7 @@ from tests.tolerance import assert_close
 def test_green_and_spectral_functions(sites):
     rng = np.random.default_rng(sites)
     h, widths = random_device(rng, sites)
-    device = cs.Device(h, widths)
+    device = cs.conductor.Device(h, widths)
     energies = rng.normal(size=7)
     green = np.asarray(device.green(energies))
     total = sum(widths.values())
@@ -37,8 +37,8 @@ def test_green_and_spectral_functions(sites):
 
 
 def test_levels_are_the_device_with_a_diagonal_matrix():
-    levels = cs.Levels([0.5, -0.2, 1.0], [1.0, 0.3, 0.7], ["left", "right", "left"])
-    device = cs.Device(np.diag([0.5, -0.2, 1.0]), {"left": np.diag([1.0, 0.0, 0.7]), "right": (1, 0.3)})
+    levels = cs.conductor.Levels([0.5, -0.2, 1.0], [1.0, 0.3, 0.7], ["left", "right", "left"])
+    device = cs.conductor.Device(np.diag([0.5, -0.2, 1.0]), {"left": np.diag([1.0, 0.0, 0.7]), "right": (1, 0.3)})
     energies = np.linspace(-2, 2, 9)
     assert_close(levels.green(energies), device.green(energies), 4e-15)
     for lead in ("left", "right"):
@@ -131,10 +131,10 @@ def test_an_exceptional_point_of_the_device_is_an_ordinary_point():
 
 
 def test_more_than_two_leads():
-    levels = cs.Levels([0.5, -0.5, 0.1], [1.0, 0.5, 0.7], ["left", "right", "probe"])
+    levels = cs.conductor.Levels([0.5, -0.5, 0.1], [1.0, 0.5, 0.7], ["left", "right", "probe"])
     baths = {name: cs.ElectronBath(0.5, mu) for name, mu in (("left", 0.1), ("right", 0.0), ("probe", -0.2))}
     s = cs.steady_state(
-        cs.PairJunction(
+        cs.conductor.PairJunction(
             levels, {(0, 1): 0.4, (0, 2): 0.2, (1, 1): 0.1}, baths | {"light": cs.BosonBath(0.3)}, frequency=0.8
         )
     )

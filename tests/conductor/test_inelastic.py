@@ -8,18 +8,30 @@ from scipy.integrate import quad
 
 import coldspot as cs
 from coldspot import Status
-from coldspot.conductor.inelastic import _poles
+from coldspot.conductor.poles import poles_of
 from tests.conductor.scattering import fermi, green, solve
 from tests.tolerance import assert_close
 
-REFERENCE = {"link": 0.3, "phase": 0.0, "own": 0.0, "t1": 0.3, "m1": -0.25, "t2": 0.3, "m2": 0.25, "tp": 0.3}
+REFERENCE = {
+    "link": 0.3,
+    "phase": 0.0,
+    "own": 0.0,
+    "t1": 0.3,
+    "m1": -0.25,
+    "t2": 0.3,
+    "m2": 0.25,
+    "tp": 0.3,
+    "damping": 0.0,
+}
 BIASED = REFERENCE | {"link": 0.2, "phase": 1.1, "own": 0.1, "t2": 0.2, "m2": 0.4, "tp": 0.5}
+BROAD = BIASED | {"damping": 0.4}
 
 
 def junction(p):
-    """Two sites with a link of any phase, and a mode that moves a level and the link."""
+    """Two sites with a link of any phase, and a mode that moves a level and the link; without damping it is narrow."""
     link = p["link"] * jnp.exp(1j * p["phase"])
-    modes = cs.Modes([0.8], [[[p["own"], 0.3], [0.3, 0.0]]], {"phonons": cs.BosonBath(p["tp"])})
+    baths = {"phonons": cs.BosonBath(p["tp"])}
+    modes = cs.Modes([0.8], [[[p["own"], 0.3], [0.3, 0.0]]], baths, dampings=jnp.reshape(p["damping"], 1))
     return cs.Conductor(
         [[0.4, link], [jnp.conj(link), -0.4]],
         {
@@ -35,11 +47,11 @@ def found():
     """The reference, one with everything different, equilibrium, and random ones."""
     rng = np.random.default_rng(5)
     equilibrium = BIASED | {"t1": 0.25, "m1": 0.1, "t2": 0.25, "m2": 0.1, "tp": 0.25}
-    cases = [REFERENCE, BIASED, equilibrium]
-    for _ in range(9):
+    cases = [REFERENCE, BIASED, equilibrium, BROAD]
+    for _ in range(8):
         t, mu = 10 ** rng.uniform(-1.5, 0, 3), rng.normal(size=2)
         random = {"link": rng.uniform(0, 0.5), "phase": rng.uniform(0, 6), "own": rng.normal() / 4}
-        cases.append(random | {"t1": t[0], "m1": mu[0], "t2": t[1], "m2": mu[1], "tp": t[2]})
+        cases.append(random | {"t1": t[0], "m1": mu[0], "t2": t[1], "m2": mu[1], "tp": t[2], "damping": 0.0})
     return solve(lambda _, p: junction(p), {name: [case[name] for case in cases] for name in REFERENCE})
 
 
@@ -89,6 +101,34 @@ def test_the_energy_into_the_mode_is_that_of_plain_quadrature(found):
     assert_close(-found.ledger.heats[1, 2], expected, 1e-11)
 
 
+def test_the_energy_into_a_mode_of_finite_width_is_that_of_plain_quadrature(found):
+    p, damping, made = BROAD, BROAD["damping"], junction(BROAD)
+    h, m = np.asarray(made.hamiltonian), np.asarray(made.modes.couplings[0])
+    baths = (p["t1"], p["m1"]), (p["t2"], p["m2"])
+    # The trapezoidal rule on the whole line, with ω = eˣ.
+    energies = np.linspace(-14.0, 14.0, 2801)
+    omegas = np.exp(np.linspace(-16.0, 3.2, 385))
+
+    def spectral(energy):
+        g = np.linalg.inv(energy[:, None, None] * np.eye(2) - h + 0.1j * np.eye(2))
+        return [0.2 * g[:, :, a, None] * g[:, None, :, a].conj() for a in (0, 1)]
+
+    powers, above = [], spectral(energies)
+    filled = [fermi((energies - mu) / t) for t, mu in baths]
+    for omega in omegas:
+        number, below = 1 / np.expm1(omega / p["tp"]), spectral(energies - omega)
+        net = np.zeros_like(energies)
+        for a in (0, 1):
+            for b in (0, 1):
+                lower = fermi((energies - omega - baths[b][1]) / baths[b][0])
+                rate = filled[a] * (1 - lower) * (number + 1) - (1 - filled[a]) * lower * number
+                net += np.einsum("ij,njk,kl,nli->n", m, above[a], m, below[b]).real * rate
+        shape = 2 * damping * omega / ((omega**2 - 0.64) ** 2 + (damping * omega) ** 2)
+        powers.append(omega * shape * net.sum() * (energies[1] - energies[0]) / (2 * np.pi))
+    expected = np.sum(np.array(powers) * omegas) * np.log(omegas[1] / omegas[0]) / (2 * np.pi)
+    assert_close(-found.ledger.heats[3, 2], expected, 1e-7)
+
+
 def test_a_mode_that_electrons_pump_without_limit_is_an_error_with_its_rates():
     quiet, pumped = (junction(REFERENCE | {"link": 0.0, "m1": mu, "m2": -mu}) for mu in (0.0, 2.0))
     populations = cs.mode_populations(quiet)
@@ -107,9 +147,9 @@ def test_residues_of_the_poles_have_derivatives():
     change = jnp.array([[0.7, 0.1 + 0.2j], [0.1 - 0.2j, -0.3]])
 
     def at(x):
-        poles = _poles(h + x * change, widths + 0j)
+        poles = poles_of(h + x * change, widths + 0j)
         order = jnp.argsort(poles.places.real)
-        return jnp.concatenate([poles.places[order], poles.residues[:, order].reshape(-1)])
+        return jnp.concatenate([poles.places[order], poles.residues()[:, order].reshape(-1)])
 
     _, slope = jax.jvp(at, (0.0,), (1.0,))
     step = 1e-5
@@ -124,7 +164,12 @@ def test_residues_of_the_poles_have_derivatives():
         (lambda b: cs.Modes([-0.8], [[[0.0]]], {"b": b}), "must be positive"),
         (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": cs.ElectronBath(0.1)}), "without particles"),
         (lambda b: cs.Modes([0.8], [[[0.0]]], {}), "one for all modes"),
-        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[0.1]), "`dampings` must be left out"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[-0.1]), "`dampings` must be 0"),
+        (lambda b: cs.Modes([0.8], [[[0.0]]], {"b": b}, dampings=[0.1, 0.2]), "one number per mode"),
+        (
+            lambda b: cs.Modes([0.8, 1.0], np.zeros((2, 1, 1)), {"b": b}, dampings=[jnp.sin, 0.2]),
+            "numbers or densities",
+        ),
     ],
 )
 def test_bad_modes_are_refused_in_words(make, words):

@@ -63,7 +63,7 @@ def test_a_tolerance_that_cannot_be_met_is_said():
     assert int(s.status) == int(cs.Status.NOT_CONVERGED)
 
 
-LEVELS = cs.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
+LEVELS = cs.conductor.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
 
 
 BATHS = {"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(1.0), "phonons": cs.BosonBath(0.8)}
@@ -71,7 +71,7 @@ BATHS = {"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(1.0), "phonons":
 
 def pair_junction(**changes):
     arguments = {"conductor": LEVELS, "coupling": {(0, 1): 0.5}, "baths": BATHS, "frequency": 1.0}
-    return cs.PairJunction(**(arguments | changes))
+    return cs.conductor.PairJunction(**(arguments | changes))
 
 
 WRONG = {
@@ -96,8 +96,8 @@ WRONG = {
     "two boson baths": (lambda: pair_junction(baths=BATHS | {"light": cs.BosonBath(1.0)}), ["phonons", "light"]),
     "lead a boson bath": (lambda: pair_junction(baths=BATHS | {"left": cs.BosonBath(1.0)}), ["left", "ElectronBath"]),
     "no pairs": (
-        lambda: cs.PairJunction(
-            cs.Device([[0.0]], {"left": (0, 1.0)}),
+        lambda: cs.conductor.PairJunction(
+            cs.conductor.Device([[0.0]], {"left": (0, 1.0)}),
             np.zeros((1, 1)),
             {"left": BATHS["left"], "p": BATHS["phonons"]},
             1.0,
@@ -105,20 +105,26 @@ WRONG = {
         ["coupling", "zero"],
     ),
     "Hamiltonian not Hermitian": (
-        lambda: cs.Device([[0, 1], [2, 0]], {"left": (0, 1.0)}),
+        lambda: cs.conductor.Device([[0, 1], [2, 0]], {"left": (0, 1.0)}),
         ["hamiltonian", "Hermitian", "[0, 1]"],
     ),
-    "Hamiltonian not square": (lambda: cs.Device([[0, 1]], {"left": (0, 1.0)}), ["hamiltonian", "(1, 2)"]),
-    "Hamiltonian a word": (lambda: cs.Device("H", {"left": (0, 1.0)}), ["'H'"]),
-    "Hamiltonian NaN": (lambda: cs.Device([[np.nan]], {"left": (0, 1.0)}), ["hamiltonian", "nan"]),
-    "lead's site": (lambda: cs.Device(np.eye(2), {"left": (2, 1.0)}), ["leads['left']", "2", "0 to 1"]),
-    "lead's width": (lambda: cs.Device(np.eye(2), {"left": (0, -1.0)}), ["leads['left']", "-1", "positive"]),
-    "width matrix": (lambda: cs.Device(np.eye(2), {"left": -np.eye(2)}), ["leads['left']", "eigenvalues"]),
-    "width not Hermitian": (lambda: cs.Device(np.eye(2), {"left": [[1, 1], [0, 1]]}), ["leads['left']", "Hermitian"]),
-    "no leads": (lambda: cs.Device(np.eye(2), {}), ["leads"]),
-    "levels of different length": (lambda: cs.Levels([0.0], [1.0, 2.0], ["a", "b"]), ["energies", "(2,)", "(1,)"]),
-    "level width 0": (lambda: cs.Levels([0.0], [0.0], ["a"]), ["gammas", "0", "positive"]),
-    "level without a lead": (lambda: cs.Levels([0.0], [1.0], [3]), ["leads[0]", "3"]),
+    "Hamiltonian not square": (lambda: cs.conductor.Device([[0, 1]], {"left": (0, 1.0)}), ["hamiltonian", "(1, 2)"]),
+    "Hamiltonian a word": (lambda: cs.conductor.Device("H", {"left": (0, 1.0)}), ["'H'"]),
+    "Hamiltonian NaN": (lambda: cs.conductor.Device([[np.nan]], {"left": (0, 1.0)}), ["hamiltonian", "nan"]),
+    "lead's site": (lambda: cs.conductor.Device(np.eye(2), {"left": (2, 1.0)}), ["leads['left']", "2", "0 to 1"]),
+    "lead's width": (lambda: cs.conductor.Device(np.eye(2), {"left": (0, -1.0)}), ["leads['left']", "-1", "positive"]),
+    "width matrix": (lambda: cs.conductor.Device(np.eye(2), {"left": -np.eye(2)}), ["leads['left']", "eigenvalues"]),
+    "width not Hermitian": (
+        lambda: cs.conductor.Device(np.eye(2), {"left": [[1, 1], [0, 1]]}),
+        ["leads['left']", "Hermitian"],
+    ),
+    "no leads": (lambda: cs.conductor.Device(np.eye(2), {}), ["leads"]),
+    "levels of different length": (
+        lambda: cs.conductor.Levels([0.0], [1.0, 2.0], ["a", "b"]),
+        ["energies", "(2,)", "(1,)"],
+    ),
+    "level width 0": (lambda: cs.conductor.Levels([0.0], [0.0], ["a"]), ["gammas", "0", "positive"]),
+    "level without a lead": (lambda: cs.conductor.Levels([0.0], [1.0], [3]), ["leads[0]", "3"]),
     "spectral of an unknown lead": (lambda: LEVELS.spectral("lefft", 0.0), ["lefft", "Did you mean `left`"]),
     "modes: not Hermitian": (
         lambda: cs.conductor.pair_spectra(LEVELS, [np.eye(2), [[0, 1], [2, 0]]], BATHS, 1.0),

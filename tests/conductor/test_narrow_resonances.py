@@ -88,8 +88,8 @@ def test_a_narrow_level_anywhere_in_the_window(width, temperatures):
 def device(width, level, damping=0.0):
     """A side level that decays with `width` only, through a weak link to a broad one, between two leads."""
     link = np.sqrt(width * 0.5) / 2
-    return cs.PairJunction(
-        cs.Device(
+    return cs.conductor.PairJunction(
+        cs.conductor.Device(
             jnp.array([[0.3, link, 0.2], [link, 0.0, 0.0], [0.2, 0.0, -0.2]]).at[1, 1].set(level),
             {"left": (0, 0.5), "right": (2, 0.8)},
         ),
@@ -207,8 +207,8 @@ def test_energies_shifted_by_1e4_leave_heat_and_its_bound(damping):
 def test_energies_of_a_device_shifted_by_1e4_leave_heat_and_its_bound():
     def build(by):
         h = jnp.array([[0.5, 0.25], [0.25, -0.5]]) + by * jnp.eye(2)
-        return cs.PairJunction(
-            cs.Device(h, {"left": (0, 0.5), "right": (1, 0.75)}),
+        return cs.conductor.PairJunction(
+            cs.conductor.Device(h, {"left": (0, 0.5), "right": (1, 0.75)}),
             {(0, 1): 0.5},
             {"left": cs.ElectronBath(0.5, 0.25 + by), "right": cs.ElectronBath(0.25, by), "p": cs.BosonBath(0.375)},
             frequency=0.75,

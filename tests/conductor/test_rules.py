@@ -20,8 +20,8 @@ INVALID = int(cs.Status.INVALID)
 def junction(h01=0.3, h10=0.3, width=0.4, other=0.0, m01=0.2, m10=0.2, frequency=0.8, damping=0.0, energy=0.4):
     """A device with every matrix written out, so that each number can be wrong alone."""
     h = jnp.array([[energy, h01], [h10, -0.4]])
-    return cs.PairJunction(
-        cs.Device(h, {"left": jnp.array([[width, other], [other, 0.0]]), "right": (1, 0.3)}),
+    return cs.conductor.PairJunction(
+        cs.conductor.Device(h, {"left": jnp.array([[width, other], [other, 0.0]]), "right": (1, 0.3)}),
         jnp.array([[0.0, m01], [m10, 0.0]]),
         {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4), "phonons": cs.BosonBath(0.3)},
         frequency,
@@ -30,8 +30,8 @@ def junction(h01=0.3, h10=0.3, width=0.4, other=0.0, m01=0.2, m10=0.2, frequency
 
 
 def levels(energy=0.5, gamma=1.0, element=0.2):
-    return cs.PairJunction(
-        cs.Levels([energy, -0.5], [gamma, 1.0], ["left", "right"]),
+    return cs.conductor.PairJunction(
+        cs.conductor.Levels([energy, -0.5], [gamma, 1.0], ["left", "right"]),
         {(0, 1): element},
         {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4), "phonons": cs.BosonBath(0.3)},
         0.8,
@@ -119,7 +119,7 @@ def replaced(machine, path, value):
 )
 def test_elastic_transmission_is_seen(h, leads, expected):
     """And it is there where the Green's function links the leads."""
-    device = cs.Device(h, leads)
+    device = cs.conductor.Device(h, leads)
     assert bool(device.elastic()) == expected
     green = np.asarray(device.green(0.237))
     widths = [np.asarray(width) for width in device.widths.values()]
@@ -136,10 +136,10 @@ def test_inelastic_only_is_flagged_where_the_conductor_connects_leads():
 
 
 def test_a_level_that_touches_no_lead_has_no_steady_state():
-    conductor = cs.Device([[0.4, 0.0], [0.0, -0.4]], {"left": (0, 0.2), "right": (0, 0.2)})
+    conductor = cs.conductor.Device([[0.4, 0.0], [0.0, -0.4]], {"left": (0, 0.2), "right": (0, 0.2)})
     baths = {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4), "phonons": cs.BosonBath(0.3)}
     with pytest.raises(cs.SolveError, match=r"NOT_UNIQUE.*touches no lead"):
-        cs.steady_state(cs.PairJunction(conductor, {(0, 1): 0.2}, baths, 0.8))
+        cs.steady_state(cs.conductor.PairJunction(conductor, {(0, 1): 0.2}, baths, 0.8))
 
 
 def test_green_compiles_once():
@@ -147,7 +147,7 @@ def test_green_compiles_once():
     devices._green_at.clear_cache()
     devices._spectral_at.clear_cache()
     for k in range(1, 9):
-        device = cs.Device(np.diag([0.1 * k, 0.3]), {"left": (0, 1.0), "right": (1, 1.0)})
+        device = cs.conductor.Device(np.diag([0.1 * k, 0.3]), {"left": (0, 1.0), "right": (1, 1.0)})
         energies = np.linspace(0, 1, k)
         exact = np.linalg.inv(energies[:, None, None] * np.eye(2) - np.diag([0.1 * k - 0.5j, 0.3 - 0.5j]))
         np.testing.assert_allclose(device.green(energies), exact, rtol=1e-13)

@@ -52,7 +52,7 @@ def test_densities_between_modes_by_quadrature():
         if k % 2:
             numbers["right"] = (numbers["left"][0], numbers["right"][1])
         baths = {name: cs.ElectronBath(*values) for name, values in numbers.items()}
-        found = cs.conductor.pair_spectra(cs.Device(h, widths), couplings, baths, omega)
+        found = cs.conductor.pair_spectra(cs.conductor.Device(h, widths), couplings, baths, omega)
         for name, exact in densities_by_quadrature(h, widths, couplings, numbers, omega).items():
             scale = np.abs(np.diag(found.power[name]).real)
             scale = np.sqrt(np.outer(scale, scale))
@@ -74,7 +74,7 @@ def test_densities_between_modes_of_levels_by_quadrature():
         t = rng.uniform(0.2, 1, 2)
         numbers = {"left": (t[0], 0.3), "right": (t[k % 2], -0.4)}
         baths = {name: cs.ElectronBath(*values) for name, values in numbers.items()}
-        found = cs.conductor.pair_spectra(cs.Levels(energies, gammas, leads), couplings, baths, omega)
+        found = cs.conductor.pair_spectra(cs.conductor.Levels(energies, gammas, leads), couplings, baths, omega)
         for name, exact in densities_by_quadrature(np.diag(energies), widths, couplings, numbers, omega).items():
             scale = np.abs(np.diag(found.power[name]).real)
             scale = np.sqrt(np.outer(scale, scale))
@@ -86,8 +86,8 @@ def test_densities_between_modes_of_levels_by_quadrature():
 def test_one_mode_of_several_is_the_spectrum_of_one(kind):
     """The diagonal; and off it, polarisation: Λ(M¹+M²) − Λ(M¹−M²) = 4 Re Λ_12."""
     rng = np.random.default_rng(22)
-    levels = cs.Levels([0.4, -0.2, 0.9], [0.5, 1.2, 0.3], ["left", "right", "left"])
-    conductor = levels if kind == "levels" else cs.Device(*random_device(rng, 3))
+    levels = cs.conductor.Levels([0.4, -0.2, 0.9], [0.5, 1.2, 0.3], ["left", "right", "left"])
+    conductor = levels if kind == "levels" else cs.conductor.Device(*random_device(rng, 3))
     baths = {"left": cs.ElectronBath(0.4, 0.5), "right": cs.ElectronBath(0.4, -0.2), "phonons": cs.BosonBath(1.0)}
     first, second = hermitian(rng, 2, 3)
     omega = np.array([[0.3, 0.7, 0.7 + 1e-12], [1.0, 2.0, 9.0]])
@@ -96,7 +96,7 @@ def test_one_mode_of_several_is_the_spectrum_of_one(kind):
     assert np.all(np.isfinite(several.power.array))
 
     def alone(coupling):
-        return cs.PairJunction(conductor, coupling, baths, 1.0).spectra(omega)
+        return cs.conductor.PairJunction(conductor, coupling, baths, 1.0).spectra(omega)
 
     one, other, both, less = map(alone, (first, second, first + second, first - second))
     for name in several.pairs:
@@ -124,7 +124,9 @@ def test_densities_between_modes_in_the_flat_band():
     left, right = (inner @ widths[name] @ inner.conj().T for name in ("left", "right"))
     couplings = wide * hermitian(rng, 2, 3)
     baths = {"left": cs.ElectronBath(0.5, bias / 2), "right": cs.ElectronBath(0.2, -bias / 2)}
-    total = -0.5j * np.sum(cs.conductor.pair_spectra(cs.Device(h, widths), couplings, baths, omega).density.array, -1)
+    total = -0.5j * np.sum(
+        cs.conductor.pair_spectra(cs.conductor.Device(h, widths), couplings, baths, omega).density.array, -1
+    )
     band = cs.modes.flat_band(couplings, left, right)
     expected = bias * np.asarray(band.nonconservative) - 1j * omega * np.asarray(band.dissipative)
     assert np.max(np.abs(total - expected)) < 1e-5 * np.max(np.abs(expected))
@@ -144,9 +146,9 @@ def test_derivatives_of_densities_between_modes(kind):
     def parts(v):
         """Frequency (ω = μ_LR at the start), both temperatures, a potential, an energy, a coupling's strength."""
         if kind == "levels":
-            conductor = cs.Levels(jnp.stack([v[4], -0.3]), [0.8, 0.5], ["left", "right"])
+            conductor = cs.conductor.Levels(jnp.stack([v[4], -0.3]), [0.8, 0.5], ["left", "right"])
         else:
-            conductor = cs.Device(jnp.asarray(h).at[0, 0].set(v[4]), widths)
+            conductor = cs.conductor.Device(jnp.asarray(h).at[0, 0].set(v[4]), widths)
         baths = {"left": cs.ElectronBath(v[1], v[3]), "right": cs.ElectronBath(v[2], -0.2)}
         matrices = jnp.stack([v[5] * couplings[0], jnp.asarray(couplings[1])])
         density = cs.conductor.pair_spectra(conductor, matrices, baths, v[0]).density.array

@@ -80,7 +80,7 @@ def anything(h, u, left, right, operator, mu, t):
         "left": cs.Lead(cs.ElectronBath(t[0], mu[0]), left),
         "right": cs.Lead(cs.ElectronBath(t[1], mu[1]), right),
     }
-    return cs.Dots(h, leads, u, {"phonons": cs.BosonCoupling(cs.BosonBath(1.2), operator, cs.Ohmic(0.01))})
+    return cs.Dots(h, leads, u, {"phonons": cs.jump.BosonCoupling(cs.BosonBath(1.2), operator, cs.Ohmic(0.01))})
 
 
 POINTS = 8
@@ -230,7 +230,7 @@ def test_files_and_paths(tmp_path):
         h,
         {"left": cs.Lead(cs.ElectronBath(0.5), left), "right": cs.Lead(cs.ElectronBath(0.5), [0.1, 0, 0.2])},
         {(2, 0): 1.5, (0, 1): 0.5},
-        {"phonons": cs.BosonCoupling(cs.BosonBath(1.0), operator, 0.1)},
+        {"phonons": cs.jump.BosonCoupling(cs.BosonBath(1.0), operator, 0.1)},
     )
     cs.save(machine, tmp_path / "dots.toml")
     again = cs.load(tmp_path / "dots.toml")
@@ -266,10 +266,16 @@ FLAT = [[0.0, 0.0], [0.0, 1.0]]
         (lambda: cs.Lead(cs.ElectronBath(1.0), [[0.1, 0.2], [0.1, 0.1]]), "Hermitian"),
         (lambda: cs.Lead(cs.ElectronBath(1.0), [0.1, -0.1]), "not negative"),
         (lambda: cs.Lead(cs.BosonBath(1.0), 0.1), "ElectronBath"),
-        (lambda: cs.BosonCoupling(cs.ElectronBath(1.0), FLAT, 0.1), "heat alone"),
-        (lambda: cs.BosonCoupling(cs.BosonBath(1.0), FLAT, -0.1), "not negative"),
-        (lambda: cs.Dots([[0.0]], LEAD, bosons={"p": cs.BosonCoupling(cs.BosonBath(1.0), [[1]], 1)}), "one orbital"),
-        (lambda: cs.Dots(FLAT, LEAD, bosons={"left": cs.BosonCoupling(cs.BosonBath(1.0), FLAT, 1)}), "name of a lead"),
+        (lambda: cs.jump.BosonCoupling(cs.ElectronBath(1.0), FLAT, 0.1), "heat alone"),
+        (lambda: cs.jump.BosonCoupling(cs.BosonBath(1.0), FLAT, -0.1), "not negative"),
+        (
+            lambda: cs.Dots([[0.0]], LEAD, bosons={"p": cs.jump.BosonCoupling(cs.BosonBath(1.0), [[1]], 1)}),
+            "one orbital",
+        ),
+        (
+            lambda: cs.Dots(FLAT, LEAD, bosons={"left": cs.jump.BosonCoupling(cs.BosonBath(1.0), FLAT, 1)}),
+            "name of a lead",
+        ),
     ],
 )
 def test_bad_input(make, words):

@@ -49,7 +49,7 @@ class Mixed(cs.Machine):
     def dynamics(self):
         first = 0 if self.forward else 2
         return cs.JumpNetwork(
-            energies=cs.LinearEnergies(self.levels, {"gate": [0.0, 1.0, 0.0]}),
+            energies=cs.jump.LinearEnergies(self.levels, {"gate": [0.0, 1.0, 0.0]}),
             baths={"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(1.0)},
             channels=[cs.Channel("hot", first, 1, cs.Glauber(0.5)), cs.Channel("cold", 1, 2 - first, cs.Glauber(0.5))],
             drives={"gate": self.gate},

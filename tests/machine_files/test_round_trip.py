@@ -25,14 +25,14 @@ def driven(energies=laws.energies, **others):
 
 NETWORKS = {
     "a drive's samples": cs.JumpNetwork(
-        cs.LinearEnergies([0.0, 1 / 3], {"gate": [0.1, 1.0]}),
+        cs.jump.LinearEnergies([0.0, 1 / 3], {"gate": [0.1, 1.0]}),
         TWO,
         flips(),
         drives={"gate": cs.Samples([0.0, 1.0, 0.5])},
         period=7.0,
     ),
     "steps": cs.JumpNetwork(
-        cs.LinearEnergies([0.0, 1.0], {"gate": [0.0, 1.0]}),
+        cs.jump.LinearEnergies([0.0, 1.0], {"gate": [0.0, 1.0]}),
         TWO,
         flips(),
         drives={"gate": cs.Steps([0.5, 2.0], [0.25, 0.75])},
@@ -77,8 +77,8 @@ NETWORKS = {
         frequency=1.3,
         potential=laws.Stiff(jnp.asarray(0.1)),
     ),
-    "a conductor": cs.PairJunction(
-        cs.Device([[0.5, 0.1j], [-0.1j, -0.5]], {"left": (0, 1.0), "right": (1, 0.8)}),
+    "a conductor": cs.conductor.PairJunction(
+        cs.conductor.Device([[0.5, 0.1j], [-0.1j, -0.5]], {"left": (0, 1.0), "right": (1, 0.8)}),
         coupling=[[0.0, 0.5 + 0.1j], [0.5 - 0.1j, 0.0]],
         baths=LEADS,
         frequency=1.0,

@@ -2,13 +2,16 @@
 
 from .coherent import Conductor
 from .device import Device
+from .forces import Forces, dynamical_matrix, forces, mode_self_energy, normal_modes, pair_densities
 from .junction import PairJunction
 from .leads import ChainLead, Lead, SelfEnergyLead, WideBandLead
 from .levels import Levels
 from .mode_populations import ModePopulations, mode_populations
 from .population import effective_chemical_potential, effective_temperature, population
+from .probes import probe
 from .spectra import Spectra, pair_spectra
 from .spectral_functions import SpectralFunctions
+from .stacks import StackLead
 from .transmission import density_of_states, spectral_function, transmission
 from .vibrations import Modes
 
@@ -16,6 +19,7 @@ __all__ = [
     "ChainLead",
     "Conductor",
     "Device",
+    "Forces",
     "Lead",
     "Levels",
     "ModePopulations",
@@ -24,13 +28,20 @@ __all__ = [
     "SelfEnergyLead",
     "Spectra",
     "SpectralFunctions",
+    "StackLead",
     "WideBandLead",
     "density_of_states",
+    "dynamical_matrix",
     "effective_chemical_potential",
     "effective_temperature",
+    "forces",
     "mode_populations",
+    "mode_self_energy",
+    "normal_modes",
+    "pair_densities",
     "pair_spectra",
     "population",
+    "probe",
     "spectral_function",
     "transmission",
 ]

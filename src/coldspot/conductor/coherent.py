@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, as_complex, check_type
+from ..baths import ElectronBath
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
@@ -17,11 +18,12 @@ from ..pytrees import Table
 from ..regimes import SECOND_ORDER
 from ..solution import Status
 from .device import hermitian_rule
-from .inelastic import inelastic
+from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, acausal_words, causal
 from .noise import Noise, Weighed, noise
 from .resonances import resonances, wide
+from .second_order import SecondOrder, second_order
 from .vibrations import Modes
 from .wide_band import wide_flows
 
@@ -36,7 +38,7 @@ class Conductor(Dynamics):
 
     - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one;
     - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath;
-    - `modes`: `Modes`, narrow boson modes that the electrons excite and damp, or None.
+    - `modes`: `Modes`, boson modes that the electrons excite and damp, narrow or of a width of their own, or None.
 
     particles_α = ∫dε/2π Σ_β T_αβ (f_α − f_β) and heat_α = ∫dε/2π (ε − μ_α) Σ_β T_αβ (f_α − f_β), into the conductor,
     with T_αβ = tr[Γ_α G^r Γ_β G^a], G^r = (ε − H − ΣΣ_α)⁻¹, Γ_α = i(Σ_α − Σ_α†). Between wide bands the integrals are
@@ -47,10 +49,12 @@ class Conductor(Dynamics):
 
     With `modes` (and wide bands) the ledger is complete to second order in their couplings: beside the elastic currents
     it has the inelastic events and the quasi-elastic (Fock) correction, without which energy would not be conserved;
-    the static (Hartree) shift of the levels is not included. The modes' baths take what electrons emit.
+    the static (Hartree) shift of the levels is not included. The modes' baths take what electrons emit. For other leads
+    than wide bands the quasi-elastic correction is not known here, and modes are refused.
 
     The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, `INVALID` if a
-    self-energy is not causal (a lead that gives more electrons than it has).
+    self-energy is not causal (a lead that gives more electrons than it has), `UNSTABLE` if electrons emit into a mode
+    of finite width faster than they absorb, by more than its damping.
 
     >>> import coldspot as cs
     >>> junction = cs.Conductor(
@@ -90,6 +94,22 @@ class Conductor(Dynamics):
         if modes is not None:
             self._check_modes(modes)
 
+    @classmethod
+    def from_kwant(
+        cls, system: Any, baths: Mapping[str, ElectronBath] | None = None, params: Mapping[str, Any] | None = None
+    ) -> "Conductor":
+        """The conductor that a finalised Kwant system describes, with its leads as `StackLead`s.
+
+        **Arguments:** `system`: what `builder.finalized()` returns, with attached leads that are themselves builders;
+        `baths`: {name: `ElectronBath`}, one for each lead in their order (without: leads `lead0`, `lead1`, … at
+        temperature 1 and chemical potential 0, which is enough for `transmission`); `params`: as Kwant takes them.
+
+        A site with several orbitals is several sites here, in Kwant's order. Kwant itself is not imported.
+        (C. W. Groth, M. Wimmer, A. R. Akhmerov and X. Waintal, "Kwant: a software package for quantum transport".)
+        """
+        hamiltonian, leads = of_kwant(system, baths, params)
+        return cls(hamiltonian, leads)
+
     def _check_modes(self, modes: Modes) -> None:
         check_type("Conductor", "modes", modes, Modes)
         if modes.couplings.shape[-1] != self.sites:
@@ -101,7 +121,10 @@ class Conductor(Dynamics):
             if name in self.leads:
                 raise InputError(f"Conductor: `{name}` is the name of a lead and of a bath of `modes`; rename one.")
         if not wide(self.leads):
-            raise InputError("Conductor: `modes` need leads with wide bands (`WideBandLead`); another kind is given.")
+            raise InputError(
+                "Conductor: `modes` need leads with wide bands (`WideBandLead`), where the quasi-elastic correction, "
+                "and with it the conservation of energy, is known; another kind is given."
+            )
 
     def rules(self) -> Iterable[Rule]:
         yield hermitian_rule("hamiltonian", self.hamiltonian)
@@ -129,7 +152,7 @@ class Conductor(Dynamics):
         heat_errors, particle_errors = found.error.heats, found.error.particles
         faults, flags = self._faults(found), {}
         if self.modes is not None:
-            second, bound, converged = self._each(lambda h, leads, modes: inelastic(h, leads, modes))
+            second, bound, converged = self._each(second_order)
             faults[Status.NOT_CONVERGED] |= ~converged
             heats = jnp.concatenate([heats + second.heats, -self._by_bath(second.energies)], axis=-1)
             heat_errors = jnp.concatenate([heat_errors + bound.heats, self._by_bath(bound.energies)], axis=-1)
@@ -137,6 +160,7 @@ class Conductor(Dynamics):
             particles = jnp.concatenate([particles + second.particles, none], axis=-1)
             particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
             flags = {SECOND_ORDER: second.quasi > LARGE * second.elastic}
+            faults[Status.UNSTABLE] = self._pumped(second)
         sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (heats, particles, heat_errors)]
         leak = jnp.abs(jnp.sum(particles, axis=-1))
         return Outcome(
@@ -149,6 +173,17 @@ class Conductor(Dynamics):
             },
             flags=flags,
         )
+
+    def _pumped(self, second: SecondOrder) -> Array:
+        """Where electrons emit into a mode of finite width faster than they absorb, by more than its damping (point).
+
+        Narrow modes are held by definition.
+        """
+
+        if self.modes is None or self.modes.dampings is None:
+            return jnp.zeros(self.hamiltonian.shape[0], bool)
+        rates = jax.vmap(lambda modes: modes.rates())(self.modes)
+        return jnp.any((rates > 0) & (second.emission - second.absorption >= rates), axis=-1)
 
     def _by_bath(self, energies: Array) -> Array:
         """Of each mode (point, mode) → of each of their baths."""
@@ -227,6 +262,11 @@ class Conductor(Dynamics):
             return (
                 f"the conductor has a state at energy {places[at]:g} with the level width {2 * widths[at]:.1e}, below "
                 f"{NARROWEST:g} of its energies: it keeps the electrons that it has. Give a lead a width there."
+            )
+        if status == Status.UNSTABLE:
+            return (
+                "electrons emit into a mode faster than they absorb, by more than its `dampings`; damp it more, or "
+                "lower the bias or the coupling."
             )
         if status == Status.INVALID:
             potentials, temperatures = baths_of(self.leads)

@@ -26,7 +26,7 @@ class Device(SpectralFunctions):
 
     G^r = (ε − H + iΣ_αΓ_α/2)⁻¹.
 
-    >>> from coldspot import Device
+    >>> from coldspot.conductor import Device
     >>> device = Device([[0.0, 0.2], [0.2, 0.0]], {"left": (0, 1.0), "right": (1, 1.0)})
     >>> f"{abs(device.green(0.2)[0, 1]) ** 2:.6f}"  # transmission Γ_L|G_LR|²Γ_R; 0.04/0.1025
     '0.390244'

@@ -1,4 +1,4 @@
-"""Currents of the second order in the coupling of electrons to narrow modes, between leads with wide bands: one point.
+"""Currents of the second order in the coupling of electrons to a narrow mode, between leads with wide bands: one point.
 
 With G = G^r without modes, A_β = GΓ_βG†, Ã_α = G†Γ_αG, the spectral functions of filled and free states
 A^n = Σf_βA_β, A^p = Σ(1−f_β)A_β, and N = n_B(Ω/T_ph), the electrons' self-energy from one mode is (the Fock term)
@@ -18,111 +18,106 @@ interaction in transport through atomic gold wires"; Paulsson, Frederiksen and B
 scattering in atomic- and molecular-wire junctions".)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from ..numerics.adaptive import Sides, integral, sides
+from ..numerics.adaptive import FULL, Effort, Sides, integral, sides
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import digamma
 from ..occupation import bose
 from ..pytrees import Table
 from .green_functions import inverse_green
-from .landauer import REACH, Energies, baths_of, fermi, fermi_gap, seen_from
+from .landauer import REACH, baths_of, fermi, fermi_gap, seen_from
 from .pair_rates import net_rate
+from .poles import Poles, poles_of, widths_of
 from .resonances import resonances
-from .vibrations import Modes
 
 ROUNDING = 64 * EPS
 
 
-class Inelastic(NamedTuple):
-    """Second-order particles and heats into the conductor (lead), energy into each mode, and bounds of their errors.
+class Bosons(NamedTuple):
+    """A narrow mode: Ω, its coupling M (site, site), and the temperature that holds it."""
 
-    - `emission`, `absorption` (mode): summed golden-rule rates per boson, 1/2Ω included;
+    frequency: Array
+    coupling: Array
+    temperature: Array
+
+
+class Inelastic(NamedTuple):
+    """Second-order particles and heats into the conductor (lead), energy into the mode, and bounds of their errors.
+
+    - `emission`, `absorption`: summed golden-rule rates per boson, 1/2Ω included;
     - `quasi` and `elastic`: sizes ∫|·| of the quasi-elastic correction and of the elastic current.
     """
 
     particles: Array
     heats: Array
-    energies: Array
+    energy: Array
     emission: Array
     absorption: Array
     quasi: Array
     elastic: Array
 
 
-class Poles(NamedTuple):
-    """λ_p (pole) of G and S_p^β (lead, pole, site, site): A_β = Σ_p S_p^β/(ε−λ_p) + its adjoint."""
-
-    places: Array
-    residues: Array
-    condition: Array
-
-
-def inelastic(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Inelastic, Inelastic, Array]:
+def inelastic(
+    hamiltonian: Array, leads: Table, bosons: Bosons, effort: Effort = FULL
+) -> tuple[Inelastic, Inelastic, Array]:
     """The currents, bounds of their errors, and whether the integral has converged."""
     potentials, temperatures = baths_of(leads)
-    lead_count, mode_count = len(leads), modes.frequencies.size
+    lead_count = len(leads)
     widths = widths_of(leads, hamiltonian.shape[-1])
-    phonons = modes.temperatures()
-    numbers = bose(modes.frequencies / phonons)
-    poles = _poles(hamiltonian, widths)
+    omega, m = bosons.frequency, bosons.coupling
+    number = bose(omega / bosons.temperature)
+    poles = poles_of(hamiltonian, widths)
     condition = jax.lax.stop_gradient(poles.condition)
 
-    def at(centre: Array, offset: Array) -> tuple[Array, Array, Energies]:
-        """G (node, site, site), A_β (lead, node, site, site) and the energies seen from the leads."""
-        green = inverse(inverse_green(hamiltonian, leads, centre, offset))
-        spectral = product(product(green[None], widths[:, None]), adjoint(green)[None])
-        return green, spectral, seen_from(potentials, temperatures, centre, offset)
-
     def difference(above: Array, omega: Array) -> Array:
-        """x_β(ε−ω) − x_α(ε) (α, β, node), differences of the leads first."""
-        unlike = (temperatures[:, None] - temperatures) / temperatures[:, None]
-        bias = potentials[:, None] - potentials
-        return (above[:, None] * unlike[..., None] + (bias - omega)[..., None]) / temperatures[:, None]
+        """x_β(ε−ω) − x_α(ε) (α, β, …), differences of the leads first."""
+        unlike = ((temperatures[:, None] - temperatures) / temperatures[:, None])[..., None]
+        bias = (potentials[:, None] - potentials)[..., None]
+        return (above[:, None] * unlike + (bias - omega)) / temperatures[:, None]  # by T_β
 
     def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
-        green, spectral, seen = at(centre, offset)
+        nodes = centre.size
+        # At ε, ε−Ω and ε+Ω.
+        centres, offsets = jnp.concatenate([centre, centre - omega, centre + omega]), jnp.tile(offset, 3)
+        greens = inverse(inverse_green(hamiltonian, leads, centres, offsets))
+        spectra = product(product(greens[None], widths[:, None]), adjoint(greens)[None])
+        everywhere = seen_from(potentials, temperatures, centres, offsets)
+        green, below_green, above_green = jnp.split(greens, 3)
+        spectral, others = spectra[:, :nodes], spectra[:, nodes:]
+        above, x = everywhere.above[:, :nodes], everywhere.reduced[:, None, :nodes]
         outgoing = product(product(adjoint(green)[None], widths[:, None]), green[None])
-        reduced = seen.reduced[:, None]
-        gap = fermi_gap(reduced, seen.reduced[None], -difference(seen.above, jnp.zeros(())))
+        gap = fermi_gap(x, everywhere.reduced[None, :, :nodes], -difference(above, jnp.zeros(())))
         elastic = jnp.sum(jnp.abs(_between(widths[:, None], spectral) * gap), axis=(0, 1))
-        quasi, rest = jnp.zeros_like(elastic), []
-        flow = gross = jnp.zeros_like(gap)
-        for k in range(mode_count):
-            omega, number, m = modes.frequencies[k], numbers[k], modes.couplings[k]
-            lower, upper = at(centre - omega, offset), at(centre + omega, offset)
-            inner = (number + 1) * lower[0] + number * upper[0]
-            inner += _kernel(poles, potentials, temperatures, (centre + omega) + offset)
-            inner -= _kernel(poles, potentials, temperatures, (centre - omega) + offset)
-            dressed = product(green, product(product(m, inner), m)) / (2 * omega)
-            changes = 2 * _between(product(widths[:, None], dressed[None]), spectral) * gap
-            flow, gross = flow + changes, gross + jnp.abs(changes)
-            quasi = quasi + jnp.sum(jnp.abs(changes), axis=(0, 1))
-            # From α at ε to β at ε−Ω with a boson, and back; then from β at ε+Ω to α, and back.
-            for sign, other in ((1, lower), (-1, upper)):
-                lean = sign * difference(seen.above, sign * omega) + omega / phonons[k]
-                x, y = reduced, other[2].reduced[None]
-                out, back = fermi(sign * x) * fermi(-sign * y), fermi(-sign * x) * fermi(sign * y)
-                rate = sign * net_rate(out, back, number, lean) / (2 * omega)
-                inside = product(product(m, other[1]), m)
-                leaving = _between(outgoing, inside) * rate
-                flow, gross = flow + leaving, gross + jnp.abs(leaving)
-                if sign > 0:
-                    weight = _between(spectral, inside)
-                    parts = omega * weight * rate, weight * out / (2 * omega), weight * back / (2 * omega)
-                    rest += [jnp.sum(part, axis=(0, 1)) for part in parts]
-        flow, gross = jnp.sum(flow, axis=1), jnp.sum(gross, axis=1)
-        tails = jnp.stack([*rest, quasi, elastic])
-        values = jnp.concatenate([flow, flow * seen.above, tails]) / (2 * jnp.pi)
-        noise = jnp.concatenate([gross, gross * jnp.abs(seen.above), jnp.abs(tails)]) / (2 * jnp.pi)
+        kernel = _kernel(poles, potentials, temperatures, centres[nodes:] + offsets[nodes:])
+        inner = (number + 1) * below_green + number * above_green + kernel[nodes:] - kernel[:nodes]
+        dressed = product(green, product(product(m, inner), m)) / (2 * omega)
+        flow = 2 * _between(product(widths[:, None], dressed[None]), spectral) * gap
+        quasi = jnp.abs(flow)
+        # From α at ε to β at ε−Ω with a boson, and back; then from β at ε+Ω to α, and back.
+        sign = jnp.repeat(jnp.array([1.0, -1.0]), nodes)
+        twice, y = jnp.tile(x, 2), everywhere.reduced[None, :, nodes:]
+        lean = sign * difference(jnp.tile(above, 2), sign * omega) + omega / bosons.temperature
+        out, back = fermi(sign * twice) * fermi(-sign * y), fermi(-sign * twice) * fermi(sign * y)
+        rate = sign * net_rate(out, back, number, lean) / (2 * omega)
+        inside = product(product(m, others), m)
+        leaving = _between(jnp.tile(outgoing, (1, 2, 1, 1)), inside) * rate
+        weight = _between(spectral, inside[:, :nodes]) / (2 * omega)
+        parts = 2 * omega**2 * rate[..., :nodes], out[..., :nodes], back[..., :nodes]
+        rest = [jnp.sum(weight * part, axis=(0, 1)) for part in parts]
+        leaving, gross = leaving.reshape(*gap.shape[:2], 2, nodes), jnp.abs(leaving).reshape(*gap.shape[:2], 2, nodes)
+        flow = jnp.sum(flow + jnp.sum(leaving, axis=2), axis=1)
+        gross = jnp.sum(quasi + jnp.sum(gross, axis=2), axis=1)
+        tails = jnp.stack([*rest, jnp.sum(quasi, axis=(0, 1)), elastic])
+        values = jnp.concatenate([flow, flow * above, tails]) / (2 * jnp.pi)
+        noise = jnp.concatenate([gross, gross * jnp.abs(above), jnp.abs(tails)]) / (2 * jnp.pi)
         return values, ROUNDING * condition * jax.lax.stop_gradient(noise)
 
-    found = integral(integrand, _window(hamiltonian, leads, modes), 2 * lead_count + 3 * mode_count + 2)
+    found = integral(integrand, _window(hamiltonian, leads, omega), 2 * lead_count + 5, effort)
     return _sorted(found.value, lead_count), _sorted(found.error, lead_count), found.converged
 
 
@@ -133,64 +128,19 @@ def _between(one: Array, other: Array) -> Array:
 
 
 def _sorted(parts: Array, lead_count: int) -> Inelastic:
-    energies, emission, absorption = parts[2 * lead_count : -2].reshape(-1, 3).T
-    flows = parts[:lead_count], parts[lead_count : 2 * lead_count]
-    return Inelastic(*flows, energies, emission, absorption, quasi=parts[-2], elastic=parts[-1])
+    return Inelastic(parts[:lead_count], parts[lead_count : 2 * lead_count], *parts[2 * lead_count :])
 
 
-def _window(hamiltonian: Array, leads: Table, modes: Modes) -> Sides:
+def _window(hamiltonian: Array, leads: Table, omega: Array) -> Sides:
     """Fermi edges and resonances, at their places and a boson above and below."""
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
-    shifts = jnp.concatenate([jnp.zeros(1), modes.frequencies, -modes.frequencies])
+    shifts = jnp.stack([jnp.zeros(()), omega, -omega])
     centres = jnp.concatenate([(potentials[:, None] + shifts).reshape(-1), (places[:, None] + shifts).reshape(-1)])
     spread = jnp.concatenate([jnp.repeat(jnp.pi * temperatures, shifts.size), jnp.repeat(widths, shifts.size)])
-    far = jnp.max(modes.frequencies)
-    low = jnp.min(potentials - REACH * temperatures) - far
-    high = jnp.max(potentials + REACH * temperatures) + far
+    low = jnp.min(potentials - REACH * temperatures) - omega
+    high = jnp.max(potentials + REACH * temperatures) + omega
     return sides(centres, spread, jnp.zeros(centres.size, bool), low, high)
-
-
-def widths_of(leads: Table, sites: int) -> Array:
-    """Γ_α (lead, site, site) of leads with wide bands."""
-    widths = jnp.zeros((len(leads), sites, sites), complex)
-    for k, lead in enumerate(leads.values()):
-        rows = np.array(lead.sites)
-        widths = widths.at[k, rows[:, None], rows].add(lead.width())
-    return widths
-
-
-def _poles(hamiltonian: Array, widths: Array) -> Poles:
-    n = hamiltonian.shape[-1]
-    middle = jnp.trace(hamiltonian).real / n
-    matrix = (hamiltonian - middle * jnp.eye(n)) - 0.5j * jnp.sum(widths, axis=0)
-    matrix = jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, jnp.eye(n))
-    values, right = _eigen(matrix) if n > 1 else (matrix[0], jnp.ones_like(matrix))
-    left = inverse(right)
-    distance = values[:, None] - jnp.conj(values)
-    # u_pΓ_αu_q†, between the right vectors v_p and v_q†.
-    inner = jnp.einsum("pj,ajk,qk->apq", left, widths, jnp.conj(left)) / distance
-    residues = jnp.einsum("ip,apq,lq->apil", right, inner, jnp.conj(right))
-    condition = jnp.max(jnp.linalg.norm(right, axis=0) * jnp.linalg.norm(left, axis=1))
-    return Poles(values + middle, residues, condition)
-
-
-@jax.custom_jvp
-def _eigen(matrix: Array) -> tuple[Array, Array]:
-    """Eigenvalues and right eigenvectors; JAX itself has no derivative of the latter."""
-    values, right = jnp.linalg.eig(matrix)
-    return values, right
-
-
-@_eigen.defjvp
-def _eigen_jvp(primals: Any, tangents: Any) -> Any:
-    (matrix,), (change,) = primals, tangents
-    values, right = _eigen(matrix)
-    inner = inverse(right) @ change @ right
-    gaps = values - values[:, None]
-    other = gaps != 0
-    mixing = jnp.where(other, inner / jnp.where(other, gaps, 1.0), 0.0)
-    return (values, right), (jnp.diagonal(inner), right @ mixing)
 
 
 def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> Array:
@@ -205,6 +155,7 @@ def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> A
     mirrored = jnp.conj(poles.places)
     below = (primitive(poles.places, -1)[:, None] - here) / (x[:, None] - poles.places)
     above = (primitive(mirrored, 1)[:, None] - here) / (x[:, None] - mirrored)
-    total = jnp.einsum("axp,apij->xij", below, poles.residues)
-    total += jnp.einsum("axp,apji->xij", above, jnp.conj(poles.residues))
+    residues = poles.residues()
+    total = jnp.einsum("axp,apij->xij", below, residues)
+    total += jnp.einsum("axp,apji->xij", above, jnp.conj(residues))
     return total / (2 * jnp.pi)

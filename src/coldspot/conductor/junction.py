@@ -57,8 +57,8 @@ class PairJunction(Dynamics):
     damping is 0, that of a switch.
 
     >>> import coldspot as cs
-    >>> junction = cs.PairJunction(
-    ...     cs.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"]),
+    >>> junction = cs.conductor.PairJunction(
+    ...     cs.conductor.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"]),
     ...     coupling={(0, 1): 0.5},
     ...     baths={"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(1.0), "phonons": cs.BosonBath(0.8)},
     ...     frequency=1.0,

@@ -21,7 +21,7 @@ class Levels(SpectralFunctions):
 
     Nothing flows between the leads but with the help of a coupling to bosons.
 
-    >>> from coldspot import Levels
+    >>> from coldspot.conductor import Levels
     >>> levels = Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
     >>> levels.spectral("left", 0.5).real.tolist()
     [[4.0, 0.0], [0.0, 0.0]]

@@ -1,4 +1,4 @@
-"""What the electrons of a conductor alone would make of its modes: populations and effective temperatures."""
+"""What the electrons of a conductor, and the baths that damp them, make of its modes: populations and temperatures."""
 
 import equinox as eqx
 import jax
@@ -7,19 +7,21 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, check_type, concrete
+from ..occupation import bose
 from ..pytrees import compiled
 from ..solution import SolveError, Status
 from .coherent import Conductor
-from .inelastic import inelastic
+from .inelastic import Bosons, Inelastic, inelastic
 from .population import effective_chemical_potential, effective_temperature, population
 
 
 class ModePopulations(eqx.Module):
-    """Of each mode (mode), if electron–hole pairs alone excite and damp it, dN/dt = E(N+1) − A N.
+    """Of each mode (mode), dN/dt = E(N+1) − A N, excited and damped by pairs, and by its bath if it has a damping.
 
-    - `emissions` E, `absorptions` A: golden-rule rates summed over all kinds of pairs, with 1/2Ω for the unit mass;
+    - `emissions` E, `absorptions` A: golden-rule rates summed over all kinds of pairs, with 1/2Ω for the unit mass, and
+      of a bath with damping γ and n = n_B(Ω/T), E += γn and A += γ(1+n);
     - `populations` N = E/(A−E); `effective_temperatures` Ω/ln(A/E); `effective_chemical_potentials`
-      Ω − T_e ln(A/E), which are not numbers where leads differ in temperature;
+      Ω − T_e ln(A/E), which are not numbers where baths differ in temperature;
     - `errors`: bounds of the errors of E and A (2, mode); `stable`: A > E. What is unstable has no numbers.
     """
 
@@ -33,7 +35,9 @@ class ModePopulations(eqx.Module):
 
 
 def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulations:
-    """The modes of a conductor with the electrons as their only baths: see `ModePopulations`.
+    """The modes of a conductor under its electrons and, where they have `dampings`, their baths: see `ModePopulations`.
+
+    Without dampings the electrons are the only baths, and the modes' own baths are not looked at.
 
     Pairs αβ of leads at one temperature T_e are baths of bosons of chemical potential μ_α − μ_β. (Hu, Nian and Lü,
     "Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid energy transport", eqs. 8–12.)
@@ -69,11 +73,19 @@ def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulat
 @compiled
 def _populations(conductor: Conductor) -> ModePopulations:
     assert conductor.modes is not None
-    found, bound, _ = inelastic(conductor.hamiltonian, conductor.leads, conductor.modes)
-    e, a, omega = found.emission, found.absorption, conductor.modes.frequencies
+    modes, held = conductor.modes, conductor.modes.temperatures()
+
+    def one(k: Array) -> tuple[Inelastic, Inelastic, Array]:
+        mode = Bosons(modes.frequencies[k], modes.couplings[k], held[k])
+        return inelastic(conductor.hamiltonian, conductor.leads, mode)
+
+    found, bound, _ = jax.lax.map(one, jnp.arange(modes.frequencies.size))
+    omega, own = modes.frequencies, modes.rates()
+    n = bose(omega / held)
+    e, a = found.emission + own * n, found.absorption + own * (1 + n)
     temperatures = jnp.stack([lead.bath.temperature for lead in conductor.leads.values()])
     potentials = jax.vmap(effective_chemical_potential, (0, 0, 0, None))(e, a, omega, temperatures[0])
-    common = jnp.all(temperatures == temperatures[0])
+    common = jnp.all(temperatures == temperatures[0]) & ((own == 0) | (held == temperatures[0]))
     return ModePopulations(
         e,
         a,

@@ -76,7 +76,7 @@ def pair_spectra(
     Lü, eq. 7, with the coupling matrices of two modes.)
 
     >>> import coldspot as cs
-    >>> levels = cs.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
+    >>> levels = cs.conductor.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
     >>> baths = {"left": cs.ElectronBath(0.5, 0.8), "right": cs.ElectronBath(0.5)}
     >>> density = cs.conductor.pair_spectra(levels, [[[0, 1], [1, 0]], [[0, -1j], [1j, 0]]], baths, [0.8, 1.0]).density
     >>> list(density), density["left-right"].shape

@@ -1,9 +1,10 @@
-"""Narrow boson modes on a conductor, each held by a bath."""
+"""Boson modes on a conductor, each held or damped by a bath."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -11,17 +12,20 @@ from jax import Array
 from .._checks import Checked, InputError, Rule, Vector, as_complex, as_float, check_shape, check_type, parameter
 from ..baths import Bath
 from ..pytrees import Table
+from ..show import array as show
+from ..spectral import as_density
 from .spectral_functions import HERMITIAN
 
 
 class Modes(Checked):
-    """Boson modes k of unit mass, H_es = Σ_k Σ_ij M^k_ij c_i†c_j u_k, narrow and held at their baths' temperatures.
+    """Boson modes k of unit mass, H_es = Σ_k Σ_ij M^k_ij c_i†c_j u_k, each with a bath that holds or damps it.
 
     - `frequencies` (mode) Ω_k > 0;
     - `couplings` (mode, site, site): the Hermitian matrices M^k that multiply the displacements u_k;
-    - `baths`: {name: bath without particles}: one for all modes, or one for each mode in their order.
-
-    `dampings` other than None are refused: a mode of finite width is a `PairJunction` with its `damping`.
+    - `baths`: {name: bath without particles}: one for all modes, or one for each mode in their order;
+    - `dampings`: None for narrow modes, or one for each mode: the rate γ_k at which its bath damps the mode's energy,
+      D^r = (ω² − Ω² + iγω)⁻¹ (0: this mode is narrow), or densities J_k(ω), D^r = (ω² − Ω² + iJ)⁻¹: a `spectral`
+      density or a function.
 
     >>> import coldspot as cs
     >>> cs.Modes(frequencies=[0.8], couplings=[[[0, 0.3], [0.3, 0]]], baths={"phonons": cs.BosonBath(0.3)}).names
@@ -30,15 +34,11 @@ class Modes(Checked):
 
     couplings: Array
     baths: Table
+    dampings: Any
     names: tuple[str, ...] = eqx.field(static=True)
     frequencies: Vector = parameter(dimension="energy", positive=True, shape=None)
 
     def __init__(self, frequencies: Any, couplings: Any, baths: Mapping[str, Bath], dampings: Any = None):
-        if dampings is not None:
-            raise InputError(
-                "Modes: `dampings` must be left out (narrow modes): the whole ledger of modes of finite width is not "
-                f"known, but they are {dampings!r}. A PairJunction has a `damping`, for the inelastic events alone."
-            )
         self.frequencies = as_float(frequencies, "Modes: `frequencies`")
         if self.frequencies.ndim != 1 or self.frequencies.size == 0:
             raise InputError(
@@ -62,9 +62,53 @@ class Modes(Checked):
                 raise InputError(f"Modes: `baths[{name!r}]` must be a bath without particles, but is {bath!r}.")
         self.baths = Table(baths)
         self.names = tuple(baths) if len(baths) == many else tuple(baths) * many
-        check_shape("Modes", "frequencies", self.frequencies, (many,), "one number per mode")
+        self.dampings = _dampings(dampings, many)
+
+    def wide(self, k: Any) -> Array:
+        """Whether mode k has a width."""
+        if isinstance(self.dampings, tuple):
+            return jnp.asarray(True)
+        damping = self.dampings[k]
+        return (damping > 0) & jnp.isfinite(damping)
+
+    def loss(self, k: Any, omega: Array) -> Array:
+        """J(ω) of mode k."""
+        if isinstance(self.dampings, tuple):
+            return jax.lax.switch(k, self.dampings, omega)
+        return self.dampings[k] * omega
+
+    def features(self, k: Any) -> tuple[Array, Array]:
+        """Centres and widths (feature) of what is narrow in J(ω) of mode k."""
+        if not isinstance(self.dampings, tuple):
+            return jnp.zeros(0), jnp.zeros(0)
+        each = [list(density.features()) for density in self.dampings]
+        most = max(map(len, each))
+        filled = [[*own, *[(jnp.zeros(()), jnp.asarray(jnp.inf))] * (most - len(own))] for own in each]
+        table = jnp.asarray(filled, float).reshape(len(each), most, 2)[k]
+        return table[:, 0], table[:, 1]
+
+    def losses(self, omega: Array) -> Array:
+        """J_k(ω) (mode) at one frequency, which may be complex for ohmic damping; 0 of narrow modes."""
+        if self.dampings is None:
+            return jnp.zeros_like(self.frequencies)
+        if isinstance(self.dampings, tuple):
+            return jnp.stack([density(omega.real) for density in self.dampings])
+        return self.dampings * omega
+
+    def rates(self) -> Array:
+        """J(Ω)/Ω of each mode (mode): the rate at which its bath damps its energy, 0 for a narrow one."""
+        if self.dampings is None:
+            return jnp.zeros_like(self.frequencies)
+        each = [jnp.where(self.wide(k), self.loss(k, w) / w, 0.0) for k, w in enumerate(self.frequencies)]
+        return jnp.stack(each)
 
     def rules(self) -> Iterable[Rule]:
+        if isinstance(self.dampings, Array):
+            dampings = self.dampings
+            yield Rule(
+                jnp.all(jnp.isfinite(dampings) & (dampings >= 0)),
+                lambda: f"`dampings` must be 0 (a narrow mode) or positive, but are {show(dampings)}.",
+            )
         off = jnp.abs(self.couplings - jnp.conj(jnp.swapaxes(self.couplings, -1, -2)))
         good = jnp.max(off, initial=0.0) <= HERMITIAN * jnp.max(jnp.abs(self.couplings), initial=0.0)
         yield Rule(good & jnp.all(jnp.isfinite(self.couplings)), self._words)
@@ -83,3 +127,20 @@ class Modes(Checked):
     def temperatures(self) -> Array:
         """Of the bath of each mode (mode)."""
         return jnp.stack([self.baths[name].temperature for name in self.names])
+
+
+def _dampings(given: Any, many: int) -> Any:
+    """None, numbers (mode), or a density for each mode."""
+    if given is None:
+        return None
+    if callable(given) or (isinstance(given, list | tuple) and any(callable(damping) for damping in given)):
+        each = tuple(given) if isinstance(given, list | tuple) else (given,)
+        if len(each) != many or not all(callable(damping) for damping in each):
+            raise InputError(
+                f"Modes: `dampings` must be numbers or densities, one for each of the {many} mode(s), but are "
+                f"{given!r}."
+            )
+        return tuple(as_density(damping) for damping in each)
+    dampings = as_float(given, "Modes: `dampings`")
+    check_shape("Modes", "dampings", dampings, (many,), "one number per mode")
+    return dampings

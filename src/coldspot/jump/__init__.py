@@ -1,12 +1,16 @@
-"""Markov jump networks, static or periodically driven: dissipation, times, and what slow cycles pump."""
+"""Markov jump networks, static or periodically driven: their parts, dissipation, times, and what slow cycles pump."""
 
+from .contacts import BosonCoupling
 from .dissipation import Dissipation, dissipation
+from .energies import LinearEnergies
 from .geometric import Curvature, curvature
 from .passages import Times, first_passage, waiting_time
 
 __all__ = [
+    "BosonCoupling",
     "Curvature",
     "Dissipation",
+    "LinearEnergies",
     "Times",
     "curvature",
     "dissipation",

@@ -83,7 +83,7 @@ class BosonCoupling(Checked):
       dots that differ by ω the rates are |⟨a|M|b⟩|²γ(ω)n(ω/T) upwards and |⟨a|M|b⟩|²γ(ω)(1+n(ω/T)) downwards.
 
     >>> import coldspot as cs
-    >>> phonons = cs.BosonCoupling(cs.BosonBath(1.0), operator=[[1, 0], [0, -1]], gamma=cs.Ohmic(0.1))
+    >>> phonons = cs.jump.BosonCoupling(cs.BosonBath(1.0), operator=[[1, 0], [0, -1]], gamma=cs.Ohmic(0.1))
     >>> phonons.operator.tolist()
     [[1.0, 0.0], [0.0, -1.0]]
     """

@@ -23,7 +23,7 @@ class LinearEnergies(Checked):
 
     >>> import coldspot as cs
     >>> pump = cs.JumpNetwork(
-    ...     energies=cs.LinearEnergies([0.0, 1.0], {"gate": [0.0, 1.0]}),
+    ...     energies=cs.jump.LinearEnergies([0.0, 1.0], {"gate": [0.0, 1.0]}),
     ...     baths={"left": cs.HeatBath(1.0)},
     ...     channels=[cs.Channel("left", 0, 1, cs.Glauber(0.5))],
     ...     drives={"gate": cs.Cosine(0.5)},

@@ -101,29 +101,41 @@ def sides(
     return Sides(jnp.tile(own, 2), jnp.tile(scale, 2), jnp.asarray(direction), kink, length)
 
 
-def integral(function: Integrand, s: Sides, components: int) -> Integral:
-    """∫ of all components over the window, to rounding, if the room suffices."""
-    nodes = jnp.zeros(BLOCK * LOOKED_AT.size)
+class Effort(NamedTuple):
+    """How an integral is worked out: the constants of that name. For integrands that cost much, less at a time."""
+
+    pieces: int = PIECES
+    block: int = BLOCK
+    room: int = ROOM
+    target: float = TARGET
+
+
+FULL = Effort()
+
+
+def integral(function: Integrand, s: Sides, components: int, effort: Effort = FULL) -> Integral:
+    """∫ of all components over the window, to rounding or the target, if the room suffices."""
+    nodes = jnp.zeros(effort.block * LOOKED_AT.size)
     converted = eqx.filter_closure_convert(function, nodes, nodes)
     numbers, rest = eqx.partition(converted, eqx.is_inexact_array)
     frozen, s = jax.lax.stop_gradient((numbers, s))
-    found, panels = _settled(eqx.combine(frozen, rest), s, components)
-    return found._replace(value=_value(converted, found.value, s, panels))
+    found, panels = _settled(eqx.combine(frozen, rest), s, components, effort)
+    return found._replace(value=_value(converted, found.value, s, panels, effort.block))
 
 
 @eqx.filter_custom_jvp
-def _value(function: Integrand, value: Array, s: Sides, panels: Panels) -> Array:
+def _value(function: Integrand, value: Array, s: Sides, panels: Panels, size: int) -> Array:
     """The value that was found, which has the derivatives of the sum over the panels."""
     return value
 
 
 @_value.def_jvp
 def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (function, value, s, panels), (change, *_) = primals, tangents
+    (function, value, s, panels, size), (change, *_) = primals, tangents
 
     def block(total: Array, k: Array) -> tuple[Array, None]:
         def add(total: Array) -> Array:
-            index = k * BLOCK + jnp.arange(BLOCK)
+            index = k * size + jnp.arange(size)
             centre, offset, stretch = _nodes(s, *(part[index] for part in panels[:3]))
             stretch = jnp.where((index < panels.filled)[:, None], stretch, 0.0)
 
@@ -134,9 +146,9 @@ def _value_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
             # A panel that stands for nothing may lie where nothing is defined.
             return total + jnp.sum(_weighed(moved, stretch)[..., :NODES] * WEIGHTS, axis=(1, 2))
 
-        return jax.lax.cond(k * BLOCK < panels.filled, add, lambda total: total, total), None
+        return jax.lax.cond(k * size < panels.filled, add, lambda total: total, total), None
 
-    return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(panels.side.size // BLOCK))[0]
+    return value, jax.lax.scan(block, jnp.zeros_like(value), jnp.arange(panels.side.size // size))[0]
 
 
 def _nodes(s: Sides, side: Array, start: Array, end: Array) -> tuple[Array, Array, Array]:
@@ -166,14 +178,15 @@ class _Search(NamedTuple):
     full: Array
 
 
-def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, Panels]:
+def _settled(function: Integrand, s: Sides, components: int, effort: Effort) -> tuple[Integral, Panels]:
     """Panels that resolve all components, and the integral over them."""
-    count = s.centre.size * PIECES
-    size = BLOCK * (-(-max(ROOM, 4 * count) // BLOCK))
+    pieces, together, room, target = effort
+    count = s.centre.size * pieces
+    size = together * (-(-max(room, 4 * count) // together))
     index = jnp.arange(size)
-    side = jnp.minimum(index // PIECES, s.centre.size - 1)
-    piece = s.length[side] / PIECES
-    place = index % PIECES
+    side = jnp.minimum(index // pieces, s.centre.size - 1)
+    piece = s.length[side] / pieces
+    place = index % pieces
     panels = Panels(side, piece * place, piece * (place + 1), jnp.asarray(count))
     nothing = jnp.zeros((size, components))
     start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(size, bool), jnp.asarray(False))
@@ -190,7 +203,7 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
         real = used(state) & state.evaluated
         _, _, whole = total(state)
         whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
-        open_ = jnp.any(state.truncations > TARGET * whole, axis=1) & real
+        open_ = jnp.any(state.truncations > target * whole, axis=1) & real
         p = state.panels
         middle = (p.start + p.end) / 2
         ends = jnp.sinh(jnp.stack([p.start, p.end]))
@@ -198,7 +211,7 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
         return open_ & (middle > p.start) & (middle < p.end) & (last - first > SHORTEST * jnp.abs(s.centre[p.side]))
 
     def evaluate(state: _Search) -> _Search:
-        (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=BLOCK, fill_value=size)
+        (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=together, fill_value=size)
         safe = jnp.minimum(at, size - 1)
         centre, offset, stretch = _nodes(s, *(part[safe] for part in state.panels[:3]))
         values, noise = function(centre.reshape(-1), offset.reshape(-1))
@@ -224,16 +237,16 @@ def _settled(function: Integrand, s: Sides, components: int) -> tuple[Integral, 
     def halve(state: _Search) -> _Search:
         chosen = poor(state)
         p = state.panels
-        room = size - p.filled
+        left = size - p.filled
         rank = jnp.cumsum(chosen) - 1
-        full = state.full | (jnp.sum(chosen) > room)
-        chosen &= rank < room
-        target = jnp.where(chosen, p.filled + rank, size)
+        full = state.full | (jnp.sum(chosen) > left)
+        chosen &= rank < left
+        new = jnp.where(chosen, p.filled + rank, size)
         middle = (p.start + p.end) / 2
         panels = Panels(
-            p.side.at[target].set(p.side, mode="drop"),
-            p.start.at[target].set(middle, mode="drop"),
-            jnp.where(chosen, middle, p.end).at[target].set(p.end, mode="drop"),
+            p.side.at[new].set(p.side, mode="drop"),
+            p.start.at[new].set(middle, mode="drop"),
+            jnp.where(chosen, middle, p.end).at[new].set(p.end, mode="drop"),
             p.filled + jnp.sum(chosen),
         )
         return state._replace(panels=panels, evaluated=state.evaluated & ~chosen, full=full)

@@ -1,0 +1,185 @@
+"""What the electrons of a biased conductor do to its modes: forces, self-energy, pair densities, normal modes."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, as_complex, as_float, check_type, concrete
+from ..ledger import Named
+from ..pytrees import compiled
+from ..solution import NormalModes
+from .coherent import Conductor
+from .self_energy import pair_densities as _densities
+from .self_energy import self_energy
+from .vibrations import Modes
+
+STEPS = 60
+"""Steps ω ← √eigenvalue of K(ω), which contract by the strength of the coupling."""
+
+
+class Forces(NamedTuple):
+    """Forces on slow modes m from those n, ü_m = −Ω_m²u_m − Σ_n (Π(0)_mn u_n + η_mn u̇_n), real (mode, mode).
+
+    - `renormalisation`: symmetric part of Π(0), which shifts the frequencies;
+    - `nonconservative`: antisymmetric part of Π(0), which has no potential and vanishes without bias;
+    - `friction`, `berry`: symmetric and antisymmetric part of η = i dΠ/dω at ω = 0; the latter does no work.
+    """
+
+    renormalisation: Array
+    nonconservative: Array
+    friction: Array
+    berry: Array
+
+
+def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
+    """The retarded self-energy Π(ω) (…, mode, mode) that electrons give to the modes, at frequencies (…).
+
+    Π_mn(ω) = ∫dε/2π tr[M^m G^r(ε+ω) M^n S(ε) + M^m S(ε) M^n G^a(ε−ω)], S = Σ_α f_α A_α, for unit masses, one spin:
+    ü = −Ω²u − Πu. By poles and digamma functions, at any bias and temperature; where poles of the conductor itself
+    coalesce an error. (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic
+    dynamics, instabilities, and Raman signals: Quasiclassical Langevin equation approach".)
+    """
+    modes, omega = _modes("mode_self_energy", conductor), as_complex(omega)
+    found = _self_energy(conductor, omega.reshape(-1))
+    return _looked_at("mode_self_energy", found).reshape(*omega.shape, *_square(modes))
+
+
+def pair_densities(conductor: Conductor, omega: Any) -> Named:
+    """Λ^{αβ}_mn(ω) (…, mode, mode) of each kind of pair, named "α-β", at frequencies (…), one spin:
+
+    Λ^{αβ} = −∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)](f_α(ε) − f_β(ε−ω)); their sum is i(Π − Π†). Leads may differ in
+    temperature. (Hu, Nian and Lü, "Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid
+    energy transport", eq. 7.)
+
+    >>> import coldspot as cs
+    >>> baths = {"left": cs.ElectronBath(0.5, 0.8), "right": cs.ElectronBath(0.5)}
+    >>> leads = {name: cs.WideBandLead(k, 1.0, bath) for k, (name, bath) in enumerate(baths.items())}
+    >>> modes = cs.Modes([1.0], [[[0, 1], [1, 0]]], {"phonons": cs.BosonBath(0.5)})
+    >>> found = pair_densities(cs.Conductor([[0.5, 0.0], [0.0, -0.5]], leads, modes), 1.0)
+    >>> f"{found['left-right'].real.item():.6f}"
+    '0.155923'
+    """
+    modes, omega = _modes("pair_densities", conductor), as_float(omega)
+    found = _looked_at("pair_densities", _pair_densities(conductor, omega.reshape(-1)))
+    kinds = tuple(f"{a}-{b}" for a in conductor.leads for b in conductor.leads)
+    found = jnp.moveaxis(found.reshape(-1, len(kinds), *_square(modes)), 1, -1)
+    return Named(kinds, found.reshape(*omega.shape, *_square(modes), len(kinds)))
+
+
+def forces(conductor: Conductor) -> Forces:
+    """Current-induced forces on the modes of a conductor: see `Forces`.
+
+    (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic dynamics, instabilities,
+    and Raman signals: Quasiclassical Langevin equation approach".)
+    """
+    _modes("forces", conductor)
+    still, moving = _looked_at("forces", _forces(conductor))
+    parts = [(part + sign * part.T) / 2 for part in (still, moving) for sign in (1, -1)]
+    return Forces(*parts)
+
+
+def dynamical_matrix(conductor: Conductor, frequency: Any = None) -> Array:
+    """K_mn(ω) = Ω_m²δ_mn + Π_mn(ω) − iJ_m(ω)δ_mn (mode, mode), with J the modes' own damping; (ω² − K)u = 0.
+
+    `frequency` ω: by default the mean of the modes' frequencies. It is what `modes.exceptional_points` and
+    `modes.branches` take, as a function of two parameters of a conductor, and `modes.CoupledModes` of two modes.
+    """
+    modes = _modes("dynamical_matrix", conductor)
+    omega = jnp.mean(modes.frequencies) if frequency is None else as_complex(frequency)
+    return _looked_at("dynamical_matrix", _matrix(conductor, omega + 0j))
+
+
+def normal_modes(conductor: Conductor) -> NormalModes:
+    """Frequencies Re ω and dampings −Im ω (mode) of the modes under their electrons: (ω² − K(ω))u = 0.
+
+    With the whole Π(ω), not its expansion about ω = 0. A negative damping says that the current makes the mode grow: an
+    instability. `overlap`: of the two modes that are most alike, 1 at an exceptional point; NaN for one mode.
+    """
+    _modes("normal_modes", conductor)
+    omega, vectors, gap = _normal_modes(conductor)
+    _looked_at("normal_modes", omega)
+    numbers = concrete(gap)
+    if numbers is not None and numbers > 1e-8:
+        raise InputError(
+            f"normal_modes: the frequencies do not settle (by {numbers:.1e} of themselves); the coupling is too strong "
+            "for modes to be told apart."
+        )
+    alike = jnp.abs(jnp.conj(vectors.T) @ vectors) - 2 * jnp.eye(omega.size)
+    return NormalModes(omega.real, -omega.imag, jnp.max(alike) if omega.size > 1 else jnp.asarray(jnp.nan))
+
+
+# --------------------------------------------------------------------------- compiled
+
+
+@compiled
+def _self_energy(conductor: Conductor, omegas: Array) -> Array:
+    assert conductor.modes is not None
+    return self_energy(conductor.hamiltonian, conductor.leads, conductor.modes.couplings, omegas)
+
+
+@compiled
+def _pair_densities(conductor: Conductor, omegas: Array) -> Array:
+    assert conductor.modes is not None
+    return _densities(conductor.hamiltonian, conductor.leads, conductor.modes.couplings, omegas)
+
+
+@compiled
+def _forces(conductor: Conductor) -> Array:
+    zero, one = jnp.zeros(1, complex), jnp.ones(1, complex)
+    still, slope = jax.jvp(lambda omega: _self_energy(conductor, omega), (zero,), (one,))
+    return jnp.stack([still[0].real, (1j * slope[0]).real])
+
+
+@compiled
+def _matrix(conductor: Conductor, omega: Array) -> Array:
+    modes = conductor.modes
+    assert modes is not None
+    return _self_energy(conductor, omega[None])[0] + jnp.diag(modes.frequencies**2 - 1j * modes.losses(omega))
+
+
+@compiled
+def _normal_modes(conductor: Conductor) -> tuple[Array, Array, Array]:
+    """ω and normalised vectors (mode, mode) as columns, and by how much the last step moved ω."""
+    assert conductor.modes is not None
+
+    def at(k: Array, omega: Array) -> tuple[Array, Array]:
+        values, vectors = jnp.linalg.eig(_matrix(conductor, omega))
+        roots = jnp.sqrt(values)
+        order = jnp.argsort(roots.real)[k]
+        return roots[order], vectors[:, order]
+
+    def mode(k: Array, start: Array) -> tuple[Array, Array, Array]:
+        omega = jax.lax.fori_loop(0, STEPS, lambda _, omega: at(k, omega)[0], start + 0j)
+        last, vector = at(k, omega)
+        return last, vector, jnp.abs(last - omega) / jnp.abs(last)
+
+    starts = jnp.sort(conductor.modes.frequencies)
+    omega, vectors, moved = jax.lax.map(lambda at: mode(*at), (jnp.arange(starts.size), starts))
+    return omega, vectors.T, jnp.max(moved)
+
+
+# --------------------------------------------------------------------------- checks
+
+
+def _modes(owner: str, conductor: Any) -> Modes:
+    check_type(owner, "conductor", conductor, Conductor)
+    if conductor.modes is None:
+        raise InputError(f"{owner}: the conductor has no `modes`.")
+    return conductor.modes
+
+
+def _square(modes: Modes) -> tuple[int, int]:
+    return (modes.frequencies.size,) * 2
+
+
+def _looked_at(owner: str, found: Array) -> Array:
+    numbers = concrete(found)
+    if numbers is not None and not np.isfinite(numbers).all():
+        raise InputError(
+            f"{owner}: there is no finite value: the conductor's own states nearly coalesce (poles of G^r), where "
+            "poles do not serve; move a level or a width by a part in 10⁶."
+        )
+    return found

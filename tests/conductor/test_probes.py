@@ -1,0 +1,65 @@
+"""Voltage and temperature probes against root finding on plain quadrature."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import root
+
+import coldspot as cs
+from tests.conductor.scattering import fermi
+from tests.tolerance import assert_close
+
+LEVELS = np.array([[0.1, 0.2, 0.0], [0.2, 0.0, 0.3], [0.0, 0.3, -0.1]])
+GAMMAS = {"left": 0.3, "probe": 0.1, "right": 0.2}
+
+
+def chain(levels=LEVELS):
+    baths = {"left": (0.2, 0.5), "probe": (0.1, 0.0), "right": (0.05, 0.0)}
+    leads = {
+        name: cs.WideBandLead(k, GAMMAS[name], cs.ElectronBath(t, mu))
+        for k, (name, (t, mu)) in enumerate(baths.items())
+    }
+    return cs.Conductor(levels, leads)
+
+
+def test_a_probe_takes_neither_particles_nor_heat_as_root_finding_on_quadrature_says():
+    found = cs.conductor.probe(chain(), "probe", temperature=True)
+    own = found.leads["probe"].bath
+    widths = np.array(list(GAMMAS.values()))
+
+    def transmission(energy):
+        g = np.linalg.inv(energy * np.eye(3) - LEVELS + 0.5j * np.diag(widths))
+        return [widths[1] * widths[b] * abs(g[1, b]) ** 2 for b in (0, 2)]
+
+    def into(x):
+        mu, t = x
+
+        def value(energy, power):
+            f = fermi((energy - mu) / t)
+            others = fermi((energy - 0.5) / 0.2), fermi(energy / 0.05)
+            flow = sum(p * (f - other) for p, other in zip(transmission(energy), others, strict=True))
+            return (energy - mu) ** power * flow
+
+        marks = [-0.4, 0.0, 0.1, 0.3, 0.5]
+        return [quad(value, -8, 8, (n,), points=marks, epsabs=1e-14, limit=300)[0] for n in (0, 1)]
+
+    exact = root(into, [0.25, 0.12], tol=1e-13).x
+    assert_close([own.chemical_potential, own.temperature], exact, 1e-9)
+    s = cs.steady_state(found)
+    assert abs(s.particles["probe"]) < 1e-12 * abs(s.particles["left"])
+    assert abs(s.heat["probe"]) < 1e-12 * abs(s.heat["left"])
+
+
+@pytest.mark.parametrize(
+    ("leads", "words"), [("prob", "`probe`"), (["left", "probe", "right"], "not all"), ([], "not all")]
+)
+def test_bad_probes_are_refused_in_words(leads, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.conductor.probe(chain(), leads)
+
+
+def test_a_probe_that_touches_nothing_has_no_bath():
+    cut = chain(levels=np.diag(np.diag(LEVELS)))
+    with pytest.raises(cs.SolveError, match="NOT_CONVERGED"):
+        cs.conductor.probe(cut, "probe", temperature=True)
+    assert np.isnan(cs.conductor.probe(cut, "probe", temperature=True, throw=False).leads["probe"].bath.temperature)
