@@ -14,6 +14,7 @@ from .._checks import InputError, Rule, Scalar, as_float, check_shape, check_typ
 from ..baths import HeatBath, ParticleBath
 from ..drives import Cosine, Drive, Steps
 from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
+from ..numerics.one_thread import one_thread
 from ..pytrees import Table, opened
 from ..show import array as show
 from ..solution import SolveError, Status
@@ -320,7 +321,8 @@ class KleinKramers(Dynamics):
         if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
             raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
         limit = float(checked_tolerance(tolerance))
-        rates, error = relaxation.spectrum(terrain, count, limit)
+        with one_thread():
+            rates, error = relaxation.spectrum(terrain, count, limit)
         if not error <= limit * abs(rates[-1]):
             raise SolveError(
                 f"no trustworthy relaxation rates (NOT_CONVERGED): their error is {error:.0e}; ask for a larger "

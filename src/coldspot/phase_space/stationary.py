@@ -157,7 +157,6 @@ class Discrete:
     def _heat_through(self, side: int, particles: float) -> float:
         """Heat (kinetic energy, less μ−V per particle) that comes in at an open end, by the upwind flux."""
         space, velocity, terrain = self.space, self.velocity, self.space.terrain
-        assert velocity.half is not None
         e, o, weight = space.end(side)
         sign = 1.0 if side == 0 else -1.0
         even, odd = (self.even @ e.toarray())[:, 0], (self.odd @ o.toarray())[:, 0]
@@ -180,7 +179,6 @@ class Discrete:
     def smallest(self) -> float:
         """The smallest value of the density over its largest: below zero only by the error of the method."""
         u = np.linspace(-5, 5, 41)
-        assert self.velocity.values is not None
         even, odd = self.velocity.values(u)
         space = self.space
         f = np.einsum("eqi,uei->equ", space.even, (even @ self.even)[:, space.even_of])
