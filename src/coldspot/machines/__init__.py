@@ -2,6 +2,7 @@
 
 from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
+from .breathing_trap_engine import BreathingTrapEngine
 from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
 from .kramers_barrier import KramersBarrier
@@ -34,5 +35,6 @@ ALL = (
     ButtikerLandauerRing,
     ParametricPump,
     BrownianGyrator,
+    BreathingTrapEngine,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

@@ -1,6 +1,7 @@
 """Stochastic oscillators: masses on springs, with baths that push and damp them and forces that drive them."""
 
+from .breathing import BreathingTrap
 from .network import OscillatorNetwork
 from .stiffness import chain_springs
 
-__all__ = ["OscillatorNetwork", "chain_springs"]
+__all__ = ["BreathingTrap", "OscillatorNetwork", "chain_springs"]
