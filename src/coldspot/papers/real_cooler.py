@@ -31,6 +31,12 @@ BIAS = math.log(POPULATION / (1 - POPULATION))
 HOT = (1.0, 1.05, 1.1, 1.2)
 TOLERANCE = 1e-3
 
+MEANINGS = {
+    "friction": ("rate", "friction γ"),
+    "barrier": ("T", "height E_B of the barrier"),
+    "bias": ("T_c", "Δμ of the densities that come in"),
+    "hot_temperature": ("T_c", "temperature T_h of the hot bath"),
+}
 AXES = {
     "friction": r"friction  $\gamma/\omega_B$",
     "hot_temperature": r"temperature of the hot bath  $T_h/T_c$",
@@ -44,6 +50,13 @@ def closed_form(friction: np.ndarray, height: np.ndarray) -> np.ndarray:
     return friction / rising * height / BIAS
 
 
+def _labelled(data: "Dataset", conventions: str) -> "Dataset":
+    for name, (units, meaning) in MEANINGS.items():
+        if name in data.coords:
+            data[name] = data[name].assign_attrs(units=units, long_name=meaning)
+    return data.assign_attrs(conventions=conventions, created_by="coldspot")
+
+
 @functools.cache
 def _heights() -> "Dataset":
     equal = KramersCooler(bias=BIAS, hot=HeatBath(1.0))
@@ -55,7 +68,7 @@ def _heights() -> "Dataset":
     data["closed_form"] = (data.cop.dims, closed_form(*np.meshgrid(FRICTIONS, HEIGHTS, indexing="ij")))
     data["closed_form"].attrs.update(units="1", long_name="coefficient of performance of the parabola")
     data["status"] = found.status
-    return data.assign_attrs(conventions="m = T = 1, V = (E_B/2)(1+cos x)", created_by="coldspot")
+    return _labelled(data, "m = T = 1, V = (E_B/2)(1+cos x)")
 
 
 def compute_cop() -> "Dataset":
@@ -104,7 +117,7 @@ def compute_cooling() -> "Dataset":
     data["heat_cold"] = found.heat.sel(bath="cold", drop=True)
     data["heat_cold"].attrs.update(units="T_c/time", long_name="heat from the cold bath")
     data["status"] = found.status
-    return data.assign_attrs(conventions="m = T_c = 1, E_B = 4, V = (E_B/2)(1+cos x)", created_by="coldspot")
+    return _labelled(data, "m = T_c = 1, E_B = 4, V = (E_B/2)(1+cos x)")
 
 
 def limit(data: "Dataset", friction: float) -> float:
