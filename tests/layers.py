@@ -68,7 +68,7 @@ class Form(NamedTuple):
 
 FORMS = {
     "jump": Form(system=("channels", "kinetics", "graph", "assembly", "species", "system"), models=("network",)),
-    "oscillators": Form(system=("model", "instant"), models=("network", "breathing")),
+    "oscillators": Form(system=("model", "instant"), models=("network", "breathing", "shapes")),
     "phase_space": Form(
         system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),
         models=("barrier", "klein_kramers", "escape"),

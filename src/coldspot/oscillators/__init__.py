@@ -2,6 +2,7 @@
 
 from .breathing import BreathingTrap
 from .network import OscillatorNetwork
+from .shapes import atoms, lattice, ring
 from .stiffness import chain_springs
 
-__all__ = ["BreathingTrap", "OscillatorNetwork", "chain_springs"]
+__all__ = ["BreathingTrap", "OscillatorNetwork", "atoms", "chain_springs", "lattice", "ring"]

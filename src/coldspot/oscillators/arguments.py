@@ -192,6 +192,13 @@ def _pull(name: str, force: Any, n: int) -> Pull:
     return Pull(matrix)
 
 
+class Values(dict):
+    """The drives' values as a user's function sees them: a wrong name is told the right ones."""
+
+    def __missing__(self, name: str) -> Any:
+        raise unknown_name(OWNER, "drive", str(name), self)
+
+
 def spread_over(argument: str, value: Any, count: int, what: str) -> Array:
     """`count` numbers, from one or all of them."""
     array = as_float(value, argument)

@@ -1,5 +1,6 @@
 """Oscillator networks: masses, springs, frictions, baths and what drives them."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,15 +23,16 @@ from .._checks import (
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
 from ..dynamics import Dynamics, Outcome
-from ..pytrees import Table, opened
+from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import ensemble, floquet, landauer, linear, sampling, stationary, words
+from . import builders, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
 from .arguments import (
     OWNER,
     PULL,
     SPRING,
+    Values,
     acting,
     baths_of,
     check_potential,
@@ -39,7 +41,6 @@ from .arguments import (
     harmonics_of,
     is_quantum,
     places_of,
-    spread_over,
     zeros_of,
 )
 from .instant import Instant
@@ -48,13 +49,6 @@ from .rules import each, friction_rules, mass_rules, spring_rules
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which driven springs are looked at."""
-
-
-class _Values(dict):
-    """The drives' values as a user's function sees them: a wrong name is told the right ones."""
-
-    def __missing__(self, name: str) -> Any:
-        raise unknown_name(OWNER, "drive", str(name), self)
 
 
 class OscillatorNetwork(Dynamics):
@@ -145,7 +139,7 @@ class OscillatorNetwork(Dynamics):
         self.potential = opened(potential)
         if potential is not None:
             check_potential(potential, n)
-            if self._beyond():
+            if self.quantum or self._remembers:
                 raise InputError(f"{OWNER}: {self._beyond()} together with a `potential` cannot be solved yet.")
         self._check_spectra()
         if cooled_bath is not None and cooled_bath not in self.baths:
@@ -196,24 +190,7 @@ class OscillatorNetwork(Dynamics):
         >>> f"{float(s.heat['left']):.6f}"
         '0.190983'
         """
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise InputError(f"{OWNER}.chain: `n` must be a positive integer, but is {n!r}.")
-        names, kind = ("left", "right"), BosonBath if quantum else HeatBath
-        each_spring = spread_over(f"{OWNER}.chain: `spring`", spring, n + 1, "the springs from wall to wall")
-        each_mass = spread_over(f"{OWNER}.chain: `mass`", mass, n, "the masses")
-        ends = spread_over(f"{OWNER}.chain: `friction`", friction, 2, "the left and the right end")
-        warm = as_float(temperatures, f"{OWNER}.chain: `temperatures`")
-        check_shape(f"{OWNER}.chain", "temperatures", warm, (2,), "left and right")
-        inner = each_spring[1:-1]
-        return cls(
-            masses=each_mass,
-            springs=jnp.diag(each_spring[:-1] + each_spring[1:]) - jnp.diag(inner, 1) - jnp.diag(inner, -1),
-            frictions=jnp.zeros(n).at[0].set(ends[0]).at[-1].set(ends[1])
-            if n > 1
-            else dict(zip(names, ends, strict=True)),
-            baths={name: kind(t) for name, t in zip(names, warm, strict=True)},
-            sites={"left": 0, "right": n - 1},
-        )
+        return cls(**builders.chain(n, spring, mass, friction, temperatures, quantum))
 
     def rules(self) -> Iterable[Rule]:
         yield from mass_rules(self.masses, self.massless)
@@ -279,7 +256,7 @@ class OscillatorNetwork(Dynamics):
 
     def _stiffness(self, values: dict[str, Any]) -> Array:
         only = next(iter(values)) if len(values) == 1 else ""
-        given = values[only] if only and isinstance(self.drives[only], _Phase) else _Values(values)
+        given = values[only] if only and isinstance(self.drives[only], _Phase) else Values(values)
         assert callable(self.springs)
         found = tracing.called(self.springs, given)
         return as_float(found, f"{OWNER}: what `springs` returns")
@@ -359,6 +336,9 @@ class OscillatorNetwork(Dynamics):
     # ------------------------------------------------------------------ solving
     def solve(self, tolerance: Array) -> Outcome:
         if self.potential is not None:
+            if self._beyond():
+                what = f"a `potential` together with {self._beyond()}"
+                raise InputError(f"{OWNER}: {what} has no `steady_state` yet; its averages: `coldspot.trajectories`.")
             return ensemble.steady(self.system())
         if not self._beyond():
             return linear.steady(self.system())
@@ -424,7 +404,9 @@ class OscillatorNetwork(Dynamics):
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
         - `time_step`, or else the `bias` of heat and work, relative to the largest, that it may cause (default 1e-3).
-          In a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
+          With driven springs, friction matrices, forces without an energy or coordinates of mass 0 the bias is measured
+          by a second ensemble with steps twice as long, and cannot be chosen;
+          in a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
           do not contain the bias: `statistics["time_step_bias"]` states it, as the most similar linear network has it.
           One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`;
         - `transient`: time that is not averaged. By default none in a linear network, which starts in its
@@ -434,10 +416,23 @@ class OscillatorNetwork(Dynamics):
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
+        options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride}
+        options |= {"throw": throw, "progress": progress}
         if self._beyond():
-            raise InputError(f"trajectories: an {OWNER} with {self._beyond()} has none; its averages: `steady_state`.")
-        options = {"time_step": time_step, "bias": bias, "transient": transient, "keep": keep, "stride": stride}
-        return sampling.sample(self, self.system(), key, n, time, **options, throw=throw, progress=progress)
+            return self._journeys(key, n, time, bias, options)
+        return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
+
+    def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
+        """Trajectories of a network that is more than masses on constant springs."""
+        if self.quantum or self._remembers:
+            what = "quantum baths" if self.quantum else "friction with a memory"
+            raise InputError(f"trajectories: an {OWNER} with {what} has none; its averages: `steady_state`.")
+        if bias is not None:
+            raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
+        frequency = 0.0 if self.frequency is None else float(self.frequency)
+        look = functools.partial(_instants, self)
+        network = journey.Network(look, self.potential, self.places, frequency)
+        return journey.sample(self, network, key, n, time, **options)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the positions x and the velocities v, (x, v) in this order; linear networks only.
@@ -474,6 +469,11 @@ class OscillatorNetwork(Dynamics):
     def _check_linear(self, what: str) -> None:
         if self.potential is not None:
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
+
+
+@compiled
+def _instants(network: OscillatorNetwork, phases: Array) -> Instant:
+    return jax.vmap(network.instant)(phases)
 
 
 def _or_one(frequency: Array | None) -> Array:
