@@ -22,23 +22,23 @@ from .._checks import (
 )
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
-from ..dynamics import Dynamics, Outcome
+from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import builders, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
+from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
 from .arguments import (
     OWNER,
     PULL,
     SPRING,
     Values,
     acting,
+    amplitudes_of,
     baths_of,
     check_potential,
     frictions_of,
     given_again,
-    harmonics_of,
     is_quantum,
     places_of,
     zeros_of,
@@ -302,19 +302,6 @@ class OscillatorNetwork(Dynamics):
             massless=self.massless,
         )
 
-    def _amplitudes(self) -> Array:
-        """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}."""
-        most = max(
-            (harmonics_of(d) for d, t in zip(self.drives.values(), self.targets, strict=True) if t >= 0), default=0
-        )
-        samples = 4 * most + 4
-        phases = 2 * jnp.pi * jnp.arange(samples) / samples
-        found = jnp.zeros((most, len(self.drives), self.size), complex)
-        for d, (drive, target) in enumerate(zip(self.drives.values(), self.targets, strict=True)):
-            if target >= 0:
-                found = found.at[:, d, target].set(2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / samples)
-        return found
-
     def spectral(self) -> landauer.Spectral:
         """The numbers of one network between baths with a spectrum."""
         sites = tuple(sorted({i for at in self.places for i in at}))
@@ -327,7 +314,7 @@ class OscillatorNetwork(Dynamics):
             temperatures=jnp.stack([bath.temperature for bath in self.baths.values()]),
             strengths=self.friction_matrices()[:, np.array(sites)[:, None], np.array(sites)],
             cutoffs=jnp.stack([as_float(cutoff) for cutoff in cutoffs]),
-            pushes=self._amplitudes(),
+            pushes=amplitudes_of(self.drives, self.targets, self.size),
             frequency=_or_one(self.frequency),
             sites=sites,
             quantum=self.quantum,
@@ -351,12 +338,24 @@ class OscillatorNetwork(Dynamics):
             return landauer.steady(arrays, lambda p: one(p).spectral())
         if callable(self.springs):
             return floquet.steady(arrays, lambda p: (one(p).instant, _or_one(one(p).frequency)))
-        zero = jnp.zeros(())
-        return stationary.steady(
-            arrays,
-            lambda p: (one(p).instant(zero, pushed=False), _or_one(one(p).frequency), one(p)._amplitudes()),
-            reciprocal=PULL not in self.targets,
-        )
+
+        def parts(point: Any) -> tuple[Instant, Array, Array]:
+            now, zero = one(point), jnp.zeros(())
+            pushes = amplitudes_of(now.drives, self.targets, self.size)
+            return now.instant(zero, pushed=False), _or_one(now.frequency), pushes
+
+        return stationary.steady(arrays, parts, reciprocal=PULL not in self.targets)
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        special = callable(self.springs) or self.massless or self.quantum or self._remembers
+        if special or self.potential is not None or any(target != PULL for target in self.targets):
+            raise InputError(
+                f"counting: cumulants of an {OWNER} are known for masses on constant springs, with classical baths, "
+                "without `forces` of time and without a `potential`."
+            )
+        arrays, static = eqx.partition(self, eqx.is_array)
+        asked = cumulants.asked(targets, tuple(self.baths))
+        return cumulants.heat(arrays, lambda p: eqx.combine(p, static).instant(0.0), asked, order)
 
     def explain(self, status: Status) -> str:
         if not self._beyond():
@@ -404,11 +403,10 @@ class OscillatorNetwork(Dynamics):
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
         - `time_step`, or else the `bias` of heat and work, relative to the largest, that it may cause (default 1e-3).
-          With driven springs, friction matrices, forces without an energy or coordinates of mass 0 the bias is measured
-          by a second ensemble with steps twice as long, and cannot be chosen;
-          in a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
+          In a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
           do not contain the bias: `statistics["time_step_bias"]` states it, as the most similar linear network has it.
-          One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`;
+          One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`. With driven springs, friction matrices,
+          forces without an energy or coordinates of mass 0 it is measured, by steps twice as long, and not chosen;
         - `transient`: time that is not averaged. By default none in a linear network, which starts in its
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;
