@@ -25,7 +25,7 @@ class Velocity(NamedTuple):
     - `loss` ⟨∂f, ∂f⟩ and `excess` ⟨∂f, ∂†f⟩, each of even and of odd ones: friction, and what another temperature adds;
     - `mass` ⟨f, f⟩ of both kinds;
     - `half`: ∫_{u>0} u f g e^{−u²/2} du/√2π of (even, even), (even, odd), (odd, odd);
-    - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first` (odd): ⟨u, o⟩;
+    - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first`, `third` (odd): ⟨u, o⟩ and ⟨u³, o⟩;
     - `one`, `parabola` (even): the coefficients of the functions 1 and u²;
     - `values(u)`: even and odd functions at u, times e^{−u²/2}/√2π;
     - `incoming(θ)`: ∫_{u>0} u f e^{−u²/2θ}/√(2πθ) du of both kinds: a Maxwellian of unit density at θT₀.
@@ -40,6 +40,7 @@ class Velocity(NamedTuple):
     number: np.ndarray
     square: np.ndarray
     first: np.ndarray
+    third: np.ndarray
     one: np.ndarray
     parabola: np.ndarray
     values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -104,6 +105,7 @@ def elements(edges: np.ndarray, degree: int) -> Velocity:
         number=2 * weight @ e,
         square=2 * (weight * u**2) @ e,
         first=2 * (weight * u) @ o,
+        third=2 * (weight * u**3) @ o,
         one=np.exp(-(nodes**2) / 4),
         parabola=nodes**2 * np.exp(-(nodes**2) / 4),
         values=values,
