@@ -13,7 +13,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jax import Array
 
 from .._checks import InputError, valid
@@ -202,7 +201,8 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     fastest = float(np.abs(rates).max())
     if steepest:
         # Root mean square of the curvature, where that is larger than its mean.
-        stiff = float(scipy.linalg.eigvalsh(springs, np.diag(np.asarray(system.masses)))[-1])
+        root = np.sqrt(np.asarray(system.masses))
+        stiff = float(np.linalg.eigvalsh(springs / np.outer(root, root))[-1])
         fastest *= max(1.0, steepest / stiff)
     decaying = -rates.real[rates.real < 0]
     warm = float(now.temperatures.max())
@@ -221,11 +221,14 @@ def _rates(one: Instant) -> np.ndarray:
 
 def _check_period(looked: Instant, frequency: float) -> None:
     """Motion in a linear network must have decayed after a period; steps of a 64th tell growth from decay."""
+    # SciPy is loaded where it is used.
+    from scipy.linalg import expm
+
     count = looked.springs.shape[0]
     drifts = np.asarray(jax.vmap(lambda one: moments(one).drift)(looked))[:, :-1, :-1]
     total = np.eye(drifts.shape[-1])
     for drift in drifts:
-        total = scipy.linalg.expm(drift * 2 * math.pi / (frequency * count)) @ total
+        total = expm(drift * 2 * math.pi / (frequency * count)) @ total
     largest = np.abs(np.linalg.eigvals(total)).max()
     if not largest < 1 + 1e-6:
         raise SolveError(
