@@ -85,7 +85,7 @@ FORMS = {
         ),
         models=("network", "spin_chain", "dots"),
     ),
-    "oscillators": Form(system=("model", "instant"), models=("network",)),
+    "oscillators": Form(system=("model", "instant"), models=("network", "breathing", "shapes")),
     "phase_space": Form(
         system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),
         models=("barrier", "klein_kramers", "escape"),

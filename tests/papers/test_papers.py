@@ -29,7 +29,7 @@ KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
 LABELS = {
     "quantum-dot-anomalies": ["2", "3", "4", "5a", "5b", "6", "7a", "7b", "8", "9"],
     "two-classical-pumps": ["1", "2", "3", "4", "search"],
-    "kramers-cooling": ["1", "2", "3", "4", "5"],
+    "kramers-cooling": ["1", "2", "3", "4", "5", "B1", "B2", "B3"],
     "pair-baths": ["2", "3", "4", "5"],
     "exceptional-point": ["4"],
 }
@@ -92,7 +92,7 @@ def test_quoted_numbers_are_in_the_table(made):
 
 def test_figures_are_those_of_the_papers_with_two_features_each(made):
     for name, paper in PAPERS.items():
-        assert [figure.label for figure in paper.figures] == LABELS[name]
+        assert [figure.label for figure in paper.all_figures] == LABELS[name]
     text = (made[0] / "report.html").read_text(encoding="utf-8")
     for stem in stems():
         section = text.split(f'id="{stem}"')[1].split("</section>")[0]
@@ -176,6 +176,9 @@ def test_data_reopen_with_names_and_units(made):
         "two-classical-pumps-figsearch": ("cooling", "work"),
         "kramers-cooling-fig4": ("potential", "absorbed"),
         "kramers-cooling-fig5": ("cop",),
+        "kramers-cooling-figB1": ("cop", "closed_form"),
+        "kramers-cooling-figB2": ("heat_cold",),
+        "kramers-cooling-figB3": ("heat_per_particle",),
         "pair-baths-fig2": ("emission", "population", "effective_temperature", "effective_chemical_potential"),
     }
     for stem in stems():
@@ -252,6 +255,13 @@ def test_the_report_is_self_contained(made):
     assert len(reader.images) == len(stems())
     assert all(len(image["alt"]) > 20 for image in reader.images)
     assert not re.search(r"@import|url\(", text)
+
+
+def test_what_goes_beyond_the_paper_stands_apart(made):
+    text = (made[0] / "report.html").read_text(encoding="utf-8")
+    first, second = text.split('id="kramers-cooling-beyond"')
+    assert 'id="kramers-cooling-fig5"' in first
+    assert 'id="kramers-cooling-figB1"' in second
 
 
 def test_the_report_starts_with_the_summary(made):

@@ -161,3 +161,14 @@ def test_a_harmonic_trap_in_a_linear_temperature():
     entropy = -(state.power_density(x) / (1 + 0.4 * np.tanh(x))).sum() * step
     assert_close(s.entropy_production, entropy, 1e-7)
     assert s.entropy_production > 0
+
+
+def test_kinetic_flux_across_the_step():
+    """Energy conservation left of the step: kinetic energy that comes in, heat of the cold bath, less what V takes."""
+    cooler = cs.machines.KramersCooler(hot=cs.HeatBath(1.1))
+    s = cs.steady_state(cooler, tolerance=1e-5)
+    mu = cooler.dynamics().baths["left"].chemical_potential
+    flux = s.particles["left"]
+    expected = s.heat["left"] + mu * flux + s.heat["cold"] - 4.0 * flux
+    assert abs(s.observables["kinetic flux 1"] - expected) < 1e-9 * abs(s.heat["cold"])
+    assert s.observable_errors["kinetic flux 1"] < 1e-7 * abs(expected)

@@ -2,6 +2,7 @@
 
 from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
+from .breathing_trap_engine import BreathingTrapEngine
 from .brownian_gyrator import BrownianGyrator
 from .buttiker_landauer_ring import ButtikerLandauerRing
 from .coulomb_coupled_dots import CoulombCoupledDots
@@ -42,5 +43,6 @@ ALL = (
     TwoLevelPump,
     DoubleDot,
     CoulombCoupledDots,
+    BreathingTrapEngine,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

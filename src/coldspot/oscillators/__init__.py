@@ -1,6 +1,8 @@
 """Stochastic oscillators: masses on springs, with baths that push and damp them and forces that drive them."""
 
+from .breathing import BreathingTrap
 from .network import OscillatorNetwork
+from .shapes import atoms, lattice, ring
 from .stiffness import chain_springs
 
-__all__ = ["OscillatorNetwork", "chain_springs"]
+__all__ = ["BreathingTrap", "OscillatorNetwork", "atoms", "chain_springs", "lattice", "ring"]

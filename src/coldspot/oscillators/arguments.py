@@ -192,6 +192,13 @@ def _pull(name: str, force: Any, n: int) -> Pull:
     return Pull(matrix)
 
 
+class Values(dict):
+    """The drives' values as a user's function sees them: a wrong name is told the right ones."""
+
+    def __missing__(self, name: str) -> Any:
+        raise unknown_name(OWNER, "drive", str(name), self)
+
+
 def spread_over(argument: str, value: Any, count: int, what: str) -> Array:
     """`count` numbers, from one or all of them."""
     array = as_float(value, argument)
@@ -224,3 +231,15 @@ def check_potential(potential: Any, n: int) -> None:
     shape = getattr(tracing.called(jax.eval_shape, potential, jnp.zeros(n)), "shape", None)
     if shape != ():
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
+
+
+def amplitudes_of(drives: Mapping[str, Any], targets: tuple[int, ...], n: int) -> Array:
+    """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}."""
+    acting = [(d, drive, i) for d, (drive, i) in enumerate(zip(drives.values(), targets, strict=True)) if i >= 0]
+    most = max((harmonics_of(drive) for _, drive, _ in acting), default=0)
+    samples = 4 * most + 4
+    phases = 2 * jnp.pi * jnp.arange(samples) / samples
+    found = jnp.zeros((most, len(targets), n), complex)
+    for d, drive, i in acting:
+        found = found.at[:, d, i].set(2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / samples)
+    return found

@@ -1,5 +1,6 @@
 """Oscillator networks: masses, springs, frictions, baths and what drives them."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,25 +22,25 @@ from .._checks import (
 )
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
-from ..dynamics import Dynamics, Outcome
-from ..pytrees import Table, opened
+from ..dynamics import Counted, Dynamics, Outcome, Target
+from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import ensemble, floquet, landauer, linear, sampling, stationary, words
+from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
 from .arguments import (
     OWNER,
     PULL,
     SPRING,
+    Values,
     acting,
+    amplitudes_of,
     baths_of,
     check_potential,
     frictions_of,
     given_again,
-    harmonics_of,
     is_quantum,
     places_of,
-    spread_over,
     zeros_of,
 )
 from .instant import Instant
@@ -48,13 +49,6 @@ from .rules import each, friction_rules, mass_rules, spring_rules
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which driven springs are looked at."""
-
-
-class _Values(dict):
-    """The drives' values as a user's function sees them: a wrong name is told the right ones."""
-
-    def __missing__(self, name: str) -> Any:
-        raise unknown_name(OWNER, "drive", str(name), self)
 
 
 class OscillatorNetwork(Dynamics):
@@ -145,7 +139,7 @@ class OscillatorNetwork(Dynamics):
         self.potential = opened(potential)
         if potential is not None:
             check_potential(potential, n)
-            if self._beyond():
+            if self.quantum or self._remembers:
                 raise InputError(f"{OWNER}: {self._beyond()} together with a `potential` cannot be solved yet.")
         self._check_spectra()
         if cooled_bath is not None and cooled_bath not in self.baths:
@@ -196,24 +190,7 @@ class OscillatorNetwork(Dynamics):
         >>> f"{float(s.heat['left']):.6f}"
         '0.190983'
         """
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise InputError(f"{OWNER}.chain: `n` must be a positive integer, but is {n!r}.")
-        names, kind = ("left", "right"), BosonBath if quantum else HeatBath
-        each_spring = spread_over(f"{OWNER}.chain: `spring`", spring, n + 1, "the springs from wall to wall")
-        each_mass = spread_over(f"{OWNER}.chain: `mass`", mass, n, "the masses")
-        ends = spread_over(f"{OWNER}.chain: `friction`", friction, 2, "the left and the right end")
-        warm = as_float(temperatures, f"{OWNER}.chain: `temperatures`")
-        check_shape(f"{OWNER}.chain", "temperatures", warm, (2,), "left and right")
-        inner = each_spring[1:-1]
-        return cls(
-            masses=each_mass,
-            springs=jnp.diag(each_spring[:-1] + each_spring[1:]) - jnp.diag(inner, 1) - jnp.diag(inner, -1),
-            frictions=jnp.zeros(n).at[0].set(ends[0]).at[-1].set(ends[1])
-            if n > 1
-            else dict(zip(names, ends, strict=True)),
-            baths={name: kind(t) for name, t in zip(names, warm, strict=True)},
-            sites={"left": 0, "right": n - 1},
-        )
+        return cls(**builders.chain(n, spring, mass, friction, temperatures, quantum))
 
     def rules(self) -> Iterable[Rule]:
         yield from mass_rules(self.masses, self.massless)
@@ -279,7 +256,7 @@ class OscillatorNetwork(Dynamics):
 
     def _stiffness(self, values: dict[str, Any]) -> Array:
         only = next(iter(values)) if len(values) == 1 else ""
-        given = values[only] if only and isinstance(self.drives[only], _Phase) else _Values(values)
+        given = values[only] if only and isinstance(self.drives[only], _Phase) else Values(values)
         assert callable(self.springs)
         found = tracing.called(self.springs, given)
         return as_float(found, f"{OWNER}: what `springs` returns")
@@ -325,19 +302,6 @@ class OscillatorNetwork(Dynamics):
             massless=self.massless,
         )
 
-    def _amplitudes(self) -> Array:
-        """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}."""
-        most = max(
-            (harmonics_of(d) for d, t in zip(self.drives.values(), self.targets, strict=True) if t >= 0), default=0
-        )
-        samples = 4 * most + 4
-        phases = 2 * jnp.pi * jnp.arange(samples) / samples
-        found = jnp.zeros((most, len(self.drives), self.size), complex)
-        for d, (drive, target) in enumerate(zip(self.drives.values(), self.targets, strict=True)):
-            if target >= 0:
-                found = found.at[:, d, target].set(2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / samples)
-        return found
-
     def spectral(self) -> landauer.Spectral:
         """The numbers of one network between baths with a spectrum."""
         sites = tuple(sorted({i for at in self.places for i in at}))
@@ -350,7 +314,7 @@ class OscillatorNetwork(Dynamics):
             temperatures=jnp.stack([bath.temperature for bath in self.baths.values()]),
             strengths=self.friction_matrices()[:, np.array(sites)[:, None], np.array(sites)],
             cutoffs=jnp.stack([as_float(cutoff) for cutoff in cutoffs]),
-            pushes=self._amplitudes(),
+            pushes=amplitudes_of(self.drives, self.targets, self.size),
             frequency=_or_one(self.frequency),
             sites=sites,
             quantum=self.quantum,
@@ -359,6 +323,9 @@ class OscillatorNetwork(Dynamics):
     # ------------------------------------------------------------------ solving
     def solve(self, tolerance: Array) -> Outcome:
         if self.potential is not None:
+            if self._beyond():
+                what = f"a `potential` together with {self._beyond()}"
+                raise InputError(f"{OWNER}: {what} has no `steady_state` yet; its averages: `coldspot.trajectories`.")
             return ensemble.steady(self.system())
         if not self._beyond():
             return linear.steady(self.system())
@@ -371,12 +338,24 @@ class OscillatorNetwork(Dynamics):
             return landauer.steady(arrays, lambda p: one(p).spectral())
         if callable(self.springs):
             return floquet.steady(arrays, lambda p: (one(p).instant, _or_one(one(p).frequency)))
-        zero = jnp.zeros(())
-        return stationary.steady(
-            arrays,
-            lambda p: (one(p).instant(zero, pushed=False), _or_one(one(p).frequency), one(p)._amplitudes()),
-            reciprocal=PULL not in self.targets,
-        )
+
+        def parts(point: Any) -> tuple[Instant, Array, Array]:
+            now, zero = one(point), jnp.zeros(())
+            pushes = amplitudes_of(now.drives, self.targets, self.size)
+            return now.instant(zero, pushed=False), _or_one(now.frequency), pushes
+
+        return stationary.steady(arrays, parts, reciprocal=PULL not in self.targets)
+
+    def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        special = callable(self.springs) or self.massless or self.quantum or self._remembers
+        if special or self.potential is not None or any(target != PULL for target in self.targets):
+            raise InputError(
+                f"counting: cumulants of an {OWNER} are known for masses on constant springs, with classical baths, "
+                "without `forces` of time and without a `potential`."
+            )
+        arrays, static = eqx.partition(self, eqx.is_array)
+        asked = cumulants.asked(targets, tuple(self.baths))
+        return cumulants.heat(arrays, lambda p: eqx.combine(p, static).instant(0.0), asked, order)
 
     def explain(self, status: Status) -> str:
         if not self._beyond():
@@ -426,7 +405,8 @@ class OscillatorNetwork(Dynamics):
         - `time_step`, or else the `bias` of heat and work, relative to the largest, that it may cause (default 1e-3).
           In a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
           do not contain the bias: `statistics["time_step_bias"]` states it, as the most similar linear network has it.
-          One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`;
+          One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`. With driven springs, friction matrices,
+          forces without an energy or coordinates of mass 0 it is measured, by steps twice as long, and not chosen;
         - `transient`: time that is not averaged. By default none in a linear network, which starts in its
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;
@@ -434,10 +414,23 @@ class OscillatorNetwork(Dynamics):
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
+        options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride}
+        options |= {"throw": throw, "progress": progress}
         if self._beyond():
-            raise InputError(f"trajectories: an {OWNER} with {self._beyond()} has none; its averages: `steady_state`.")
-        options = {"time_step": time_step, "bias": bias, "transient": transient, "keep": keep, "stride": stride}
-        return sampling.sample(self, self.system(), key, n, time, **options, throw=throw, progress=progress)
+            return self._journeys(key, n, time, bias, options)
+        return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
+
+    def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
+        """Trajectories of a network that is more than masses on constant springs."""
+        if self.quantum or self._remembers:
+            what = "quantum baths" if self.quantum else "friction with a memory"
+            raise InputError(f"trajectories: an {OWNER} with {what} has none; its averages: `steady_state`.")
+        if bias is not None:
+            raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
+        frequency = 0.0 if self.frequency is None else float(self.frequency)
+        look = functools.partial(_instants, self)
+        network = journey.Network(look, self.potential, self.places, frequency)
+        return journey.sample(self, network, key, n, time, **options)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the positions x and the velocities v, (x, v) in this order; linear networks only.
@@ -474,6 +467,11 @@ class OscillatorNetwork(Dynamics):
     def _check_linear(self, what: str) -> None:
         if self.potential is not None:
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
+
+
+@compiled
+def _instants(network: OscillatorNetwork, phases: Array) -> Instant:
+    return jax.vmap(network.instant)(phases)
 
 
 def _or_one(frequency: Array | None) -> Array:

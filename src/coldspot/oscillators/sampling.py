@@ -31,6 +31,22 @@ STRETCH = 1 << 24
 """Steps × trajectories × coordinates of one call, a fraction of a second: Ctrl-C waits for no more."""
 
 
+def check_request(n: int, time: Any, time_step: Any, transient: Any, keep: int, stride: int) -> None:
+    """Refuse, in words, what no ensemble can be asked for."""
+    for name, value in {"time": time, "time_step": time_step}.items():
+        if value is not None:
+            check_shape(OWNER, name, value, (), "one number")
+            check_positive(OWNER, name, value)
+    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
+        raise InputError(f"{OWNER}: `transient` must be a time, zero or positive, but is {transient!r}.")
+    if n < LEAST:
+        raise InputError(f"{OWNER}: `n` must be at least {LEAST}, but is {n}; their spread gives the standard errors.")
+    if not isinstance(keep, int) or not 0 <= keep <= n:
+        raise InputError(f"{OWNER}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
+    if not isinstance(stride, int) or stride < 1:
+        raise InputError(f"{OWNER}: `stride` must be a positive integer, but is {stride!r}.")
+
+
 def sample(
     dynamics: Dynamics,
     system: System,
@@ -47,20 +63,12 @@ def sample(
     progress: bool | None,
 ) -> Trajectories:
     """Trajectories of a system, the numbers of `dynamics`; see `OscillatorNetwork.trajectories`."""
-    for name, value in {"time": time, "time_step": time_step, "bias": bias}.items():
-        if value is not None:
-            check_shape(OWNER, name, value, (), "one number")
-            check_positive(OWNER, name, value)
-    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
-        raise InputError(f"{OWNER}: `transient` must be a time, zero or positive, but is {transient!r}.")
+    check_request(n, time, time_step, transient, keep, stride)
+    if bias is not None:
+        check_shape(OWNER, "bias", bias, (), "one number")
+        check_positive(OWNER, "bias", bias)
     if time_step is not None and bias is not None:
         raise InputError(f"{OWNER}: give `time_step` or `bias`, not both; the bias is what sets the time step.")
-    if n < LEAST:
-        raise InputError(f"{OWNER}: `n` must be at least {LEAST}, but is {n}; their spread gives the standard errors.")
-    if not isinstance(keep, int) or not 0 <= keep <= n:
-        raise InputError(f"{OWNER}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
-    if not isinstance(stride, int) or stride < 1:
-        raise InputError(f"{OWNER}: `stride` must be a positive integer, but is {stride!r}.")
     # Arrays, so that other values do not have to be compiled again.
     bias = as_float(BIAS if bias is None else bias)
     steps = None if time_step is None else as_float(time_step)

@@ -20,6 +20,7 @@ from ..phase_space.barrier import Barrier
 from ..reproduction.crossings import crossings, only
 from ..reproduction.paper import Figure, Number, Paper, holds, none_of
 from ..sweep import sweep
+from . import real_cooler
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -479,6 +480,7 @@ PAPER = Paper(
         "∓(2E_B/mω²)^½ and the division into a cold and a hot bath are the paper's, which calls them heuristic."
     ),
     check=numbers,
+    beyond=real_cooler.FIGURES,
     figures=(
         Figure(
             "1",

@@ -7,6 +7,8 @@ import numpy as np
 
 from .._checks import InputError, check_type
 from ..dynamics import TOLERANCE, checked_tolerance
+from ..numerics.one_thread import one_thread
+from ..parallel import spread
 from ..show import array as show
 from ..solution import SolveError, Status
 from . import wells
@@ -80,11 +82,14 @@ def escape_rate(
     if isinstance(found, str):
         raise InputError(f"escape_rate: {found}.")
     if friction is None:
-        return _checked(_one(terrain, found, limit), limit, throw)
+        with one_thread():
+            return _checked(_one(terrain, found, limit), limit, throw)
     numbers = np.asarray(friction, float)
     if not (np.isfinite(numbers).all() and (numbers > 0).all()):
         raise InputError(f"escape_rate: `friction` must be positive and finite, but is {numbers}.")
-    rows = [_one(terrain.with_friction(float(number)), found, limit) for number in numbers.ravel()]
+    with one_thread():
+        terrains = [terrain.with_friction(float(number)) for number in numbers.ravel()]
+        rows = list(spread(lambda one: _one(one, found, limit), terrains, label="frictions"))
     columns = zip(*(vars(row).values() for row in rows), strict=True)
     return _checked(EscapeRate(*(np.reshape(column, numbers.shape) for column in columns)), limit, throw)
 
@@ -92,7 +97,7 @@ def escape_rate(
 def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
     from . import relaxation
 
-    slowest = relaxation.slowest(terrain, tolerance, found.top)
+    slowest = relaxation.slowest(terrain, tolerance, found.top, _pairs(terrain, found))
     if slowest is None:
         unknown = [np.array(np.nan)] * 8 + [np.array(int(Status.NOT_FINITE))]
         return EscapeRate(*unknown)
@@ -107,6 +112,14 @@ def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
     status = Status.OK if slowest.converged else Status.NOT_CONVERGED
     numbers = (total / 2, slowest.error / 2, total * shares[1], total * shares[0], found.top, *simple, int(status))
     return EscapeRate(*(np.array(number) for number in numbers))  # type: ignore[call-arg]
+
+
+def _pairs(terrain: Terrain, found: wells.Wells) -> float:
+    """Pairs of polynomials in the velocity that are surely needed: more, the less energy is lost in a round."""
+    if not terrain.uniform:
+        return 0.0
+    loss = min(wells.loss(terrain, found, side) for side in (-1.0, 1.0))
+    return 25 * (6 / max(loss, 1e-6)) ** 0.9
 
 
 def _checked(rates: EscapeRate, tolerance: float, throw: bool) -> EscapeRate:

@@ -31,7 +31,7 @@ class Fault(enum.IntEnum):
 
 
 class Numbers(NamedTuple):
-    """Results of a batch: (point, part), (point, end) or (point)."""
+    """Results of a batch: (point, part), (point, end), (point, step) or (point)."""
 
     heats: Array
     entropies: Array
@@ -39,12 +39,14 @@ class Numbers(NamedTuple):
     flux: Array
     velocity: Array
     temperature: Array
+    leaks: Array
     heat_errors: Array
     entropy_errors: Array
     end_errors: Array
     flux_error: Array
     velocity_error: Array
     temperature_error: Array
+    leak_errors: Array
     floor: Array
     negative: Array
     unknowns: Array
@@ -56,16 +58,16 @@ def steady_numbers(samples: Samples, tolerance: Array, kind: str, walled: bool) 
     """Steady states of a batch of machines, within a program of JAX."""
     parts = samples.bath_borders.shape[1] - 1
     table = _table(kind, walled, samples, tolerance)
-    ends = np.cumsum([parts, parts, 2, 1, 1, 1] * 2 + [1] * 5)[:-1].tolist()
+    ends = np.cumsum([parts, parts, 2, 1, 1, 1, parts - 1] * 2 + [1] * 5)[:-1].tolist()
     columns = jnp.split(table, ends, axis=-1)
-    wide = {0, 1, 2, 6, 7, 8}
+    wide = {0, 1, 2, 6, 7, 8, 9, 13}
     return Numbers(*(c if k in wide else c[:, 0] for k, c in enumerate(columns)))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _table(kind: str, walled: bool, samples: Samples, tolerance: Array) -> Array:
     """All results, a row for each machine."""
-    points, entries = samples.bath_borders.shape[0], 2 * (samples.bath_borders.shape[1] - 1) + 5
+    points, entries = samples.bath_borders.shape[0], 3 * (samples.bath_borders.shape[1] - 1) + 4
     shape = jax.ShapeDtypeStruct((points, 2 * entries + 5), jnp.float64)
 
     def call(samples: Any, tolerance: Any) -> np.ndarray:
@@ -99,7 +101,7 @@ def _known(
 
 
 def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndarray:
-    entries = 2 * (len(samples.bath_borders) - 1) + 5
+    entries = 3 * (len(samples.bath_borders) - 1) + 4
     nothing = np.full(2 * entries + 5, np.nan)
     if not all(np.isfinite(array).all() for array in samples):
         nothing[-1] = Fault.NOT_FINITE

@@ -14,6 +14,7 @@ from .._checks import InputError, Rule, Scalar, as_float, check_shape, check_typ
 from ..baths import HeatBath, ParticleBath
 from ..drives import Cosine, Drive, Steps
 from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
+from ..numerics.one_thread import one_thread
 from ..pytrees import Table, opened
 from ..show import array as show
 from ..solution import SolveError, Status
@@ -49,7 +50,9 @@ class KleinKramers(Dynamics):
     energy that they bring, less μ per particle. Where T is a function of x, the bath's temperature is ⟨T⟩, and entropy
     flows are integrals of the heat over T(x).
 
-    `observables`: `flux`, particles per time to the right (on a ring, turns per time), and `mean velocity` ∫ vP.
+    `observables`: `flux`, particles per time to the right (on a ring, turns per time); `mean velocity` ∫ vP; and
+    `kinetic flux 1`, …, the kinetic energy ∫ ½mv³P dv that particles carry to the right across each step of the
+    temperature: with no drive and no flux that is the kinetic heat leak.
 
     **Method.** Polynomial elements in position and in velocity, refined towards steps and open ends, where the density
     is singular at v = 0; the mesh becomes finer (and closed problems reach farther) until all numbers are as exact as
@@ -261,8 +264,10 @@ class KleinKramers(Dynamics):
             floor=numbers.floor,
             residuals={"negative density": numbers.negative},
             statistics={"unknowns": numbers.unknowns, "meshes": numbers.meshes},
-            observables={"flux": numbers.flux, "mean velocity": numbers.velocity},
-            observable_errors={"flux": numbers.flux_error, "mean velocity": numbers.velocity_error},
+            observables={"flux": numbers.flux, "mean velocity": numbers.velocity}
+            | {f"kinetic flux {k + 1}": numbers.leaks[:, k] for k in range(parts - 1)},
+            observable_errors={"flux": numbers.flux_error, "mean velocity": numbers.velocity_error}
+            | {f"kinetic flux {k + 1}": numbers.leak_errors[:, k] for k in range(parts - 1)},
             temperatures=mean,
         )
 
@@ -320,7 +325,8 @@ class KleinKramers(Dynamics):
         if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
             raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
         limit = float(checked_tolerance(tolerance))
-        rates, error = relaxation.spectrum(terrain, count, limit)
+        with one_thread():
+            rates, error = relaxation.spectrum(terrain, count, limit)
         if not error <= limit * abs(rates[-1]):
             raise SolveError(
                 f"no trustworthy relaxation rates (NOT_CONVERGED): their error is {error:.0e}; ask for a larger "

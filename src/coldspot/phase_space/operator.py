@@ -51,8 +51,6 @@ def assembled(space: Space, velocity: Velocity) -> Operator:
         )
     source = np.zeros(ee.shape[0]), np.zeros(oo.shape[0])
     if terrain.kind == OPEN:
-        assert velocity.half is not None
-        assert velocity.incoming is not None
         inner, mixed, outer = velocity.half
         for side, sign in ((0, 1.0), (1, -1.0)):
             e, o, weight = space.end(side)

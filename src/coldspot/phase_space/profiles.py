@@ -58,7 +58,6 @@ class Profiles:
         at, speeds = np.asarray(x, float), np.asarray(v, float)
         inside = (at >= self.start) & (at <= self.stop)
         even, odd, weight = self._state.space.values(np.where(inside, at, self.start).ravel())
-        assert self._state.velocity.values is not None
         slow, fast = self._state.velocity.values(speeds.ravel() / self._state.thermal)
         found = even @ (slow @ self._state.even).T + odd @ (fast @ self._state.odd).T
         found = found * weight[:, None] / self._state.thermal

@@ -27,9 +27,15 @@ class Mesh(NamedTuple):
         return (len(self.edges) - 1) * self.degree + (not periodic)
 
 
-def meshed(terrain: Terrain, cut: float, count: float, degree: int, levels: int, ratio: float) -> Mesh:
-    """About `count` equal elements, divided further towards steps of the temperature or friction and open ends."""
+def meshed(
+    terrain: Terrain, cut: float, count: float, degree: int, levels: int, ratio: float, first: float | None = None
+) -> Mesh:
+    """About `count` equal elements, divided further towards steps of the temperature or friction and open ends.
+
+    `first`: where the mesh starts, if not at the left end.
+    """
     start, stop = terrain.ends(cut)
+    start = start if first is None else first
     inner = terrain.steps[(terrain.steps > start) & (terrain.steps < stop)]
     borders = np.concatenate([[start], inner, [stop]])
     ends = terrain.kind == OPEN or (terrain.kind == PERIODIC and inner.size > 0)

@@ -78,6 +78,7 @@ class Ledger(NamedTuple):
 
     - `heats`, `entropy_flows` (bath); `end_heats` (end): what open ends bring, kinetic energy less (μ−V) per particle;
     - `flux`: particles per time; `mean_velocity` ∫ vP; `mean_temperature` ⟨T⟩;
+    - `leaks` (bath − 1): kinetic energy that particles carry to the right from each bath to the next, ∫ ½mv³P dv;
     - `exchanged`: the heat that friction takes and noise gives, without regard to sign; `hurry`: ∫ n √(T_max/m) dx.
     """
 
@@ -87,13 +88,14 @@ class Ledger(NamedTuple):
     flux: float
     mean_velocity: float
     mean_temperature: float
+    leaks: np.ndarray
     exchanged: float
     hurry: float
 
     def entries(self) -> np.ndarray:
         """All numbers whose errors are stated, in one row."""
         rest = [self.flux, self.mean_velocity, self.mean_temperature]
-        return np.concatenate([self.heats, self.entropy_flows, self.end_heats, rest])
+        return np.concatenate([self.heats, self.entropy_flows, self.end_heats, rest, self.leaks])
 
 
 class Discrete:
@@ -150,14 +152,26 @@ class Discrete:
             flux,
             flux * float(widths.sum()),
             float((space.t * number).sum() / number.sum()),
+            np.array([self._kinetic(border) for border in terrain.bath_borders[1:-1]]),
             exchanged,
             float(np.abs(number).sum()) * math.sqrt(terrain.hottest / terrain.mass),
         )
 
+    def _kinetic(self, x: float) -> float:
+        """∫ ½mv³ P dv at the border of elements that is next to x: the mean of both sides, which differ by an error."""
+        space, s = self.space, self.thermal
+        border = int(np.argmin(np.abs(space.mesh.edges - x)))
+        sides = [(k, side) for k, side in ((border - 1, 1), (border, 0)) if 0 <= k < len(space.odd_of)]
+        cubes = [
+            float(self.velocity.third @ self.odd[:, space.odd_of[k]] @ space.odd_ends[k, side]) for k, side in sides
+        ]
+        potential = float(space.terrain.read(space.mesh.edges[[border]])[0][0])
+        reference = space.terrain.reference
+        return s * reference / 2 * math.exp(-potential / reference) * sum(cubes) / len(cubes)
+
     def _heat_through(self, side: int, particles: float) -> float:
         """Heat (kinetic energy, less μ−V per particle) that comes in at an open end, by the upwind flux."""
         space, velocity, terrain = self.space, self.velocity, self.space.terrain
-        assert velocity.half is not None
         e, o, weight = space.end(side)
         sign = 1.0 if side == 0 else -1.0
         even, odd = (self.even @ e.toarray())[:, 0], (self.odd @ o.toarray())[:, 0]
@@ -180,7 +194,6 @@ class Discrete:
     def smallest(self) -> float:
         """The smallest value of the density over its largest: below zero only by the error of the method."""
         u = np.linspace(-5, 5, 41)
-        assert self.velocity.values is not None
         even, odd = self.velocity.values(u)
         space = self.space
         f = np.einsum("eqi,uei->equ", space.even, (even @ self.even)[:, space.even_of])
@@ -271,12 +284,13 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
 def _small(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: float) -> bool:
     """Whether heats and work, entropy flows, and the flux are each as exact as asked, or zero but for rounding."""
     baths = len(ledger.heats)
-    heats, entropies, ends, flow = np.split(errors, [baths, 2 * baths, 2 * baths + 2])
+    heats, entropies, ends, flow, leaks = np.split(errors, [baths, 2 * baths, 2 * baths + 2, 2 * baths + 5])
     energies = np.concatenate([ledger.heats, ledger.end_heats, [terrain.load * ledger.mean_velocity]])
     floor = ROUNDING * ledger.exchanged
     wanted = SURE * tolerance
     work = np.array([terrain.load * flow[1] if terrain.load else 0.0])
     good = _largest(heats, ends, work) <= max(wanted * _largest(energies), floor)
+    good &= _largest(leaks) <= max(wanted * max(_largest(energies), _largest(ledger.leaks)), floor)
     good &= _largest(entropies) <= max(wanted * _largest(ledger.entropy_flows), floor / terrain.coldest)
     return bool(good and flow[1] <= max(wanted * abs(ledger.mean_velocity), STILL * ledger.hurry))
 
@@ -292,7 +306,13 @@ def _scales(ledger: Ledger, terrain: Terrain) -> np.ndarray:
     entropy = max(_largest(ledger.entropy_flows), tiny / terrain.coldest)
     speed = max(abs(ledger.mean_velocity), STILL * ledger.hurry)
     length = abs(ledger.mean_velocity / ledger.flux) if ledger.flux else 1.0
-    return np.array([energy] * baths + [entropy] * baths + [energy] * 2 + [speed / length, speed, terrain.hottest])
+    return np.array(
+        [energy] * baths
+        + [entropy] * baths
+        + [energy] * 2
+        + [speed / length, speed, terrain.hottest]
+        + [energy] * (baths - 1)
+    )
 
 
 def _rounding(ledger: Ledger) -> np.ndarray:
@@ -302,4 +322,4 @@ def _rounding(ledger: Ledger) -> np.ndarray:
     length = abs(ledger.mean_velocity / ledger.flux) if ledger.flux else 1.0
     speed = ROUNDING / 2 * ledger.hurry
     rest = np.array([speed / length, speed, 64 * EPS * ledger.mean_temperature])
-    return np.concatenate([heat, heat / max(ledger.mean_temperature, 1e-300), ends, rest])
+    return np.concatenate([heat, heat / max(ledger.mean_temperature, 1e-300), ends, rest, heat[1:]])

@@ -1,9 +1,8 @@
 """Functions of the velocity, in which densities over e^{−u²/2} are expanded; u = v√(m/T₀).
 
 Even and odd functions stand apart: streaming leads from one kind to the other, friction stays within each. With
-⟨f, g⟩ = ∫ f g e^{−u²/2} du/√2π and ∂† = u − ∂, the adjoint of ∂, a method needs the matrices of a `Velocity`. There are
-two: Hermite polynomials, in which friction is diagonal (relaxation at one temperature), and polynomials on elements
-that become narrow at u = 0, where steps of the temperature and open ends leave a singularity (all else).
+⟨f, g⟩ = ∫ f g e^{−u²/2} du/√2π and ∂† = u − ∂, the adjoint of ∂, a method needs the matrices of a `Velocity`:
+polynomials on elements that become narrow at u = 0, where steps of the temperature and open ends leave a singularity.
 """
 
 import math
@@ -26,12 +25,10 @@ class Velocity(NamedTuple):
     - `loss` ⟨∂f, ∂f⟩ and `excess` ⟨∂f, ∂†f⟩, each of even and of odd ones: friction, and what another temperature adds;
     - `mass` ⟨f, f⟩ of both kinds;
     - `half`: ∫_{u>0} u f g e^{−u²/2} du/√2π of (even, even), (even, odd), (odd, odd);
-    - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first` (odd): ⟨u, o⟩;
+    - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first`, `third` (odd): ⟨u, o⟩ and ⟨u³, o⟩;
     - `one`, `parabola` (even): the coefficients of the functions 1 and u²;
     - `values(u)`: even and odd functions at u, times e^{−u²/2}/√2π;
     - `incoming(θ)`: ∫_{u>0} u f e^{−u²/2θ}/√(2πθ) du of both kinds: a Maxwellian of unit density at θT₀.
-
-    `half`, `values` and `incoming` are None for Hermite polynomials, which serve relaxation in closed problems only.
     """
 
     raising: sp.csr_array
@@ -39,43 +36,15 @@ class Velocity(NamedTuple):
     loss: tuple[sp.csr_array, sp.csr_array]
     excess: tuple[sp.csr_array, sp.csr_array]
     mass: tuple[sp.csr_array, sp.csr_array]
-    half: tuple[sp.csr_array, sp.csr_array, sp.csr_array] | None
+    half: tuple[sp.csr_array, sp.csr_array, sp.csr_array]
     number: np.ndarray
     square: np.ndarray
     first: np.ndarray
+    third: np.ndarray
     one: np.ndarray
     parabola: np.ndarray
-    values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None
-    incoming: Callable[[float], tuple[np.ndarray, np.ndarray]] | None
-
-
-def hermite(pairs: int) -> Velocity:
-    """Normalised Hermite polynomials of degree 0 … 2·pairs−1: ∂† raises the degree, ∂ lowers it."""
-    even = 2.0 * np.arange(pairs)
-    odd = even + 1
-
-    def diagonal(values: np.ndarray, offset: int = 0) -> sp.csr_array:
-        return sp.diags_array(values, offsets=offset, shape=(pairs, pairs)).tocsr()
-
-    def few(*numbers: float) -> np.ndarray:
-        return np.concatenate([numbers, np.zeros(pairs)])[:pairs]
-
-    unit = diagonal(np.ones(pairs))
-    return Velocity(
-        raising=diagonal(np.sqrt(odd)),
-        lowering=diagonal(np.sqrt(even[1:]), 1),
-        loss=(diagonal(even), diagonal(odd)),
-        excess=tuple(diagonal(np.sqrt(n[1:] * (n[1:] - 1)), -1) for n in (even, odd)),  # type: ignore[arg-type]
-        mass=(unit, unit),
-        half=None,
-        number=few(1.0),
-        square=few(1.0, math.sqrt(2)),
-        first=few(1.0),
-        one=few(1.0),
-        parabola=few(1.0, math.sqrt(2)),
-        values=None,
-        incoming=None,
-    )
+    values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    incoming: Callable[[float], tuple[np.ndarray, np.ndarray]]
 
 
 def elements(edges: np.ndarray, degree: int) -> Velocity:
@@ -136,6 +105,7 @@ def elements(edges: np.ndarray, degree: int) -> Velocity:
         number=2 * weight @ e,
         square=2 * (weight * u**2) @ e,
         first=2 * (weight * u) @ o,
+        third=2 * (weight * u**3) @ o,
         one=np.exp(-(nodes**2) / 4),
         parabola=nodes**2 * np.exp(-(nodes**2) / 4),
         values=values,

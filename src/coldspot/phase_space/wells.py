@@ -90,11 +90,11 @@ def theories(terrain: Terrain, wells: Wells) -> Theories:
     friction = float(terrain.read(np.array([wells.top]))[1][0])
     half = friction / (2 * curvature)
     kappa = 1 / (math.sqrt(1 + half**2) + half)
-    losses = [_loss(terrain, wells, side) for side in (-1.0, 1.0)]
+    losses = [loss(terrain, wells, side) for side in (-1.0, 1.0)]
     return Theories(kappa, kappa * _depopulation(losses[0]) * _depopulation(losses[1]) / _depopulation(sum(losses)))
 
 
-def _loss(terrain: Terrain, wells: Wells, side: float) -> float:
+def loss(terrain: Terrain, wells: Wells, side: float) -> float:
     """δ of one well; the square root at the far turning point is taken out by x = far + (top−far)·sin²."""
     end = terrain.ends(40.0)[0 if side < 0 else 1]
     height = float(terrain.read(np.array([wells.top]))[0][0])

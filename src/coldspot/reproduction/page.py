@@ -103,7 +103,10 @@ def _numbers(section: Section) -> str:
 
 def _paper(section: Section) -> str:
     paper = section.paper
-    figures = "".join(_figure(paper, one) for one in section.shown)
+    figures = "".join(_figure(paper, one) for one in section.shown if one.figure not in paper.beyond)
+    beyond = "".join(_figure(paper, one) for one in section.shown if one.figure in paper.beyond)
+    if beyond:
+        figures += f'<h2 id="{paper.name}-beyond">Beyond the paper</h2>{beyond}'
     return f"""<article id="{paper.name}">
 <h2>{_text(paper.title)}</h2>
 <p class="authors">{_text(paper.authors)}</p>

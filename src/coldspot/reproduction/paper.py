@@ -77,7 +77,7 @@ class Figure:
 @final
 @dataclass(frozen=True)
 class Paper:
-    """A paper: `figures`, and `check()`, the numbers that belong to no figure."""
+    """A paper: `figures`; `check()`, the numbers that belong to no figure; and `beyond`, figures that it has not."""
 
     name: str
     title: str
@@ -85,3 +85,9 @@ class Paper:
     summary: str
     figures: tuple[Figure, ...]
     check: Callable[[], Iterable[Number]]
+    beyond: tuple[Figure, ...] = ()
+
+    @property
+    def all_figures(self) -> tuple[Figure, ...]:
+        """Its own and those beyond."""
+        return self.figures + self.beyond

@@ -36,7 +36,7 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     chosen = list(papers)
-    steps = sum(1 + len(paper.figures) for paper in chosen)
+    steps = sum(1 + len(paper.all_figures) for paper in chosen)
     sections: list[Section] = []
     for _ in track(_steps(chosen, folder, sections), total=steps, label="reproduce", show=progress):
         pass
@@ -58,7 +58,7 @@ def _steps(papers: Iterable[Paper], folder: Path, sections: list[Section]) -> It
         numbers = list(paper.check())
         yield paper.name
         shown = []
-        for figure in paper.figures:
+        for figure in paper.all_figures:
             shown.append(_show(paper, figure, folder))
             yield f"{paper.name} {figure.label}"
         sections.append(Section(paper, numbers, shown))

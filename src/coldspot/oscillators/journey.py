@@ -1,0 +1,388 @@
+"""Trajectories of any classical network: their steps, start and transient, and what their averages are worth.
+
+The steps are those of `walk`. Their bias is measured, not computed: a second ensemble takes steps twice as long, and
+what changes is three times the bias of second order.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, valid
+from ..dynamics import Dynamics, Outcome, Rates, conclude
+from ..parallel import spread
+from ..pytrees import batch_of_one, compiled, first_point
+from ..solution import Solution, SolveError, Status
+from ..trajectories import Trajectories
+from . import walk
+from .continuity import steepest
+from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise
+from .instant import Instant, moments
+from .likeness import SAMPLES, equivalent
+from .model import System
+from .sampling import check_request
+from .simulation import BLOCK, Result
+from .words import UNHELD, jump_words
+
+OWNER = "trajectories"
+CHUNK = 1024
+STRETCH = 1 << 22
+"""Steps × trajectories × coordinates of one call: Ctrl-C waits for no more."""
+FINE = 0.05
+"""Default step, over the shortest time of the motion."""
+OTHERS = 1 << 40
+"""Number of the first trajectory of the second ensemble."""
+LOOKED_AT = 64
+"""Phases at which driven springs are averaged."""
+
+
+class Network(NamedTuple):
+    """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0)."""
+
+    instants: Callable[[Array], Instant]
+    potential: Callable[[Array], Array] | None
+    places: tuple[tuple[int, ...], ...]
+    frequency: float
+
+
+class Outset(NamedTuple):
+    """Mean and factor of the covariance of the first positions; the shortest and the longest time of the motion."""
+
+    mean: Array
+    factor: Array
+    warmth: Array
+    shortest: float
+    longest: float
+
+
+class Bias(NamedTuple):
+    """Of heat per bath and work per drive, with its standard error; and what is allowed, relative to the largest."""
+
+    size: Array
+    error: Array
+    allowed: Array
+
+
+def sample(
+    dynamics: Dynamics,
+    network: Network,
+    key: Array,
+    n: int,
+    time: Any,
+    *,
+    time_step: Any,
+    transient: Any,
+    keep: int,
+    stride: int,
+    throw: bool,
+    progress: bool | None,
+) -> Trajectories:
+    """Trajectories of a network; see `OscillatorNetwork.trajectories`."""
+    check_request(n, time, time_step, transient, keep, stride)
+    looked = network.instants(2 * jnp.pi * jnp.arange(LOOKED_AT) / LOOKED_AT)
+    system, outset = _outset(network, looked)
+    step = FINE * outset.shortest if time_step is None else float(time_step)
+    period = 2
+    if network.frequency:
+        duration = 2 * math.pi / network.frequency
+        period = 2 * BLOCK * math.ceil(duration / (2 * BLOCK * step) * (1 - 1e-12))
+        step = duration / period
+    if not step < 2 * outset.shortest:
+        raise InputError(
+            f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "
+            f"alike, is stable only below {2 * outset.shortest:.4g}."
+        )
+    transient = FORGET * outset.longest if transient is None else float(transient)
+    spans = _spans(step, period, transient, float(time), bool(network.frequency))
+    course = _course(network, step, period, looked.massless)
+    drives = looked.pulls.shape[1]
+    none = jnp.zeros(drives)
+    # Only how many drives there are matters to averages.
+    system = dataclasses.replace(system, sites=(0,) * drives, amplitudes=none, phases=none, means=none)
+    result = _run(course, outset, key, np.arange(n), spans, progress)
+    if throw and np.any(result.failed >= 0):
+        lane = int(np.argmax(result.failed >= 0))
+        when = float(result.failed[lane]) * BLOCK * step
+        raise SolveError(
+            f"{OWNER}: trajectory {lane} left the range of numbers at time {when:.6g} (from the start of the "
+            f"transient). The potential does not hold it, or the time step ({step:.3g}) is too long where it is steep.",
+            Status.UNSTABLE,
+        )
+    rough = _course(network, 2 * step, max(period // 2, 2), looked.massless)
+    halved = tuple(-(-count // 2) for count in spans)
+    check = _run(rough, outset, key, OTHERS + np.arange(n), halved, progress)
+    flows = system.baths + system.drives
+    found, other = (_averages(system, one) for one in (result, check))
+    bias = Bias(
+        jnp.abs(found.mean - other.mean)[:flows] / 3,
+        jnp.hypot(found.error, other.error)[:flows] / 3,
+        jnp.asarray(BIAS),
+    )
+    numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK)
+    solution = _conclude(dynamics, found, bias, numbers, n, system.baths, looked.massless)
+    if throw:
+        solution.raise_unless_ok(lambda status: _explain(status, solution, step))
+    rates = result.rates.mean(axis=0)
+    heats, works, storages, _ = np.split(rates, np.cumsum([system.baths, system.drives, 1]))
+    times, x, v = _paths(course, outset, key, keep, stride, spans)
+    heat, work, storage = (jnp.asarray(a) for a in (heats.T, works.T, storages[0]))
+    return Trajectories(solution, heat, work, storage, times, x, v)
+
+
+def _spans(step: float, period: int, transient: float, time: float, driven: bool) -> tuple[int, int, int]:
+    """Blocks that are discarded, and averaged twice; whole periods in a driven network."""
+    cycle = period // BLOCK if driven else 1
+    half = cycle * max(1, math.ceil(time / (2 * cycle * BLOCK * step) * (1 - 1e-12)))
+    return 2 * math.ceil(transient / (2 * BLOCK * step)), half, half
+
+
+def _course(network: Network, step: float, period: int, massless: tuple[int, ...]) -> walk.Course:
+    phases = jnp.pi * jnp.arange(2 * period) / period if network.frequency else jnp.zeros(2 * period)
+    return walk.course_of(network.instants(phases), network.potential, network.places, massless, step)
+
+
+_equivalent, _steepest = compiled(equivalent), compiled(steepest)
+
+
+def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
+    """Where trajectories start: the distribution of the linear network most alike, with the springs' mean."""
+    now = jax.tree.map(lambda a: np.asarray(a[0]), looked)
+    n, frictions = now.masses.size, now.frictions.sum(0)
+    light = np.isin(np.arange(n), looked.massless)
+    springs = np.asarray(looked.springs).mean(0)
+    owner = [next((b for b, at in enumerate(network.places) if i in at), -1) for i in range(n)]
+    none = jnp.zeros(0)
+    # Energies know nothing of masses and frictions: those that are missing may be anything.
+    system = System(
+        masses=jnp.asarray(np.where(light, 1.0, now.masses)),
+        springs=jnp.asarray(springs),
+        frictions=jnp.asarray(np.diag(frictions)),
+        temperatures=jnp.asarray(now.temperatures),
+        amplitudes=none,
+        phases=none,
+        means=none,
+        frequency=jnp.zeros(()),
+        potential=network.potential,
+        bath_of=tuple(owner),
+        sites=(),
+    )
+    mean = np.zeros(n)
+    steepest = 0.0
+    if network.potential is not None:
+        alike = _equivalent(system)
+        if not bool(alike.held):
+            raise SolveError(f"{OWNER}: {UNHELD}.", Status.UNSTABLE)
+        springs = np.asarray(alike.springs)
+        mean = np.linalg.solve(springs, np.asarray(alike.force))
+        soft = np.linalg.cholesky(np.linalg.inv(springs) * float(now.temperatures.max()))
+        jump = _steepest(
+            network.potential, mean[:, None] + soft @ np.random.RandomState(1).standard_normal((n, SAMPLES))
+        )
+        if bool(jump.jumps):
+            raise InputError(f"{OWNER}: {jump_words(jump)}")
+        steepest = float(4 / alike.longest**2)
+    whole = eqx.tree_at(lambda one: one.springs, now, springs)
+    rates = _rates(whole)
+    if network.potential is None and not network.frequency and not rates.real.max() < -1e-13 * np.abs(rates).max():
+        raise SolveError(
+            f"{OWNER}: the network has no steady state: a motion with the rate {rates[rates.real.argmax()]:.6g} grows "
+            "or is not damped; `steady_state` says which.",
+            Status.UNSTABLE,
+        )
+    if network.potential is None and network.frequency:
+        _check_period(looked, network.frequency)
+    fastest = float(np.abs(rates).max())
+    if steepest:
+        # Root mean square of the curvature, where that is larger than its mean.
+        root = np.sqrt(np.asarray(system.masses))
+        stiff = float(np.linalg.eigvalsh(springs / np.outer(root, root))[-1])
+        fastest *= max(1.0, steepest / stiff)
+    decaying = -rates.real[rates.real < 0]
+    warm = float(now.temperatures.max())
+    values, vectors = np.linalg.eigh((springs + springs.T) / 2)
+    spread_ = vectors * np.sqrt(warm / np.maximum(np.abs(values), 1e-12 * np.abs(values).max()))
+    heavy = np.flatnonzero(~light)
+    warmth = np.array([now.temperatures[owner[i]] if owner[i] >= 0 else warm for i in heavy])
+    longest = 1 / decaying.min() if decaying.size else math.inf
+    return system, Outset(jnp.asarray(mean), jnp.asarray(spread_), jnp.asarray(warmth), 1 / fastest, longest)
+
+
+def _rates(one: Instant) -> np.ndarray:
+    drift = np.asarray(moments(jax.tree.map(jnp.asarray, one)).drift)
+    return np.linalg.eigvals(drift[:-1, :-1])
+
+
+def _check_period(looked: Instant, frequency: float) -> None:
+    """Motion in a linear network must have decayed after a period; steps of a 64th tell growth from decay."""
+    # SciPy is loaded where it is used.
+    from scipy.linalg import expm
+
+    count = looked.springs.shape[0]
+    drifts = np.asarray(jax.vmap(lambda one: moments(one).drift)(looked))[:, :-1, :-1]
+    total = np.eye(drifts.shape[-1])
+    for drift in drifts:
+        total = expm(drift * 2 * math.pi / (frequency * count)) @ total
+    largest = np.abs(np.linalg.eigvals(total)).max()
+    if not largest < 1 + 1e-6:
+        raise SolveError(
+            f"{OWNER}: the network has no periodic state: a motion grows by the factor {largest:.6g} in a period.",
+            Status.UNSTABLE,
+        )
+
+
+# --------------------------------------------------------------------------- all trajectories
+
+
+@compiled
+def _start(course: walk.Course, outset: Outset, key: Array, lanes: Array) -> tuple[walk.Walkers, Array]:
+    now = walk.start(course, outset.mean, outset.factor, outset.warmth, key, lanes)
+    return now, walk.total(course, now, jnp.zeros((), int))
+
+
+@compiled
+def _stretch(
+    course: walk.Course, key: Array, lanes: Array, now: walk.Walkers, first: Array, last: Array
+) -> tuple[walk.Walkers, Array]:
+    now = walk.stretch(course, key, lanes, now, first, last)
+    return now, walk.total(course, now, 2 * last * BLOCK)
+
+
+_closed = compiled(walk.closed)
+
+
+def _run(
+    course: walk.Course, outset: Outset, key: Array, lanes: np.ndarray, spans: tuple[int, ...], progress: bool | None
+) -> Result:
+    """All trajectories in chunks, each in stretches of time."""
+    # Longest and shortest time are no arrays: another of them compiles nothing.
+    outset = outset._replace(shortest=0.0, longest=0.0)
+    pieces = -(-len(lanes) // CHUNK)
+    chunk = -(-len(lanes) // (8 * pieces)) * 8
+    most = max(1, STRETCH // (BLOCK * chunk * course.masses.shape[0]))
+
+    def piece(begin: int) -> Result:
+        own = jnp.asarray(lanes[0] + np.arange(begin, begin + chunk))
+        now, before = _start(course, outset, key, own)
+        rates, block = [], 0
+        for blocks in spans:
+            after, end = before, block + blocks
+            while block < end:
+                first, block = block, min(block + most, end)
+                now, after = _stretch(course, key, own, now, jnp.asarray(first), jnp.asarray(block))
+            now, rate = _closed(course, now, before, after, jnp.asarray(blocks * BLOCK))
+            before = after
+            rates.append(np.asarray(rate))
+        return Result(np.stack(rates[1:]), np.asarray(now.failed), np.asarray(now.x))
+
+    done = list(spread(piece, range(0, len(lanes), chunk), label="trajectories", progress=progress))
+    return jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1)[..., : len(lanes)], *done)
+
+
+@compiled
+def _averages(system: System, result: Result) -> Summary:
+    return summarise(system, result)
+
+
+def _paths(
+    course: walk.Course, outset: Outset, key: Array, keep: int, stride: int, spans: tuple[int, ...]
+) -> tuple[Array, Array, Array]:
+    """Times, positions and velocities (NaN without a mass) of the first trajectories, a point in a block of steps."""
+    n, heavy = course.masses.shape[0], np.array(course.heavy, int)
+    if not keep:
+        return jnp.zeros(0), *(jnp.zeros((0, 0, n)),) * 2
+    every = math.ceil(stride / BLOCK)
+    outset = outset._replace(shortest=0.0, longest=0.0)
+    now, _ = _start(course, outset, key, jnp.arange(keep))
+    block, seen = spans[0], []
+    if block:
+        now, _ = _stretch(course, key, jnp.arange(keep), now, jnp.asarray(0), jnp.asarray(block))
+    while block <= sum(spans):
+        v = np.full((n, keep), np.nan)
+        v[heavy] = np.asarray(now.v)
+        seen.append((np.asarray(now.x), v))
+        now, _ = _stretch(course, key, jnp.arange(keep), now, jnp.asarray(block), jnp.asarray(block + every))
+        block += every
+    paths = [jnp.moveaxis(jnp.asarray(np.stack(part)), -1, 0) for part in zip(*seen, strict=True)]
+    return course.step * BLOCK * every * jnp.arange(len(seen)), paths[0], paths[1]
+
+
+# --------------------------------------------------------------------------- what they are worth
+
+
+@compiled
+def _conclude(
+    dynamics: Dynamics,
+    found: Summary,
+    bias: Bias,
+    numbers: tuple[Array, Array],
+    n: int,
+    baths: int,
+    massless: tuple[int, ...],
+) -> Solution:
+    batch, good = batch_of_one((dynamics, valid(dynamics)))
+    found, bias, numbers = batch_of_one((found, bias, numbers))
+    outcome = _assess(found, bias, numbers, n, baths, massless)
+    return first_point(conclude(batch, outcome, bias.allowed, good))
+
+
+def _assess(
+    found: Summary, bias: Bias, numbers: tuple[Array, Array], n: int, baths: int, massless: tuple[int, ...]
+) -> Outcome:
+    """A batch of one. What is surely off by more than `CLOSED` × the allowed bias and a standard error is refused."""
+    flows = bias.size.shape[-1]
+    size = (found.mean.shape[-1] - flows - 1) // 2
+    largest = jnp.max(jnp.abs(found.mean[..., :flows]), axis=-1)
+    allowed = CLOSED * bias.allowed * largest
+    biased = bias.size - 3 * bias.error > jnp.maximum(allowed[..., None], found.error[..., :flows])
+    balanced = jnp.abs(found.imbalance) <= allowed + DRIFT * found.imbalance_error
+
+    def rates(values: Array) -> Rates:
+        return Rates(values[..., :baths], works=values[..., baths:flows], storage=values[..., flows])
+
+    def squares(values: Array) -> dict[str, Array]:
+        names = {f"x_squared {i}": flows + 1 + i for i in range(size)}
+        names |= {f"v_squared {i}": flows + 1 + size + i for i in range(size) if i not in massless}
+        return {name: values[..., k] for name, k in names.items()}
+
+    finite = jnp.all(jnp.isfinite(found.mean), axis=-1) & jnp.all(jnp.isfinite(found.error), axis=-1)
+    return Outcome(
+        rates(found.mean),
+        rates(found.error),
+        faults={
+            Status.UNSTABLE: found.failed > 0,
+            Status.NOT_FINITE: ~finite,
+            Status.NOT_CONVERGED: ~((found.drift < DRIFT) & balanced) | jnp.any(biased, axis=-1),
+        },
+        residuals={"drift": found.drift},
+        statistics={
+            "trajectories": jnp.full(found.drift.shape, n),
+            "steps": numbers[1],
+            "time_step": numbers[0],
+            "time_step_bias": jnp.max(bias.size, axis=-1) / largest,
+            "time_step_bias_error": jnp.max(bias.error, axis=-1) / largest,
+            "block_error_ratio": found.blocks,
+        },
+        observables=squares(found.mean),
+        observable_errors=squares(found.error),
+        stochastic=True,
+    )
+
+
+def _explain(status: Status, solution: Solution, step: float) -> str:
+    if status is not Status.NOT_CONVERGED:
+        return ""
+    seen = solution.statistics
+    return (
+        f"with the time step {step:.3g} heat or work is biased by {float(seen['time_step_bias']):.2g} ± "
+        f"{float(seen['time_step_bias_error']):.1g} of the largest (by comparison with steps twice as long), the "
+        f"halves of the time differ by {float(solution.residuals['drift']):.3g} standard errors, or the energy "
+        f"balance is off by {float(solution.residuals['first law']):.2g}; give a shorter `time_step`, or a longer "
+        "`transient`."
+    )
