@@ -13,7 +13,7 @@ import typer
 from scipy import constants
 
 import coldspot as cs
-from coldspot import cli, paths
+from coldspot import cli, paths, settings
 from coldspot.ledger import Named
 from coldspot.papers import PAPERS
 from coldspot.reproduction import report
@@ -296,7 +296,7 @@ def test_every_parameter_has_a_dimension_and_is_checked_by_its_constructor(name)
         assert paths.dimension(machine, path) in KINDS
         if path.endswith("temperature"):
             with pytest.raises(cs.InputError, match=r"`temperature` must be positive.*but is -1"):
-                cli.configured(machine, [f"{path}=-1"], None)
+                settings.configured(machine, [f"{path}=-1"], None)
 
 
 # --------------------------------------------------------------------------- list, help, version

@@ -1,38 +1,33 @@
-"""The command line: `list`, `solve`, `run`, `sweep`, `reproduce`.
+"""The command line: `list`, `solve`, `run`, `sweep`, `optimise`, `explore`, `reproduce`.
 
 A command returns an `Answer`, and `run` writes it: what cannot be answered leaves nothing on stdout.
 Exit codes: 0 done; 1 a number outside its tolerance; 2 bad input; 3 no trustworthy solution.
 """
 
 import contextlib
-import difflib
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from . import machines, paths
-from ._checks import InputError, nearest, unknown_name
+from . import machines
+from ._checks import InputError, unknown_name
 from ._version import __version__
 from .command_text import assignments, described, entry, json_text, name_of, physical_text, record, tables, wrapped
 from .dynamics import steady_state
 from .interrupts import INTERRUPTED
 from .machine_files.decode import Content
 from .machine_files.document import read, save
-from .machine_files.kinds import made_again
 from .machine_files.results import ENDINGS, ZARR
+from .settings import MOST_POINTS, configured, grid_axis
 from .solution import SolveError, plain
 from .sweep import sweep
-from .units import check_energy_unit, to_number
-
-MOST_POINTS = 100_000_000
-"""Points of a sweep that is kept in memory."""
+from .units import check_energy_unit
 
 
 class Answer(NamedTuple):
@@ -222,6 +217,32 @@ def sweep_(
 
 
 @app.command()
+def explore(
+    machine: Annotated[str, typer.Argument(metavar="[MACHINE|FILE]", help=MACHINE_HELP)] = machines.ALL[0].name,
+    port: Annotated[int, typer.Option(metavar="N", help="Port of this computer; 0 takes any that is free.")] = 8765,
+    static: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page for sharing, with frames calculated beforehand, instead."),
+    ] = None,
+) -> Answer:
+    """Move sliders and watch regimes, ledger and curves in the browser (for this computer alone)."""
+    from .explorer import server
+    from .explorer import static as pages
+
+    explorer = server.explorer_of(machine, _machine("coldspot explore", machine, None))
+    if static is not None:
+        pages.write(explorer.subject(machine), static)
+        return Answer(f"{static}")
+    serving = server.serve(explorer, port)
+    print(f"http://{server.HOST}:{serving.server_address[1]}/  (Ctrl-C stops)", flush=True)
+    try:
+        serving.serve_forever()
+    finally:
+        serving.server_close()
+    return Answer("")
+
+
+@app.command()
 def reproduce(
     papers: Annotated[
         list[str] | None, typer.Argument(metavar="[PAPER]...", help="Papers, as in `coldspot list`; by default all.")
@@ -282,56 +303,3 @@ def _solved(machine: Any, unit: str | None, as_json: bool) -> Answer:
         lines += [*physical_text(solution, unit), ""]
     lines.append(str(solution))
     return Answer("\n".join(lines))
-
-
-def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarray]:
-    """A parameter and its values, from `PATH=START:STOP:N` or `PATH=START:STOP:N:log`."""
-    path, equals, rest = (part.strip() for part in text.partition("="))
-    parts = [part.strip() for part in rest.split(":")]
-    if not equals or len(parts) not in (3, 4):
-        raise InputError(f"`--over` must be PATH=START:STOP:N or PATH=START:STOP:N:log, but is `{text}`.")
-    _check_number("--over", machine, path)
-    dimension = paths.dimension(machine, path)
-    start, stop = (to_number(part, dimension=dimension, unit=unit, argument=f"--over {path}") for part in parts[:2])
-    try:
-        count = int(parts[2])
-    except ValueError:
-        count = 0
-    if not 2 <= count <= MOST_POINTS:
-        raise InputError(f"`--over {path}`: N must be an integer from 2 to {MOST_POINTS:,}, but is `{parts[2]}`.")
-    if parts[3:] not in ([], ["log"]):
-        raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")
-    if not parts[3:]:
-        return path, np.linspace(start, stop, count)
-    if not start * stop > 0:
-        raise InputError(f"`--over {path}`: equal ratios need ends of one sign, but they are {start:g} and {stop:g}.")
-    return path, np.geomspace(start, stop, count)
-
-
-def _check_number(option: str, machine: Any, path: str) -> None:
-    """A path holds one number (or a list, which `paths` refuses later)."""
-    if eqx.is_array(paths.get(machine, path)):
-        return
-    known = paths.numbers(machine)
-    below = [name for name in known if name.startswith((f"{path}.", f"{path}["))]
-    hint = f" Set what it has: {', '.join(f'`{name}`' for name in below)}." if below else nearest(path, known)
-    raise InputError(f"`{option}`: `{path}` is not a number.{hint}")
-
-
-def configured(machine: Any, settings: Sequence[str], unit: str | None) -> Any:
-    """The machine with parameters set from texts `PATH=VALUE`, checked by its constructors."""
-    done = set()
-    for setting in settings:
-        path, equals, value = (part.strip() for part in setting.partition("="))
-        known = paths.numbers(machine)
-        if not equals or not path:
-            (closest,) = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
-            example = np.ravel(known[closest])[0]
-            raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={example:g}`, but is `{setting}`.")
-        _check_number("--set", machine, path)
-        if path in done:
-            raise InputError(f"`--set` must give each parameter once, but gives `{path}` again (`{value}`).")
-        done.add(path)
-        number = to_number(value, dimension=paths.dimension(machine, path), unit=unit, argument=path)
-        machine = paths.replace(machine, path, number)
-    return made_again(machine)

@@ -346,11 +346,13 @@ def solve_columns(
     *options: Any,
     label: str = "sweep",
     progress: bool | None = None,
+    sizes: Sequence[int] = SIZES,
 ) -> AnyResult:
     """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
+    Calls have one of the `sizes`, for each of which there is a program to compile.
     """
     total = len(next(iter(columns.values())))
     workers = parallel.workers()
@@ -359,7 +361,7 @@ def solve_columns(
         return -(-total // (size * workers)) * (size + CALL)
 
     # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
-    chunk = min(SIZES, key=cost)
+    chunk = min(sizes, key=cost)
 
     def piece(start: int) -> dict[str, Array]:
         if start + chunk <= total:
@@ -375,7 +377,7 @@ def solve_columns(
         if not isinstance(verb, Tiers):
             return one_way(verb, *arguments)
         result, undecided = one_way(verb.attempt, *arguments)
-        return verb.completed(result, undecided, functools.partial(one_way, verb.solve), arguments, axis=-1)
+        return verb.completed(result, undecided, functools.partial(one_way, verb.solve), arguments, -1, sizes)
 
     starts = range(0, total, chunk)
     joined = None

@@ -1,6 +1,6 @@
 """A cheap way first, and the sure one for the points that it leaves undecided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -39,9 +39,15 @@ class Tiers(NamedTuple):
         return self.completed(result, undecided, self.solve, arguments)
 
     def completed(
-        self, result: Any, undecided: Any, solve: Callable[..., Any], arguments: tuple[Any, ...], axis: int = 0
+        self,
+        result: Any,
+        undecided: Any,
+        solve: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        axis: int = 0,
+        sizes: Sequence[int] = SIZES,
     ) -> Any:
-        """The result with the undecided points solved; `axis` is where results have their points."""
+        """The result with the undecided points solved, in a call of one of the `sizes`; `axis` is that of points."""
         left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
         if not left.size:
             return result
@@ -49,7 +55,7 @@ class Tiers(NamedTuple):
         if left.size == count:
             return solve(*arguments)
         # Few sizes, so that compiled programs are shared; what fills up is the last point again.
-        size = min(next((size for size in SIZES if size >= left.size), count), count)
+        size = min(next((size for size in sizes if size >= left.size), count), count)
         index = left[np.minimum(np.arange(size), left.size - 1)]
         some = tuple(
             jax.tree.map(lambda c: jnp.asarray(np.asarray(c)[index]), argument) if k == self.batch else argument
