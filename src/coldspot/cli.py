@@ -11,21 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from . import machines
+from . import machines, paths
 from ._checks import InputError, unknown_name
 from ._version import __version__
 from .command_text import assignments, described, entry, json_text, name_of, physical_text, record, tables, wrapped
 from .dynamics import steady_state
 from .interrupts import INTERRUPTED
 from .machine_files.decode import Content
+from .machine_files.document import MACHINE as FILE
 from .machine_files.document import read, save
 from .machine_files.results import ENDINGS, ZARR
-from .settings import MOST_POINTS, configured, grid_axis
-from .solution import SolveError, plain
+from .optimisation.optimum import optimise
+from .settings import MOST_POINTS, condition, configured, grid_axis, interval, once
+from .solution import Solution, SolveError, plain
 from .sweep import sweep
 from .units import check_energy_unit
 
@@ -49,9 +50,29 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="coldspot",
     cls=_Commands,
-    add_completion=False,
     help="Design and analysis of nanoscale heat pumps, refrigerators and engines.",
 )
+
+# --------------------------------------------------------------------------- completion
+
+
+def _machine_names(incomplete: str) -> list[str]:
+    """Names of machines; files are completed by the shell."""
+    return [name for name in machines.BY_NAME if name.startswith(incomplete)]
+
+
+def _paths(context: typer.Context, incomplete: str) -> list[str]:
+    """Paths of the machine that stands on the line, with the sign that follows them."""
+    with contextlib.suppress(InputError, StopIteration):
+        # Before an option that has no value yet the machine is not told from other words.
+        words = (context.params.get("machine"), *context.args)
+        name = next(word for word in words if word and (word in machines.BY_NAME or word.endswith(FILE)))
+        known = paths.numbers(_machine("coldspot", name, None).machine)
+        return [f"{path}=" for path in known if path.startswith(incomplete)]
+    return []
+
+
+# --------------------------------------------------------------------------- options
 
 MACHINE_HELP = "A machine's name, as in `coldspot list`, or its file (TOML)."
 Settings = Annotated[
@@ -60,6 +81,7 @@ Settings = Annotated[
         "--set",
         metavar="PATH=VALUE",
         help="Set a parameter, as `left.temperature=5`; with --unit also `left.temperature=4.2 K`. Repeatable.",
+        autocompletion=_paths,
     ),
 ]
 Unit = Annotated[
@@ -153,7 +175,7 @@ def list_(as_json: AsJson = False) -> Answer:
 
 @app.command()
 def solve(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP)],
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP, autocompletion=_machine_names)],
     settings: Settings = None,
     unit: Unit = None,
     as_json: AsJson = False,
@@ -175,13 +197,14 @@ def run_(
 
 @app.command("sweep")
 def sweep_(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP)],
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP, autocompletion=_machine_names)],
     over: Annotated[
         list[str],
         typer.Option(
             "--over",
             metavar="PATH=START:STOP:N[:log]",
             help="N values of a parameter from START to STOP, at equal steps or equal ratios. Repeatable: a grid.",
+            autocompletion=_paths,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the results go: `.nc` (NetCDF) or `.zarr` (Zarr).")],
@@ -195,12 +218,7 @@ def sweep_(
         )
     found = _machine("coldspot sweep", machine, unit)
     made = configured(found.machine, settings or [], found.unit)
-    grid: dict[str, np.ndarray] = {}
-    for text in over:
-        path, values = grid_axis(made, text, found.unit)
-        if path in grid:
-            raise InputError(f"`--over` must give each parameter once, but gives `{path}` again (`{text}`).")
-        grid[path] = values
+    grid = once("--over", (grid_axis(made, text, found.unit) for text in over))
     points = math.prod(len(values) for values in grid.values())
     if out.suffix == ZARR:
         dataset = sweep(made, grid, unit=found.unit, to=out)
@@ -216,9 +234,58 @@ def sweep_(
     return Answer(f"{good:,} of {points:,} points trusted; {out}")
 
 
+@app.command("optimise")
+def optimise_(
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP, autocompletion=_machine_names)],
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over",
+            metavar="PATH=START:STOP",
+            help="A parameter that is free, and its bounds. Repeatable.",
+            autocompletion=_paths,
+        ),
+    ],
+    maximise: Annotated[
+        str | None, typer.Option(metavar="QUANTITY", help="What is to be largest: power, cop, heat.right, …")
+    ] = None,
+    minimise: Annotated[str | None, typer.Option(metavar="QUANTITY", help="What is to be smallest.")] = None,
+    subject_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subject-to",
+            metavar="QUANTITY=LOW:HIGH",
+            help="Bounds that must be kept, in the machine's units; one may be left out. Repeatable.",
+        ),
+    ] = None,
+    starts: Annotated[int, typer.Option(metavar="N", help="The number of searches.")] = 8,
+    settings: Settings = None,
+    unit: Unit = None,
+    as_json: AsJson = False,
+) -> Answer:
+    """Find the parameters within bounds at which a quantity is largest or smallest."""
+    if (maximise is None) == (minimise is None):
+        raise InputError("coldspot optimise: give `--maximise` or `--minimise`, one of them.")
+    found = _machine("coldspot optimise", machine, unit)
+    made = configured(found.machine, settings or [], found.unit)
+    best = optimise(
+        made,
+        maximise=maximise,
+        minimise=minimise,
+        over=once("--over", (interval(made, text, found.unit) for text in over)),
+        subject_to=once("--subject-to", map(condition, subject_to or [])) or None,
+        starts=starts,
+    )
+    if as_json:
+        return Answer(json_text(record(best.machine, best.solution, found.unit) | {"optimum": best.record()}))
+    return Answer(f"{best}\n\n{_text(best.machine, best.solution, found.unit)}")
+
+
 @app.command()
 def explore(
-    machine: Annotated[str, typer.Argument(metavar="[MACHINE|FILE]", help=MACHINE_HELP)] = machines.ALL[0].name,
+    machine: Annotated[
+        str, typer.Argument(metavar="[MACHINE|FILE]", help=MACHINE_HELP, autocompletion=_machine_names)
+    ] = machines.ALL[0].name,
     port: Annotated[int, typer.Option(metavar="N", help="Port of this computer; 0 takes any that is free.")] = 8765,
     static: Annotated[
         Path | None,
@@ -282,7 +349,7 @@ def _machine(owner: str, name: str, unit: str | None) -> Content:
         check_energy_unit(unit)
     if name in machines.BY_NAME:
         return Content(machines.BY_NAME[name](), unit)
-    if not name.endswith(".toml"):
+    if not name.endswith(FILE):
         raise unknown_name(owner, "machine", name, machines.BY_NAME)
     found = read(Path(name))
     if unit is not None and found.unit not in (None, unit):
@@ -294,6 +361,10 @@ def _solved(machine: Any, unit: str | None, as_json: bool) -> Answer:
     solution = steady_state(machine)
     if as_json:
         return Answer(json_text(record(machine, solution, unit)))
+    return Answer(_text(machine, solution, unit))
+
+
+def _text(machine: Any, solution: Solution, unit: str | None) -> str:
     lines = [
         *wrapped(f"{name_of(machine)}: {assignments(machine)}", "", "  "),
         f"in units of {unit or 'one energy E'} (k_B = ħ = e = 1)",
@@ -302,4 +373,4 @@ def _solved(machine: Any, unit: str | None, as_json: bool) -> Answer:
     if unit is not None and solution.baths:
         lines += [*physical_text(solution, unit), ""]
     lines.append(str(solution))
-    return Answer("\n".join(lines))
+    return "\n".join(lines)
