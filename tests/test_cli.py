@@ -326,7 +326,7 @@ def test_help_offers_what_works_and_nothing_else(run):
     assert commands == ["list", "solve", "run", "sweep", "optimise", "explore", "reproduce"]
     for word in [*commands, "--version"]:
         assert word in out
-    assert "completion" not in out
+    assert "--install-completion" in out
 
 
 def test_version(run):

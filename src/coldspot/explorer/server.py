@@ -78,9 +78,7 @@ class Explorer:
         """Compile what the first page needs."""
         with self._lock, contextlib.suppress(InputError, SolveError):  # the page asks again, and shows what is wrong
             subject, batches = self._batches({"machine": self.first})
-            x, y = subject.axes()
-            for _ in range(2):  # the second one tells how long a point takes
-                looks.look(batches, subject.numbers, x, y, live=True)
+            looks.look(batches, subject.numbers, *subject.axes(), live=True)
 
     def _values(self, subject: Subject, asked: Mapping[str, Any]) -> tuple[dict[str, float], str | None]:
         unit = asked.get("unit") or subject.unit

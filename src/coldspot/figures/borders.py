@@ -26,7 +26,7 @@ class Grid(NamedTuple):
 def grid_of(dataset: Any) -> Grid:
     if not hasattr(dataset, "data_vars") or "regime" not in dataset or "status" not in dataset:
         raise InputError("figures.regime_map: `dataset` must be the Dataset of a sweep, with `regime` and `status`.")
-    found = dataset.squeeze(drop=True)
+    found = dataset.squeeze([name for name in dataset.regime.dims if dataset.sizes[name] == 1], drop=True)
     dims = found.regime.dims
     if len(dims) != 2:
         swept = ", ".join(f"`{name}` ({found.sizes[name]})" for name in dims) or "none"
