@@ -83,8 +83,11 @@ def _range(value: float, dimension: str, scale: float, domain: Domain | None) ->
         return min(0.0, value), max(2 * math.pi, value), False
     if domain is not None and domain.positive:
         return value / FACTOR, value * FACTOR, domain.maximum is None
-    reach = 2 * scale if dimension in ENERGIES else 3 * abs(value) or 1.0
-    low, high = min(-reach, value - reach / 2), max(reach, value + reach / 2)
+    if dimension in ENERGIES or value == 0:
+        reach = 2 * scale if dimension in ENERGIES else 1.0
+        low, high = min(-reach, value - reach / 2), max(reach, value + reach / 2)
+    else:
+        low, high = min(0.0, 3 * value), max(0.0, 3 * value)
     if domain is not None:
         low = low if domain.minimum is None else max(low, domain.minimum)
         high = high if domain.maximum is None else min(high, domain.maximum)
