@@ -90,7 +90,7 @@ def test_nothing_sticks_out(chromium, address, width):
 
 
 def test_a_page_for_sharing_needs_no_server(chromium, tmp_path, monkeypatch):
-    monkeypatch.setattr(static, "FRAMES", 3)
+    monkeypatch.setattr(static, "FRAMES", 2)
     place = tmp_path / "dot.html"
     static.write(server.ready("quantum-dot"), place)
     chromium.show(1440, 900)
