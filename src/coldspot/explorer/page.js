@@ -173,12 +173,12 @@ const labelled = a => ({...a, label: a.path + (unitOf(slider(a.path)) ? ` (${uni
 function drawMap() {
   const map = seen.map, side = Math.min($("map").clientWidth, 620);
   $("map").hidden = !map;
-  $("everything").hidden = Boolean(map) || !seen.seconds || !seen.point.baths.length || axes.x.path === axes.y.path;
+  $("everything").hidden = Boolean(map || DATA) || !seen.seconds || !seen.point.baths.length || axes.x.path === axes.y.path;
   $("everything").textContent = `Draw map and curves (about ${Math.max(1, Math.round(seen.seconds))} s)`;
   $("map-legend").replaceChildren();
   if (!map) {
     $("map-note").textContent = !seen.point.baths.length ? "This machine has no baths, and so no regimes; curves along a parameter stand below."
-      : axes.x.path === axes.y.path ? "A map needs two different parameters." : "Points of this machine take a while: the map is drawn when you ask for it.";
+      : axes.x.path === axes.y.path ? "A map needs two different parameters." : DATA ? "Points of this machine take too long for a map." : "Points of this machine take a while: the map is drawn when you ask for it.";
     return;
   }
   const box = frame = framed($("map-frame"), side, labelled(axes.x), labelled(axes.y));

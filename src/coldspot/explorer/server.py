@@ -107,7 +107,7 @@ def page(data: Any = None) -> str:
     parts = resources.files(__package__)
     text = {name: (parts / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
     # A text in JSON may hold what ends a script.
-    kept = "null" if data is None else json.dumps(data, allow_nan=False).replace("</", "<\\/")
+    kept = "null" if data is None else json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     made = text["page.html"].replace("/*style*/", text["page.css"]).replace("/*script*/", text["page.js"])
     return made.replace("/*data*/null", kept)
 
