@@ -53,7 +53,7 @@ LAYERS = (
     Layer("machines", ("machines",)),
     Layer("reproduction", ("reproduction",)),
     Layer("papers", ("papers",)),
-    Layer("programs", ("cli", "command_text")),
+    Layer("programs", ("cli", "command_text", "settings", "explorer")),
     Layer("doors", ("__init__", "__main__")),
 )
 """From bottom to top. A module imports from lower layers and, without a circle, from its own."""

@@ -13,7 +13,7 @@ import typer
 from scipy import constants
 
 import coldspot as cs
-from coldspot import cli, paths
+from coldspot import cli, paths, settings
 from coldspot.ledger import Named
 from coldspot.papers import PAPERS
 from coldspot.reproduction import report
@@ -296,7 +296,7 @@ def test_every_parameter_has_a_dimension_and_is_checked_by_its_constructor(name)
         assert paths.dimension(machine, path) in KINDS
         if path.endswith("temperature"):
             with pytest.raises(cs.InputError, match=r"`temperature` must be positive.*but is -1"):
-                cli.configured(machine, [f"{path}=-1"], None)
+                settings.configured(machine, [f"{path}=-1"], None)
 
 
 # --------------------------------------------------------------------------- list, help, version
@@ -322,10 +322,10 @@ def test_help_offers_what_works_and_nothing_else(run):
     assert (code, err) == (0, "")
     assert run() == (code, out, err)
     commands = list(typer.main.get_command(cli.app).commands)
-    assert commands == ["list", "solve", "run", "sweep", "reproduce"]
+    assert commands == ["list", "solve", "run", "sweep", "optimise", "explore", "reproduce"]
     for word in [*commands, "--version"]:
         assert word in out
-    assert "completion" not in out
+    assert "--install-completion" in out
 
 
 def test_version(run):

@@ -1,6 +1,7 @@
 """Figures of ledgers, their style, and drawing without Matplotlib."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,13 @@ from coldspot.reproduction.report import reproduce
 from tests.tolerance import assert_close
 
 # --------------------------------------------------------------------------- figures
+
+
+def test_the_gallery_shows_every_figure():
+    page = (Path(__file__).parents[1] / "docs" / "gallery.md").read_text(encoding="utf-8")
+    for name in figures.__all__:
+        assert f"cs.figures.{name}(" in page
+        assert f"images/{name}.png" in page
 
 
 def test_the_ledger_is_drawn():

@@ -1,38 +1,34 @@
-"""The command line: `list`, `solve`, `run`, `sweep`, `reproduce`.
+"""The command line: `list`, `solve`, `run`, `sweep`, `optimise`, `explore`, `reproduce`.
 
 A command returns an `Answer`, and `run` writes it: what cannot be answered leaves nothing on stdout.
 Exit codes: 0 done; 1 a number outside its tolerance; 2 bad input; 3 no trustworthy solution.
 """
 
 import contextlib
-import difflib
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import equinox as eqx
-import numpy as np
 import typer
 from typer.core import TyperGroup
 
 from . import machines, paths
-from ._checks import InputError, nearest, unknown_name
+from ._checks import InputError, unknown_name
 from ._version import __version__
 from .command_text import assignments, described, entry, json_text, name_of, physical_text, record, tables, wrapped
 from .dynamics import steady_state
 from .interrupts import INTERRUPTED
 from .machine_files.decode import Content
+from .machine_files.document import MACHINE as FILE
 from .machine_files.document import read, save
-from .machine_files.kinds import made_again
 from .machine_files.results import ENDINGS, ZARR
-from .solution import SolveError, plain
+from .optimisation.optimum import optimise
+from .settings import MOST_POINTS, condition, configured, grid_axis, interval, once
+from .solution import Solution, SolveError, plain
 from .sweep import sweep
-from .units import check_energy_unit, to_number
-
-MOST_POINTS = 100_000_000
-"""Points of a sweep that is kept in memory."""
+from .units import check_energy_unit
 
 
 class Answer(NamedTuple):
@@ -54,9 +50,29 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="coldspot",
     cls=_Commands,
-    add_completion=False,
     help="Design and analysis of nanoscale heat pumps, refrigerators and engines.",
 )
+
+# --------------------------------------------------------------------------- completion
+
+
+def _machine_names(incomplete: str) -> list[str]:
+    """Names of machines; files are completed by the shell."""
+    return [name for name in machines.BY_NAME if name.startswith(incomplete)]
+
+
+def _paths(context: typer.Context, incomplete: str) -> list[str]:
+    """Paths of the machine that stands on the line, with the sign that follows them."""
+    with contextlib.suppress(InputError, StopIteration):
+        # Before an option that has no value yet the machine is not told from other words.
+        words = (context.params.get("machine"), *context.args)
+        name = next(word for word in words if word and (word in machines.BY_NAME or word.endswith(FILE)))
+        known = paths.numbers(_machine("coldspot", name, None).machine)
+        return [f"{path}=" for path in known if path.startswith(incomplete)]
+    return []
+
+
+# --------------------------------------------------------------------------- options
 
 MACHINE_HELP = "A machine's name, as in `coldspot list`, or its file (TOML)."
 Settings = Annotated[
@@ -65,6 +81,7 @@ Settings = Annotated[
         "--set",
         metavar="PATH=VALUE",
         help="Set a parameter, as `left.temperature=5`; with --unit also `left.temperature=4.2 K`. Repeatable.",
+        autocompletion=_paths,
     ),
 ]
 Unit = Annotated[
@@ -158,7 +175,7 @@ def list_(as_json: AsJson = False) -> Answer:
 
 @app.command()
 def solve(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP)],
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP, autocompletion=_machine_names)],
     settings: Settings = None,
     unit: Unit = None,
     as_json: AsJson = False,
@@ -180,13 +197,14 @@ def run_(
 
 @app.command("sweep")
 def sweep_(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP)],
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP, autocompletion=_machine_names)],
     over: Annotated[
         list[str],
         typer.Option(
             "--over",
             metavar="PATH=START:STOP:N[:log]",
             help="N values of a parameter from START to STOP, at equal steps or equal ratios. Repeatable: a grid.",
+            autocompletion=_paths,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the results go: `.nc` (NetCDF) or `.zarr` (Zarr).")],
@@ -200,12 +218,7 @@ def sweep_(
         )
     found = _machine("coldspot sweep", machine, unit)
     made = configured(found.machine, settings or [], found.unit)
-    grid: dict[str, np.ndarray] = {}
-    for text in over:
-        path, values = grid_axis(made, text, found.unit)
-        if path in grid:
-            raise InputError(f"`--over` must give each parameter once, but gives `{path}` again (`{text}`).")
-        grid[path] = values
+    grid = once("--over", (grid_axis(made, text, found.unit) for text in over))
     points = math.prod(len(values) for values in grid.values())
     if out.suffix == ZARR:
         dataset = sweep(made, grid, unit=found.unit, to=out)
@@ -219,6 +232,81 @@ def sweep_(
         save(dataset, out)
     good = int((dataset.status == 0).sum())
     return Answer(f"{good:,} of {points:,} points trusted; {out}")
+
+
+@app.command("optimise")
+def optimise_(
+    machine: Annotated[str, typer.Argument(metavar="MACHINE", help=MACHINE_HELP, autocompletion=_machine_names)],
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over",
+            metavar="PATH=START:STOP",
+            help="A parameter that is free, and its bounds. Repeatable.",
+            autocompletion=_paths,
+        ),
+    ],
+    maximise: Annotated[
+        str | None, typer.Option(metavar="QUANTITY", help="What is to be largest: power, cop, heat.right, …")
+    ] = None,
+    minimise: Annotated[str | None, typer.Option(metavar="QUANTITY", help="What is to be smallest.")] = None,
+    subject_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subject-to",
+            metavar="QUANTITY=LOW:HIGH",
+            help="Bounds that must be kept, in the machine's units; one may be left out. Repeatable.",
+        ),
+    ] = None,
+    starts: Annotated[int, typer.Option(metavar="N", help="The number of searches.")] = 8,
+    settings: Settings = None,
+    unit: Unit = None,
+    as_json: AsJson = False,
+) -> Answer:
+    """Find the parameters within bounds at which a quantity is largest or smallest."""
+    if (maximise is None) == (minimise is None):
+        raise InputError("coldspot optimise: give `--maximise` or `--minimise`, one of them.")
+    found = _machine("coldspot optimise", machine, unit)
+    made = configured(found.machine, settings or [], found.unit)
+    best = optimise(
+        made,
+        maximise=maximise,
+        minimise=minimise,
+        over=once("--over", (interval(made, text, found.unit) for text in over)),
+        subject_to=once("--subject-to", map(condition, subject_to or [])) or None,
+        starts=starts,
+    )
+    if as_json:
+        return Answer(json_text(record(best.machine, best.solution, found.unit) | {"optimum": best.record()}))
+    return Answer(f"{best}\n\n{_text(best.machine, best.solution, found.unit)}")
+
+
+@app.command()
+def explore(
+    machine: Annotated[
+        str, typer.Argument(metavar="[MACHINE|FILE]", help=MACHINE_HELP, autocompletion=_machine_names)
+    ] = machines.ALL[0].name,
+    port: Annotated[int, typer.Option(metavar="N", help="Port of this computer; 0 takes any that is free.")] = 8765,
+    static: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page for sharing, with frames calculated beforehand, instead."),
+    ] = None,
+) -> Answer:
+    """Move sliders and watch regimes, ledger and curves in the browser (for this computer alone)."""
+    from .explorer import server
+    from .explorer import static as pages
+
+    explorer = server.explorer_of(machine, _machine("coldspot explore", machine, None))
+    if static is not None:
+        pages.write(explorer.subject(machine), static)
+        return Answer(f"{static}")
+    serving = server.serve(explorer, port)
+    print(f"http://{server.HOST}:{serving.server_address[1]}/  (Ctrl-C stops)", flush=True)
+    try:
+        serving.serve_forever()
+    finally:
+        serving.server_close()
+    return Answer("")
 
 
 @app.command()
@@ -261,7 +349,7 @@ def _machine(owner: str, name: str, unit: str | None) -> Content:
         check_energy_unit(unit)
     if name in machines.BY_NAME:
         return Content(machines.BY_NAME[name](), unit)
-    if not name.endswith(".toml"):
+    if not name.endswith(FILE):
         raise unknown_name(owner, "machine", name, machines.BY_NAME)
     found = read(Path(name))
     if unit is not None and found.unit not in (None, unit):
@@ -273,6 +361,10 @@ def _solved(machine: Any, unit: str | None, as_json: bool) -> Answer:
     solution = steady_state(machine)
     if as_json:
         return Answer(json_text(record(machine, solution, unit)))
+    return Answer(_text(machine, solution, unit))
+
+
+def _text(machine: Any, solution: Solution, unit: str | None) -> str:
     lines = [
         *wrapped(f"{name_of(machine)}: {assignments(machine)}", "", "  "),
         f"in units of {unit or 'one energy E'} (k_B = ħ = e = 1)",
@@ -281,57 +373,4 @@ def _solved(machine: Any, unit: str | None, as_json: bool) -> Answer:
     if unit is not None and solution.baths:
         lines += [*physical_text(solution, unit), ""]
     lines.append(str(solution))
-    return Answer("\n".join(lines))
-
-
-def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarray]:
-    """A parameter and its values, from `PATH=START:STOP:N` or `PATH=START:STOP:N:log`."""
-    path, equals, rest = (part.strip() for part in text.partition("="))
-    parts = [part.strip() for part in rest.split(":")]
-    if not equals or len(parts) not in (3, 4):
-        raise InputError(f"`--over` must be PATH=START:STOP:N or PATH=START:STOP:N:log, but is `{text}`.")
-    _check_number("--over", machine, path)
-    dimension = paths.dimension(machine, path)
-    start, stop = (to_number(part, dimension=dimension, unit=unit, argument=f"--over {path}") for part in parts[:2])
-    try:
-        count = int(parts[2])
-    except ValueError:
-        count = 0
-    if not 2 <= count <= MOST_POINTS:
-        raise InputError(f"`--over {path}`: N must be an integer from 2 to {MOST_POINTS:,}, but is `{parts[2]}`.")
-    if parts[3:] not in ([], ["log"]):
-        raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")
-    if not parts[3:]:
-        return path, np.linspace(start, stop, count)
-    if not start * stop > 0:
-        raise InputError(f"`--over {path}`: equal ratios need ends of one sign, but they are {start:g} and {stop:g}.")
-    return path, np.geomspace(start, stop, count)
-
-
-def _check_number(option: str, machine: Any, path: str) -> None:
-    """A path holds one number (or a list, which `paths` refuses later)."""
-    if eqx.is_array(paths.get(machine, path)):
-        return
-    known = paths.numbers(machine)
-    below = [name for name in known if name.startswith((f"{path}.", f"{path}["))]
-    hint = f" Set what it has: {', '.join(f'`{name}`' for name in below)}." if below else nearest(path, known)
-    raise InputError(f"`{option}`: `{path}` is not a number.{hint}")
-
-
-def configured(machine: Any, settings: Sequence[str], unit: str | None) -> Any:
-    """The machine with parameters set from texts `PATH=VALUE`, checked by its constructors."""
-    done = set()
-    for setting in settings:
-        path, equals, value = (part.strip() for part in setting.partition("="))
-        known = paths.numbers(machine)
-        if not equals or not path:
-            (closest,) = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
-            example = np.ravel(known[closest])[0]
-            raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={example:g}`, but is `{setting}`.")
-        _check_number("--set", machine, path)
-        if path in done:
-            raise InputError(f"`--set` must give each parameter once, but gives `{path}` again (`{value}`).")
-        done.add(path)
-        number = to_number(value, dimension=paths.dimension(machine, path), unit=unit, argument=path)
-        machine = paths.replace(machine, path, number)
-    return made_again(machine)
+    return "\n".join(lines)

@@ -5,6 +5,7 @@ The same paths serve sweeps, the optimiser, input files and the command line.
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -57,14 +58,19 @@ def numbers(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 def dimension(machine: Any, path: str) -> str:
     """The dimension that the field at `path` declares; the entries of an array have that of the array."""
+    return declared(machine, path).get("dimension", "")
+
+
+def declared(machine: Any, path: str) -> Mapping[str, Any]:
+    """What the field at `path` declares (see `parameter`); the entries of an array have what the array has."""
     node: Any = machine
-    found = ""
+    found: Mapping[str, Any] = {}
     for step in split(path):
         if isinstance(step, int) or isinstance(node, Table):
             node = node[step]
         else:
             (field,) = [f for f in dataclasses.fields(node) if f.name == step]
-            node, found = getattr(node, step), field.metadata.get("dimension", "")
+            node, found = getattr(node, step), field.metadata
     return found
 
 

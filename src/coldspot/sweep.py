@@ -346,23 +346,25 @@ def solve_columns(
     *options: Any,
     label: str = "sweep",
     progress: bool | None = None,
+    sizes: Sequence[int] = SIZES,
 ) -> AnyResult:
     """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
+    Calls have one of the `sizes`, for each of which there is a program to compile.
     """
     if not isinstance(verb, Tiers) or not verb.attempts:
         way = verb.solve if isinstance(verb, Tiers) else verb
-        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress))
-    found = _in_chunks(verb.attempts[0], build, shared, columns, options, label, progress)
+        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress, sizes))
+    found = _in_chunks(verb.attempts[0], build, shared, columns, options, label, progress, sizes)
     result, undecided = _batch_first(found)
     left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
     if left.size:
         # All of them together, from whatever chunk, by the next way.
         rest = verb._replace(attempts=verb.attempts[1:])
         some = {name: c[left] for name, c in columns.items()}
-        solved: Any = solve_columns(rest, build, shared, some, *options, label=label, progress=progress)
+        solved: Any = solve_columns(rest, build, shared, some, *options, label=label, progress=progress, sizes=sizes)
         for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
             whole[left] = part
     return result
@@ -380,6 +382,7 @@ def _in_chunks(
     options: tuple[Any, ...],
     label: str,
     progress: bool | None,
+    sizes: Sequence[int],
 ) -> Any:
     """What one way gives at all points, batch axis last."""
     total = len(next(iter(columns.values())))
@@ -389,7 +392,7 @@ def _in_chunks(
         return -(-total // (size * workers)) * (size + CALL)
 
     # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
-    chunk = min(SIZES, key=cost)
+    chunk = min(sizes, key=cost)
 
     def piece(start: int) -> dict[str, Array]:
         if start + chunk <= total:

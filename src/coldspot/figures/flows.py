@@ -35,7 +35,7 @@ def sankey(solution: Solution, axes: "Axes | None" = None) -> "Axes":
         )
     if not bool(solution.ok) or not solution.baths:
         raise InputError("figures.sankey: `solution` has no flows that can be trusted; look at its status.")
-    flows = _flows(solution)
+    flows = flows_of(solution)
     size = max((abs(rate) for rate, _ in flows.values()), default=0.0)
     flows = {name: flow for name, flow in flows.items() if abs(flow[0]) > SMALL * size}
     with house_style():
@@ -52,7 +52,7 @@ def sankey(solution: Solution, axes: "Axes | None" = None) -> "Axes":
     return axes
 
 
-def _flows(s: Solution) -> dict[str, tuple[float, str]]:
+def flows_of(s: Solution) -> dict[str, tuple[float, str]]:
     """{words: (rate, colour)}, positive into the machine."""
     temperatures = np.asarray(s.temperatures)
     found = {}

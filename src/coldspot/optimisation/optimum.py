@@ -10,7 +10,7 @@ import numpy as np
 from .. import show
 from .._checks import InputError
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
-from ..solution import Solution
+from ..solution import Solution, plain
 from ..sweep import builder
 from .descent import FEASIBLE, Bound, Found, descend, spread
 from .problem import Looked, Problem, Sampled
@@ -56,6 +56,19 @@ class Optimum(eqx.Module):
     @property
     def agree(self) -> bool:
         return self.agreeing >= 2
+
+    def record(self) -> dict[str, Any]:
+        """What was found as plain Python values, for JSON: what is not finite is None."""
+        own = ("parameters", "sensitivity", "curvature", "binding")
+        return {
+            "objective": self.objective,
+            "value": plain(self.value),
+            **{name: {path: plain(value) for path, value in getattr(self, name).items()} for name in own},
+            "agree": self.agree,
+            "agreeing": self.agreeing,
+            "values": [plain(value) for value in self.values],
+            "converged": bool(self.converged),
+        }
 
     def __repr__(self) -> str:
         rows = [f"{self.objective} = {show.number(self.value)}"]

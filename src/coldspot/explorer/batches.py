@@ -1,0 +1,85 @@
+"""Solutions at many points of one machine by one compiled program, whichever of its numbers are varied."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..dynamics import TOLERANCE, solve_points, steady_state
+from ..jump.system import System
+from ..parallel import spread
+from ..solution import Solution
+from ..sweep import builder, solve_columns
+from .subject import Subject
+
+CHUNK = 256
+"""Points of a call. With one size there is one program to compile, before the first picture."""
+SLOW = 0.05
+"""Seconds for one point from which on points are solved one by one, and maps on demand."""
+
+
+class Batches:
+    """How the points of one machine are solved, and how long a point takes.
+
+    All its numbers are columns of every batch, so that another axis or another slider compiles nothing. Machines that
+    are slow at one point, or simulated, are solved one by one instead.
+    """
+
+    def __init__(self, subject: Subject):
+        self.subject = subject
+        self.build, self.shared, _ = builder(subject.machine, tuple(subject.numbers), "explore")
+        self.together = self._is_together()
+        self.seconds = 0.0 if self.together else self._one(subject.machine)
+        if self.together:
+            for _ in range(2):  # the first one compiles, the second one tells how long a point takes
+                self.solved(subject.numbers, {})
+
+    def _is_together(self) -> bool:
+        dynamics = self.subject.dynamics
+        if isinstance(dynamics, System) and dynamics.period is None:
+            return True
+        shapes = eqx.filter_eval_shape(lambda m: steady_state(m, throw=False), self.subject.machine)
+        if shapes.stochastic:
+            return False
+        self._one(self.subject.machine)  # compiles
+        return self._one(self.subject.machine) < SLOW
+
+    def _one(self, machine: Any) -> float:
+        begun = time.perf_counter()
+        jax.block_until_ready(steady_state(machine, throw=False).status)
+        return time.perf_counter() - begun
+
+    def solved(self, values: Mapping[str, float], varied: Mapping[str, np.ndarray]) -> Solution:
+        """Solutions with one leading axis: `values` of all numbers, of which some are `varied`, in NumPy arrays."""
+        total = max((len(column) for column in varied.values()), default=1)
+        columns = {path: np.full(total, value) for path, value in values.items()} | dict(varied)
+        begun = time.perf_counter()
+        if self.together:
+            tolerance = jnp.asarray(TOLERANCE)
+            found: Solution = solve_columns(
+                solve_points, self.build, self.shared, columns, tolerance, progress=False, sizes=(CHUNK,)
+            )
+        else:
+            found = self._singly(columns, total)
+        padded = -(-total // CHUNK) * CHUNK if self.together else total
+        self.seconds = (time.perf_counter() - begun) / padded
+        return found
+
+    def _singly(self, columns: Mapping[str, np.ndarray], total: int) -> Solution:
+        def one(k: int) -> Solution:
+            point = {path: jnp.asarray(column[k]) for path, column in columns.items()}
+            # Not through constructors, which refuse what a batch marks.
+            found = steady_state(self.build(self.shared, point), throw=False)
+            return jax.tree.map(np.asarray, found)
+
+        parts = list(spread(one, range(total), label="explore", progress=False))
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
+
+
+def at(solution: Solution, index: Any) -> Solution:
+    """One point, or a slice, of a batch."""
+    return jax.tree.map(lambda leaf: leaf[index], solution)

@@ -1,0 +1,105 @@
+"""The page in a headless Chromium: sliders are moved, and the numbers that it then shows are those of the library."""
+
+import threading
+import time
+
+import pytest
+
+import coldspot as cs
+from coldspot.explorer import server, static
+from tests.explorer.browser import browser, program
+
+pytestmark = pytest.mark.skipif(program() is None, reason="Chromium is not installed")
+READY = "document.body?.dataset.state === 'ready'"
+MOVE = """(() => {
+  const range = document.querySelector('input[type=range][data-path="%s"]');
+  range.value = %d;
+  range.dispatchEvent(new Event('input'));
+})()"""
+CELLS = "[...document.querySelectorAll('#ledger td')].map(cell => cell.firstChild?.textContent ?? '')"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def address():
+    serving = server.serve(server.Explorer("quantum-dot"), 0)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{serving.server_address[1]}/"
+    serving.shutdown()
+    serving.server_close()
+
+
+def number(text):
+    return float(text.replace("−", "-"))
+
+
+def test_sliders_move_and_the_page_shows_the_numbers_of_the_library(chromium, address):
+    chromium.show(1440, 900)
+    chromium.open(address)
+    chromium.wait(READY)
+    assert chromium.run("document.getElementById('regime').textContent") == "refrigerator"
+    for path, place in (("level", 125), ("right.temperature", 300)):
+        chromium.run(MOVE % (path, place))
+        chromium.wait("document.body.dataset.state === 'moving'")
+    chromium.wait(READY)
+    level, temperature = (
+        number(chromium.run(f"document.getElementById('s-{path}').value")) for path in ("level", "right.temperature")
+    )
+    assert level == pytest.approx(-15)
+    s = cs.steady_state(cs.machines.QuantumDot(level=level, right=cs.ElectronBath(temperature, -2.5)))
+    cells = chromium.run(CELLS)
+    for k, bath in enumerate(("left", "right")):
+        row = cells[6 * k : 6 * k + 6]
+        assert row[0] == bath
+        assert [number(text) for text in row[3:]] == pytest.approx(
+            [float(s.heat[bath]), float(s.particles[bath]), float(s.chemical_work[bath])], rel=1e-5
+        )
+    assert chromium.run("document.getElementById('regime').textContent") == s.regime
+    assert chromium.run("document.getElementById('error').hidden")
+
+
+def test_errors_stand_on_the_page_in_words(chromium, address):
+    chromium.open(address)
+    chromium.wait(READY)
+    field = "document.getElementById('s-level')"
+    chromium.run(f"{field}.value = '4 parsec'; {field}.onchange()")
+    chromium.wait("!document.getElementById('error').hidden")
+    assert "has a unit" in chromium.run("document.getElementById('error').textContent")
+    chromium.run(f"{field}.value = '-5'; {field}.onchange()")
+    chromium.wait("document.getElementById('error').hidden")
+    field = "document.getElementById('s-gamma_left')"
+    chromium.run(f"{field}.value = '-1'; {field}.onchange()")
+    chromium.wait("document.getElementById('regime').textContent.includes('INVALID')")
+    assert "must be positive" in chromium.run("document.getElementById('facts').textContent")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_sticks_out(chromium, address, width):
+    chromium.show(width, 844, dark=width == 390)
+    chromium.open(address)
+    chromium.wait(READY)
+    assert chromium.run("document.documentElement.scrollWidth") <= width
+    assert chromium.run("document.getElementById('map').clientWidth") > 250
+    time.sleep(0.1)
+    assert chromium.complaints == []
+
+
+def test_a_page_for_sharing_needs_no_server(chromium, tmp_path, monkeypatch):
+    monkeypatch.setattr(static, "FRAMES", 2)
+    place = tmp_path / "dot.html"
+    static.write(server.ready("quantum-dot"), place)
+    chromium.show(1440, 900)
+    chromium.open(place.as_uri())
+    chromium.wait(READY)
+    chromium.run(MOVE % ("level", 40))
+    assert chromium.run("document.getElementById('s-level').value") == "-20"  # the nearest frame
+    s = cs.steady_state(cs.machines.QuantumDot(level=-20.0))
+    assert number(chromium.run(CELLS)[3]) == pytest.approx(float(s.heat["left"]), rel=1e-5)
+    assert chromium.run("document.getElementById('regime').textContent") == "engine"
+    assert chromium.complaints == []
+    assert place.stat().st_size < 3_000_000

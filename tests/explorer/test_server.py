@@ -1,0 +1,211 @@
+"""The explorer's answers in JSON, beside the library and closed forms; what a request may not do."""
+
+import http.client
+import json
+import socket
+import threading
+import tomllib
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot import cli
+from coldspot.explorer import server
+from coldspot.explorer.looks import GRIDS
+from coldspot.machine_files.decode import Content
+
+X = {"path": "level", "low": -20, "high": 20, "log": False}
+Y = {"path": "left.temperature", "low": 1, "high": 100, "log": True}
+LOOK = {"machine": "quantum-dot", "x": X, "y": Y}
+
+
+@pytest.fixture(scope="module")
+def port():
+    explorer = server.Explorer("quantum-dot")
+    serving = server.serve(explorer, 0)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield serving.server_address[1]
+    serving.shutdown()
+    serving.server_close()
+
+
+def request(port, path, body, method="POST", **headers):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=300)) as connection:
+        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def ask(port, name, question, code=200):
+    status, text = request(port, f"/api/{name}", json.dumps(question))
+    assert status == code, text
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+def dot(level, t_left, t_right=5.0, mu_left=2.5, mu_right=-2.5, gamma=1.0):
+    """Heats of the dot in closed form."""
+    f_left, f_right = (1 / (1 + np.exp((level - mu) / t)) for mu, t in ((mu_left, t_left), (mu_right, t_right)))
+    current = gamma * (f_left - f_right)
+    return (level - mu_left) * current, -(level - mu_right) * current
+
+
+def test_every_machine_is_listed_and_described(port):
+    listed = ask(port, "machines", {})
+    assert [m["name"] for m in listed["machines"]] == list(cs.machines.BY_NAME)
+    assert listed["first"] == "quantum-dot"
+    found = ask(port, "machine", {"machine": "quantum-dot"})
+    assert [s["path"] for s in found["sliders"]] == [
+        *("level", "left.temperature", "left.chemical_potential", "right.temperature"),
+        *("right.chemical_potential", "gamma_left", "gamma_right"),
+    ]
+    assert all(s["low"] < s["value"] < s["high"] for s in found["sliders"])
+    assert "γ(f_L−f_R)" in "".join(found["words"])
+    assert "Zhang and Lü" in "".join(found["words"])
+    assert ">>>" not in "".join(found["words"])
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_point_and_the_curves_are_those_of_the_closed_form(port, live):
+    found = ask(port, "look", {**LOOK, "values": {"level": "-7.5", "gamma_left": 3}, "live": live})
+    gamma = 3 * 2 / (3 + 2)
+    left, right = dot(-7.5, 10.0, gamma=gamma)
+    point = found["point"]
+    assert (point["status"], point["words"]) == ("OK", "")
+    assert point["record"]["heat"] == pytest.approx({"left": left, "right": right}, rel=1e-12)
+    assert sum(flow["rate"] for flow in point["flows"]) == pytest.approx(0, abs=1e-12)
+    along_level, along_temperature = found["curves"]
+    x = np.array(along_level["x"])
+    assert (x[0], x[-1], len(x) in GRIDS) == (-20, 20, True)
+    assert along_level["groups"]["heat"]["right"] == pytest.approx(dot(x, 10.0, gamma=gamma)[1], rel=1e-9, abs=1e-12)
+    t = np.array(along_temperature["x"])
+    assert along_temperature["groups"]["heat"]["left"] == pytest.approx(
+        dot(-7.5, t, gamma=gamma)[0], rel=1e-9, abs=1e-12
+    )
+
+
+def test_the_map_has_the_regimes_of_the_closed_form(port):
+    found = ask(port, "look", LOOK)["map"]
+    codes = np.repeat(found["runs"][::2], found["runs"][1::2]).reshape(found["size"], found["size"])
+    shares = (np.arange(found["size"]) + 0.5) / found["size"]
+    level, t_left = np.meshgrid(-20 + 40 * shares, 100**shares)
+    left, right = dot(level, t_left)
+    cold = np.where(t_left < 5, left, right)
+    work = -(left + right)
+    regime = np.select([work < 0, (left < 0) & (right < 0), cold > 0], [2, 3, 1], 4)
+    names = {int(code): name for code, name in found["names"].items()}
+    assert names == {1: "refrigerator", 2: "engine", 3: "heater", 4: "accelerator"}
+    # Wrong at most where a region is narrower than the steps of the grid.
+    assert np.mean(codes != regime) < 0.3 / found["points"]
+
+
+def test_units_are_read_and_written(port):
+    found = ask(port, "look", {**LOOK, "values": {"left.temperature": "100 K"}, "unit": "meV"})["point"]
+    assert found["baths"][0]["temperature"] == pytest.approx(100 * 0.08617333262, rel=1e-9)
+    assert found["si"]["temperature"]["left"] == "100 K"
+    heat = found["record"]["heat"]["left"] * (1.602176634e-22**2 / 1.054571817e-34) * 1e12
+    assert found["si"]["heat"]["left"] == f"{heat:.6g} pW"
+
+
+def test_what_constructors_refuse_is_said_in_words_beside_the_map(port):
+    found = ask(port, "look", {**LOOK, "values": {"gamma_left": -1}})
+    assert found["point"]["status"] == "INVALID"
+    assert "`gamma_left` must be positive" in found["point"]["words"]
+    assert found["point"]["flows"] == []
+    assert set(found["map"]["names"].values()) == {"unknown"}
+
+
+def test_code_makes_what_is_seen(port):
+    values = {"level": "-15.25", "right.temperature": 4.0}
+    found = ask(port, "code", {**LOOK, "values": values})
+    machine = cs.machines.QuantumDot(level=-15.25, right=cs.ElectronBath(4.0, -2.5))
+    namespace = {}
+    exec("\n".join(line for line in found["python"].splitlines() if line.startswith(("import", "machine"))), namespace)
+    assert repr(namespace["machine"]) == repr(machine)
+    assert tomllib.loads(found["toml"])["parameters"]["level"] == -15.25
+    assert "np.geomspace(1.0, 100.0, 101)" in found["python"]
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "words"),
+    [
+        ("look", {**LOOK, "values": {"levl": 1}}, "Did you mean `level`?"),
+        ("look", {**LOOK, "values": {"level": "4 K"}}, "--unit"),
+        ("look", {**LOOK, "values": {"level": "4 K"}, "unit": "meV"}, "an energy"),
+        ("look", {**LOOK, "values": {"level": "__import__('os')"}}, "finite number"),
+        ("look", {**LOOK, "values": {"level": [1]}}, "finite number"),
+        ("look", {**LOOK, "values": 3}, "`values`"),
+        ("look", {**LOOK, "unit": "parsec"}, "energy"),
+        ("look", {**LOOK, "x": {"path": "levl"}}, "`x` must be an axis"),
+        ("look", {**LOOK, "x": {**X, "low": 30}}, "from low to high"),
+        ("look", {**LOOK, "x": {**X, "log": True}}, "equal ratios"),
+        ("look", {**LOOK, "x": {**X, "high": "a"}}, "must be numbers"),
+        ("machine", {"machine": "quantum-dott"}, "Did you mean `quantum-dot`?"),
+        ("machine", {"machine": "../dot.toml"}, "no machine"),
+        ("trace", {"machine": "quantum-dot"}, "driven jump networks"),
+        ("nothing", {}, "no question `nothing`"),
+    ],
+)
+def test_bad_questions_are_answered_in_words(port, name, question, words):
+    error = ask(port, name, question, code=400)["error"]
+    assert words in error
+    assert "\n" not in error
+
+
+def test_what_another_site_may_ask_is_refused(port):
+    body = json.dumps({"machine": "quantum-dot"})
+    assert request(port, "/api/machine", body, Host=f"evil.example:{port}")[0] == 403
+    assert request(port, "/", None, "GET", Host="evil.example")[0] == 403
+    assert request(port, "/api/machine", body, **{"Content-Type": "text/plain"})[0] == 400
+    assert request(port, "/api/machine", "[1]")[0] == 400
+    assert request(port, "/api/machine", "{")[0] == 400
+    assert request(port, "/../../pyproject.toml", None, "GET")[0] == 404
+
+
+def test_the_page_holds_all_that_it_needs(port):
+    status, text = request(port, "/", None, "GET")
+    assert status == 200
+    assert "/*" not in text.replace("/*data*/", "")
+    for outside in ("src=", "@import", "url(", 'href="http'):
+        assert outside not in text
+
+
+def test_a_port_in_use_is_one_line(port, capsys):
+    assert cli.run(["explore", "--port", str(port)]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert f"the port {port} cannot be used" in captured.err
+    assert cli.run(["explore", "--port", "70000"]) == 2
+    assert cli.run(["explore", "quantum-dott"]) == 2
+
+
+def test_only_this_computer_is_answered(port):
+    with socket.socket() as listener:
+        listener.settimeout(1)
+        assert listener.connect_ex(("127.0.0.2", port)) != 0  # bound to one address alone
+
+
+def test_a_file_is_explored_with_its_unit():
+    machine = cs.JumpNetwork(
+        energies=lambda drives: [0.0, 1.0 + 0.5 * drives["gap"]],
+        baths={"hot": cs.HeatBath(1.0)},
+        channels=[cs.Channel("hot", 0, 1, cs.Glauber(1.0))],
+        drives={"gap": cs.Cosine(1.0)},
+        period=7.0,
+    )
+    explorer = server.explorer_of("m.toml", Content(machine, "meV"))
+    described = explorer.machine({"machine": "m.toml"})
+    assert (described["unit"], described["traceable"]) == ("meV", True)
+    assert "drives.gap.amplitude" in [s["path"] for s in described["sliders"]]
+    with pytest.raises(cs.InputError, match="in units of meV"):
+        explorer.code({"machine": "m.toml", "unit": "eV"})
+    found = explorer.trace({"machine": "m.toml"})
+    s = cs.steady_state(machine)
+    # The average over the traced period, beside the periodic state's own solver.
+    assert found["mean"]["heat"]["hot"] == pytest.approx(float(s.heat["hot"]), rel=1e-6)
+    assert found["mean"]["work"]["gap"] == pytest.approx(float(s.work["gap"]), rel=1e-6)
+    p = np.array(found["groups"]["population"]["state 1"])
+    assert np.ptp(p) > 1e-3
+    powers = np.array(found["groups"]["power of drives"]["gap"])
+    assert np.mean(powers) == pytest.approx(float(s.work["gap"]), rel=1e-9)  # equal steps of a smooth period
