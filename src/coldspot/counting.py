@@ -8,6 +8,7 @@ as t; `counting` gives them per time,
 so that κ₁ is the mean rate (the ledger's entry) and κ₂ the zero-frequency noise ∫⟨⟨I(t)I(0)⟩⟩dt of the current.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -39,11 +40,15 @@ QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
 
 
 class Plan(NamedTuple):
-    """What to compute: cumulants up to `order`, or (None) covariances; `single`: of one target, without its axis."""
+    """What to compute: cumulants up to `order`, or (None) covariances; `single`: of one target, without its axis;
+
+    `mixed`: the joint cumulants of that order alone.
+    """
 
     targets: tuple[Target, ...]
     order: int | None
     single: bool
+    mixed: bool = False
 
 
 # --------------------------------------------------------------------------- results
@@ -53,7 +58,8 @@ class Counts(eqx.Module):
     """Numbers of a counting field: `values` with `errors` (bounds) and a `status`; it is an array of its values.
 
     - `Cumulants`: `values` (…, order) of one target, or (…, target, order) of a list of them, for orders 1, 2, …;
-    - `Covariance`: `values` (…, target, target).
+    - `Covariance`: `values` (…, target, target);
+    - `MixedCumulants`: `values` (…, target, target, …), as many axes of targets as the order has.
     """
 
     targets: eqx.AbstractVar[tuple[Target, ...]]
@@ -164,6 +170,28 @@ class Covariance(Counts):
         return found | {f"covariance_{names}_status": status_variable(self.status)}
 
 
+class MixedCumulants(Counts):
+    """Joint cumulants of one order, per time; see `Counts`."""
+
+    targets: tuple[Target, ...] = eqx.field(static=True)
+    order: int = eqx.field(static=True)
+    values: Values
+    errors: Values
+    status: Values
+
+    def variables(self) -> dict[str, Variable]:
+        """`mixed_cumulant_heat_left_heat_left_work_drive`, …, their errors, and the status."""
+        trusted, found = np.asarray(self.ok), {}
+        for places in itertools.combinations_with_replacement(range(len(self.targets)), self.order):
+            of = tuple(self.targets[k] for k in places)
+            name = "mixed_cumulant_" + "_".join(_spelled(target) for target in of)
+            meaning = f"cumulant of {', '.join(f'{t.quantity} of {t.of}' for t in of)}, per time"
+            found[name] = _variable(self.values[..., *places], trusted, of, meaning)
+            found[f"{name}_error"] = _variable(self.errors[..., *places], trusted, of, f"{meaning}, error estimate")
+        names = "_".join(_spelled(target) for target in self.targets)
+        return found | {f"mixed_cumulants_{names}_status": status_variable(self.status)}
+
+
 # --------------------------------------------------------------------------- from a form's answer to a result
 
 
@@ -191,8 +219,12 @@ def judge(counted: Counted, tolerance: Array, good: Array) -> tuple[Array, Array
     return jnp.where(blank, jnp.nan, values), jnp.where(blank, jnp.nan, errors), status
 
 
-def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cumulants | Covariance:
+def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cumulants | Covariance | MixedCumulants:
     """What `plan` counts, of a batch of dynamics (every array has a leading axis)."""
+    if plan.mixed:
+        assert plan.order is not None
+        found = judge(dynamics.mixed_cumulants(plan.targets, plan.order, tolerance), tolerance, good)
+        return MixedCumulants(plan.targets, plan.order, *found)
     if plan.order is None:
         values, errors, status = judge(dynamics.covariances(plan.targets, tolerance), tolerance, good)
         return Covariance(targets=plan.targets, values=values, errors=errors, status=status)
@@ -279,6 +311,16 @@ class Fluctuations(eqx.Module):
     def covariance(self, *, tolerance: float = TOLERANCE, throw: bool = True) -> Covariance:
         """Covariances per time of all that is counted, (target, target); arguments as for `cumulants`."""
         return self._run(Plan(self.targets, None, self.single), tolerance, throw)
+
+    def mixed_cumulants(self, n: int, *, tolerance: float = TOLERANCE, throw: bool = True) -> MixedCumulants:
+        """All joint cumulants of order `n` ≥ 2 per time: `values` (target, target, …), n axes, symmetric in them.
+
+        `mixed_cumulants(3)[0, 0, 1]` is lim ⟨⟨X₀² X₁⟩⟩/t, and `mixed_cumulants(2)` the covariance; arguments as for
+        `cumulants`.
+        """
+        if checked_order(n) < 2:
+            raise InputError("counting: mixed cumulants begin with order 2; means are `cumulants(1)`.")
+        return self._run(Plan(self.targets, checked_order(n), self.single, mixed=True), tolerance, throw)
 
     def _run(self, plan: Plan, tolerance: float, throw: bool) -> Any:
         found = _count_one(self.machine, plan, checked_tolerance(tolerance))

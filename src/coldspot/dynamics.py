@@ -180,6 +180,13 @@ class Dynamics(Checked):
         """
         raise InputError(f"counting: {type(self).__name__} has no covariances.")
 
+    def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        """Joint cumulants of one order of what the targets count, per time: `values` (point, target, target, …).
+
+        The mixed derivatives lim ∂ⁿ/∂χ_a∂χ_b… ln⟨e^{χ·X(t)}⟩/t at χ = 0, symmetric in the targets.
+        """
+        raise InputError(f"counting: {type(self).__name__} has no mixed cumulants.")
+
     def explain(self, status: Status) -> str:
         """Words on why this very dynamics has that status; empty if there is nothing to add."""
         return ""

@@ -7,7 +7,8 @@ eigenvalue λ(χ) = Σ_k κ_k χ^k/k!. Its left eigenvector, written as e^{v_i(�
 
 Order by order in χ this is one linear system for v with the factors that the stationary state has used, and
 λ_k = Σ_e F_e × (a polynomial in y of lower orders) with the stationary flows F_e. So κ₂ = Σ F y² is a sum of squares,
-and covariances Σ F y_a y_b are positive semidefinite by construction.
+and covariances Σ F y_a y_b are positive semidefinite by construction. With several fields χ_a the same holds for power
+series in all of them, whose mixed orders are the mixed cumulants.
 
 v_i − v_j may be far smaller than v: the differences y themselves are kept, and improved with what they leave of their
 equations. Errors are found by probing: the same is done with rates that are changed a little in random directions, and
@@ -17,7 +18,6 @@ Arrays have the batch axis last.
 """
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -35,6 +35,7 @@ from ..solution import Status
 from .balance import balance, differentiable, is_wide
 from .graph import Graph, Snapshot, joined
 from .gth import Elimination, eliminate, respond
+from .orders import Index, Orders
 from .stationary import in_blocks
 from .system import System
 
@@ -139,22 +140,33 @@ def solve_left(flows: Flows, part: Float[Array, "edge point"]) -> Array:
     return whole + (better - given)
 
 
-def recursion(flows: Flows, amount: Float[Array, "edge point"], order: int) -> tuple[Array, Array]:
-    """Cumulants (order, point) and the sums of their terms' sizes."""
-    ones = jnp.ones_like(flows.flow)
-    e, y, found, sizes = [ones], [ones], [], []
-    for k in range(1, order + 1):
-        part = amount if k == 1 else sum((m * y[m] * e[k - m] for m in range(1, k)), 0 * ones) / k
-        terms = flows.flow * part * math.factorial(k)
-        rate = jnp.sum(terms, axis=0)
-        found.append(rate)
-        sizes.append(jnp.sum(jnp.abs(terms), axis=0))
-        if k == order:
+def recursion(flows: Flows, amounts: Float[Array, "field edge point"], orders: Orders) -> tuple[Array, Array]:
+    """Derivatives by the fields of each order from degree one (order, point), and the sums of their terms' sizes."""
+    zero = (0,) * orders.fields
+    y: dict[Index, Array] = {}
+    e = {zero: jnp.ones_like(flows.flow)}
+    found, sizes = [], []
+    for k in range(1, orders.degree + 1):
+        of = orders.of(k)
+        parts = amounts if k == 1 else jnp.stack([_product(y, e, index, orders) for index in of])
+        scale = np.array([orders.factorial(index) for index in of], float)
+        terms = flows.flow * parts * scale[:, None, None]
+        found.append(jnp.sum(terms, axis=1))
+        sizes.append(jnp.sum(jnp.abs(terms), axis=1))
+        if k == orders.degree:
             break
-        whole = solve_left(flows, part)
-        y.append(whole if k == 1 else whole - part)
-        e.append(whole)
-    return jnp.stack(found), jnp.stack(sizes)
+        whole = jax.vmap(functools.partial(solve_left, flows))(parts)
+        own = whole if k == 1 else whole - parts
+        y |= dict(zip(of, own, strict=True))
+        e |= dict(zip(of, whole, strict=True))
+    return jnp.concatenate(found), jnp.concatenate(sizes)
+
+
+def _product(y: dict[Index, Array], e: dict[Index, Array], index: Index, orders: Orders) -> Array:
+    """The order α of e^y without its term y_α: α_i e_α = Σ_β β_i y_β e_{α−β} for any field i with α_i > 0."""
+    field = next(k for k, power in enumerate(index) if power)
+    pairs = [(part, rest) for part, rest in orders.below(index) if part[field] and any(rest)]
+    return sum((part[field] / index[field] * y[part] * e[rest] for part, rest in pairs), jnp.zeros(()))
 
 
 # --------------------------------------------------------------------------- of a batch
@@ -181,17 +193,15 @@ def _faults(g: Graph, s: Snapshot, unique: bool) -> dict[Status, Array]:
     return {Status.INVALID: ~s.valid, Status.NOT_UNIQUE: ~joined(g, s.open) | (not unique)}
 
 
-def count_stationary(system: System, targets: tuple[Target, ...], order: int | None) -> Counted:
-    """Cumulants of a batch of undriven networks (leading axis) up to an order, or (None) covariances."""
+def count_stationary(system: System, targets: tuple[Target, ...], order: int, mixed: bool) -> Counted:
+    """Cumulants of a batch of undriven networks (leading axis) up to an order, or the `mixed` ones of that order."""
     arrays, static = eqx.partition(system, eqx.is_array)
     g, unique = system.graph(), len(system.components()) == 1
 
     def solve(part: Any) -> Counted:
         s = jax.vmap(lambda point: eqx.combine(point, static).snapshot(jnp.zeros(())), out_axes=-1)(part)
         amount = amounts(system, s, targets)
-        if order is None:
-            return stationary_covariances(g, s, amount, unique)
-        return stationary_cumulants(g, s, amount, order, unique)
+        return (stationary_mixed if mixed else stationary_cumulants)(g, s, amount, order, unique)
 
     return in_blocks(g, arrays, solve)
 
@@ -201,7 +211,7 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
     state = balance(g, True, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     flows = flows_of(g, s)
-    found, sizes = jax.vmap(lambda a: recursion(flows, a, order))(_edges(amount))
+    found, sizes = jax.vmap(lambda a: recursion(flows, a[None], Orders(1, order)))(_edges(amount))
     values, errors = _judged(g, s, flows, found)
     sizes = (sizes * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
     # The first one is a net current, which keeps its digits near equilibrium.
@@ -212,11 +222,12 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     return Counted(values, errors, sizes, _faults(g, s, unique))
 
 
-def stationary_covariances(g: Graph, s: Snapshot, amount: Array, unique: bool) -> Counted:
-    """Covariances of a batch, values (point, target, target)."""
-    flows = flows_of(g, s)
-    y = jax.vmap(lambda a: solve_left(flows, a))(_edges(amount))
-    values, errors = _judged(g, s, flows, jnp.sum(flows.flow * y[:, None] * y[None], axis=2))
-    size = jnp.sqrt(jnp.einsum("aap,bbp->abp", values, values))
-    values, errors, size = (jnp.moveaxis(x, -1, 0) for x in (values, errors, size))
-    return Counted(values, errors, size, _faults(g, s, unique))
+def stationary_mixed(g: Graph, s: Snapshot, amount: Array, order: int, unique: bool) -> Counted:
+    """Mixed cumulants of a batch, values (point, target, target, …)."""
+    flows, orders = flows_of(g, s), Orders(amount.shape[0], order)
+    found, sizes = recursion(flows, _edges(amount), orders)
+    count = len(orders.of(order))
+    values, errors = _judged(g, s, flows, found[-count:])
+    sizes = (sizes[-count:] * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
+    values, errors, sizes = (jnp.moveaxis(x[orders.derivatives()], -1, 0) for x in (values, errors, sizes))
+    return Counted(values, errors, sizes, _faults(g, s, unique))

@@ -19,7 +19,7 @@ from ..solution import SolveError, Status, plain, status_variable
 from .graph import Graph, Snapshot
 from .meshes import mesh_of
 from .periodic import FEW, spread
-from .pieces import Element, Pieces, element_at, find_piece, phases, pieces_of
+from .pieces import Element, Pieces, element_at, find_piece, last_of, phases, pieces_of
 from .propagation import (
     Carry,
     across,
@@ -37,8 +37,6 @@ from .system import System
 if TYPE_CHECKING:
     import xarray
 
-LAST = 4096
-"""Elements per interval between two times beyond which the solver gives up."""
 NEAR = 64 * EPS
 """A time that is so near to a border, relative to its number of periods, stands at it."""
 LEAST = 1e-8
@@ -248,7 +246,8 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
             return jnp.clip(lower, *ends), jnp.clip(upper, *ends), cycle, course.piece[j], whole
 
         many = course.index(moments[1:]) - course.index(moments[:-1]) + 1
-    possible = jnp.max(many) <= LAST
+    last = last_of(pieces)
+    possible = jnp.max(many) <= last
     changes = sudden_changes(batch, pieces)
 
     def march(parts: Array) -> tuple[Array, Array]:
@@ -291,7 +290,7 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
     first = march(one)
     endless = jax.tree.map(lambda x: jnp.full(x.shape, jnp.inf), jax.eval_shape(compared, first, first))
     _, (p, sums), (error, row_error, worst) = jax.lax.while_loop(
-        lambda s: (s[2][2] > tolerance) & (s[0] * jnp.max(many) < LAST), refine, (one, first, endless)
+        lambda s: (s[2][2] > tolerance) & (s[0] * jnp.max(many) < last), refine, (one, first, endless)
     )
     s = stages(batch, _phases_at(pieces, moments))
     names = (tuple(network.reservoirs()), network.workers())

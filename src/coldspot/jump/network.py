@@ -431,11 +431,15 @@ class JumpNetwork(System):
         return sample(self, key, n, time, start=start, throw=throw, progress=progress)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        if len(self.drives):
-            return count_periodic(self, targets, order, tolerance)
-        return count_stationary(self, targets, order)
+        return self._counted(targets, order, False, tolerance)
+
+    def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        return self._counted(targets, order, True, tolerance)
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        return self._counted(targets, 2, True, tolerance)
+
+    def _counted(self, targets: tuple[Target, ...], order: int, mixed: bool, tolerance: Array) -> Counted:
         if len(self.drives):
-            return count_periodic(self, targets, None, tolerance)
-        return count_stationary(self, targets, None)
+            return count_periodic(self, targets, order, mixed, tolerance)
+        return count_stationary(self, targets, order, mixed)

@@ -29,14 +29,11 @@ from ..solution import Status
 from .gth import Elimination, eliminate_rates, respond
 from .kinetics import NOTHING
 from .meshes import mesh_of
-from .pieces import looks, pieces_of
+from .pieces import last_of, looks, pieces_of, turns_of
 from .propagation import GROSS, blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
 from .system import System
 from .validity import cautions
 
-BLOCKS = 64
-LAST = BLOCKS**2
-"""Elements per period beyond which a point is given up."""
 MANY = 16
 """Parts of the mesh's elements that resolve a smooth problem."""
 LOOSEST = 1e-8
@@ -184,12 +181,12 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
     lanes = min(LANES, points)
     arrays, static = eqx.partition(system, eqx.is_array)
     arrays = jax.lax.stop_gradient(arrays)
-    where = blocks_of(system)
+    where, last = blocks_of(system), last_of(pieces_of(system))
     nothing = blank(system, jnp.nan)
 
     def attempt(parts: Array, active: Array, known: Found) -> tuple[Found, Array]:
         # Points with equally many elements stand together.
-        order = jnp.argsort(jnp.where(active, mesh.count, LAST + 1), stable=True)
+        order = jnp.argsort(jnp.where(active, mesh.count, last + 1), stable=True)
         batches = (jnp.sum(active) + lanes - 1) // lanes
 
         def some(c: Array, carry: tuple[Found, Array]) -> tuple[Found, Array]:
@@ -218,7 +215,7 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
             stuck = _largest(where, change) > _largest(where, old.change) / 4
             # In the plain form the other one is the way out; there, nothing but rounding ends the search.
             hopeless |= stuck & (_largest(where, error) <= (1e3 if form is PLAIN else 4.0) * _largest(where, rounding))
-            hopeless |= 2 * parts * own.count > LAST
+            hopeless |= 2 * parts * own.count > last
             merged = jax.tree.map(lambda a, b: jnp.where(todo, a, b), fresh, old)
             known = jax.tree.map(lambda a, b: a.at[..., index].set(b), known, merged)
             over = todo & (settled(where, fresh, tolerance) | hopeless)
@@ -239,7 +236,7 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
         jnp.ones(points, jnp.int32),
     )
     _, _, found = jax.lax.while_loop(
-        lambda state: jnp.any(state[1]), body, (jnp.asarray(1, jnp.int32), active & (mesh.count <= LAST), start)
+        lambda state: jnp.any(state[1]), body, (jnp.asarray(1, jnp.int32), active & (mesh.count <= last), start)
     )
     return found
 
@@ -295,6 +292,7 @@ def settled(where: dict[str, slice], found: Found, tolerance: Array) -> Array:
 def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
     """p and the averages that were found, with derivatives (any order, both modes) by the implicit rule p = P p."""
     arrays, static = eqx.partition(system, eqx.is_array)
+    turns = turns_of(pieces_of(system))
 
     @jax.custom_jvp
     def attach(arrays: Any, p: Array, averages: Array, fixed: Any) -> tuple[Array, Array]:
@@ -309,7 +307,7 @@ def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
 
         def one(arrays: Any) -> tuple[Array, Array]:
             net = eqx.combine(arrays, static)
-            ends = propagate_bounded(net, *cut, plain_start(_units(net), rows_of(net)), BLOCKS)
+            ends = propagate_bounded(net, *cut, plain_start(_units(net), rows_of(net)), turns)
             return ends.columns, ends.counted.sums
 
         (propagator, rows), (d_propagator, d_rows) = jax.jvp(one, (arrays,), (tangents[0],))
@@ -342,7 +340,7 @@ def find(system: System, mesh: Mesh, tolerance: Array, forms: tuple[Form, ...]) 
     for form in forms[1:]:
         left = ~settled(where, best, tolerance)
         new = search(system, mesh, tolerance, form, left)
-        better = left & ~(_largest(where, best.error) < _largest(where, new.error)) & (mesh.count <= LAST)
+        better = left & ~(_largest(where, best.error) < _largest(where, new.error)) & (mesh.count <= last_of(pieces_of(system)))
         best = jax.tree.map(lambda a, b, better=better: jnp.where(better, a, b), new, best)
     return best
 

@@ -15,7 +15,6 @@ Arrays have the batch axis last.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,8 +33,9 @@ from ..solution import Status
 from .cumulants import amounts
 from .graph import Graph, Snapshot
 from .meshes import mesh_of
-from .periodic import BLOCKS, FEW, LANES, LAST, LOOSEST, PIECEWISE, closed, connected, estimate, state_of
-from .pieces import Element, Pieces, element_at, looks, phases, pieces_of
+from .orders import Index, Orders
+from .periodic import FEW, LANES, LOOSEST, PIECEWISE, closed, connected, estimate, state_of
+from .pieces import Element, Pieces, element_at, last_of, looks, phases, pieces_of, turns_of
 from .propagation import generator, stages, sudden_changes
 from .stationary import blockwise
 from .system import System
@@ -80,8 +80,9 @@ def tilt(system: System, g: Graph, s: Snapshot, targets: tuple[Target, ...], smo
 
 
 class March(NamedTuple):
-    """What goes from element to element: `columns` of the propagator (state, column, point), and for each target the
-    orders `r` (target, order, state, point); means so far of `found` and of their terms' sizes (…, point)."""
+    """What goes from element to element: `columns` of the propagator (state, column, point), and for each group of fields
+    the orders `r` (group, order, state, point); means so far of `found` and of their terms' sizes (group, order, point).
+    """
 
     columns: Array
     r: Array
@@ -92,7 +93,7 @@ class March(NamedTuple):
 def _step(system: System, plan: "Plan", pieces: Pieces | None, e: Element, m: March) -> March:
     """One element: all orders of all targets."""
     g = system.graph()
-    n, orders = system.states, m.r.shape[1]
+    n, orders = system.states, plan.orders
     nodes, derivative, first, weights = tableau(STAGES)
     period, span = period_of(system), e.span
     s = stages(system, phases(pieces, e.piece, e.first + nodes[:, None] * span))
@@ -108,38 +109,42 @@ def _step(system: System, plan: "Plan", pieces: Pieces | None, e: Element, m: Ma
     inverse = divide(whole, unit).reshape(STAGES, n, STAGES, n, -1)
     enter = -jnp.sum(inverse * jnp.asarray(first)[:, None, None], axis=2)
 
+    def grouped(rows: Array) -> Array:
+        return rows.reshape(-1, orders.fields, *rows.shape[1:])
+
     def stage_values(before: Array, source: Array | None) -> Array:
         values = jnp.sum(enter * before, axis=2)
         return values if source is None else values + jnp.sum(inverse * source, axis=(2, 3))
 
-    def of_target(amount: Array, gain: Array, before: Array) -> tuple[Array, Array, Array]:
-        """Stage values (order, stage, state, point), ℓ and sizes (order, stage, point) per period."""
-        r = [stage_values(before[0], None)]
-        ell, sizes = [jnp.zeros_like(r[0][:, 0])], []
-        powers = [t.rates * amount**q / math.factorial(q) * period for q in range(orders + 1)]
-        for q in range(1, orders + 1):
-            terms = sum(powers[j] * r[q - j][:, origin] for j in range(1, q + 1))
-            f = gain * r[q - 1]
-            sizes.append(jnp.sum(jnp.abs(terms), axis=1) + jnp.sum(jnp.abs(f), axis=1))
-            ell.append(jnp.sum(terms, axis=1) + jnp.sum(f, axis=1))
-            if q == orders:
-                break
+    def of_group(amount: Array, gain: Array, before: Array) -> tuple[Array, Array, Array]:
+        """Stage values (order below the last degree, stage, state, point), ℓ and sizes (order, stage, point), of
+        fields with `amount` (field, stage, edge, point) and `gain` (field, stage, state, point); per period."""
+        zero, lower = (0,) * orders.fields, Orders(orders.fields, orders.degree - 1).every
+        first = stage_values(before[0], None)
+        r = {zero: first / jnp.sum(first, axis=1, keepdims=True)}
+        powers = {zero: t.rates * period}
+        ell: dict[Index, Array] = {}
+        sizes: dict[Index, Array] = {}
+        for index in orders.every[1:]:
+            field = next(k for k, power in enumerate(index) if power)
+            less = tuple(power - (k == field) for k, power in enumerate(index))
+            powers[index] = powers[less] * amount[field] / index[field]
+            terms = sum(powers[part] * r[rest][:, origin] for part, rest in orders.below(index))
+            f = sum(gain[part.index(1)] * r[rest] for part, rest in orders.below(index) if sum(part) == 1)
+            sizes[index] = jnp.sum(jnp.abs(terms), axis=1) + jnp.sum(jnp.abs(f), axis=1)
+            ell[index] = jnp.sum(terms, axis=1) + jnp.sum(f, axis=1)
+            if sum(index) == orders.degree:
+                continue
             f = f.at[:, end].add(terms)
-            f = f - sum(ell[j][:, None] * r[q - j] for j in range(1, q + 1))
-            r.append(stage_values(before[q], f * span))
-        return jnp.stack(r), jnp.stack(ell[1:]), jnp.stack(sizes)
+            f = f - sum(ell[part][:, None] * r[rest] for part, rest in orders.below(index))
+            value = stage_values(before[len(r)], f * span)
+            # Orders add up to nothing. What rounding leaves would grow with the time that an element takes, from one
+            # order to the next.
+            r[index] = value - r[zero] * jnp.sum(value, axis=1, keepdims=True)
+        return tuple(jnp.stack(list(x)) for x in ([r[i] for i in lower], ell.values(), sizes.values()))  # type: ignore
 
-    values, ell, sizes = jax.vmap(of_target)(t.amount, t.gain, m.r)
+    values, ell, sizes = jax.vmap(of_group)(*(grouped(x) for x in (t.amount, t.gain)), m.r)
     weight = jnp.asarray(weights)[:, None] * span
-    if plan.cross:
-        # ℓ of the order χ_a χ_b, from r of the first order of each.
-        row = t.amount * (t.rates * period)
-        rows = t.gain.at[:, :, origin].add(row)
-        mixed = jnp.einsum("asip,bsip->absp", rows, values[:, 1])
-        both = jnp.einsum("asep,bsep,sep->absp", t.amount, row, values[0, 0][:, origin])
-        size = jnp.einsum("asip,bsip->absp", jnp.abs(rows), jnp.abs(values[:, 1]))
-        ell = mixed + jnp.swapaxes(mixed, 0, 1) + both
-        sizes = size + jnp.swapaxes(size, 0, 1) + jnp.abs(both)
     return March(
         jnp.sum(enter[-1][:, :, None] * m.columns, axis=1),
         values[:, :, -1],
@@ -149,8 +154,8 @@ def _step(system: System, plan: "Plan", pieces: Pieces | None, e: Element, m: Ma
 
 
 class Measured(NamedTuple):
-    """Cumulants per time (target, order, point), or covariances (target, target, point), the sizes of their terms, the
-    `defect` (point) of the propagator, and whether it has `joined` (point) all states."""
+    """Derivatives per time by the fields of each group (group, order, point), the sizes of their terms, the `defect`
+    (point) of the propagator, and whether it has `joined` (point) all states."""
 
     values: Array
     sizes: Array
@@ -160,15 +165,17 @@ class Measured(NamedTuple):
 
 def measure(system: System, plan: "Plan", mesh: Mesh, parts: Array, loop: Callable[..., Any]) -> Measured:
     """On the elements of a mesh that are cut into `parts` (point); `loop` goes through the elements."""
-    n, points, many = system.states, parts.shape[0], len(plan.targets)
+    n, points, orders = system.states, parts.shape[0], plan.orders
+    groups = len(plan.targets) // orders.fields
     unit = jnp.broadcast_to(jnp.eye(n)[..., None], (n, n, points))
-    shape = (many, many) if plan.cross else (many, plan.orders)
-    nothing = jnp.zeros((*shape, points))
+    degrees = np.array([sum(index) for index in orders.every])
+    lower = degrees[degrees < orders.degree]
+    nothing = jnp.zeros((groups, len(degrees) - 1, points))
     elements = jnp.max(mesh.count * parts)
     pieces = pieces_of(system)
 
     def around(q: Array, state: tuple[Array, Measured]) -> tuple[Array, Measured]:
-        """One march; afterwards the start of the order q is known, which closes the period."""
+        """One march; afterwards the start of all orders of degree q is known, which closes the period."""
         start, _ = state
 
         def one(k: Array, m: March) -> March:
@@ -176,27 +183,28 @@ def measure(system: System, plan: "Plan", mesh: Mesh, parts: Array, loop: Callab
 
         m = loop(one, elements, March(unit, start, nothing, nothing))
         p, factors, defect = state_of(m.columns)
-        open_end = jax.lax.dynamic_index_in_dim(m.r, jnp.minimum(q, plan.orders - 1), 1, keepdims=False)
-        open_end = open_end - p * jnp.sum(open_end, axis=1, keepdims=True)
-        later = jax.vmap(lambda e: closed(factors, e))(open_end)
-        new = jnp.where(q == 0, p, later)[:, None]
-        start = jnp.where((jnp.arange(plan.orders) == q)[:, None, None], new, start)
+        open_end = m.r - p * jnp.sum(m.r, axis=2, keepdims=True)
+        later = jax.vmap(jax.vmap(lambda e: closed(factors, e)))(open_end)
+        new = jnp.where(q == 0, p, later)
+        start = jnp.where((lower == q)[:, None, None], new, start)
         return start, Measured(m.found, m.sizes, defect, connected(m.columns))
 
     blank = Measured(nothing, nothing, jnp.zeros(points), jnp.zeros(points, bool))
-    _, found = jax.lax.fori_loop(0, plan.orders + 1, around, (jnp.zeros((many, plan.orders, n, points)), blank))
-    orders = jnp.arange(1, shape[1] + 1)
-    factor = jnp.ones(shape) if plan.cross else jnp.exp(jax.scipy.special.gammaln(orders + 1.0)).round()
-    scale = factor[..., None] / period_of(system)
+    begin = jnp.zeros((groups, len(lower), n, points))
+    _, found = jax.lax.fori_loop(0, orders.degree + 1, around, (begin, blank))
+    factor = np.array([orders.factorial(index) for index in orders.every[1:]], float)
+    scale = factor[:, None] / period_of(system)
     return found._replace(values=found.values * scale, sizes=found.sizes * scale)
 
 
 class Plan(NamedTuple):
-    """What to measure: `orders` 1, 2, … of each target, or (`cross`) the covariances, which need r of two orders."""
+    """What to measure: the `orders` in the fields of each group of targets; a group has as many as orders have fields.
+
+    One target in each group: its cumulants. All in one: mixed cumulants.
+    """
 
     targets: tuple[Target, ...]
-    orders: int
-    cross: bool
+    orders: Orders
 
 
 class Search(NamedTuple):
@@ -211,7 +219,7 @@ class Search(NamedTuple):
 
 def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
     """Double the parts until every point has settled."""
-    points = mesh.count.shape[0]
+    points, last = mesh.count.shape[0], last_of(pieces_of(system))
 
     def attempt(state: tuple[Array, Search]) -> tuple[Array, Search]:
         parts, old = state
@@ -227,7 +235,7 @@ def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
         enough = tolerance * jnp.maximum(jnp.abs(new.values), VALUES * new.sizes)
         stuck = (change > old.change / 4) & (change < 1e3 * EPS * jnp.max(gross / known, axis=(0, 1)))
         done = jnp.all(errors <= jnp.maximum(enough, 2 * rounding), axis=(0, 1)) | stuck
-        done |= ~jnp.all(jnp.isfinite(new.values), axis=(0, 1)) | ~new.joined | (2 * parts * mesh.count > LAST)
+        done |= ~jnp.all(jnp.isfinite(new.values), axis=(0, 1)) | ~new.joined | (2 * parts * mesh.count > last)
         fresh = Search(new, errors, change, cut, done)
         return 2 * parts, jax.tree.map(lambda a, b: jnp.where(old.done, b, a), fresh, old)
 
@@ -238,14 +246,14 @@ def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
         jnp.full(blank.values.shape, jnp.inf),
         jnp.full(points, jnp.nan),
         jnp.ones_like(mesh.count),
-        mesh.count > LAST,
+        mesh.count > last,
     )
     return jax.lax.while_loop(lambda s: ~jnp.all(s[1].done), attempt, (jnp.asarray(1, mesh.count.dtype), start))[1]
 
 
-def count_periodic(system: System, targets: tuple[Target, ...], order: int | None, tolerance: Array) -> Counted:
-    """Cumulants of a batch of driven networks (leading axis) up to an order, or (None) covariances."""
-    plan = Plan(targets, 2 if order is None else order, order is None)
+def count_periodic(system: System, targets: tuple[Target, ...], order: int, mixed: bool, tolerance: Array) -> Counted:
+    """Cumulants of a batch of driven networks (leading axis) up to an order, or the `mixed` ones of that order."""
+    plan = Plan(targets, Orders(len(targets) if mixed else 1, order))
     arrays, static = eqx.partition(system, eqx.is_array)
     fixed = jax.lax.stop_gradient(arrays)
 
@@ -269,10 +277,10 @@ def count_periodic(system: System, targets: tuple[Target, ...], order: int | Non
         valid_work = jnp.all(changes[:, np.array(counted)] == 0, axis=(0, 1, 2))
     else:
         valid_work = jnp.ones_like(valid)
-    sizes = found.best.sizes
-    if plan.cross:
-        sizes = jnp.maximum(sizes, jnp.sqrt(jnp.abs(jnp.einsum("aap,bbp->abp", sizes, sizes))))
-    values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, found.errors, sizes))
+    values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, found.errors, found.best.sizes))
+    if mixed:
+        place = plan.orders.derivatives()
+        values, errors, sizes = (x[:, 0, -len(plan.orders.of(order)) :][:, place] for x in (values, errors, sizes))
     faults = {
         Status.INVALID: ~valid,
         Status.NOT_UNIQUE: ~found.best.joined | (len(system.components()) > 1),
@@ -284,6 +292,7 @@ def count_periodic(system: System, targets: tuple[Target, ...], order: int | Non
 def _attach(system: System, plan: Plan, mesh: Mesh, found: Search) -> Array:
     """The values that were found, with the derivatives (both modes) of the equations on the same elements."""
     arrays, static = eqx.partition(system, eqx.is_array)
+    turns = turns_of(pieces_of(system))
 
     @jax.custom_jvp
     def attach(arrays: Any, values: Array, fixed: Any) -> Array:
@@ -295,7 +304,7 @@ def _attach(system: System, plan: Plan, mesh: Mesh, found: Search) -> Array:
         cut = Mesh(borders, count.astype(jnp.int32)), parts.astype(jnp.int32)
 
         def one(arrays: Any) -> Array:
-            loop = functools.partial(bounded, blocks=BLOCKS)
+            loop = functools.partial(bounded, blocks=turns)
             return measure(eqx.combine(arrays, static), plan, *cut, loop).values
 
         return attach(*primals), jax.jvp(one, (arrays,), (tangents[0],))[1]

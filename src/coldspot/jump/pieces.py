@@ -9,6 +9,7 @@ Times are counted in periods. Arrays of a batch have the point axis last.
 """
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -28,6 +29,10 @@ MARGIN = 32 * EPS
 """How far from a border functions are looked at."""
 SNAP = 1e-9
 """Rounding of a place on the stretched line: elements are longer."""
+
+LAST = 64**2
+"""Elements beyond which a point is given up: in a period, or in each `SHARED` pieces of it if it has more."""
+SHARED = 16
 
 
 class Pieces(NamedTuple):
@@ -68,6 +73,16 @@ def pieces_of(system: System) -> Pieces | None:
 
 def number_of(pieces: Pieces | None) -> int:
     return 1 if pieces is None else pieces.start.shape[0]
+
+
+def last_of(pieces: Pieces | None) -> int:
+    """Elements per period beyond which a point is given up: what many pieces need, each of them needs."""
+    return LAST * -(-number_of(pieces) // SHARED)
+
+
+def turns_of(pieces: Pieces | None) -> int:
+    """The blocks of a bounded loop through so many elements."""
+    return math.isqrt(last_of(pieces) - 1) + 1
 
 
 class Element(NamedTuple):
