@@ -45,7 +45,9 @@ LAYERS = (
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),
     Layer("dynamics", ("dynamics",)),
-    Layer("services", ("figures", "parallel", "trajectories", "counting", "response", "machine_files", "store")),
+    Layer(
+        "services", ("figures", "parallel", "trajectories", "counts", "counting", "response", "machine_files", "store")
+    ),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),
     Layer("sweeps", ("sweep", "optimisation")),
     Layer("machines", ("machines",)),

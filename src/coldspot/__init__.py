@@ -1,7 +1,7 @@
 """coldspot: design and analysis of nanoscale heat pumps, refrigerators and engines.
 
-Here is what one types first; the rest is in namespaces: `conductor`, `dynamics`, `figures`, `machines`, `modes`,
-`occupation`, `oscillators`, `regimes`, `spectral`. Importing coldspot switches JAX to 64-bit floats
+Here is what one types first; the rest is in namespaces: `conductor`, `dynamics`, `figures`, `jump`, `machines`,
+`modes`, `occupation`, `oscillators`, `regimes`, `spectral`. Importing coldspot switches JAX to 64-bit floats
 (`jax_enable_x64`) and keeps compiled programs in the user's cache folder, unless JAX has been given one.
 """
 
@@ -21,7 +21,7 @@ _kept_programs.keep()
 
 from typing import Any as _Any
 
-from . import conductor, dynamics, figures, machines, modes, occupation, oscillators, regimes, spectral
+from . import conductor, dynamics, figures, jump, machines, modes, occupation, oscillators, regimes, spectral
 from ._checks import InputError, Rule, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
@@ -109,6 +109,7 @@ __all__ = [
     "escape_rate",
     "evolve",
     "figures",
+    "jump",
     "linear_response",
     "load",
     "machines",
@@ -131,7 +132,7 @@ __all__ = [
 
 def __getattr__(name: str) -> _Any:
     """A name that is not here is told where it is, or the nearest one."""
-    for space in (conductor, modes, occupation, oscillators, spectral, regimes, dynamics):
+    for space in (conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics):
         if name in getattr(space, "__all__", ()) or (not name.startswith("_") and hasattr(space, name)):
             raise AttributeError(f"coldspot has no `{name}` at its root; it is `coldspot.{space.__name__[9:]}.{name}`.")
     from ._checks import nearest

@@ -8,8 +8,6 @@ as t; `counting` gives them per time,
 so that κ₁ is the mean rate (the ledger's entry) and κ₂ the zero-frequency noise ∫⟨⟨I(t)I(0)⟩⟩dt of the current.
 """
 
-import itertools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,13 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ._checks import InputError, Named, Values, unknown_name
-from .dataset import Variable, provenance, to_dataset
+from ._checks import InputError, Named, as_float, unknown_name
+from .counts import (
+    QUANTITIES,
+    Covariance,
+    Cumulants,
+    GeneratingFunction,
+    MixedCumulants,
+    RateFunction,
+    Spectrum,
+    Uncertainty,
+    judge,
+)
 from .dynamics import (
-    STATELESS,
     TOLERANCE,
-    WORST_FIRST,
-    Counted,
     Dynamics,
     Target,
     as_dynamics,
@@ -33,10 +38,7 @@ from .dynamics import (
     with_rules,
 )
 from .pytrees import batch_of_one, compiled, first_point, refreshed
-from .solution import SolveError, Status, plain, status_variable
-
-QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
-"""What can be counted, with the unit of one of it."""
+from .solution import SolveError, Status
 
 
 class Plan(NamedTuple):
@@ -51,172 +53,7 @@ class Plan(NamedTuple):
     mixed: bool = False
 
 
-# --------------------------------------------------------------------------- results
-
-
-class Counts(eqx.Module):
-    """Numbers of a counting field: `values` with `errors` (bounds) and a `status`; it is an array of its values.
-
-    - `Cumulants`: `values` (…, order) of one target, or (…, target, order) of a list of them, for orders 1, 2, …;
-    - `Covariance`: `values` (…, target, target);
-    - `MixedCumulants`: `values` (…, target, target, …), as many axes of targets as the order has.
-    """
-
-    targets: eqx.AbstractVar[tuple[Target, ...]]
-    values: eqx.AbstractVar[Values]
-    errors: eqx.AbstractVar[Values]
-    status: eqx.AbstractVar[Values]
-
-    def __array__(self, *arguments: Any, **keywords: Any) -> np.ndarray:
-        return np.asarray(self.values).__array__(*arguments, **keywords)
-
-    def __getitem__(self, index: Any) -> Values:
-        return self.values[index]
-
-    def __len__(self) -> int:
-        return int(self.values.shape[0])
-
-    @property
-    def ok(self) -> Values:
-        return self.status == int(Status.OK)
-
-    def labels(self) -> dict[str, tuple[Any, ...]]:
-        return {}
-
-    def record(self) -> dict[str, Any]:
-        """One point as plain Python values, for JSON: what is not finite is None."""
-        return {
-            "status": Status(int(self.status)).name,
-            "counted": [f"{t.quantity} {t.of}" for t in self.targets],
-            "values": plain(self.values),
-            "errors": plain(self.errors),
-        }
-
-    def variables(self) -> dict[str, Variable]:
-        """Each number by name, with its unit."""
-        raise NotImplementedError
-
-    def to_dataset(self, unit: str | None = None) -> Any:
-        """Each number by name as a Dataset; `unit` as for `Solution.to_dataset`."""
-        shape = {f"axis_{k}": n for k, n in enumerate(np.shape(self.status))}
-        return to_dataset(self, {}, shape, provenance(unit=unit), unit)
-
-
-def _variable(value: Values, trusted: Values, targets: Sequence[Target], meaning: str) -> Variable:
-    """A product of counted amounts per time."""
-    parts = [QUANTITIES[t.quantity] for t in targets]
-    powers = {symbol: parts.count(symbol) + (symbol == "E") for symbol in ("k_B", "E")}
-    units = "*".join(f"{symbol}**{n}" if n > 1 else symbol for symbol, n in powers.items() if n) + "/hbar"
-    return Variable(np.where(trusted, np.asarray(value), np.nan), (), units, meaning, masked=False)
-
-
-def _spelled(target: Target) -> str:
-    return f"{target.quantity}_{target.of}".replace(" ", "_").replace("-", "_")
-
-
-class Cumulants(Counts):
-    """Cumulants per time; see `Counts`.
-
-    - `single`: whether they are those of one target, whose axis is then left out.
-    """
-
-    targets: tuple[Target, ...] = eqx.field(static=True)
-    single: bool = eqx.field(static=True)
-    values: Values
-    errors: Values
-    status: Values
-
-    @property
-    def fano(self) -> Values:
-        """κ₂/κ₁: 1 for particles that come one by one and independently (Poisson)."""
-        if self.values.shape[-1] < 2:
-            raise InputError("fano: it needs the second cumulant; ask for `cumulants(2)`.")
-        return self.values[..., 1] / self.values[..., 0]
-
-    def variables(self) -> dict[str, Variable]:
-        """`cumulant_2_heat_left`, …, their errors, and the status."""
-        trusted, found = np.asarray(self.ok), {}
-        values, errors = (x[..., None, :] if self.single else x for x in (self.values, self.errors))
-        for k, target in enumerate(self.targets):
-            for m in range(values.shape[-1]):
-                name = f"cumulant_{m + 1}_{_spelled(target)}"
-                meaning = f"cumulant {m + 1} of {target.quantity} of {target.of}, per time"
-                of = (target,) * (m + 1)
-                found[name] = _variable(values[..., k, m], trusted, of, meaning)
-                found[f"{name}_error"] = _variable(errors[..., k, m], trusted, of, f"{meaning}, error estimate")
-        names = "_".join(_spelled(target) for target in self.targets)
-        return found | {f"cumulants_{names}_status": status_variable(self.status)}
-
-
-class Covariance(Counts):
-    """Covariances per time; see `Counts`."""
-
-    targets: tuple[Target, ...] = eqx.field(static=True)
-    values: Values
-    errors: Values
-    status: Values
-
-    def variables(self) -> dict[str, Variable]:
-        """`covariance_heat_left_work_drive`, …, their errors, and the status."""
-        trusted, found = np.asarray(self.ok), {}
-        for k, one in enumerate(self.targets):
-            for m, other in enumerate(self.targets[k:], k):
-                name = f"covariance_{_spelled(one)}_{_spelled(other)}"
-                meaning = f"covariance of {one.quantity} of {one.of} and {other.quantity} of {other.of}, per time"
-                found[name] = _variable(self.values[..., k, m], trusted, (one, other), meaning)
-                error = self.errors[..., k, m]
-                found[f"{name}_error"] = _variable(error, trusted, (one, other), f"{meaning}, error estimate")
-        names = "_".join(_spelled(target) for target in self.targets)
-        return found | {f"covariance_{names}_status": status_variable(self.status)}
-
-
-class MixedCumulants(Counts):
-    """Joint cumulants of one order, per time; see `Counts`."""
-
-    targets: tuple[Target, ...] = eqx.field(static=True)
-    order: int = eqx.field(static=True)
-    values: Values
-    errors: Values
-    status: Values
-
-    def variables(self) -> dict[str, Variable]:
-        """`mixed_cumulant_heat_left_heat_left_work_drive`, …, their errors, and the status."""
-        trusted, found = np.asarray(self.ok), {}
-        for places in itertools.combinations_with_replacement(range(len(self.targets)), self.order):
-            of = tuple(self.targets[k] for k in places)
-            name = "mixed_cumulant_" + "_".join(_spelled(target) for target in of)
-            meaning = f"cumulant of {', '.join(f'{t.quantity} of {t.of}' for t in of)}, per time"
-            found[name] = _variable(self.values[..., *places], trusted, of, meaning)
-            found[f"{name}_error"] = _variable(self.errors[..., *places], trusted, of, f"{meaning}, error estimate")
-        names = "_".join(_spelled(target) for target in self.targets)
-        return found | {f"mixed_cumulants_{names}_status": status_variable(self.status)}
-
-
 # --------------------------------------------------------------------------- from a form's answer to a result
-
-
-def judge(counted: Counted, tolerance: Array, good: Array) -> tuple[Array, Array, Array]:
-    """Values, errors and status of a batch: what `conclude` is for solutions.
-
-    A point is OK if no fault is reported, all numbers are finite and each error is at most the tolerance times the
-    value or its scale, whichever is larger; where there is no state, values are NaN.
-    """
-    values, errors = counted.values, counted.errors
-    points = good.shape
-
-    def each(condition: Array) -> Array:
-        return jnp.all(condition.reshape(*points, -1), axis=-1)
-
-    scale = jnp.abs(values) if counted.scale is None else jnp.maximum(counted.scale, jnp.abs(values))
-    finite = each(jnp.isfinite(values) & jnp.isfinite(errors))
-    faults = dict.fromkeys(WORST_FIRST, jnp.zeros(points, bool)) | dict(counted.faults)
-    faults[Status.INVALID] |= ~good
-    faults[Status.NOT_FINITE] |= ~finite & ~faults[Status.NOT_CONVERGED]
-    faults[Status.NOT_CONVERGED] |= ~each(errors <= tolerance * scale)
-    status = jnp.select([faults[s] for s in WORST_FIRST], [int(s) for s in WORST_FIRST], int(Status.OK))
-    stateless = jnp.isin(status, jnp.array([int(s) for s in STATELESS]))
-    blank = stateless.reshape(*points, *(1,) * (values.ndim - len(points)))
-    return jnp.where(blank, jnp.nan, values), jnp.where(blank, jnp.nan, errors), status
 
 
 def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cumulants | Covariance | MixedCumulants:
@@ -232,6 +69,47 @@ def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cum
     if plan.single:
         values, errors = values[:, 0], errors[:, 0]
     return Cumulants(targets=plan.targets, single=plan.single, values=values, errors=errors, status=status)
+
+
+@compiled
+def _spectrum_one(machine: Any, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Any:
+    dynamics, good = batch_of_one(with_rules(machine))
+    return first_point(judge(dynamics.spectra(targets, frequencies, tolerance), tolerance, good))
+
+
+@compiled
+def _generating_one(machine: Any, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Any:
+    dynamics, good = batch_of_one(with_rules(machine))
+    return first_point(judge(dynamics.generating_function(targets, fields, tolerance), tolerance, good))
+
+
+@compiled
+def _rate_one(machine: Any, target: Target, currents: Array, tolerance: Array) -> Any:
+    dynamics, good = batch_of_one(with_rules(machine))
+    return first_point(judge(dynamics.rate_function(target, currents, tolerance), tolerance, good))
+
+
+@compiled
+def _uncertainty_one(machine: Any, targets: tuple[Target, ...], tolerance: Array) -> Any:
+    dynamics, good = batch_of_one(with_rules(machine))
+    return first_point(judge(dynamics.uncertainties(targets, tolerance), tolerance, good))
+
+
+FEWEST = 8
+"""Grids of frequencies, fields and currents are padded to powers of two from here on, so that few sizes compile."""
+
+
+def _grid(values: Any, argument: str, axes: int = 1) -> tuple[Array, tuple[int, ...], int]:
+    """A padded grid (entry, …), the shape of what the user gave without its last `axes` − 1 axes, and its length."""
+    given = as_float(values, f"counting: `{argument}`")
+    if given.ndim < axes - 1 or given.size == 0:
+        raise InputError(f"counting: `{argument}` must be numbers, but is {values!r}.")
+    if not is_traced(given) and not bool(jnp.all(jnp.isfinite(given))):
+        raise InputError(f"counting: `{argument}` must be finite, but is {values!r}.")
+    shape = given.shape[: given.ndim - (axes - 1)]
+    flat = given.reshape(-1, *given.shape[given.ndim - (axes - 1) :])
+    size = max(FEWEST, 1 << (len(flat) - 1).bit_length())
+    return jnp.pad(flat, [(0, size - len(flat))] + [(0, 0)] * (axes - 1), mode="edge"), shape, len(flat)
 
 
 @compiled
@@ -322,8 +200,80 @@ class Fluctuations(eqx.Module):
             raise InputError("counting: mixed cumulants begin with order 2; means are `cumulants(1)`.")
         return self._run(Plan(self.targets, checked_order(n), self.single, mixed=True), tolerance, throw)
 
+    def spectrum(self, frequencies: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Spectrum:
+        """Noise at angular frequencies, S_ab(ω) = ∫dt e^{iωt}⟨⟨I_a(t)I_b(0)⟩⟩, of a machine that is not driven.
+
+        `frequencies`: a number or an array; `values` have its shape, and behind it (target, target) of a list. At ω = 0
+        it is the covariance. Currents are those of the counted jumps: displacement currents, which add to those in the
+        leads of a dot at finite frequency, are not in them.
+        """
+        grid, shape, count = _grid(frequencies, "frequencies")
+        values, errors, status = _spectrum_one(self.machine, self.targets, grid, checked_tolerance(tolerance))
+        values, errors = (x[:count].reshape(*shape, *x.shape[1:]) for x in (values, errors))
+        if self.single:
+            values, errors = jnp.real(values[..., 0, 0]), errors[..., 0, 0]
+        given = grid[:count].reshape(shape)
+        return self._trusted(Spectrum(self.targets, self.single, given, values, errors, status), throw)
+
+    def generating_function(
+        self, fields: Any, *, tolerance: float = TOLERANCE, throw: bool = True
+    ) -> GeneratingFunction:
+        """The scaled generating function λ(χ) = lim (1/t) ln⟨e^{χ·X(t)}⟩, with its slopes, if nothing is driven.
+
+        `fields` χ: numbers of any shape, and behind it (target) of a list, in units of one over what is counted. The
+        cumulants are its derivatives at χ = 0.
+        """
+        grid, shape, count = _grid(fields, "fields", 1 if self.single else 2)
+        wide = grid[:, None] if self.single else grid
+        if wide.shape[1] != len(self.targets):
+            raise InputError(
+                f"counting: `fields` must have one number for each of {len(self.targets)} targets on its last axis, "
+                f"but has {wide.shape[1]}."
+            )
+        values, errors, status = _generating_one(self.machine, self.targets, wide, checked_tolerance(tolerance))
+        values, errors = (x[:count].reshape(*shape, -1) for x in (values, errors))
+        slopes, doubts = values[..., 1:], errors[..., 1:]
+        if self.single:
+            slopes, doubts = slopes[..., 0], doubts[..., 0]
+        given = grid[:count].reshape(*shape, *grid.shape[1:])
+        found = GeneratingFunction(
+            self.targets, self.single, given, values[..., 0], errors[..., 0], slopes, doubts, status
+        )
+        return self._trusted(found, throw)
+
+    def rate_function(self, currents: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> RateFunction:
+        """The rate function I(j) = sup_χ [χj − λ(χ)] of one amount per time, of a machine that is not driven.
+
+        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t.
+        """
+        if not self.single:
+            raise InputError("counting: a rate function is one of a single amount; of a list, see generating_function.")
+        grid, shape, count = _grid(currents, "currents")
+        values, errors, status = _rate_one(self.machine, self.targets[0], grid, checked_tolerance(tolerance))
+        values, errors = (x[:count].reshape(*shape, 2) for x in (values, errors))
+        given = grid[:count].reshape(shape)
+        columns = (values[..., 0], errors[..., 0], values[..., 1], errors[..., 1])
+        return self._trusted(RateFunction(self.targets, given, *columns, status), throw)
+
+    def uncertainty(self, *, tolerance: float = TOLERANCE, throw: bool = True) -> Uncertainty:
+        """The quotient of an uncertainty relation for each amount: at least 1, whatever the jump network.
+
+        Without a drive σκ₂/(2κ₁²) ≥ 1, with the entropy production σ (A. C. Barato and U. Seifert, "Thermodynamic
+        uncertainty relation for biomolecular processes"). In the periodic state of a drive that may be broken, and
+        σκ₂/(2(κ₁ − Ω∂κ₁/∂Ω)²) ≥ 1 holds, with the drive's frequency Ω at fixed amplitudes (T. Koyuk and U. Seifert,
+        "Operationally accessible bounds on fluctuations and entropy production in periodically driven systems").
+        Forms for which neither is a theorem, conductors for example, say so.
+        """
+        found = _uncertainty_one(self.machine, self.targets, checked_tolerance(tolerance))
+        values, errors, status = found
+        if self.single:
+            values, errors = values[..., 0], errors[..., 0]
+        return self._trusted(Uncertainty(self.targets, self.single, values, errors, status), throw)
+
     def _run(self, plan: Plan, tolerance: float, throw: bool) -> Any:
-        found = _count_one(self.machine, plan, checked_tolerance(tolerance))
+        return self._trusted(_count_one(self.machine, plan, checked_tolerance(tolerance)), throw)
+
+    def _trusted(self, found: Any, throw: bool) -> Any:
         if throw and not is_traced(found.status) and int(found.status) != int(Status.OK):
             status = Status(int(found.status))
             words = explained(refreshed(self.machine), status) or status.advice
@@ -338,8 +288,9 @@ def counting(machine: Any, quantity: Any, of: str | None = None) -> Fluctuations
     heat over its temperature), and `of`: the name of the bath, or of the drive that does the work; or a list of such
     pairs, `counting(machine, [("heat", "left"), ("work", "drive")]).covariance()`.
 
-    **Returns:** an object with `.cumulants(n)` and `.covariance()`, whose results are arrays of numbers per time, with
-    `errors` and a `status`. All amounts are positive into the system.
+    **Returns:** an object with `.cumulants(n)`, `.covariance()` and `.mixed_cumulants(n)`, whose results are arrays of
+    numbers per time, with `errors` and a `status`; of jump networks also `.uncertainty()` and, if nothing is driven,
+    `.spectrum(ω)`, `.generating_function(χ)` and `.rate_function(j)`. All amounts are positive into the system.
     """
     plan = Counting(quantity, of).plan
     check(plan.targets, as_dynamics(machine))

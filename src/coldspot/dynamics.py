@@ -187,6 +187,22 @@ class Dynamics(Checked):
         """
         raise InputError(f"counting: {type(self).__name__} has no mixed cumulants.")
 
+    def spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
+        """Noise at angular frequencies (frequency): `values` (point, frequency, target, target), complex."""
+        raise InputError(f"counting: {type(self).__name__} has no noise at finite frequencies.")
+
+    def generating_function(self, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Counted:
+        """λ(χ) for fields (field, target), and behind it its slopes: `values` (point, field, 1 + target)."""
+        raise InputError(f"counting: {type(self).__name__} has no generating function.")
+
+    def rate_function(self, target: Target, currents: Array, tolerance: Array) -> Counted:
+        """I(j) for currents (current), and behind it the field I′(j): `values` (point, current, 2)."""
+        raise InputError(f"counting: {type(self).__name__} has no rate function.")
+
+    def uncertainties(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        """Quotients that a theorem bounds by 1 from below: `values` (point, target)."""
+        raise InputError(f"counting: no uncertainty relation is a theorem for {type(self).__name__}.")
+
     def explain(self, status: Status) -> str:
         """Words on why this very dynamics has that status; empty if there is nothing to add."""
         return ""

@@ -20,7 +20,8 @@ from jax import Array
 
 from . import parallel, paths, store, tracing
 from ._checks import InputError, Values, unknown_name
-from .counting import Counting, Counts, Plan, check, counts
+from .counting import Counting, Plan, check, counts
+from .counts import Counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
 from .machine_files.results import MACHINE, POINT, WITHOUT, carried

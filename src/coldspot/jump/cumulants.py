@@ -79,20 +79,41 @@ class Flows(NamedTuple):
     flow: Float[Array, "edge point"]
 
 
-def flows_of(g: Graph, s: Snapshot) -> Flows:
-    """The flows of the stationary state, and after them along the batch those of the probes."""
+class Rated(NamedTuple):
+    """Rates of a batch, and after them along the batch those of the probes: `start`, `end` (edge), and `log_rates`
+
+    (edge, all points) of the directed edges, forward ones first.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    log_rates: Float[Array, "edge point"]
+
+
+def probed(g: Graph, s: Snapshot) -> Rated:
     random = np.random.RandomState(8)
     signs = random.choice([-NUDGE, NUDGE], size=(2, PROBES, len(g.initial.array), 1))
     log_forward = jnp.concatenate([s.log_forward, *(s.log_forward + sign for sign in signs[0])], axis=-1)
     log_backward = jnp.concatenate([s.log_backward, *(s.log_backward + sign for sign in signs[1])], axis=-1)
+    start = np.concatenate([g.initial.array, g.final.array])
+    end = np.concatenate([g.final.array, g.initial.array])
+    return Rated(start, end, jnp.concatenate([log_forward, log_backward]))
+
+
+def flows_at(g: Graph, log_forward: Array, log_backward: Array) -> Flows:
+    """The flows of the stationary state of these rates."""
     factors = eliminate(g, *jax.lax.stop_gradient((log_forward, log_backward)))
-    points = s.log_forward.shape[-1]
-    own = differentiable(g, s.log_forward, s.log_backward, factors.log_p[:, :points])
-    log_p = jnp.concatenate([own, factors.log_p[:, points:]], axis=-1)
+    log_p = differentiable(g, log_forward, log_backward, factors.log_p)
     start = np.concatenate([g.initial.array, g.final.array])
     end = np.concatenate([g.final.array, g.initial.array])
     rates = jnp.concatenate([log_forward, log_backward])
     return Flows(factors, jnp.exp(log_p), start, end, jnp.exp(rates + log_p[start] - factors.scale))
+
+
+def flows_of(g: Graph, s: Snapshot) -> Flows:
+    """The flows of the stationary state, and after them along the batch those of the probes."""
+    rates, half = probed(g, s).log_rates, len(g.initial.array)
+    return flows_at(g, rates[:half], rates[half:])
 
 
 def _transposed(f: Elimination) -> Elimination:
@@ -172,24 +193,23 @@ def _product(y: dict[Index, Array], e: dict[Index, Array], index: Index, orders:
 # --------------------------------------------------------------------------- of a batch
 
 
-def _edges(amount: Array) -> Array:
+def edges(amount: Array) -> Array:
     """(target, transition, point) → (target, edge, all points): backward edges carry the opposite."""
     return jnp.tile(jnp.concatenate([amount, -amount], axis=1), (1, 1, 1 + PROBES))
 
 
-def _judged(g: Graph, s: Snapshot, flows: Flows, found: Array) -> tuple[Array, Array]:
+def judged(g: Graph, s: Snapshot, found: Array) -> tuple[Array, Array]:
     """The values of a batch (…, point) and bounds of their errors, from those with the probes behind them."""
     sizes = jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward))
     largest = reduce(jnp.maximum, jnp.where(s.open, sizes, 0.0))
     digits = EPS * (8.0 * g.states + 4 * largest)
-    found = found * jnp.exp(flows.factors.scale)
     points = digits.shape[0]
     values, probes = found[..., :points], found[..., points:].reshape(*found.shape[:-1], PROBES, points)
     change = jnp.max(jnp.abs(probes - values[..., None, :]), axis=-2)
     return values, jax.lax.stop_gradient(digits * (SAFETY / NUDGE * change + jnp.abs(values)))
 
 
-def _faults(g: Graph, s: Snapshot, unique: bool) -> dict[Status, Array]:
+def faults(g: Graph, s: Snapshot, unique: bool) -> dict[Status, Array]:
     return {Status.INVALID: ~s.valid, Status.NOT_UNIQUE: ~joined(g, s.open) | (not unique)}
 
 
@@ -211,23 +231,23 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     wide = is_wide(g, s.log_forward, s.log_backward, s.reference)
     state = balance(g, True, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
     flows = flows_of(g, s)
-    found, sizes = jax.vmap(lambda a: recursion(flows, a[None], Orders(1, order)))(_edges(amount))
-    values, errors = _judged(g, s, flows, found)
+    found, sizes = jax.vmap(lambda a: recursion(flows, a[None], Orders(1, order)))(edges(amount))
+    values, errors = judged(g, s, found * jnp.exp(flows.factors.scale))
     sizes = (sizes * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
     # The first one is a net current, which keeps its digits near equilibrium.
     values = values.at[:, 0].set(jnp.sum(amount * state.current, axis=1))
     doubt = state.error + EPS * (amount.shape[1] + 2) * jnp.abs(state.current)
     errors = errors.at[:, 0].set(jax.lax.stop_gradient(jnp.sum(jnp.abs(amount) * doubt, axis=1)))
     values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, errors, sizes))
-    return Counted(values, errors, sizes, _faults(g, s, unique))
+    return Counted(values, errors, sizes, faults(g, s, unique))
 
 
 def stationary_mixed(g: Graph, s: Snapshot, amount: Array, order: int, unique: bool) -> Counted:
     """Mixed cumulants of a batch, values (point, target, target, …)."""
     flows, orders = flows_of(g, s), Orders(amount.shape[0], order)
-    found, sizes = recursion(flows, _edges(amount), orders)
+    found, sizes = recursion(flows, edges(amount), orders)
     count = len(orders.of(order))
-    values, errors = _judged(g, s, flows, found[-count:])
+    values, errors = judged(g, s, found[-count:] * jnp.exp(flows.factors.scale))
     sizes = (sizes[-count:] * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
     values, errors, sizes = (jnp.moveaxis(x[orders.derivatives()], -1, 0) for x in (values, errors, sizes))
-    return Counted(values, errors, sizes, _faults(g, s, unique))
+    return Counted(values, errors, sizes, faults(g, s, unique))

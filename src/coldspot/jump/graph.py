@@ -41,6 +41,17 @@ class States:
         return str(self.plain)
 
 
+def marked(number: int, states: Any, argument: str) -> np.ndarray:
+    """Whether each of so many states is among `states`, a state or a list of them; `argument` is their name."""
+    places = np.atleast_1d(np.asarray(states))
+    if places.ndim != 1 or not places.size or places.dtype.kind not in "iu":
+        raise InputError(f"{argument} must be a state or a list of states, but is {states!r}.")
+    beyond = places[(places < 0) | (places >= number)]
+    if beyond.size:
+        raise InputError(f"{argument} names state {beyond[0]}, but states are 0 to {number - 1}.")
+    return np.isin(np.arange(number), places)
+
+
 class Snapshot(NamedTuple):
     """A network at one phase: everything that the solvers need, for one point.
 
@@ -88,6 +99,22 @@ class Graph(NamedTuple):
     final: States
     states: int
     causes: tuple[tuple[int, ...], ...] = ()
+
+
+def spanning(g: Graph) -> list[tuple[int, int, int]]:
+    """A tree from state 0: directed edges (forward ones first) with start and end, in the order in which they reach
+
+    new states; states that are not connected with state 0 are left out.
+    """
+    start = np.concatenate([g.initial.array, g.final.array])
+    end = np.concatenate([g.final.array, g.initial.array])
+    reached, found = [0], []
+    for state in reached:
+        for edge in np.flatnonzero(start == state):
+            if end[edge] not in reached:
+                reached.append(int(end[edge]))
+                found.append((int(edge), state, int(end[edge])))
+    return found
 
 
 def joined(g: Graph, open_: Bool[Array, "transition point"]) -> Bool[Array, " point"]:

@@ -144,7 +144,7 @@ class Lanes(NamedTuple):
 class Histories(NamedTuple):
     """All (…, lane): the first and the last state, `heats`, `particles`, `chemical_works`, `entropies` (bath),
 
-    `works` (drive and reservoir), change of energy, candidates, jumps, and exceeded bounds.
+    `works` (drive and reservoir), change of energy, `durations`, candidates, jumps, and exceeded bounds.
     """
 
     start: Array
@@ -155,15 +155,16 @@ class Histories(NamedTuple):
     entropies: Array
     works: Array
     storage: Array
+    durations: Array
     candidates: Array
     jumps: Array
     exceeded: Array
 
 
-def run(system: System, start: Array, time: Array, key: Array, first: Array) -> Histories:
+def run(system: System, start: Array, stops: Array, time: Array, key: Array, first: Array) -> Histories:
     """`LANES` trajectories of one network from phase 0, where states are drawn from the distribution `start`.
 
-    `first` is the number of the first trajectory.
+    One ends before `time` when it enters a state that `stops` (state) it; `first` is the number of the first one.
     """
     edges, n = edges_of(system), system.states
     cells = cells_of(system)
@@ -199,7 +200,8 @@ def run(system: System, start: Array, time: Array, key: Array, first: Array) -> 
         return jnp.take_along_axis(wide, place, axis=-2)[..., 0, :]
 
     def over(lane: Lanes) -> Array:
-        return (lane.cycle > cycles) | ((lane.cycle == cycles) & (lane.time >= end))
+        late = (lane.cycle > cycles) | ((lane.cycle == cycles) & (lane.time >= end))
+        return late | stops[lane.state]
 
     def forward(lane: Lanes) -> Lanes:
         one, two = uniform(key, EVENTS, lanes, lane.steps)
@@ -249,14 +251,23 @@ def run(system: System, start: Array, time: Array, key: Array, first: Array) -> 
     out = jax.lax.while_loop(lambda lane: ~jnp.all(over(lane)), forward, begin)
 
     opening = snapshot(jnp.zeros(()), jnp.asarray(0))
-    closing = snapshot(end, jnp.sum(cells.border[1:-1] <= end) if driven else jnp.asarray(0))
-    levels = closing.gains[:, out.state] - opening.gains[:, state]
-    stored = closing.energies[out.state] - opening.energies[state]
+    stopped = stops[out.state]
+    if driven:
+        # Those that have been stopped end at moments of their own.
+        last = jnp.sum(cells.border[1:-1] <= end)
+        place = jnp.where(stopped, out.time, end), jnp.where(stopped, out.cell, last)
+        closing = jax.vmap(snapshot, out_axes=-1)(*place)
+    else:
+        closing = jax.tree.map(lambda x: x[..., None], opening)
+    gains, energies = (at(x, out.state) for x in (closing.gains, closing.energies))
+    levels = gains - opening.gains[:, state]
+    stored = energies - opening.energies[state]
+    durations = jnp.where(stopped, (out.cycle + out.time) * unit, time)
     b = len(system.steady_baths())
     heats, particles, chemical, entropies, reservoirs, given = jnp.split(out.totals, [b, 2 * b, 3 * b, 4 * b, rows])
     works = jnp.concatenate([given + levels, reservoirs])
     counts = (out.candidates, out.jumps, out.exceeded)
-    return Histories(state, out.state, heats, particles, chemical, entropies, works, stored, *counts)
+    return Histories(state, out.state, heats, particles, chemical, entropies, works, stored, durations, *counts)
 
 
 def adds_up(system: System) -> Array:

@@ -30,8 +30,11 @@ from .pieces import cut
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
 from .species import rows_of, table_of
+from .spectrum import count_spectrum
 from .stationary import solve_stationary
 from .system import System
+from .tilted import count_generating, count_rate_function
+from .uncertainty import count_uncertainties
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which rates and shares that depend on drives are held against the baths."""
@@ -255,10 +258,13 @@ class JumpNetwork(System):
             groups.setdefault(root(i), []).append(i)
         return sorted(groups.values())
 
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(channel.size for channel in self.channels)
+
     def diverging(self) -> np.ndarray:
         """Which transitions have a bosonic rate that diverges where their levels cross (transition)."""
         constant = [isinstance(c.kinetics, Bosonic) and not callable(c.kinetics.gamma) for c in self.channels]
-        return np.repeat(constant, [c.size for c in self.channels])
+        return np.repeat(constant, self.sizes())
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
@@ -419,16 +425,25 @@ class JumpNetwork(System):
         return solve_stationary(self.graph(), arrays, look, len(self.components()) == 1, sure)
 
     def trajectories(  # type: ignore[override]
-        self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
+        self,
+        key: Array,
+        n: int,
+        time: Any,
+        *,
+        start: Any = None,
+        until: Any = None,
+        throw: bool = True,
+        progress: bool | None = None,
     ) -> JumpTrajectories:
         """`n` independent histories, event by event, from phase 0 over `time`; called by `coldspot.trajectories`.
 
         - `start`: the first state, or the probabilities of the states; by default those of the stationary or periodic
           state, and in the latter `time` is lengthened to whole periods;
+        - `until`: a state, or a list of states, at whose entry a history ends: `durations` are first passage times;
         - `throw`: whether to raise `SolveError` if the averages cannot be trusted (a rate above its bound); `progress`:
           whether to show a bar.
         """
-        return sample(self, key, n, time, start=start, throw=throw, progress=progress)
+        return sample(self, key, n, time, start=start, until=until, throw=throw, progress=progress)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         return self._counted(targets, order, False, tolerance)
@@ -443,3 +458,15 @@ class JumpNetwork(System):
         if len(self.drives):
             return count_periodic(self, targets, order, mixed, tolerance)
         return count_stationary(self, targets, order, mixed)
+
+    def spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
+        return count_spectrum(self, targets, frequencies)
+
+    def generating_function(self, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Counted:
+        return count_generating(self, targets, fields)
+
+    def rate_function(self, target: Target, currents: Array, tolerance: Array) -> Counted:
+        return count_rate_function(self, target, currents)
+
+    def uncertainties(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        return count_uncertainties(self, targets, tolerance)

@@ -1,4 +1,4 @@
-"""Orders of power series in several counting fields: multi-indices up to a degree, and how products of series find them.
+"""Orders of power series in several counting fields: multi-indices up to a degree, and which ones a product takes.
 
 A product of two series takes, for the coefficient of the order α, all pairs of orders β ≤ α and α − β.
 """

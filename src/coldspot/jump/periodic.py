@@ -340,7 +340,11 @@ def find(system: System, mesh: Mesh, tolerance: Array, forms: tuple[Form, ...]) 
     for form in forms[1:]:
         left = ~settled(where, best, tolerance)
         new = search(system, mesh, tolerance, form, left)
-        better = left & ~(_largest(where, best.error) < _largest(where, new.error)) & (mesh.count <= last_of(pieces_of(system)))
+        better = (
+            left
+            & ~(_largest(where, best.error) < _largest(where, new.error))
+            & (mesh.count <= last_of(pieces_of(system)))
+        )
         best = jax.tree.map(lambda a, b, better=better: jnp.where(better, a, b), new, best)
     return best
 

@@ -80,9 +80,9 @@ def tilt(system: System, g: Graph, s: Snapshot, targets: tuple[Target, ...], smo
 
 
 class March(NamedTuple):
-    """What goes from element to element: `columns` of the propagator (state, column, point), and for each group of fields
-    the orders `r` (group, order, state, point); means so far of `found` and of their terms' sizes (group, order, point).
-    """
+    """What goes from element to element: `columns` of the propagator (state, column, point), and for each group of
+    fields the orders `r` (group, order, state, point); means so far of `found` and of the sizes of their terms (group,
+    order, point)."""
 
     columns: Array
     r: Array

@@ -1,6 +1,5 @@
 """Ensembles of histories of a jump network: averages with standard errors, and the amounts of each."""
 
-import functools
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from ..dynamics import Outcome, Rates, conclude, steady_state
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Ensemble
+from .graph import marked
 from .histories import LANES, Histories, adds_up, cells_of, run
 from .system import System
 
@@ -28,7 +28,8 @@ class JumpTrajectories(Ensemble):
     - `heats`, `particle_numbers` (n, bath), `works` (n, drive), `storages` (n,): of each history, what it took from
       each bath and drive and what its energy changed, over the `time`; heat + chemical work + work = storage for each;
     - `entropy_flows` (n, bath): Σ heat/T at the bath's temperature of the moment;
-    - `starts`, `ends` (n,): first and last state; `jumps` (n,): how many.
+    - `starts`, `ends` (n,): first and last state; `jumps` (n,): how many; `durations` (n,): `time`, or less where
+      `until` has ended them: first passage times.
     """
 
     solution: Solution
@@ -40,6 +41,7 @@ class JumpTrajectories(Ensemble):
     starts: Values
     ends: Values
     jumps: Values
+    durations: Values
     time: Values
 
     particles = property(lambda self: self.solution.particles)
@@ -53,8 +55,8 @@ class JumpTrajectories(Ensemble):
 
 
 @compiled
-def _run(system: System, start: Array, time: Array, key: Array, first: Array) -> Histories:
-    return run(system, start, time, key, first)
+def _run(system: System, start: Array, stops: Array, time: Array, key: Array, first: Array) -> Histories:
+    return run(system, start, stops, time, key, first)
 
 
 @compiled
@@ -85,6 +87,7 @@ def sample(
     time: Any,
     *,
     start: Any = None,
+    until: Any = None,
     throw: bool = True,
     progress: bool | None = None,
 ) -> JumpTrajectories:
@@ -115,12 +118,15 @@ def sample(
             "shorten `time`, or use `steady_state` and `counting`."
         )
 
+    stops = np.zeros(system.states, bool) if until is None else marked(system.states, until, "trajectories: `until`")
+
     def piece(k: int) -> Histories:
-        return jax.tree.map(np.asarray, _run(system, jnp.asarray(first), jnp.asarray(span), key, jnp.asarray(k)))
+        where = (jnp.asarray(first), jnp.asarray(stops), jnp.asarray(span))
+        return jax.tree.map(np.asarray, _run(system, *where, key, jnp.asarray(k)))
 
     parts = list(parallel.spread(piece, range(0, n, LANES), label="trajectories", progress=progress))
     found = jax.tree.map(lambda *x: np.moveaxis(np.concatenate(x, axis=-1)[..., :n], -1, 0), *parts)
-    solution = _averaged(system, found, float(span), steady)
+    solution = _averaged(system, found, steady)
     if throw and not bool(solution.ok):
         status = Status(int(solution.status))
         above = int(found.exceeded.sum())
@@ -137,24 +143,32 @@ def sample(
         starts=found.start,
         ends=found.end,
         jumps=found.jumps,
+        durations=found.durations,
         time=jnp.asarray(span),
     )
 
 
-def _averaged(system: System, found: Histories, span: float, steady: Solution | None) -> Solution:
+def _averaged(system: System, found: Histories, steady: Solution | None) -> Solution:
     """The averages over histories and time, with standard errors."""
+    span = float(np.mean(found.durations)) or 1.0
 
     def rates(reduce: Any) -> Rates:
         rows = (found.heats, found.particles, found.works, found.storage, found.chemical_works, found.entropies)
-        return Rates(*(jnp.asarray(reduce(x) / span)[None] for x in rows))
+        return Rates(*(jnp.asarray(reduce(x))[None] for x in rows))
 
-    spread = functools.partial(np.std, axis=0, ddof=1)
-    size = np.sqrt(len(found.start))
+    def mean(x: np.ndarray) -> Any:
+        return np.mean(x, axis=0) / span
+
+    def error(x: np.ndarray) -> Any:
+        # Of a quotient of two means, where durations differ.
+        rest = x - mean(x) * found.durations.reshape(-1, *(1,) * (x.ndim - 1))
+        return np.std(rest, axis=0, ddof=1) / (np.sqrt(len(x)) * span)
+
     closed = found.heats.sum(-1) + found.chemical_works.sum(-1) + found.works.sum(-1) - found.storage
     scale = float(np.max(np.abs(found.heats), initial=0.0) + np.max(np.abs(found.works), initial=0.0))
     outcome = Outcome(
-        rates(lambda x: np.mean(x, axis=0)),
-        rates(lambda x: spread(x) / size),
+        rates(mean),
+        rates(error),
         faults={Status.NOT_CONVERGED: jnp.asarray([found.exceeded.any()])},
         residuals={"first law of each": jnp.asarray([np.max(np.abs(closed)) / (scale or 1.0)])},
         statistics={

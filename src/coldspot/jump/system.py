@@ -37,6 +37,10 @@ class System(Dynamics):
         """Which states the transitions connect."""
 
     @abc.abstractmethod
+    def sizes(self) -> tuple[int, ...]:
+        """How many transitions each channel has."""
+
+    @abc.abstractmethod
     def moment(self, phase: Any) -> Moment:
         """Energies, baths and laws of one point at a phase: all that functions of the drives return."""
 
