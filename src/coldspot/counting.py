@@ -60,8 +60,8 @@ def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cum
     """What `plan` counts, of a batch of dynamics (every array has a leading axis)."""
     if plan.mixed:
         assert plan.order is not None
-        found = judge(dynamics.mixed_cumulants(plan.targets, plan.order, tolerance), tolerance, good)
-        return MixedCumulants(plan.targets, plan.order, *found)
+        values, errors, status = judge(dynamics.mixed_cumulants(plan.targets, plan.order, tolerance), tolerance, good)
+        return MixedCumulants(targets=plan.targets, order=plan.order, values=values, errors=errors, status=status)
     if plan.order is None:
         values, errors, status = judge(dynamics.covariances(plan.targets, tolerance), tolerance, good)
         return Covariance(targets=plan.targets, values=values, errors=errors, status=status)
@@ -74,7 +74,7 @@ def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cum
 @compiled
 def _spectrum_one(machine: Any, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Any:
     dynamics, good = batch_of_one(with_rules(machine))
-    return first_point(judge(dynamics.spectra(targets, frequencies, tolerance), tolerance, good))
+    return first_point(judge(dynamics.noise_spectra(targets, frequencies, tolerance), tolerance, good))
 
 
 @compiled
@@ -213,7 +213,12 @@ class Fluctuations(eqx.Module):
         if self.single:
             values, errors = jnp.real(values[..., 0, 0]), errors[..., 0, 0]
         given = grid[:count].reshape(shape)
-        return self._trusted(Spectrum(self.targets, self.single, given, values, errors, status), throw)
+        return self._trusted(
+            Spectrum(
+                targets=self.targets, single=self.single, frequencies=given, values=values, errors=errors, status=status
+            ),
+            throw,
+        )
 
     def generating_function(
         self, fields: Any, *, tolerance: float = TOLERANCE, throw: bool = True
@@ -237,7 +242,14 @@ class Fluctuations(eqx.Module):
             slopes, doubts = slopes[..., 0], doubts[..., 0]
         given = grid[:count].reshape(*shape, *grid.shape[1:])
         found = GeneratingFunction(
-            self.targets, self.single, given, values[..., 0], errors[..., 0], slopes, doubts, status
+            targets=self.targets,
+            single=self.single,
+            fields=given,
+            values=values[..., 0],
+            errors=errors[..., 0],
+            slopes=slopes,
+            slope_errors=doubts,
+            status=status,
         )
         return self._trusted(found, throw)
 
@@ -252,8 +264,16 @@ class Fluctuations(eqx.Module):
         values, errors, status = _rate_one(self.machine, self.targets[0], grid, checked_tolerance(tolerance))
         values, errors = (x[:count].reshape(*shape, 2) for x in (values, errors))
         given = grid[:count].reshape(shape)
-        columns = (values[..., 0], errors[..., 0], values[..., 1], errors[..., 1])
-        return self._trusted(RateFunction(self.targets, given, *columns, status), throw)
+        found = RateFunction(
+            targets=self.targets,
+            currents=given,
+            values=values[..., 0],
+            errors=errors[..., 0],
+            fields=values[..., 1],
+            field_errors=errors[..., 1],
+            status=status,
+        )
+        return self._trusted(found, throw)
 
     def uncertainty(self, *, tolerance: float = TOLERANCE, throw: bool = True) -> Uncertainty:
         """The quotient of an uncertainty relation for each amount: at least 1, whatever the jump network.
@@ -264,11 +284,11 @@ class Fluctuations(eqx.Module):
         "Operationally accessible bounds on fluctuations and entropy production in periodically driven systems").
         Forms for which neither is a theorem, conductors for example, say so.
         """
-        found = _uncertainty_one(self.machine, self.targets, checked_tolerance(tolerance))
-        values, errors, status = found
+        values, errors, status = _uncertainty_one(self.machine, self.targets, checked_tolerance(tolerance))
         if self.single:
             values, errors = values[..., 0], errors[..., 0]
-        return self._trusted(Uncertainty(self.targets, self.single, values, errors, status), throw)
+        quotients = Uncertainty(targets=self.targets, single=self.single, values=values, errors=errors, status=status)
+        return self._trusted(quotients, throw)
 
     def _run(self, plan: Plan, tolerance: float, throw: bool) -> Any:
         return self._trusted(_count_one(self.machine, plan, checked_tolerance(tolerance)), throw)

@@ -187,7 +187,7 @@ class Dynamics(Checked):
         """
         raise InputError(f"counting: {type(self).__name__} has no mixed cumulants.")
 
-    def spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
+    def noise_spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
         """Noise at angular frequencies (frequency): `values` (point, frequency, target, target), complex."""
         raise InputError(f"counting: {type(self).__name__} has no noise at finite frequencies.")
 

@@ -128,7 +128,8 @@ def _dissipate(machine: Any) -> tuple[dict[str, Array], dict[str, Array], Array]
     finite = jnp.all(jnp.isfinite(found.current)) & jnp.all(jnp.isfinite(affinity))
     conditions = [~sound, ~unique, ~finite]
     codes = [int(Status.INVALID), int(Status.NOT_UNIQUE), int(Status.NOT_FINITE)]
-    return *({k: v[:, 0] for k, v in each.items()} for each in (values, errors)), jnp.select(conditions, codes, 0)
+    values, errors = ({name: x[:, 0] for name, x in each.items()} for each in (values, errors))
+    return values, errors, jnp.select(conditions, codes, 0)
 
 
 def _chords(g: Graph) -> list[int]:

@@ -459,7 +459,7 @@ class JumpNetwork(System):
             return count_periodic(self, targets, order, mixed, tolerance)
         return count_stationary(self, targets, order, mixed)
 
-    def spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
+    def noise_spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
         return count_spectrum(self, targets, frequencies)
 
     def generating_function(self, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Counted:

@@ -85,8 +85,8 @@ def _times(q: Array, d: Array, start: Array, sizes: Array, good: Array) -> Times
     nothing = jnp.isnan(mean) | jnp.isnan(variance)
     status = jnp.select([~good, nothing], [int(Status.INVALID), int(Status.NOT_FINITE)], int(Status.OK))
     numbers = (mean, variance, error, 2 * rounding * (jnp.abs(variance) + 2 * mean**2))
-    mean, variance, *errors = (jnp.where(good, x, jnp.nan) for x in numbers)
-    return Times(mean, variance, *jax.lax.stop_gradient(tuple(errors)), status)
+    mean, variance, error, other = (jnp.where(good, x, jnp.nan) for x in numbers)
+    return Times(mean, variance, jax.lax.stop_gradient(error), jax.lax.stop_gradient(other), status)
 
 
 def _edges(system: System) -> tuple[np.ndarray, np.ndarray]:

@@ -130,7 +130,8 @@ def _step(system: System, plan: "Plan", pieces: Pieces | None, e: Element, m: Ma
             less = tuple(power - (k == field) for k, power in enumerate(index))
             powers[index] = powers[less] * amount[field] / index[field]
             terms = sum(powers[part] * r[rest][:, origin] for part, rest in orders.below(index))
-            f = sum(gain[part.index(1)] * r[rest] for part, rest in orders.below(index) if sum(part) == 1)
+            ones = [(part.index(1), rest) for part, rest in orders.below(index) if sum(part) == 1]
+            f = functools.reduce(jnp.add, (gain[k] * r[rest] for k, rest in ones))
             sizes[index] = jnp.sum(jnp.abs(terms), axis=1) + jnp.sum(jnp.abs(f), axis=1)
             ell[index] = jnp.sum(terms, axis=1) + jnp.sum(f, axis=1)
             if sum(index) == orders.degree:
@@ -143,7 +144,7 @@ def _step(system: System, plan: "Plan", pieces: Pieces | None, e: Element, m: Ma
             r[index] = value - r[zero] * jnp.sum(value, axis=1, keepdims=True)
         return tuple(jnp.stack(list(x)) for x in ([r[i] for i in lower], ell.values(), sizes.values()))  # type: ignore
 
-    values, ell, sizes = jax.vmap(of_group)(*(grouped(x) for x in (t.amount, t.gain)), m.r)
+    values, ell, sizes = jax.vmap(of_group)(grouped(t.amount), grouped(t.gain), m.r)
     weight = jnp.asarray(weights)[:, None] * span
     return March(
         jnp.sum(enter[-1][:, :, None] * m.columns, axis=1),
