@@ -5,12 +5,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..dynamics import Counted, Target, conclude
+from ..baths import WorkReservoir
+from ..dynamics import Counted, Target
 from ..solution import Status
 from .pieces import looks, pieces_of
 from .propagation import stages
 from .system import System
 
+FINER = 1 / 64
+"""Part of the tolerance that is asked of cumulants: a quotient adds up their relative errors."""
 SLOPES = 16.0
 """By so much the relative error of a derivative may exceed that of the value."""
 
@@ -20,12 +23,14 @@ def count_uncertainties(system: System, targets: tuple[Target, ...], tolerance: 
 
     They are at least 1 if rates obey local detailed balance, so that σ is the entropy production of the jumps.
     """
-    points = jax.tree.leaves(eqx.filter(system, eqx.is_array))[0].shape[0]
-    solution = conclude(system, system.solve(tolerance), tolerance, jnp.ones(points, bool))
+    many, arrays = len(targets), eqx.filter(system, eqx.is_array)
+    points = jax.tree.leaves(arrays)[0].shape[0]
+    thermal = (name for name, bath in system.baths.items() if not isinstance(bath, WorkReservoir))
+    every = targets + tuple(Target("entropy", name) for name in thermal)
 
     def count(period: Array | None) -> tuple[Array, Counted]:
         other = system if period is None else eqx.tree_at(lambda s: s.period, system, period)
-        found = other.cumulants(targets, 2, tolerance)
+        found = other.cumulants(every, 2, tolerance * FINER)
         return found.values, found
 
     if system.period is None:
@@ -33,22 +38,22 @@ def count_uncertainties(system: System, targets: tuple[Target, ...], tolerance: 
     else:
         # −Ω∂/∂Ω = τ∂/∂τ.
         _, slope, counted = jax.jvp(count, (system.period,), (system.period,), has_aux=True)
-    (mean, noise), (doubt, noise_doubt) = (
-        (x[..., 0], x[..., 1]) for x in (counted.values, jax.lax.stop_gradient(counted.errors))
-    )
+    values, errors = counted.values, jax.lax.stop_gradient(counted.errors)
+    production, lost = -jnp.sum(values[:, many:, 0], axis=1), jnp.sum(errors[:, many:, 0], axis=1)
+    mean, noise = values[:, :many, 0], values[:, :many, 1]
+    doubt = errors[:, :many, 0]
     if slope is not None:
-        slope = slope[..., 0]
-        size = jnp.abs(mean) if counted.scale is None else counted.scale[..., 0]
-        doubt = doubt * (1 + SLOPES * jnp.abs(slope) / jnp.where(size > 0, size, 1.0))
-        mean = mean + slope
-    production = solution.entropy_production[:, None]
-    values = production * noise / (2 * mean**2)
-    relative = solution.error.entropy_production[:, None] / production + noise_doubt / noise + 2 * doubt / jnp.abs(mean)
-    seen = looks(pieces_of(system), points).phases if system.period is not None else jnp.zeros((1, 1, points))
-    balanced = jnp.all(stages(system, seen.reshape(-1, points)).balanced, axis=0)
+        size = jnp.abs(mean) if counted.scale is None else counted.scale[:, :many, 0]
+        change = slope[:, :many, 0]
+        doubt = doubt * (1 + SLOPES * jnp.abs(change) / jnp.where(size > 0, size, 1.0))
+        mean = mean + change
+    quotients = production[:, None] * noise / (2 * mean**2)
+    relative = (lost / production)[:, None] + errors[:, :many, 1] / noise + 2 * doubt / jnp.abs(mean)
+    if system.period is None:
+        seen = jnp.zeros((1, points))
+    else:
+        seen = looks(pieces_of(system), points).phases.reshape(-1, points)
+    balanced = jnp.all(stages(system, seen).balanced, axis=0)
     faults = dict(counted.faults)
-    for status in Status:
-        if status != Status.OK:
-            faults[status] = faults.get(status, False) | (solution.status == int(status))
-    faults[Status.INVALID] |= ~balanced
-    return Counted(values, jax.lax.stop_gradient(jnp.abs(values * relative)), None, faults)
+    faults[Status.INVALID] = faults[Status.INVALID] | ~balanced
+    return Counted(quotients, jax.lax.stop_gradient(jnp.abs(quotients * relative)), None, faults)
