@@ -42,6 +42,12 @@ def test_averages_and_the_second_law_of_single_histories():
     weight = np.exp(-production)
     assert abs(weight.mean() - 1) <= SIGMAS * standard_error(weight)
     assert production.mean() > SIGMAS * standard_error(production)
+    # In detail: what is produced is e^σ times as likely as its opposite.
+    for low, high in ((0.05, 0.3), (0.3, 0.55), (0.55, 0.8)):
+        ahead, back = (np.where((x > low) & (x < high), 1.0, 0.0) for x in (production, -production))
+        excess = weight * ahead - back
+        assert back.sum() > 50
+        assert abs(excess.mean()) <= SIGMAS * standard_error(excess)
 
 
 def test_spread_is_the_second_cumulant():
