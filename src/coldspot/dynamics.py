@@ -5,6 +5,7 @@ batch of itself at once and returns an `Outcome`; `conclude` alone makes a `Solu
 """
 
 import abc
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -427,17 +428,7 @@ def _attempt_one(cost: int, machine: Any, tolerance: Array) -> Attempt:
     return first_point(_attempted(cost, dynamics, tolerance, good))
 
 
-@compiled
-def _cheap_one(machine: Any, tolerance: Array) -> Attempt:
-    return _attempt_one(0, machine, tolerance)
-
-
-@compiled
-def _dear_one(machine: Any, tolerance: Array) -> Attempt:
-    return _attempt_one(1, machine, tolerance)
-
-
-_solve_one = Tiers((_cheap_one, _dear_one), compiled(_one))
+_solve_one = Tiers(tuple(compiled(functools.partial(_attempt_one, cost)) for cost in (0, 1)), compiled(_one))
 
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
@@ -469,17 +460,8 @@ def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: 
     return blockwise(arrays, one, most)
 
 
-@compiled
-def _cheap_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
-    return _attempt_points(0, build, shared, columns, tolerance)
-
-
-@compiled
-def _dear_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
-    return _attempt_points(1, build, shared, columns, tolerance)
-
-
-solve_points = Tiers((_cheap_points, _dear_points), _solve_points, batch=2)
+_attempts = tuple(compiled(functools.partial(_attempt_points, cost)) for cost in (0, 1))
+solve_points = Tiers(_attempts, _solve_points, batch=2)
 """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis: called with
 (build, shared, columns, tolerance)."""
 
