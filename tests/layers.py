@@ -44,6 +44,7 @@ LAYERS = (
     Layer("nouns", ("units", "paths", "baths", "drives", "regimes", "ledger")),
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),
+    Layer("counted", ("counted",)),
     Layer("dynamics", ("dynamics",)),
     Layer(
         "services", ("figures", "parallel", "trajectories", "counts", "counting", "response", "machine_files", "store")

@@ -5,7 +5,6 @@ batch of itself at once and returns an `Outcome`; `conclude` alone makes a `Solu
 """
 
 import abc
-import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ from jax import Array
 from . import show
 from ._checks import Checked, InputError, as_float, explain_invalid, valid
 from .baths import Bath
+from .counted import Counted, Target
 from .ledger import Ledger, LedgerError, Named
 from .numerics.blocks import blockwise
 from .numerics.dense import EPS, positive_or_one
@@ -88,29 +88,6 @@ class Outcome(eqx.Module):
     modes: NormalModes | None = None
     undecided: Array | None = None
     stochastic: bool = eqx.field(static=True, default=False)
-
-
-class Target(NamedTuple):
-    """What is counted: a `quantity` ("heat", "particles", "work" or "entropy") `of` a bath or a drive, by name."""
-
-    quantity: str
-    of: str
-
-
-class Counted(NamedTuple):
-    """All that a form's `cumulants` or `covariances` has to say of a batch; leading axis = point.
-
-    - `values`, `errors`: long-time cumulants per time and bounds of their errors, (point, target, order) for orders
-      1, 2, …, or (point, target, target) for a covariance;
-    - `scale`, of the same shape: the size of the terms that a value is a sum of. An error up to the tolerance times
-      that (or times the value, if that is larger) is accepted, so that what cancels to nothing can be trusted;
-    - `faults`: {status: (point), where that is wrong}; what is not finite or too inaccurate is found later.
-    """
-
-    values: Array
-    errors: Array
-    scale: Array | None = None
-    faults: Mapping[Status, Array] = {}
 
 
 class Dynamics(Checked):
@@ -428,7 +405,17 @@ def _attempt_one(cost: int, machine: Any, tolerance: Array) -> Attempt:
     return first_point(_attempted(cost, dynamics, tolerance, good))
 
 
-_solve_one = Tiers(tuple(compiled(functools.partial(_attempt_one, cost)) for cost in (0, 1)), compiled(_one))
+@compiled
+def _cheap_one(machine: Any, tolerance: Array) -> Attempt:
+    return _attempt_one(0, machine, tolerance)
+
+
+@compiled
+def _dear_one(machine: Any, tolerance: Array) -> Attempt:
+    return _attempt_one(1, machine, tolerance)
+
+
+_solve_one = Tiers((_cheap_one, _dear_one), compiled(_one))
 
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
@@ -460,8 +447,17 @@ def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: 
     return blockwise(arrays, one, most)
 
 
-_attempts = tuple(compiled(functools.partial(_attempt_points, cost)) for cost in (0, 1))
-solve_points = Tiers(_attempts, _solve_points, batch=2)
+@compiled
+def _cheap_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
+    return _attempt_points(0, build, shared, columns, tolerance)
+
+
+@compiled
+def _dear_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
+    return _attempt_points(1, build, shared, columns, tolerance)
+
+
+solve_points = Tiers((_cheap_points, _dear_points), _solve_points, batch=2)
 """Steady states of `build(shared, point)` for every point of `columns`, whose arrays have a leading axis: called with
 (build, shared, columns, tolerance)."""
 

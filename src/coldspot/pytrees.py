@@ -186,8 +186,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     def program(laws: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return function(*args, **keywords)
 
-    named = function.func if isinstance(function, functools.partial) else function
-    program.__name__, program.__qualname__ = named.__name__, named.__qualname__
+    program.__name__, program.__qualname__ = function.__name__, function.__qualname__
     jitted = eqx.filter_jit(program, **options)
 
     def run(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -196,7 +195,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
         _laws(inputs, found)
         return jitted(tuple(read(law, lambda _: Mode.CONTENT)[0] for law in found.values()), *inputs)
 
-    @functools.wraps(named)
+    @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
         if _doors.asked:  # inside another one, which alone can begin again
             return run(args, keywords)
