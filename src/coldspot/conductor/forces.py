@@ -50,7 +50,7 @@ def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
 def pair_densities(conductor: Conductor, omega: Any) -> Named:
     """Λ^{αβ}_mn(ω) (…, mode, mode) of each kind of pair, named "α-β", at frequencies (…), one spin:
 
-    Λ^{αβ} = −∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)](f_α(ε) − f_β(ε−ω)); their sum is i(Π − Π†). Leads may differ in
+    Λ^{αβ} = −∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)] (f_α(ε) − f_β(ε−ω)); their sum is i(Π − Π†). Leads may differ in
     temperature. (Hu, Nian and Lü, "Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid
     energy transport", eq. 7.)
 

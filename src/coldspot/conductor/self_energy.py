@@ -5,7 +5,7 @@ and the Hilbert transform K_α(x) = ∫dε/2π f_αA_α/(x−ε) below the axis,
 
 Π(ω) = P(ω) + P(−ω*)*, P_mn(ω) = −Σ_qα ⟨u_q|M^n K_α(λ_q−ω) M^m|v_q⟩,
 
-and the density of pairs, Λ^{αβ}(ω) = −∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)](f_α(ε) − f_β(ε−ω)), is made of the same K:
+and the density of pairs, Λ^{αβ}(ω) = −∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)] (f_α(ε) − f_β(ε−ω)), is made of the same K:
 
 Λ^{αβ} = −(X + X†) + (Y + Y†), X_mn = −Σ_q tr[M^m K_α(λ_q+ω) M^n S_q^β], Y_nm = −Σ_q tr[M^n K_β(λ_q−ω) M^m S_q^α].
 """
