@@ -15,6 +15,7 @@ from jax import Array
 
 from . import show
 from ._checks import Checked, InputError, as_float, explain_invalid, valid
+from ._checks import Rule as Rule
 from .baths import Bath
 from .counted import Counted, Target
 from .ledger import Ledger, LedgerError, Named

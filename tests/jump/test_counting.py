@@ -175,8 +175,8 @@ def test_orders_start_at_one(order):
 
 
 def test_other_forms_say_that_they_have_none():
-    with pytest.raises(cs.InputError, match="OscillatorNetwork has no cumulants"):
-        cs.counting(cs.machines.OscillatorPair(), "heat", "left").cumulants(2)
+    with pytest.raises(cs.InputError, match="KleinKramers has no cumulants"):
+        cs.counting(cs.machines.ButtikerLandauerRing(), "heat", "hot").cumulants(2)
 
 
 def test_a_sweep_has_cumulants_beside_the_ledger():

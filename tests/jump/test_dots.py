@@ -203,7 +203,7 @@ def test_derivatives_at_degenerate_spins():
             "left": cs.Lead(cs.ElectronBath(1.0, mu + x[4]), np.diag(contacts[0]) * (1 + x[3])),
             "right": cs.Lead(cs.ElectronBath(0.5, -0.25), np.diag(contacts[1])),
         }
-        return batch_of_one(cs.Dots(h, leads, {(0, 1): u + x[2]})).attempt(jnp.asarray(1e-8)).rates.heats[0, 0]
+        return batch_of_one(cs.Dots(h, leads, {(0, 1): u + x[2]})).attempt(jnp.asarray(1e-8), 0).rates.heats[0, 0]
 
     found = jax.jit(jax.jacfwd(heat))(jnp.zeros(5))
     step = 1e-3

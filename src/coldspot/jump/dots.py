@@ -1,7 +1,6 @@
 """Dots with Coulomb interaction between leads: many-electron eigenstates and the golden rule's rates between them."""
 
 import functools
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_float, check_shape, check_type
+from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type
 from ..dynamics import Outcome
 from ..pytrees import Table
 from ..show import array as show
@@ -38,12 +37,12 @@ from .golden_rule import (
 )
 from .graph import Graph, Snapshot, States, groups
 from .kinetics import Kinetics, Tunnelling
+from .large import SMALL, solve_large
 from .simulation import JumpTrajectories, sample
-from .stationary import memory, solve_stationary
+from .sparse import MATRIX
+from .stationary import solve_stationary
 
 OWNER = "Dots"
-SHARE = 0.5
-"""Part of the computer's memory that one point may take."""
 SYMMETRIC = 1e-12
 """How far a two-body tensor may be from its symmetries, relative to its largest entry."""
 
@@ -328,7 +327,8 @@ class Dots(CountedSystem):
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
-        return solve_stationary(self.graph(), arrays, look, True, sure)
+        solve = solve_stationary if self.states <= SMALL else solve_large
+        return solve(self.graph(), arrays, look, True, sure)
 
     def trajectories(  # type: ignore[override]
         self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
@@ -345,14 +345,13 @@ class Dots(CountedSystem):
 
     def _check_size(self) -> None:
         """Refuse what does not fit into the memory, before it is asked for."""
-        needed, there = memory(self.states), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > SHARE * there:
-            raise InputError(
-                f"{OWNER}: {self.orbitals} spin-orbitals have {self.states} states, whose elimination takes "
-                f"{needed / 2**30:.0f} GiB, but this computer has {there / 2**30:.0f} GiB. Leave out orbitals that are "
-                "always empty or always filled (an energy of several temperatures beyond all chemical potentials), and "
-                "add the repulsion of filled ones to the other levels."
-            )
+        edges, square = 2 * sum(self.sizes()), self.states**2 if self.states <= MATRIX else 0
+        check_memory(
+            f"{OWNER}: {self.orbitals} spin-orbitals have {self.states} states with {edges // 2} transitions, which",
+            8 * (12 * square + (16 + 4 * len(self.baths) + 4 * self.orbitals) * edges),
+            "leave out orbitals that are always empty or always filled (an energy of several temperatures beyond all "
+            "chemical potentials), and add the repulsion of filled ones to the other levels.",
+        )
 
 
 def _elements(space: Fock, terms: Terms, coefficients: Array) -> Array:

@@ -62,6 +62,17 @@ def weights(s: Snapshot) -> Weights:
     )
 
 
+def _sway(g: Graph, s: Snapshot, log_p: Array) -> Array:
+    """What each row changes by, relative to the relative error of the rates.
+
+    That changes each net current by its part; what then does not balance goes back along other transitions.
+    """
+    out, back = log_p[g.initial.array] + s.log_forward, log_p[g.final.array] + s.log_backward
+    current = jnp.abs(jnp.exp(out) - jnp.exp(back))
+    amounts = jnp.abs(jnp.concatenate([s.heat, s.particles, s.work]))
+    return amounts @ current + 2 * jnp.max(amounts, axis=1) * jnp.sum(current)
+
+
 def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
     found = stationary(Listed(g), weights(s))
     baths, works = s.heat.shape[0], s.work.shape[0]
@@ -69,7 +80,8 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
     def split(rows: Array) -> Rates:
         return Rates(rows[:baths], rows[baths : 2 * baths], rows[2 * baths :] if works else jnp.zeros(0))
 
-    rates, errors, rounding = split(found.rows), split(found.errors), split(found.rounding)
+    rates, rounding = split(found.rows), split(found.rounding)
+    errors = split(found.errors + (0.0 if s.blur is None else s.blur * _sway(g, s, found.log_p)))
     flows = rates.heats / s.temperature
     sizes = jnp.sum(jnp.abs(flows))
     differ = jnp.abs(found.entropy + jnp.sum(flows))

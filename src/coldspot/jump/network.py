@@ -399,10 +399,12 @@ class JumpNetwork(CountedSystem):
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         if len(self.drives):
             return solve_periodic(self, tolerance, sure=False) if cost == 0 else None
+        if self.states > SMALL:
+            return self._stationary(sure=False) if cost == 0 else None
         return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
 
     def block(self, cost: int) -> int | None:
-        return lanes(self.states) if cost == 0 and not len(self.drives) else None
+        return lanes(self.states) if cost == 0 and self.states <= SMALL and not len(self.drives) else None
 
     def _quick(self, tolerance: Array) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)
