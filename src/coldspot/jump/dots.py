@@ -88,7 +88,7 @@ class Dots(CountedSystem):
     ... )
     >>> s = cs.steady_state(dot)
     >>> f"{s.particles['left']:.8f}", dot.spectrum().energies.tolist()
-    x
+    ('-0.00014513', [0.0, -0.5, -0.5, 1.0])
     """
 
     hamiltonian: Array = eqx.field(metadata={"dimension": "energy"})
