@@ -12,7 +12,7 @@ ROUNDING = 1e-12
 """Allowed violation of a law in a static state, relative to the largest current."""
 
 
-ROUGH = 1e-12
+ROUGH = 1e-11
 """What is left of the first law where populations are subtracted, relative to the largest rate."""
 TINY = 1e-290
 """Below this, products of currents and energies leave the range of normal floats."""
