@@ -137,6 +137,13 @@ class Counting(Named):
             raise InputError(f"counting: `of` is given ({of!r}) beside a list; each entry of the list names its own.")
         if not single and not isinstance(quantity, list | tuple):
             raise InputError(f"counting: `quantity` must be a name or a list of (quantity, of), but is {quantity!r}.")
+        if single and of is None:
+            raise InputError(
+                f"counting: `of` is missing: the name of a bath, or of a drive for work; "
+                f'write counting(machine, {quantity!r}, "name").'
+            )
+        if isinstance(quantity, tuple) and len(quantity) == 2 and all(isinstance(word, str) for word in quantity):
+            raise InputError(f"counting: one pair stands in a list, too: [{quantity!r}].")
         pairs = [(quantity, of)] if single else list(quantity)
         if not pairs:
             raise InputError("counting: the list of what to count is empty.")

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from . import show
 from ._checks import InputError, Values
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import STATELESS, WORST_FIRST, Counted, Target
 from .solution import Status, plain, status_variable
+from .tiers import is_traced
 
 QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
 """What can be counted, with the unit of one of it."""
@@ -31,6 +33,38 @@ class Counts(eqx.Module):
     values: eqx.AbstractVar[Values]
     errors: eqx.AbstractVar[Values]
     status: eqx.AbstractVar[Values]
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        if not rows:
+            return show.module(self)
+        width = max(len(name) for name, _ in rows)
+        return "\n".join([f"{name.ljust(width)}  {number}" for name, number in rows] + [self._verdict()])
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        parts = [show.table(("", "value"), rows), show.lines(self._verdict())] if rows else [show.tree(self)]
+        return show.box(type(self).__name__, *parts)
+
+    def _verdict(self) -> str:
+        return f"status: {Status(int(self.status)).name}"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Each number by name, with its error; none of a batch, or while JAX traces."""
+        if is_traced(self.status) or np.ndim(self.status):
+            return []
+        found, rows = self.variables(), []
+        for name, variable in found.items():
+            if name.endswith(("_error", "_status")):
+                continue
+            values = np.atleast_1d(variable.values)
+            error = found.get(f"{name}_error")
+            errors = [None] * values.size if error is None else np.broadcast_to(error.values, values.shape).ravel()
+            for k, (value, doubt) in enumerate(zip(values.ravel(), errors, strict=True)):
+                place = f" [{k}]" if values.size > 1 else ""
+                number = show.number(value) if doubt is None else show.measured(value, doubt)
+                rows.append((name.replace("_", " ") + place, number))
+        return rows
 
     def __array__(self, *arguments: Any, **keywords: Any) -> np.ndarray:
         return np.asarray(self.values).__array__(*arguments, **keywords)

@@ -292,3 +292,22 @@ def test_strokes_against_two_exponentials():
         )
     np.testing.assert_allclose(c.values, expected, rtol=1e-11)
     assert np.all(np.abs(c.values - expected) <= c.errors + 4e-16 * np.abs(expected))
+
+
+def test_results_print_their_numbers_with_names():
+    pairs = [("particles", "left"), ("heat", "right")]
+    counted = cs.counting(cs.machines.QuantumDot(), pairs)
+    text = repr(counted.covariance())
+    assert "covariance particles left heat right" in text
+    assert text.endswith("status: OK")
+    assert f"{float(counted.covariance()[0, 1]):.6g}" in text
+    assert "cumulant 2 heat right" in repr(counted.cumulants(2))
+    assert "<table" in counted.covariance()._repr_html_()
+
+
+def test_what_is_missing_is_named():
+    dot = cs.machines.QuantumDot()
+    with pytest.raises(cs.InputError, match="`of` is missing"):
+        cs.counting(dot, "particles")
+    with pytest.raises(cs.InputError, match=r"one pair stands in a list, too: \[\('heat', 'left'\)\]"):
+        cs.counting(dot, ("heat", "left"))

@@ -155,9 +155,16 @@ BAD = {
         ["frictions", "`b`"],
     ),
     "friction with an unknown memory": (bad(frictions={"bath": cs.Ohmic(1.0, 2.0)}), ["frictions['bath']", "Drude"]),
-    "driven springs and a potential": (
-        bad(springs=lambda v: v["d"] * jnp.eye(2), drives={"d": COSINE}, frequency=1.0, potential=lambda x: x[0] ** 4),
-        ["driven", "potential"],
+    "steady state of driven springs and a potential": (
+        lambda: cs.steady_state(
+            bad(
+                springs=lambda v: (2.0 + v["d"]) * jnp.eye(2),
+                drives={"d": COSINE},
+                frequency=1.0,
+                potential=lambda x: x[0] ** 4,
+            )()
+        ),
+        ["driven", "potential", "trajectories"],
     ),
     "potential number": (bad(potential=3.0), ["potential", "function"]),
     "potential vector": (bad(potential=lambda x: x), ["potential", "one number", "(2,)"]),

@@ -24,9 +24,9 @@ class EscapeRate(eqx.Module):
     - `left_to_right`, `right_to_left`: one-way rates; they add up to λ₁, and their ratio is that of the equilibrium
       populations on either side of the barrier's top;
     - `top`: where that is;
-    - `transition_state`: the rate λ₁/2 without friction's recrossings; `kramers` and `melnikov_meshkov`: those of
-      simpler theories (Grote and Hynes' is Kramers' for friction without memory). They need one temperature, and are
-      NaN otherwise;
+    - `transition_state`: the rate λ₁/2 without friction's recrossings, with ∫e^{−V/T}dx over each well itself, not over
+      a parabola; `kramers`: that times √(1+γ²/4ω²) − γ/2ω at the top (Grote and Hynes' for friction without memory);
+      `melnikov_meshkov`: that times what weak friction leaves. They need one temperature, and are NaN otherwise;
     - `status`.
     """
 
