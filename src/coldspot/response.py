@@ -264,7 +264,7 @@ def linear_response(
     dynamics = as_dynamics(machine)
     if dynamics.workers():
         raise InputError(
-            f"linear_response: drives ({', '.join(dynamics.workers())}) keep the machine from equilibrium."
+            f"linear_response: the machine is driven ({', '.join(dynamics.workers())}) by what does work on it."
         )
     if order not in (1, 2):
         raise InputError(f"linear_response: `order` must be 1 or 2, but is {order!r}.")
