@@ -175,7 +175,7 @@ def test_reported_errors_are_honest_and_useful(t, kind):
     columns = mr.draw(t, rng, 500, kind)
     solution = mr.solve(t, columns)
     assert np.all(np.asarray(solution.status) == 0)
-    absurd = {"ordinary": 1e-11, "extreme": 1e-7, "equilibrium": None, "near equilibrium": 1e-9}[kind]
+    absurd = {"ordinary": 1e-9, "extreme": 1e-7, "equilibrium": None, "near equilibrium": 1e-9}[kind]
     count = {"ordinary": 60, "extreme": 60, "equilibrium": 3, "near equilibrium": 30}[kind] if t.states <= 4 else 12
     check_against_exact(t, columns, solution, range(count), absurd)
 

@@ -55,7 +55,7 @@ MISTAKES = {
     "nested parameter": (SPINS, "left.temperature", "left.temprature", 6, ["`left.temprature`", "`temperature`"]),
     "quoted parameter": (SPINS, "right.temperature", "right.temprature", 7, ["`right.temprature`", "`temperature`"]),
     "bath": (SPINS, "left", "lefd", 6, ["`lefd`", "Did you mean `left`?"]),
-    "value": (SPINS, "coupling = 1.0", "coupling = true", 5, []),
+    "value": (SPINS, "coupling = 1.0", "coupling = true", 5, ["`coupling` must be a real number", "True"]),
     "text": (SPINS, "coupling = 1.0", 'coupling = "strong"', 5, ["`coupling` must be a finite number", "strong"]),
     "dimension": (SPINS, "4.2 K", "4.2 ps", 6, ["`left.temperature` must be a temperature", "a time"]),
     "unit of a value": (SPINS, "4.2 K", "4.2 Q", 6, ["unknown unit `Q`"]),
@@ -111,9 +111,6 @@ def test_a_mistake_is_named_with_its_line(tmp_path, name):
     cs.load(path)
     assert text.count(old) >= 1
     path.write_text(text.replace(old, new, 1))
-    if name == "value":
-        assert float(cs.load(path).coupling) == 1.0  # TOML's `true` is 1 for every constructor
-        return
     with pytest.raises(cs.InputError) as info:
         cs.load(path)
     message = str(info.value)

@@ -31,8 +31,8 @@ CERTAIN = 1e-10
 """Largest error of heats and works, in units of the largest of them, with which a point is decided."""
 COUNTED = 1e-9
 """The same for particles, in units of all that move; of these, as many may come as go."""
-SIGNED = 1e-4
-"""Largest error of each heat and work in units of itself: its sign is beyond doubt."""
+SIGNED = 1e-9
+"""Largest error of each heat and work in units of itself."""
 RANGE = 1e-290
 """Numbers above it have all their digits, and so have what they are multiplied with."""
 NUMBERS = 2**13
