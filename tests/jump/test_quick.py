@@ -61,7 +61,8 @@ def heat_of_hot(bias):
 def test_heats_are_within_their_errors_and_certain_ones_alone_are_decided():
     for bias, scale, decides in (
         (0.8, 1.0, True),
-        (1e-2, 1.0, True),
+        (0.3, 1.0, True),
+        (1e-3, 1.0, False),
         (1e-12, 1.0, False),
         (0.8, 2e3, False),
         (0.0, 1.0, False),
@@ -71,7 +72,7 @@ def test_heats_are_within_their_errors_and_certain_ones_alone_are_decided():
         if decides:
             assert int(s.status) == 0
             assert abs(float(s.heat["hot"]) - heat_of_hot(bias)) <= float(s.error.heat["hot"])
-            assert float(s.error.heat["hot"]) <= 1e-10 * abs(float(s.heat["hot"]))
+            assert float(s.error.heat["hot"]) <= 1e-11 * abs(float(s.heat["hot"]))
 
 
 def test_a_tolerance_that_it_cannot_meet_is_left_to_others():
