@@ -198,7 +198,7 @@ def test_signs_of_the_dot_are_translated(made):
         assert (data.heat.sel(bath="right") == -data.Q_R).all()
         assert_close(data.J_L, -data.particles.sel(bath="right"), 2e-15)
         # Energy: what leaves the left bath beyond what enters the right one is the work of the bias, J·ΔV.
-        assert_close(data.Q_R - data.Q_L, 5.0 * data.J_L, 1e-14, np.max(np.abs(data.Q_L)))
+        assert_close(data.Q_R - data.Q_L, 5.0 * data.J_L, 1e-15, np.max(np.abs(data.Q_L)))
 
 
 def test_images_are_images_without_dates(made):

@@ -8,6 +8,7 @@ beside much faster transitions, for rates that leave the range of floats) the po
 Arrays have the batch axis last.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from jaxtyping import Bool, Float
 from ..dynamics import Outcome, Rates
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS, positive_or_one
-from ..numerics.reduction import halved
+from ..numerics.reduction import halved, reduce
 from ..solution import Status
 from .graph import Glance, Graph, matrix, ranked
 from .gth import populate
@@ -35,6 +36,8 @@ SIGNED = 1e-11
 """Largest error of each heat and work in units of itself: its sign and its digits are beyond doubt."""
 RANGE = 1e-290
 """Numbers above it have all their digits, and so have what they are multiplied with."""
+FEW = 4
+"""Transitions between two states of which all pairs are formed."""
 NUMBERS = 2**13
 """Numbers of the rate matrices of a block, about, so that they stay in the nearest cache."""
 
@@ -73,7 +76,8 @@ def solve_quick(
     def flows() -> tuple[Array, Array, Array, Array]:
         forward, backward = s.forward * p[start], s.backward * p[to]
         log_p, size = jnp.log(p), halved(jnp.maximum, jnp.abs(s.exponent))
-        return forward - backward, forward + backward, log_p, _digits(g, size, log_p)
+        current = _between_two(g, s) if _is_pair(g) else forward - backward
+        return current, forward + backward, log_p, _digits(g, size, log_p)
 
     current, gross, log_p, digits = stored(sure, flows)
 
@@ -116,6 +120,32 @@ def solve_quick(
         flags=stored(sure, lambda: cautions(g, s)),
         undecided=~certain,
     )
+
+
+def _is_pair(g: Graph) -> bool:
+    """Whether two states with a few transitions between them are all there is."""
+    return g.states == 2 and len(g.initial.array) <= FEW and not np.any(g.initial.array == g.final.array)
+
+
+def _between_two(g: Graph, s: Glance) -> Array:
+    """Net currents (transition, point) of two states, which cancel exactly where they must.
+
+    What two of the transitions k, j make go around is (F_k B_j − F_j B_k)/Σ(F + B) with the rates one way and back,
+    and no flows are subtracted if that is written with the difference of their exponents ln B/F.
+    """
+    ahead = g.initial.array == 0
+    out = jnp.where(ahead[:, None], s.forward, s.backward)
+    back = jnp.where(ahead[:, None], s.backward, s.forward)
+    slope = jnp.where(ahead[:, None], s.exponent, -s.exponent)
+    total = reduce(jnp.add, out + back)
+    currents = [jnp.zeros_like(total) for _ in ahead]
+    for k, j in itertools.combinations(range(len(ahead)), 2):
+        apart = slope[j] - slope[k]
+        # Divided first, so that products stay in range.
+        larger = jnp.where(apart > 0, out[k] / total * back[j], out[j] / total * back[k])
+        around = jnp.sign(apart) * larger * -jnp.expm1(-jnp.abs(apart))
+        currents[k], currents[j] = currents[k] + around, currents[j] - around
+    return jnp.stack([c if one else -c for c, one in zip(currents, ahead, strict=True)])
 
 
 def _summed(amounts: tuple[Array, ...], flow: Array, places: tuple[tuple[int, ...], ...]) -> Array:
