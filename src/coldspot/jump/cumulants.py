@@ -18,6 +18,7 @@ Arrays have the batch axis last.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -27,6 +28,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from .._checks import InputError
 from ..baths import WorkReservoir
 from ..dynamics import Counted, Target
 from ..numerics.dense import EPS
@@ -253,3 +255,21 @@ def stationary_mixed(g: Graph, s: Snapshot, amount: Array, order: int, unique: b
     sizes = (sizes[-count:] * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
     values, errors, sizes = (jnp.moveaxis(x[orders.derivatives()], -1, 0) for x in (values, errors, sizes))
     return Counted(values, errors, sizes, faults(g, s, unique))
+
+
+def undriven(
+    system: System, targets: tuple[Target, ...], what: str, solve: Callable[..., tuple[Array, ...]]
+) -> Counted:
+    """`solve(g, s, amounts of edges)` of a batch of networks that nothing drives: values, errors, sizes, points last."""
+    if len(system.drives):
+        drives = ", ".join(system.drives)
+        raise InputError(f"counting: {what} are those of networks without drives; this one has {drives}.")
+    arrays, static = eqx.partition(system, eqx.is_array)
+    g, unique = system.graph(), len(system.components()) == 1
+
+    def one(part: Any) -> Counted:
+        s = jax.vmap(lambda point: eqx.combine(point, static).snapshot(jnp.zeros(())), out_axes=-1)(part)
+        values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in solve(g, s, edges(amounts(system, s, targets))))
+        return Counted(values, errors, sizes, faults(g, s, unique))
+
+    return in_blocks(g, arrays, one)

@@ -16,16 +16,14 @@ high frequencies the shot noise Σ_e F_e a_e b_e. Errors are found as there. Arr
 import functools
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import InputError
 from ..dynamics import Counted, Target
-from .cumulants import REFINEMENTS, Flows, amounts, edges, faults, flows_of, judged
+from .cumulants import REFINEMENTS, Flows, flows_of, judged, undriven
+from .graph import Graph, Snapshot
 from .killed import factored, solved
-from .stationary import in_blocks
 from .system import System
 
 
@@ -71,23 +69,15 @@ def _innovations(flows: Flows, frequency: Array, amount: Array) -> Array:
 
 def count_spectrum(system: System, targets: tuple[Target, ...], frequencies: Array) -> Counted:
     """Spectra of a batch of undriven networks (leading axis), values (point, frequency, target, target), complex."""
-    if len(system.drives):
-        drives = ", ".join(system.drives)
-        raise InputError(f"counting: spectra are those of networks without drives, but this one has {drives}.")
-    arrays, static = eqx.partition(system, eqx.is_array)
-    g, unique = system.graph(), len(system.components()) == 1
 
-    def solve(part: Any) -> Counted:
-        s = jax.vmap(lambda point: eqx.combine(point, static).snapshot(jnp.zeros(())), out_axes=-1)(part)
-        flows, amount = flows_of(g, s), edges(amounts(system, s, targets))
+    def solve(g: Graph, s: Snapshot, amount: Array) -> tuple[Array, ...]:
+        flows = flows_of(g, s)
 
         def one(frequency: Array) -> Array:
             y = jax.vmap(functools.partial(_innovations, flows, frequency))(amount)
             return jnp.sum(flows.flow * y[:, None] * jnp.conj(y)[None], axis=2)
 
         values, errors = judged(g, s, jax.vmap(one)(frequencies) * jnp.exp(flows.factors.scale))
-        size = jnp.sqrt(jnp.einsum("faap,fbbp->fabp", values.real, values.real))
-        values, errors, size = (jnp.moveaxis(x, -1, 0) for x in (values, errors, size))
-        return Counted(values, errors, size, faults(g, s, unique))
+        return values, errors, jnp.sqrt(jnp.einsum("faap,fbbp->fabp", values.real, values.real))
 
-    return in_blocks(g, arrays, solve)
+    return undriven(system, targets, "spectra", solve)

@@ -14,21 +14,18 @@ H. Touchette, "Nonequilibrium Markov processes conditioned on large deviations")
 Errors are found by probing, as those of cumulants. Arrays have the batch axis last.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._checks import InputError
 from ..dynamics import Counted, Target
 from ..numerics.dense import EPS
-from .cumulants import Flows, Rated, amounts, edges, faults, flows_at, judged, probed, recursion, solve_left
+from .cumulants import Flows, Rated, flows_at, judged, probed, recursion, solve_left, undriven
 from .graph import Graph, Snapshot, matrix, spanning
 from .orders import Orders
 from .perron import left_vector
-from .stationary import in_blocks
 from .system import System
 
 STEPS = 4
@@ -100,23 +97,6 @@ def tilted(g: Graph, rates: Rated, amount: Array, field: Array) -> Tilted:
     return Tilted(value, size, found[:, 0], found[:, 1], jax.lax.stop_gradient(defect), flows.factors.scale)
 
 
-def _batch(system: System, targets: tuple[Target, ...], solve: Any) -> Counted:
-    """`solve(g, s, rates, amount)` of a batch of undriven networks; arrays of its answer have the point axis last."""
-    if len(system.drives):
-        drives = ", ".join(system.drives)
-        raise InputError(f"counting: large deviations are those of networks without drives; this one has {drives}.")
-    arrays, static = eqx.partition(system, eqx.is_array)
-    g, unique = system.graph(), len(system.components()) == 1
-
-    def one(part: Any) -> Counted:
-        s = jax.vmap(lambda point: eqx.combine(point, static).snapshot(jnp.zeros(())), out_axes=-1)(part)
-        values, errors, scale = solve(g, s, probed(g, s), edges(amounts(system, s, targets)))
-        values, errors, scale = (jnp.moveaxis(x, -1, 0) for x in (values, errors, scale))
-        return Counted(values, errors, scale, faults(g, s, unique))
-
-    return in_blocks(g, arrays, one)
-
-
 def _with_errors(g: Graph, s: Snapshot, found: Tilted) -> tuple[Array, Array, Array]:
     """λ and its slopes (1 + target, point), errors, and the sizes of their terms."""
     rows = jnp.concatenate([found.value[None], found.slopes]) * jnp.exp(found.scale)
@@ -132,14 +112,16 @@ def _with_errors(g: Graph, s: Snapshot, found: Tilted) -> tuple[Array, Array, Ar
 def count_generating(system: System, targets: tuple[Target, ...], fields: Array) -> Counted:
     """λ and its slopes of a batch, values (point, field, 1 + target), for fields (field, target)."""
 
-    def solve(g: Graph, s: Snapshot, rates: Rated, amount: Array) -> tuple[Array, Array, Array]:
+    def solve(g: Graph, s: Snapshot, amount: Array) -> tuple[Array, Array, Array]:
+        rates = probed(g, s)
+
         def one(field: Array) -> tuple[Array, Array, Array]:
             wide = jnp.broadcast_to(field[:, None], (len(targets), amount.shape[-1]))
             return _with_errors(g, s, tilted(g, rates, amount, wide))
 
         return jax.vmap(one)(fields)
 
-    return _batch(system, targets, solve)
+    return undriven(system, targets, "large deviations", solve)
 
 
 class _Hunt(NamedTuple):
@@ -155,8 +137,8 @@ class _Hunt(NamedTuple):
 def count_rate_function(system: System, target: Target, currents: Array) -> Counted:
     """The rate function I(j) = sup_χ [χj − λ(χ)] and its χ, values (point, current, 2), for currents (current)."""
 
-    def solve(g: Graph, s: Snapshot, rates: Rated, amount: Array) -> tuple[Array, Array, Array]:
-        points = s.log_forward.shape[-1]
+    def solve(g: Graph, s: Snapshot, amount: Array) -> tuple[Array, Array, Array]:
+        rates, points = probed(g, s), s.log_forward.shape[-1]
         largest = jnp.max(jnp.abs(amount[0]), axis=0)
         unit = 1 / jnp.where(largest > 0, largest, 1.0)
 
@@ -196,4 +178,4 @@ def count_rate_function(system: System, target: Target, currents: Array) -> Coun
 
         return jax.vmap(one)(currents)
 
-    return _batch(system, (target,), solve)
+    return undriven(system, (target,), "large deviations", solve)
