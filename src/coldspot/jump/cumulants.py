@@ -260,7 +260,7 @@ def stationary_mixed(g: Graph, s: Snapshot, amount: Array, order: int, unique: b
 def undriven(
     system: System, targets: tuple[Target, ...], what: str, solve: Callable[..., tuple[Array, ...]]
 ) -> Counted:
-    """`solve(g, s, amounts of edges)` of a batch of networks that nothing drives: values, errors, sizes, points last."""
+    """Values, errors and sizes (points last) by `solve(g, s, amounts of edges)`, of a batch that nothing drives."""
     if len(system.drives):
         drives = ", ".join(system.drives)
         raise InputError(f"counting: {what} are those of networks without drives; this one has {drives}.")
