@@ -95,9 +95,13 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> "Figure":
 def image(figure: "Figure", format: str) -> bytes:
     """The figure as PNG or SVG (`format`); equal figures give equal bytes.
 
-    A date or the name of a program would make them differ, and so neither is written.
+    A date or the name of a program would make them differ, and so neither is written. Axes are laid out once and stay:
+    a layout that starts from the one before differs from it in the last digits.
     """
     stream = io.BytesIO()
     with house_style():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         figure.savefig(stream, format=format, metadata={"Software": None} if format == "png" else {"Date": None})
     return stream.getvalue()
