@@ -23,7 +23,7 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts", "kept_programs")),
+    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts", "kept_programs", "compiler")),
     Layer(
         "floor",
         (

@@ -15,7 +15,7 @@ from tests.tolerance import assert_close
 
 
 def test_steady_state_compiles_once_for_a_hundred_dots():
-    compiled = _solve_one.attempts[0].program._cached
+    compiled = _solve_one.attempts[0].program()._cached
     cs.steady_state(QuantumDot())
     before = compiled._cache_size()
     for k in range(100):
@@ -26,7 +26,7 @@ def test_steady_state_compiles_once_for_a_hundred_dots():
 
 
 def test_int_float_and_array_parameters_share_the_program():
-    compiled = _solve_one.attempts[0].program._cached
+    compiled = _solve_one.attempts[0].program()._cached
     cs.steady_state(QuantumDot(level=-5.0))
     before = compiled._cache_size()
     for level in (-5, np.float32(-5), np.float64(-5), jnp.asarray(-5.0), jnp.asarray(-5, jnp.int32), [-5.0][0]):
@@ -35,7 +35,7 @@ def test_int_float_and_array_parameters_share_the_program():
 
 
 def test_a_network_rebuilt_each_time_compiles_once():
-    compiled = _solve_one.attempts[0].program._cached
+    compiled = _solve_one.attempts[0].program()._cached
 
     def network(k):
         return cs.JumpNetwork(
@@ -58,7 +58,7 @@ def test_a_sweep_compiles_its_build_function_once_per_shape_and_tier():
     def build(level, warm):
         return QuantumDot(level=level, left=cs.ElectronBath(warm, 2.5))
 
-    programs = solve_chunk.program._cached
+    programs = solve_chunk.program()._cached
     before = programs._cache_size()
     sizes = []
     for shift in range(5):
@@ -69,7 +69,7 @@ def test_a_sweep_compiles_its_build_function_once_per_shape_and_tier():
 
 
 def test_driven_machines_compile_once():
-    compiled = _solve_one.attempts[0].program._cached
+    compiled = _solve_one.attempts[0].program()._cached
     cs.steady_state(SpinPair(period=10.0))
     before = compiled._cache_size()
     for k in range(20):

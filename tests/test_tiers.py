@@ -98,9 +98,9 @@ def test_what_has_no_state_is_not_solved_again(monkeypatch):
 
 
 def test_a_gradient_needs_no_attempt():
-    before = _solve_one.attempts[0].program._cached._cache_size()
+    before = _solve_one.attempts[0].program()._cached._cache_size()
     eqx.filter_grad(lambda level: cs.steady_state(QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))
-    assert _solve_one.attempts[0].program._cached._cache_size() == before
+    assert _solve_one.attempts[0].program()._cached._cache_size() == before
 
 
 @pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from ._checks import InputError, Named, as_float, unknown_name
+from .compiler import is_traced
 from .counts import (
     QUANTITIES,
     Covariance,
@@ -34,7 +35,6 @@ from .dynamics import (
     as_dynamics,
     checked_tolerance,
     explained,
-    is_traced,
     with_rules,
 )
 from .pytrees import batch_of_one, compiled, first_point, refreshed

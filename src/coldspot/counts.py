@@ -11,10 +11,10 @@ from jax import Array
 
 from . import show
 from ._checks import InputError, Values
+from .compiler import is_traced
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import STATELESS, WORST_FIRST, Counted, Target
 from .solution import Status, plain, status_variable
-from .tiers import is_traced
 
 QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
 """What can be counted, with the unit of one of it."""

@@ -17,13 +17,14 @@ from . import show
 from ._checks import Checked, InputError, as_float, explain_invalid, valid
 from ._checks import Rule as Rule
 from .baths import Bath
+from .compiler import is_traced
 from .counted import Counted, Target
 from .ledger import Ledger, LedgerError, Named
 from .numerics.blocks import blockwise
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import NormalModes, Solution, Status
-from .tiers import Tiers, is_traced
+from .tiers import Tiers
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""

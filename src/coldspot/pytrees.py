@@ -18,6 +18,7 @@ from . import show
 from ._mentions import installed, of_library
 from ._plans import Mode, Plan
 from .captured import WRAPPERS, read
+from .compiler import is_staged, is_traced, preferences
 
 HOME = __name__.partition(".")[0]
 
@@ -169,8 +170,9 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     """`equinox.filter_jit` for functions whose arguments hold functions and classes of the user.
 
     At each call it looks at what they read from outside themselves: numbers are passed to the compiled program, and
-    another content of another kind (or read by the methods of a class) compiles another program. `options` are those of
-    `filter_jit`; what that makes is the attribute `program`.
+    another content of another kind (or read by the methods of a class) compiles another program. `options` are the
+    compiler's, beside those that coldspot prefers; what becomes part of another program is compiled as that is. What
+    `filter_jit` makes is `program()`.
 
     >>> def shift_by(settings):
     ...     return lambda x: x + settings["gap"]
@@ -187,13 +189,18 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
         return function(*args, **keywords)
 
     program.__name__, program.__qualname__ = function.__name__, function.__qualname__
-    jitted = eqx.filter_jit(program, **options)
+
+    @functools.cache
+    def jitted(staged: bool = False) -> Any:
+        chosen: Any = {} if staged else {"compiler_options": preferences(**options)}
+        return eqx.filter_jit(program, **chosen)
 
     def run(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         inputs = refreshed((args, keywords))
         found: dict[int, Any] = {}
         _laws(inputs, found)
-        return jitted(tuple(read(law, lambda _: Mode.CONTENT)[0] for law in found.values()), *inputs)
+        laws = tuple(read(law, lambda _: Mode.CONTENT)[0] for law in found.values())
+        return jitted(is_staged() or is_traced((laws, inputs)))(laws, *inputs)
 
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:

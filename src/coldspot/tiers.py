@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .compiler import is_traced
+
 SIZES = tuple(4**k for k in range(8))
 """Numbers of points in a call of compiled code: few, so that programs are shared; the largest bounds the memory."""
 
@@ -58,8 +60,3 @@ class Tiers(NamedTuple):
             return known
 
         return jax.tree.map(put, result, others(*some))
-
-
-def is_traced(tree: Any) -> bool:
-    """Whether numbers of a tree are not known yet."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))

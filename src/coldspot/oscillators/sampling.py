@@ -1,6 +1,5 @@
 """The verb `trajectories` for oscillator networks: an ensemble in chunks on all cores; words for what goes wrong."""
 
-import functools
 import threading
 from typing import Any
 
@@ -125,17 +124,14 @@ def _begin(system: System, prepared: Prepared, key: Array, lanes: Array) -> tupl
     return now, energies(system, now.state)
 
 
-@functools.cache
-def _stretch(backend: str) -> Any:
-    def function(
-        system: System, plan: Plan, key: Array, lanes: Array, now: Lanes, first: Array, last: Array
-    ) -> tuple[Lanes, Array]:
-        now = stretch(system, plan, key, lanes, now, first, last)
-        return now, energies(system, now.state)
-
-    return compiled(function, compiler_options=WIDEST if backend == "cpu" else None)
+def _forward(
+    system: System, plan: Plan, key: Array, lanes: Array, now: Lanes, first: Array, last: Array
+) -> tuple[Lanes, Array]:
+    now = stretch(system, plan, key, lanes, now, first, last)
+    return now, energies(system, now.state)
 
 
+_stretch = compiled(_forward, **WIDEST)
 _settle = compiled(settle)
 
 
@@ -146,7 +142,7 @@ def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool 
     if pieces > 1:
         pieces = -(-pieces // workers()) * workers()
     chunk = -(-n // (8 * pieces)) * 8
-    plan, advance = prepared.plan, _stretch(jax.default_backend())
+    plan = prepared.plan
     most = max(1, STRETCH // (BLOCK * chunk * system.size)) if cpu else np.iinfo(np.int64).max
     parts = [int(blocks) for blocks in (plan.transient, plan.half, plan.half)]
     given_up = threading.Event()
@@ -159,7 +155,7 @@ def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool 
             after, end = before, block + blocks
             while block < end and not given_up.is_set():
                 start, block = block, min(block + most, end)
-                now, after = advance(system, plan, key, lanes, now, np.asarray(start), np.asarray(block))
+                now, after = _stretch(system, plan, key, lanes, now, np.asarray(start), np.asarray(block))
             now, rate = _settle(system, plan, now, before, after, np.asarray(blocks), np.asarray(end))
             before = after
             rates.append(rate)
