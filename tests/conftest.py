@@ -2,7 +2,19 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
+
+FLAGS = os.environ.get("XLA_FLAGS", "")
+if "fusion_emitters" not in FLAGS:
+    # What tests compile themselves (derivatives, say) is made as coldspot's programs are, if the compiler can: an
+    # unknown flag would end the process. Processes that this one starts have the answer already.
+    wanted = os.environ | {"XLA_FLAGS": f"{FLAGS} --xla_cpu_use_fusion_emitters=false"}
+    if not subprocess.run(
+        [sys.executable, "-c", "import jax; jax.devices()"], env=wanted, capture_output=True
+    ).returncode:
+        os.environ["XLA_FLAGS"] = wanted["XLA_FLAGS"]
 
 import hypothesis
 import jax
