@@ -19,6 +19,7 @@ from ._checks import InputError, Named, as_float, unknown_name
 from .compiler import is_traced
 from .counts import (
     QUANTITIES,
+    Counts,
     Covariance,
     Cumulants,
     GeneratingFunction,
@@ -40,35 +41,38 @@ from .dynamics import (
 from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import SolveError, Status
 
+WHAT = ("cumulants", "covariance", "mixed cumulants", "uncertainty")
+"""What there is of things that are counted, at each point of a sweep, too."""
+
 
 class Plan(NamedTuple):
-    """What to compute: cumulants up to `order`, or (None) covariances; `single`: of one target, without its axis;
-
-    `mixed`: the joint cumulants of that order alone.
-    """
+    """What to compute of the targets: one of `WHAT`, up to an `order` or of it; `single`: of one, without its axis."""
 
     targets: tuple[Target, ...]
-    order: int | None
+    what: str
     single: bool
-    mixed: bool = False
+    order: int = 2
 
 
 # --------------------------------------------------------------------------- from a form's answer to a result
 
 
-def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cumulants | Covariance | MixedCumulants:
+def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Counts:
     """What `plan` counts, of a batch of dynamics (every array has a leading axis)."""
-    if plan.mixed:
-        assert plan.order is not None
-        values, errors, status = judge(dynamics.mixed_cumulants(plan.targets, plan.order, tolerance), tolerance, good)
-        return MixedCumulants(targets=plan.targets, order=plan.order, values=values, errors=errors, status=status)
-    if plan.order is None:
-        values, errors, status = judge(dynamics.covariances(plan.targets, tolerance), tolerance, good)
-        return Covariance(targets=plan.targets, values=values, errors=errors, status=status)
-    values, errors, status = judge(dynamics.cumulants(plan.targets, plan.order, tolerance), tolerance, good)
-    if plan.single:
-        values, errors = values[:, 0], errors[:, 0]
-    return Cumulants(targets=plan.targets, single=plan.single, values=values, errors=errors, status=status)
+    targets, order, single = plan.targets, plan.order, plan.single
+    if plan.what == "mixed cumulants":
+        values, errors, status = judge(dynamics.mixed_cumulants(targets, order, tolerance), tolerance, good)
+        return MixedCumulants(targets=targets, order=order, values=values, errors=errors, status=status)
+    if plan.what == "covariance":
+        values, errors, status = judge(dynamics.covariances(targets, tolerance), tolerance, good)
+        return Covariance(targets=targets, values=values, errors=errors, status=status)
+    quotients = plan.what == "uncertainty"
+    found = dynamics.uncertainties(targets, tolerance) if quotients else dynamics.cumulants(targets, order, tolerance)
+    values, errors, status = judge(found, tolerance, good)
+    values, errors = (x[:, 0] if single else x for x in (values, errors))
+    return (Uncertainty if quotients else Cumulants)(
+        targets=targets, single=single, values=values, errors=errors, status=status
+    )
 
 
 @compiled
@@ -87,12 +91,6 @@ def _generating_one(machine: Any, targets: tuple[Target, ...], fields: Array, to
 def _rate_one(machine: Any, target: Target, currents: Array, tolerance: Array) -> Any:
     dynamics, good = batch_of_one(with_rules(machine))
     return first_point(judge(dynamics.rate_function(target, currents, tolerance), tolerance, good))
-
-
-@compiled
-def _uncertainty_one(machine: Any, targets: tuple[Target, ...], tolerance: Array) -> Any:
-    dynamics, good = batch_of_one(with_rules(machine))
-    return first_point(judge(dynamics.uncertainties(targets, tolerance), tolerance, good))
 
 
 FEWEST = 8
@@ -121,17 +119,25 @@ def _count_one(machine: Any, plan: Plan, tolerance: Array) -> Any:
 # --------------------------------------------------------------------------- what a user types
 
 
+BEGIN = "counting: mixed cumulants begin with order 2; means are cumulants of order 1."
+
+
 class Counting(Named):
     """What to count along a sweep: `cs.sweep(…, also=[cs.Counting("heat", "left", order=4)])`.
 
-    - `quantity`: "heat", "particles", "work" or "entropy", and `of`: a bath's or drive's name; the dataset then has
-      `cumulant_1_heat_left`, …, up to `order`, with errors, and `cumulants_status`;
-    - or a list [(quantity, of), …] alone: the dataset has all their covariances, `covariance_heat_left_heat_right`, ….
+    - `quantity`: "heat", "particles", "work" or "entropy", and `of`: a bath's or drive's name; or a list
+      [(quantity, of), …];
+    - `what`: "cumulants" up to `order` (2 by default), which the dataset has as `cumulant_1_heat_left`, …; "covariance"
+      of a list, `covariance_heat_left_heat_right`, …; "mixed cumulants" of one `order`,
+      `mixed_cumulant_heat_left_heat_left_heat_right`, …; or "uncertainty", the quotient that is at least 1,
+      `uncertainty_heat_left`. By default cumulants of a name, or where an order is given, and the covariance of a list.
+
+    Each has its errors beside it, and a status; see `Fluctuations` for what they are.
     """
 
     plan: Plan = eqx.field(static=True)
 
-    def __init__(self, quantity: Any, of: str | None = None, order: int = 2):
+    def __init__(self, quantity: Any, of: str | None = None, order: int | None = None, what: str | None = None):
         single = isinstance(quantity, str)
         if not single and of is not None:
             raise InputError(f"counting: `of` is given ({of!r}) beside a list; each entry of the list names its own.")
@@ -148,7 +154,16 @@ class Counting(Named):
         if not pairs:
             raise InputError("counting: the list of what to count is empty.")
         targets = tuple(_target(pair) for pair in pairs)
-        self.plan = Plan(targets, checked_order(order) if single else None, single)
+        if what is None:
+            what = "cumulants" if single or order is not None else "covariance"
+        if what not in WHAT:
+            raise unknown_name("counting: `what`", "choice", what, WHAT)
+        if order is not None and what in ("covariance", "uncertainty"):
+            raise InputError(f"counting: `order` is {order!r}, but what is asked for, {what}, has none.")
+        number = 2 if order is None else checked_order(order)
+        if what == "mixed cumulants" and number < 2:
+            raise InputError(BEGIN)
+        self.plan = Plan(targets, what, single, number)
 
 
 def check(targets: tuple[Target, ...], dynamics: Dynamics) -> None:
@@ -191,11 +206,11 @@ class Fluctuations(eqx.Module):
         `tolerance`: the error that is allowed in each, relative to it or to the terms that it is a sum of; `throw`:
         whether to raise `SolveError` if they cannot be trusted.
         """
-        return self._run(Plan(self.targets, checked_order(n), self.single), tolerance, throw)
+        return self._run(Plan(self.targets, "cumulants", self.single, checked_order(n)), tolerance, throw)
 
     def covariance(self, *, tolerance: float = TOLERANCE, throw: bool = True) -> Covariance:
         """Covariances per time of all that is counted, (target, target); arguments as for `cumulants`."""
-        return self._run(Plan(self.targets, None, self.single), tolerance, throw)
+        return self._run(Plan(self.targets, "covariance", self.single), tolerance, throw)
 
     def mixed_cumulants(self, n: int, *, tolerance: float = TOLERANCE, throw: bool = True) -> MixedCumulants:
         """All joint cumulants of order `n` ≥ 2 per time: `values` (target, target, …), n axes, symmetric in them.
@@ -204,8 +219,8 @@ class Fluctuations(eqx.Module):
         `cumulants`.
         """
         if checked_order(n) < 2:
-            raise InputError("counting: mixed cumulants begin with order 2; means are `cumulants(1)`.")
-        return self._run(Plan(self.targets, checked_order(n), self.single, mixed=True), tolerance, throw)
+            raise InputError(BEGIN)
+        return self._run(Plan(self.targets, "mixed cumulants", self.single, checked_order(n)), tolerance, throw)
 
     def spectrum(self, frequencies: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Spectrum:
         """Noise at angular frequencies, S_ab(ω) = ∫dt e^{iωt}⟨⟨I_a(t)I_b(0)⟩⟩, of a machine that is not driven.
@@ -291,11 +306,7 @@ class Fluctuations(eqx.Module):
         "Operationally accessible bounds on fluctuations and entropy production in periodically driven systems").
         Forms for which neither is a theorem, conductors for example, say so.
         """
-        values, errors, status = _uncertainty_one(self.machine, self.targets, checked_tolerance(tolerance))
-        if self.single:
-            values, errors = values[..., 0], errors[..., 0]
-        quotients = Uncertainty(targets=self.targets, single=self.single, values=values, errors=errors, status=status)
-        return self._trusted(quotients, throw)
+        return self._run(Plan(self.targets, "uncertainty", self.single), tolerance, throw)
 
     def _run(self, plan: Plan, tolerance: float, throw: bool) -> Any:
         return self._trusted(_count_one(self.machine, plan, checked_tolerance(tolerance)), throw)

@@ -103,7 +103,12 @@ class Counts(eqx.Module):
 
 def _variable(value: Values, trusted: Values, targets: Sequence[Target], meaning: str) -> Variable:
     """A product of counted amounts per time."""
-    return Variable(np.where(trusted, np.asarray(value), np.nan), (), _units(targets), meaning, masked=False)
+    return _masked(value, trusted, _units(targets), meaning)
+
+
+def _masked(value: Values, trusted: Values, units: str, meaning: str) -> Variable:
+    """A number with a status of its own."""
+    return Variable(np.where(trusted, np.asarray(value), np.nan), (), units, meaning, masked=False)
 
 
 def _units(targets: Sequence[Target]) -> str:
@@ -316,13 +321,14 @@ class Uncertainty(Counts):
 
     def variables(self) -> dict[str, Variable]:
         """`uncertainty_heat_left`, …, their errors, and the status."""
-        found: dict[str, Variable] = {}
+        trusted, found = np.asarray(self.ok), dict[str, Variable]()
         values, errors = (x[..., None] if self.single else x for x in (self.values, self.errors))
         for k, target in enumerate(self.targets):
             name, meaning = f"uncertainty_{_spelled(target)}", f"uncertainty quotient, {target.quantity} of {target.of}"
-            found[name] = Variable(values[..., k], (), "", meaning)
-            found[f"{name}_error"] = Variable(errors[..., k], (), "", f"{meaning}, error estimate")
-        return found | {"uncertainty_status": status_variable(self.status)}
+            found[name] = _masked(values[..., k], trusted, "", meaning)
+            found[f"{name}_error"] = _masked(errors[..., k], trusted, "", f"{meaning}, error estimate")
+        names = "_".join(_spelled(target) for target in self.targets)
+        return found | {f"uncertainty_{names}_status": status_variable(self.status)}
 
 
 # --------------------------------------------------------------------------- from a form's answer to a result

@@ -44,6 +44,16 @@ class Entry(NamedTuple):
     bath: str
 
 
+OF_TWO_LEADS = {
+    "conductance": "conductance",
+    "seebeck": "Seebeck coefficient",
+    "peltier": "Peltier coefficient",
+    "thermal_conductance": "thermal conductance",
+    "figure_of_merit": "figure of merit ZT",
+}
+"""What linear response between two electron leads is called."""
+
+
 class Response(eqx.Module):
     """Linear response about equilibrium.
 
@@ -70,7 +80,7 @@ class Response(eqx.Module):
 
     def coefficient(self, flux: tuple[str, str], force: tuple[str, str]) -> Values:
         """One entry of L: `coefficient(("heat", "left"), ("particles", "right"))`."""
-        return self.onsager[self._place(flux), self._place(force)]
+        return self.onsager[..., self._place(flux), self._place(force)]
 
     def _place(self, entry: Any) -> int:
         if entry not in self.entries:
@@ -84,7 +94,8 @@ class Response(eqx.Module):
             raise InputError(f"{what}: it is defined between two electron leads alone, but the baths are: {baths}.")
         heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
         d = self.derivatives
-        return d[particles, particles], d[particles, heat], d[heat, particles], d[heat, heat]
+        pairs = ((particles, particles), (particles, heat), (heat, particles), (heat, heat))
+        return d[..., *pairs[0]], d[..., *pairs[1]], d[..., *pairs[2]], d[..., *pairs[3]]
 
     @property
     def conductance(self) -> Values:
@@ -118,8 +129,9 @@ class Response(eqx.Module):
         return self.conductance * self.seebeck**2 * self.temperature / self.thermal_conductance
 
     def __repr__(self) -> str:
-        if isinstance(self.status, jax.core.Tracer):
-            return f"Response(traced; {len(self.entries)} entries)"
+        if isinstance(self.status, jax.core.Tracer) or np.ndim(self.status):
+            points = "traced" if isinstance(self.status, jax.core.Tracer) else f"{np.shape(self.status)} points"
+            return f"Response({points}; {len(self.entries)} entries)"
         names = [" ".join(e) for e in self.entries]
         width = max(map(len, names))
         rows = [
@@ -135,14 +147,24 @@ class Response(eqx.Module):
         return {"flux": names, "force": names}
 
     def variables(self) -> dict[str, Variable]:
-        """The matrix with its errors, the derivatives, and the status."""
-        axes = ("flux", "force")
-        return {
-            "onsager": Variable(self.onsager, axes, meaning="Onsager coefficient"),
-            "onsager_error": Variable(self.errors, axes, meaning="Onsager coefficient, error estimate"),
-            "derivative": Variable(self.derivatives, axes, meaning="derivative by the bath's temperature or potential"),
-            "status": status_variable(self.status),
+        """The matrix with its errors, the derivatives, what two leads have, and the status."""
+        axes, trusted = ("flux", "force"), np.asarray(self.ok)
+
+        def variable(values: Values, axes: tuple[str, ...], meaning: str) -> Variable:
+            array = np.asarray(values)
+            known = np.where(trusted.reshape(trusted.shape + (1,) * len(axes)), array, np.nan)
+            return Variable(known, axes, meaning=meaning, masked=False)
+
+        found = {
+            "onsager": variable(self.onsager, axes, "Onsager coefficient"),
+            "onsager_error": variable(self.errors, axes, "Onsager coefficient, error estimate"),
+            "derivative": variable(self.derivatives, axes, "derivative by the bath's temperature or potential"),
         }
+        if len(self.electrons) == 2 and len(self.entries) == 4:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                for name, words in OF_TWO_LEADS.items():
+                    found[name] = variable(getattr(self, name), (), f"{words} between two leads")
+        return found | {"response_status": status_variable(self.status)}
 
     def record(self) -> dict[str, Any]:
         """Plain Python values, for JSON."""
@@ -200,21 +222,13 @@ def _with_baths(dynamics: Dynamics, temperatures: Array, potentials: Array) -> D
 # --------------------------------------------------------------------------- the verb
 
 
-class _Found(NamedTuple):
-    first: Array
-    second: Array | None
-    temperature: Array
-    potential: Array
-    reversible: Array
-    status: Array
-
-
-@compiled
-def _differentiate(machine: Any, temperature: Any, potential: Any, tolerance: Array, order: int) -> _Found:
-    dynamics, good = with_rules(machine)
-    baths = list(_baths(dynamics).values())
-    leads = [bath for bath in baths if bath.exchanges_particles]
-    t = jnp.mean(jnp.stack([b.temperature for b in baths])) if temperature is None else temperature
+def response_at(
+    dynamics: Dynamics, good: Array, temperature: Array | None, potential: Array | None, tolerance: Array, order: int
+) -> Response:
+    """The response of one point, whose rules hold where it is `good`; traceable."""
+    baths = _baths(dynamics)
+    leads = [bath for bath in baths.values() if bath.exchanges_particles]
+    t = jnp.mean(jnp.stack([b.temperature for b in baths.values()])) if temperature is None else temperature
     zero = jnp.zeros(())
     mean = jnp.mean(jnp.stack([b.potential for b in leads])) if leads else zero
     mu = mean if potential is None else potential
@@ -231,9 +245,60 @@ def _differentiate(machine: Any, temperature: Any, potential: Any, tolerance: Ar
         return jax.jacfwd(fluxes, has_aux=True)(x)
 
     start = jnp.zeros((2, len(baths)))
-    slope, status = first(start)
+    slope, found = first(start)
     curvature = jax.jacfwd(first, has_aux=True)(start)[0] if order == 2 else None
-    return _Found(slope, curvature, t, mu, dynamics.reversible(), status)
+    names = list(baths)
+    pairs = [(0, k) for k in range(len(names))] + [
+        (1, k) for k, b in enumerate(baths.values()) if b.exchanges_particles
+    ]
+    pairs.sort(key=lambda pair: (pair[1], pair[0]))
+    rows, columns = np.array(pairs).T
+    entries = tuple(Entry(("heat", "particles")[q], names[k]) for q, k in pairs)
+    derivatives = slope[rows[:, None], columns[:, None], rows, columns]
+    second = None
+    if curvature is not None:
+        place = (rows[:, None, None], columns[:, None, None], rows[:, None], columns[:, None], rows, columns)
+        second = curvature[place]
+    raw = derivatives * jnp.where(jnp.asarray(rows) == 0, t**2, t)
+    size = jnp.sqrt(jnp.abs(jnp.diagonal(raw)))
+    scale = size[:, None] * size
+    shared, lost = (
+        jnp.stack([jnp.sum(jnp.where(jnp.asarray(rows) == q, matrix, 0.0), axis=1) for q in (0, 1)])[rows].T
+        for matrix in (raw, raw.T)
+    )
+    turned = jnp.where(dynamics.reversible(), raw.T, raw)
+    errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale
+    inexact = ~jnp.all(errors <= tolerance * scale)
+    # At equilibrium nothing flows, and no error is small beside nothing: the matrix is judged instead.
+    stateless = jnp.isin(found, jnp.array([int(s) for s in STATELESS]))
+    status = jnp.where(stateless, found, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
+    electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
+    return Response(entries, electrons, (raw + turned) / 2, errors, derivatives, second, t, mu, status)
+
+
+def check_undriven(dynamics: Dynamics) -> None:
+    """Refuse what has no equilibrium to respond about."""
+    if dynamics.workers():
+        raise InputError(
+            f"linear_response: the machine is driven ({', '.join(dynamics.workers())}) by what does work on it."
+        )
+    _baths(dynamics)
+
+
+def responses(dynamics: Dynamics, good: Array, tolerance: Array) -> Response:
+    """The responses of a batch about the equilibria of its points, point by point."""
+    arrays, static = eqx.partition(dynamics, eqx.is_array)
+
+    def one(point: Any) -> Response:
+        part, fine = point
+        return response_at(eqx.combine(part, static), fine, None, None, tolerance, 1)
+
+    return jax.lax.map(one, (arrays, good))
+
+
+@compiled
+def _response_one(machine: Any, temperature: Any, potential: Any, tolerance: Array, order: int) -> Response:
+    return response_at(*with_rules(machine), temperature, potential, tolerance, order)
 
 
 def linear_response(
@@ -261,55 +326,12 @@ def linear_response(
     >>> float(round(response.seebeck, 12)), float(round(response.peltier, 12))  # −ε/T and −ε
     (-2.0, -4.0)
     """
-    dynamics = as_dynamics(machine)
-    if dynamics.workers():
-        raise InputError(
-            f"linear_response: the machine is driven ({', '.join(dynamics.workers())}) by what does work on it."
-        )
+    check_undriven(as_dynamics(machine))
     if order not in (1, 2):
         raise InputError(f"linear_response: `order` must be 1 or 2, but is {order!r}.")
-    baths = _baths(dynamics)
     given = [None if x is None else as_float(x) for x in (temperature, chemical_potential)]
-    checked = checked_tolerance(tolerance)
-    found = _differentiate(machine, *given, checked, order)
-    names = list(baths)
-    pairs = [(0, k) for k in range(len(names))] + [
-        (1, k) for k, b in enumerate(baths.values()) if b.exchanges_particles
-    ]
-    pairs.sort(key=lambda pair: (pair[1], pair[0]))
-    rows, columns = np.array(pairs).T
-    entries = tuple(Entry(("heat", "particles")[q], names[k]) for q, k in pairs)
-    derivatives = found.first[rows[:, None], columns[:, None], rows, columns]
-    second = None
-    if found.second is not None:
-        place = (rows[:, None, None], columns[:, None, None], rows[:, None], columns[:, None], rows, columns)
-        second = found.second[place]
-    t = found.temperature
-    raw = derivatives * jnp.where(jnp.asarray(rows) == 0, t**2, t)
-    size = jnp.sqrt(jnp.abs(jnp.diagonal(raw)))
-    scale = size[:, None] * size
-    shared, lost = (
-        jnp.stack([jnp.sum(jnp.where(jnp.asarray(rows) == q, matrix, 0.0), axis=1) for q in (0, 1)])[rows].T
-        for matrix in (raw, raw.T)
-    )
-    turned = jnp.where(found.reversible, raw.T, raw)
-    errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale
-    inexact = ~jnp.all(errors <= checked * scale)
-    # At equilibrium nothing flows, and no error is small beside nothing: the matrix is judged instead.
-    stateless = jnp.isin(found.status, jnp.array([int(s) for s in STATELESS]))
-    status = jnp.where(stateless, found.status, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
-    electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
-    response = Response(
-        entries,
-        electrons,
-        (raw + turned) / 2,
-        errors,
-        derivatives,
-        second,
-        t,
-        found.potential,
-        status,
-    )
+    response = _response_one(machine, *given, checked_tolerance(tolerance), order)
+    status = response.status
     if throw and not is_traced(status) and int(status) != int(Status.OK):
         known = Status(int(status))
         words = explained(refreshed(machine), known) or known.advice

@@ -25,6 +25,7 @@ from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
 from .machine_files.results import MACHINE, POINT, WITHOUT, carried
 from .pytrees import compiled, opened, refreshed
+from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution
 from .tiers import SIZES, Tiers
 from .units import check_energy_unit
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 AnyResult = TypeVar("AnyResult", bound=Result)
 
+Wanted = Plan | str
+"""What to count, or the name of another verb."""
+RESPONSE = "linear_response"
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
 
@@ -42,7 +46,7 @@ def sweep(
     machine: Any,
     parameters: Any,
     *,
-    also: Sequence[Counting] = (),
+    also: Sequence[Counting | Callable[..., Response]] = (),
     tolerance: float = TOLERANCE,
     unit: str | None = None,
     progress: bool | None = None,
@@ -56,7 +60,9 @@ def sweep(
       (`"right.temperature"`, `"energies[2]"`); or a function `build(**parameters) -> machine`, traceable by JAX;
     - `parameters`: {path or argument: list of values}, whose product is the grid, in this order; or a list of points,
       each a mapping {path or argument: value}, or a pandas DataFrame with a point in each row;
-    - `also`: what to compute beside the steady state: a list of `Counting`, for cumulants and covariances;
+    - `also`: what to compute beside the steady state: a list of `Counting`, for cumulants, covariances and uncertainty
+      quotients, and of `linear_response` itself, for that about the equilibrium of each point (`onsager`, and between
+      two electron leads `conductance`, `seebeck`, …);
     - `tolerance`: as for `steady_state`; `progress`: whether to show a bar (default: on a terminal, if it takes long);
     - `unit`: the name of the energy in whose units the machine's numbers and the values are (`"meV"`). Results then
       are in W, A, 1/s, W/K and K, with units that Pint reads; without it they are in powers of an energy E;
@@ -118,7 +124,9 @@ def sweep(
     return dataset
 
 
-def _identity(machine: Any, places: "Places", plans: tuple[Plan, ...], attributes: Mapping[str, Any]) -> dict[str, str]:
+def _identity(
+    machine: Any, places: "Places", plans: tuple[Wanted, ...], attributes: Mapping[str, Any]
+) -> dict[str, str]:
     """What tells a sweep from others: a store is gone on with by the same one only."""
     described = carried(machine, None, math.inf)
     if WITHOUT in described:
@@ -288,31 +296,43 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
 # --------------------------------------------------------------------------- what else to compute
 
 
-def _plans(also: Any) -> tuple[Plan, ...]:
-    wanted = [also] if isinstance(also, Counting) else list(also)
-    for entry in wanted:
-        if not isinstance(entry, Counting):
-            raise InputError(f"sweep: `also` must be a list of Counting, but holds {_short(entry)}.")
-    return tuple(entry.plan for entry in wanted)
+def _plans(also: Any) -> tuple[Wanted, ...]:
+    entries = list(also) if isinstance(also, list | tuple) else [also]
+    for entry in entries:
+        if not isinstance(entry, Counting) and entry is not linear_response:
+            raise InputError(
+                f"sweep: `also` must be a list of Counting and linear_response, but holds {_short(entry)}."
+            )
+    found = tuple(entry.plan if isinstance(entry, Counting) else RESPONSE for entry in entries)
+    for k, plan in enumerate(found):
+        if plan in found[:k]:
+            raise InputError(f"sweep: `also` asks twice for the same, {_short(entries[k])}.")
+    return found
 
 
-def _check_names(plans: tuple[Plan, ...], dynamics: Dynamics) -> None:
+def _check_names(plans: tuple[Wanted, ...], dynamics: Dynamics) -> None:
     for plan in plans:
-        check(plan.targets, dynamics)
+        if isinstance(plan, Plan):
+            check(plan.targets, dynamics)
+        else:
+            check_undriven(dynamics)
 
 
 class _Beside(eqx.Module):
     """A solution and what was counted at the same points."""
 
     solution: Solution
-    counted: tuple[Counts, ...]
+    counted: tuple[Counts | Response, ...]
 
     @property
     def status(self) -> Values:
         return self.solution.status
 
     def labels(self) -> dict[str, tuple[Any, ...]]:
-        return self.solution.labels()
+        found = self.solution.labels()
+        for counted in self.counted:
+            found |= counted.labels()
+        return found
 
     def variables(self) -> dict[str, Variable]:
         found = self.solution.variables()
@@ -325,14 +345,20 @@ class _Beside(eqx.Module):
 
 
 class _Also(eqx.Module):
-    """Steady states, and what is counted in them; equal for equal plans, so that compiled code is shared."""
+    """Steady states, and what else is asked of them; equal for equal plans, so that compiled code is shared."""
 
-    plans: tuple[Plan, ...] = eqx.field(static=True)
+    plans: tuple[Wanted, ...] = eqx.field(static=True)
 
     def __call__(self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> _Beside:
         dynamics, good = built(build, shared, columns)
         solution = conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
-        return _Beside(solution, tuple(counts(dynamics, good, plan, tolerance) for plan in self.plans))
+
+        def found(plan: Wanted) -> Counts | Response:
+            if isinstance(plan, Plan):
+                return counts(dynamics, good, plan, tolerance)
+            return responses(dynamics, good, tolerance)
+
+        return _Beside(solution, tuple(found(plan) for plan in self.plans))
 
 
 # --------------------------------------------------------------------------- many points

@@ -179,17 +179,56 @@ def test_other_forms_say_that_they_have_none():
         cs.counting(cs.machines.ButtikerLandauerRing(), "heat", "hot").cumulants(2)
 
 
-def test_a_sweep_has_cumulants_beside_the_ledger():
-    also = [cs.Counting("particles", "left", order=3), cs.Counting([("heat", "left"), ("heat", "right")])]
+def test_a_sweep_has_all_that_is_counted_beside_the_ledger():
+    pairs = [("heat", "left"), ("heat", "right")]
+    also = [
+        cs.Counting("particles", "left", order=3),
+        cs.Counting(pairs),
+        cs.Counting(pairs, order=2),
+        cs.Counting("heat", "left", what="uncertainty"),
+        cs.linear_response,
+    ]
     ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0], "right.temperature": [5.0, -1.0]}, also=also)
-    one = cs.counting(cs.machines.QuantumDot(), "particles", "left").cumulants(3).values
-    found = [float(ds[f"cumulant_{k}_particles_left"].sel(level=-5.0)[0]) for k in (1, 2, 3)]
-    np.testing.assert_allclose(found, one, rtol=1e-13)
-    assert ds.cumulant_2_particles_left.isnull().equals(ds.heat.isel(bath=0, drop=True).isnull())
+    expected = expected_of_dot(-5.0)[:3]
+    good = ds.sel({"level": -5.0, "right.temperature": 5.0})
+    np.testing.assert_allclose([good[f"cumulant_{k}_particles_left"] for k in (1, 2, 3)], expected, rtol=1e-13)
+    # Every particle carries the heat −7.5 in from left and takes the heat −2.5 out to the right.
+    np.testing.assert_allclose(good.cumulant_2_heat_left, 7.5**2 * expected[1], rtol=1e-13)
+    np.testing.assert_allclose(good.covariance_heat_left_heat_right, -7.5 * 2.5 * expected[1], rtol=1e-13)
+    quotient = float(good.entropy_production) * expected[1] / (2 * expected[0] ** 2)
+    np.testing.assert_allclose(good.uncertainty_heat_left, quotient, rtol=1e-12)
+    # About its own equilibrium, T = 7.5 and μ = 0: S = −ε/T.
+    np.testing.assert_allclose(good.seebeck, 5.0 / 7.5, rtol=1e-13)
+    missing = ds.heat.isel(bath=0, drop=True).isnull()
+    assert missing.values.tolist() == [[False, True]] * 2
+    for name in (
+        "cumulant_2_particles_left",
+        "uncertainty_heat_left_error",
+        "conductance",
+        "covariance_heat_left_heat_left",
+    ):
+        assert ds[name].isnull().equals(missing), name
     assert ds.cumulants_particles_left_status.values.tolist() == ds.status.values.tolist()
     assert ds.covariance_heat_left_heat_right.attrs["natural_units"] == "E**3/hbar"
-    with pytest.raises(cs.InputError, match="no bath `lft`"):
-        cs.sweep(cs.machines.QuantumDot(), {"level": [0.0]}, also=[cs.Counting("heat", "lft")])
+
+
+@pytest.mark.parametrize(
+    ("also", "words"),
+    [
+        (lambda: [cs.Counting("heat", "lft")], "no bath `lft`"),
+        (lambda: [cs.Counting("heat", "left", what="covarance")], "no choice `covarance`. Did you mean `covariance`"),
+        (
+            lambda: [cs.Counting("heat", "left", order=2, what="uncertainty")],
+            "what is asked for, uncertainty, has none",
+        ),
+        (lambda: [cs.Counting("heat", "left", order=1, what="mixed cumulants")], "begin with order 2"),
+        (lambda: [cs.linear_response, cs.linear_response], "asks twice"),
+        (lambda: [cs.steady_state], "a list of Counting and linear_response"),
+    ],
+)
+def test_what_a_sweep_cannot_count_is_refused(also, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.sweep(cs.machines.QuantumDot(), {"level": [0.0]}, also=also())
 
 
 # --------------------------------------------------------------------------- driven networks
