@@ -245,10 +245,11 @@ class Fluctuations(eqx.Module):
     def generating_function(
         self, fields: Any, *, tolerance: float = TOLERANCE, throw: bool = True
     ) -> GeneratingFunction:
-        """The scaled generating function λ(χ) = lim (1/t) ln⟨e^{χ·X(t)}⟩, with its slopes, if nothing is driven.
+        """The scaled generating function λ(χ) = lim (1/t) ln⟨e^{χ·X(t)}⟩, with its slopes, also in periodic states.
 
         `fields` χ: numbers of any shape, and behind it (target) of a list, in units of one over what is counted. The
-        cumulants are its derivatives at χ = 0.
+        cumulants are its derivatives at χ = 0. For the entropy that is produced λ(χ) = λ(−1 − χ); under driving, with
+        the drives reversed in time on one side.
         """
         grid, shape, count = _grid(fields, "fields", 1 if self.single else 2)
         wide = grid[:, None] if self.single else grid
@@ -278,7 +279,8 @@ class Fluctuations(eqx.Module):
     def rate_function(self, currents: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> RateFunction:
         """The rate function I(j) = sup_χ [χj − λ(χ)] of one amount per time, of a machine that is not driven.
 
-        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t.
+        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t. Under driving it is known by the
+        field: `generating_function(χ)` has I in `rate_function` at the amounts `slopes`.
         """
         if not self.single:
             raise InputError("counting: a rate function is one of a single amount; of a list, see generating_function.")
@@ -327,8 +329,8 @@ def counting(machine: Any, quantity: Any, of: str | None = None) -> Fluctuations
     pairs, `counting(machine, [("heat", "left"), ("work", "drive")]).covariance()`.
 
     **Returns:** an object with `.cumulants(n)`, `.covariance()` and `.mixed_cumulants(n)`, whose results are arrays of
-    numbers per time, with `errors` and a `status`; of jump networks also `.uncertainty()` and, if nothing is driven,
-    `.spectrum(ω)`, `.generating_function(χ)` and `.rate_function(j)`. All amounts are positive into the system.
+    numbers per time, with `errors` and a `status`; of jump networks also `.uncertainty()`, `.generating_function(χ)`
+    and, if nothing is driven, `.spectrum(ω)` and `.rate_function(j)`. All amounts are positive into the system.
     """
     plan = Counting(quantity, of).plan
     check(plan.targets, as_dynamics(machine))

@@ -234,7 +234,9 @@ def test_what_a_sweep_cannot_count_is_refused(also, words):
 # --------------------------------------------------------------------------- driven networks
 
 
-def gated(period, amplitude=2.0):
+def gated(period, amplitude=2.0, back=False):
+    """A level and barriers that a gate moves; `back`: reversed in time."""
+    phase = jnp.pi / 2 if back else -jnp.pi / 2
     return cs.JumpNetwork(
         energies=lambda gate: jnp.array([0.0, 1.0]) * gate["level"],
         occupations=[0, 1],
@@ -243,7 +245,7 @@ def gated(period, amplitude=2.0):
             cs.Channel("cold", 0, 1, lambda gate: cs.Tunnelling(jnp.exp(gate["barrier"]))),
             cs.Channel("hot", 0, 1, lambda gate: cs.Tunnelling(jnp.exp(-gate["barrier"]))),
         ],
-        drives={"level": cs.Cosine(amplitude, mean=2.0), "barrier": cs.Cosine(1.5, phase=-jnp.pi / 2)},
+        drives={"level": cs.Cosine(amplitude, mean=2.0), "barrier": cs.Cosine(1.5, phase=phase)},
         period=period,
     )
 
@@ -310,9 +312,8 @@ def two_strokes(chi, counted, period=3.0, share=0.4):
     return mp.log((trace + mp.sqrt(trace**2 - 4 * det)) / 2) / period
 
 
-def test_strokes_against_two_exponentials():
-    """Levels that jump do work, valves that close let nothing through."""
-    engine = cs.JumpNetwork(
+def strokes():
+    return cs.JumpNetwork(
         energies=lambda drives: jnp.array([0.0, 1.0]) * drives["level"],
         baths={"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(0.5)},
         channels=[
@@ -322,8 +323,12 @@ def test_strokes_against_two_exponentials():
         drives={"level": cs.Steps([3.0, 1.0], [0.4, 0.6]), "valve": cs.Steps([1.0, 0.0], [0.4, 0.6])},
         period=3.0,
     )
+
+
+def test_strokes_against_two_exponentials():
+    """Levels that jump do work, valves that close let nothing through."""
     names = [("heat", "hot"), ("heat", "cold"), ("work", "level")]
-    c = cs.counting(engine, names).cumulants(4)
+    c = cs.counting(strokes(), names).cumulants(4)
     with mp.workdps(40):
         counted = ("hot", "cold", "work")
         expected = np.array(

@@ -9,7 +9,7 @@ from scipy.integrate import quad_vec
 from scipy.linalg import expm
 
 import coldspot as cs
-from tests.jump.test_counting import N, draw, edges_of, network
+from tests.jump.test_counting import N, draw, edges_of, gated, network, strokes, two_strokes
 
 TARGETS = [("entropy", "a"), ("entropy", "b")]
 FIELDS = np.array([[0.3, -0.2], [-1.0, 0.5], [2.5, 1.5], [-0.05, 0.0]])
@@ -145,8 +145,38 @@ def test_requests_that_have_no_answer():
     with pytest.raises(cs.InputError, match="`frequencies` must be finite"):
         dot.spectrum([np.inf])
     driven = cs.counting(cs.machines.OttoEngine(), "work", "piston")
-    for request in (driven.spectrum, driven.generating_function, driven.rate_function):
+    for request in (driven.spectrum, driven.rate_function):
         with pytest.raises(cs.InputError, match="without drives"):
             request(0.1)
     with pytest.raises(cs.InputError, match="no uncertainty relation is a theorem"):
         cs.counting(cs.machines.OscillatorPair(), "heat", "left").uncertainty()
+
+
+# --------------------------------------------------------------------------- driven
+
+
+def test_the_generating_function_of_strokes_is_that_of_two_exponentials():
+    fields = [-1.5, -0.2, 1e-6, 0.7]
+    found = cs.counting(strokes(), "heat", "hot").generating_function(fields)
+    with mp.workdps(40):
+        expected = [two_strokes(mp.mpf(x), "hot") for x in fields]
+        slopes = [mp.diff(lambda x: two_strokes(x, "hot"), mp.mpf(x)) for x in fields]
+    np.testing.assert_allclose(found.values, np.array(expected, float), rtol=1e-11)
+    np.testing.assert_allclose(found.slopes, np.array(slopes, float), rtol=1e-11)
+    assert np.all(np.abs(found.values - np.array(expected, float)) <= found.errors)
+    assert np.all(found.rate_function >= -1e-13)
+
+
+def test_fluctuations_of_a_driven_state_are_symmetric_to_those_of_the_reversed_drive():
+    chi = np.array([0.3, -1.2, -0.5, 0.05])
+    names = [("entropy", "cold"), ("entropy", "hot")]
+    ahead = cs.counting(gated(8.0), names).generating_function(np.repeat(-chi[:, None], 2, axis=1), tolerance=1e-11)
+    back = cs.counting(gated(8.0, back=True), names)
+    mirrored = back.generating_function(np.repeat(1 + chi[:, None], 2, axis=1), tolerance=1e-11)
+    scale = np.abs(ahead.values).max()
+    assert np.abs(ahead.values - mirrored.values).max() <= 1e-12 * scale
+    own = cs.counting(gated(8.0), names).generating_function(np.repeat(1 + chi[:, None], 2, axis=1))
+    assert np.abs(ahead.values - own.values).max() > 1e-5 * scale
+    # In all, ⟨e^{−σt}⟩ does not grow at χ = −1.
+    one = back.generating_function([1.0, 1.0])
+    assert abs(float(one.values)) <= 1e-12 * scale

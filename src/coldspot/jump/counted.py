@@ -7,6 +7,7 @@ from jax import Array
 from ..dynamics import Counted, Target
 from .cumulants import count_stationary
 from .periodic_cumulants import count_periodic
+from .periodic_tilted import count_periodic_generating
 from .spectrum import count_spectrum
 from .system import System
 from .tilted import count_generating, count_rate_function
@@ -40,6 +41,8 @@ class CountedSystem(System):
         return count_spectrum(self, targets, frequencies)
 
     def generating_function(self, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Counted:
+        if len(self.drives):
+            return count_periodic_generating(self, targets, fields, tolerance)
         self.check_counting()
         return count_generating(self, targets, fields)
 

@@ -218,7 +218,11 @@ class Search(NamedTuple):
     done: Array
 
 
-def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
+Measure = Callable[[System, Any, Mesh, Array, Callable[..., Any]], Measured]
+"""`measure` of something: of a batch, with further numbers, on elements cut into parts, by a loop."""
+
+
+def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance: Array) -> Search:
     """Double the parts until every point has settled."""
     points, last = mesh.count.shape[0], last_of(pieces_of(system))
 
@@ -226,7 +230,7 @@ def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
         parts, old = state
         cut = jnp.full(points, parts)
         still = Mesh(mesh.borders, jnp.where(old.done, 0, mesh.count))
-        new = measure(system, plan, still, cut, free)
+        new = measured(system, more, still, cut, free)
         gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * new.sizes
         rounding = FEW * EPS * gross
         known = jnp.where(new.sizes > 0, new.sizes, 1.0)
@@ -240,7 +244,7 @@ def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
         fresh = Search(new, errors, change, cut, done)
         return 2 * parts, jax.tree.map(lambda a, b: jnp.where(old.done, b, a), fresh, old)
 
-    shape = eqx.filter_eval_shape(measure, system, plan, mesh, mesh.count, free)
+    shape = eqx.filter_eval_shape(lambda: measured(system, more, mesh, mesh.count, free))
     blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan if x.dtype == float else True), shape)
     start = Search(
         blank,
@@ -255,19 +259,35 @@ def _search(system: System, plan: Plan, mesh: Mesh, tolerance: Array) -> Search:
 def count_periodic(system: System, targets: tuple[Target, ...], order: int, mixed: bool, tolerance: Array) -> Counted:
     """Cumulants of a batch of driven networks (leading axis) up to an order, or the `mixed` ones of that order."""
     plan = Plan(targets, Orders(len(targets) if mixed else 1, order))
+
+    def measured(batch: System, _: Any, mesh: Mesh, parts: Array, loop: Callable[..., Any]) -> Measured:
+        return measure(batch, plan, mesh, parts, loop)
+
+    found = solve_driven(system, None, measured, targets, tolerance)
+    if not mixed:
+        return found
+    place, count = plan.orders.derivatives(), len(plan.orders.of(order))
+    values, errors, sizes = (x[:, 0, -count:][:, place] for x in (found.values, found.errors, found.scale))
+    return Counted(values, errors, sizes, found.faults)
+
+
+def solve_driven(
+    system: System, more: Any, measured: Measure, targets: tuple[Target, ...], tolerance: Array
+) -> Counted:
+    """What is `measured` of a batch of driven networks (leading axis, in and out) with `more` numbers."""
     arrays, static = eqx.partition(system, eqx.is_array)
-    fixed = jax.lax.stop_gradient(arrays)
+    fixed, known = jax.lax.stop_gradient((arrays, more))
 
     def solve(part: Any) -> Any:
         one = eqx.combine(part, static)
         mesh, resolved = mesh_of(one)
         loosest = LOOSEST if pieces_of(one) is None else PIECEWISE
-        found = _search(one, plan, mesh, jnp.minimum(tolerance, loosest))
+        found = _search(one, known, measured, mesh, jnp.minimum(tolerance, loosest))
         return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), (found, mesh, resolved))
 
     found, mesh, resolved = jax.lax.stop_gradient(blockwise(fixed, solve, LANES))
     found, mesh = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), (found, mesh))
-    values = _attach(system, plan, mesh, found)
+    values = _attach(system, more, measured, mesh, found)
     pieces = pieces_of(eqx.combine(fixed, static))
     seen = looks(pieces, values.shape[-1]).phases
     valid = jnp.all(stages(system, seen.reshape(-1, seen.shape[-1])).valid, axis=0)
@@ -278,37 +298,34 @@ def count_periodic(system: System, targets: tuple[Target, ...], order: int, mixe
         valid_work = jnp.all(changes[:, np.array(counted)] == 0, axis=(0, 1, 2))
     else:
         valid_work = jnp.ones_like(valid)
-    values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, found.errors, found.best.sizes))
-    if mixed:
-        place = plan.orders.derivatives()
-        values, errors, sizes = (x[:, 0, -len(plan.orders.of(order)) :][:, place] for x in (values, errors, sizes))
     faults = {
         Status.INVALID: ~valid,
         Status.NOT_UNIQUE: ~found.best.joined | (len(system.components()) > 1),
         Status.NOT_CONVERGED: ~resolved | ~(found.best.defect < 1e-6) | ~valid_work,
     }
+    values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, found.errors, found.best.sizes))
     return Counted(values, errors, sizes, faults)
 
 
-def _attach(system: System, plan: Plan, mesh: Mesh, found: Search) -> Array:
+def _attach(system: System, more: Any, measured: Measure, mesh: Mesh, found: Search) -> Array:
     """The values that were found, with the derivatives (both modes) of the equations on the same elements."""
     arrays, static = eqx.partition(system, eqx.is_array)
     turns = turns_of(pieces_of(system))
 
     @jax.custom_jvp
-    def attach(arrays: Any, values: Array, fixed: Any) -> Array:
+    def attach(numbers: Any, values: Array, fixed: Any) -> Array:
         return values
 
     @attach.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        arrays, _, (borders, count, parts) = primals
+        numbers, _, (borders, count, parts) = primals
         cut = Mesh(borders, count.astype(jnp.int32)), parts.astype(jnp.int32)
 
-        def one(arrays: Any) -> Array:
+        def one(numbers: Any) -> Array:
             loop = functools.partial(bounded, blocks=turns)
-            return measure(eqx.combine(arrays, static), plan, *cut, loop).values
+            return measured(eqx.combine(numbers[0], static), numbers[1], *cut, loop).values
 
-        return attach(*primals), jax.jvp(one, (arrays,), (tangents[0],))[1]
+        return attach(*primals), jax.jvp(one, (numbers,), (tangents[0],))[1]
 
     fixed = jax.lax.stop_gradient((mesh.borders, mesh.count * 1.0, found.parts * 1.0))
-    return attach(arrays, found.best.values, fixed)
+    return attach((arrays, more), found.best.values, fixed)

@@ -178,4 +178,5 @@ def count_rate_function(system: System, target: Target, currents: Array) -> Coun
 
         return jax.vmap(one)(currents)
 
-    return undriven(system, (target,), "large deviations", solve)
+    words = "rate functions at given currents (under driving: generating_function(…).rate_function, at its slopes)"
+    return undriven(system, (target,), words, solve)
