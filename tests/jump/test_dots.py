@@ -7,6 +7,8 @@ import pytest
 
 import coldspot as cs
 from coldspot.dynamics import solve_points
+from coldspot.jump.golden_rule import Layer
+from coldspot.jump.graph import Joined, States
 from coldspot.pytrees import batch_of_one
 from coldspot.solution import Status
 from tests.jump.dots_by_hand import Contact, Shaking, flows
@@ -281,3 +283,24 @@ FLAT = [[0.0, 0.0], [0.0, 1.0]]
 def test_bad_input(make, words):
     with pytest.raises(cs.InputError, match=words):
         make()
+
+
+def test_transitions_between_blocks_are_the_listed_ones():
+    """Of large dots they are broadcasts and sums instead of lists of indices."""
+    rng, sizes = np.random.default_rng(3), (1, 4, 6, 4, 1)
+    for upper in (False, True):
+        layer = Layer(sizes, upper)
+        listed = States(layer.array)
+        assert len(layer) == len(listed)
+        assert layer == listed
+        numbers, back = jnp.asarray(rng.normal(size=(2, 16))), jnp.asarray(rng.normal(size=len(layer)))
+        assert np.array_equal(layer.of(numbers), listed.of(numbers))
+        np.testing.assert_allclose(layer.collect(back, 16), listed.collect(back, 16), rtol=1e-14, atol=1e-15)
+        both = Joined([layer, listed])
+        assert np.array_equal(both.array, np.concatenate([layer.array, listed.array]))
+        twice = jnp.concatenate([back, -2 * back])
+        np.testing.assert_allclose(both.collect(twice, 16), -layer.collect(back, 16), rtol=1e-14, atol=1e-14)
+    lower, upper = (Layer(sizes, k).array for k in (False, True))
+    first = np.concatenate([[0], np.cumsum(sizes)])
+    pairs = [(i, f) for n in range(1, 5) for f in range(first[n], first[n + 1]) for i in range(first[n - 1], first[n])]
+    assert list(zip(lower.tolist(), upper.tolist(), strict=True)) == pairs

@@ -1,5 +1,7 @@
 """Spin chains of any length against sparse linear algebra of SciPy, closed forms, jump networks and laws."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -153,6 +155,48 @@ def test_bad_input_is_told_apart():
         cs.SpinChain(4, 1.0, 0.3, 0.5, hot, cold, period=1.0)
 
 
+def by_fundamental_matrix(spins, order):
+    """Cumulants of heat from left by perturbation theory with dense matrices, of the chain of `NUMBERS`."""
+    coupling, field, rate, left, right = NUMBERS
+    n = 1 << spins
+    sigma = 1 - 2 * ((np.arange(n) >> np.arange(spins)[:, None]) & 1)
+    energy = -coupling * np.sum(sigma[1:] * sigma[:-1], axis=0) - field * sigma.sum(axis=0)
+    rates, amounts = np.zeros((n, n)), np.zeros((n, n))
+    for k in range(spins):
+        to = np.arange(n) ^ (1 << k)
+        gap, own = energy[to] - energy, 2 * k < spins
+        rates[to, np.arange(n)] = rate * (1 - np.tanh(gap / (2 * (left if own else right))))
+        amounts[to, np.arange(n)] = gap if own else 0.0
+    bordered = rates - np.diag(rates.sum(axis=0))
+    bordered[-1] = 1.0
+    vectors, found = [np.linalg.solve(bordered, np.eye(n)[-1])], [0.0]
+    for k in range(1, order + 1):
+        parts = [rates * amounts**m / math.factorial(m) @ vectors[k - m] for m in range(1, k + 1)]
+        pushed = np.sum(parts, axis=0)
+        found.append(pushed.sum())
+        rest = pushed - sum(found[m] * vectors[k - m] for m in range(1, k + 1))
+        rest[-1] = 0.0
+        vectors.append(-np.linalg.solve(bordered, rest))
+    return np.array([found[k] * math.factorial(k) for k in range(1, order + 1)])
+
+
+def test_a_long_chain_has_the_cumulants_of_dense_matrices():
+    """Without a matrix, and as a network of 256 states, which solves its equations with one."""
+    expected = by_fundamental_matrix(8, 4)
+    found = cs.counting(chain(spins=8), [("heat", "left"), ("entropy", "right")]).cumulants(4)
+    np.testing.assert_allclose(found.values[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(found.values[1], expected / (-NUMBERS[4]) ** np.arange(1, 5), rtol=1e-12)
+    assert np.all(np.abs(found.values[0] - expected) <= found.errors[0] + 1e-14 * np.abs(expected))
+    assert np.all(found.errors[0] <= 1e-11 * np.abs(expected))
+    other = cs.counting(chain(spins=8).network(), [("heat", "left"), ("heat", "right")]).covariance()
+    np.testing.assert_allclose(other, expected[1] * np.array([[1, -1], [-1, 1]]), rtol=1e-12)
+
+
 def test_counting_what_has_too_many_states_is_refused_before_it_begins():
     with pytest.raises(cs.InputError, match=r"counting: a network of 4096 states needs about .* GiB, but there are"):
-        cs.counting(chain(spins=12).network(), "heat", "left").cumulants(2)
+        cs.counting(chain(spins=12).network(), "heat", "left").generating_function(0.1)
+    with pytest.raises(cs.InputError, match=r"2\^16 states and, to order 1000, needs about .* take fewer spins"):
+        cs.counting(chain(spins=16), "heat", "left").cumulants(1000)
+    driven = cs.SpinChain(6, 1.0, cs.Cosine(0.3), 0.5, cs.HeatBath(1.5), cs.HeatBath(1.0), period=3.0)
+    with pytest.raises(cs.InputError, match=r"under a drive \(field\): it is known for chains of at most 4 spins"):
+        cs.counting(driven, "heat", "left").cumulants(2)

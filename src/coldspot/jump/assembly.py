@@ -46,11 +46,10 @@ class Exchange(NamedTuple):
 
 def exchange(moment: Moment, channel: Channel) -> Exchange:
     """What the transitions of one channel exchange with its baths."""
-    i, f = channel.initial.array, channel.final.array
     size = (channel.size,)
-    start, end = moment.energies[i], moment.energies[f]
+    start, end = channel.initial.of(moment.energies), channel.final.of(moment.energies)
     change, lost = exact_difference(end, start)
-    gained = moment.occupations[:, f] - moment.occupations[:, i]
+    gained = channel.final.of(moment.occupations) - channel.initial.of(moment.occupations)
     number = jnp.sum(gained, axis=0)
     places = [moment.names.index(name) for name in channel.baths]
     used = [moment.baths[place] for place in places]

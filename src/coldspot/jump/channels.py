@@ -50,11 +50,12 @@ class Channel(Named):
             raise InputError(
                 f"Channel: `bath` must be a bath's name or a mapping from names to Share, but is {bath!r}."
             )
-        self.initial, self.final, self.kinetics = States(initial), States(final), opened(kinetics)
-        if self.initial.array.size != self.final.array.size:
+        self.initial, self.final = (x if isinstance(x, States) else States(x) for x in (initial, final))
+        self.kinetics = opened(kinetics)
+        if len(self.initial) != len(self.final):
             raise InputError(
                 "Channel: `initial` and `final` must have the same length, "
-                f"but have {self.initial.array.size} and {self.final.array.size}."
+                f"but have {len(self.initial)} and {len(self.final)}."
             )
         if isinstance(kinetics, type) or not (callable(kinetics) or isinstance(kinetics, Kinetics)):
             actual = f"the class {kinetics.__name__}" if isinstance(kinetics, type) else type(kinetics).__name__
@@ -80,4 +81,4 @@ class Channel(Named):
 
     @property
     def size(self) -> int:
-        return int(self.initial.array.size)
+        return len(self.initial)

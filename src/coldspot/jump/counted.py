@@ -6,8 +6,10 @@ from jax import Array
 
 from ..dynamics import Counted, Target
 from .cumulants import count_stationary
+from .large import KEPT
 from .periodic_cumulants import count_periodic
 from .periodic_tilted import count_periodic_generating
+from .sparse_cumulants import count_large
 from .spectrum import count_spectrum
 from .system import System
 from .tilted import count_generating, count_rate_function
@@ -33,6 +35,8 @@ class CountedSystem(System):
     def _counted(self, targets: tuple[Target, ...], order: int, mixed: bool, tolerance: Array) -> Counted:
         if len(self.drives):
             return count_periodic(self, targets, order, mixed, tolerance)
+        if self.states > KEPT:
+            return count_large(self, targets, order, mixed)
         self.check_counting()
         return count_stationary(self, targets, order, mixed)
 

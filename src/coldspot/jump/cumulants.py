@@ -171,7 +171,7 @@ def recursion(flows: Flows, amounts: Float[Array, "field edge point"], orders: O
     found, sizes = [], []
     for k in range(1, orders.degree + 1):
         of = orders.of(k)
-        parts = amounts if k == 1 else jnp.stack([_product(y, e, index, orders) for index in of])
+        parts = amounts if k == 1 else jnp.stack([product(y, e, index, orders) for index in of])
         scale = np.array([orders.factorial(index) for index in of], float)
         terms = flows.flow * parts * scale[:, None, None]
         found.append(jnp.sum(terms, axis=1))
@@ -185,7 +185,7 @@ def recursion(flows: Flows, amounts: Float[Array, "field edge point"], orders: O
     return jnp.concatenate(found), jnp.concatenate(sizes)
 
 
-def _product(y: dict[Index, Array], e: dict[Index, Array], index: Index, orders: Orders) -> Array:
+def product(y: dict[Index, Array], e: dict[Index, Array], index: Index, orders: Orders) -> Array:
     """The order α of e^y without its term y_α: α_i e_α = Σ_β β_i y_β e_{α−β} for any field i with α_i > 0."""
     field = next(k for k, power in enumerate(index) if power)
     pairs = [(part, rest) for part, rest in orders.below(index) if part[field] and any(rest)]

@@ -35,14 +35,16 @@ from .golden_rule import (
     squared,
     widths,
 )
-from .graph import Graph, Snapshot, States, groups
+from .graph import Graph, Joined, Snapshot, groups
+from .half_edges import Listed
 from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
 from .simulation import JumpTrajectories, sample
-from .sparse import MATRIX
 from .stationary import solve_stationary
 
 OWNER = "Dots"
+CAUSED = 1024
+"""States up to which the graph tells the bath of each transition."""
 SYMMETRIC = 1e-12
 """How far a two-body tensor may be from its symmetries, relative to its largest entry."""
 
@@ -220,12 +222,12 @@ class Dots(CountedSystem):
         every = [widths(self._gammas(), creator).reshape(len(self.leads), -1) for creator in made]
         for name, rates in zip(self.leads, jnp.concatenate(every, axis=1), strict=True):
             laws.append(Tunnelling(rates))
-            channels.append(Channel(name, *_plain(fillings(space.sizes)), laws[-1]))
+            channels.append(Channel(name, *fillings(space.sizes), laws[-1]))
         for name, coupling in self.bosons.items():
             matrices = shaken(_elements(space, space.single, whole(coupling.operator)), space, blocks)
             strength = jnp.concatenate([squared(matrix[np.triu_indices(len(matrix), 1)]) for matrix in matrices])
             laws.append(BosonSteps(strength, coupling.law()))
-            channels.append(Channel(name, *_plain(shifts(space.sizes)), laws[-1]))
+            channels.append(Channel(name, *shifts(space.sizes), laws[-1]))
         baths = tuple(
             eqx.tree_at(lambda b: b.chemical_potential, bath, bath.potential - zero)
             if bath.exchanges_particles
@@ -262,6 +264,7 @@ class Dots(CountedSystem):
             potential=jnp.stack([bath.potential for bath in self.baths.values()]),
             energies=found.energies + zero * found.occupations[0],
             mixed=lost.coherent,
+            broad=self._broad(found),
             blur=lost.blur,
         )
 
@@ -270,7 +273,7 @@ class Dots(CountedSystem):
         space = self._fock()
         amplitudes = [reached(self._gammas(), creator) for creator in creators(space, blocks)]
         rates = jnp.exp(found.log_forward) + jnp.exp(found.log_backward)
-        shaking, at = [], len(self.leads) * fillings(space.sizes).initial.array.size
+        shaking, at = [], len(self.leads) * len(fillings(space.sizes).initial)
         for _ in self.bosons:
             tables = []
             for size in space.sizes:
@@ -281,22 +284,28 @@ class Dots(CountedSystem):
             shaking.append(tables)
         return neglected(blocks, amplitudes, shaking, jnp.min(found.temperature))
 
+    def _broad(self, found: Snapshot) -> Array:
+        """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it."""
+        leads = len(self.leads)
+        many = leads * len(fillings(self._fock().sizes).initial)
+        gamma = found.widths[:many].reshape(leads, -1)
+        coldest = jnp.min(jnp.where(gamma > 0, found.temperature[:leads, None], jnp.inf), axis=0)
+        return jnp.any(jnp.sum(gamma, axis=0) > coldest)
+
     def _steps(self) -> list[Steps]:
         """The transitions that each bath causes."""
         sizes = self._fock().sizes
         return [fillings(sizes) for _ in self.leads] + [shifts(sizes) for _ in self.bosons]
 
     def sizes(self) -> tuple[int, ...]:
-        return tuple(steps.initial.array.size for steps in self._steps())
+        return tuple(len(steps.initial) for steps in self._steps())
 
     def graph(self) -> Graph:
         every = self._steps()
-        return Graph(
-            States(np.concatenate([steps.initial.array for steps in every])),
-            States(np.concatenate([steps.final.array for steps in every])),
-            self.states,
-            tuple((bath,) for bath, steps in enumerate(every) for _ in range(steps.initial.array.size)),
-        )
+        ends = Joined(steps.initial for steps in every), Joined(steps.final for steps in every)
+        few = self.states <= CAUSED
+        causes = tuple((bath,) for bath, steps in enumerate(every) for _ in range(len(steps.initial) if few else 0))
+        return Graph(*ends, self.states, causes)
 
     def components(self, open_: np.ndarray | None = None) -> list[list[int]]:
         """Groups of states that transitions connect; all of them, if each is open."""
@@ -304,7 +313,7 @@ class Dots(CountedSystem):
 
     def diverging(self) -> np.ndarray:
         constant = [False] * len(self.leads) + [not callable(c.gamma) for c in self.bosons.values()]
-        return np.array(constant)[[cause[0] for cause in self.graph().causes]]
+        return np.repeat(constant, self.sizes())
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
@@ -345,7 +354,7 @@ class Dots(CountedSystem):
 
     def _check_size(self) -> None:
         """Refuse what does not fit into the memory, before it is asked for."""
-        edges, square = 2 * sum(self.sizes()), self.states**2 if self.states <= MATRIX else 0
+        edges, square = 2 * sum(self.sizes()), self.states**2 if Listed(self.graph()).dense else 0
         check_memory(
             f"{OWNER}: {self.orbitals} spin-orbitals have {self.states} states with {edges // 2} transitions, which",
             8 * (12 * square + (16 + 4 * len(self.baths) + 4 * self.orbitals) * edges),
@@ -358,10 +367,6 @@ def _elements(space: Fock, terms: Terms, coefficients: Array) -> Array:
     """The matrix elements of terms with these coefficients, block after block."""
     values = terms.sign * coefficients.ravel()[terms.number]
     return jnp.zeros(space.places, values.dtype).at[terms.place].add(values)
-
-
-def _plain(steps: Steps) -> tuple[np.ndarray, np.ndarray]:
-    return steps.initial.array, steps.final.array
 
 
 # --------------------------------------------------------------------------- arguments

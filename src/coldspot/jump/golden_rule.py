@@ -5,6 +5,7 @@ between two states of one block.
 """
 
 import functools
+import itertools
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -24,6 +25,8 @@ NOISE = 1e-12
 """Amplitudes below it (of at most 1) are rounding."""
 AT_ONCE = 2**16
 """Paths between states that are added up at once; of more, one intermediate state after the other."""
+LISTED = 2**18
+"""Transitions of a lead up to which they are lists, whose programs are smaller."""
 COUPLED = 1e-10
 """Coupling of two states, relative to the largest rate out of a state, that is no rounding."""
 
@@ -35,16 +38,65 @@ class Steps(NamedTuple):
     final: States
 
 
+class Layer(States):
+    """The states at one end of all transitions between blocks n−1 and n, (upper, lower) row by row, n = 1, 2, …
+
+    As broadcasts and sums: lists of millions of indices take compilers minutes.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], upper: bool):
+        self.sizes, self.upper = sizes, upper
+        self.starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+
+    def __hash__(self) -> int:
+        return hash((Layer, self.sizes, self.upper))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Layer):
+            return (self.sizes, self.upper) == (other.sizes, other.upper)
+        return super().__eq__(other)
+
+    def __len__(self) -> int:
+        return sum(a * b for a, b in itertools.pairwise(self.sizes))
+
+    @functools.cached_property
+    def array(self) -> np.ndarray:  # type: ignore[override]
+        return np.concatenate([table.ravel() for table in self._tables()])
+
+    def _tables(self) -> list[np.ndarray]:
+        found = []
+        for n in range(1, len(self.sizes)):
+            rows, columns = np.arange(self.starts[n], self.starts[n + 1]), np.arange(self.starts[n - 1], self.starts[n])
+            shape = (rows.size, columns.size)
+            found.append(np.broadcast_to(rows[:, None] if self.upper else columns, shape))
+        return found
+
+    def of(self, numbers: Array) -> Array:
+        parts = []
+        for n in range(1, len(self.sizes)):
+            k = n if self.upper else n - 1
+            own = numbers[..., self.starts[k] : self.starts[k + 1]]
+            wide = own[..., :, None] if self.upper else own[..., None, :]
+            shape = (*own.shape[:-1], self.sizes[n], self.sizes[n - 1])
+            parts.append(jnp.broadcast_to(wide, shape).reshape(*own.shape[:-1], -1))
+        return jnp.concatenate(parts, axis=-1)
+
+    def collect(self, numbers: Array, states: int) -> Array:
+        found, at = [], 0
+        for n in range(1, len(self.sizes)):
+            count = self.sizes[n] * self.sizes[n - 1]
+            table = numbers[at : at + count].reshape(self.sizes[n], self.sizes[n - 1])
+            found.append(jnp.sum(table, axis=1 if self.upper else 0))
+            at += count
+        none = jnp.zeros(self.sizes[0 if self.upper else -1], numbers.dtype)
+        return jnp.concatenate([none, *found] if self.upper else [*found, none])
+
+
 @functools.lru_cache(maxsize=16)
 def fillings(sizes: tuple[int, ...]) -> Steps:
     """The transitions of an electron that comes in, for blocks of these sizes."""
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    initial, final = [], []
-    for n in range(1, len(sizes)):
-        to, start = np.indices((sizes[n], sizes[n - 1])).reshape(2, -1)
-        initial.append(starts[n - 1] + start)
-        final.append(starts[n] + to)
-    return Steps(States(np.concatenate(initial)), States(np.concatenate(final)))
+    ends = Layer(sizes, False), Layer(sizes, True)
+    return Steps(*(ends if len(ends[0]) > LISTED else (States(end.array) for end in ends)))
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,6 +1,7 @@
 """The graph of a network and its numbers at one phase: all that the solvers see."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +33,17 @@ class States:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, States) and np.array_equal(self.array, other.array)
 
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def of(self, numbers: Array) -> Array:
+        """Numbers of the states (…, state) at each of these (…, index)."""
+        return numbers[..., self.array]
+
+    def collect(self, numbers: Array, states: int) -> Array:
+        """Sums of numbers (index) that belong to the same one of so many `states`."""
+        return jnp.zeros(states, numbers.dtype).at[self.array].add(numbers)
+
     @property
     def plain(self) -> int | list[int]:
         """One index, or a list of them."""
@@ -39,6 +51,35 @@ class States:
 
     def __repr__(self) -> str:
         return str(self.plain)
+
+
+class Joined(States):
+    """Several lists, one after the other."""
+
+    def __init__(self, parts: Iterable[States]):
+        self.parts = tuple(parts)
+        self._hash = hash(self.parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self.parts == other.parts if isinstance(other, Joined) else super().__eq__(other)
+
+    @functools.cached_property
+    def array(self) -> np.ndarray:  # type: ignore[override]
+        return np.concatenate([part.array for part in self.parts])
+
+    def of(self, numbers: Array) -> Array:
+        return jnp.concatenate([part.of(numbers) for part in self.parts], axis=-1)
+
+    def collect(self, numbers: Array, states: int) -> Array:
+        ends = np.cumsum([len(part) for part in self.parts])[:-1].tolist()
+        parts = zip(self.parts, jnp.split(numbers, ends), strict=True)
+        return sum((part.collect(some, states) for part, some in parts), jnp.zeros(states, numbers.dtype))
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
 
 
 def marked(number: int, states: Any, argument: str) -> np.ndarray:
@@ -64,8 +105,8 @@ class Snapshot(NamedTuple):
     ∂E_i/∂λ_d · dλ_d/dθ, split into the derivative of `gains`, E_i with drive d at this phase and the others where the
     period begins, and the `rest`, exactly zero where the drives' parts of the energy add up; (transition): `open`,
     whether the rates are not exactly zero; `balanced`, whether all rates obey local detailed balance; `valid`.
-    Where the model knows the amplitudes behind the rates: `mixed`, whether coherences between states matter, and
-    `blur`, the relative error of the rates themselves; else None.
+    Where the model knows the amplitudes behind the rates: `mixed`, whether coherences between states matter, `broad`,
+    whether levels are wider than the temperature, and `blur`, the relative error of the rates themselves; else None.
     """
 
     log_forward: Array
@@ -90,6 +131,7 @@ class Snapshot(NamedTuple):
     balanced: Array
     valid: Array
     mixed: Array | None = None
+    broad: Array | None = None
     blur: Array | None = None
 
     @property

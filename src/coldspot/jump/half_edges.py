@@ -15,6 +15,11 @@ from jax import Array
 
 from .graph import Graph
 
+MATRIX = 2000
+"""States up to which a matrix is made, """
+FILLED, MOST_FILLED = 16, 5000
+"""or where at least one of so many of its entries is not 0."""
+
 
 class Slot(NamedTuple):
     """Half-edges that are looked at together: a number of states at their `own` states and at the `other` ones, and
@@ -43,6 +48,11 @@ class HalfEdges(abc.ABC):
     @abc.abstractmethod
     def matrix(self, out: Array) -> Array:
         """The flows as a matrix (state, state): from the state of its column to that of its row."""
+
+    @property
+    def dense(self) -> bool:
+        """Whether linear equations are solved with that matrix."""
+        return self.states <= MATRIX
 
 
 class Cube(HalfEdges):
@@ -94,8 +104,6 @@ class Listed(HalfEdges):
 
     def __init__(self, g: Graph):
         self.graph, self.states = g, g.states
-        initial, final = g.initial.array.astype(np.int32), g.final.array.astype(np.int32)
-        self._own, self._to = np.concatenate([initial, final]), np.concatenate([final, initial])
 
     def __hash__(self) -> int:
         return hash((Listed, self.graph))
@@ -104,17 +112,35 @@ class Listed(HalfEdges):
         return isinstance(other, Listed) and other.graph == self.graph
 
     def each(self, term: Callable[..., Any], *numbers: Array) -> Any:
-        count = len(self._own) // 2
-        return term(Slot(lambda x: x[self._own], lambda x: x[self._to], lambda h: jnp.roll(h, count)), *numbers)
+        count = len(self.graph.initial)
+
+        def own(x: Array) -> Array:
+            return jnp.concatenate([self.graph.initial.of(x), self.graph.final.of(x)])
+
+        def other(x: Array) -> Array:
+            return jnp.concatenate([self.graph.final.of(x), self.graph.initial.of(x)])
+
+        return term(Slot(own, other, lambda h: jnp.roll(h, count)), *numbers)
 
     def summed(self, term: Callable[..., Any], *numbers: Array) -> Any:
         def collect(h: Array) -> Array:
-            return jnp.zeros(self.states).at[self._own].add(h)
+            first, last = jnp.split(h, 2)
+            return self.graph.initial.collect(first, self.states) + self.graph.final.collect(last, self.states)
 
         return jax.tree.map(collect, self.each(term, *numbers))
 
     def matrix(self, out: Array) -> Array:
-        return jnp.zeros((self.states, self.states)).at[self._to, self._own].add(out)
+        # Not a constant: compilers would work on long tables by themselves.
+        state = jax.lax.optimization_barrier(jnp.arange(self.states, dtype=jnp.int32))
+        one, other = self.graph.initial.of(state), self.graph.final.of(state)
+        to, start = jnp.concatenate([other, one]), jnp.concatenate([one, other])
+        return jnp.zeros((self.states, self.states)).at[to, start].add(out)
+
+    @property
+    def dense(self) -> bool:
+        # Where most states are joined with many, a matrix is little more than its entries.
+        many = 2 * len(self.graph.initial) > self.states**2 / FILLED
+        return self.states <= (MOST_FILLED if many else MATRIX)
 
 
 def doubled(forward: Array, backward: Array) -> Array:

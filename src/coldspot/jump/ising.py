@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..dynamics import Outcome, Rates
+from ..dynamics import Counted, Outcome, Rates, Target
 from ..occupation import log_fermi_pair
 from ..solution import Status
 from .half_edges import Cube
+from .orders import Orders
 from .sparse import DOUBTFUL, Weights, stationary
+from .sparse_cumulants import cumulants
 
 
 class Chain(NamedTuple):
@@ -82,3 +84,28 @@ def steady(n: int, half: int, chain: Chain) -> Outcome:
         statistics={"products": found.products},
         populations=jnp.exp(found.log_p),
     )
+
+
+def counted(n: int, half: int, chain: Chain, targets: tuple[Target, ...], order: int, mixed: bool) -> Counted:
+    """Cumulants of one chain, values (target, order), or the `mixed` ones of one order (target, …).
+
+    Over a long time all that comes from the left goes to the right, so that heats of both and entropies are multiples
+    of one amount.
+    """
+    found = cumulants(Cube(n), weights(n, half, chain), Orders(1, order))
+    sides = {"left": (1.0, chain.left), "right": (-1.0, chain.right)}
+    parts = []
+    for quantity, of in targets:
+        sign, temperature = sides[of]
+        parts.append({"heat": sign, "entropy": sign / temperature, "particles": 0.0}[quantity])
+    part = jnp.stack([jnp.asarray(x) for x in parts])
+    if mixed:
+        factor = part
+        for _ in range(order - 1):
+            factor = factor[..., None] * part
+        values, errors, sizes = (x[order - 1] * factor for x in (found.values, found.errors, found.sizes))
+    else:
+        factor = part[:, None] ** jnp.arange(1, order + 1)
+        values, errors, sizes = (x * factor for x in (found.values, found.errors, found.sizes))
+    errors, sizes = jnp.abs(errors), jnp.abs(sizes)
+    return Counted(values, errors, sizes, {Status.NOT_CONVERGED: ~found.settled})

@@ -13,8 +13,8 @@ from jax import Array
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
 from ..solution import Status
-from .graph import Graph, Snapshot, joined
-from .half_edges import Listed, doubled
+from .graph import Graph, Snapshot
+from .half_edges import HalfEdges, Listed, doubled
 from .sparse import DOUBTFUL, Weights, stationary
 from .stationary import solve_stationary
 from .validity import cautions
@@ -67,14 +67,32 @@ def _sway(g: Graph, s: Snapshot, log_p: Array) -> Array:
 
     That changes each net current by its part; what then does not balance goes back along other transitions.
     """
-    out, back = log_p[g.initial.array] + s.log_forward, log_p[g.final.array] + s.log_backward
+    out, back = g.initial.of(log_p) + s.log_forward, g.final.of(log_p) + s.log_backward
     current = jnp.abs(jnp.exp(out) - jnp.exp(back))
     amounts = jnp.abs(jnp.concatenate([s.heat, s.particles, s.work]))
     return amounts @ current + 2 * jnp.max(amounts, axis=1) * jnp.sum(current)
 
 
+def reached(edges: HalfEdges, open_: Array) -> Array:
+    """Whether open transitions connect all states, given that all transitions together do."""
+    both = doubled(open_ * 1.0, open_ * 1.0)
+
+    def spread(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        known, _ = state
+        near = edges.summed(lambda s, goes: goes * s.other(known), both)
+        more = jnp.where(near > 0, 1.0, known)
+        return more, jnp.any(more != known)
+
+    def look() -> Array:
+        start = jnp.zeros(edges.states).at[0].set(1.0)
+        return jnp.all(jax.lax.while_loop(lambda s: s[1], spread, (start, jnp.asarray(True)))[0] > 0)
+
+    return jax.lax.cond(jnp.all(open_), lambda: jnp.asarray(True), look)
+
+
 def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
-    found = stationary(Listed(g), weights(s))
+    edges = Listed(g)
+    found = stationary(edges, weights(s))
     baths, works = s.heat.shape[0], s.work.shape[0]
 
     def split(rows: Array) -> Rates:
@@ -94,7 +112,7 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
         errors,
         faults={
             Status.INVALID: ~s.valid,
-            Status.NOT_UNIQUE: ~joined(g, one.open)[0] | (not unique),
+            Status.NOT_UNIQUE: ~reached(edges, s.open) | (not unique),
             Status.NOT_CONVERGED: doubtful | (s.balanced & (differ > FAR * allowed)),
         },
         floor=jnp.max(jnp.concatenate([rounding.heats, found.rounding[2 * baths :]])),

@@ -23,6 +23,7 @@ from .assembly import Moment, assemble, glance, members
 from .channels import Channel
 from .counted import CountedSystem
 from .graph import Glance, Graph, Snapshot, States, groups
+from .half_edges import Listed
 from .kinetics import Bosonic, Kinetics
 from .large import SMALL, solve_large
 from .periodic import solve_periodic
@@ -30,7 +31,6 @@ from .pieces import cut
 from .quick import lanes, solve_quick
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
-from .sparse import MATRIX
 from .species import rows_of, table_of
 from .stationary import solve_stationary
 
@@ -423,7 +423,7 @@ class JumpNetwork(CountedSystem):
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
         if self.states > SMALL:
-            edges, square = 2 * len(self.graph().initial.array), self.states**2 if self.states <= MATRIX else 0
+            edges, square = 2 * len(self.graph().initial), self.states**2 if Listed(self.graph()).dense else 0
             check_memory(
                 f"JumpNetwork: a steady state of {self.states} states with {edges // 2} transitions",
                 8 * (12 * square + (16 + 4 * len(self.baths)) * edges),

@@ -38,8 +38,6 @@ EXACT = 1e-11
 """The residual of duals and derivatives, relative to their sources."""
 DOUBTFUL = 1e-6
 """A dual whose residual is larger says nothing of the error."""
-MATRIX = 2000
-"""States up to which a matrix is made."""
 MOST = 2000
 """Products of a linear solution before it starts again from what is left, """
 PASSES = 20
@@ -128,7 +126,7 @@ def _linear(edges: HalfEdges, out: Array, total: Array) -> Linear:
         product = _outflow if transposed else _inflow
         return y - product(edges, out, y / root) / root + null * jnp.vdot(null, y)
 
-    if edges.states > MATRIX:
+    if not edges.dense:
 
         def iterate(right: Array, transposed: bool, tolerance: float) -> Solved:
             b = right / root
@@ -258,7 +256,7 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     values, errors, rounding, duals, residuals, products = jax.lax.map(row, fixed.amounts)
     values = _booked(edges, w.log_out, w.amounts, log_p, duals, values)
     return Stationary(
-        log_p=_attached(edges, w.log_out, log_p),
+        log_p=attached(edges, w.log_out, log_p),
         rows=values,
         errors=errors,
         rounding=rounding,
@@ -291,7 +289,7 @@ def _missed(edges: HalfEdges, out: Array, total: Array, log_p: Array, amounts: A
 # --------------------------------------------------------------------------- derivatives
 
 
-def _solution(edges: HalfEdges, out: Array, right: Array, transposed: bool) -> Array:
+def solution(edges: HalfEdges, out: Array, right: Array, transposed: bool) -> Array:
     """As `_linear`, differentiable and transposable; Σ right = 0."""
 
     def total_of(out: Array) -> Array:
@@ -321,18 +319,18 @@ def _solution(edges: HalfEdges, out: Array, right: Array, transposed: bool) -> A
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _attached(edges: HalfEdges, log_out: Array, log_p: Array) -> Array:
+def attached(edges: HalfEdges, log_out: Array, log_p: Array) -> Array:
     """ln p, which is known, with its derivatives."""
     return log_p
 
 
-@_attached.defjvp
+@attached.defjvp
 def _attached_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array, Array]:
     log_out, log_p = primals
-    log_p = _attached(edges, log_out, log_p)
+    log_p = attached(edges, log_out, log_p)
     out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
     change = edges.summed(lambda s, d: s.partner(d) - d, out * tangents[0])
-    u = _solution(edges, out, change, False)
+    u = solution(edges, out, change, False)
     return log_p, u - jnp.sum(jnp.exp(log_p) * u)
 
 
@@ -353,7 +351,7 @@ def _attached_dual_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[A
     _, source = jax.jvp(missed, (out, log_p, amounts), tangents[:3])
     p = jnp.exp(log_p)
     # Its sum is zero but for rounding.
-    dv = _solution(edges, out, source - jnp.sum(source) * p, True)
+    dv = solution(edges, out, source - jnp.sum(source) * p, True)
     return v, dv - jnp.sum(p * dv) - jnp.sum(p * tangents[1] * v)
 
 
@@ -368,7 +366,7 @@ def _booked_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array, A
     log_out, amounts, log_p, duals, values = primals
     values = _booked(edges, *primals)
     d_log_out, d_amounts = tangents[:2]
-    log_p = _attached(edges, log_out, log_p)
+    log_p = attached(edges, log_out, log_p)
     out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
     changes = []
     for q, dq, v in zip(amounts, d_amounts, duals, strict=True):

@@ -15,7 +15,7 @@ from ..drives import Drive
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..pytrees import Table
 from .channels import Channel
-from .ising import Chain, signs, steady
+from .ising import Chain, counted, signs, steady
 from .ising_periodic import Driven
 from .ising_periodic import steady as steady_cycle
 from .kinetics import Glauber
@@ -170,8 +170,7 @@ class SpinChain(Dynamics):
         if self.drives:
             arrays, static = eqx.partition(self, eqx.is_array)
             return jax.lax.map(lambda one: eqx.combine(one, static)._driven(tolerance), arrays)
-        numbers = Chain(self.coupling, self.field, self.rate, self.left.temperature, self.right.temperature)
-        return jax.lax.map(lambda one: steady(self.spins, self.half, one), numbers)
+        return jax.lax.map(lambda one: steady(self.spins, self.half, one), self._numbers())
 
     def _driven(self, tolerance: Array) -> Outcome:
         """Of one long chain."""
@@ -198,12 +197,37 @@ class SpinChain(Dynamics):
         return eqx.filter_vmap(lambda one: one.network(), out_axes=eqx.if_array(0))(self)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        self._check_dense("counting")
-        return self._networks().cumulants(targets, order, tolerance)
+        if self.spins <= DENSE:
+            return self._networks().cumulants(targets, order, tolerance)
+        return self._counted(targets, order, False)
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
-        self._check_dense("counting")
-        return self._networks().covariances(targets, tolerance)
+        if self.spins <= DENSE:
+            return self._networks().covariances(targets, tolerance)
+        return self._counted(targets, 2, True)
+
+    def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
+        if self.spins <= DENSE:
+            return self._networks().mixed_cumulants(targets, order, tolerance)
+        return self._counted(targets, order, True)
+
+    def uncertainties(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+        self._check_dense("counting: uncertainty quotients")
+        return self._networks().uncertainties(targets, tolerance)
+
+    def _counted(self, targets: tuple[Target, ...], order: int, mixed: bool) -> Counted:
+        """Of a batch of long chains."""
+        if self.drives:
+            self._check_dense(f"counting under a drive ({', '.join(self.drives)})")
+        check_memory(
+            f"counting: `spins` = {self.spins} make 2^{self.spins} states and, to order {order},",
+            ARRAYS * order * 8 * self.spins * 2.0**self.spins,
+            "take fewer spins, or a lower order.",
+        )
+        return jax.lax.map(lambda one: counted(self.spins, self.half, one, targets, order, mixed), self._numbers())
+
+    def _numbers(self) -> Chain:
+        return Chain(self.coupling, self.field, self.rate, self.left.temperature, self.right.temperature)
 
     def trajectories(self, key: Array, n: int, time: Any, **options: Any) -> Any:
         self._check_dense("trajectories")

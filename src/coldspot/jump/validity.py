@@ -26,8 +26,11 @@ MATRIX = 4000
 
 def cautions(g: Graph, s: Snapshot | Glance) -> dict[str, Array]:
     """{words: (point)} for arrays that have the points last."""
-    mixed = s.mixed if isinstance(s, Snapshot) else None
-    return {BROADENING_NEGLECTED: broad(g, s), COHERENCE_NEGLECTED: coherent(g, s) if mixed is None else mixed}
+    wide, mixed = (s.broad, s.mixed) if isinstance(s, Snapshot) else (None, None)
+    return {
+        BROADENING_NEGLECTED: broad(g, s) if wide is None else wide,
+        COHERENCE_NEGLECTED: coherent(g, s) if mixed is None else mixed,
+    }
 
 
 def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
