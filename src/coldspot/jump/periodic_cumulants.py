@@ -266,6 +266,7 @@ def count_periodic(system: System, targets: tuple[Target, ...], order: int, mixe
     found = solve_driven(system, None, measured, targets, tolerance)
     if not mixed:
         return found
+    assert found.scale is not None
     place, count = plan.orders.derivatives(), len(plan.orders.of(order))
     values, errors, sizes = (x[:, 0, -count:][:, place] for x in (found.values, found.errors, found.scale))
     return Counted(values, errors, sizes, found.faults)

@@ -186,5 +186,6 @@ def count_periodic_generating(system: System, targets: tuple[Target, ...], field
         return measure(batch, targets, fields, mesh, parts, loop)
 
     found = solve_driven(system, fields, measured, targets, tolerance)
+    assert found.scale is not None
     values, errors, sizes = (jnp.swapaxes(x, 1, 2) for x in (found.values, found.errors, found.scale))
     return Counted(values, errors, sizes, found.faults)

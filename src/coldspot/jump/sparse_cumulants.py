@@ -83,7 +83,8 @@ def _recursion(edges: HalfEdges, orders: Orders, log_p: Array, numbers: _Numbers
     out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), numbers.log_out)
     y: dict[Index, Array] = {}
     e = {(0,) * orders.fields: jnp.ones_like(out)}
-    found, sizes, residuals = [], [], []
+    found, sizes = [], []
+    residuals: list[Array] = []
     for k in range(1, orders.degree + 1):
         for field, index in enumerate(orders.of(k)):
             part = numbers.amounts[field] if k == 1 else product(y, e, index, orders)
