@@ -91,6 +91,17 @@ def test_work_from_equilibrium_obeys_jarzynski_and_crooks():
     assert abs(weight.mean() - 2 / start.sum()) <= SIGMAS * standard_error(weight)
     assert t.works.mean() > -T * np.log(2 / start.sum())
     np.testing.assert_allclose(t.heats[:, 0] + t.works[:, 0], t.storages, atol=1e-12)
+    # G. E. Crooks, "Entropy production fluctuation theorem and the nonequilibrium work relation for free energy
+    # differences": back from θ = π, which mirrors the rates and turns the level's motion round.
+    free = -T * np.log(2 / start.sum())
+    back = cs.trajectories(driven(amplitude=-2.0), jax.random.key(8), n=16384, time=PERIOD / 2, start=[0.5, 0.5])
+    forth, opposite = np.asarray(t.works[:, 0]), -np.asarray(back.works[:, 0])
+    for low, high in ((-2.5, -1.5), (-1.5, -0.8), (-0.8, -0.2)):
+        expected = np.where((forth > low) & (forth < high), np.exp((free - forth) / T), 0.0)
+        found = np.where((opposite > low) & (opposite < high), 1.0, 0.0)
+        assert found.sum() > 100
+        error = np.hypot(standard_error(expected), standard_error(found))
+        assert abs(expected.mean() - found.mean()) <= SIGMAS * error
 
 
 def test_averages_under_driving_are_those_of_the_master_equation():
