@@ -77,6 +77,8 @@ def escape_rate(
     """
     check_type("escape_rate", "problem", problem, KleinKramers)
     limit = float(checked_tolerance(tolerance))
+    if problem.moving:
+        raise InputError("escape_rate: rates are known for potentials at rest, but drives move that of `problem`.")
     terrain = problem.terrain()
     if terrain.kind != CLOSED:
         raise InputError(

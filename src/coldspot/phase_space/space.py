@@ -118,6 +118,11 @@ class Space:
             (np.where(kept, blocks, 0).ravel()[kept.ravel()], (r[kept.ravel()], c[kept.ravel()])), (height, width)
         )
 
+    def crossed(self, factor: np.ndarray) -> sp.csr_array:
+        """⟨o, factor·e⟩ with the factor at the Gauss points (element, point)."""
+        blocks = np.swapaxes(self.odd * (self.weight * factor)[:, :, None], 1, 2) @ self.even
+        return self._sparse(blocks, "odd", "even")
+
     def at_points(self, even: np.ndarray) -> np.ndarray:
         """An even function's values (element, point) at the Gauss points, from its coefficients."""
         return np.einsum("eqi,ei->eq", self.even, even[self.even_of])

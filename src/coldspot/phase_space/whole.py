@@ -23,17 +23,17 @@ class Whole:
 
     def __init__(self, space: Space, velocity: Velocity, odd: bool = False):
         self.space, self.odd, self._number = space, odd, velocity.number
-        self.symmetric = space.terrain.uniform
+        self.symmetric = space.terrain.uniform and not space.terrain.load
         """Whether turning functions odd in v round turns the operator into its transpose."""
         rows = slice(int(odd), None)
         blocks = assembled(space, velocity, odd)
         self._friction = blocks.even_even, blocks.odd_odd
-        self._operator = blocks.matrix()
+        self.operator = blocks.matrix()
         self._masses = velocity.mass, (space.mass[0][rows, rows], space.mass[1])
         one = np.kron(velocity.one, space.one[rows])
-        self.size, self.unknowns = len(one), self._operator.shape[0]
+        self.size, self.unknowns = len(one), self.operator.shape[0]
         self._counted = self.mass(np.concatenate([one, np.zeros(self.unknowns - self.size)]))[: self.size]
-        pin, matrix = int(np.argmax(one)), self._operator
+        pin, matrix = int(np.argmax(one)), self.operator
         if not odd:
             # What holds no particles is determined but for the steady state. As no equation makes particles, a sink at
             # one place has nothing to take: there the solution vanishes.
@@ -70,9 +70,12 @@ class Whole:
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """y with L y = z (as densities), both without particles in all; one correction."""
-        right = self.mass(self.emptied(z))
+        return self.solved(self.mass(self.emptied(z)))
+
+    def solved(self, right: np.ndarray) -> np.ndarray:
+        """y without particles in all, for a right-hand side that makes none."""
         y = self._factors.solve(right)
-        return self.emptied(y + self._factors.solve(right - self._operator @ y))
+        return self.emptied(y + self._factors.solve(right - self.operator @ y))
 
     def on_one_side(self, middle: float) -> np.ndarray:
         """A first guess of the slowest density: the particles on one side of `middle`."""
