@@ -1,6 +1,6 @@
 """A particle with inertia in any potential, friction and temperature: the Klein–Kramers equation."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,14 +10,24 @@ import numpy as np
 from jax import Array
 
 from .. import tracing
-from .._checks import InputError, Rule, Scalar, as_float, check_shape, check_type, parameter
+from .._checks import InputError, Rule, Scalar, as_float, check_type, parameter
 from ..baths import HeatBath, ParticleBath
-from ..drives import Cosine, Drive, Steps, as_drive
+from ..drives import Drive, Steps, as_drive
 from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
 from ..numerics.one_thread import one_thread
 from ..pytrees import Table, opened
-from ..show import array as show
 from ..solution import SolveError, Status
+from .arguments import (
+    OWNER,
+    check_drives,
+    check_scalar,
+    constant,
+    domain,
+    is_function,
+    known,
+    positive,
+    profile_of,
+)
 from .boundaries import Boundary, Closed, Open, Periodic
 from .host import Fault, describe, steady_numbers
 from .landscape import Landscape, kind_of, sample, walled
@@ -26,7 +36,6 @@ from .profiles import Profiles
 from .terrain import Terrain
 from .tide import Moved, Tide
 
-OWNER = "KleinKramers"
 ENDS = ("left", "right")
 MOST_RATES = 50
 
@@ -104,11 +113,11 @@ class KleinKramers(Dynamics):
             raise InputError(f"{OWNER}: `potential` must be a function of the position x, but is {potential!r}.")
         self.moving = Table({name: as_drive(OWNER, name, drive) for name, drive in (drives or {}).items()})
         self.frequency = None if frequency is None else as_float(frequency, f"{OWNER}: `frequency`")
-        _check_drives(self.moving, self.frequency, boundary)
+        check_drives(self.moving, self.frequency, boundary)
         values = (Table({name: jnp.zeros(()) for name in self.moving}),) if self.moving else ()
-        _check_scalar("potential", potential, *values)
+        check_scalar("potential", potential, *values)
         self.potential = opened(potential)
-        self.friction, self.temperature = _profile("friction", friction), _profile("temperature", temperature)
+        self.friction, self.temperature = profile_of("friction", friction), profile_of("temperature", temperature)
         if boundary is None:
             raise InputError(
                 f"{OWNER}: `boundary` is missing; give Open(start, stop, left=…, right=…), Periodic(length, load=…) or "
@@ -141,9 +150,9 @@ class KleinKramers(Dynamics):
 
     def rules(self) -> Iterable[Rule]:
         if self.frequency is not None:
-            yield from _positive("frequency", self.frequency)
+            yield from positive("frequency", self.frequency)
         for name in ("friction", "temperature"):
-            yield from _positive(name, getattr(self, name))
+            yield from positive(name, getattr(self, name))
         if isinstance(self.temperature, Steps) and len(set(self.names)) < len(self.names):
             values = self.temperature.values
             for name in set(self.names):
@@ -183,32 +192,34 @@ class KleinKramers(Dynamics):
 
     @property
     def drives(self) -> Table:
-        load = {"load": _constant(self.boundary.load)} if isinstance(self.boundary, Periodic) else {}
+        load = {"load": constant(self.boundary.load)} if isinstance(self.boundary, Periodic) else {}
         return Table(load | dict(self.moving))
 
     def _rest(self) -> Callable[[Array], Array]:
         """The potential, or its mean over the period."""
-        return Moved(self.potential, self.moving, self.frequency) if self.moving else self.potential
+        if self.frequency is None:
+            return self.potential
+        return Moved(self.potential, self.moving, self.frequency)
 
     def steady_baths(self) -> tuple[bool, ...]:
-        return tuple(not _is_function(self.temperature) or name in ENDS for name in self.baths)
+        return tuple(not is_function(self.temperature) or name in ENDS for name in self.baths)
 
     def _temperature_of(self, part: int) -> Array:
         if isinstance(self.temperature, Steps):
             return self.temperature.values[part]
-        if not _is_function(self.temperature):
+        if not is_function(self.temperature):
             return self.temperature
         # Only a place holder: the ledger's temperature is the mean over the particles.
         middle = jnp.zeros(())
         if not isinstance(self.boundary, Closed) or self.boundary.walled:
-            start, length = _domain(self.boundary)
+            start, length = domain(self.boundary)
             middle = start + length / 2
         return as_float(self.temperature(middle))
 
     def _temperature_at(self, place: Array, part: int) -> Array:
         if isinstance(self.temperature, Steps):
             return self.temperature.values[part]
-        return as_float(self.temperature(place)) if _is_function(self.temperature) else self.temperature
+        return as_float(self.temperature(place)) if is_function(self.temperature) else self.temperature
 
     # ------------------------------------------------------------------ the steady state
     def landscape(self) -> Landscape:
@@ -230,9 +241,9 @@ class KleinKramers(Dynamics):
 
     def terrain(self) -> Terrain:
         """The same of one known point, ready for a method; what is wrong with it is said in words."""
-        seen = jax.tree.map(_known, eqx.filter_jit(KleinKramers.landscape)(self))
+        seen = jax.tree.map(known, eqx.filter_jit(KleinKramers.landscape)(self))
         terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
-        tide = jax.tree.map(_known, self.tide(seen)) if self.moving and bool(seen.confined) else None
+        tide = jax.tree.map(known, self.tide(seen)) if self.moving and bool(seen.confined) else None
         words = self._wrong(seen, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
@@ -245,7 +256,7 @@ class KleinKramers(Dynamics):
                 "with Closed(start, stop), or a potential that rises on both sides."
             )
         if not bool(seen.periodic):
-            start, length = _domain(self.boundary)
+            start, length = domain(self.boundary)
             rest = self._rest()
             return (
                 f"`potential` must be the same after one turn of {float(length):g}, but V({float(start):g}) = "
@@ -289,7 +300,7 @@ class KleinKramers(Dynamics):
         works = jnp.concatenate([works, numbers.works], axis=-1)
         work_errors = jnp.concatenate([work_errors, numbers.work_errors], axis=-1)
         mean = None
-        if _is_function(self.temperature):
+        if is_function(self.temperature):
             mean = eqx.filter_vmap(lambda one: jnp.stack([b.temperature for b in one.baths.values()]))(self)
             mean = mean.at[:, 0].set(numbers.temperature)
         fault = numbers.fault
@@ -333,7 +344,7 @@ class KleinKramers(Dynamics):
                 "larger `tolerance`.",
                 Status.NOT_CONVERGED,
             )
-        return Profiles(found)
+        return Profiles(found.state)
 
     def overdamped(self) -> Overdamped:
         """Density and flux in the limit of large friction, by quadrature.
@@ -379,6 +390,24 @@ class KleinKramers(Dynamics):
             )
         return rates
 
+    def evolved(self, initial: Any, times: np.ndarray, tolerance: float, throw: bool) -> Any:
+        """See `coldspot.evolve`; `initial` is the density P(x, v) at time 0, a function of arrays."""
+        from .evolution import Evolution, path
+
+        self._check_still("evolve")
+        if not callable(initial):
+            raise InputError(
+                f"evolve: `initial` must be a function P(x, v) of positions and velocities, not {initial!r}."
+            )
+        found = path(self.terrain(), initial, times, tolerance)
+        if throw and (found is None or not found.converged):
+            raise SolveError(
+                "evolve: no trustworthy solution (NOT_CONVERGED): the finest mesh is not as exact as asked; ask for a "
+                "larger `tolerance`, or start from a smoother density.",
+                Status.NOT_CONVERGED,
+            )
+        return Evolution(times, found, self.names)
+
     def explain(self, status: Status) -> str:
         ends = self.boundary
         if status == Status.INVALID and isinstance(ends, Open) and bool((ends.left == 0) | (ends.right == 0)):
@@ -396,82 +425,3 @@ class KleinKramers(Dynamics):
                 "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
             )
         return ""
-
-
-# --------------------------------------------------------------------------- arguments
-
-
-def _is_function(profile: Any) -> bool:
-    return callable(profile) and not isinstance(profile, Steps)
-
-
-def _check_scalar(argument: str, function: Callable[..., Any], *values: Table) -> None:
-    shape = getattr(tracing.called(jax.eval_shape, function, jnp.zeros(()), *values), "shape", ())
-    if shape != ():
-        raise InputError(
-            f"{OWNER}: `{argument}` must return one number for one position, but returns something of shape {shape}."
-        )
-
-
-def _check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
-    if bool(drives) != (frequency is not None):
-        given, other = ("drives", "frequency") if drives else ("frequency", "drives")
-        raise InputError(f"{OWNER}: `{given}` is given, but `{other}` is missing.")
-    if frequency is not None:
-        check_shape(OWNER, "frequency", frequency, (), "one number")
-    if drives and isinstance(boundary, Open):
-        raise InputError(f"{OWNER}: a potential that `drives` move cannot have Open ends; give Periodic or Closed.")
-    for name, drive in drives.items():
-        if name == "load" and isinstance(boundary, Periodic):
-            raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
-        if drive.borders().size:
-            raise InputError(
-                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; the potential must move smoothly: Cosine, Fourier or "
-                "Samples."
-            )
-
-
-def _known(array: Any) -> np.ndarray:
-    """An array as NumPy's."""
-    if isinstance(array, jax.core.Tracer):
-        raise InputError(
-            f"{OWNER}: rates and profiles are not traceable by JAX, so that it has no derivatives of them; take "
-            "differences, with a small `tolerance`."
-        )
-    return np.asarray(array)
-
-
-def _profile(argument: str, value: Any) -> Any:
-    """A number, steps, or a function of x."""
-    if isinstance(value, Steps):
-        return value
-    if isinstance(value, Drive):
-        raise InputError(
-            f"{OWNER}: `{argument}` must be a number, Steps or a function of the position, but is {value!r}."
-        )
-    if callable(value):
-        _check_scalar(argument, value)
-        return opened(value)
-    number = as_float(value, f"{OWNER}: `{argument}`")
-    check_shape(OWNER, argument, number, (), "one number; Steps(values, shares) for several")
-    return number
-
-
-def _positive(argument: str, value: Any) -> Iterator[Rule]:
-    if _is_function(value):
-        return
-    numbers = value.values if isinstance(value, Steps) else value
-    yield Rule(
-        jnp.all((numbers > 0) & jnp.isfinite(numbers)),
-        lambda: f"`{argument}` must be positive and finite, but is {show(numbers)}.",
-    )
-
-
-def _constant(value: Array) -> Cosine:
-    return Cosine(jnp.zeros_like(value), mean=value)
-
-
-def _domain(boundary: Any) -> tuple[Array, Array]:
-    if isinstance(boundary, Periodic):
-        return boundary.start, boundary.length
-    return boundary.start, boundary.stop - boundary.start
