@@ -150,6 +150,12 @@ class Dynamics(Checked):
             "Its averages: `steady_state`."
         )
 
+    def evolved(self, initial: Any, times: Any, tolerance: float, throw: bool) -> Any:
+        """What happens from a given start: see `coldspot.evolve`; forms that do not know say so."""
+        raise InputError(
+            f"evolve: `machine` must be a jump network or a KleinKramers problem, but is {type(self).__name__}."
+        )
+
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         """Cumulants 1 to `order` of what each target counts, of a batch, as for `solve`: see `coldspot.counting`.
 

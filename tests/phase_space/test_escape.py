@@ -8,7 +8,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.numerics.one_thread import one_thread
-from coldspot.phase_space import relaxation, stationary, wells
+from coldspot.phase_space import relaxation, stationary, turnover, wells, whole
 from coldspot.phase_space.space import Space
 from tests.tolerance import assert_close
 
@@ -45,8 +45,59 @@ def test_weak_friction_needs_depopulation():
     assert abs(found.melnikov_meshkov / found.rate - 1) < 0.2
 
 
+def test_a_turnover_in_one_call():
+    """Frictions from .05 to 100: those of other tests, and each against elements or polynomials of its own."""
+    known = {0.1: 1.0990046e-3, 1.0: 4.77275769417e-3, 10.0: 2.423746970595e-3, 100.0: 2.7716009630241e-4}
+    frictions = np.concatenate([np.geomspace(0.05, 100, 40), list(known)])
+    found = cs.escape_rate(double_well(1.0), friction=frictions, tolerance=1e-4)
+    assert found.rate.shape == frictions.shape
+    for friction, rate in known.items():
+        (k,) = np.flatnonzero(frictions == friction)[-1:]
+        assert abs(found.rate[k] - rate) <= found.error[k] + 5e-8 * rate <= 1.1e-4 * rate
+    # A point between others, alone and to more digits.
+    alone = cs.escape_rate(double_well(float(frictions[13])), tolerance=1e-7)
+    assert abs(found.rate[13] - alone.rate) <= found.error[13] + alone.error
+
+
+def test_elements_and_polynomials_agree_at_weak_friction():
+    """Two bases in the velocity, and the slope that both give, against a difference."""
+    terrain = double_well(0.1).terrain()
+    with one_thread():
+        by_elements = relaxation._slowest(relaxation._elements(terrain, 0, 6.0, relaxation.Weak(0.6, 5.0), 0.0), 0.0)
+        chain = relaxation._slowest(relaxation._inverse(terrain, 6, 0.0), 0.0)
+        other = relaxation._slowest(relaxation._inverse(terrain.with_friction(0.101), 6, 0.0), 0.0)
+    assert by_elements[0] == pytest.approx(chain[0], rel=1e-6)
+    assert by_elements[2] == pytest.approx(chain[2], rel=1e-5)
+    slope = math.log(other[0] / chain[0]) / math.log(1.01)
+    assert (chain[2] + other[2]) / 2 == pytest.approx(slope, rel=1e-6)
+
+
+def test_interpolation_between_frictions():
+    """A known law: few are solved, all are right, and what cannot be interpolated is solved."""
+    asked = []
+
+    def law(slopes):
+        def solve(frictions):
+            asked.extend(frictions)
+            g = np.asarray(frictions)
+            slope = (1 - g) / (1 + g) if slopes else np.full(g.shape, np.nan)
+            return [turnover.Point(r, 1e-12, s, True, np.ones(2)) for r, s in zip(g / (1 + g) ** 2, slope, strict=True)]
+
+        return solve
+
+    g = np.geomspace(1e-3, 1e3, 200)
+    found = turnover.interpolated(g, law(True), 1e-6)
+    true = g / (1 + g) ** 2
+    off = np.abs([p.rate for p in found] / true - 1)
+    assert len(asked) < 70
+    assert np.all(off <= [p.error for p in found])
+    assert off.max() < 1e-6
+    asked.clear()
+    assert len(turnover.interpolated(g, law(False), 1e-6)) == len(asked) == 200
+
+
 def test_what_is_not_as_exact_as_asked_is_said(monkeypatch):
-    monkeypatch.setattr(relaxation, "LADDER", relaxation.LADDER[:5])
+    monkeypatch.setattr(relaxation, "MOST_WEAK", 9000)
     with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*weak friction"):
         cs.escape_rate(double_well(1e-3), friction=[1e-3], tolerance=1e-9)
 
@@ -93,8 +144,8 @@ def test_two_routes_where_friction_depends_on_the_place():
     terrain = problem.terrain()
     rung = stationary.SMOOTH[2]
     space = Space(terrain, stationary.mesh_of(terrain, rung, 2))
-    whole = relaxation._slowest(relaxation.Whole(space, stationary.velocity_of(terrain, rung)), 0.0)[0]
-    assert float(cs.escape_rate(problem, tolerance=1e-7)) == pytest.approx(whole / 2, rel=1e-6)
+    by_all = relaxation._slowest(whole.Whole(space, stationary.velocity_of(terrain, rung)), 0.0)[0]
+    assert float(cs.escape_rate(problem, tolerance=1e-7)) == pytest.approx(by_all / 2, rel=1e-6)
 
 
 def test_steps_of_equal_friction_are_no_steps():

@@ -128,15 +128,17 @@ class Evolution(eqx.Module):
         return to_dataset(self, {}, {}, provenance(unit=unit), unit)
 
 
-def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Evolution:
+def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Any:
     """Populations, rates and amounts of heat, particles and work at given times, from a distribution at time 0.
 
-    **Arguments:** `machine` (a jump network or a machine that becomes one); `initial`, probabilities of the states at
-    time 0, or the index of one state; `times`, increasing and not negative; `tolerance`, error allowed in
+    **Arguments:** `machine` (a jump network or a machine that becomes one; or a `KleinKramers` whose potential is at
+    rest); `initial`, probabilities of the states at time 0, or the index of one state, or the density as a function
+    P(x, v) of arrays; `times`, increasing and not negative; `tolerance`, error allowed in
     any probability, and in amounts relative to all that flows to and fro (there at least 1e-8).
 
-    Radau IIA collocation of order 7 between neighbouring times, on a mesh that resolves the drives (see `meshes`) and
-    is refined until the tolerance is met.
+    **Returns** an `Evolution`, with `heat`, `work`, … at each time. Of a network, by Radau IIA collocation of order 7
+    between neighbouring times, on a mesh that resolves the drives (see `meshes`) and is refined until the tolerance is
+    met.
 
     >>> import coldspot as cs
     >>> dot = cs.machines.QuantumDot(level=-5.0)
@@ -147,15 +149,15 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     True
     """
     network = as_dynamics(machine)
-    if not isinstance(network, System):
-        raise InputError(f"evolve: `machine` must be a jump network, but is {type(network).__name__}.")
-    start = _distribution(initial, network.states)
+    start = _distribution(initial, network.states) if isinstance(network, System) else initial
     moments = as_float(times)
     values = concrete(moments)
     if moments.ndim != 1 or moments.shape[0] == 0:
         raise InputError(f"evolve: `times` must be a list of numbers, but has shape {moments.shape}.")
     if values is not None and (not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0) or values[0] < 0):
         raise InputError("evolve: `times` must be finite, increasing and not negative.")
+    if not isinstance(network, System):
+        return network.evolved(initial, np.asarray(moments), float(checked_tolerance(tolerance)), throw)
     if is_traced((network, start, moments)):
         return _evolve(refreshed(network), start, moments, checked_tolerance(tolerance))
     result = _evolve_jitted(network, start, moments, checked_tolerance(tolerance))

@@ -21,7 +21,7 @@ from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
-from . import walk
+from . import growth, walk
 from .continuity import steepest
 from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise
 from .instant import Instant, moments
@@ -83,6 +83,7 @@ def sample(
     stride: int,
     throw: bool,
     progress: bool | None,
+    until: growth.Until | None,
 ) -> Trajectories:
     """Trajectories of a network; see `OscillatorNetwork.trajectories`."""
     check_request(n, time, time_step, transient, keep, stride)
@@ -106,7 +107,16 @@ def sample(
     none = jnp.zeros(drives)
     # Only how many drives there are matters to averages.
     system = dataclasses.replace(system, sites=(0,) * drives, amplitudes=none, phases=none, means=none)
-    result = _run(course, outset, key, np.arange(n), spans, progress)
+    flows = system.baths + system.drives
+
+    def label() -> str:
+        now, energies = _start(course, outset, key, jnp.arange(8))
+        return growth.identity(course, outset, key, spans, energies, course.forces(now.x, jnp.asarray(0)))
+
+    def portion(first: int, show: bool | None) -> Result:
+        return _run(course, outset, key, np.arange(first, first + n), spans, show)
+
+    result = growth.grown(portion, n, flows, until, progress, label)
     if throw and np.any(result.failed >= 0):
         lane = int(np.argmax(result.failed >= 0))
         when = float(result.failed[lane]) * BLOCK * step
@@ -118,7 +128,6 @@ def sample(
     rough = _course(network, 2 * step, max(period // 2, 2), looked.massless)
     halved = tuple(-(-count // 2) for count in spans)
     check = _run(rough, outset, key, OTHERS + np.arange(n), halved, progress)
-    flows = system.baths + system.drives
     found, other = (_averages(system, one) for one in (result, check))
     bias = Bias(
         jnp.abs(found.mean - other.mean)[:flows] / 3,
@@ -126,7 +135,8 @@ def sample(
         jnp.asarray(BIAS),
     )
     numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK)
-    solution = _conclude(dynamics, found, bias, numbers, n, system.baths, looked.massless)
+    count = result.failed.shape[-1]
+    solution = _conclude(dynamics, found, bias, numbers, count, system.baths, looked.massless)
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, step))
     rates = result.rates.mean(axis=0)

@@ -27,7 +27,7 @@ from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
+from . import builders, cumulants, ensemble, floquet, growth, journey, landauer, linear, sampling, stationary, words
 from .arguments import (
     OWNER,
     PULL,
@@ -399,6 +399,7 @@ class OscillatorNetwork(Dynamics):
         stride: int = 1,
         throw: bool = True,
         progress: bool | None = None,
+        until: growth.Until | None = None,
     ) -> Trajectories:
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
@@ -410,18 +411,19 @@ class OscillatorNetwork(Dynamics):
         - `transient`: time that is not averaged. By default none in a linear network, which starts in its
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;
-        - `throw`: whether to raise `SolveError` if the averages cannot be trusted; `progress`: whether to show a bar.
+        - `throw`: whether to raise `SolveError` if the averages cannot be trusted; `progress`: whether to show a bar;
+        - `until`: an `Until`: `n` more and `n` more of them, until their standard errors are as small as it asks.
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
         options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride}
-        options |= {"throw": throw, "progress": progress}
+        options |= {"throw": throw, "progress": progress, "until": until}
         if self._beyond():
             return self._journeys(key, n, time, bias, options)
         return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
 
     def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
-        """Trajectories of a network that is more than masses on constant springs."""
+        """Those of a network that is more than masses on constant springs."""
         if self.quantum or self._remembers:
             what = "quantum baths" if self.quantum else "friction with a memory"
             raise InputError(f"trajectories: an {OWNER} with {what} has none; its averages: `steady_state`.")

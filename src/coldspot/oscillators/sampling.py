@@ -14,6 +14,7 @@ from ..parallel import spread, workers
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
+from . import growth
 from .ensemble import BIAS, CLOSED, DRIFT, Prepared, assess, prepare, summarise
 from .model import System
 from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch
@@ -60,6 +61,7 @@ def sample(
     stride: int,
     throw: bool,
     progress: bool | None,
+    until: growth.Until | None,
 ) -> Trajectories:
     """Trajectories of a system, the numbers of `dynamics`; see `OscillatorNetwork.trajectories`."""
     check_request(n, time, time_step, transient, keep, stride)
@@ -73,7 +75,15 @@ def sample(
     steps = None if time_step is None else as_float(time_step)
     prepared = _prepare(system, bias, as_float(time), steps, None if transient is None else as_float(transient))
     _check(system, prepared, time_step)
-    result = _run(system, prepared, key, n, progress)
+    result = growth.grown(
+        lambda first, show: _run(system, prepared, key, first, n, show),
+        n,
+        system.baths + system.drives,
+        until,
+        progress,
+        lambda: _identity(system, prepared, key),
+    )
+    n = result.failed.shape[-1]
     if throw and np.any(result.failed >= 0):
         raise SolveError(_blame(system, prepared, key, result), Status.UNSTABLE)
     solution = _conclude(dynamics, system, result, prepared, n, bias)
@@ -135,8 +145,14 @@ _stretch = compiled(_forward, **WIDEST)
 _settle = compiled(settle)
 
 
-def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool | None) -> Result:
-    """All trajectories, in chunks of equal size on all cores, and each in stretches of time."""
+def _identity(system: System, prepared: Prepared, key: Array) -> str:
+    """What tells ensembles apart; potentials, by energies and forces where trajectories begin."""
+    now, energy = _begin(system, prepared, key, np.arange(8))
+    return growth.identity(system, prepared, key, energy, system.force(now.state.x))
+
+
+def _run(system: System, prepared: Prepared, key: Array, origin: int, n: int, progress: bool | None) -> Result:
+    """`n` trajectories from `origin` on, in chunks of equal size on all cores, and each in stretches of time."""
     cpu = jax.default_backend() == "cpu"
     pieces = -(-n // (CHUNK if cpu else 1 << 18))
     if pieces > 1:
@@ -163,10 +179,10 @@ def _run(system: System, prepared: Prepared, key: Array, n: int, progress: bool 
         state, failed = jax.tree.map(np.asarray, (now.state, now.failed))
         return Result(np.stack(rates[1:]), failed, np.concatenate([state.x, state.v]))
 
-    starts = range(0, n, chunk)
+    starts = range(origin, origin + n, chunk)
     if len(starts) > 1:
         # Compile once, before the threads ask for it: one block.
-        piece(0, [0, 1, 0])
+        piece(origin, [0, 1, 0])
     try:
         done = list(spread(piece, starts, label="trajectories", progress=progress))
     finally:

@@ -1,6 +1,7 @@
 """Escape over a barrier: one-way rates between two wells, from the slowest relaxation."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
@@ -14,6 +15,9 @@ from ..solution import SolveError, Status
 from . import wells
 from .klein_kramers import KleinKramers
 from .terrain import CLOSED, Terrain
+
+if TYPE_CHECKING:
+    from . import turnover
 
 
 class EscapeRate(eqx.Module):
@@ -58,7 +62,8 @@ def escape_rate(
     """Rates at which a particle goes over the barrier between two wells, at any friction, weak or strong.
 
     **Arguments:** `problem`, a closed `KleinKramers` with two wells (of more, the two deepest); `friction`, a list of
-    uniform frictions to take the place of the problem's own (a turnover in one call); `tolerance`, the relative error
+    uniform frictions to take the place of the problem's own (a turnover in one call: the rates of many frictions are
+    interpolated between some that are solved, and checked at others); `tolerance`, the relative error
     allowed; `throw`: whether to raise `SolveError` if it is not reached.
 
     The rates are those of relaxation, −λ of the Klein–Kramers operator: with a barrier of several T, λ₁ is far below
@@ -72,6 +77,8 @@ def escape_rate(
     """
     check_type("escape_rate", "problem", problem, KleinKramers)
     limit = float(checked_tolerance(tolerance))
+    if problem.moving:
+        raise InputError("escape_rate: rates are known for potentials at rest, but drives move that of `problem`.")
     terrain = problem.terrain()
     if terrain.kind != CLOSED:
         raise InputError(
@@ -83,43 +90,55 @@ def escape_rate(
         raise InputError(f"escape_rate: {found}.")
     if friction is None:
         with one_thread():
-            return _checked(_one(terrain, found, limit), limit, throw)
+            return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), limit, throw)
     numbers = np.asarray(friction, float)
     if not (np.isfinite(numbers).all() and (numbers > 0).all()):
         raise InputError(f"escape_rate: `friction` must be positive and finite, but is {numbers}.")
+    if not numbers.size:
+        raise InputError("escape_rate: `friction` must hold at least one number, but is empty.")
+    # SciPy is loaded where it is used.
+    from . import turnover
+
+    each, place = np.unique(numbers, return_inverse=True)
+
+    def solve(frictions: Sequence[float]) -> Sequence[turnover.Point]:
+        terrains = [terrain.with_friction(number) for number in frictions]
+        return list(spread(lambda one: _solved(one, found, limit), terrains, label="frictions"))
+
     with one_thread():
-        terrains = [terrain.with_friction(float(number)) for number in numbers.ravel()]
-        rows = list(spread(lambda one: _one(one, found, limit), terrains, label="frictions"))
-    columns = zip(*(vars(row).values() for row in rows), strict=True)
-    return _checked(EscapeRate(*(np.reshape(column, numbers.shape) for column in columns)), limit, throw)
+        points = turnover.interpolated(each, solve, limit)
+        rows = [_row(terrain.with_friction(g), found, p) for g, p in zip(each, points, strict=True)]
+    columns = [np.reshape(np.stack(column)[place.ravel()], numbers.shape) for column in zip(*rows, strict=True)]
+    return _checked(EscapeRate(*columns), limit, throw)
 
 
-def _one(terrain: Terrain, found: wells.Wells, tolerance: float) -> EscapeRate:
-    from . import relaxation
+def _solved(terrain: Terrain, found: wells.Wells, tolerance: float) -> "turnover.Point":
+    from . import relaxation, turnover
 
-    slowest = relaxation.slowest(terrain, tolerance, found.top, _pairs(terrain, found))
+    weak = None
+    if terrain.uniform:
+        loss = min(wells.loss(terrain, found, side) for side in (-1.0, 1.0))
+        weak = relaxation.Weak(max(loss, 1e-6), float(found.depths.max()))
+    slowest = relaxation.slowest(terrain, tolerance, found.top, weak)
     if slowest is None:
-        unknown = [np.array(np.nan)] * 8 + [np.array(int(Status.NOT_FINITE))]
-        return EscapeRate(*unknown)
+        return turnover.Point(np.nan, np.nan, np.nan, False, np.full(2, np.nan))
     shares = relaxation.shares(slowest, found.top)
+    return turnover.Point(slowest.rate, slowest.error / slowest.rate, slowest.slope, slowest.converged, shares)
+
+
+def _row(terrain: Terrain, found: wells.Wells, point: "turnover.Point") -> tuple[np.ndarray, ...]:
+    """The numbers of an `EscapeRate` at one friction."""
     simple = np.full(3, np.nan)
     if terrain.uniform:
         # Half the sum of both one-way rates, as λ₁/2 is of the exact ones.
         base = found.transition_state.sum() / 2
         factors = wells.theories(terrain, found)
         simple = base * np.array([1.0, factors.kramers, factors.melnikov_meshkov])
-    total = slowest.rate
-    status = Status.OK if slowest.converged else Status.NOT_CONVERGED
-    numbers = (total / 2, slowest.error / 2, total * shares[1], total * shares[0], found.top, *simple, int(status))
-    return EscapeRate(*(np.array(number) for number in numbers))  # type: ignore[call-arg]
-
-
-def _pairs(terrain: Terrain, found: wells.Wells) -> float:
-    """Pairs of polynomials in the velocity that are surely needed: more, the less energy is lost in a round."""
-    if not terrain.uniform:
-        return 0.0
-    loss = min(wells.loss(terrain, found, side) for side in (-1.0, 1.0))
-    return 25 * (6 / max(loss, 1e-6)) ** 0.9
+    total = point.rate
+    status = Status.NOT_FINITE if np.isnan(total) else Status.OK if point.converged else Status.NOT_CONVERGED
+    ways = total * point.shares[::-1]
+    numbers = (total / 2, point.error * total / 2, *ways, found.top, *simple, int(status))
+    return tuple(np.array(number) for number in numbers)
 
 
 def _checked(rates: EscapeRate, tolerance: float, throw: bool) -> EscapeRate:

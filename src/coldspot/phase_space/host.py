@@ -10,7 +10,9 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError
+from ..numerics.one_thread import one_thread
 from .terrain import Samples, Terrain
+from .tide import Tide
 
 ROUGH = 1e-6
 """How far from their polynomials functions may be, whatever the tolerance; see `Terrain.roughness`."""
@@ -40,6 +42,7 @@ class Numbers(NamedTuple):
     velocity: Array
     temperature: Array
     leaks: Array
+    works: Array
     heat_errors: Array
     entropy_errors: Array
     end_errors: Array
@@ -47,6 +50,7 @@ class Numbers(NamedTuple):
     velocity_error: Array
     temperature_error: Array
     leak_errors: Array
+    work_errors: Array
     floor: Array
     negative: Array
     unknowns: Array
@@ -54,31 +58,32 @@ class Numbers(NamedTuple):
     fault: Array
 
 
-def steady_numbers(samples: Samples, tolerance: Array, kind: str, walled: bool) -> Numbers:
-    """Steady states of a batch of machines, within a program of JAX."""
-    parts = samples.bath_borders.shape[1] - 1
-    table = _table(kind, walled, samples, tolerance)
-    ends = np.cumsum([parts, parts, 2, 1, 1, 1, parts - 1] * 2 + [1] * 5)[:-1].tolist()
+def steady_numbers(samples: Samples, tide: Tide | None, tolerance: Array, kind: str, walled: bool) -> Numbers:
+    """Steady states of a batch of machines, or periodic ones of those with a `tide`, within a program of JAX."""
+    parts, drives = samples.bath_borders.shape[1] - 1, 0 if tide is None else tide.powers.shape[1]
+    table = _table(kind, walled, samples, tide, tolerance)
+    ends = np.cumsum([parts, parts, 2, 1, 1, 1, parts - 1, drives] * 2 + [1] * 5)[:-1].tolist()
     columns = jnp.split(table, ends, axis=-1)
-    wide = {0, 1, 2, 6, 7, 8, 9, 13}
+    wide = {0, 1, 2, 6, 7, 8, 9, 10, 14, 15}
     return Numbers(*(c if k in wide else c[:, 0] for k, c in enumerate(columns)))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _table(kind: str, walled: bool, samples: Samples, tolerance: Array) -> Array:
+def _table(kind: str, walled: bool, samples: Samples, tide: Tide | None, tolerance: Array) -> Array:
     """All results, a row for each machine."""
-    points, entries = samples.bath_borders.shape[0], 3 * (samples.bath_borders.shape[1] - 1) + 4
+    points = samples.bath_borders.shape[0]
+    entries = 3 * (samples.bath_borders.shape[1] - 1) + 4 + (0 if tide is None else tide.powers.shape[1])
     shape = jax.ShapeDtypeStruct((points, 2 * entries + 5), jnp.float64)
 
-    def call(samples: Any, tolerance: Any) -> np.ndarray:
-        arrays = [np.asarray(array) for array in samples]
+    def call(samples: Any, tide: Any, tolerance: Any) -> np.ndarray:
+        arrays = [np.asarray(array) for array in (*samples, *(tide or ()))]
         shapes = tuple(array.shape[1:] for array in arrays)
         rows = [
             _known(tuple(a[k].tobytes() for a in arrays), shapes, float(tolerance), kind, walled) for k in range(points)
         ]
         return np.stack(rows)
 
-    return jax.pure_callback(call, shape, samples, tolerance, vmap_method="sequential")
+    return jax.pure_callback(call, shape, samples, tide, tolerance, vmap_method="sequential")
 
 
 @_table.defjvp
@@ -95,41 +100,61 @@ def _known(
 ) -> np.ndarray:
     """The row of one machine, which is its samples' content; not computed again when it is asked for again."""
     arrays = [np.frombuffer(content).reshape(shape) for content, shape in zip(contents, shapes, strict=True)]
-    row = _row(Samples(*arrays), tolerance, kind, walled)
+    count = len(Samples._fields)
+    tide = Tide(*arrays[count:]) if len(arrays) > count else None
+    with one_thread():
+        row = _row(Samples(*arrays[:count]), tide, tolerance, kind, walled)
     row.setflags(write=False)
     return row
 
 
-def _row(samples: Samples, tolerance: float, kind: str, walled: bool) -> np.ndarray:
-    entries = 3 * (len(samples.bath_borders) - 1) + 4
+def _row(samples: Samples, tide: Tide | None, tolerance: float, kind: str, walled: bool) -> np.ndarray:
+    entries = 3 * (len(samples.bath_borders) - 1) + 4 + (0 if tide is None else len(tide.powers))
     nothing = np.full(2 * entries + 5, np.nan)
-    if not all(np.isfinite(array).all() for array in samples):
+    if not all(np.isfinite(array).all() for array in (*samples, *(tide or ()))):
         nothing[-1] = Fault.NOT_FINITE
         return nothing
-    # SciPy is loaded where it is used.
-    from .stationary import ROUNDING, steady
-
     terrain = Terrain(samples, kind, walled)
-    if not terrain.positive:
+    if not terrain.positive or (tide is not None and tide.frequency <= 0):
         nothing[-1] = Fault.NEGATIVE
         return nothing
-    rough, _ = terrain.roughness()
+    rough, _ = roughness(terrain, tide)
     if rough > max(tolerance, ROUGH):
         nothing[-1] = Fault.ROUGH
         return nothing
-    found = steady(terrain, tolerance)
+    # SciPy is loaded where it is used.
+    from . import periodic, stationary
+
+    found: Any
+    if tide is None:
+        found = stationary.steady(terrain, tolerance)
+        works = (np.zeros(0),) * 2
+    else:
+        found = periodic.periodic(terrain, periodic.Wave.of(tide), tolerance)
+        works = (np.zeros(0),) * 2 if found is None else (found.works, found.work_errors)
     if found is None:
         nothing[-1] = Fault.UNSOLVED
         return nothing
     values = found.ledger.entries()
     errors = found.errors + 4 * rough * np.abs(values)
     fault = Fault.NONE if found.converged else Fault.INEXACT
-    negative = max(0.0, -found.state.smallest())
-    rest = [ROUNDING * found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
-    return np.concatenate([values, errors, rest])
+    # Of a density that moves, one at each moment would have to be looked at: its mean is not what must be positive.
+    negative = max(0.0, -found.state.smallest()) if tide is None else 0.0
+    rest = [stationary.ROUNDING * found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
+    return np.concatenate([values, works[0], errors, works[1] + 4 * rough * np.abs(works[0]), rest])
 
 
-def describe(samples: Samples, terrain: Terrain) -> str:
+def roughness(terrain: Terrain, tide: Tide | None) -> tuple[float, float]:
+    """How far the functions of a machine may be from their sums, and where that is worst."""
+    found = terrain.roughness()
+    if tide is None:
+        return found
+    from .periodic import Wave
+
+    return max(found, Wave.of(tide).roughness(terrain))
+
+
+def describe(samples: Samples, terrain: Terrain, tide: Tide | None = None) -> str:
     """What is wrong with the functions of a machine, in words; empty if nothing is."""
     names = ("potential", "friction", "temperature")
     functions = samples.potential, samples.friction, samples.temperature
@@ -143,10 +168,14 @@ def describe(samples: Samples, terrain: Terrain) -> str:
         if len(bad):
             x = terrain.place(*bad[0])
             return f"`{name}` must be positive everywhere, but is {values[tuple(bad[0])]:g} near x = {x:.6g}."
-    rough, x = terrain.roughness()
+    if tide is not None and not np.isfinite(tide.heights).all():
+        bad = np.argwhere(~np.isfinite(tide.heights))[0]
+        return f"`potential` is not a finite number near x = {terrain.place(*bad[1:]):.6g} at some phase of the drives."
+    rough, x = roughness(terrain, tide)
     if rough > ROUGH:
         return (
             f"a function of the position is not smooth near x = {x:.6g} (to {rough:.0e}): a step of friction or "
-            "temperature is written as `Steps`, a kink or a step of the potential must be rounded off."
+            "temperature is written as `Steps`, a kink or a step of the potential must be "
+            "rounded off; so must drives that jump."
         )
     return ""

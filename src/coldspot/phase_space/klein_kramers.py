@@ -1,6 +1,6 @@
 """A particle with inertia in any potential, friction and temperature: the Klein–Kramers equation."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,22 +10,32 @@ import numpy as np
 from jax import Array
 
 from .. import tracing
-from .._checks import InputError, Rule, Scalar, as_float, check_shape, check_type, parameter
+from .._checks import InputError, Rule, Scalar, as_float, check_type, parameter
 from ..baths import HeatBath, ParticleBath
-from ..drives import Cosine, Drive, Steps
+from ..drives import Drive, Steps, as_drive
 from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
 from ..numerics.one_thread import one_thread
 from ..pytrees import Table, opened
-from ..show import array as show
 from ..solution import SolveError, Status
+from .arguments import (
+    OWNER,
+    check_drives,
+    check_scalar,
+    constant,
+    domain,
+    is_function,
+    known,
+    positive,
+    profile_of,
+)
 from .boundaries import Boundary, Closed, Open, Periodic
 from .host import Fault, describe, steady_numbers
 from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .profiles import Profiles
 from .terrain import Terrain
+from .tide import Moved, Tide
 
-OWNER = "KleinKramers"
 ENDS = ("left", "right")
 MOST_RATES = 50
 
@@ -40,24 +50,27 @@ class KleinKramers(Dynamics):
       from its start), or a function of x; `mass` m;
     - `boundary`: `Open(start, stop, left=, right=)`, incoming densities; `Periodic(length, load=, start=)`, a ring
       with the load F; `Closed()`, a potential that confines, or reflecting walls `Closed(start, stop)`;
+    - `drives` {name: Drive} and their `frequency` Ω, if the potential moves: `potential` is then a function of x and of
+      the drives' values {name: λ}, and the state the periodic one, averaged over the period. Closed or periodic ends;
     - `baths`: names of the regions between the steps of the temperature, from left to right. A name may return:
       regions of one name are one bath and have one temperature. By default one bath, `bath`.
 
     **Ledger.** heat[b] = ∫_b γ(T n − m⟨v²⟩n) dx, absorbed from the bath of region b, n = ∫P dv. On a ring or closed
-    there is one particle in all; work[`load`] = F⟨v⟩. Open ends add the particle reservoirs `left` and `right` at the
-    temperature of the region there, with μ = V + T ln(n_in) − ½T ln(T/√(T_lT_r)): the last term, zero at one
-    temperature, is the kinetic part of the chemical potential, without which the second law fails. Their heat is the
-    energy that they bring, less μ per particle. Where T is a function of x, the bath's temperature is ⟨T⟩, and entropy
-    flows are integrals of the heat over T(x).
+    there is one particle in all; work[`load`] = F⟨v⟩, and work[d] = ⟨∂V/∂λ_d dλ_d/dt⟩. Open ends add the particle
+    reservoirs `left` and `right` at the temperature of the region there, with μ = V + T ln(n_in) − ½T ln(T/√(T_lT_r)):
+    the last term, zero at one temperature, is the kinetic part of the chemical potential, without which the second law
+    fails. Their heat is the energy that they bring, less μ per particle. Where T is a function of x, the bath's
+    temperature is ⟨T⟩, and entropy flows are integrals of the heat over T(x).
 
     `observables`: `flux`, particles per time to the right (on a ring, turns per time); `mean velocity` ∫ vP; and
     `kinetic flux 1`, …, the kinetic energy ∫ ½mv³P dv that particles carry to the right across each step of the
     temperature: with no drive and no flux that is the kinetic heat leak.
 
     **Method.** Polynomial elements in position and in velocity, refined towards steps and open ends, where the density
-    is singular at v = 0; the mesh becomes finer (and closed problems reach farther) until all numbers are as exact as
-    the tolerance asks. See the page on barriers in the documentation for orders and times. The density is not forced
-    to be positive: the residual `negative density` says how far it falls below zero, relative to its maximum.
+    is singular at v = 0, and harmonics of the period; the mesh becomes finer (and closed problems reach farther) until
+    all numbers are as exact as the tolerance asks. See the page on barriers in the documentation for orders and times.
+    The density is not forced to be positive: the residual `negative density` says how far that of a potential at rest
+    falls below zero, relative to its maximum.
 
     A ring, warmer on one side of the barrier, moves without a load:
 
@@ -74,29 +87,37 @@ class KleinKramers(Dynamics):
     (True, True)
     """
 
-    potential: Callable[[Array], Array]
+    potential: Callable[..., Array]
     friction: Any
     temperature: Any
     boundary: Boundary
+    moving: Table
+    frequency: Array | None
     mass: Scalar = parameter(1.0, positive=True)
     names: tuple[str, ...] = eqx.field(static=True, default=("bath",))
     cooled_bath: str | None = eqx.field(static=True, default=None)
 
     def __init__(
         self,
-        potential: Callable[[Array], Array],
+        potential: Callable[..., Array],
         friction: Any,
         temperature: Any,
         mass: Any = 1.0,
         boundary: Boundary | None = None,
         baths: Sequence[str] | str = ("bath",),
         cooled_bath: str | None = None,
+        drives: Mapping[str, Drive] | None = None,
+        frequency: Any = None,
     ):
         if not callable(potential):
             raise InputError(f"{OWNER}: `potential` must be a function of the position x, but is {potential!r}.")
-        _check_scalar("potential", potential)
+        self.moving = Table({name: as_drive(OWNER, name, drive) for name, drive in (drives or {}).items()})
+        self.frequency = None if frequency is None else as_float(frequency, f"{OWNER}: `frequency`")
+        check_drives(self.moving, self.frequency, boundary)
+        values = (Table({name: jnp.zeros(()) for name in self.moving}),) if self.moving else ()
+        check_scalar("potential", potential, *values)
         self.potential = opened(potential)
-        self.friction, self.temperature = _profile("friction", friction), _profile("temperature", temperature)
+        self.friction, self.temperature = profile_of("friction", friction), profile_of("temperature", temperature)
         if boundary is None:
             raise InputError(
                 f"{OWNER}: `boundary` is missing; give Open(start, stop, left=…, right=…), Periodic(length, load=…) or "
@@ -128,8 +149,10 @@ class KleinKramers(Dynamics):
         self.cooled_bath = cooled_bath
 
     def rules(self) -> Iterable[Rule]:
+        if self.frequency is not None:
+            yield from positive("frequency", self.frequency)
         for name in ("friction", "temperature"):
-            yield from _positive(name, getattr(self, name))
+            yield from positive(name, getattr(self, name))
         if isinstance(self.temperature, Steps) and len(set(self.names)) < len(self.names):
             values = self.temperature.values
             for name in set(self.names):
@@ -142,7 +165,11 @@ class KleinKramers(Dynamics):
     def arguments(self) -> dict[str, Any]:
         """What the constructor takes, for files."""
         fields = ("potential", "friction", "temperature", "mass", "boundary", "cooled_bath")
-        return {name: getattr(self, name) for name in fields} | {"baths": list(self.names)}
+        return (
+            {name: getattr(self, name) for name in fields}
+            | {"baths": list(self.names)}
+            | ({"drives": dict(self.moving), "frequency": self.frequency} if self.moving else {})
+        )
 
     # ------------------------------------------------------------------ names
     @property
@@ -165,63 +192,86 @@ class KleinKramers(Dynamics):
 
     @property
     def drives(self) -> Table:
-        if isinstance(self.boundary, Periodic):
-            return Table({"load": _constant(self.boundary.load)})
-        return Table({})
+        load = {"load": constant(self.boundary.load)} if isinstance(self.boundary, Periodic) else {}
+        return Table(load | dict(self.moving))
+
+    def _rest(self) -> Callable[[Array], Array]:
+        """The potential, or its mean over the period."""
+        if self.frequency is None:
+            return self.potential
+        return Moved(self.potential, self.moving, self.frequency)
 
     def steady_baths(self) -> tuple[bool, ...]:
-        return tuple(not _is_function(self.temperature) or name in ENDS for name in self.baths)
+        return tuple(not is_function(self.temperature) or name in ENDS for name in self.baths)
 
     def _temperature_of(self, part: int) -> Array:
         if isinstance(self.temperature, Steps):
             return self.temperature.values[part]
-        if not _is_function(self.temperature):
+        if not is_function(self.temperature):
             return self.temperature
         # Only a place holder: the ledger's temperature is the mean over the particles.
         middle = jnp.zeros(())
         if not isinstance(self.boundary, Closed) or self.boundary.walled:
-            start, length = _domain(self.boundary)
+            start, length = domain(self.boundary)
             middle = start + length / 2
         return as_float(self.temperature(middle))
 
     def _temperature_at(self, place: Array, part: int) -> Array:
         if isinstance(self.temperature, Steps):
             return self.temperature.values[part]
-        return as_float(self.temperature(place)) if _is_function(self.temperature) else self.temperature
+        return as_float(self.temperature(place)) if is_function(self.temperature) else self.temperature
 
     # ------------------------------------------------------------------ the steady state
     def landscape(self) -> Landscape:
         """The samples of one point that the method works with."""
-        return tracing.called(sample, self.potential, self.friction, self.temperature, self.mass, self.boundary)
+        return tracing.called(sample, self._rest(), self.friction, self.temperature, self.mass, self.boundary)
+
+    def tide(self, seen: Landscape) -> tuple[Tide, Array]:
+        """What moves beside the mean, and whether it is the same after a turn."""
+        moved = self._rest()
+        assert isinstance(moved, Moved)
+        same = jnp.asarray(True)
+        if isinstance(self.boundary, Periodic):
+            same = moved.same(seen.places, seen.places + self.boundary.length)
+        return tracing.called(moved.sampled, seen.places), same
+
+    def _check_still(self, what: str) -> None:
+        if self.moving:
+            raise InputError(f"{OWNER}: `{what}` is known for potentials at rest, but drives move this one.")
 
     def terrain(self) -> Terrain:
         """The same of one known point, ready for a method; what is wrong with it is said in words."""
-        seen = jax.tree.map(np.asarray, eqx.filter_jit(KleinKramers.landscape)(self))
+        seen = jax.tree.map(known, eqx.filter_jit(KleinKramers.landscape)(self))
         terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
-        words = self._wrong(seen, terrain)
+        tide = jax.tree.map(known, self.tide(seen)) if self.moving and bool(seen.confined) else None
+        words = self._wrong(seen, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
         return terrain
 
-    def _wrong(self, seen: Landscape, terrain: Terrain) -> str:
+    def _wrong(self, seen: Landscape, terrain: Terrain, tide: tuple[Tide, Array] | None) -> str:
         if not bool(seen.confined):
             return (
                 "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
                 "with Closed(start, stop), or a potential that rises on both sides."
             )
         if not bool(seen.periodic):
-            start, length = _domain(self.boundary)
+            start, length = domain(self.boundary)
+            rest = self._rest()
             return (
                 f"`potential` must be the same after one turn of {float(length):g}, but V({float(start):g}) = "
-                f"{float(self.potential(start)):g} and V({float(start + length):g}) = "
-                f"{float(self.potential(start + length)):g}; a constant slope is the `load`."
+                f"{float(rest(start)):g} and V({float(start + length):g}) = "
+                f"{float(rest(start + length)):g}; a constant slope is the `load`."
             )
-        return describe(seen.samples, terrain)
+        if tide is not None and not bool(tide[1]):
+            return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
+        return describe(seen.samples, terrain, None if tide is None else tide[0])
 
     def solve(self, tolerance: Array) -> Outcome:
         seen = eqx.filter_vmap(KleinKramers.landscape)(self)
         parts = len(self.names)
-        numbers = steady_numbers(seen.samples, tolerance, kind_of(self.boundary), walled(self.boundary))
+        tide, same = eqx.filter_vmap(KleinKramers.tide)(self, seen) if self.moving else (None, seen.periodic)
+        numbers = steady_numbers(seen.samples, tide, tolerance, kind_of(self.boundary), walled(self.boundary))
         to_baths = np.array([[float(name == own) for own in self._bath_names] for name in self.names])
         heats, heat_errors = numbers.heats[:, :parts] @ to_baths, numbers.heat_errors[:, :parts] @ to_baths
         entropies = numbers.entropies @ to_baths
@@ -247,8 +297,10 @@ class KleinKramers(Dynamics):
         if isinstance(self.boundary, Periodic):
             works = (self.boundary.load * numbers.velocity)[:, None]
             work_errors = jnp.abs(self.boundary.load * numbers.velocity_error)[:, None]
+        works = jnp.concatenate([works, numbers.works], axis=-1)
+        work_errors = jnp.concatenate([work_errors, numbers.work_errors], axis=-1)
         mean = None
-        if _is_function(self.temperature):
+        if is_function(self.temperature):
             mean = eqx.filter_vmap(lambda one: jnp.stack([b.temperature for b in one.baths.values()]))(self)
             mean = mean.at[:, 0].set(numbers.temperature)
         fault = numbers.fault
@@ -256,7 +308,7 @@ class KleinKramers(Dynamics):
             Rates(heats, particles, works, entropy_flows=entropies),
             Rates(heat_errors, particle_errors, work_errors, entropy_flows=entropy_errors),
             faults={
-                Status.INVALID: invalid | ~seen.periodic | (fault == Fault.NEGATIVE),
+                Status.INVALID: invalid | ~(seen.periodic & same) | (fault == Fault.NEGATIVE),
                 Status.UNSTABLE: ~seen.confined,
                 Status.NOT_FINITE: seen.confined & ((fault == Fault.NOT_FINITE) | (fault == Fault.UNSOLVED)),
                 Status.NOT_CONVERGED: (fault == Fault.ROUGH) | (fault == Fault.INEXACT),
@@ -284,6 +336,7 @@ class KleinKramers(Dynamics):
         """
         from .stationary import steady
 
+        self._check_still("state")
         found = steady(self.terrain(), float(checked_tolerance(tolerance)))
         if found is None or not found.converged:
             raise SolveError(
@@ -291,7 +344,7 @@ class KleinKramers(Dynamics):
                 "larger `tolerance`.",
                 Status.NOT_CONVERGED,
             )
-        return Profiles(found)
+        return Profiles(found.state)
 
     def overdamped(self) -> Overdamped:
         """Density and flux in the limit of large friction, by quadrature.
@@ -304,6 +357,7 @@ class KleinKramers(Dynamics):
         >>> trap.overdamped().flux, round(float(trap.overdamped().density(0.0)), 9)
         (0.0, 1.128379167)
         """
+        self._check_still("overdamped")
         return Overdamped(self.terrain())
 
     def relaxation_rates(self, count: int = 4, tolerance: float = TOLERANCE) -> np.ndarray:
@@ -316,6 +370,7 @@ class KleinKramers(Dynamics):
         """
         from . import relaxation
 
+        self._check_still("relaxation_rates")
         terrain = self.terrain()
         if not isinstance(self.boundary, Closed):
             raise InputError(
@@ -335,6 +390,24 @@ class KleinKramers(Dynamics):
             )
         return rates
 
+    def evolved(self, initial: Any, times: np.ndarray, tolerance: float, throw: bool) -> Any:
+        """See `coldspot.evolve`; `initial` is the density P(x, v) at time 0, a function of arrays."""
+        from .evolution import Evolution, path
+
+        self._check_still("evolve")
+        if not callable(initial):
+            raise InputError(
+                f"evolve: `initial` must be a function P(x, v) of positions and velocities, not {initial!r}."
+            )
+        found = path(self.terrain(), initial, times, tolerance)
+        if throw and (found is None or not found.converged):
+            raise SolveError(
+                "evolve: no trustworthy solution (NOT_CONVERGED): the finest mesh is not as exact as asked; ask for a "
+                "larger `tolerance`, or start from a smoother density.",
+                Status.NOT_CONVERGED,
+            )
+        return Evolution(times, found, self.names)
+
     def explain(self, status: Status) -> str:
         ends = self.boundary
         if status == Status.INVALID and isinstance(ends, Open) and bool((ends.left == 0) | (ends.right == 0)):
@@ -352,54 +425,3 @@ class KleinKramers(Dynamics):
                 "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
             )
         return ""
-
-
-# --------------------------------------------------------------------------- arguments
-
-
-def _is_function(profile: Any) -> bool:
-    return callable(profile) and not isinstance(profile, Steps)
-
-
-def _check_scalar(argument: str, function: Callable[..., Any]) -> None:
-    shape = getattr(tracing.called(jax.eval_shape, function, jnp.zeros(())), "shape", ())
-    if shape != ():
-        raise InputError(
-            f"{OWNER}: `{argument}` must return one number for one position, but returns something of shape {shape}."
-        )
-
-
-def _profile(argument: str, value: Any) -> Any:
-    """A number, steps, or a function of x."""
-    if isinstance(value, Steps):
-        return value
-    if isinstance(value, Drive):
-        raise InputError(
-            f"{OWNER}: `{argument}` must be a number, Steps or a function of the position, but is {value!r}."
-        )
-    if callable(value):
-        _check_scalar(argument, value)
-        return opened(value)
-    number = as_float(value, f"{OWNER}: `{argument}`")
-    check_shape(OWNER, argument, number, (), "one number; Steps(values, shares) for several")
-    return number
-
-
-def _positive(argument: str, value: Any) -> Iterator[Rule]:
-    if _is_function(value):
-        return
-    numbers = value.values if isinstance(value, Steps) else value
-    yield Rule(
-        jnp.all((numbers > 0) & jnp.isfinite(numbers)),
-        lambda: f"`{argument}` must be positive and finite, but is {show(numbers)}.",
-    )
-
-
-def _constant(value: Array) -> Cosine:
-    return Cosine(jnp.zeros_like(value), mean=value)
-
-
-def _domain(boundary: Any) -> tuple[Array, Array]:
-    if isinstance(boundary, Periodic):
-        return boundary.start, boundary.length
-    return boundary.start, boundary.stop - boundary.start

@@ -24,12 +24,14 @@ BISECTIONS = 40
 class Landscape(NamedTuple):
     """Samples of one point, and what is wrong with it.
 
-    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn.
+    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn;
+    - `places` (region, panel, node) of the samples.
     """
 
     samples: Samples
     confined: Array
     periodic: Array
+    places: Array
 
 
 def kind_of(boundary: Boundary) -> str:
@@ -94,7 +96,7 @@ def sample(
     places = start + length * borders
     baths = start + length * shares(temperature)
     values = heights, steps_or(friction), steps_or(temperature)
-    return Landscape(Samples(places, *values, baths, mass, load, densities), confined, same)
+    return Landscape(Samples(places, *values, baths, mass, load, densities), confined, same, x)
 
 
 def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array, Array, Array]:

@@ -30,20 +30,23 @@ class Operator(NamedTuple):
     source: tuple[np.ndarray, np.ndarray]
 
     def matrix(self) -> sp.csc_array:
-        return sp.block_array([[self.even_even, self.even_odd], [self.odd_even, self.odd_odd]]).tocsc()
+        return sp.block_array([[self.even_even, self.even_odd], [self.odd_even, self.odd_odd]], format="csc")
 
 
-def assembled(space: Space, velocity: Velocity) -> Operator:
+def assembled(space: Space, velocity: Velocity, half: bool = False) -> Operator:
+    """The operator on one mesh; on functions odd about its left end, where those even in v vanish, if `half`."""
     terrain = space.terrain
     s = math.sqrt(terrain.reference / terrain.mass)
     raising, lowering = velocity.raising, velocity.lowering
-    oe = -s * (sp.kron(raising, space.up) + sp.kron(lowering, space.down))
-    eo = -oe.T
+    rows = slice(int(half), None)
+    oe = (-s * (sp.kron(raising, space.up[:, rows]) + sp.kron(lowering, space.down[:, rows]))).tocsc()
+    eo = -oe.T.tocsc()
     if terrain.load:
         force = terrain.load / (terrain.mass * s)
         oe = oe + force * sp.kron(raising, space.cross)
         eo = eo + force * sp.kron(lowering.T, space.cross.T)
-    ee, oo = (-sp.kron(loss, friction) for loss, friction in zip(velocity.loss, space.friction, strict=True))
+    friction = space.friction[0][rows, rows], space.friction[1]
+    ee, oo = (-sp.kron(loss, resisted) for loss, resisted in zip(velocity.loss, friction, strict=True))
     if not terrain.uniform:
         ee, oo = (
             block + sp.kron(excess, heat)

@@ -7,18 +7,18 @@ import numpy as np
 
 
 class Profiles:
-    """The steady state of one problem, as functions of the position (and velocity); they take numbers or arrays.
+    """One state of a problem, as functions of the position (and velocity); they take numbers or arrays.
 
     Between the walls of the mesh, `start` and `stop`, outside of which a closed problem has no particles to speak of.
     """
 
-    def __init__(self, found: Any):
-        """`found`: what `stationary.steady` gives."""
-        self._state = found.state
-        edges = found.state.space.mesh.edges
+    def __init__(self, state: Any):
+        """`state`: a `stationary.Discrete`."""
+        self._state = state
+        edges = state.space.mesh.edges
         self.start, self.stop = float(edges[0]), float(edges[-1])
-        self.flux = found.ledger.flux
-        """Particles per time to the right; on a ring, turns per time."""
+        self.flux = state.ledger().flux
+        """Particles per time to the right; on a ring, turns per time. Not of states that still change."""
 
     def __repr__(self) -> str:
         return f"Profiles(start={self.start:g}, stop={self.stop:g}, flux={self.flux:g})"

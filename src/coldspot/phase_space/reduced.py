@@ -99,8 +99,12 @@ class Reduced:
     def _times(self, z: np.ndarray) -> np.ndarray:
         """L z."""
         even, odd = self._parts(z)
-        first = self._even_from(odd) - self._n[:, None] * (even @ self._loss)
-        second = self._odd_from(even) - (self._n + 1)[:, None] * (odd @ self._odd_loss)
+        return np.concatenate([self._even_from(odd).ravel(), self._odd_from(even).ravel()]) - self.lost(z)
+
+    def lost(self, z: np.ndarray) -> np.ndarray:
+        """−Fz of the friction's part F of L, in proportion to γ."""
+        even, odd = self._parts(z)
+        first, second = self._n[:, None] * (even @ self._loss), (self._n + 1)[:, None] * (odd @ self._odd_loss)
         return np.concatenate([first.ravel(), second.ravel()])
 
     def mass(self, z: np.ndarray) -> np.ndarray:

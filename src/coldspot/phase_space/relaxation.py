@@ -2,7 +2,8 @@
 
 With one temperature the operator is antisymmetric but for friction, which is diagonal in Hermite polynomials: see
 `reduced`. Of a potential that is symmetric about its barrier the slowest density is odd, and half a mesh does. With
-several temperatures, or steps, the equations of the steady state are taken as they are.
+several temperatures, or steps, the equations of the steady state are taken as they are, and so they are at weak
+friction: see `whole`.
 
 The steady state is eigenvalue 0. It is taken out of each right-hand side; then one unknown can be pinned.
 """
@@ -11,16 +12,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.sparse import linalg
 
 from .nodes import gauss
-from .operator import assembled
 from .reduced import Reduced
 from .space import Space, meshed
-from .stationary import CUT, EPS, PIVOT, SMOOTH, left_over, mesh_of, velocity_of
+from .stationary import CUT, EPS, SMOOTH, left_over, mesh_of, velocity_of
 from .terrain import Terrain
-from .velocity import Velocity
+from .velocity import elements
+from .whole import Whole
 
 STEPS = 60
 """Inverse iteration converges by the ratio of the two slowest rates in a step."""
@@ -55,75 +55,42 @@ LADDER = (
 )
 
 
-class Whole:
-    """L⁻¹ on densities that hold no particles in all, for the L of one mesh of elements in x and v."""
+MANY = 200.0
+"""If more pairs of Hermite polynomials are needed, elements in the velocity are less work."""
+WEAK_DEGREE = 8
+FINER = 1.3
+"""Elements of one mesh against those of the one before, each way."""
+SLENDER = 0.65
+"""Elements in the velocity for each in x of a half of a double well."""
+ABOVE = 12.0
+"""Meshes for weak friction reach so many temperatures above the barrier: what is rarer moves as the rest does."""
+MOST_WEAK = 170_000
+"""Unknowns of elements, at most."""
 
-    symmetric = False
-    odd = False
 
-    def __init__(self, space: Space, velocity: Velocity):
-        self.space, self._number = space, velocity.number
-        self._operator = assembled(space, velocity).matrix().tocsr()
-        self.even_mass = sp.kron(velocity.mass[0], space.mass[0]).tocsr()
-        self.odd_mass = sp.kron(velocity.mass[1], space.mass[1]).tocsr()
-        self.size = self.even_mass.shape[0]
-        self.unknowns = self.size + self.odd_mass.shape[0]
-        one = np.kron(velocity.one, space.one)
-        self._counted = self.even_mass @ one
-        pin = int(np.argmax(one))
-        self._kept = np.delete(np.arange(self.unknowns), pin)
-        self._factors = linalg.splu(
-            self._operator[self._kept][:, self._kept].tocsc(),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=PIVOT,
-            options={"SymmetricMode": True},
-        )
-        column = self._operator[:, [pin]].toarray()[self._kept, 0]
-        steady = np.zeros(self.unknowns)
-        steady[pin] = 1.0
-        steady[self._kept] = self._factors.solve(-column)
-        self.steady = steady / (self._counted @ steady[: self.size])
+class Weak(NamedTuple):
+    """Where friction is weak: the energy lost in a round at the barrier's height, and that height, both in T."""
 
-    def mass(self, z: np.ndarray) -> np.ndarray:
-        return np.concatenate([self.even_mass @ z[: self.size], self.odd_mass @ z[self.size :]])
+    loss: float
+    height: float
 
-    def emptied(self, z: np.ndarray) -> np.ndarray:
-        """z without its part in the steady state."""
-        return z - self.steady * (self._counted @ z[: self.size])
-
-    def __call__(self, z: np.ndarray) -> np.ndarray:
-        """y with L y = z (as densities), both without particles in all; one correction."""
-        right = self.mass(self.emptied(z))
-        y = self._solved(right)
-        return self.emptied(y + self._solved(right - self._operator @ y))
-
-    def _solved(self, right: np.ndarray) -> np.ndarray:
-        y = np.zeros(self.unknowns)
-        y[self._kept] = self._factors.solve(right[self._kept])
-        return y
-
-    def on_one_side(self, middle: float) -> np.ndarray:
-        """A first guess of the slowest density: the particles on one side of `middle`."""
-        space = self.space
-        width = (space.mesh.edges[-1] - space.mesh.edges[0]) / 4
-        side = np.zeros(space.size)
-        side[space.even_of] = np.tanh(3 * (space.nodes - middle) / width)
-        even = self.steady[: self.size].reshape(-1, space.size) * side
-        return self.emptied(np.concatenate([even.ravel(), np.zeros(self.unknowns - self.size)]))
-
-    def steady_number(self) -> np.ndarray:
-        """∫ P dv of the steady state as coefficients in x."""
-        return self._number @ self.steady[: self.size].reshape(-1, self.space.size)
+    def pairs(self, tolerance: float) -> float:
+        """Of Hermite polynomials that are needed, roughly: more, the less energy is lost in a round."""
+        return 25 * (6 / self.loss) ** 0.9 * -math.log10(tolerance) / 10
 
 
 class Slowest(NamedTuple):
-    """The smallest relaxation rate: λ₁, its error, whether that is as small as asked, and what it was found with."""
+    """The smallest relaxation rate: λ₁, its error, whether that is as small as asked, and what it was found with.
+
+    `slope`: d ln λ₁/d ln γ if all friction is multiplied by a number; NaN with several temperatures.
+    """
 
     rate: float
     error: float
     converged: bool
     inverse: Reduced | Whole
     rungs: int
+    slope: float
 
 
 def symmetric_about(terrain: Terrain, middle: float) -> float | None:
@@ -160,8 +127,31 @@ def _inverse(terrain: Terrain, number: int, centre: float | None = None) -> Redu
     return None if general is None else Whole(Space(terrain, general), velocity_of(terrain, SMOOTH[number]))
 
 
-def _slowest(inverse: Reduced | Whole, middle: float) -> tuple[float, float]:
-    """λ₁ by inverse iteration, and what rounding leaves of it."""
+def _counts(terrain: Terrain, number: int, first: float, half: bool) -> tuple[int, int]:
+    """Elements in x and in v of a mesh for weak friction. `first`: functions of x of the mesh 0 per rise and fall."""
+    functions = first * FINER**number * (6.0 + terrain.variation(12.0)) / (2 if half else 1)
+    count = math.ceil(functions / WEAK_DEGREE)
+    return count, math.ceil(SLENDER * count / (1 if half else 2))
+
+
+def _fits(terrain: Terrain, number: int, first: float, half: bool) -> bool:
+    return 2 * math.prod(_counts(terrain, number, first, half)) * WEAK_DEGREE**2 <= MOST_WEAK
+
+
+def _elements(terrain: Terrain, number: int, first: float, weak: Weak, centre: float | None) -> Whole | None:
+    """The inverse on elements in x and v; None beyond the largest."""
+    half = centre is not None
+    if not _fits(terrain, number, first, half):
+        return None
+    count, bulk = _counts(terrain, number, first, half)
+    cut = weak.height + ABOVE + 2 * max(number, 0)
+    mesh = meshed(terrain, cut, count, WEAK_DEGREE, 0, 0.5, centre)
+    velocity = elements(np.linspace(0, math.sqrt(2 * cut), bulk + 1), WEAK_DEGREE)
+    return Whole(Space(terrain, mesh), velocity, half)
+
+
+def _slowest(inverse: Reduced | Whole, middle: float) -> tuple[float, float, float]:
+    """λ₁ by inverse iteration, what rounding leaves of it, and d ln λ₁/d ln γ."""
     z = inverse.on_one_side(middle)
     rate, change = 0.0, math.inf
     for _ in range(STEPS):
@@ -176,20 +166,40 @@ def _slowest(inverse: Reduced | Whole, middle: float) -> tuple[float, float]:
         rate = new
         if change <= 4 * EPS * abs(new) or (change <= 1e-9 * abs(new) and change >= last / 2):
             break
-    return rate, max(change, 1e-13 * abs(rate))
+    slope = math.nan
+    if inverse.symmetric:
+        turned = z.copy()
+        turned[inverse.size :] *= -1
+        slope = float((turned * inverse.lost(z)).sum() / (turned * inverse.mass(z)).sum()) / rate
+    return rate, max(change, 1e-13 * abs(rate)), slope
 
 
-def slowest(terrain: Terrain, tolerance: float, middle: float, pairs: float = 0.0) -> Slowest | None:
+def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None = None) -> Slowest | None:
     """The smallest nonzero relaxation rate; None if not even one mesh could be solved.
 
-    `middle`: the top of the barrier; `pairs`: of polynomials in the velocity, fewer of which need not be tried.
+    `middle`: the top of the barrier; `weak` tells how weak friction is, if there is one temperature.
     """
     best: Slowest | None = None
     change: np.ndarray | None = None
     centre = symmetric_about(terrain, middle)
-    number = sum(rung.pairs < pairs for rung in LADDER[:-4]) if terrain.uniform and len(terrain.steps) == 2 else 0
-    while (inverse := _inverse(terrain, number, centre)) is not None:
-        rate, rest = _slowest(inverse, middle)
+    number, first = 0, 0.0
+    if weak is not None and len(terrain.steps) == 2:
+        pairs = weak.pairs(tolerance)
+        if pairs > MANY:
+            # As fine as the tolerance needs by experience: the next mesh then tells.
+            first = weak.loss**-0.4 * max(0.75 * -math.log10(tolerance) - 0.7, 1.0)
+            while not _fits(terrain, number + 1, first, centre is not None):
+                number -= 1
+        else:
+            number = sum(rung.pairs < pairs for rung in LADDER[:-4])
+    while True:
+        if first and weak is not None:
+            inverse: Reduced | Whole | None = _elements(terrain, number, first, weak, centre)
+        else:
+            inverse = _inverse(terrain, number, centre)
+        if inverse is None:
+            return best
+        rate, rest, slope = _slowest(inverse, middle)
         found, rounding = np.array([rate]), np.array([rest])
         error = np.array([np.inf])
         if best is not None:
@@ -198,10 +208,9 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, pairs: float = 0.
             error = np.maximum(left_over(change, previous, np.abs(found), rounding), change / 4)
         number += 1
         converged = bool(error[0] <= tolerance * abs(found[0]))
-        best = Slowest(rate, float(error[0]), converged, inverse, number)
+        best = Slowest(rate, float(error[0]), converged, inverse, number, slope)
         if converged:
-            break
-    return best
+            return best
 
 
 def shares(found: Slowest, top: float) -> np.ndarray:

@@ -55,7 +55,7 @@ class Space:
 
     - `up` ⟨o, ∂e⟩ and `down` ⟨o, (∂−V′/T₀)e⟩ with ⟨f, g⟩ = ∫ f g e^{−V/T₀} dx;
     - `mass`, `friction` ⟨f, γf⟩, `excess` ⟨f, γ(T/T₀−1)f⟩: pairs of even and odd ones; `cross` ⟨o, e⟩;
-    - `x`, `weight` (element, point): Gauss points and e^{−V/T₀}dx there; `g`, `t`: friction and temperature;
+    - `x`, `plain`, `weight` (element, point): Gauss points, dx and e^{−V/T₀}dx there; `g`, `t`: friction, temperature;
     - `one` (even): the coefficients of the function 1.
     """
 
@@ -70,7 +70,8 @@ class Space:
         self.x = self._middle[:, None] + half * abscissae
         potential, self.g, self.t = terrain.read(self.x)
         t0 = terrain.reference
-        self.weight = half * weights * np.exp(-potential / t0)
+        self.plain = half * weights
+        self.weight = self.plain * np.exp(-potential / t0)
         self.size = mesh.count(periodic)
         self.odd_size = count * p
         self.even_of = (np.arange(count)[:, None] * p + np.arange(p + 1)) % self.size
@@ -117,6 +118,11 @@ class Space:
         return sp.csr_array(
             (np.where(kept, blocks, 0).ravel()[kept.ravel()], (r[kept.ravel()], c[kept.ravel()])), (height, width)
         )
+
+    def crossed(self, factor: np.ndarray) -> sp.csr_array:
+        """⟨o, factor·e⟩ with the factor at the Gauss points (element, point)."""
+        blocks = np.swapaxes(self.odd * (self.weight * factor)[:, :, None], 1, 2) @ self.even
+        return self._sparse(blocks, "odd", "even")
 
     def at_points(self, even: np.ndarray) -> np.ndarray:
         """An even function's values (element, point) at the Gauss points, from its coefficients."""

@@ -122,6 +122,14 @@ class Discrete:
             total = (space.weight * space.at_points(velocity.number @ self.even)).sum()
             self.even, self.odd = self.even / total, self.odd / total
 
+    @classmethod
+    def of(cls, space: Space, velocity: Velocity, even: np.ndarray, odd: np.ndarray) -> "Discrete":
+        """A state that another method found."""
+        found = cls.__new__(cls)
+        found.space, found.velocity = space, velocity
+        found.even, found.odd = even, odd.reshape(-1, space.odd_size)
+        return found
+
     @property
     def thermal(self) -> float:
         """s = √(T₀/m)."""
@@ -268,20 +276,20 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
             break
         ledger = state.ledger()
         entries = ledger.entries()
-        rounding = _rounding(ledger)
+        rounding = rounding_of(ledger)
         if best is None:
             errors = np.full_like(entries, np.inf)
         else:
             previous, change = change, np.abs(entries - best.ledger.entries())
-            errors = left_over(change, previous, _scales(ledger, terrain), rounding)
-        converged = _small(errors, ledger, terrain, tolerance)
+            errors = left_over(change, previous, scales_of(ledger, terrain), rounding)
+        converged = small(errors, ledger, terrain, tolerance)
         best = Found(state, ledger, errors, unknowns, number + 1, converged)
         if converged:
             break
     return best
 
 
-def _small(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: float) -> bool:
+def small(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: float) -> bool:
     """Whether heats and work, entropy flows, and the flux are each as exact as asked, or zero but for rounding."""
     baths = len(ledger.heats)
     heats, entropies, ends, flow, leaks = np.split(errors, [baths, 2 * baths, 2 * baths + 2, 2 * baths + 5])
@@ -299,7 +307,7 @@ def _largest(*numbers: np.ndarray) -> float:
     return float(np.max(np.abs(np.concatenate(numbers)), initial=0.0))
 
 
-def _scales(ledger: Ledger, terrain: Terrain) -> np.ndarray:
+def scales_of(ledger: Ledger, terrain: Terrain) -> np.ndarray:
     """What changes of the entries are large against; what cancels to zero counts as what it is made of."""
     baths, tiny = len(ledger.heats), 1e-3 * ledger.exchanged
     energy = max(_largest(ledger.heats, ledger.end_heats), tiny)
@@ -315,7 +323,7 @@ def _scales(ledger: Ledger, terrain: Terrain) -> np.ndarray:
     )
 
 
-def _rounding(ledger: Ledger) -> np.ndarray:
+def rounding_of(ledger: Ledger) -> np.ndarray:
     """What rounding alone does to the entries."""
     heat = np.full(len(ledger.heats), ROUNDING / 2 * ledger.exchanged)
     ends = np.full(2, ROUNDING / 2 * ledger.exchanged)

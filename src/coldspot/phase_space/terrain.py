@@ -55,7 +55,7 @@ class Terrain:
         self.bath_borders = np.asarray(samples.bath_borders, float)
         borders = np.asarray(samples.borders, float)
         self._borders = borders
-        whole = np.diff(borders) > EMPTY * (borders[-1] - borders[0])
+        self._whole = whole = np.diff(borders) > EMPTY * (borders[-1] - borders[0])
         self.steps = np.concatenate([borders[:-1][whole], borders[-1:]])
         panels = samples.potential.shape[1]
         edges = [np.linspace(a, b, panels + 1) for a, b in zip(borders[:-1][whole], borders[1:][whole], strict=True)]
@@ -97,15 +97,50 @@ class Terrain:
         v, g, t = (np.einsum("xn,xn->x", basis, c[panel]).reshape(x.shape) for c in self._coefficients)
         return v - self.lowest, g, t
 
+    def field(self, values: np.ndarray, x: np.ndarray, slope: bool = False) -> np.ndarray:
+        """Another function, or its slope, at x from its samples (region, panel, node)."""
+        coefficients = self._sums(values)
+        flat = x.ravel()
+        panel = np.clip(np.searchsorted(self.edges, flat, side="right") - 1, 0, len(self.edges) - 2)
+        left, right = self.edges[panel], self.edges[panel + 1]
+        if slope:
+            coefficients = chebyshev.chebder(coefficients, axis=-1) * (2 / np.diff(self.edges))[:, None]
+        basis = chebyshev.chebvander((2 * flat - left - right) / (right - left), coefficients.shape[-1] - 1)
+        return np.einsum("xn,xn->x", basis, coefficients[panel]).reshape(x.shape)
+
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        """Chebyshev coefficients (…, panel, order) of samples (…, region, panel, node)."""
+        kept = np.asarray(values)[..., self._whole, :, :]
+        return kept.reshape(*kept.shape[:-3], -1, NODES) @ _TO_COEFFICIENTS.T
+
+    def _present(self) -> np.ndarray:
+        """The most particles that are in each panel, relative."""
+        if self.kind != CLOSED:
+            return np.ones(len(self.edges) - 1)
+        height = (self._values[0].min(-1) - self.lowest).ravel() / self.hottest
+        return np.exp(-np.maximum(height, 0))
+
+    def tail(self, values: np.ndarray) -> tuple[float, float]:
+        """How far the sums of energies (…, region, panel, node) are off, relative to T, and where it is worst."""
+        last = np.abs(self._sums(values)[..., -2:]).max(-1).reshape(-1, len(self.edges) - 1).max(0)
+        return self._worst(last * self._present() / self.coldest)
+
+    def largest(self, values: np.ndarray) -> tuple[float, float]:
+        """The same of their size."""
+        size = np.abs(self._sums(values)).max(-1).reshape(-1, len(self.edges) - 1).max(0)
+        return self._worst(size * self._present() / self.coldest)
+
+    def _worst(self, rough: np.ndarray) -> tuple[float, float]:
+        worst = int(np.argmax(rough))
+        return float(rough[worst]), float((self.edges[worst] + self.edges[worst + 1]) / 2)
+
     def roughness(self) -> tuple[float, float]:
         """How far the polynomials may be from the functions, relative (V: to T), and the place where it is worst.
 
         It is judged by the last two coefficients of each panel, where particles are.
         """
         potential, friction, temperature = self._coefficients
-        v, _, t = self._values
-        height = (v.min(-1) - self.lowest).ravel() / self.hottest
-        present = np.exp(-np.maximum(height, 0)) if self.kind == CLOSED else np.ones_like(height)
+        t, present = self._values[2], self._present()
 
         def tail(c: np.ndarray) -> np.ndarray:
             return np.abs(c[:, -2:]).max(-1)
@@ -113,8 +148,7 @@ class Terrain:
         scale = np.abs(friction[:, 0]), np.abs(temperature[:, 0])
         rough = np.maximum(tail(potential) / t.min(-1).ravel() * present, tail(friction) / scale[0] * present)
         rough = np.maximum(rough, tail(temperature) / scale[1] * present)
-        worst = int(np.argmax(rough))
-        return float(rough[worst]), float((self.edges[worst] + self.edges[worst + 1]) / 2)
+        return self._worst(rough)
 
     def ends(self, cut: float) -> tuple[float, float]:
         """The interval that a mesh covers: all, or where a potential that confines is less than `cut`·T high."""

@@ -1,0 +1,94 @@
+"""What the constructor of a Klein–Kramers problem is given, and what is refused in words."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import tracing
+from .._checks import InputError, Rule, as_float, check_shape
+from ..drives import Cosine, Drive, Steps
+from ..pytrees import Table, opened
+from ..show import array as show
+from .boundaries import Open, Periodic
+
+OWNER = "KleinKramers"
+
+
+def is_function(profile: Any) -> bool:
+    return callable(profile) and not isinstance(profile, Steps)
+
+
+def check_scalar(argument: str, function: Callable[..., Any], *values: Table) -> None:
+    shape = getattr(tracing.called(jax.eval_shape, function, jnp.zeros(()), *values), "shape", ())
+    if shape != ():
+        raise InputError(
+            f"{OWNER}: `{argument}` must return one number for one position, but returns something of shape {shape}."
+        )
+
+
+def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
+    if bool(drives) != (frequency is not None):
+        given, other = ("drives", "frequency") if drives else ("frequency", "drives")
+        raise InputError(f"{OWNER}: `{given}` is given, but `{other}` is missing.")
+    if frequency is not None:
+        check_shape(OWNER, "frequency", frequency, (), "one number")
+    if drives and isinstance(boundary, Open):
+        raise InputError(f"{OWNER}: a potential that `drives` move cannot have Open ends; give Periodic or Closed.")
+    for name, drive in drives.items():
+        if name == "load" and isinstance(boundary, Periodic):
+            raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
+        if drive.borders().size:
+            raise InputError(
+                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; the potential must move smoothly: Cosine, Fourier or "
+                "Samples."
+            )
+
+
+def known(array: Any) -> np.ndarray:
+    """An array as NumPy's."""
+    if isinstance(array, jax.core.Tracer):
+        raise InputError(
+            f"{OWNER}: rates and profiles are not traceable by JAX, so that it has no derivatives of them; take "
+            "differences, with a small `tolerance`."
+        )
+    return np.asarray(array)
+
+
+def profile_of(argument: str, value: Any) -> Any:
+    """A number, steps, or a function of x."""
+    if isinstance(value, Steps):
+        return value
+    if isinstance(value, Drive):
+        raise InputError(
+            f"{OWNER}: `{argument}` must be a number, Steps or a function of the position, but is {value!r}."
+        )
+    if callable(value):
+        check_scalar(argument, value)
+        return opened(value)
+    number = as_float(value, f"{OWNER}: `{argument}`")
+    check_shape(OWNER, argument, number, (), "one number; Steps(values, shares) for several")
+    return number
+
+
+def positive(argument: str, value: Any) -> Iterator[Rule]:
+    if is_function(value):
+        return
+    numbers = value.values if isinstance(value, Steps) else value
+    yield Rule(
+        jnp.all((numbers > 0) & jnp.isfinite(numbers)),
+        lambda: f"`{argument}` must be positive and finite, but is {show(numbers)}.",
+    )
+
+
+def constant(value: Array) -> Cosine:
+    return Cosine(jnp.zeros_like(value), mean=value)
+
+
+def domain(boundary: Any) -> tuple[Array, Array]:
+    if isinstance(boundary, Periodic):
+        return boundary.start, boundary.length
+    return boundary.start, boundary.stop - boundary.start

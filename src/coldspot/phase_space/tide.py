@@ -1,0 +1,74 @@
+"""A potential that drives move periodically: its mean over the period, and what is beside it, sampled in JAX."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from .._checks import Values
+from ..pytrees import Table
+
+PHASES = 64
+"""Samples of a period: enough for 31 harmonics of the potential."""
+
+
+class Tide(NamedTuple):
+    """What a moved potential has beside its mean, at phases 0, 2π/64, … and at the places of `Samples`.
+
+    - `heights` (phase, region, panel, node): V − mean V; `powers` (drive, phase, region, panel, node): ∂V/∂λ_d dλ_d/dt;
+    - `frequency` Ω: the phase is Ωt.
+    """
+
+    heights: Values
+    powers: Values
+    frequency: Values
+
+
+class Moved(eqx.Module):
+    """V(x, {name: λ}), moved by drives."""
+
+    potential: Callable[..., Array]
+    drives: Table
+    frequency: Array
+
+    def values(self, phase: Array) -> dict[str, Array]:
+        return {name: drive(phase) for name, drive in self.drives.items()}
+
+    def at(self, x: Array, values: dict[str, Array]) -> Array:
+        return jnp.asarray(self.potential(x, Table(values)), float)
+
+    def __call__(self, x: Array) -> Array:
+        """The mean over the period."""
+        return jnp.mean(self._heights(x))
+
+    def _heights(self, x: Array) -> Array:
+        return jax.vmap(lambda phase: self.at(x, self.values(phase)))(_phases())
+
+    def _powers(self, x: Array) -> Array:
+        """(drive, phase)."""
+
+        def one(phase: Array) -> Array:
+            values, speeds = jax.jvp(self.values, (phase,), (self.frequency,))
+            still = jax.tree.map(jnp.zeros_like, values)
+            return jnp.stack(
+                [jax.jvp(lambda v: self.at(x, v), (values,), (still | {d: speeds[d]},))[1] for d in self.drives]
+            )
+
+        return jnp.moveaxis(jax.vmap(one)(_phases()), 0, -1)
+
+    def sampled(self, x: Array) -> Tide:
+        heights = jnp.moveaxis(jax.vmap(self._heights)(x.ravel()), 0, -1).reshape(PHASES, *x.shape)
+        powers = jnp.moveaxis(jax.vmap(self._powers)(x.ravel()), 0, -1).reshape(-1, PHASES, *x.shape)
+        return Tide(heights - jnp.mean(heights, axis=0), powers, self.frequency)
+
+    def same(self, x: Array, turned: Array) -> Array:
+        """Whether the potential is the same at two sets of places, at all phases."""
+        here, there = (jax.vmap(self._heights)(at.ravel()) for at in (x, turned))
+        return jnp.max(jnp.abs(here - there)) <= 1e-9 * (jnp.max(here) - jnp.min(here)) + 1e-12
+
+
+def _phases() -> Array:
+    return 2 * jnp.pi * jnp.arange(PHASES) / PHASES
