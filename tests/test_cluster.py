@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -105,7 +106,7 @@ class Lost:
         return self
 
     def result(self, timeout):
-        raise distributed.scheduler.KilledWorker("piece", None, 3)
+        raise distributed.scheduler.KilledWorker("piece", SimpleNamespace(address="tcp://lost"), 3)
 
     def nthreads(self):
         return {}

@@ -58,7 +58,7 @@ class Unsure(NamedTuple):
 
     def worst(self, values: np.ndarray) -> np.ndarray:
         """Of values of which more is better, what is reached in all but the `quantile` of the cases (last axis)."""
-        return np.quantile(values, self.quantile, axis=-1, method="hazen")
+        return np.asarray(np.quantile(values, self.quantile, axis=-1, method="hazen"))
 
 
 class Trials(NamedTuple):
