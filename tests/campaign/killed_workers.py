@@ -23,6 +23,7 @@ BLOCK = 64
 
 
 def main() -> None:
+    import dask
     import distributed
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -34,6 +35,7 @@ def main() -> None:
     grid, dot = {"level": levels, "left.temperature": np.linspace(5.0, 20.0, 10)}, cs.machines.QuantumDot()
     rng, kills, write, over = np.random.default_rng(options.seed), 0, store._write, threading.Event()
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"}),  # a busy computer starts them late
         tempfile.TemporaryDirectory() as folder,
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
         distributed.Client(local) as client,
