@@ -51,7 +51,10 @@ def main() -> None:
                 if at and len(written) >= min(at):
                     at.discard(min(at))
                     time.sleep(rng.uniform(0.0, 0.2))
-                    alive = list(client.run(os.getpid, on_error="ignore").values())
+                    alive: list[int] = []
+                    while not alive:  # the ones before may not be back yet
+                        alive = list(client.run(os.getpid, on_error="ignore").values())
+                        time.sleep(0.05)
                     os.kill(int(rng.choice(alive)), signal.SIGKILL)
                     kills += 1
                     print(f"kill {kills}: {len(written):,} of {blocks:,} blocks", flush=True)
