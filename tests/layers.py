@@ -47,7 +47,19 @@ LAYERS = (
     Layer("counted", ("counted",)),
     Layer("dynamics", ("dynamics",)),
     Layer(
-        "services", ("figures", "parallel", "trajectories", "counts", "counting", "response", "machine_files", "store")
+        "services",
+        (
+            "figures",
+            "parallel",
+            "cluster",
+            "trajectories",
+            "counts",
+            "counting",
+            "response",
+            "machine_files",
+            "places",
+            "store",
+        ),
     ),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),
     Layer("sweeps", ("sweep", "optimisation")),

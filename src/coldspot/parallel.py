@@ -26,8 +26,15 @@ def workers() -> int:
     return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
 
 
-def spread(function: Callable[[A], B], pieces: Sequence[A], *, label: str, progress: bool | None = None) -> Iterator[B]:
-    """Yield `function(piece)` for each piece, in order, computed on all cores.
+def spread(
+    function: Callable[[A], B],
+    pieces: Sequence[A],
+    *,
+    label: str,
+    progress: bool | None = None,
+    threads: int | None = None,
+) -> Iterator[B]:
+    """Yield `function(piece)` for each piece, in order, computed on all cores, or by so many `threads`.
 
     `label` and `progress` are those of the bar (`progress`: always, never, or by default on a terminal if it takes
     long). Whoever stops early, by Ctrl-C, by an error in a piece or by no longer asking, is not kept waiting: pieces
@@ -36,7 +43,7 @@ def spread(function: Callable[[A], B], pieces: Sequence[A], *, label: str, progr
     >>> list(spread(lambda x: x * x, range(4), label="squares"))
     [0, 1, 4, 9]
     """
-    count = workers()
+    count = threads or workers()
     pool = ThreadPoolExecutor(count)
     try:
         results = _in_order(pool, function, pieces, AHEAD * count)

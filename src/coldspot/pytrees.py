@@ -65,6 +65,11 @@ class Closure(eqx.Module):
                 raise
             raise _NumbersNeeded from error
 
+    def __reduce__(self) -> Any:
+        # To another process goes the function, to be read there: a plan knows things by their address.
+        function = function_behind(self)
+        return opened, (self.plan.make(self.numbers) if function is None else function,)
+
     def _with_values(self, error: Exception, args: Any, keywords: Any) -> Any:
         """The call with known numbers instead of arrays, which JAX traces inside its transformations."""
         if self.origin.function is None:

@@ -4,9 +4,10 @@ A store is a Zarr group with an array for each variable, whose chunks are the bl
 last, and every chunk is written whole or not at all: a point whose status is not −1 has all its numbers.
 """
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +61,14 @@ def filled(
     path: Path,
     coordinates: "xarray.Dataset",
     lengths: Mapping[str, int],
-    solve: Callable[[Block, int], "xarray.Dataset"],
+    solve: Callable[[Sequence[Block], int], "Generator[xarray.Dataset]"],
     identity: Mapping[str, str],
     progress: bool | None,
 ) -> "xarray.Dataset":
     """The dataset of a store, after all blocks that it lacks have been solved and written.
 
-    `solve(block, size)` gives the dataset of a block, computed as one of `size` points; `identity` says what may not
-    differ from what the store was made for.
+    `solve(blocks, size)` yields the dataset of each block, computed as one of `size` points; `identity` says what may
+    not differ from what the store was made for.
     """
     if path.suffix != ZARR:
         raise InputError(f"sweep: `to` must be a path that ends in `{ZARR}`, but is `{path}`.")
@@ -79,10 +80,13 @@ def filled(
         if path.exists():
             root = _reopened(path, identity)
         else:
-            root = _created(path, coordinates, lengths, shape, solve(all_blocks[0], size), identity)
+            first = next(solve(all_blocks[:1], size))
+            root = _created(path, coordinates, lengths, shape, first, identity)
         left = [block for block in all_blocks if not _is_done(root, block)]
-        for block in track(left, total=len(left), label="sweep", show=progress):
-            _write(root, block, solve(block, size))
+        with contextlib.closing(solve(left, size)) as solved:
+            pairs = zip(left, solved, strict=True)
+            for block, dataset in track(pairs, total=len(left), label="sweep", show=progress):
+                _write(root, block, dataset)
     except OSError as error:
         raise InputError(
             f"sweep: `{path}` cannot be written: {error.strerror or error}; what is in it stays, to go on later."

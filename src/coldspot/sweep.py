@@ -4,12 +4,13 @@ Points are solved in batches of bounded size, several at a time on the processor
 points in Python. A point that cannot be trusted keeps its status and has NaN in its results; the others stay.
 """
 
+import functools
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -17,13 +18,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import parallel, paths, store, tracing
+from . import cluster, parallel, paths, store, tracing
 from ._checks import InputError, Values, unknown_name
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
-from .machine_files.results import MACHINE, POINT, WITHOUT, carried
+from .machine_files.results import MACHINE, WITHOUT, carried
+from .places import Places, places_of, short
 from .pytrees import compiled, opened, refreshed
 from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution
@@ -40,6 +42,8 @@ Wanted = Plan | str
 RESPONSE = "linear_response"
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
+POINTS_SENT = 65536
+"""Points that a worker of a cluster gets at a time, at most."""
 
 
 def sweep(
@@ -51,6 +55,7 @@ def sweep(
     unit: str | None = None,
     progress: bool | None = None,
     to: str | Path | None = None,
+    client: Any = None,
 ) -> "xarray.Dataset":
     """The steady state at every combination of parameter values, or at every point of a list.
 
@@ -69,7 +74,10 @@ def sweep(
     - `to`: a Zarr store (`"sweep.zarr"`) for sweeps that are too large for the memory, or too long to lose. Blocks are
       written as they are solved; the same call goes on where an earlier one was stopped, at whatever moment, and ends
       with the same bits. Points that are not solved yet have the status −1. A store of another machine, of other
-      parameters or of another version is refused. Needs the extra `cluster`, and a machine that `save` can write.
+      parameters or of another version is refused. Needs the extra `cluster`, and a machine that `save` can write;
+    - `client`: a `dask.distributed.Client`, whose workers solve the points (extra `cluster`). On processors of the same
+      kind the results are those of a sweep without it, bit for bit. A worker that is lost costs what it had in hand,
+      no more. With `to`, this process alone writes the store.
 
     **Returns:** a Dataset with one dimension per parameter (or the dimension `point`, along which the parameters
     are coordinates), then `bath` or `drive`. Its variables are named like the entries of a `Solution`; `…_error`
@@ -87,7 +95,7 @@ def sweep(
     """
     if unit is not None:
         check_energy_unit(unit)
-    places = _places(parameters)
+    places = places_of(parameters)
     build, shared, label = builder(machine, tuple(places.axes))
     checked = checked_tolerance(tolerance)
     plans = _plans(also)
@@ -100,33 +108,40 @@ def sweep(
     fixed = {path: value for path, value in fixed.items() if path not in places.axes}
     attributes = provenance(label, fixed, tolerance, unit) | carried(machine, unit)
 
-    def solved(part: Places, size: int | None = None, progress: bool | None = progress) -> "xarray.Dataset":
-        columns = part.columns(size)
-        solution: Result = solve_columns(verb, build, shared, columns, checked, progress=progress)
-        if size is not None:
-            solution = jax.tree.map(lambda leaf: leaf[: math.prod(part.shape.values())], solution)
+    if client is not None:
+        cluster.checked("sweep", client)
+
+    def dataset_of(solution: Result, part: Places) -> "xarray.Dataset":
         return to_dataset(solution, part.coordinates, part.shape, attributes, unit)
 
+    def blocks(wanted: Sequence[store.Block], size: int) -> "Generator[xarray.Dataset]":
+        """Each block by itself, as one of `size` points."""
+        cores = parallel.workers()
+        solve = functools.partial(_solve_block, verb, build, shared, (checked,), None if client is None else cores)
+        parts = [places.part(block) for block in wanted]
+        columns = (part.columns(size) for part in parts)
+        if client is None:
+            found: Iterator[Any] = map(solve, columns)
+        else:
+            found = cluster.spread(client, solve, columns, total=len(parts), owner="sweep", progress=False)
+        for part, solution in zip(parts, found, strict=True):
+            count = math.prod(part.shape.values())
+            yield dataset_of(jax.tree.map(lambda leaf, count=count: leaf[:count], solution), part)
+
     if to is None:
-        dataset = solved(places)
+        columns = places.columns()
+        solution: Result = solve_columns(verb, build, shared, columns, checked, progress=progress, client=client)
+        dataset = dataset_of(solution, places)
     else:
-        dataset = store.filled(
-            Path(to),
-            places.empty(),
-            places.shape,
-            lambda block, size: solved(places.part(block), size, False),
-            _identity(machine, places, plans, attributes),
-            progress,
-        )
+        identity = _identity(machine, places, plans, attributes)
+        dataset = store.filled(Path(to), places.empty(), places.shape, blocks, identity, progress)
     for name in places.axes if shared is not None else ():
         natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
         dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])
     return dataset
 
 
-def _identity(
-    machine: Any, places: "Places", plans: tuple[Wanted, ...], attributes: Mapping[str, Any]
-) -> dict[str, str]:
+def _identity(machine: Any, places: Places, plans: tuple[Wanted, ...], attributes: Mapping[str, Any]) -> dict[str, str]:
     """What tells a sweep from others: a store is gone on with by the same one only."""
     described = carried(machine, None, math.inf)
     if WITHOUT in described:
@@ -146,97 +161,6 @@ def _identity(
         "unit": str(attributes.get("unit")),
         "version": str(attributes["version"]),
     }
-
-
-# --------------------------------------------------------------------------- where to solve
-
-
-class Places(NamedTuple):
-    """The points of a sweep: a grid of the values on each axis, or (`listed`) the points with the values at each."""
-
-    axes: dict[str, np.ndarray]
-    listed: bool
-
-    @property
-    def shape(self) -> dict[str, int]:
-        """{dimension: length} of the dataset."""
-        if self.listed:
-            return {POINT: len(next(iter(self.axes.values())))}
-        return {name: values.size for name, values in self.axes.items()}
-
-    @property
-    def coordinates(self) -> dict[str, Any]:
-        if not self.listed:
-            return dict(self.axes)
-        return {POINT: np.arange(self.shape[POINT]), **{name: (POINT, v) for name, v in self.axes.items()}}
-
-    def part(self, block: Mapping[str, slice]) -> "Places":
-        """A part of the grid or of the list."""
-        return Places({name: v[block[POINT if self.listed else name]] for name, v in self.axes.items()}, self.listed)
-
-    def columns(self, size: int | None = None) -> dict[str, np.ndarray]:
-        """The value of each parameter at all points; the last point again up to a `size`."""
-        mesh = list(self.axes.values()) if self.listed else np.meshgrid(*self.axes.values(), indexing="ij")
-        columns = [m.ravel() for m in mesh]
-        if size is not None:
-            columns = [np.pad(column, (0, size - column.size), mode="edge") for column in columns]
-        return dict(zip(self.axes, columns, strict=True))
-
-    def empty(self) -> "xarray.Dataset":
-        """A dataset of the coordinates alone."""
-        import xarray
-
-        return xarray.Dataset(coords=self.coordinates)
-
-
-def _places(parameters: Any) -> Places:
-    if hasattr(parameters, "columns") and hasattr(parameters, "to_dict"):
-        return _listed({str(name): _axis(str(name), parameters[name]) for name in parameters.columns})
-    if isinstance(parameters, Mapping):
-        grid = {name: _axis(name, values) for name, values in parameters.items()}
-        if not grid:
-            raise InputError("sweep: `parameters` is empty; name at least one parameter and its values.")
-        return Places(grid, listed=False)
-    points = list(parameters) if isinstance(parameters, Iterable) and not isinstance(parameters, str) else []
-    if not points or not all(isinstance(point, Mapping) for point in points):
-        raise InputError(
-            "sweep: `parameters` must be a mapping {name: values}, or a list of points such as "
-            f'[{{"level": 1.0}}, {{"level": 2.0}}], but is {_short(parameters)}.'
-        )
-    names = tuple(points[0])
-    for k, point in enumerate(points):
-        for name in sorted(set(names) ^ set(point)):
-            have, lack = (k, 0) if name in point else (0, k)
-            raise InputError(
-                f"sweep: all points must name the same parameters; point {have} names `{name}`, point {lack} does not."
-            )
-    return _listed({name: _axis(name, [point[name] for point in points]) for name in names})
-
-
-def _listed(columns: dict[str, np.ndarray]) -> Places:
-    """A list of points: parameters are coordinates along one dimension."""
-    if not columns:
-        raise InputError("sweep: the points are empty; name at least one parameter.")
-    if POINT in columns:
-        raise InputError(f"sweep: a parameter called `{POINT}` would hide the dimension of that name; rename it.")
-    return Places(columns, listed=True)
-
-
-def _axis(name: str, values: Any) -> np.ndarray:
-    try:
-        array = np.atleast_1d(np.asarray(values))
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"sweep: the values of `{name}` must be real numbers, but are {_short(values)}.") from None
-    if array.ndim != 1 or array.size == 0:
-        raise InputError(f"sweep: the values of `{name}` must be a list, but have shape {array.shape}.")
-    return array.astype(np.float64)
-
-
-def _short(values: Any) -> str:
-    text = repr(values)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 # --------------------------------------------------------------------------- what to solve
@@ -300,13 +224,11 @@ def _plans(also: Any) -> tuple[Wanted, ...]:
     entries = list(also) if isinstance(also, list | tuple) else [also]
     for entry in entries:
         if not isinstance(entry, Counting) and entry is not linear_response:
-            raise InputError(
-                f"sweep: `also` must be a list of Counting and linear_response, but holds {_short(entry)}."
-            )
+            raise InputError(f"sweep: `also` must be a list of Counting and linear_response, but holds {short(entry)}.")
     found = tuple(entry.plan if isinstance(entry, Counting) else RESPONSE for entry in entries)
     for k, plan in enumerate(found):
         if plan in found[:k]:
-            raise InputError(f"sweep: `also` asks twice for the same, {_short(entries[k])}.")
+            raise InputError(f"sweep: `also` asks twice for the same, {short(entries[k])}.")
     return found
 
 
@@ -372,28 +294,55 @@ def solve_columns(
     *options: Any,
     label: str = "sweep",
     progress: bool | None = None,
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] | None = None,
+    cores: int | None = None,
+    client: Any = None,
 ) -> AnyResult:
     """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
-    Calls have one of the `sizes`, for each of which there is a program to compile.
+    Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile. Given `cores`, the work is
+    cut as it would be for so many, but done by one thread; given a Dask `client`, its workers do it.
     """
     if not isinstance(verb, Tiers) or not verb.attempts:
         way = verb.solve if isinstance(verb, Tiers) else verb
-        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress, sizes))
-    found = _in_chunks(verb.attempts[0], build, shared, columns, options, label, progress, sizes)
+        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client))
+    way = verb.attempts[0]
+    found = _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client)
     result, undecided = _batch_first(found)
     left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
     if left.size:
         # All of them together, from whatever chunk, by the next way.
         rest = verb._replace(attempts=verb.attempts[1:])
         some = {name: c[left] for name, c in columns.items()}
-        solved: Any = solve_columns(rest, build, shared, some, *options, label=label, progress=progress, sizes=sizes)
+        solved: Any = solve_columns(
+            rest,
+            build,
+            shared,
+            some,
+            *options,
+            label=label,
+            progress=progress,
+            sizes=sizes,
+            cores=cores,
+            client=client,
+        )
         for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
             whole[left] = part
     return result
+
+
+def _solve_block(
+    verb: Any, build: Any, shared: Any, options: tuple[Any, ...], cores: int | None, columns: Mapping[str, np.ndarray]
+) -> Any:
+    return solve_columns(verb, build, shared, columns, *options, progress=False, cores=cores)
+
+
+def _solve_piece(
+    way: Any, build: Any, shared: Any, options: tuple[Any, ...], size: int, columns: Mapping[str, np.ndarray]
+) -> Any:
+    return _in_chunks(way, build, shared, columns, options, "sweep", False, (size,), 1, None)
 
 
 def _batch_first(tree: Any) -> Any:
@@ -408,17 +357,19 @@ def _in_chunks(
     options: tuple[Any, ...],
     label: str,
     progress: bool | None,
-    sizes: Sequence[int],
+    sizes: Sequence[int] | None,
+    cores: int | None,
+    client: Any,
 ) -> Any:
     """What one way gives at all points, batch axis last."""
     total = len(next(iter(columns.values())))
-    workers = parallel.workers()
+    workers = cores or parallel.workers()
 
     def cost(size: int) -> int:
         return -(-total // (size * workers)) * (size + CALL)
 
     # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
-    chunk = min(sizes, key=cost)
+    chunk = min(sizes or SIZES, key=cost)
 
     def piece(start: int) -> dict[str, Array]:
         if start + chunk <= total:
@@ -429,14 +380,24 @@ def _in_chunks(
     def solve(start: int) -> Any:
         return jax.tree.map(np.asarray, solve_chunk(way, build, shared, piece(start), *options))
 
-    starts = range(0, total, chunk)
+    step, done = chunk, None
+    if client is not None:
+        # Calls of the size that they have here, some of them together: a call by itself is short for a cluster.
+        calls = min(-(-total // chunk) // (4 * cluster.threads(client)), POINTS_SENT // chunk)
+        step = chunk * max(calls, 1)
+        remote = functools.partial(_solve_piece, way, build, shared, options, chunk)
+        parts = ({name: c[at : at + step] for name, c in columns.items()} for at in range(0, total, step))
+        done = cluster.spread(client, remote, parts, total=-(-total // step), owner=label, progress=progress)
+    starts = range(0, total, step)
+    if done is None:
+        threads = None if cores is None else 1
+        done = parallel.spread(solve, starts, label=label, progress=progress, threads=threads)
     joined = None
-    done = parallel.spread(solve, starts, label=label, progress=progress)
     for start, part in zip(starts, done, strict=True):
         if joined is None:
             joined = _room(part, total)
         for whole, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
-            whole[..., start : start + chunk] = leaf[..., : total - start]
+            whole[..., start : start + step] = leaf[..., : total - start]
     return joined
 
 

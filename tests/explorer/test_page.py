@@ -6,7 +6,7 @@ import time
 import pytest
 
 import coldspot as cs
-from coldspot.explorer import server, static
+from coldspot.explorer import looks, server, static
 from tests.explorer.browser import browser, program
 
 pytestmark = pytest.mark.skipif(program() is None, reason="Chromium is not installed")
@@ -91,6 +91,7 @@ def test_nothing_sticks_out(chromium, address, width):
 
 def test_a_page_for_sharing_needs_no_server(chromium, tmp_path, monkeypatch):
     monkeypatch.setattr(static, "FRAMES", 2)
+    monkeypatch.setattr(looks, "GRIDS", (11, 21))  # of maps, at which nothing is looked at here
     place = tmp_path / "dot.html"
     static.write(server.ready("quantum-dot"), place)
     chromium.show(1440, 900)

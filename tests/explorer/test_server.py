@@ -12,7 +12,7 @@ import pytest
 
 import coldspot as cs
 from coldspot import cli
-from coldspot.explorer import server
+from coldspot.explorer import server, traces
 from coldspot.explorer.looks import GRIDS
 from coldspot.machine_files.decode import Content
 
@@ -201,11 +201,35 @@ def test_a_file_is_explored_with_its_unit():
     with pytest.raises(cs.InputError, match="in units of meV"):
         explorer.code({"machine": "m.toml", "unit": "eV"})
     found = explorer.trace({"machine": "m.toml"})
-    s = cs.steady_state(machine)
-    # The average over the traced period, beside the periodic state's own solver.
-    assert found["mean"]["heat"]["hot"] == pytest.approx(float(s.heat["hot"]), rel=1e-6)
-    assert found["mean"]["work"]["gap"] == pytest.approx(float(s.work["gap"]), rel=1e-6)
+    # ṗ = 2f(E) − 2p, solved by its Fourier components.
+    angle, omega = 2 * np.pi * np.arange(512) / 512, 2 * np.pi / 7.0
+    energy, speed = 1.0 + 0.5 * np.cos(angle), -0.5 * omega * np.sin(angle)
+    turning = 1j * omega * np.fft.fftfreq(512, 1 / 512)
+    occupied = np.fft.fft(2 / (1 + np.exp(energy))) / (2 + turning)
+    p_there, change = np.fft.ifft(occupied).real, np.fft.ifft(turning * occupied).real
+    assert found["mean"]["heat"]["hot"] == pytest.approx(np.mean(energy * change), rel=1e-6)
+    assert found["mean"]["work"]["gap"] == pytest.approx(np.mean(p_there * speed), rel=1e-6)
     p = np.array(found["groups"]["population"]["state 1"])
-    assert np.ptp(p) > 1e-3
+    assert p[-1] == pytest.approx(p_there[0], rel=1e-8)
     powers = np.array(found["groups"]["power of drives"]["gap"])
-    assert np.mean(powers) == pytest.approx(float(s.work["gap"]), rel=1e-9)  # equal steps of a smooth period
+    assert np.mean(powers) == pytest.approx(np.mean(p_there * speed), rel=1e-9)  # equal steps of a smooth period
+
+
+def test_traces_of_oscillators():
+    """Forces: beside the steady state and the response of the mean. Driven springs: what comes in goes out."""
+    pair = cs.machines.OscillatorPair()
+    found, s = traces.trace(pair), cs.steady_state(pair)
+    for bath in ("left", "right"):
+        assert found["mean"]["heat"][bath] == pytest.approx(float(s.heat[bath]), rel=1e-8)
+        assert found["mean"]["work"][bath] == pytest.approx(float(s.work[bath]), rel=1e-8)
+    k, c, w = (float(value) for value in (pair.spring, pair.coupling, pair.frequency))
+    stiff = np.array([[k + c, -c], [-c, k + c]]) + np.eye(2) * (1j * w * float(pair.friction) - float(pair.mass) * w**2)
+    turned = np.linalg.solve(stiff, float(pair.amplitude) * np.array([1.0, np.exp(1j * float(pair.phase))]))
+    expected = np.real(turned[1] * np.exp(2j * np.pi * np.array(found["time"])))
+    shown = found["groups"]["mean position"]["coordinate 1"]
+    assert np.max(np.abs(np.array(shown) - expected)) < 1e-8 * abs(turned[1])
+    assert min(found["groups"]["spread of position"]["coordinate 0"]) > 0.1
+    pump = traces.trace(cs.machines.ParametricPump())
+    rates = [*pump["mean"]["heat"].values(), *pump["mean"]["work"].values()]
+    assert abs(sum(rates)) < 1e-8 * max(map(abs, rates))
+    assert not traces.is_traceable(cs.machines.NonlinearOscillatorPair().dynamics())

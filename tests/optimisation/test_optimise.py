@@ -145,6 +145,16 @@ NARROW = {"level": (-1.0, 1.0)}
         ({"maximise": "cop", "subject_to": {"hat.right": (0, 1)}}, r"`subject_to`: there is no quantity `hat\.right`"),
         ({"maximise": "cop", "subject_to": {"heat.right": (1, 0)}}, r"low < high"),
         ({"maximise": "cop", "starts": 0}, "`starts` must be a positive integer"),
+        ({"maximise": "cop", "over": {"level": [1.0, 2.0, 3.0]}}, r"must be a pair .* as a set, such as \{1, 2, 4\}"),
+        ({"maximise": "cop", "over": {"level": {1.0}}}, "must hold two or more finite numbers"),
+        ({"maximise": "cop", "over": {"level": {1.0, "a"}}}, "must hold two or more finite numbers"),
+        ({"maximise": "cop", "method": "magic"}, "`method` must be 'slopes' or 'evolution', but is 'magic'"),
+        ({"maximise": "cop", "method": "slopes", "over": {"level": {1.0, 2.0}}}, "there are no slopes"),
+        ({"maximise": "cop", "uncertain": 3}, "`uncertain` must be a mapping"),
+        ({"maximise": "cop", "uncertain": {"level": (0, 1)}}, r"both in `over` and in `uncertain`"),
+        ({"maximise": "cop", "uncertain": {"gamma_left": (2, 1)}}, "low < high"),
+        ({"maximise": "cop", "uncertain": {"gamma_lft": (1, 2)}}, r"`gamma_lft`.*Did you mean `gamma_left`"),
+        ({"maximise": "cop", "uncertain": {"gamma_left": (1, 2)}, "quantile": 1.0}, "must lie between 0 and 1"),
     ],
 )
 def test_bad_input_of_optimise(options, words):
@@ -164,3 +174,83 @@ def test_bad_input_of_optimise(options, words):
 def test_bad_input_of_pareto(objectives, options, words):
     with pytest.raises(cs.InputError, match=words):
         cs.pareto(DOT, objectives, over=NARROW, **options)
+
+
+# --------------------------------------------------------------------------- without slopes
+
+
+def test_few_values_and_a_constraint_against_brute_force():
+    """COP with cooling power for three couplings: over all levels of a fine grid, coupling by coupling."""
+    few, least = {0.5, 1.0, 2.0}, 0.05
+    over = {"level": (-7.4, 15.0), "gamma_left": few}
+    best = cs.optimise(DOT, maximise="cop", over=over, subject_to={"heat.right": (least, None)})
+    levels = np.linspace(-7.4, 15.0, 200_001)
+
+    def rate(left):
+        """Of both tunnelling rates in series; `heat_right` is that of rates 2 and 2, which make 1."""
+        return left * 2.0 / (left + 2.0)
+
+    brute = {g: np.max(((levels + BIAS) / (-2 * BIAS))[rate(g) * heat_right(levels) >= least], initial=0) for g in few}
+    assert best.parameters["gamma_left"] == max(brute, key=brute.get) == 2.0
+    assert best.value == pytest.approx(max(brute.values()), abs=(levels[1] - levels[0]) / (2 * BIAS))
+    level = optimize.brentq(lambda e: heat_right(e) - least, -7.4, best_heat()[0])
+    assert best.parameters["level"] == pytest.approx(level, rel=1e-6)
+    assert (best.agree, best.method, best.binding) == (True, "evolution", {"heat.right": least})
+    assert np.isnan(best.sensitivity["level"])
+    assert float(best.machine.gamma_left) == 2.0
+    assert "level = -6.94905\n" in repr(best)
+    with pytest.raises(cs.InputError, match=r"`heat\.right` must be at least 5, but the most .* is 0\.14"):
+        cs.optimise(DOT, maximise="cop", over=over, subject_to={"heat.right": (5.0, None)}, budget=400)
+
+
+def test_a_function_gets_its_choices_as_they_are():
+    """A state with n others above it, all at one gap: in closed form, J = gap·(share of each bath's equilibrium)."""
+    gap, hot, cold = 1.5, 2.0, 1.0
+
+    def ladder(rungs):
+        return cs.JumpNetwork(
+            energies=[0.0] + [gap] * rungs,
+            baths={"hot": cs.HeatBath(hot), "cold": cs.HeatBath(cold)},
+            channels=[cs.Channel(bath, 0, k, cs.Glauber(1.0)) for k in range(1, rungs + 1) for bath in ("hot", "cold")],
+        )
+
+    def heat(rungs):
+        up = [2 / (1 + np.exp(gap / t)) for t in (hot, cold)]
+        share = sum(up) / (4 - sum(up))  # of each upper state, relative to the ground state; down rates are 2 − up
+        ground = 1 / (1 + rungs * share)
+        return rungs * gap * ground * (up[0] - share * (2 - up[0]))
+
+    best = cs.optimise(ladder, maximise="heat.hot", over={"rungs": {1, 2}}, starts=1, budget=40)
+    assert heat(2) > heat(1)
+    assert (best.parameters, type(best.machine)) == ({"rungs": 2}, cs.JumpNetwork)
+    assert best.value == pytest.approx(heat(2), rel=1e-12)
+
+
+def steps(s):
+    """Rises in steps, and cannot be followed by JAX."""
+    return float(int(float(s.heat["right"]) * 100))
+
+
+def test_an_objective_in_steps():
+    best = cs.optimise(DOT, maximise=steps, over={"level": (-15.0, 15.0)}, method="evolution", starts=1, budget=200)
+    assert best.value == np.floor(100 * best_heat()[1])
+    assert heat_right(best.parameters["level"]) * 100 >= best.value
+
+
+def test_the_best_in_nine_of_ten_cases():
+    """The cooling power falls with the temperature of the hot bath: its quantile is that at the quantile of this."""
+    over, hot = {"level": (-15.0, 15.0)}, {"left.temperature": (8.0, 12.0)}
+    best = cs.optimise(DOT, maximise="heat.right", over=over, uncertain=hot, starts=1)
+
+    def at(level, temperature):
+        return -(level + BIAS) * current(level, BIAS, hot=temperature)
+
+    found = optimize.minimize_scalar(lambda e: -at(e, 8.0 + 0.9 * 4.0), bracket=(-8.0, -5.0, -3.0), tol=1e-12)
+    assert np.all(np.diff(at(found.x, np.linspace(8.0, 12.0, 9))) < 0)
+    # Between draws the quantile is interpolated: an error of the square of their distance.
+    assert best.value == pytest.approx(-found.fun, rel=1e-6)
+    assert best.parameters["level"] == pytest.approx(found.x, abs=1e-3)
+    assert (best.quantile, best.converged) == (0.1, True)
+    assert float(best.solution.temperatures[0]) == 10.0
+    assert "or better, in 0.9 of the cases" in repr(best)
+    assert best.record()["quantile"] == 0.1

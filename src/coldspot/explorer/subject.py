@@ -9,10 +9,10 @@ from .. import machines, paths
 from .._checks import InputError, unknown_name
 from ..command_text import name_of
 from ..dynamics import as_dynamics
-from ..jump.system import System
 from ..machine_files.decode import Content
 from ..machine_files.kinds import made_again
 from ..units import check_energy_unit, to_number
+from . import traces
 from .sliders import Axis, axis_of, scalars, sliders
 
 
@@ -29,8 +29,8 @@ class Subject:
 
     @property
     def traceable(self) -> bool:
-        """Whether there are time traces: of driven jump networks."""
-        return isinstance(self.dynamics, System) and self.dynamics.period is not None
+        """Whether there are time traces: of driven jump networks, and of driven linear oscillators."""
+        return traces.is_traceable(self.dynamics)
 
     def described(self) -> dict[str, Any]:
         """Everything about it that does not depend on settings, for the page."""

@@ -1,4 +1,4 @@
-"""Time traces of driven jump networks over one period of their periodic state."""
+"""Time traces of driven machines over one period of their periodic state."""
 
 from typing import Any
 
@@ -11,20 +11,31 @@ from ..dynamics import as_dynamics
 from ..jump.evolution import evolve
 from ..jump.system import System
 from ..solution import plain
+from . import motion
 
 TIMES = 96
 """Moments of a period; the last one is its end."""
 MOST_STATES = 16
 
 
-def trace(machine: Any) -> dict[str, Any]:
-    """Populations, heats and powers of drives over one period.
+def is_traceable(network: Any) -> bool:
+    """Whether there are time traces of a machine with these dynamics."""
+    return motion.is_traceable(network) or (isinstance(network, System) and network.period is not None)
 
-    The state at its start solves p = Mp, where the columns of M are what becomes of each state in one period.
-    """
-    network = as_dynamics(machine)
-    if not isinstance(network, System) or network.period is None:
-        raise InputError("explore: time traces are of driven jump networks; this machine is none.")
+
+def trace(machine: Any) -> dict[str, Any]:
+    """Heats and powers of drives over one period; of jump networks populations, of oscillators positions."""
+    network: Any = as_dynamics(machine)
+    if not is_traceable(network):
+        raise InputError(
+            "explore: time traces are of driven jump networks, and of driven linear oscillators with classical baths; "
+            "this machine is neither."
+        )
+    return motion.trace(network) if motion.is_traceable(network) else _of_network(network)
+
+
+def _of_network(network: Any) -> dict[str, Any]:
+    """The state at the start solves p = Mp, where the columns of M are what becomes of each state in one period."""
     if network.states > MOST_STATES:
         raise InputError(f"explore: time traces are shown up to {MOST_STATES} states, but there are {network.states}.")
     period = float(network.period)

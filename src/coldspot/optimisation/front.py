@@ -14,6 +14,7 @@ from ..sweep import sweep
 from .descent import Bound, Found, descend
 from .optimum import asked, bound_margins, constraints, keeps, ranked, searches
 from .problem import Looked, Problem, Sampled
+from .space import choices
 
 if TYPE_CHECKING:
     import xarray
@@ -64,14 +65,19 @@ def pareto(
     if not isinstance(points, int) or points < len(objectives):
         raise InputError(f"pareto: `points` must be an integer from {len(objectives)} on, but is {points!r}.")
     names = {f"objectives[{name!r}]": name for name in objectives}
-    problem, limits = asked(owner, machine, over, names, subject_to, tolerance)
+    smooth, few = choices(owner, over)
+    if few:
+        raise InputError(f"pareto: `over[{next(iter(few))!r}]` must be a pair (low, high); run it for each value.")
+    problem, limits, stochastic = asked(owner, machine, smooth, names, subject_to, tolerance)
+    if stochastic:
+        raise InputError("pareto: the machine's results are random, and have no slopes to go by; sweep it instead.")
     signs = np.array([SENSES[sense] for sense in objectives.values()])
     sampled = problem.sampled(owner, progress)
     bounds = constraints(owner, problem, limits, sampled)
     ends = []
     for k, sign in enumerate(signs):
         found = searches(problem, sampled, bounds, sign, starts, k)
-        ends.append(ranked(owner, problem, found, bounds, sampled, sign, k)[0])
+        ends.append(ranked(owner, problem.quantities, found, bounds, sampled, sign, k)[0])
     front = _best(signs, [*ends, *_between(problem, sampled, bounds, signs, ends, points)])
     return _dataset(machine, problem, front, tolerance)
 

@@ -13,13 +13,19 @@ from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..solution import Solution, plain
 from ..sweep import builder
 from .descent import FEASIBLE, Bound, Found, descend, spread
+from .evolution import Trials, evolved, finely, unsure
 from .problem import Looked, Problem, Sampled
 from .quantities import RATIOS, Quantity, quantity
-from .space import interval, space
+from .space import choices, interval, space
 
 AGREE = 1e-6
 """Searches agree if their best values differ by no more than this part of the best one."""
 AT_BOUND = 1e-9
+SETTLED = 1e-6
+"""Without slopes: a parameter lies on its bound, and a constraint binds, to this part of the range or scale."""
+METHODS = ("slopes", "evolution")
+BUDGET = 20_000
+"""Machines that a search without slopes looks at, at most."""
 
 
 class Optimum(eqx.Module):
@@ -31,7 +37,10 @@ class Optimum(eqx.Module):
     - `binding`: {parameter or constraint: the bound on which it lies};
     - `agree`: whether at least two searches, from different starts, ended at this value; `agreeing` of `starts` did;
     - `values`: those at which the searches ended, the best first, NaN outside the regime of a ratio; `converged`:
-      whether the best search ended by itself.
+      whether the best search ended by itself;
+    - `method`: `"slopes"` or `"evolution"`; the latter knows neither sensitivity nor curvature (NaN);
+    - `quantile`: of a robust search the part of cases in which the machine does worse than `value`; `machine` and
+      `solution` have the uncertain parameters at their medians. None otherwise.
     """
 
     machine: Any
@@ -44,6 +53,8 @@ class Optimum(eqx.Module):
     values: tuple[float, ...] = eqx.field(static=True)
     converged: bool = eqx.field(static=True)
     objective: str = eqx.field(static=True)
+    method: str = eqx.field(static=True, default="slopes")
+    quantile: float | None = eqx.field(static=True, default=None)
 
     @property
     def starts(self) -> int:
@@ -51,7 +62,9 @@ class Optimum(eqx.Module):
 
     @property
     def agreeing(self) -> int:
-        return sum(abs(value - self.value) <= AGREE * abs(self.value) for value in self.values)
+        # Of a robust search, `value` comes from more draws than those at its ends.
+        best = self.value if self.quantile is None else self.values[0]
+        return sum(abs(value - best) <= AGREE * abs(best) for value in self.values)
 
     @property
     def agree(self) -> bool:
@@ -68,15 +81,20 @@ class Optimum(eqx.Module):
             "agreeing": self.agreeing,
             "values": [plain(value) for value in self.values],
             "converged": bool(self.converged),
+            "method": self.method,
+            "quantile": self.quantile,
         }
 
     def __repr__(self) -> str:
-        rows = [f"{self.objective} = {show.number(self.value)}"]
+        sure = "" if self.quantile is None else f", or better, in {1 - self.quantile:.4g} of the cases"
+        rows = [f"{self.objective} = {show.number(self.value)}{sure}"]
         for name, value in self.parameters.items():
-            about = f"curvature {show.number(self.curvature[name])}"
-            if name in self.binding:
-                about = f"at its bound, slope {show.number(self.sensitivity[name])}"
-            rows.append(f"  {name} = {value:.6g} ({about})")
+            about = f" (curvature {show.number(self.curvature[name])})"
+            if self.method != "slopes":
+                about = " (at its bound)" if name in self.binding else ""
+            elif name in self.binding:
+                about = f" (at its bound, slope {show.number(self.sensitivity[name])})"
+            rows.append(f"  {name} = {value:.6g}{about}")
         held = [f"{name} at {bound:g}" for name, bound in self.binding.items() if name not in self.parameters]
         rows += [f"  bound by: {', '.join(held)}"] if held else []
         rows.append(
@@ -88,13 +106,17 @@ class Optimum(eqx.Module):
 def optimise(
     machine: Any,
     *,
-    over: Mapping[str, tuple[float, float]],
+    over: Mapping[str, Any],
     maximise: Any = None,
     minimise: Any = None,
     subject_to: Mapping[Any, tuple[float | None, float | None]] | None = None,
-    starts: int = 8,
+    starts: int | None = None,
     tolerance: float = TOLERANCE,
     progress: bool | None = None,
+    method: str | None = None,
+    uncertain: Mapping[str, Any] | None = None,
+    quantile: float = 0.1,
+    budget: int = BUDGET,
 ) -> Optimum:
     """The parameters within bounds at which a quantity of the steady state is largest, or smallest.
 
@@ -103,8 +125,17 @@ def optimise(
     - `machine`: a machine or a network, or a function `build(**parameters) -> machine`;
     - `maximise` or `minimise`: a name (`"power"`, `"cop"`, `"efficiency"`, `"entropy_production"`, `"heat.right"`,
       `"work.left"`, …) or a function of the solution that JAX can differentiate;
-    - `over`: {path: (low, high)}, the parameters that are free; `subject_to`: {name: (low, high)}, either may be None;
-    - `starts`: the number of searches; `tolerance`: of the steady states, as for `steady_state`.
+    - `over`: {path: (low, high)}, the parameters that are free; a parameter with few values has a set or a range of
+      them, `{"spins": range(2, 9)}`, which a function gets as they are; `subject_to`: {name: (low, high)}, either may
+      be None;
+    - `starts`: the number of searches (8, or 2 without slopes); `tolerance`: of the steady states, as for
+      `steady_state`;
+    - `method`: `"slopes"` or `"evolution"`. By default it goes by slopes where there are any: not over sets, not under
+      uncertainty, and not where results are random. Objectives that jump or are flat in between need `"evolution"`;
+    - `uncertain`: {path: (low, high)}, evenly spread between, or {path: distribution of `scipy.stats`}, for a robust
+      optimum: best is what the machine reaches in all but the part `quantile` of the cases, and constraints are kept
+      in as many. None of them is in `over`;
+    - `budget`: how many machines a search without slopes may look at, all starts together.
 
     Looks at 128 points of the box, then goes from the best ones, some way apart, by sequential quadratic programming
     (SciPy's SLSQP) with slopes from automatic differentiation. COP and efficiency are searched by the angle
@@ -117,6 +148,11 @@ def optimise(
     **Raises** `InputError` if a name or a bound is wrong, or if no point was found that keeps the constraints (it says
     which one, and what was reached).
 
+    Without slopes: differential evolution (SciPy's), a generation at a time; 128 draws of the uncertain parameters,
+    spread evenly over their probabilities, for every machine, and 4,096 for the value in the end. Random results come
+    from the same random numbers for every machine, so that they can be compared; the best one owes a part of its lead
+    to luck, of the size of `solution.error`: judge it by `trajectories` with another key.
+
     >>> import coldspot as cs
     >>> best = cs.optimise(cs.machines.QuantumDot(), maximise="heat.right", over={"level": (-15.0, 15.0)}, starts=2)
     >>> best.agree, f"{best.parameters['level']:.4f}"
@@ -125,30 +161,101 @@ def optimise(
     owner = "optimise"
     if (maximise is None) == (minimise is None):
         raise InputError("optimise: give `maximise` or `minimise`, one of them.")
-    if not isinstance(starts, int) or starts < 1:
-        raise InputError(f"optimise: `starts` must be a positive integer, but is {starts!r}.")
+    for name, count in (("starts", starts), ("budget", budget)):
+        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
+            raise InputError(f"optimise: `{name}` must be a positive integer, but is {count!r}.")
+    if method not in (None, *METHODS):
+        raise InputError(f"optimise: `method` must be {' or '.join(map(repr, METHODS))}, but is {method!r}.")
     sign, argument, given = (1.0, "maximise", maximise) if minimise is None else (-1.0, "minimise", minimise)
-    problem, limits = asked(owner, machine, over, {argument: given}, subject_to, tolerance)
+    smooth, few = choices(owner, over)
+    doubts = unsure(owner, uncertain, quantile, over)
+    if method == "evolution" or few or doubts.laws:
+        if method == "slopes":
+            raise InputError("optimise: over sets, and under uncertainty, there are no slopes; leave `method` out.")
+        trials = Trials(machine, space(owner, smooth), few, doubts, checked_tolerance(tolerance), owner)
+        return _evolved(trials, {argument: given}, subject_to, sign, starts or 2, budget, tolerance)
+    problem, limits, stochastic = asked(owner, machine, over, {argument: given}, subject_to, tolerance)
+    if stochastic:
+        if method == "slopes":
+            raise InputError("optimise: the machine's results are random, and have no slopes; leave `method` out.")
+        trials = Trials(machine, problem.box, {}, doubts, problem.tolerance, owner)
+        return _evolved(trials, {argument: given}, subject_to, sign, starts or 2, budget, tolerance)
     sampled = problem.sampled(owner, progress)
     bounds = constraints(owner, problem, limits, sampled)
-    found = searches(problem, sampled, bounds, sign, starts)
-    ends = ranked(owner, problem, found, bounds, sampled, sign)
+    found = searches(problem, sampled, bounds, sign, starts or 8)
+    ends = ranked(owner, problem.quantities, found, bounds, sampled, sign)
     return _finished(problem, ends, bounds, tolerance)
+
+
+def _evolved(
+    trials: Trials,
+    objective: Mapping[str, Any],
+    subject_to: Any,
+    sign: float,
+    starts: int,
+    budget: int,
+    tolerance: float,
+) -> Optimum:
+    """The best machine of a search without slopes."""
+    limits = trials.limits()
+    example = steady_state(trials.made(np.mean(limits, axis=1)), tolerance=tolerance, throw=False)
+    (target,), bounded = named(trials.owner, example, objective, subject_to)
+    found, bounds, sampled, quantities = evolved(trials, target, bounded, sign, starts, budget)
+    ends = ranked(trials.owner, quantities, found, bounds, sampled, sign)
+    best = ends[0]
+    machine = trials.made(best.u)
+    solution = steady_state(machine, tolerance=tolerance, throw=False)
+    robust = bool(trials.unsure.laws)
+    value = _true(target, finely(trials, target, sign, best.u)) if robust else float(target.true(solution))
+    if not np.isfinite(value):
+        raise _without_value(target, solution)
+    point = trials.point(best.u)
+    binding = {
+        name: float(low if u < 0.5 else high)
+        for name, u, low, high in zip(trials.box.names, best.u, trials.box.low, trials.box.high, strict=False)
+        if min(u, 1 - u) <= SETTLED
+    }
+    for bound in bounds:
+        if abs(float(bound.margin(best.looked.values))) <= SETTLED:
+            binding[bound.name] = bound.said
+    nothing = dict.fromkeys(point, float("nan"))
+    return Optimum(
+        machine=machine,
+        solution=solution,
+        value=value,
+        parameters={name: float(v) for name, v in point.items()},
+        sensitivity=nothing,
+        curvature=nothing,
+        binding=binding,
+        values=tuple(_true(target, one.looked.values[0]) for one in ends),
+        converged=best.converged,
+        objective=target.name,
+        method="evolution",
+        quantile=trials.unsure.quantile if robust else None,
+    )
+
+
+Limits = dict[Quantity, tuple[float | None, float | None]]
+"""Bounds of quantities."""
 
 
 def asked(
     owner: str, machine: Any, over: Any, objectives: Mapping[str, Any], subject_to: Any, tolerance: float
-) -> tuple[Problem, dict[Quantity, tuple[float | None, float | None]]]:
-    """The problem whose quantities are the objectives, then the constraints; and the bounds of these."""
+) -> tuple[Problem, Limits, bool]:
+    """The problem whose quantities are the objectives, then the constraints; the bounds of these; if it is random."""
     box = space(owner, over)
     build, shared, _ = builder(machine, box.names, owner)
     checked = checked_tolerance(tolerance)
     bare = Problem(build, shared, box, (), checked)
     example = steady_state(bare.machine(np.full(len(box.names), 0.5)), tolerance=tolerance, throw=False)
-    if example.stochastic:
-        raise InputError(
-            f"{owner}: the machine's results are random, and have no slopes to go by; sweep its parameters instead."
-        )
+    wanted, limits = named(owner, example, objectives, subject_to)
+    return Problem(build, shared, box, (*wanted, *limits), checked), limits, example.stochastic
+
+
+def named(
+    owner: str, example: Solution, objectives: Mapping[str, Any], subject_to: Any
+) -> tuple[tuple[Quantity, ...], Limits]:
+    """The objectives and the bounds of constraints, as the entries of a solution that they name."""
     if subject_to is not None and not isinstance(subject_to, Mapping):
         raise InputError(f"{owner}: `subject_to` must be a mapping from names to (low, high), but is {subject_to!r}.")
     wanted = tuple(quantity(owner, argument, given, example) for argument, given in objectives.items())
@@ -156,7 +263,7 @@ def asked(
     for given, pair in (subject_to or {}).items():
         name = quantity(owner, "subject_to", given, example)
         limits[name] = interval(f"{owner}: `subject_to[{given!r}]`", pair)
-    return Problem(build, shared, box, (*wanted, *limits), checked), limits
+    return wanted, limits
 
 
 def constraints(
@@ -205,7 +312,13 @@ def keeps(bounds: list[Bound], looked: Looked) -> bool:
 
 
 def ranked(
-    owner: str, problem: Problem, found: list[Found], bounds: list[Bound], sampled: Sampled, sign: float, index: int = 0
+    owner: str,
+    quantities: tuple[Quantity, ...],
+    found: list[Found],
+    bounds: list[Bound],
+    sampled: Sampled,
+    sign: float,
+    index: int = 0,
 ) -> list[Found]:
     """The searches that keep all bounds, the best first; an error that says which one cannot be kept, if none does."""
     good = [one for one in found if keeps(bounds, one.looked)]
@@ -215,7 +328,7 @@ def ranked(
     for bound in bounds:
         reached = seen[:, bound.place]
         if np.max(bound.margin(seen)) < -FEASIBLE:
-            name, most = problem.quantities[bound.place], reached[np.argmax(bound.margin(seen))]
+            name, most = quantities[bound.place], reached[np.argmax(bound.margin(seen))]
             value = _true(name, most)
             relation, extreme = ("at least", "most") if bound.sign > 0 else ("at most", "least")
             raise InputError(
@@ -236,10 +349,7 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
         if np.isfinite(value) and bool(solution.ok):
             break
     else:
-        raise InputError(
-            f"optimise: `{target.name}` has no value at the best point that was found, where the regime is "
-            f"{solution.regime}; bound it by `subject_to`, or change `over`."
-        )
+        raise _without_value(target, solution)
     values = [_true(target, one.looked.values[0]) for one in ends]
     slopes, curvatures = _slopes(problem, best.u)
     # From the angle to the ratio itself.
@@ -267,6 +377,13 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
         values=tuple(values),
         converged=best.converged,
         objective=target.name,
+    )
+
+
+def _without_value(target: Quantity, solution: Solution) -> InputError:
+    return InputError(
+        f"optimise: `{target.name}` has no value at the best point that was found, where the regime is "
+        f"{solution.regime}; bound it by `subject_to`, or change `over`."
     )
 
 

@@ -41,10 +41,23 @@ class Space(eqx.Module):
         return np.where(self.ratios, values * np.log(ratio), high - low)
 
 
-def space(owner: str, over: Any) -> Space:
-    """The box of a user's `over`."""
+def choices(owner: str, over: Any) -> tuple[dict[str, Any], dict[str, tuple[Any, ...]]]:
+    """A user's `over`, and apart from it the parameters that have few values: sets or ranges of numbers."""
     if not isinstance(over, Mapping) or not over:
         raise InputError(f"{owner}: `over` must be a mapping from parameters to (low, high), but is {over!r}.")
+    found = {}
+    for name, values in over.items():
+        if not isinstance(values, set | frozenset | range):
+            continue
+        good = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v)]
+        if len(good) < len(values) or len(good) < 2:
+            raise InputError(f"{owner}: `over[{name!r}]` must hold two or more finite numbers, but is {values!r}.")
+        found[str(name)] = tuple(sorted(good))
+    return {name: pair for name, pair in over.items() if str(name) not in found}, found
+
+
+def space(owner: str, over: Mapping[str, Any]) -> Space:
+    """The box of the bounds of a user's `over`."""
     low, high = [], []
     for name, pair in over.items():
         bounds = interval(f"{owner}: `over[{name!r}]`", pair)
@@ -61,7 +74,10 @@ def interval(what: str, pair: Any) -> tuple[float | None, float | None]:
     try:
         low, high = (None if end is None else float(end) for end in pair)
     except (TypeError, ValueError):
-        raise InputError(f"{what} must be a pair (low, high) of numbers, but is {pair!r}.") from None
+        raise InputError(
+            f"{what} must be a pair (low, high) of numbers, but is {pair!r}."
+            + (" Write single values as a set, such as {1, 2, 4}." if np.ndim(pair) and len(pair) > 2 else "")
+        ) from None
     for end in (low, high):
         if end is not None and not np.isfinite(end):
             raise InputError(f"{what} must have finite bounds, but is {pair!r}.")

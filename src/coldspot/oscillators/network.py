@@ -139,7 +139,7 @@ class OscillatorNetwork(Dynamics):
         self.potential = opened(potential)
         if potential is not None:
             check_potential(potential, n)
-            if self.quantum or self._remembers:
+            if self.quantum or self.remembers:
                 raise InputError(f"{OWNER}: {self._beyond()} together with a `potential` cannot be solved yet.")
         self._check_spectra()
         if cooled_bath is not None and cooled_bath not in self.baths:
@@ -155,7 +155,7 @@ class OscillatorNetwork(Dynamics):
     # ------------------------------------------------------------------ checks
     def _check_spectra(self) -> None:
         """Quantum baths and friction with a memory are known for masses on constant springs."""
-        if not (self.quantum or self._remembers):
+        if not (self.quantum or self.remembers):
             return
         what = "quantum baths" if self.quantum else "friction with a memory"
         for there, other in (
@@ -230,7 +230,7 @@ class OscillatorNetwork(Dynamics):
         return is_quantum(self.baths)
 
     @property
-    def _remembers(self) -> bool:
+    def remembers(self) -> bool:
         """Whether some friction has a memory."""
         table = self.frictions if isinstance(self.frictions, Table) else {}
         return any(isinstance(own, SpectralDensity) for own in table.values())
@@ -334,7 +334,7 @@ class OscillatorNetwork(Dynamics):
         def one(point: Any) -> "OscillatorNetwork":
             return eqx.combine(point, static)
 
-        if self.quantum or self._remembers:
+        if self.quantum or self.remembers:
             return landauer.steady(arrays, lambda p: one(p).spectral())
         if callable(self.springs):
             return floquet.steady(arrays, lambda p: (one(p).instant, _or_one(one(p).frequency)))
@@ -347,7 +347,7 @@ class OscillatorNetwork(Dynamics):
         return stationary.steady(arrays, parts, reciprocal=PULL not in self.targets)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        special = callable(self.springs) or self.massless or self.quantum or self._remembers
+        special = callable(self.springs) or self.massless or self.quantum or self.remembers
         if special or self.potential is not None or any(target != PULL for target in self.targets):
             raise InputError(
                 f"counting: cumulants of an {OWNER} are known for masses on constant springs, with classical baths, "
@@ -360,7 +360,7 @@ class OscillatorNetwork(Dynamics):
     def explain(self, status: Status) -> str:
         if not self._beyond():
             return words.explain(self.system(), status)
-        if self.quantum or self._remembers:
+        if self.quantum or self.remembers:
             return words.explain_springs(self._springs(0.0)) if status == Status.UNSTABLE else ""
         return words.explain_motion(self.instant(0.0), status, callable(self.springs))
 
@@ -423,8 +423,8 @@ class OscillatorNetwork(Dynamics):
         return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
 
     def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
-        """Those of a network that is more than masses on constant springs."""
-        if self.quantum or self._remembers:
+        """Trajectories of a network that is more than masses on constant springs."""
+        if self.quantum or self.remembers:
             what = "quantum baths" if self.quantum else "friction with a memory"
             raise InputError(f"trajectories: an {OWNER} with {what} has none; its averages: `steady_state`.")
         if bias is not None:
@@ -446,7 +446,7 @@ class OscillatorNetwork(Dynamics):
         self._check_linear("covariance")
         if not self._beyond():
             return linear.covariance(self.system())
-        if callable(self.springs) or self._remembers or self.quantum:
+        if callable(self.springs) or self.remembers or self.quantum:
             raise InputError(f"{OWNER}: `covariance` is known for constant springs and classical baths only.")
         return stationary.covariance(self.instant(0.0, pushed=False))
 
