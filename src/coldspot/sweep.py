@@ -19,6 +19,7 @@ from jax import Array
 
 from . import parallel, paths, store, tracing
 from ._checks import InputError, Values, unknown_name
+from .compiler import LIGHT
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
@@ -26,7 +27,7 @@ from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance
 from .machine_files.results import MACHINE, POINT, WITHOUT, carried
 from .pytrees import compiled, opened, refreshed
 from .solution import Solution
-from .tiers import SIZES, Tiers
+from .tiers import SIZES, Tiers, is_light
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 AnyResult = TypeVar("AnyResult", bound=Result)
 
+FEW = 64
+"""Points of machines that take little, up to which compiling takes longer than they."""
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
 
@@ -401,8 +404,11 @@ def _in_chunks(
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
     def solve(start: int) -> Any:
-        return jax.tree.map(np.asarray, solve_chunk(way, build, shared, piece(start), *options))
+        return jax.tree.map(np.asarray, solve_some(way, build, shared, piece(start), *options))
 
+    # The last way is asked for points that are hard; it may take long.
+    light = chunk <= FEW and is_light(_first, build, shared, {name: jnp.asarray(c[0]) for name, c in columns.items()})
+    solve_some = solve_few if light else solve_chunk
     starts = range(0, total, chunk)
     joined = None
     done = parallel.spread(solve, starts, label=label, progress=progress)
@@ -427,10 +433,16 @@ def _room(part: Any, total: int) -> Any:
     return jax.tree.unflatten(structure, arrays)
 
 
-@compiled
-def solve_chunk(verb: Callable[..., Any], build: Any, shared: Any, columns: Any, *options: Any) -> Any:
+def _chunk(verb: Callable[..., Any], build: Any, shared: Any, columns: Any, *options: Any) -> Any:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))
+
+
+solve_chunk, solve_few = compiled(_chunk), compiled(_chunk, **LIGHT)
+
+
+def _first(build: Callable[..., Any], shared: Any, point: Any) -> Dynamics:
+    return as_dynamics(build(shared, point))
 
 
 COORDINATE_UNITS = {
