@@ -8,7 +8,7 @@ import pytest
 import coldspot as cs
 from coldspot.dynamics import _solve_one
 from coldspot.machines import QuantumDot, SpinPair
-from coldspot.sweep import solve_chunk
+from coldspot.sweep import solve_chunk, solve_few
 from tests.tolerance import assert_close
 
 # --------------------------------------------------------------------------- compiled once
@@ -58,12 +58,14 @@ def test_a_sweep_compiles_its_build_function_once_per_shape_and_tier():
     def build(level, warm):
         return QuantumDot(level=level, left=cs.ElectronBath(warm, 2.5))
 
-    programs = solve_chunk.program()._cached
-    before = programs._cache_size()
+    def programs():
+        return sum(solve.program()._cached._cache_size() for solve in (solve_chunk, solve_few))
+
+    before = programs()
     sizes = []
     for shift in range(5):
         cs.sweep(build, {"level": np.linspace(-20, 20, 100) + shift, "warm": [8.0, 9.0]})
-        sizes.append(programs._cache_size() - before)
+        sizes.append(programs() - before)
     assert sizes == [sizes[0]] * 5
     assert sizes[0] <= len(_solve_one.attempts)
 

@@ -105,15 +105,20 @@ def test_a_gradient_needs_no_attempt():
 
 @pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])
 def test_sweeps_of_any_length_take_few_sizes(length, monkeypatch):
-    taken, chunk = [], sweep_module.solve_chunk
+    taken = []
 
-    def noted(way, build, shared, columns):
-        taken.append(len(columns["level"]))
-        return chunk(way, build, shared, columns)
+    def noted(chunk):
+        def call(way, build, shared, columns):
+            taken.append(len(columns["level"]))
+            return chunk(way, build, shared, columns)
 
-    monkeypatch.setattr(sweep_module, "solve_chunk", noted)
+        return call
+
+    for name in ("solve_chunk", "solve_few"):
+        monkeypatch.setattr(sweep_module, name, noted(getattr(sweep_module, name)))
     levels = np.arange(length * 1.0)
     found = solve_columns(halve, lambda _, p: QuantumDot(level=p["level"]), None, {"level": levels}, progress=False)
+    assert taken
     assert set(taken) <= set(SIZES)
     assert np.array_equal(found.half, levels / 2)
     assert sum(taken) <= 2 * length + 6

@@ -10,6 +10,9 @@ PREFERRED = {"xla_cpu_use_fusion_emitters": False}
 """For processors: loops as the compiler wrote them before it had a second way to. For the small matrices here that is
 compiled in little more than half the time, and runs as fast or faster (random networks of 16 states: twice as fast)."""
 
+LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
+"""Beside these, for programs that have next to nothing to do: optimising them takes longer than they ever will."""
+
 
 @functools.cache
 def preferences(**more: Any) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from .numerics.blocks import blockwise
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import NormalModes, Solution, Status
-from .tiers import Tiers
+from .tiers import Tiers, by_weight
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
@@ -126,6 +126,11 @@ class Dynamics(Checked):
     def block(self, cost: int) -> int | None:
         """How many points an attempt had better treat together, so that they stay in a cache; None: all of them."""
         return None
+
+    @property
+    def light(self) -> bool:
+        """Whether one point takes less than optimising its program."""
+        return False
 
     def reservoirs(self) -> Mapping[str, Bath]:
         """The baths of one point, at phase 0 if they are driven."""
@@ -413,17 +418,15 @@ def _attempt_one(cost: int, machine: Any, tolerance: Array) -> Attempt:
     return first_point(_attempted(cost, dynamics, tolerance, good))
 
 
-@compiled
 def _cheap_one(machine: Any, tolerance: Array) -> Attempt:
     return _attempt_one(0, machine, tolerance)
 
 
-@compiled
 def _dear_one(machine: Any, tolerance: Array) -> Attempt:
     return _attempt_one(1, machine, tolerance)
 
 
-_solve_one = Tiers((_cheap_one, _dear_one), compiled(_one))
+_solve_one = Tiers(tuple(by_weight(way, as_dynamics) for way in (_cheap_one, _dear_one)), by_weight(_one, as_dynamics))
 
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:

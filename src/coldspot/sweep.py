@@ -20,6 +20,7 @@ from jax import Array
 
 from . import cluster, parallel, paths, store, tracing
 from ._checks import InputError, Values, unknown_name
+from .compiler import LIGHT
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
@@ -29,7 +30,7 @@ from .places import Places, places_of, short
 from .pytrees import compiled, opened, refreshed
 from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution
-from .tiers import SIZES, Tiers
+from .tiers import SIZES, Tiers, is_light
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ AnyResult = TypeVar("AnyResult", bound=Result)
 Wanted = Plan | str
 """What to count, or the name of another verb."""
 RESPONSE = "linear_response"
+FEW = 64
+"""Points of machines that take little, up to which compiling takes longer than they."""
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
 POINTS_SENT = 65536
@@ -378,8 +381,11 @@ def _in_chunks(
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
     def solve(start: int) -> Any:
-        return jax.tree.map(np.asarray, solve_chunk(way, build, shared, piece(start), *options))
+        return jax.tree.map(np.asarray, solve_some(way, build, shared, piece(start), *options))
 
+    # The last way is asked for points that are hard; it may take long.
+    light = chunk <= FEW and is_light(_first, build, shared, {name: jnp.asarray(c[0]) for name, c in columns.items()})
+    solve_some = solve_few if light else solve_chunk
     step, done = chunk, None
     if client is not None:
         # Calls of the size that they have here, some of them together: a call by itself is short for a cluster.
@@ -414,10 +420,16 @@ def _room(part: Any, total: int) -> Any:
     return jax.tree.unflatten(structure, arrays)
 
 
-@compiled
-def solve_chunk(verb: Callable[..., Any], build: Any, shared: Any, columns: Any, *options: Any) -> Any:
+def _chunk(verb: Callable[..., Any], build: Any, shared: Any, columns: Any, *options: Any) -> Any:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))
+
+
+solve_chunk, solve_few = compiled(_chunk), compiled(_chunk, **LIGHT)
+
+
+def _first(build: Callable[..., Any], shared: Any, point: Any) -> Dynamics:
+    return as_dynamics(build(shared, point))
 
 
 COORDINATE_UNITS = {

@@ -1,13 +1,16 @@
 """A cheap way first, and the sure one for the points that it leaves undecided."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .compiler import is_traced
+from .compiler import LIGHT, is_traced
+from .pytrees import compiled, refreshed
 
 SIZES = tuple(4**k for k in range(8))
 """Numbers of points in a call of compiled code: few, so that programs are shared; the largest bounds the memory."""
@@ -60,3 +63,35 @@ class Tiers(NamedTuple):
             return known
 
         return jax.tree.map(put, result, others(*some))
+
+
+def by_weight(function: Callable[..., Any], make: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The program of `function(machine, …)`, optimised unless the machine is light; `make(machine)` is its dynamics."""
+    optimised, light = compiled(function), compiled(function, **LIGHT)
+
+    @functools.wraps(function)
+    def call(machine: Any, *arguments: Any) -> Any:
+        return (light if is_light(make, machine) else optimised)(machine, *arguments)
+
+    call.program = light.program  # type: ignore[attr-defined]
+    return call
+
+
+def is_light(make: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether the dynamics that `make`, a function of a module, gives is light: asked once for each structure."""
+    arguments = refreshed(arguments)
+    leaves, structure = jax.tree.flatten(arguments)
+    key = make, structure, tuple(leaf.shape if eqx.is_array(leaf) else type(leaf) for leaf in leaves)
+    if key not in _light:
+        if len(_light) >= MOST:
+            _light.clear()
+        try:
+            _light[key] = bool(eqx.filter_eval_shape(make, *arguments).light)
+        except Exception:  # what is wrong with it is said where it is solved
+            _light[key] = False
+    return _light[key]
+
+
+_light: dict[Any, bool] = {}
+MOST = 1024
+"""Structures of machines that are remembered."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.dynamics import _solve_one
+from coldspot.dynamics import _solve_one, solve_points
 from coldspot.jump.gth import populate
 from tests import routes
 
@@ -17,17 +17,88 @@ MOVES = [(0, 1), (1, 2), (0, 2)]
 
 
 @pytest.mark.parametrize("states", [2, 8, 13])
-def test_populations_entry_by_entry(states):
-    """Rates over eight decades, by halves and without."""
+def test_populations_and_values_entry_by_entry(states):
+    """Rates over eight decades, by halves and without; values against their equations."""
     rng = np.random.default_rng(states)
-    log_rates = rng.normal(0, 4, (states, states, 2))
-    found = np.asarray(jax.jit(populate)(jnp.exp(log_rates) * ~np.eye(states, dtype=bool)[..., None]))
+    log_rates, gains = rng.normal(0, 4, (states, states, 2)), rng.normal(0, 1, (2, states, 2))
+    off = ~np.eye(states, dtype=bool)[..., None]
+    found, values = map(np.asarray, jax.jit(populate)(jnp.exp(log_rates) * off, jnp.asarray(gains)))
     i, j = np.array([(i, j) for i in range(states) for j in range(i)]).T
     for k in range(2):
         forward, backward = (map(mpmath.mpf, log_rates[a, b, k]) for a, b in ((i, j), (j, i)))
         log_p, _ = routes.solve_exactly(states, j, i, forward, backward, 60)
         exact = np.array([float(mpmath.exp(x)) for x in log_p])
-        assert np.all(np.abs(found[:, k] / exact - 1) <= EPS * (8 * states + 4 * np.max(np.abs(log_rates))))
+        close = EPS * (8 * states + 4 * np.max(np.abs(log_rates)))
+        assert np.all(np.abs(found[:, k] / exact - 1) <= close)
+        for b in range(2):
+            assert values[b, 0, k] == 0
+            mean = mpmath.fsum(mpmath.exp(x) * mpmath.mpf(g) for x, g in zip(log_p, gains[b, :, k], strict=True))
+            left, sizes = [], []
+            for start in range(states):
+                terms = [mpmath.mpf(gains[b, start, k]), -mean]
+                for end in range(states):
+                    if end != start:
+                        rate = mpmath.exp(mpmath.mpf(log_rates[end, start, k]))
+                        terms += [rate * mpmath.mpf(values[b, end, k]), -rate * mpmath.mpf(values[b, start, k])]
+                left.append(exact[start] * abs(mpmath.fsum(terms)))
+                sizes.append(exact[start] * sum(map(abs, terms)))
+            # What is left matters as often as one is there.
+            assert max(left) <= close * sum(sizes)
+
+
+def test_heats_and_particles_of_random_networks_are_within_their_errors():
+    """Nine states of three dots and a trap, two leads and phonons; rates over nine decades, some of them fast loops."""
+    rng, points, states = np.random.default_rng(0), 150, 9
+    moves = [(0, i, i | 1 << d) for i in range(8) for d in range(3) if not i >> d & 1]
+    moves = np.array([*moves, *((1, i, f) for _, i, f in moves), (2, 1, 2), (2, 3, 5), (2, 7, 8)])
+    number = np.array([*(i.bit_count() for i in range(8)), 3.0])
+    columns = {
+        "energies": rng.normal(0, 3, (points, states)),
+        "gammas": 10 ** rng.uniform(-6, 3, (points, len(moves))),
+        "temperatures": rng.uniform(0.3, 3, (points, 3)),
+        "bias": rng.uniform(-2, 2, points),
+    }
+
+    def build(shared, p):
+        def own(b):
+            k = np.flatnonzero(moves[:, 0] == b)
+            law = cs.Glauber if b == 2 else cs.Tunnelling
+            return cs.Channel(f"{b}", moves[k, 1], moves[k, 2], law(p["gammas"][k]))
+
+        t = p["temperatures"]
+        baths = {"0": cs.ElectronBath(t[0], p["bias"]), "1": cs.ElectronBath(t[1], 0.0), "2": cs.HeatBath(t[2])}
+        return cs.JumpNetwork(
+            energies=p["energies"], occupations=number, baths=baths, channels=[own(b) for b in range(3)]
+        )
+
+    s, undecided = solve_points.attempts[0](build, None, jax.tree.map(jnp.asarray, columns), TOLERANCE)
+    assert np.mean(np.asarray(undecided)) <= 0.1
+    for k in range(points):
+        e, t, mu = columns["energies"][k], columns["temperatures"][k], (columns["bias"][k], 0.0, 0.0)
+        with mpmath.workdps(50):
+            rates, matrix = [], mpmath.zeros(states)
+            for (b, i, f), gamma in zip(moves.tolist(), columns["gammas"][k], strict=True):
+                heat = mpmath.mpf(e[f]) - mpmath.mpf(e[i]) - mpmath.mpf(mu[b]) * (number[f] - number[i])
+                scale = (2 if b == 2 else 1) * mpmath.mpf(gamma)
+                up, down = (scale / (1 + mpmath.exp(sign * heat / mpmath.mpf(t[b]))) for sign in (1, -1))
+                rates.append((b, i, f, up, down, heat))
+                for start, end, rate in ((i, f, up), (f, i, down)):
+                    matrix[end, start] += rate
+                    matrix[start, start] -= rate
+            for j in range(states):
+                matrix[states - 1, j] = 1
+            p = mpmath.lu_solve(matrix, mpmath.matrix([0] * (states - 1) + [1]))
+            heats, particles = mpmath.zeros(3, 1), mpmath.zeros(3, 1)
+            for b, i, f, up, down, heat in rates:
+                current = up * p[i] - down * p[f]
+                heats[b] += heat * current
+                particles[b] += (number[f] - number[i]) * current
+            for exact, entry, error in (
+                (heats, s.ledger.heats, s.error.heats),
+                (particles, s.ledger.particle_numbers, s.error.particle_numbers),
+            ):
+                for b in range(3):
+                    assert abs(mpmath.mpf(float(entry[k, b])) - exact[b]) <= float(error[k, b]), (k, b)
 
 
 def network(bias, scale=1.0):

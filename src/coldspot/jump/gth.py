@@ -73,42 +73,77 @@ UNROLLED = 8
 """Matrices up to this size are eliminated without a loop."""
 
 
-def populate(rates: Float[Array, "state state point"]) -> Float[Array, "state point"]:
-    """p alone, for rates (i, j, point), in linear arithmetic: by halves, so that arrays shrink as states go."""
-    w, halves = rates, []
-    while (n := w.shape[0]) > UNROLLED:
+def populate(
+    rates: Float[Array, "state state point"], gains: Float[Array, "target state point"]
+) -> tuple[Float[Array, "state point"], Float[Array, "target state point"]]:
+    """p, and what starting in each state adds to the `gains` (per time, in each state) in the long run.
+
+    For rates w (i, j, point) of j → i, off-diagonal, these values v obey Σ_i w_ij (v_i − v_j) + gain_j = Σ_i p_i gain_i
+    with v_0 = 0. Linear arithmetic; by halves, so that arrays shrink as states go.
+    """
+    n, targets = rates.shape[0], gains.shape[0] + 1
+    # Gains are taken along as if they were states which nothing leaves; the last of them, 1 in all states, is time.
+    w = jnp.concatenate([rates, gains, jnp.ones((1, *rates.shape[1:]))])
+    halves = []
+    while n > UNROLLED:
         kept = max(n // 2, UNROLLED)
         w = jax.lax.fori_loop(0, n - kept, functools.partial(_remove, n), w)
-        halves.append(w[kept:])
-        w = w[:kept, :kept]
-    rows = []
-    for k in range(w.shape[0] - 1, 0, -1):
-        row = w[k, :k] / reduce(jnp.add, w[:k, k])
-        rows.append(row)
-        (w,) = jax.lax.optimization_barrier((w[:k, :k] + w[:k, k][:, None] * row[None],))
-    p = jnp.ones((1, *rates.shape[2:]))
-    for row in reversed(rows):
+        halves.append((w[:n, kept:n], w[n:, kept:n], w[kept:n]))
+        w, n = jnp.concatenate([w[:kept, :kept], w[n:, :kept]]), kept
+    steps = []
+    for k in range(n - 1, 0, -1):
+        total = reduce(jnp.add, w[:k, k])
+        row, out = w[k, :k] / total, jnp.concatenate([w[:k, k], w[k + 1 :, k]])
+        steps.append((row, out / total))
+        w = jnp.concatenate([w[:k, :k], w[k + 1 :, :k]])
+        (w,) = jax.lax.optimization_barrier((w + out[:, None] * row[None],))
+    p, v = jnp.ones((1, *rates.shape[2:])), jnp.zeros((targets - 1, 1, *rates.shape[2:]))
+    mean = w[1:-1, 0] / w[-1, 0]
+    for row, out in reversed(steps):
+        k = row.shape[0]
         p = jnp.concatenate([p, reduce(jnp.add, row * p)[None]])
-    for shares in reversed(halves):
-        kept, n = p.shape[0], shares.shape[1]
-        p = jnp.concatenate([p, jnp.zeros((n - kept, *p.shape[1:]))])
-
-        def add(k: Array, p: Array, shares: Array = shares, kept: int = kept) -> Array:
-            row = jax.lax.dynamic_index_in_dim(shares, k - kept, 0, keepdims=False)
-            return jax.lax.dynamic_update_index_in_dim(p, halved(jnp.add, row * p), k, 0)
-
-        p = jax.lax.fori_loop(kept, n, add, p)
-    return p / halved(jnp.add, p)
+        value = [out[k + b] - mean[b] * out[-1] + reduce(jnp.add, out[:k] * v[b]) for b in range(targets - 1)]
+        v = jnp.concatenate([v, jnp.stack(value)[:, None]], 1) if value else jnp.zeros((0, *p.shape))
+    for leave, gained, come in reversed(halves):
+        p, v = _put_back(leave, gained, come, mean, p, v)
+    return p / halved(jnp.add, p), v
 
 
 def _remove(n: int, step: Array, w: Array) -> Array:
-    """The matrix without state k = n−1−step, but for its row: what k has of each other state's population."""
+    """The matrix without state k = n−1−step, but for its row and its column.
+
+    The row: what k has of each other state's population; the column: where one goes from k, and what one gains there.
+    """
     k = n - 1 - step
-    below = jnp.arange(n)[:, None] < k
-    out = jnp.where(below, jax.lax.dynamic_index_in_dim(w, k, 1, keepdims=False), 0.0)
-    into = jax.lax.dynamic_index_in_dim(w, k, 0, keepdims=False)
-    share = jnp.where(below, into / halved(jnp.add, out), 0.0)
-    return jax.lax.dynamic_update_index_in_dim(w + out[:, None] * share[None], share, k, 0)
+    index = jnp.arange(w.shape[0])[:, None]
+    column = jax.lax.dynamic_index_in_dim(w, k, 1, keepdims=False)
+    total = halved(jnp.add, jnp.where(index[:n] < k, column[:n], 0.0))
+    row = jax.lax.dynamic_index_in_dim(w, k, 0, keepdims=False)
+    share = jnp.where(index[:n] < k, row / total, 0.0)
+    there = (index < k) | (index >= n)
+    out = jnp.where(there, column, 0.0)
+    # Behind k are rows and columns of the states that were taken out before: they stay.
+    w = jax.lax.dynamic_update_index_in_dim(w + out[:, None] * share[None], jnp.where(index[:n] < k, share, row), k, 0)
+    return jax.lax.dynamic_update_index_in_dim(w, jnp.where(there, column / total, column), k, 1)
+
+
+def _put_back(leave: Array, gained: Array, come: Array, mean: Array, p: Array, v: Array) -> tuple[Array, Array]:
+    """p and v of the states that `_remove` took out, from those of the states before them."""
+    kept, n = p.shape[0], leave.shape[0]
+    p = jnp.concatenate([p, jnp.zeros((n - kept, *p.shape[1:]))])
+    v = jnp.concatenate([v, jnp.zeros((v.shape[0], n - kept, *p.shape[1:]))], 1)
+    own = gained[:-1] - mean[:, None] * gained[-1:]
+
+    def add(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        p, v = state
+        row = jax.lax.dynamic_index_in_dim(come, k - kept, 0, keepdims=False)
+        p = jax.lax.dynamic_update_index_in_dim(p, halved(jnp.add, row * p), k, 0)
+        column = jax.lax.dynamic_index_in_dim(leave, k - kept, 1, keepdims=False)
+        more = halved(jnp.add, jnp.moveaxis(column[None] * v, 1, 0))
+        value = more + jax.lax.dynamic_index_in_dim(own, k - kept, 1, keepdims=False)
+        return p, jax.lax.dynamic_update_index_in_dim(v, value, k, 1)
+
+    return jax.lax.fori_loop(kept, n, add, (p, v))
 
 
 def _lower(n: int) -> Array:

@@ -406,6 +406,10 @@ class JumpNetwork(CountedSystem):
     def block(self, cost: int) -> int | None:
         return lanes(self.states) if cost == 0 and self.states <= SMALL and not len(self.drives) else None
 
+    @property
+    def light(self) -> bool:
+        return self.states <= SMALL
+
     def _quick(self, tolerance: Array) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)
 
@@ -414,7 +418,10 @@ class JumpNetwork(CountedSystem):
 
         names = (*self._thermal(), *self.workers())
         unique = len(self.components()) == 1
-        return solve_quick(self.graph(), members(self.channels, names), arrays, look, unique, tolerance)
+        counted = tuple(
+            bool(kept) for name, kept in zip(self.baths, self._kept(), strict=True) if name in self._thermal()
+        )
+        return solve_quick(self.graph(), members(self.channels, names), counted, arrays, look, unique, tolerance)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

@@ -8,9 +8,10 @@ beside much faster transitions, for rates that leave the range of floats) the po
 Arrays have the batch axis last.
 """
 
+import functools
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,9 +48,17 @@ def lanes(states: int) -> int:
     return min(max(NUMBERS // states**2, 64), 512)
 
 
+class _Target(NamedTuple):
+    """What is to be known of a point: Σ amount·current over some of the transitions."""
+
+    amount: Array
+    places: tuple[int, ...]
+
+
 def solve_quick(
     g: Graph,
     parts: tuple[tuple[int, ...], ...],
+    counted: tuple[bool, ...],
     batch: Any,
     look: Callable[[Any], Glance],
     unique: bool,
@@ -57,21 +66,27 @@ def solve_quick(
 ) -> Outcome:
     """Stationary states of a batch of undriven networks; `undecided` where another method must find them.
 
-    `parts`: for each bath and then for each reservoir of work, its transitions; `batch`: arrays with a leading axis of
-    points, of which `look` makes the numbers of one point; `unique`: whether transitions connect all states.
+    `parts`: for each bath and then for each reservoir of work, its transitions; `counted`: which baths exchange
+    particles; `batch`: arrays with a leading axis of points, of which `look` makes the numbers of one point; `unique`:
+    whether transitions connect all states.
     """
     sure = tolerance > 0
     to, start = g.final.array, g.initial.array
-    last = turned(batch)
+    baths, last = len(counted), turned(batch)
 
-    def rates() -> tuple[Glance, Array]:
+    def targets(s: Glance) -> list[_Target]:
+        """Heats, works, and the particles of baths that have any."""
+        particles = [_Target(x, k) for x, k, one in zip(s.particles, parts, counted, strict=False) if one]
+        return [*map(_Target, (*s.heats, *s.works), parts), *particles]
+
+    def rates() -> tuple[Glance, Array, Array]:
         s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
-        return s, matrix(g, s.forward, s.backward, jnp.add, 0.0)
+        w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
+        gains = [] if _is_pair(g) else [_gain(g, s, t) for t in targets(s)]
+        return s, w, jnp.stack(gains) if gains else jnp.zeros((0, *w.shape[1:]))
 
-    s, w = stored(sure, rates)
-    p = populate(w)
-    places = (parts[: len(s.heats)], parts[: len(s.heats)], parts[len(s.heats) :])
-    amounts = (s.heats, s.particles, s.works)
+    s, w, gains = stored(sure, rates)
+    p, values = stored(sure, lambda: populate(w, gains))
 
     def flows() -> tuple[Array, Array, Array, Array]:
         forward, backward = s.forward * p[start], s.backward * p[to]
@@ -81,15 +96,19 @@ def solve_quick(
 
     current, gross, log_p, digits = stored(sure, flows)
 
-    def sums() -> tuple[list[Array], list[Array], Array]:
-        values = [_summed(x, current, k) for x, k in zip(amounts, places, strict=True)]
-        sizes = [_summed(tuple(map(jnp.abs, x)), gross, k) for x, k in zip(amounts, places, strict=True)]
-        bounds = [digits * x + SMALLEST for x in sizes]
-        moved = _summed(tuple(map(jnp.abs, s.particles)), jnp.abs(current), places[1])
-        # A bath that has no particles has none for certain.
-        return values, [bounds[0], jnp.where(sizes[1] > 0, bounds[1], 0.0), bounds[2]], halved(jnp.maximum, moved)
+    def sums() -> tuple[Array, Array, Array]:
+        wanted = targets(s)
+        if _is_pair(g):
+            found = [_summed(t, current) for t in wanted]
+            bounds = [digits * _summed(_Target(jnp.abs(t.amount), t.places), gross) + SMALLEST for t in wanted]
+        else:
+            found, bounds = _weighed(g, s, parts[:baths], wanted, values, current, gross, digits)
+        moved = [_summed(_Target(jnp.abs(t.amount), t.places), jnp.abs(current)) for t in wanted[len(parts) :]]
+        nothing = jnp.zeros(current.shape[1:])
+        return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
 
-    (heats, particles, works), bounds, moved = stored(sure, sums)
+    found, bounds, moved = stored(sure, sums)
+    heats, errors, known = found[:baths], bounds[:baths], len(parts)
 
     def checks() -> tuple[Array, Array, Array, Array]:
         inflow = _inflow(g, current)
@@ -105,12 +124,13 @@ def solve_quick(
 
     other, other_error, imbalance, certain = stored(sure, checks)
     differ = jnp.abs(other - halved(jnp.add, heats / s.temperature))
-    certain &= differ <= FAR * (other_error + halved(jnp.add, bounds[0] / s.temperature))
-    certain &= _known(jnp.concatenate([heats, works]), jnp.concatenate([bounds[0], bounds[2]]), tolerance)
-    certain &= halved(jnp.maximum, bounds[1]) <= jnp.minimum(tolerance, COUNTED) * moved
+    certain &= differ <= FAR * (other_error + halved(jnp.add, errors / s.temperature))
+    certain &= _known(found[:known], bounds[:known], tolerance)
+    if any(counted):
+        certain &= halved(jnp.maximum, bounds[known:]) <= jnp.minimum(tolerance, COUNTED) * moved
     return Outcome(
-        Rates(heats.T, particles.T, works.T),
-        Rates(*(x.T for x in bounds)),
+        Rates(heats.T, _among(counted, found[known:]).T, found[baths:known].T),
+        Rates(errors.T, _among(counted, bounds[known:]).T, bounds[baths:known].T),
         faults={Status.NOT_UNIQUE: jnp.full(certain.shape, not unique)},
         residuals={
             "balance": imbalance / positive_or_one(halved(jnp.maximum, jnp.abs(current))),
@@ -120,6 +140,74 @@ def solve_quick(
         flags=stored(sure, lambda: cautions(g, s)),
         undecided=~certain,
     )
+
+
+def _among(counted: tuple[bool, ...], rows: Array) -> Array:
+    """Rows of the baths that exchange particles among zeros for the others."""
+    nothing, found = jnp.zeros(rows.shape[1:]), iter(rows)
+    return jnp.stack([next(found) if one else nothing for one in counted])
+
+
+def _gain(g: Graph, s: Glance, target: _Target) -> Array:
+    """What a target gains per time in each state (state, point)."""
+    k = np.array(target.places, int)
+    if not k.size:
+        return jnp.zeros((g.states, *s.forward.shape[1:]))
+    place = np.concatenate([g.initial.array[k], g.final.array[k]])
+    table = ranked(place, np.arange(2 * k.size), g.states, 2 * k.size)
+    ahead, back = target.amount * s.forward[_slice(target.places)], target.amount * s.backward[_slice(target.places)]
+    signed = jnp.concatenate([ahead, -back, jnp.zeros((1, *ahead.shape[1:]))])
+    return functools.reduce(jnp.add, [signed[row] for row in table])
+
+
+def _weighed(
+    g: Graph,
+    s: Glance,
+    thermal: tuple[tuple[int, ...], ...],
+    targets: list[_Target],
+    values: Array,
+    current: Array,
+    gross: Array,
+    digits: Array,
+) -> tuple[list[Array], list[Array]]:
+    """Each target's average and a bound of its error (point).
+
+    A rate is off by the rounding of its formula and of its exponent; a flow by one more product. What is left of the
+    rounding of populations p is that of p times that of the values, both bounded by their elimination.
+    """
+    exponents = _exponents(s, thermal)
+    flow_error = gross * (EPS * (8 + 4 * exponents))
+    rest = 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
+    found, bounds = [], []
+    for t, v in zip(targets, values, strict=True):
+        after, before = v[g.final.array], v[g.initial.array]
+        amount = _everywhere(t, current.shape)
+        weight = amount + after - before
+        found.append(halved(jnp.add, weight * current))
+        sizes = jnp.abs(amount) + jnp.abs(after) + jnp.abs(before)
+        bound = halved(jnp.add, jnp.abs(weight) * flow_error + sizes * rest)
+        # What a target never takes part in is nothing for certain.
+        bounds.append(bound if t.places else jnp.zeros_like(bound))
+    return found, bounds
+
+
+def _exponents(s: Glance, thermal: tuple[tuple[int, ...], ...]) -> Array:
+    """The sizes of the terms of each transition's exponent, added up (transition, point)."""
+    members = [k for places in thermal for k in places]
+    if len(members) == len(set(members)):
+        return jnp.abs(s.exponent)
+    shape = s.exponent.shape
+    parts = [
+        _everywhere(_Target(jnp.abs(x), k), shape) / t for x, k, t in zip(s.heats, thermal, s.temperature, strict=True)
+    ]
+    return functools.reduce(jnp.add, parts)
+
+
+def _everywhere(target: _Target, shape: tuple[int, ...]) -> Array:
+    """A target's amounts of all transitions (transition, point)."""
+    index = np.full(shape[0], len(target.places))
+    index[np.array(target.places, int)] = np.arange(len(target.places))
+    return jnp.concatenate([target.amount, jnp.zeros((1, *shape[1:]))])[index]
 
 
 def _is_pair(g: Graph) -> bool:
@@ -148,11 +236,10 @@ def _between_two(g: Graph, s: Glance) -> Array:
     return jnp.stack([c if one else -c for c, one in zip(currents, ahead, strict=True)])
 
 
-def _summed(amounts: tuple[Array, ...], flow: Array, places: tuple[tuple[int, ...], ...]) -> Array:
-    """Σ amount·flow over each reservoir's transitions (reservoir, point)."""
-    nothing = jnp.zeros(flow.shape[1:])
-    rows = [halved(jnp.add, x * flow[_slice(k)]) if k else nothing for x, k in zip(amounts, places, strict=True)]
-    return jnp.stack(rows) if rows else jnp.zeros((0, *nothing.shape))
+def _summed(target: _Target, flow: Array) -> Array:
+    """Σ amount·flow over a target's transitions (point)."""
+    k = target.places
+    return halved(jnp.add, target.amount * flow[_slice(k)]) if k else jnp.zeros(flow.shape[1:])
 
 
 def _known(values: Array, errors: Array, tolerance: Array) -> Bool[Array, " point"]:

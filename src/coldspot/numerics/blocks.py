@@ -38,8 +38,15 @@ def stored(certain: Array, compute: Callable[[], Result]) -> Result:
     Compilers would compute them again in each use, or in an order that suits one use alone. They do not look into a
     branch: `certain` is a condition that always holds, but that they cannot know.
     """
-    shapes = jax.eval_shape(compute)
-    return jax.lax.cond(certain, compute, lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
+    # Traced once: both branches, and the shapes, come from this.
+    program, shapes = jax.make_jaxpr(compute, return_shape=True)()
+    leaves, structure = jax.tree.flatten(shapes)
+
+    def computed() -> list[Array]:
+        return jax.core.eval_jaxpr(program.jaxpr, program.consts)
+
+    found = jax.lax.cond(certain, computed, lambda: [jnp.zeros(x.shape, x.dtype) for x in leaves])
+    return jax.tree.unflatten(structure, found)
 
 
 def turned(tree: Result, front: int = 0, last: int = -1) -> Result:
