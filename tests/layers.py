@@ -102,7 +102,7 @@ FORMS = {
             "green_functions",
             "vibrations",
         ),
-        models=("junction", "coherent", "transmission", "mode_populations", "forces", "probes"),
+        models=("junction", "coherent", "transmission", "mode_populations", "mode_spectra", "forces", "probes"),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

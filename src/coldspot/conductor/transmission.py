@@ -92,13 +92,13 @@ def _blocks(function: Any, conductor: Conductor, energies: Array, which: Any) ->
 
 
 def _transmission(conductor: Conductor, energies: Array, which: tuple[int, int]) -> Array:
-    c = contacts(conductor.hamiltonian, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
+    c = contacts(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
     return transmission_between(c, *which)
 
 
 def _spectral(conductor: Conductor, energies: Array, which: int) -> Array:
     zero = jnp.zeros_like(energies)
-    green = inverse(inverse_green(conductor.hamiltonian, conductor.leads, energies, zero))
+    green = inverse(inverse_green(conductor.matrix, conductor.leads, energies, zero))
     lead = list(conductor.leads.values())[which]
     sigma = lead.self_energy(energies, zero)
     columns = green[..., :, np.array(lead.sites)]
@@ -110,7 +110,7 @@ def _self_energy(conductor: Conductor, energies: Array, which: int) -> Array:
 
 
 def _density(conductor: Conductor, energies: Array, which: None) -> Array:
-    green = inverse(inverse_green(conductor.hamiltonian, conductor.leads, energies, jnp.zeros_like(energies)))
+    green = inverse(inverse_green(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies)))
     return -jnp.trace(green, axis1=-2, axis2=-1).imag / jnp.pi
 
 
