@@ -100,6 +100,7 @@ FORMS = {
             "stacks",
             "kwant_systems",
             "green_functions",
+            "long_devices",
             "vibrations",
         ),
         models=("junction", "coherent", "transmission", "mode_populations", "mode_spectra", "forces", "probes"),

@@ -23,6 +23,7 @@ from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
+from .long_devices import Slices, fits, sliced, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
 from .pair_flows import PairMode, kinds_of, pair_flows
 from .poles import widths_of
@@ -41,7 +42,7 @@ class Conductor(Dynamics):
     """Electrons that pass coherently through a conductor between any number of leads (ħ = e = 1, one spin).
 
     - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one; or
-      (site): the energies of levels that do not mix;
+      (site): the energies of levels that do not mix; or a SciPy sparse matrix, of which the `transmission` is known;
     - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath;
     - `modes`: `Modes`, boson modes that the electrons excite and damp, narrow or of a width of their own, or None.
 
@@ -75,14 +76,16 @@ class Conductor(Dynamics):
     0.0156794214542012
     """
 
-    hamiltonian: Array
+    hamiltonian: Array | Slices
     leads: Table
     modes: Modes | None
+    cut: int | None = eqx.field(static=True)
     lead_of: tuple[str, ...] | None = eqx.field(static=True)
 
     def __init__(self, hamiltonian: Any, leads: Mapping[str, Lead], modes: Modes | None = None):
-        self.hamiltonian = as_complex(hamiltonian)
-        shape = self.hamiltonian.shape
+        sparse = hasattr(hamiltonian, "tocoo")
+        self.hamiltonian = sliced_sparse("Conductor", hamiltonian) if sparse else as_complex(hamiltonian)
+        shape = (self.hamiltonian.sites,) * 2 if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape
         if len(shape) == 1 and shape[0] > 0:
             self.hamiltonian = as_float(hamiltonian, "Conductor: `hamiltonian`")
         elif len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
@@ -105,6 +108,13 @@ class Conductor(Dynamics):
         self.leads = Table(leads)
         self.modes = modes
         self.lead_of = _lead_of(self.leads, shape[0]) if len(shape) == 1 else None
+        self.cut = self._width()
+        if sparse and (modes is not None or self.cut is None):
+            raise InputError(
+                "Conductor: a sparse `hamiltonian` is eliminated slice by slice, without `modes`, and each lead that "
+                f"mixes its sites must lie within one slice of {self.hamiltonian.width} sites; give a dense matrix, or "
+                "number the sites along the conductor."
+            )
         if modes is not None:
             self._check_modes(modes)
 
@@ -140,15 +150,35 @@ class Conductor(Dynamics):
         return {"hamiltonian": self.hamiltonian, "leads": self.leads, "modes": self.modes}
 
     def rules(self) -> Iterable[Rule]:
-        yield hermitian_rule("hamiltonian", self.matrix)
+        if not isinstance(self.hamiltonian, Slices):
+            yield hermitian_rule("hamiltonian", self.matrix)
+
+    def _width(self) -> int | None:
+        """The width of the slices of a long conductor that leads do not link either."""
+        known = self.hamiltonian
+        width = known.width if isinstance(known, Slices) else width_of(known)
+        return width if width is not None and fits(self.leads, width) else None
+
+    def slices(self) -> Slices | None:
+        """H of a long conductor whose matrix links neighbouring slices only."""
+        if isinstance(self.hamiltonian, Slices) or self.cut is None:
+            return self.hamiltonian if isinstance(self.hamiltonian, Slices) else None
+        return sliced(self.hamiltonian, self.cut)
 
     @property
     def matrix(self) -> Array:
         """H (site, site) of one conductor."""
+        if isinstance(self.hamiltonian, Slices):
+            raise InputError(
+                f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission` is known; "
+                "for all else give a dense matrix."
+            )
         return jnp.diag(self.hamiltonian) + 0j if self.hamiltonian.ndim == 1 else self.hamiltonian
 
     def _matrices(self) -> Array:
         """H of a batch (point, site, site)."""
+        if isinstance(self.hamiltonian, Slices):
+            return self.matrix
         return self.hamiltonian if self.hamiltonian.ndim == 3 else jax.vmap(jnp.diag)(self.hamiltonian) + 0j
 
     def spectral_functions(self) -> Levels | Device:
@@ -179,7 +209,7 @@ class Conductor(Dynamics):
 
     @property
     def sites(self) -> int:
-        return self.hamiltonian.shape[-1]
+        return self.hamiltonian.sites if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape[-1]
 
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds
