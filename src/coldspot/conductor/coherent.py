@@ -109,7 +109,7 @@ class Conductor(Dynamics):
         self.modes = modes
         self.lead_of = _lead_of(self.leads, shape[0]) if len(shape) == 1 else None
         self.cut = self._width()
-        if sparse and (modes is not None or self.cut is None):
+        if isinstance(self.hamiltonian, Slices) and (modes is not None or self.cut is None):
             raise InputError(
                 "Conductor: a sparse `hamiltonian` is eliminated slice by slice, without `modes`, and each lead that "
                 f"mixes its sites must lie within one slice of {self.hamiltonian.width} sites; give a dense matrix, or "
@@ -248,12 +248,12 @@ class Conductor(Dynamics):
         found = [pair_flows(mode) for mode in self._pair_modes()]
 
         def by_lead(part: str) -> Array:
-            return sum(jnp.stack(list(getattr(one, part).values()), axis=-1) for one in found)
+            return jnp.asarray(sum(jnp.stack(list(getattr(one, part).values()), axis=-1) for one in found))
 
         def by_mode(part: str) -> Array:
             return jnp.stack([getattr(one, part) for one in found], axis=-1)
 
-        none = jnp.zeros((self.hamiltonian.shape[0], len(self.baths) - len(self.leads)))
+        none = jnp.zeros((found[0].energy.shape[0], len(self.baths) - len(self.leads)))
         rates, errors = (
             LedgerRates(
                 jnp.concatenate([by_lead(f"{name}s"), sign * self._by_bath(by_mode(energy))], axis=-1),

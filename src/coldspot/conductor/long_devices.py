@@ -120,7 +120,7 @@ def sliced_contacts(slices: Slices, leads: Table, energies: Array) -> Contacts:
             block = block.at[:, inside[:, None], inside].set(sigma[:, here[:, None], here])
             parts.append((at, block))
 
-    def step(state: tuple[Array, ...], at: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+    def step(state: Any, at: Any) -> tuple[Any, None]:
         lost, rows, columns, green = state
         index, diagonal, upper, there, picks = at
         matrix = energies[:, None, None] * jnp.diag(there) - diagonal + jnp.diag(1.0 - there) - lost

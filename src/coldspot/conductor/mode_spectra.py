@@ -76,7 +76,7 @@ def _at(conductor: Conductor, omegas: Array) -> tuple[ModeSpectra, Array]:
         given = jnp.einsum("abmn,nm->ab", found.emission, b.more) - jnp.einsum("abmn,nm->ab", found.absorption, b.less)
         power = {f"{x}-{y}": omega * given[i, j].real for i, x in enumerate(leads) for j, y in enumerate(leads)}
         for name in modes.baths:
-            power[name] = sum(d.power[k] for k, own in enumerate(modes.names) if own == name)
+            power[name] = jnp.asarray(sum(d.power[k] for k, own in enumerate(modes.names) if own == name))
         return ModeSpectra(b.retarded, found.retarded, b.less, b.more, Named.of(power, ())), found.converged
 
     return jax.lax.map(one, omegas)

@@ -135,7 +135,7 @@ def _of_leads(mode: PairMode, flow: Flow) -> tuple[dict[str, Array], dict[str, A
         if a != b:
             particles[a] += rate
             particles[b] -= rate
-    return heats, particles, sum(flow.energy)
+    return heats, particles, jnp.asarray(sum(flow.energy))
 
 
 def _errors(mode: PairMode, bound: Flow) -> tuple[dict[str, Array], dict[str, Array], Array]:
@@ -149,7 +149,7 @@ def _errors(mode: PairMode, bound: Flow) -> tuple[dict[str, Array], dict[str, Ar
         if a != b:
             particles[a] += rate
             particles[b] += rate
-    return heats, particles, sum(bound.energy)
+    return heats, particles, jnp.asarray(sum(bound.energy))
 
 
 def _nothing(mode: PairMode) -> dict[str, Array]:
