@@ -112,9 +112,10 @@ FORMS = {
             "stacks",
             "kwant_systems",
             "green_functions",
+            "long_devices",
             "vibrations",
         ),
-        models=("junction", "coherent", "transmission", "mode_populations", "forces", "probes"),
+        models=("junction", "coherent", "transmission", "mode_populations", "mode_spectra", "forces", "probes"),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

@@ -330,16 +330,23 @@ class Machine(Checked):
         return show.box(f"{self.name}: {self.summary}", show.tree(self))
 
 
-def as_dynamics(machine: Any) -> Dynamics:
-    """The dynamics of a machine; a dynamics is its own."""
+def as_dynamics(machine: Any, owner: str = "") -> Dynamics:
+    """The dynamics of a machine; a dynamics is its own. `owner` is who asks, for errors."""
     if isinstance(machine, Machine):
         return machine.dynamics()
     if isinstance(machine, Dynamics):
         return machine
+    asks = f"{owner}: " if owner else ""
     if isinstance(machine, type):
-        raise InputError(f"`machine` is the class {machine.__name__}; make one: {machine.__name__}(…).")
+        raise InputError(f"{asks}`machine` is the class {machine.__name__}; make one: {machine.__name__}(…).")
+    if callable(machine):
+        raise InputError(
+            f"{asks}`machine` is a function; call it with its numbers and give what it returns, or give the function "
+            "itself to `sweep`, with lists of numbers."
+        )
     raise InputError(
-        f"`machine` must be a machine or a dynamics (QuantumDot, JumpNetwork, …), but is {type(machine).__name__}."
+        f"{asks}`machine` must be a machine or a dynamics (machines.QuantumDot(), JumpNetwork(…), Conductor(…), …), "
+        f"but is {type(machine).__name__}."
     )
 
 
@@ -361,7 +368,9 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
     >>> s.regime, bool(s.heat["right"] > 0)
     ('refrigerator', True)
     """
-    checked = checked_tolerance(tolerance)
+    if not isinstance(machine, Machine | Dynamics):
+        as_dynamics(machine, "steady_state")
+    checked = checked_tolerance(tolerance, "steady_state")
     solution = _solve_one(machine, checked)
     if not throw or is_traced(solution.status):
         return solution
@@ -375,13 +384,14 @@ def explained(machine: Any, status: Status) -> str:
     return invalid or dynamics.explain(status)
 
 
-def checked_tolerance(tolerance: Any) -> Array:
+def checked_tolerance(tolerance: Any, owner: str = "") -> Array:
     try:
         number = as_float(tolerance)
     except InputError:
         number = as_float(float("nan"))
     if not is_traced(number) and not (number.ndim == 0 and 0 < number < 1):
-        raise InputError(f"`tolerance` must be a number between 0 and 1, but is {tolerance!r}.")
+        asks = f"{owner}: " if owner else ""
+        raise InputError(f"{asks}`tolerance` must be a number between 0 and 1, but is {tolerance!r}.")
     return number
 
 

@@ -25,6 +25,7 @@ REFERENCE = {
 }
 BIASED = REFERENCE | {"link": 0.2, "phase": 1.1, "own": 0.1, "t2": 0.2, "m2": 0.4, "tp": 0.5}
 BROAD = BIASED | {"damping": 0.4}
+APART = BIASED | {"link": 0.0}
 
 
 def junction(p):
@@ -47,8 +48,8 @@ def found():
     """The reference, one with everything different, equilibrium, and random ones."""
     rng = np.random.default_rng(5)
     equilibrium = BIASED | {"t1": 0.25, "m1": 0.1, "t2": 0.25, "m2": 0.1, "tp": 0.25}
-    cases = [REFERENCE, BIASED, equilibrium, BROAD]
-    for _ in range(8):
+    cases = [REFERENCE, BIASED, equilibrium, BROAD, APART]
+    for _ in range(7):
         t, mu = 10 ** rng.uniform(-1.5, 0, 3), rng.normal(size=2)
         random = {"link": rng.uniform(0, 0.5), "phase": rng.uniform(0, 6), "own": rng.normal() / 4}
         cases.append(random | {"t1": t[0], "m1": mu[0], "t2": t[1], "m2": mu[1], "tp": t[2], "damping": 0.0})
@@ -60,6 +61,18 @@ def test_the_reference_junction_cools_its_mode_at_the_cop_of_the_whole_ledger(fo
     assert_close(found.ledger.heats[0, 2], 0.00425375, 2e-6)
     assert_close(work, 0.0055539, 1e-5)
     assert_close(found.ledger.heats[0, 2] / work, 0.7659, 2e-5)
+
+
+def test_levels_that_do_not_mix_have_the_pairs_of_electrons_and_holes_alone(found):
+    """The list of energies takes another way, by kinds of pairs, than the matrix."""
+    p, made = APART, junction(APART)
+    listed = cs.steady_state(cs.Conductor([0.4, -0.4], made.leads, made.modes))
+    assert_close(listed.heat.array, found.ledger.heats[4], 1e-12, np.abs(found.ledger.heats[4]).max())
+    assert_close(listed.particles.array, found.ledger.particle_numbers[4], 1e-12, abs(listed.particles["left"]))
+    alone = cs.steady_state(cs.conductor.PairJunction.of(junction(p | {"link": 0.2})))
+    assert bool(alone.flags["inelastic only"])
+    with pytest.raises(cs.InputError, match="has 1 `modes`, counted from 0, but `mode` is 1"):
+        cs.conductor.PairJunction.of(made, 1)
 
 
 def test_particles_and_energy_are_conserved_and_nothing_flows_in_equilibrium(found):
@@ -184,6 +197,3 @@ def test_modes_that_do_not_fit_the_conductor_are_refused_in_words():
         cs.Conductor([[0.0]], leads, cs.Modes([0.8], [np.eye(2)], {"phonons": cs.BosonBath(0.1)}))
     with pytest.raises(cs.InputError, match="name of a lead"):
         cs.Conductor([[0.0]], leads, cs.Modes([0.8], [[[1.0]]], {"left": cs.BosonBath(0.1)}))
-    chain = {"left": cs.ChainLead(0, 1.0, 0.5, bath)}
-    with pytest.raises(cs.InputError, match="need leads with wide bands"):
-        cs.Conductor([[0.0]], chain, cs.Modes([0.8], [[[1.0]]], {"phonons": cs.BosonBath(0.1)}))

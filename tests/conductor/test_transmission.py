@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 import coldspot as cs
 from coldspot.conductor import density_of_states, spectral_function
@@ -74,6 +75,20 @@ def test_bad_input_is_refused_in_words():
         cs.transmission(conductor, 0.0, "a", "a")
     with pytest.raises(cs.InputError, match="must be a Conductor"):
         cs.transmission(3, 0.0, "a", "b")
+    with pytest.raises(cs.InputError, match="transmission: `energies` must be"):
+        cs.transmission(conductor, "all", "a", "b")
+    with pytest.raises(cs.InputError, match="transmission: `energies` must be finite, but are"):
+        cs.transmission(conductor, [0.0, np.inf], "a", "b")
+    with pytest.raises(cs.InputError, match=r"`source` must be the name of a lead \(a, b, c\), but is 0"):
+        cs.transmission(conductor, 0.0, 0, "b")
+    with pytest.raises(cs.InputError, match=r"the machine ResonantThermoelectric; .*\(…\).dynamics\(\)"):
+        cs.transmission(cs.machines.ResonantThermoelectric(), 0.0, "left", "right")
+    with pytest.raises(cs.InputError, match="steady_state: `machine` must be a machine or a dynamics"):
+        cs.steady_state([[0.0]])
+    with pytest.raises(cs.InputError, match="steady_state: `machine` is a function; call it"):
+        cs.steady_state(ring)
+    with pytest.raises(cs.InputError, match="steady_state: `tolerance` must be a number between 0 and 1, but is 2"):
+        cs.steady_state(conductor, tolerance=2)
     closed = cs.Conductor([[0.0]], {"l": cs.WideBandLead(0, 0.0, BATH), "r": cs.WideBandLead(0, 0.0, BATH)})
     with pytest.raises(cs.InputError, match="no finite value at energy 0"):
         cs.transmission(closed, [1.0, 0.0], "l", "r")
@@ -99,3 +114,37 @@ def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():
     leads = {"l": cs.SelfEnergyLead(lattice, range(10), BATH), "r": cs.SelfEnergyLead(lattice, range(290, 300), BATH)}
     found = cs.transmission(cs.Conductor(h, leads), [0.5, 0.8, 1.2], "l", "r")
     assert_close(found, [0.9996540990309818, 1.1616849891541523, 2.0075847987458775], 1e-11)
+
+
+def test_a_long_conductor_is_eliminated_slice_by_slice():
+    """A ribbon with disorder, a flux and leads at both ends and inside, as one matrix inverted by NumPy."""
+    rng = np.random.default_rng(3)
+    sites = 75
+    h = np.diag(rng.normal(size=sites))
+    for k in (1, 2, 3):
+        h = h + np.diag(rng.normal(size=sites - k), k)
+    h = np.triu(h) + np.triu(h, 1).T + 1j * (np.diag(np.full(sites - 3, 0.1), 3) - np.diag(np.full(sites - 3, 0.1), -3))
+    widths = {"a": ([0, 2], np.array([[0.5, 0.1j], [-0.1j, 0.4]])), "b": ([40], 0.3), "c": ([74, 71], [0.6, 0.2])}
+    leads = {name: cs.WideBandLead(where, gamma, BATH) for name, (where, gamma) in widths.items()}
+    full = {name: np.zeros((sites, sites), complex) for name in widths}
+    for name, (where, gamma) in widths.items():
+        gamma = np.asarray(gamma) if np.ndim(gamma) == 2 else np.diag(np.broadcast_to(gamma, len(where)))
+        full[name][np.ix_(where, where)] = gamma
+    energies = np.array([-0.7, 0.0, 1.3])
+    for source, drain in (("a", "b"), ("c", "a"), ("b", "c")):
+        expected = []
+        for energy in energies:
+            g = np.linalg.inv(energy * np.eye(sites) - h + 0.5j * sum(full.values()))
+            expected.append(np.trace(full[drain] @ g @ full[source] @ g.conj().T).real)
+        dense, sparse = (cs.Conductor(matrix, leads) for matrix in (h, scipy.sparse.csr_array(h)))
+        assert dense.cut == 3
+        assert_close(cs.transmission(dense, energies, source, drain), expected, 1e-11)
+        assert_close(cs.transmission(sparse, energies, source, drain), expected, 1e-11)
+    with pytest.raises(cs.InputError, match=r"of 75 sites in a sparse `hamiltonian` only `transmission`"):
+        cs.steady_state(sparse)
+    crossed = cs.WideBandLead([2, 3], np.full((2, 2), 0.1), BATH)
+    with pytest.raises(cs.InputError, match="within one slice of 3 sites"):
+        cs.Conductor(scipy.sparse.csr_array(h), {"a": crossed})
+    h[0, 1] += 1.0
+    with pytest.raises(cs.InputError, match="differs from its adjoint by up to 1"):
+        cs.Conductor(scipy.sparse.csr_array(h), leads)

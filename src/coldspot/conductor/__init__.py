@@ -7,6 +7,7 @@ from .junction import PairJunction
 from .leads import ChainLead, Lead, SelfEnergyLead, WideBandLead
 from .levels import Levels
 from .mode_populations import ModePopulations, mode_populations
+from .mode_spectra import ModeSpectra, mode_spectra
 from .population import effective_chemical_potential, effective_temperature, population
 from .probes import probe
 from .spectra import Spectra, pair_spectra
@@ -23,6 +24,7 @@ __all__ = [
     "Lead",
     "Levels",
     "ModePopulations",
+    "ModeSpectra",
     "Modes",
     "PairJunction",
     "SelfEnergyLead",
@@ -37,6 +39,7 @@ __all__ = [
     "forces",
     "mode_populations",
     "mode_self_energy",
+    "mode_spectra",
     "normal_modes",
     "pair_densities",
     "pair_spectra",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_complex, check_type
+from .._checks import InputError, Rule, as_complex, as_float, check_type
 from ..baths import ElectronBath
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
@@ -17,13 +17,18 @@ from ..numerics.dense import positive_or_one
 from ..pytrees import Table
 from ..regimes import SECOND_ORDER
 from ..solution import Status
-from .device import hermitian_rule
+from .boson_currents import boson_currents
+from .device import Device, hermitian_rule
 from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
-from .leads import Lead, acausal_words, causal
+from .leads import Lead, WideBandLead, acausal_words, causal
+from .levels import Levels
+from .long_devices import Slices, fits, sliced, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
+from .pair_flows import PairMode, kinds_of, pair_flows
+from .poles import widths_of
 from .resonances import resonances, wide
-from .second_order import SecondOrder, second_order
+from .second_order import second_order
 from .vibrations import Modes
 from .wide_band import wide_flows
 
@@ -36,7 +41,8 @@ LOOKED_AT = 4001
 class Conductor(Dynamics):
     """Electrons that pass coherently through a conductor between any number of leads (ħ = e = 1, one spin).
 
-    - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one;
+    - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one; or
+      (site): the energies of levels that do not mix; or a SciPy sparse matrix, of which the `transmission` is known;
     - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath;
     - `modes`: `Modes`, boson modes that the electrons excite and damp, narrow or of a width of their own, or None.
 
@@ -47,10 +53,12 @@ class Conductor(Dynamics):
     at any bias and temperature; zero temperature is the limit of small ones. (R. Landauer; M. Büttiker, "Four-terminal
     phase-coherent conductance"; U. Sivan and Y. Imry, "Multichannel Landauer formula for thermoelectric transport".)
 
-    With `modes` (and wide bands) the ledger is complete to second order in their couplings: beside the elastic currents
-    it has the inelastic events and the quasi-elastic (Fock) correction, without which energy would not be conserved;
-    the static (Hartree) shift of the levels is not included. The modes' baths take what electrons emit. For other leads
-    than wide bands the quasi-elastic correction is not known here, and modes are refused.
+    With `modes` the ledger is complete to second order in their couplings: beside the elastic currents it has the
+    inelastic events and the quasi-elastic (Fock) correction, without which energy would not be conserved; the static
+    (Hartree) shift of the levels is not included. The modes' baths take what electrons emit, or share the modes with
+    the electrons if these act back on them (`Modes(…, back_action=True)`). Levels that do not mix, each on one lead,
+    have inelastic events alone, in closed form if their leads have one temperature (`PairJunction` is such a junction,
+    or the inelastic part of any other). Between other leads than wide bands all of it is integrated.
 
     The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, `INVALID` if a
     self-energy is not causal (a lead that gives more electrons than it has), `UNSTABLE` if electrons emit into a mode
@@ -68,15 +76,23 @@ class Conductor(Dynamics):
     0.0156794214542012
     """
 
-    hamiltonian: Array
+    hamiltonian: Array | Slices
     leads: Table
     modes: Modes | None
+    cut: int | None = eqx.field(static=True)
+    lead_of: tuple[str, ...] | None = eqx.field(static=True)
 
     def __init__(self, hamiltonian: Any, leads: Mapping[str, Lead], modes: Modes | None = None):
-        self.hamiltonian = as_complex(hamiltonian)
-        shape = self.hamiltonian.shape
-        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
-            raise InputError(f"Conductor: `hamiltonian` must be a square matrix, but has shape {shape}.")
+        sparse = hasattr(hamiltonian, "tocoo")
+        self.hamiltonian = sliced_sparse("Conductor", hamiltonian) if sparse else as_complex(hamiltonian)
+        shape = (self.hamiltonian.sites,) * 2 if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape
+        if len(shape) == 1 and shape[0] > 0:
+            self.hamiltonian = as_float(hamiltonian, "Conductor: `hamiltonian`")
+        elif len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+            raise InputError(
+                "Conductor: `hamiltonian` must be a square matrix, or a list of energies of levels that do not mix, "
+                f"but has shape {shape}."
+            )
         if not isinstance(leads, Mapping) or not leads:
             raise InputError(
                 f"Conductor: `leads` must be a mapping from names to leads with at least one, but is {leads!r}."
@@ -91,6 +107,14 @@ class Conductor(Dynamics):
                     )
         self.leads = Table(leads)
         self.modes = modes
+        self.lead_of = _lead_of(self.leads, shape[0]) if len(shape) == 1 else None
+        self.cut = self._width()
+        if isinstance(self.hamiltonian, Slices) and (modes is not None or self.cut is None):
+            raise InputError(
+                "Conductor: a sparse `hamiltonian` is eliminated slice by slice, without `modes`, and each lead that "
+                f"mixes its sites must lie within one slice of {self.hamiltonian.width} sites; give a dense matrix, or "
+                "number the sites along the conductor."
+            )
         if modes is not None:
             self._check_modes(modes)
 
@@ -120,17 +144,59 @@ class Conductor(Dynamics):
         for name in modes.baths:
             if name in self.leads:
                 raise InputError(f"Conductor: `{name}` is the name of a lead and of a bath of `modes`; rename one.")
-        if not wide(self.leads):
-            raise InputError(
-                "Conductor: `modes` need leads with wide bands (`WideBandLead`), where the quasi-elastic correction, "
-                "and with it the conservation of energy, is known; another kind is given."
-            )
+
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor takes, for files."""
+        return {"hamiltonian": self.hamiltonian, "leads": self.leads, "modes": self.modes}
 
     def rules(self) -> Iterable[Rule]:
-        yield hermitian_rule("hamiltonian", self.hamiltonian)
+        if not isinstance(self.hamiltonian, Slices):
+            yield hermitian_rule("hamiltonian", self.matrix)
+
+    def _width(self) -> int | None:
+        """The width of the slices of a long conductor that leads do not link either."""
+        known = self.hamiltonian
+        width = known.width if isinstance(known, Slices) else width_of(known)
+        return width if width is not None and fits(self.leads, width) else None
+
+    def slices(self) -> Slices | None:
+        """H of a long conductor whose matrix links neighbouring slices only."""
+        if isinstance(self.hamiltonian, Slices) or self.cut is None:
+            return self.hamiltonian if isinstance(self.hamiltonian, Slices) else None
+        return sliced(self.hamiltonian, self.cut)
+
+    @property
+    def matrix(self) -> Array:
+        """H (site, site) of one conductor."""
+        if isinstance(self.hamiltonian, Slices):
+            raise InputError(
+                f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission` is known; "
+                "for all else give a dense matrix."
+            )
+        return jnp.diag(self.hamiltonian) + 0j if self.hamiltonian.ndim == 1 else self.hamiltonian
+
+    def _matrices(self) -> Array:
+        """H of a batch (point, site, site)."""
+        if isinstance(self.hamiltonian, Slices):
+            return self.matrix
+        return self.hamiltonian if self.hamiltonian.ndim == 3 else jax.vmap(jnp.diag)(self.hamiltonian) + 0j
+
+    def spectral_functions(self) -> Levels | Device:
+        """What leads with wide bands fill, A_α(ε): of levels that do not mix, or of any matrix."""
+        if self.lead_of is not None:
+            gammas = [self._gammas(site, name) for site, name in enumerate(self.lead_of)]
+            return Levels(self.hamiltonian, jnp.stack(gammas), self.lead_of)
+        if not wide(self.leads):
+            raise InputError("Conductor.spectral_functions: all leads must have wide bands (`WideBandLead`).")
+        widths = widths_of(self.leads, self.sites)
+        return Device(self.matrix, dict(zip(self.leads, widths, strict=True)))
+
+    def _gammas(self, site: int, name: str) -> Array:
+        lead = self.leads[name]
+        return lead.gamma if lead.gamma.ndim == 0 else lead.gamma[lead.sites.index(site)]
 
     def reversible(self) -> Array:
-        return jnp.all(jnp.imag(self.hamiltonian) == 0)
+        return jnp.all(jnp.imag(self.matrix) == 0)
 
     @property
     def baths(self) -> Table:
@@ -143,16 +209,19 @@ class Conductor(Dynamics):
 
     @property
     def sites(self) -> int:
-        return self.hamiltonian.shape[-1]
+        return self.hamiltonian.sites if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape[-1]
 
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds
+        if self.lead_of is not None and self.modes is not None and not self.modes.back_action:
+            return self._hopping()
         found = self._flows()
         heats, particles = found.value.heats, found.value.particles
         heat_errors, particle_errors = found.error.heats, found.error.particles
         faults, flags = self._faults(found), {}
         if self.modes is not None:
-            second, bound, converged = self._each(second_order)
+            plain = wide(self.leads) and not self.modes.back_action
+            second, bound, converged = self._each(second_order if plain else boson_currents, self.modes)
             faults[Status.NOT_CONVERGED] |= ~converged
             heats = jnp.concatenate([heats + second.heats, -self._by_bath(second.energies)], axis=-1)
             heat_errors = jnp.concatenate([heat_errors + bound.heats, self._by_bath(bound.energies)], axis=-1)
@@ -160,7 +229,7 @@ class Conductor(Dynamics):
             particles = jnp.concatenate([particles + second.particles, none], axis=-1)
             particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
             flags = {SECOND_ORDER: second.quasi > LARGE * second.elastic}
-            faults[Status.UNSTABLE] = self._pumped(second)
+            faults[Status.UNSTABLE] = jnp.any(second.growing, axis=-1)
         sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (heats, particles, heat_errors)]
         leak = jnp.abs(jnp.sum(particles, axis=-1))
         return Outcome(
@@ -174,16 +243,54 @@ class Conductor(Dynamics):
             flags=flags,
         )
 
-    def _pumped(self, second: SecondOrder) -> Array:
-        """Where electrons emit into a mode of finite width faster than they absorb, by more than its damping (point).
+    def _hopping(self) -> Outcome:
+        """Of levels that do not mix: nothing but the modes takes electrons across."""
+        found = [pair_flows(mode) for mode in self._pair_modes()]
 
-        Narrow modes are held by definition.
-        """
+        def by_lead(part: str) -> Array:
+            return jnp.asarray(sum(jnp.stack(list(getattr(one, part).values()), axis=-1) for one in found))
 
-        if self.modes is None or self.modes.dampings is None:
-            return jnp.zeros(self.hamiltonian.shape[0], bool)
-        rates = jax.vmap(lambda modes: modes.rates())(self.modes)
-        return jnp.any((rates > 0) & (second.emission - second.absorption >= rates), axis=-1)
+        def by_mode(part: str) -> Array:
+            return jnp.stack([getattr(one, part) for one in found], axis=-1)
+
+        none = jnp.zeros((found[0].energy.shape[0], len(self.baths) - len(self.leads)))
+        rates, errors = (
+            LedgerRates(
+                jnp.concatenate([by_lead(f"{name}s"), sign * self._by_bath(by_mode(energy))], axis=-1),
+                jnp.concatenate([by_lead(f"{particle}s"), none], axis=-1),
+            )
+            for name, particle, energy, sign in (
+                ("heat", "particle", "energy", -1),
+                ("heat_error", "particle_error", "energy_error", 1),
+            )
+        )
+        return Outcome(
+            rates,
+            errors,
+            faults={
+                Status.NOT_UNIQUE: ~jnp.all(by_mode("decays"), axis=-1),
+                Status.UNSTABLE: jnp.any(by_mode("emission") - by_mode("absorption") >= by_mode("damping"), axis=-1),
+            },
+        )
+
+    def _pair_modes(self) -> Iterable[PairMode]:
+        """Each mode of a batch, on pairs of electrons and holes."""
+        assert self.modes is not None
+        functions = eqx.filter_vmap(lambda one: one.spectral_functions())(self)
+        places = [(i, j) for i in range(functions.sites) for j in range(i, functions.sites)]
+        rows, columns = np.array(places).T
+        for k, name in enumerate(self.modes.names):
+            dampings = self.modes.dampings
+            yield PairMode(
+                functions,
+                self.modes.couplings[:, k, rows, columns],
+                tuple(places),
+                kinds_of(functions, tuple(places)),
+                self.baths,
+                self.modes.baths[name].temperature,
+                self.modes.frequencies[:, k],
+                dampings if dampings is None else dampings[k] if isinstance(dampings, tuple) else dampings[:, k],
+            )
 
     def _by_bath(self, energies: Array) -> Array:
         """Of each mode (point, mode) → of each of their baths."""
@@ -194,12 +301,11 @@ class Conductor(Dynamics):
         return jnp.stack([jnp.asarray(column) for column in columns], axis=-1)
 
     def _flows(self) -> Found:
-        return wide_flows(self.hamiltonian, self.leads) if wide(self.leads) else self._each(flows)
+        return wide_flows(self._matrices(), self.leads) if wide(self.leads) else self._each(flows)
 
-    def _each(self, method: Callable[..., Any]) -> Any:
-        """What a method finds for each point of a batch, one after the other."""
-        parts = (self.hamiltonian, self.leads) if self.modes is None else (self.hamiltonian, self.leads, self.modes)
-        numbers, rest = eqx.partition(parts, eqx.is_array)
+    def _each(self, method: Callable[..., Any], *more: Any) -> Any:
+        """What a method finds for each point of a batch, one after the other, of its matrix, its leads and more."""
+        numbers, rest = eqx.partition((self._matrices(), self.leads, *more), eqx.is_array)
         return jax.lax.map(lambda point: method(*eqx.combine(point, rest)), numbers)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
@@ -257,7 +363,7 @@ class Conductor(Dynamics):
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
-            places, widths = (np.asarray(part) for part in resonances(self.hamiltonian, self.leads))
+            places, widths = (np.asarray(part) for part in resonances(self.matrix, self.leads))
             at = int(widths.argmin())
             return (
                 f"the conductor has a state at energy {places[at]:g} with the level width {2 * widths[at]:.1e}, below "
@@ -277,3 +383,13 @@ class Conductor(Dynamics):
                 if not bool(jnp.all(causal(sigma))):
                     return f"`leads[{name!r}]`: {acausal_words(energies, sigma)}"
         return ""
+
+
+def _lead_of(leads: Table, sites: int) -> tuple[str, ...] | None:
+    """The lead of each site, if each is on one lead with a wide band that does not mix them."""
+    owners: list[list[str]] = [[] for _ in range(sites)]
+    for name, lead in leads.items():
+        for site in lead.sites:
+            owners[site].append(name)
+    apart = all(isinstance(lead, WideBandLead) and lead.gamma.ndim < 2 for lead in leads.values())
+    return tuple(own[0] for own in owners) if apart and all(len(own) == 1 for own in owners) else None

@@ -12,6 +12,8 @@ from ..ledger import Named
 from ..pytrees import compiled
 from ..solution import NormalModes
 from .coherent import Conductor
+from .electron_response import electrons
+from .resonances import wide
 from .self_energy import pair_densities as _densities
 from .self_energy import self_energy
 from .vibrations import Modes
@@ -38,11 +40,13 @@ def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
     """The retarded self-energy Π(ω) (…, mode, mode) that electrons give to the modes, at frequencies (…).
 
     Π_mn(ω) = ∫dε/2π tr[M^m G^r(ε+ω) M^n S(ε) + M^m S(ε) M^n G^a(ε−ω)], S = Σ_α f_α A_α, for unit masses, one spin:
-    ü = −Ω²u − Πu. By poles and digamma functions, at any bias and temperature; where poles of the conductor itself
-    coalesce an error. (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic
-    dynamics, instabilities, and Raman signals: Quasiclassical Langevin equation approach".)
+    ü = −Ω²u − Πu. Between wide bands by poles and digamma functions, at any bias and temperature; where poles of the
+    conductor itself coalesce an error. Between other leads by integration, at real frequencies. (J.-T. Lü,
+    M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic dynamics, instabilities, and Raman
+    signals: Quasiclassical Langevin equation approach".)
     """
     modes, omega = _modes("mode_self_energy", conductor), as_complex(omega)
+    _check_real("mode_self_energy", conductor, omega)
     found = _self_energy(conductor, omega.reshape(-1))
     return _looked_at("mode_self_energy", found).reshape(*omega.shape, *_square(modes))
 
@@ -89,6 +93,7 @@ def dynamical_matrix(conductor: Conductor, frequency: Any = None) -> Array:
     """
     modes = _modes("dynamical_matrix", conductor)
     omega = jnp.mean(modes.frequencies) if frequency is None else as_complex(frequency)
+    _check_real("dynamical_matrix", conductor, omega)
     return _looked_at("dynamical_matrix", _matrix(conductor, omega + 0j))
 
 
@@ -99,6 +104,11 @@ def normal_modes(conductor: Conductor) -> NormalModes:
     instability. `overlap`: of the two modes that are most alike, 1 at an exceptional point; NaN for one mode.
     """
     _modes("normal_modes", conductor)
+    if not wide(conductor.leads):
+        raise InputError(
+            "normal_modes: growth and decay are known here between leads with wide bands (`WideBandLead`) alone; of "
+            "other leads take `dynamical_matrix` at real frequencies."
+        )
     omega, vectors, gap = _normal_modes(conductor)
     _looked_at("normal_modes", omega)
     numbers = concrete(gap)
@@ -117,13 +127,29 @@ def normal_modes(conductor: Conductor) -> NormalModes:
 @compiled
 def _self_energy(conductor: Conductor, omegas: Array) -> Array:
     assert conductor.modes is not None
-    return self_energy(conductor.hamiltonian, conductor.leads, conductor.modes.couplings, omegas)
+    parts = conductor.matrix, conductor.leads, conductor.modes.couplings
+    if wide(conductor.leads):
+        return self_energy(*parts, omegas)
+
+    def one(omega: Array) -> Array:
+        found = electrons(*parts, omega)
+        return jnp.where(found.converged, found.retarded, jnp.nan)
+
+    return jax.lax.map(one, omegas.real)
 
 
 @compiled
 def _pair_densities(conductor: Conductor, omegas: Array) -> Array:
     assert conductor.modes is not None
-    return _densities(conductor.hamiltonian, conductor.leads, conductor.modes.couplings, omegas)
+    parts = conductor.matrix, conductor.leads, conductor.modes.couplings
+    if wide(conductor.leads):
+        return _densities(*parts, omegas)
+
+    def one(omega: Array) -> Array:
+        found = electrons(*parts, omega)
+        return jnp.where(found.converged, found.absorption - found.emission, jnp.nan)
+
+    return jax.lax.map(one, omegas)
 
 
 @compiled
@@ -171,6 +197,12 @@ def _modes(owner: str, conductor: Any) -> Modes:
     return conductor.modes
 
 
+def _check_real(owner: str, conductor: Conductor, omega: Array) -> None:
+    numbers = concrete(omega)
+    if numbers is not None and np.any(numbers.imag) and not wide(conductor.leads):
+        raise InputError(f"{owner}: frequencies must be real unless all leads are `WideBandLead`s, but are {omega}.")
+
+
 def _square(modes: Modes) -> tuple[int, int]:
     return (modes.frequencies.size,) * 2
 
@@ -180,6 +212,7 @@ def _looked_at(owner: str, found: Array) -> Array:
     if numbers is not None and not np.isfinite(numbers).all():
         raise InputError(
             f"{owner}: there is no finite value: the conductor's own states nearly coalesce (poles of G^r), where "
-            "poles do not serve; move a level or a width by a part in 10⁶."
+            "poles do not serve (move a level or a width by a part in 10⁶), or the integral of other leads than wide "
+            "bands has not converged."
         )
     return found

@@ -14,13 +14,14 @@ from .._checks import InputError, Rule, Scalar, as_float, check_positive, check_
 from ..baths import Bath
 from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
-from ..numerics.dense import EPS, positive_or_one
+from ..numerics.dense import positive_or_one
 from ..pytrees import Table
 from ..show import array as show
 from ..solution import Status
 from ..spectral import SpectralDensity, as_density
+from .coherent import Conductor
 from .couplings import coupling_elements
-from .frequencies import Flow, Loss, over_frequencies
+from .pair_flows import PairMode, kinds_of, pair_flows, pairs_of
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
@@ -41,11 +42,13 @@ class PairJunction(Dynamics):
     ("Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid energy transport",
     Hu, Nian and Lü, eqs. 1, 7, 13 and 14; spinless electrons; leads of different temperatures go by emission and
     absorption.) The currents are the inelastic ones only: where the conductor itself connects the leads, elastic
-    currents and their corrections of the same order in M are not in the ledger.
+    currents and their corrections of the same order in M are not in the ledger. It is what is left of a `Conductor`
+    with one mode if its elastic currents are left out: `PairJunction.of(conductor)`. Between levels that do not mix
+    there are none, and the two are the same.
 
     **Arguments:**
 
-    - `conductor`: `Levels` or `Device`;
+    - `conductor`: `Levels` or `Device`, as `Conductor.spectral_functions` gives them;
     - `coupling`: Hermitian matrix M (site, site), or {(i, j): M_ij} with the conjugate M_ji understood;
     - `baths`: an `ElectronBath` for each of the conductor's leads and one bath without particles, in any order;
     - `frequency` Ω; `damping` γ, the rate at which the boson bath damps the mode's energy; 0: a narrow mode.
@@ -129,25 +132,39 @@ class PairJunction(Dynamics):
             f"{other.conjugate():g}."
         )
 
+    @classmethod
+    def of(cls, conductor: Conductor, mode: int = 0) -> "PairJunction":
+        """The inelastic events of one mode of a `Conductor` between wide bands, without its elastic currents."""
+        owner = "PairJunction.of"
+        check_type(owner, "conductor", conductor, Conductor)
+        modes = conductor.modes
+        if modes is None or not 0 <= mode < modes.frequencies.size:
+            many = 0 if modes is None else modes.frequencies.size
+            raise InputError(f"{owner}: the conductor has {many} `modes`, counted from 0, but `mode` is {mode!r}.")
+        baths = {name: lead.bath for name, lead in conductor.leads.items()}
+        name = modes.names[mode]
+        damping = 0.0 if modes.dampings is None else modes.dampings[mode]
+        return cls(
+            conductor.spectral_functions(),
+            modes.couplings[mode],
+            baths | {name: modes.baths[name]},
+            modes.frequencies[mode],
+            damping,
+        )
+
     def kinds(self) -> list[tuple[str, str]]:
         """The kinds of pairs (α, β) that the coupling allows."""
-        leads = self.conductor.leads
-        return [(a, b) for a in leads for b in leads if any(self.conductor.connects(p, a, b) for p in self.places)]
+        return kinds_of(self.conductor, self.places)
+
+    def _mode(self) -> PairMode:
+        """Of a batch."""
+        bosons = self.baths[self.bosons].temperature
+        return PairMode(
+            self.conductor, self.elements, self.places, self.kinds(), self.baths, bosons, self.frequency, self.damping
+        )
 
     def _pairs(self, omega: Array) -> Pair:
-        """All pairs of a batch of junctions, with one frequency each; the points of the first kind come first."""
-        upper, lower = ([self.baths[kind[side]] for kind in self.kinds()] for side in (0, 1))
-        many = len(upper)
-        reference = jnp.concatenate([bath.chemical_potential for bath in upper])
-        return Pair(
-            self.conductor.weight(self.elements, self.places, self.kinds()),
-            jnp.concatenate([bath.temperature for bath in upper]),
-            jnp.concatenate([bath.temperature for bath in lower]),
-            reference,
-            reference - jnp.concatenate([bath.chemical_potential for bath in lower]),
-            jnp.tile(self.baths[self.bosons].temperature, many),
-            jnp.tile(omega, many),
-        )
+        return pairs_of(self._mode(), omega)
 
     def spectra(self, omega: Any) -> Spectra:
         """Emission and absorption of every kind of pair at frequencies ω > 0 (…): see `Spectra`."""
@@ -157,39 +174,8 @@ class PairJunction(Dynamics):
         return Spectra(tuple(f"{a}-{b}" for a, b in self.kinds()), both[..., 0], both[..., 1])
 
     def solve(self, tolerance: Array) -> Outcome:
-        points = self.frequency.shape[0]
-        pairs, loss = self._pairs(self.frequency), self._loss()
-        at_mode, broad = over_frequencies(pairs, loss)
-        narrow = tuple(Flow(r.net / (2 * pairs.omega), r.net / 2, r.heat / (2 * pairs.omega)) for r in at_mode)
-        wide = loss.wide[:points]
-        flow, bound = jax.tree.map(
-            lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow
-        )
-        emission, absorption = (v.reshape(-1, points).sum(axis=0) / (2 * self.frequency) for v in at_mode[0][:2])
-        damping = loss.density(pairs.omega)[:points] / self.frequency
-        return self._outcome(flow, bound, emission, absorption, jnp.where(wide, damping, jnp.inf))
-
-    def _loss(self) -> Loss:
-        """The mode's damping, for all kinds of pairs of a batch."""
-        kinds, points = len(self.kinds()), self.frequency.shape[0]
-        if not isinstance(self.damping, SpectralDensity):
-            damping = jnp.tile(self.damping, kinds)
-            return Loss(lambda omega: damping * omega, (damping > 0) & jnp.isfinite(damping), ())
-
-        def density(omega: Array) -> Array:
-            by_point = eqx.filter_vmap(lambda one, at: one(at))(self.damping, omega.reshape(kinds, points).T)
-            return by_point.T.reshape(-1)
-
-        features = eqx.filter_vmap(lambda one: tuple(one.features()))(self.damping)
-        return Loss(
-            density,
-            jnp.ones(kinds * points, bool),
-            [(jnp.tile(centre, kinds), jnp.tile(width, kinds)) for centre, width in features],
-        )
-
-    # ------------------------------------------------------------------ the ledger
-
-    def _outcome(self, flow: Flow, bound: Flow, emission: Array, absorption: Array, damping: Array) -> Outcome:
+        found = pair_flows(self._mode())
+        emission, absorption = found.emission, found.absorption
         temperatures = jnp.stack([self.baths[name].temperature for name in self.conductor.leads])
         common = jnp.all(temperatures == temperatures[0], axis=0)
         potential = effective_chemical_potential(emission, absorption, self.frequency, temperatures[0])
@@ -200,63 +186,26 @@ class PairJunction(Dynamics):
             "effective temperature": effective_temperature(emission, absorption, self.frequency),
             "effective chemical potential": jnp.where(common, potential, jnp.nan),
         }
-        rates, errors = self._rates(flow), self._errors(flow, bound)
+        rates = self._stacked(found.heats | {self.bosons: -found.energy}, found.particles)
+        errors = self._stacked(found.heat_errors | {self.bosons: found.energy_error}, found.particle_errors)
         largest, worst = (jnp.max(jnp.abs(r.heats), axis=-1) for r in (rates, errors))
         return Outcome(
             rates,
             errors,
             faults={
-                Status.NOT_UNIQUE: ~self._decays(),
-                Status.UNSTABLE: emission - absorption >= damping,
+                Status.NOT_UNIQUE: ~found.decays,
+                Status.UNSTABLE: emission - absorption >= found.damping,
             },
             residuals={"quadrature": worst / positive_or_one(largest)},
             observables=observables,
             flags={"inelastic only": eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor)},
         )
 
-    def _rates(self, flow: Flow) -> LedgerRates:
-        """Each event takes ε out of α, and brings ε − ω to β and ω to the bosons."""
-        heats, numbers = self._nothing(), self._nothing()
-        for k, (a, b) in enumerate(self.kinds()):
-            rate, energy, heat = (part[k] for part in flow)
-            bias = self.baths[a].chemical_potential - self.baths[b].chemical_potential
-            heats[a] += heat
-            heats[b] -= heat - (energy - bias * rate)  # ε − ω − μ_β = (ε − μ_α) − (ω − μ_αβ)
-            heats[self.bosons] -= energy
-            if a != b:
-                numbers[a] += rate
-                numbers[b] -= rate
-        return self._stacked(heats, numbers)
-
-    def _errors(self, flow: Flow, bound: Flow) -> LedgerRates:
-        """Bounds of the errors: of the flows, and the rounding of their sums."""
-        heats, numbers = self._nothing(), self._nothing()
-        for k, (a, b) in enumerate(self.kinds()):
-            rate, energy, heat = (
-                part[k] + 4 * EPS * jnp.abs(whole[k]) for part, whole in zip(bound, flow, strict=True)
-            )
-            bias = jnp.abs(self.baths[a].chemical_potential - self.baths[b].chemical_potential)
-            heats[a] += heat
-            heats[b] += heat + energy + bias * rate
-            heats[self.bosons] += energy
-            if a != b:
-                numbers[a] += rate
-                numbers[b] += rate
-        return self._stacked(heats, numbers)
-
-    def _nothing(self) -> dict[str, Array]:
-        return dict.fromkeys(self.baths, jnp.zeros_like(self.frequency))
-
-    def _stacked(self, heats: dict[str, Array], numbers: dict[str, Array]) -> LedgerRates:
-        return LedgerRates(*(jnp.stack(list(values.values()), axis=-1) for values in (heats, numbers)))
-
-    def _decays(self) -> Array:
-        """Whether every state of the conductor decays into a lead; one that does not keeps what it has for ever."""
-        weight = self._pairs(self.frequency).weight
-        energies, widths = weight.upper()
-        size = jnp.max(jnp.abs(energies - jnp.mean(energies, axis=-1, keepdims=True)) + jnp.abs(widths), axis=-1)
-        decays = jnp.all(widths > 1e-14 * size[:, None], axis=-1) | ~jnp.isfinite(size)
-        return jnp.all(decays.reshape(-1, self.frequency.shape[0]), axis=0)
+    def _stacked(self, heats: Mapping[str, Array], particles: Mapping[str, Array]) -> LedgerRates:
+        """In the order of the baths; none of the bosons are particles."""
+        none = jnp.zeros_like(self.frequency)
+        columns = ([heats[name] for name in self.baths], [particles.get(name, none) for name in self.baths])
+        return LedgerRates(*(jnp.stack(values, axis=-1) for values in columns))
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:

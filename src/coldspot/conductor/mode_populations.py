@@ -11,8 +11,10 @@ from ..occupation import bose
 from ..pytrees import compiled
 from ..solution import SolveError, Status
 from .coherent import Conductor
-from .inelastic import Bosons, Inelastic, inelastic
+from .electron_response import electrons
+from .inelastic import Bosons, inelastic
 from .population import effective_chemical_potential, effective_temperature, population
+from .resonances import wide
 
 
 class ModePopulations(eqx.Module):
@@ -75,14 +77,22 @@ def _populations(conductor: Conductor) -> ModePopulations:
     assert conductor.modes is not None
     modes, held = conductor.modes, conductor.modes.temperatures()
 
-    def one(k: Array) -> tuple[Inelastic, Inelastic, Array]:
-        mode = Bosons(modes.frequencies[k], modes.couplings[k], held[k])
-        return inelastic(conductor.hamiltonian, conductor.leads, mode)
+    def one(k: Array) -> tuple[Array, Array]:
+        """Emission and absorption, and bounds of their errors."""
+        omega = modes.frequencies[k]
+        if wide(conductor.leads):
+            mode = Bosons(omega, modes.couplings[k], held[k])
+            value, bound, _ = inelastic(conductor.matrix, conductor.leads, mode)
+            return jnp.stack([value.emission, value.absorption]), jnp.stack([bound.emission, bound.absorption])
+        found = electrons(conductor.matrix, conductor.leads, modes.couplings[k][None], omega)
+        both = jnp.stack([jnp.sum(part).real for part in (found.emission, found.absorption)]) / (2 * omega)
+        error = jnp.where(found.converged, len(conductor.leads) ** 2 * found.error / (2 * omega), jnp.inf)
+        return both, jnp.full(2, error)
 
-    found, bound, _ = jax.lax.map(one, jnp.arange(modes.frequencies.size))
+    both, bounds = jax.lax.map(one, jnp.arange(modes.frequencies.size))
     omega, own = modes.frequencies, modes.rates()
     n = bose(omega / held)
-    e, a = found.emission + own * n, found.absorption + own * (1 + n)
+    e, a = both[:, 0] + own * n, both[:, 1] + own * (1 + n)
     temperatures = jnp.stack([lead.bath.temperature for lead in conductor.leads.values()])
     potentials = jax.vmap(effective_chemical_potential, (0, 0, 0, None))(e, a, omega, temperatures[0])
     common = jnp.all(temperatures == temperatures[0]) & ((own == 0) | (held == temperatures[0]))
@@ -92,6 +102,6 @@ def _populations(conductor: Conductor) -> ModePopulations:
         population(e, a),
         effective_temperature(e, a, omega),
         jnp.where(common, potentials, jnp.nan),
-        jnp.stack([bound.emission, bound.absorption]),
+        bounds.T,
         a > e,
     )

@@ -24,23 +24,23 @@ FAR = 1e4
 """Where the integral ends, in units of the largest energy: the rest is its inverse cube."""
 THERMAL = 40.0
 """Temperatures up to which bosons and electrons are followed."""
-OUTER = Effort(pieces=1, block=2, room=256, target=1e-10)
-INNER = Effort(pieces=1, block=12, room=768, target=1e-12)
+OUTER = Effort(pieces=2, block=2, room=256, target=1e-10)
+INNER = Effort(pieces=2, block=16, room=768, target=1e-12)
 """Of the integral over frequencies, each node of which is one over energies."""
 
 
 class SecondOrder(NamedTuple):
     """Particles and heats into the conductor (lead), energies into the modes (mode), or bounds of their errors.
 
-    - `emission`, `absorption` (mode): summed golden-rule rates per boson at the mode's frequency, 1/2Ω included;
+    - `growing` (mode): where electrons emit into a mode of finite width faster than they absorb, by more than its
+      damping; narrow modes are held by definition;
     - `quasi` and `elastic`: sizes ∫|·| of the quasi-elastic correction and of the elastic current.
     """
 
     particles: Array
     heats: Array
     energies: Array
-    emission: Array
-    absorption: Array
+    growing: Array
     quasi: Array
     elastic: Array
 
@@ -56,16 +56,17 @@ def second_order(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Second
         return jax.lax.cond(modes.wide(k), lambda: _broad(hamiltonian, leads, modes, k, bosons, own), lambda: own)
 
     value, bound, converged = jax.lax.map(one, jnp.arange(modes.frequencies.size))
-    return _joined(value), _joined(bound), jnp.all(converged)
+    rates = modes.rates()
+    growing = (rates > 0) & (value.emission - value.absorption >= rates)
+    return _joined(value, growing), _joined(bound, growing), jnp.all(converged)
 
 
-def _joined(each: Inelastic) -> SecondOrder:
+def _joined(each: Inelastic, growing: Array) -> SecondOrder:
     return SecondOrder(
         jnp.sum(each.particles, axis=0),
         jnp.sum(each.heats, axis=0),
         each.energy,
-        each.emission,
-        each.absorption,
+        growing,
         jnp.sum(each.quasi),
         each.elastic[0],
     )
@@ -99,7 +100,7 @@ def _broad(
         values, bounds = jax.lax.map(node, (centre, offset))
         return values.T, bounds.T
 
-    found = integral(integrand, _frequencies(hamiltonian, leads, modes, k), 2 * many + 2, OUTER)
+    found = integral(integrand, _frequencies(hamiltonian, leads, modes, k), 2 * many + 2, OUTER, loose=1)
 
     def whole(part: Array, narrow: Inelastic) -> Inelastic:
         energy, quasi = part[2 * many :]

@@ -8,14 +8,19 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, check_type, concrete, unknown_name
+from ..dynamics import Machine
 from ..numerics.dense import adjoint, inverse
 from ..pytrees import compiled
+from ..show import array as show
 from .coherent import Conductor
 from .green_functions import contacts, inverse_green, transmission_between
 from .leads import SelfEnergyLead, acausal_words, causal
+from .long_devices import sliced_contacts
 
 TOGETHER = 1024
 """Energies that are worked on together, to stay in the processor's cache."""
+WIDE, TOGETHER_WIDE = 4, 64
+"""The same of long conductors from this width of a slice on."""
 
 
 def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -> Array:
@@ -36,8 +41,13 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
     """
     _check("transmission", conductor, source=source, drain=drain)
     if source == drain:
-        raise InputError(f"transmission: `source` and `drain` are the same lead, `{source}`.")
+        others = ", ".join(name for name in conductor.leads if name != source) or "none"
+        raise InputError(
+            f"transmission: `source` and `drain` must be two leads, but are the same lead, `{source}`; others are "
+            f"{others}."
+        )
     names = list(conductor.leads)
+    energies = _energies("transmission", energies)
     found = _at(_transmission, conductor, energies, (names.index(drain), names.index(source)))
     return _looked_at("transmission", conductor, energies, found)
 
@@ -51,6 +61,7 @@ def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
     8.0
     """
     _check("spectral_function", conductor, lead=lead)
+    energies = _energies("spectral_function", energies)
     found = _at(_spectral, conductor, energies, list(conductor.leads).index(lead))
     return _looked_at("spectral_function", conductor, energies, found)
 
@@ -64,16 +75,17 @@ def density_of_states(conductor: Conductor, energies: Any) -> Array:
     1.273240
     """
     _check("density_of_states", conductor)
+    energies = _energies("density_of_states", energies)
     return _looked_at("density_of_states", conductor, energies, _at(_density, conductor, energies, None))
 
 
 # --------------------------------------------------------------------------- in blocks of energies
 
 
-def _at(function: Any, conductor: Conductor, energies: Any, which: Any) -> Array:
+def _at(function: Any, conductor: Conductor, energies: Array, which: Any) -> Array:
     """function(conductor, energies, which) in the shape of the energies, which are filled up to few lengths."""
-    energies = as_float(energies, "`energies`")
-    lanes = min(TOGETHER, 1 << max(energies.size - 1, 0).bit_length())
+    together = TOGETHER if conductor.cut is None or conductor.cut < WIDE else TOGETHER_WIDE
+    lanes = min(together, 1 << max(energies.size - 1, 0).bit_length())
     blocks = -(-energies.size // lanes)
     blocks = 1 << max(blocks - 1, 0).bit_length()
     flat = energies.reshape(-1)
@@ -92,13 +104,17 @@ def _blocks(function: Any, conductor: Conductor, energies: Array, which: Any) ->
 
 
 def _transmission(conductor: Conductor, energies: Array, which: tuple[int, int]) -> Array:
-    c = contacts(conductor.hamiltonian, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
+    slices = conductor.slices()
+    if slices is None:
+        c = contacts(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
+    else:
+        c = sliced_contacts(slices, conductor.leads, energies)
     return transmission_between(c, *which)
 
 
 def _spectral(conductor: Conductor, energies: Array, which: int) -> Array:
     zero = jnp.zeros_like(energies)
-    green = inverse(inverse_green(conductor.hamiltonian, conductor.leads, energies, zero))
+    green = inverse(inverse_green(conductor.matrix, conductor.leads, energies, zero))
     lead = list(conductor.leads.values())[which]
     sigma = lead.self_energy(energies, zero)
     columns = green[..., :, np.array(lead.sites)]
@@ -110,31 +126,49 @@ def _self_energy(conductor: Conductor, energies: Array, which: int) -> Array:
 
 
 def _density(conductor: Conductor, energies: Array, which: None) -> Array:
-    green = inverse(inverse_green(conductor.hamiltonian, conductor.leads, energies, jnp.zeros_like(energies)))
+    green = inverse(inverse_green(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies)))
     return -jnp.trace(green, axis1=-2, axis2=-1).imag / jnp.pi
 
 
 # --------------------------------------------------------------------------- checks
 
 
-def _check(owner: str, conductor: Any, **leads: str) -> None:
+def _check(owner: str, conductor: Any, **leads: Any) -> None:
+    if isinstance(conductor, Machine):
+        kind = type(conductor).__name__
+        raise InputError(
+            f"{owner}: `conductor` must be a Conductor, but is the machine {kind}; if that is made of one, give "
+            f"`{kind}(…).dynamics()`."
+        )
     check_type(owner, "conductor", conductor, Conductor)
     for argument, name in leads.items():
+        if not isinstance(name, str):
+            raise InputError(
+                f"{owner}: `{argument}` must be the name of a lead ({', '.join(conductor.leads)}), but is {name!r}."
+            )
         if name not in conductor.leads:
             raise unknown_name(owner, f"lead for `{argument}`,", str(name), conductor.leads)
 
 
-def _looked_at(owner: str, conductor: Conductor, energies: Any, found: Array) -> Array:
+def _energies(owner: str, energies: Any) -> Array:
+    energies = as_float(energies, f"{owner}: `energies`")
+    numbers = concrete(energies)
+    if numbers is not None and not np.isfinite(numbers).all():
+        raise InputError(f"{owner}: `energies` must be finite, but are {show(energies)}.")
+    return energies
+
+
+def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Array) -> Array:
     """What was found, if it can be trusted."""
     values = concrete(found)
     if values is None:
         return found
-    energies = as_float(energies).reshape(-1)
+    energies = energies.reshape(-1)
     bad = ~np.isfinite(values.reshape(energies.size, -1)).all(-1)
     if bad.any():
         raise InputError(
             f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without "
-            "width lies there, or a self-energy is not finite."
+            "width lies there, or a self-energy is not finite. Give a lead a width there, or leave that energy out."
         )
     for name, lead in conductor.leads.items():
         if isinstance(lead, SelfEnergyLead):

@@ -25,7 +25,9 @@ class Modes(Checked):
     - `baths`: {name: bath without particles}: one for all modes, or one for each mode in their order;
     - `dampings`: None for narrow modes, or one for each mode: the rate γ_k at which its bath damps the mode's energy,
       D^r = (ω² − Ω² + iγω)⁻¹ (0: this mode is narrow), or densities J_k(ω), D^r = (ω² − Ω² + iJ)⁻¹: a `spectral`
-      density or a function.
+      density or a function;
+    - `back_action`: whether the electrons' self-energy Π(ω), a matrix between the modes, is part of their propagator,
+      D^r = (ω² − Ω² + iJ − Π)⁻¹. Without, the modes are held by their baths, to lowest order in the couplings.
 
     >>> import coldspot as cs
     >>> cs.Modes(frequencies=[0.8], couplings=[[[0, 0.3], [0.3, 0]]], baths={"phonons": cs.BosonBath(0.3)}).names
@@ -36,9 +38,17 @@ class Modes(Checked):
     baths: Table
     dampings: Any
     names: tuple[str, ...] = eqx.field(static=True)
+    back_action: bool = eqx.field(static=True)
     frequencies: Vector = parameter(dimension="energy", positive=True, shape=None)
 
-    def __init__(self, frequencies: Any, couplings: Any, baths: Mapping[str, Bath], dampings: Any = None):
+    def __init__(
+        self,
+        frequencies: Any,
+        couplings: Any,
+        baths: Mapping[str, Bath],
+        dampings: Any = None,
+        back_action: bool = False,
+    ):
         self.frequencies = as_float(frequencies, "Modes: `frequencies`")
         if self.frequencies.ndim != 1 or self.frequencies.size == 0:
             raise InputError(
@@ -63,6 +73,14 @@ class Modes(Checked):
         self.baths = Table(baths)
         self.names = tuple(baths) if len(baths) == many else tuple(baths) * many
         self.dampings = _dampings(dampings, many)
+        if not isinstance(back_action, bool):
+            raise InputError(f"Modes: `back_action` must be True or False, but is {back_action!r}.")
+        self.back_action = back_action
+        if back_action and dampings is None:
+            raise InputError(
+                "Modes: with `back_action` the electrons' pairs and the baths share the modes, so `dampings` must say "
+                "how fast each bath damps its mode; 0 leaves a mode to the electrons alone."
+            )
 
     def wide(self, k: Any) -> Array:
         """Whether mode k has a width."""

@@ -10,11 +10,13 @@ from .double_dot import DoubleDot
 from .ising_chain import IsingChain
 from .kramers_barrier import KramersBarrier
 from .kramers_cooler import KramersCooler
+from .molecular_junction import MolecularJunction
 from .molecular_motor import MolecularMotor
 from .nonlinear_oscillator_pair import NonlinearOscillatorPair
 from .oscillator_pair import OscillatorPair
 from .otto_engine import OttoEngine
 from .parametric_pump import ParametricPump
+from .photon_cooler import PhotonCooler
 from .quantum_dot import QuantumDot
 from .resonant_thermoelectric import ResonantThermoelectric
 from .spin_pair import SpinPair
@@ -44,5 +46,7 @@ ALL = (
     DoubleDot,
     CoulombCoupledDots,
     BreathingTrapEngine,
+    PhotonCooler,
+    MolecularJunction,
 )
 BY_NAME = {machine.name: machine for machine in ALL}

@@ -113,13 +113,28 @@ class Effort(NamedTuple):
 FULL = Effort()
 
 
-def integral(function: Integrand, s: Sides, components: int, effort: Effort = FULL) -> Integral:
-    """∫ of all components over the window, to rounding or the target, if the room suffices."""
+def integral(
+    function: Integrand,
+    s: Sides,
+    components: int,
+    effort: Effort = FULL,
+    *,
+    groups: tuple[int, ...] = (),
+    loose: int = 0,
+) -> Integral:
+    """∫ of all components over the window, to rounding or the target, if the room suffices.
+
+    - `groups`: lengths of runs of components, from the first on, which are measured against the largest of their run:
+      what cancels, or is nothing but rounding, is not resolved for its own sake;
+    - `loose`: how many of the last components are not resolved at all, as sizes with kinks at each change of sign.
+    """
     nodes = jnp.zeros(effort.block * LOOKED_AT.size)
     converted = eqx.filter_closure_convert(function, nodes, nodes)
     numbers, rest = eqx.partition(converted, eqx.is_inexact_array)
     frozen, s = jax.lax.stop_gradient((numbers, s))
-    found, panels = _settled(eqx.combine(frozen, rest), s, components, effort)
+    runs = np.repeat(np.arange(len(groups)), groups)
+    runs = np.concatenate([runs, len(groups) + np.arange(components - runs.size)])
+    found, panels = _settled(eqx.combine(frozen, rest), s, effort, runs, loose)
     return found._replace(value=_value(converted, found.value, s, panels, effort.block))
 
 
@@ -178,8 +193,9 @@ class _Search(NamedTuple):
     full: Array
 
 
-def _settled(function: Integrand, s: Sides, components: int, effort: Effort) -> tuple[Integral, Panels]:
-    """Panels that resolve all components, and the integral over them."""
+def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, loose: int) -> tuple[Integral, Panels]:
+    """Panels that resolve all components but the loose ones, and the integral over them; `runs` as `integral` says."""
+    components = runs.size
     pieces, together, room, target = effort
     count = s.centre.size * pieces
     size = together * (-(-max(room, 4 * count) // together))
@@ -203,7 +219,9 @@ def _settled(function: Integrand, s: Sides, components: int, effort: Effort) -> 
         real = used(state) & state.evaluated
         _, _, whole = total(state)
         whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
-        open_ = jnp.any(state.truncations > target * whole, axis=1) & real
+        whole = jax.ops.segment_max(whole, jnp.asarray(runs), components)[runs]
+        tight = np.arange(components) < components - loose
+        open_ = jnp.any((state.truncations > target * whole) & tight, axis=1) & real
         p = state.panels
         middle = (p.start + p.end) / 2
         ends = jnp.sinh(jnp.stack([p.start, p.end]))

@@ -1,0 +1,333 @@
+"""Currents of the second order for leads of any kind and bosons of any propagator, by integration: one point.
+
+With the bosons' correlations B^>, B^< and propagator D^r (mode, mode) at a frequency ω > 0, electrons have from it
+
+Σ^n(ε) = Σ_mn M^m[A^n(ε−ω) B^<_mn + A^n(ε+ω) B^>_nm]M^n, Σ^p(ε) = Σ_mn M^m[A^p(ε−ω) B^>_mn + A^p(ε+ω) B^<_nm]M^n,
+
+Σ^r(ε) = Σ_mn M^m[G^r(ε−ω) B^>_mn + G^r(ε+ω) B^<_nm − A^n(ε−ω) D^r_mn − A^n(ε+ω) D^r*_mn]M^n
+
+per dω/2π, and leads give what `inelastic` says. With the pairs' E and A and the damping J_k of each mode by its bath,
+
+D^r = (ω² − Ω² + iJ − Π)⁻¹, B^< = D^r(E + 2Jn)D^a, B^> = D^r(A + 2J(1+n))D^a
+
+if the electrons act back on the modes; else Π, E and A are left out, and the baths take what the electrons emit. A bath
+s of the modes gives them the energy ω tr[E_sB^> − A_sB^<] per dω/2π, and all of these sum up to 0 at each frequency.
+(J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic dynamics, instabilities, and
+Raman signals: Quasiclassical Langevin equation approach".)
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..numerics.adaptive import Effort, Integral, Sides, integral, sides
+from ..numerics.dense import adjoint, inverse, product
+from ..occupation import bose, fermi
+from ..pytrees import Table
+from .electron_response import ROUNDING, Electrons, electrons, energies_of, states
+from .landauer import Energies, baths_of, fermi_gap, seen_from
+from .resonances import resonances
+from .second_order import SecondOrder
+from .vibrations import Modes
+
+NARROW = 1e-11
+"""Damping of a narrow mode, in units of its frequency; what that changes is among the errors."""
+FAR = 1e4
+"""Where the integral over frequencies ends, in units of the largest energy: the rest is its inverse cube."""
+THERMAL = 40.0
+"""Temperatures up to which bosons and electrons are followed."""
+FOLLOWED = 3
+"""Steps from a bare mode to the pole of its propagator: each contracts by the strength of the coupling."""
+OUTER = Effort(pieces=2, block=2, room=256, target=1e-9)
+INNER = Effort(pieces=3, block=24, room=768, target=1e-11)
+
+
+class Bosons(NamedTuple):
+    """B^>, B^< and D^r (mode, mode) at a frequency."""
+
+    more: Array
+    less: Array
+    retarded: Array
+
+
+class Dressed(NamedTuple):
+    """Bosons with their electrons in them, and what each mode gets from its bath, 1/2π left out."""
+
+    bosons: Bosons
+    electrons: Electrons
+    power: Array
+
+
+def losses(modes: Modes, omega: Array) -> Array:
+    """J (mode) at a frequency; narrow modes have the least that can be resolved."""
+    least = NARROW * modes.frequencies * omega
+    return jnp.maximum(modes.losses(omega), least)
+
+
+def bare(modes: Modes, omega: Array) -> Bosons:
+    """The modes of their baths alone."""
+    lost, n = losses(modes, omega), bose(omega / modes.temperatures())
+    retarded = 1 / ((omega - modes.frequencies) * (omega + modes.frequencies) + 1j * lost)
+    spectral = 2 * lost * jnp.abs(retarded) ** 2
+    return Bosons(jnp.diag(spectral * (1 + n)) + 0j, jnp.diag(spectral * n) + 0j, jnp.diag(retarded))
+
+
+def dressed(hamiltonian: Array, leads: Table, modes: Modes, omega: Array) -> Dressed:
+    """The modes of their baths and their electrons; of the baths alone if the electrons do not act back."""
+    found = electrons(hamiltonian, leads, modes.couplings, omega, INNER)
+    emission, absorption = (jnp.sum(part, axis=(0, 1)) for part in (found.emission, found.absorption))
+    if not modes.back_action:
+        b = bare(modes, omega)
+        given = jnp.diagonal(emission * b.more) - jnp.diagonal(absorption * b.less)
+        return Dressed(b, found, -omega * given.real)
+    lost, n = losses(modes, omega), bose(omega / modes.temperatures())
+    gap = (omega - modes.frequencies) * (omega + modes.frequencies)
+    into, out = 2 * lost * n, 2 * lost * (1 + n)
+    retarded = inverse(jnp.diag(gap + 1j * lost) - found.retarded)
+    more, less = (
+        product(product(retarded, part), adjoint(retarded))
+        for part in (absorption + jnp.diag(out), emission + jnp.diag(into))
+    )
+    power = omega * (into * jnp.diagonal(more).real - out * jnp.diagonal(less).real)
+    return Dressed(Bosons(more, less, retarded), found, power)
+
+
+def at_frequency(
+    hamiltonian: Array, leads: Table, couplings: Array, omega: Array, b: Bosons
+) -> tuple[Array, Array, Array]:
+    """Per dω/2π particles (lead), their size, heats (lead), their size, energy into each mode, and |quasi|.
+
+    Also bounds of their errors, and convergence. The energies are those of modes that nothing links.
+    """
+    potentials, temperatures = baths_of(leads)
+    many = len(leads)
+
+    def turned(weights: Array) -> Array:
+        """Σ_n w_mn M^n (mode, site, site)."""
+        return jnp.einsum("mn,nij->mij", weights, couplings)
+
+    def between(part: Array, right: Array) -> Array:
+        """Σ_m M^m X R^m (node, site, site)."""
+        return jnp.sum(product(product(couplings[:, None], part[None]), right[:, None]), axis=0)
+
+    more, less, slow = turned(b.more), turned(b.less), turned(b.retarded)
+    more_back, less_back, slow_back = turned(b.more.T), turned(b.less.T), turned(jnp.conj(b.retarded))
+
+    def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
+        nodes = centre.size
+        centres, offsets = jnp.concatenate([centre, centre - omega, centre + omega]), jnp.tile(offset, 3)
+        found = states(hamiltonian, leads, centres, offsets)
+        seen = seen_from(potentials, temperatures, centres, offsets)
+        above, x = seen.above[:, :nodes], seen.reduced[:, :nodes]
+        f = fermi(seen.reduced)[..., None, None]
+        filled = jnp.sum(found.spectral * f, axis=0)
+        free = jnp.sum(found.spectral * fermi(-seen.reduced)[..., None, None], axis=0)
+        green, green_below, green_above = jnp.split(found.green, 3)
+        filled_here, filled_below, filled_above = jnp.split(filled, 3)
+        free_here, free_below, free_above = jnp.split(free, 3)
+        scattered_in = between(filled_below, less) + between(filled_above, more_back)
+        scattered_out = between(free_below, more) + between(free_above, less_back)
+        inner = between(green_below, more) + between(green_above, less_back)
+        inner -= between(filled_below, slow) + between(filled_above, slow_back)
+        widths, spectral = found.widths[:, :nodes], found.spectral[:, :nodes]
+        outgoing = product(product(adjoint(green)[None], widths), green[None])
+        gone, come = _trace(outgoing, scattered_out[None]), _trace(outgoing, scattered_in[None])
+        leaving = fermi(x) * gone - fermi(-x) * come
+        gap = _gaps(potentials, temperatures, Energies(above, x))
+        ways = product(widths, product(green, inner)[None])
+        quasi = 2 * _trace(ways[:, None], spectral[None]) * gap
+        flow = leaving + jnp.sum(quasi, axis=1)
+        gross = fermi(x) * gone + fermi(-x) * come
+        size, heat = (jnp.sum(part, axis=0, keepdims=True) for part in (gross, gross * above**2 / _scale(leads)))
+        corrected = jnp.sum(jnp.abs(quasi), axis=(0, 1))[None]
+        emitted, absorbed = (
+            _trace(product(couplings[:, None], one[None]), product(couplings[:, None], other[None]))
+            for one, other in ((filled_here, free_below), (free_here, filled_below))
+        )
+        emitted *= omega * jnp.diagonal(b.more).real[:, None]
+        absorbed *= omega * jnp.diagonal(b.less).real[:, None]
+        values = jnp.concatenate([flow, size, flow * above, heat, emitted - absorbed, corrected]) / (2 * jnp.pi)
+        noise = jnp.concatenate([gross, size, gross * jnp.abs(above), heat, emitted + absorbed, corrected])
+        return values, ROUNDING * jax.lax.stop_gradient(noise) / (2 * jnp.pi)
+
+    count = couplings.shape[0]
+    window = energies_of(hamiltonian, leads, omega)
+    groups = (many + 1, many + 1, count)
+    found = integral(integrand, window, 2 * many + 3 + count, INNER, groups=groups, loose=1)
+    return found.value, found.error, found.converged
+
+
+def _trace(one: Array, other: Array) -> Array:
+    """Re tr of products (…)."""
+    return jnp.sum((one * jnp.swapaxes(other, -1, -2)).real, axis=(-2, -1))
+
+
+def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[SecondOrder, SecondOrder, Array]:
+    """The currents, bounds of their errors, and whether all integrals have converged."""
+    many, count = len(leads), modes.frequencies.size
+    window, growing, known = _window(hamiltonian, leads, modes)
+    components = 2 * many + 3 + count
+    energies = slice(2 * many + 2, components - 1)
+
+    def at(omega: Array, b: Bosons) -> tuple[Array, Array, Array]:
+        return at_frequency(hamiltonian, leads, modes.couplings, omega, b)
+
+    def broad(omega: Array) -> tuple[Array, Array]:
+        if not modes.back_action:
+            found, doubt, good = at(omega, bare(modes, omega))
+        else:
+            d = dressed(hamiltonian, leads, modes, omega)
+            found, doubt, good = at(omega, d.bosons)
+            doubts = omega * d.electrons.error * (jnp.diagonal(d.bosons.more) + jnp.diagonal(d.bosons.less)).real
+            found, doubt = found.at[energies].set(-d.power), doubt.at[energies].set(doubts)
+            good &= d.electrons.converged
+        return found / (2 * jnp.pi), jnp.where(good, doubt, jnp.inf) / (2 * jnp.pi)
+
+    nothing, eye = jnp.zeros((count, count), complex), jnp.eye(count)
+
+    def peak(k: Array) -> tuple[Array, Array, Array, Array]:
+        """What a narrow mode does at its own frequency, and what is left out of its principal value."""
+        omega, own = modes.frequencies[k], eye[k][:, None] * eye[k]
+        n = bose(omega / modes.temperatures()[k])
+        still = Bosons(own * (1 + n) / (2 * omega), own * n / (2 * omega), -0.25j / omega * own)
+        found, doubt, one = at(omega, still)
+        slow, _, other = at(omega, Bosons(nothing, nothing, own + 0j))
+        return found, doubt, slow, one & other
+
+    if modes.dampings is None:
+        found, doubt, slow, good = jax.lax.map(peak, jnp.arange(count))
+
+        def narrow(omega: Array) -> tuple[Array, Array]:
+            """Σ_k [Q_k(ω) − Q_k(Ω_k)]/(ω² − Ω_k²), as the principal value of 1/(ω² − Ω²) is 0 from 0 to ∞."""
+            gap = (omega - modes.frequencies) * (omega + modes.frequencies)
+            value, error, converged = at(omega, Bosons(nothing, nothing, jnp.diag(1 / gap) + 0j))
+            value = value - jnp.sum(slow / gap[:, None], axis=0)
+            return value / (2 * jnp.pi), jnp.where(converged, error, jnp.inf) / (2 * jnp.pi)
+
+        rest = _over(narrow, window, modes, components, many)
+        end = jnp.max(window.centre + window.scale * jnp.sinh(window.length))
+        beyond = jnp.log1p(2 * modes.frequencies / (end - modes.frequencies)) / (2 * modes.frequencies)
+        value = jnp.sum(found - slow * beyond[:, None] / (2 * jnp.pi), axis=0) + rest.value
+        whole = rest._replace(value=value, error=jnp.sum(doubt, axis=0) + rest.error)
+        known &= jnp.all(good)
+    else:
+        whole = _over(broad, window, modes, components, many)
+    # A mode of no damping among others has a little instead.
+    few = modes.dampings is not None
+    lost = jnp.where(few & jnp.any(modes.rates() <= 0), 8 * NARROW, 0.0) * whole.value[2 * many + 1]
+    elastic = _elastic(hamiltonian, leads)
+
+    def sorted_(part: Array, more: Array) -> SecondOrder:
+        particles, (_,), heats, (_,), powers, (quasi,) = jnp.split(part, np.cumsum([many, 1, many, 1, count]))
+        return SecondOrder(particles + more / _scale(leads), heats + more, powers + more, growing, quasi, elastic)
+
+    return sorted_(whole.value, jnp.zeros(())), sorted_(whole.error, lost), whole.converged & known
+
+
+def _over(function: Any, window: Sides, modes: Modes, components: int, many: int) -> Integral:
+    """∫dω of a function of ω > 0 that has its errors."""
+
+    def node(at: tuple[Array, Array]) -> tuple[Array, Array]:
+        omega = at[0] + at[1]
+        inside = omega > 0
+        value, error = function(jnp.where(inside, omega, modes.frequencies[0]))
+        return jnp.where(inside, value, 0.0), jax.lax.stop_gradient(jnp.where(inside, error, 0.0))
+
+    def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
+        values, errors = jax.lax.map(node, (centre, offset))
+        return values.T, errors.T
+
+    groups = (many + 1, many + 1, modes.frequencies.size)
+    return integral(integrand, window, components, OUTER, groups=groups, loose=1)
+
+
+def _scale(leads: Table) -> Array:
+    """An energy that heats are measured by."""
+    potentials, temperatures = baths_of(leads)
+    return jnp.max(temperatures) + jnp.max(potentials) - jnp.min(potentials)
+
+
+def _elastic(hamiltonian: Array, leads: Table) -> Array:
+    """∫dε/2π |T_αβ (f_α − f_β)|, of all leads."""
+    potentials, temperatures = baths_of(leads)
+
+    def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
+        found = states(hamiltonian, leads, centre, offset)
+        seen = seen_from(potentials, temperatures, centre, offset)
+        passed = _trace(found.widths[:, None], found.spectral[None]) * _gaps(potentials, temperatures, seen)
+        value = jnp.sum(jnp.abs(passed), axis=(0, 1))[None] / (2 * jnp.pi)
+        return value, ROUNDING * value
+
+    return integral(integrand, energies_of(hamiltonian, leads, jnp.zeros(())), 1, INNER).value[0]
+
+
+def _gaps(potentials: Array, temperatures: Array, seen: Energies) -> Array:
+    """f_α − f_β (α, β, node)."""
+    unlike = ((temperatures - temperatures[:, None]) / temperatures[:, None])[..., None]
+    lean = seen.above[:, None] * unlike + (potentials - potentials[:, None])[..., None]
+    return fermi_gap(seen.reduced[:, None], seen.reduced[None], lean / temperatures[None, :, None])
+
+
+def _window(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Sides, Array, Array]:
+    """Frequencies with the modes' peaks, which modes grow, and whether that is known."""
+
+    def at(omega: Array) -> tuple[Electrons, Array]:
+        found = electrons(hamiltonian, leads, modes.couplings, omega, INNER)
+        matrix = jnp.diag(modes.frequencies**2 - 1j * losses(modes, omega)) + found.retarded
+        return found, jnp.sqrt(jnp.linalg.eigvals(matrix))
+
+    def follow(mode: Array) -> tuple[Array, Array, Array]:
+        """The propagator's poles, as they are at the one next to a mode."""
+
+        def step(_: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            found, poles = at(state[0])
+            own = poles[jnp.argmin(jnp.abs(poles - state[0]))]
+            return jnp.maximum(own.real, mode / 8), poles, found.converged
+
+        start = mode, jnp.zeros(modes.frequencies.size, complex), jnp.asarray(True)
+        return jax.lax.fori_loop(0, FOLLOWED, step, start)
+
+    if modes.back_action:
+        _, poles, known = jax.lax.stop_gradient(jax.lax.map(follow, modes.frequencies))
+        growing = jnp.any(poles.imag >= 0, axis=0)
+        sides_ = _frequencies(hamiltonian, leads, modes, poles.real.reshape(-1), jnp.abs(poles.imag).reshape(-1))
+        return sides_, growing, jnp.all(known)
+    if modes.dampings is None:
+        none = jnp.zeros(0)
+        sides_ = _frequencies(hamiltonian, leads, modes, none, none)
+        return sides_, jnp.zeros(modes.frequencies.size, bool), jnp.asarray(True)
+    found, _ = jax.lax.map(at, modes.frequencies)
+    pumped = jnp.einsum("kabkk->k", found.emission - found.absorption).real / (2 * modes.frequencies)
+    growing = (modes.rates() > 0) & (pumped >= modes.rates())
+    damping = jnp.stack([losses(modes, omega)[k] / omega for k, omega in enumerate(modes.frequencies)])
+    square = modes.frequencies**2 - damping**2 / 4
+    root, slow = jnp.sqrt(jnp.abs(square)), square <= 0
+    # Overdamped: both poles lie on the imaginary axis, the nearer one at Ω²/(γ/2 + root).
+    width = jnp.where(slow, modes.frequencies**2 / (damping / 2 + root), damping / 2)
+    peaks = jnp.where(slow, 0.0, root)
+    return _frequencies(hamiltonian, leads, modes, peaks, width), growing, jnp.all(found.converged)
+
+
+def _frequencies(hamiltonian: Array, leads: Table, modes: Modes, peaks: Array, widths: Array) -> Sides:
+    """The peaks of the modes, zero, each bias, and what is narrow in the dampings."""
+    potentials, temperatures = baths_of(leads)
+    levels, halfwidths = resonances(hamiltonian, leads)
+    phonons = jnp.min(modes.temperatures())
+    centres, spread = [jnp.zeros(())], [jnp.pi * phonons]
+    for a in range(potentials.size):
+        for b in range(a):
+            centres.append(jnp.abs(potentials[a] - potentials[b]))
+            spread.append(jnp.pi * (temperatures[a] + temperatures[b]))
+    features = [modes.features(k) for k in range(modes.frequencies.size)]
+    own = [jnp.concatenate(part) for part in zip(*features, strict=True)]
+    centre = jnp.concatenate([peaks, jnp.stack(centres), own[0]])
+    width = jnp.concatenate([widths, jnp.stack(spread), own[1]])
+    span = jnp.max(levels + halfwidths) - jnp.min(levels - halfwidths)
+    bias = jnp.max(potentials) - jnp.min(potentials)
+    away = jnp.maximum(jnp.max(levels) - jnp.min(potentials), jnp.max(potentials) - jnp.min(levels))
+    hot = THERMAL * jnp.maximum(jnp.max(temperatures), jnp.max(modes.temperatures()))
+    scales = jnp.stack([span, bias, away, jnp.max(modes.frequencies), jnp.max(peaks + widths, initial=0.0), hot])
+    return sides(centre, width, jnp.zeros(centre.size, bool), jnp.zeros(()), FAR * jnp.max(scales))

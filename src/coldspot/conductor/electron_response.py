@@ -1,0 +1,134 @@
+"""What electrons between leads of any kind do to modes at one real frequency, by integration over energy: one point.
+
+With the spectral functions A_α = G^rΓ_αG^a and S = Σ_α f_αA_α,
+
+E^{αβ}_mn(ω) = ∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)] f_α(ε)(1−f_β(ε−ω)), A^{αβ}_mn with f and 1−f exchanged,
+
+Π_mn(ω) = ∫dε/2π tr[M^m G^r(ε+ω) M^n S(ε) + M^m S(ε) M^n G^a(ε−ω)],
+
+whose anti-Hermitian part is −(i/2)Σ_αβ(A − E). (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas,
+"Current-induced atomic dynamics, instabilities, and Raman signals: Quasiclassical Langevin equation approach".)
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..numerics.adaptive import FULL, Effort, Sides, integral, sides
+from ..numerics.dense import EPS, adjoint, inverse, product
+from ..occupation import fermi
+from ..pytrees import Table
+from .green_functions import inverse_green
+from .landauer import REACH, baths_of, seen_from
+from .resonances import resonances, wide
+
+ROUNDING = 64 * EPS
+FAR = 1e6
+"""Where filled states end, in units of the largest energy: what they do to Π falls off as the square of the inverse."""
+
+
+class Electrons(NamedTuple):
+    """Π (mode, mode) and E, A (α, β, mode, mode) at a frequency, a bound of their errors, and convergence."""
+
+    retarded: Array
+    emission: Array
+    absorption: Array
+    error: Array
+    converged: Array
+
+
+class States(NamedTuple):
+    """At nodes: G^r (node, site, site), and of each lead Γ_α and A_α (lead, node, site, site)."""
+
+    green: Array
+    widths: Array
+    spectral: Array
+
+
+def states(hamiltonian: Array, leads: Table, centre: Array, offset: Array) -> States:
+    n = hamiltonian.shape[-1]
+    green = inverse(inverse_green(hamiltonian, leads, centre, offset))
+    widths = []
+    for lead in leads.values():
+        sigma, rows = lead.self_energy(centre, offset), np.array(lead.sites)
+        nothing = jnp.zeros((*offset.shape, n, n), complex)
+        widths.append(nothing.at[..., rows[:, None], rows].set(1j * (sigma - adjoint(sigma))))
+    each = jnp.stack(widths)
+    return States(green, each, product(product(green[None], each), adjoint(green)[None]))
+
+
+def electrons(hamiltonian: Array, leads: Table, couplings: Array, omega: Array, effort: Effort = FULL) -> Electrons:
+    potentials, temperatures = baths_of(leads)
+    many, modes = len(leads), couplings.shape[0]
+
+    def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
+        nodes = centre.size
+        # At ε, ε−ω and ε+ω.
+        centres, offsets = jnp.concatenate([centre, centre - omega, centre + omega]), jnp.tile(offset, 3)
+        found = states(hamiltonian, leads, centres, offsets)
+        reduced = seen_from(potentials, temperatures, centres, offsets).reduced
+        x, y = reduced[:, None, :nodes], reduced[None, :, nodes : 2 * nodes]
+        spectral, below = found.spectral[:, :nodes], found.spectral[:, nodes : 2 * nodes]
+        _, green_below, green_above = jnp.split(found.green, 3)
+        one = product(couplings[:, None, None], spectral[None])
+        other = product(couplings[:, None, None], below[None])
+        # tr[M^m A_α M^n A_β] (m, α, node, i, j) × (n, β, node, j, i).
+        traces = jnp.einsum("maxij,nbxji->abmnx", one, other)
+        filled = jnp.sum(spectral * fermi(reduced[:, :nodes])[..., None, None], axis=0)
+        moved = product(couplings[:, None], filled[None])
+        up, down = (product(couplings[:, None], part[None]) for part in (green_above, adjoint(green_below)))
+        retarded = jnp.einsum("mxij,nxji->mnx", up, moved) + jnp.einsum("mxij,nxji->mnx", moved, down)
+        parts = [
+            retarded[None, None],
+            traces * (fermi(x) * fermi(-y))[:, :, None, None],
+            traces * (fermi(-x) * fermi(y))[:, :, None, None],
+        ]
+        values, noise = [], []
+        for part in parts:
+            flat = part.reshape(-1, nodes) / (2 * jnp.pi)
+            values += [flat.real, flat.imag]
+            noise += [jnp.abs(flat)] * 2
+        return jnp.concatenate(values), ROUNDING * jax.lax.stop_gradient(jnp.concatenate(noise))
+
+    # Real and imaginary parts of Π, E and A.
+    sizes = modes**2, modes**2 * many**2, modes**2 * many**2
+    window = energies_of(hamiltonian, leads, omega, filled=True)
+    found = integral(integrand, window, 2 * sum(sizes), effort, groups=tuple(2 * size for size in sizes))
+    kinds = (many, many, modes, modes)
+    parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:2])
+    retarded, emission, absorption = (
+        (part[: part.size // 2] + 1j * part[part.size // 2 :]).reshape(shape)
+        for part, shape in zip(parts, (kinds[2:], kinds, kinds), strict=True)
+    )
+    # One anti-Hermitian part, that of the pairs, so that energy is conserved to rounding.
+    pairs = jnp.sum(absorption - emission, axis=(0, 1))
+    retarded = (retarded + adjoint(retarded)) / 2 - 0.5j * (pairs + adjoint(pairs)) / 2
+    return Electrons(retarded, emission, absorption, jnp.max(found.error), found.converged)
+
+
+def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: bool = False) -> Sides:
+    """Fermi edges, resonances and band edges, at their places and a boson above and below; or all filled states."""
+    potentials, temperatures = baths_of(leads)
+    places, widths = resonances(hamiltonian, leads)
+    shifts = jnp.stack([jnp.zeros(()), omega, -omega])
+    kinks = [kink for lead in leads.values() for kink in lead.kinks()]
+
+    def shifted(values: Array) -> Array:
+        return (values[:, None] + shifts).reshape(-1)
+
+    edges = shifted(jnp.stack(kinks)) if kinks else jnp.zeros(0)
+    centres = jnp.concatenate([shifted(potentials), shifted(places), edges])
+    spread = jnp.concatenate(
+        [jnp.repeat(jnp.pi * temperatures, shifts.size), jnp.repeat(widths, shifts.size), jnp.zeros(edges.size)]
+    )
+    low = jnp.min(potentials - REACH * temperatures) - jnp.abs(omega)
+    high = jnp.max(potentials + REACH * temperatures) + jnp.abs(omega)
+    if filled:
+        bottom = jnp.min(jnp.concatenate([places - widths, *(kink[None] for kink in kinks)]))
+        size = jnp.max(jnp.abs(places - bottom)) + jnp.max(widths) + jnp.abs(high - low)
+        low = jnp.minimum(low, bottom - jnp.abs(omega)) - (FAR * size if wide(leads) else size)
+    is_kink = jnp.arange(centres.size) >= centres.size - edges.size
+    return sides(centres, spread, is_kink, low, high)

@@ -1,0 +1,147 @@
+"""Long conductors: matrices that link neighbouring slices only, and Green's functions by eliminating slice after slice.
+
+With M = ε − H − Σ cut into slices, D_1 = M_11, D_{i+1} = M_{i+1,i+1} − M_{i+1,i} D_i⁻¹ M_{i,i+1}, and columns B that
+pick the sites which leads touch, R_{i+1} = B_{i+1} − M_{i+1,i}D_i⁻¹R_i and R̃ alike from the other side,
+
+G between those sites is Σ_i R̃_i D_i⁻¹ R_i,
+
+so that one run through the slices is enough, and costs their number times the cube of their width. (D. J. Thouless and
+S. Kirkpatrick, "Conductivity of the disordered linear chain"; A. MacKinnon, "The calculation of transport properties
+and density of states of disordered solids".)
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .._checks import InputError, as_complex, concrete
+from ..numerics.dense import adjoint, inverse, product
+from ..pytrees import Table
+from .green_functions import Contacts, contact_sites
+from .leads import ChainLead, WideBandLead
+
+LONG = 8
+"""Slices from which on elimination slice by slice beats the whole matrix at once."""
+SHORT = 64
+"""Sites up to which the whole matrix is inverted."""
+
+
+class Slices(eqx.Module):
+    """A Hermitian matrix H (site, site) that links neighbouring slices of one width only.
+
+    - `diagonal` (slice, own, own), `upper` (slice, own, own): H between slice i and i + 1, 0 for the last;
+    - `sites`: how many there are; what is left over in the last slice is linked to nothing.
+    """
+
+    diagonal: Array
+    upper: Array
+    sites: int = eqx.field(static=True)
+
+    @property
+    def width(self) -> int:
+        return self.diagonal.shape[-1]
+
+
+def sliced(matrix: Array, width: int) -> Slices:
+    """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal."""
+    n = matrix.shape[-1]
+    many = -(-n // width)
+    filled = jnp.zeros((many * width, many * width), matrix.dtype).at[:n, :n].set(matrix)
+    blocks = filled.reshape(many, width, many, width)
+    index = np.arange(many)
+    diagonal = blocks[index, :, index]
+    upper = jnp.zeros_like(diagonal).at[:-1].set(blocks[index[:-1], :, index[1:]])
+    return Slices(diagonal, upper, n)
+
+
+def sliced_sparse(owner: str, matrix: Any) -> Slices:
+    """The slices of a SciPy sparse matrix."""
+    found = matrix.tocoo()
+    n = found.shape[0]
+    if found.shape != (n, n) or n == 0:
+        raise InputError(f"{owner}: `hamiltonian` must be a square matrix, but has shape {found.shape}.")
+    rows, columns, values = (np.asarray(part) for part in (found.row, found.col, found.data))
+    width = max(int(np.max(np.abs(rows - columns), initial=0)), 1)
+    many = -(-n // width)
+    whole = np.zeros((many, 3, width, width), complex)
+    np.add.at(whole, (rows // width, columns // width - rows // width + 1, rows % width, columns % width), values)
+    lower = np.conj(np.swapaxes(whole[1:, 0], -1, -2))
+    off = max(np.abs(lower - whole[:-1, 2]).max(initial=0.0), np.abs(whole[:, 1] - _turned(whole[:, 1])).max())
+    if not np.all(np.isfinite(values)) or off > 1e-12 * np.abs(values).max(initial=0.0):
+        raise InputError(
+            f"{owner}: `hamiltonian` must be finite and Hermitian, but differs from its adjoint by up to {off:g}."
+        )
+    return Slices(as_complex(whole[:, 1]), as_complex(whole[:, 2]), n)
+
+
+def _turned(blocks: np.ndarray) -> np.ndarray:
+    return np.conj(np.swapaxes(blocks, -1, -2))
+
+
+def width_of(matrix: Array) -> int | None:
+    """The width of slices of a known matrix that is long; None if it is not, or not known."""
+    known = concrete(matrix)
+    if known is None or known.ndim != 2 or len(known) <= SHORT or not np.all(np.isfinite(known)):
+        return None
+    rows, columns = np.nonzero(known)
+    width = max(int(np.max(np.abs(rows - columns), initial=0)), 1)
+    return width if width * LONG <= len(known) else None
+
+
+def fits(leads: Table, width: int) -> bool:
+    """Whether no lead links sites of different slices."""
+
+    def apart(lead: Any) -> bool:
+        return isinstance(lead, ChainLead) or (isinstance(lead, WideBandLead) and lead.gamma.ndim < 2)
+
+    return all(apart(lead) or len({site // width for site in lead.sites}) == 1 for lead in leads.values())
+
+
+def sliced_contacts(slices: Slices, leads: Table, energies: Array) -> Contacts:
+    """Green's functions between the sites that leads touch, at energies (node), without bounds of their errors."""
+    width, many, sites = slices.width, len(slices.diagonal), np.array(contact_sites(leads))
+    picked = np.zeros((many + 1, width, sites.size))
+    picked[sites // width, sites % width, np.arange(sites.size)] = 1.0
+    real = (np.arange(many * width) < slices.sites).reshape(many, width)
+    widths, places, parts = [], [], []
+    for lead in leads.values():
+        sigma = lead.self_energy(energies, jnp.zeros_like(energies))
+        widths.append(1j * (sigma - adjoint(sigma)))
+        places.append(np.searchsorted(sites, lead.sites))
+        own = np.array(lead.sites)
+        for at in sorted(set(own // width)):
+            here = np.flatnonzero(own // width == at)
+            inside = own[here] % width
+            block = jnp.zeros((energies.size, width, width), complex)
+            block = block.at[:, inside[:, None], inside].set(sigma[:, here[:, None], here])
+            parts.append((at, block))
+
+    def step(state: Any, at: Any) -> tuple[Any, None]:
+        lost, rows, columns, green = state
+        index, diagonal, upper, there, picks = at
+        matrix = energies[:, None, None] * jnp.diag(there) - diagonal + jnp.diag(1.0 - there) - lost
+        for place, block in parts:
+            matrix -= jnp.where(index == place, block, 0.0)
+        found = 1 / matrix if width == 1 else inverse(matrix)
+        right = product(found, rows)
+        green = green + product(columns, right)
+        onward = product(found, -upper)
+        back = -adjoint(upper)
+        rows = picks - product(back, right)
+        columns = jnp.swapaxes(picks, -1, -2) - product(columns, onward)
+        return (product(back, onward), rows, columns, green), None
+
+    first = jnp.broadcast_to(picked[0] + 0j, (energies.size, width, sites.size))
+    start = (
+        jnp.zeros((energies.size, width, width), complex),
+        first,
+        jnp.swapaxes(first, -1, -2),
+        jnp.zeros((energies.size, sites.size, sites.size), complex),
+    )
+    each = (np.arange(many), slices.diagonal, slices.upper, jnp.asarray(real * 1.0), jnp.asarray(picked[1:]))
+    (*_, green), _ = jax.lax.scan(step, start, each)
+    return Contacts(green, jnp.zeros(green.shape), tuple(widths), tuple(places))

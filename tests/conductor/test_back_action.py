@@ -1,0 +1,112 @@
+"""Modes on leads of any kind, with the electrons' self-energy in their propagator: quadrature and conservation."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import coldspot as cs
+from coldspot.conductor.boson_currents import at_frequency, dressed
+from tests.conductor.scattering import chain_sigma, fermi, green
+from tests.tolerance import assert_close
+
+LEVELS = np.array([[0.4, 0.2 * np.exp(1.1j)], [0.2 * np.exp(-1.1j), -0.4]])
+MATRICES = 0.3 * np.array([[[0.3, 1.0], [1.0, 0.0]], [[1.0, 0.2j], [-0.2j, 0.5]]])
+BATHS = {"left": cs.ElectronBath(0.3, -0.25), "right": cs.ElectronBath(0.2, 0.4)}
+DAMPINGS = np.array([0.1, 0.05])
+FREQUENCIES = np.array([0.8, 0.5])
+
+
+def junction(dampings=DAMPINGS, back_action=True, leads=None):
+    chains = {name: cs.ChainLead(k, 1.0, 0.4, bath) for k, (name, bath) in enumerate(BATHS.items())}
+    modes = cs.Modes(FREQUENCIES, MATRICES, {"phonons": cs.BosonBath(0.5)}, dampings, back_action=back_action)
+    return cs.Conductor(LEVELS, leads or chains, modes)
+
+
+OMEGAS = [0.3, 0.8]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return cs.conductor.mode_spectra(junction(), OMEGAS)
+
+
+def spectral(energy):
+    sigma = chain_sigma(energy, 1.0, 0.4)
+    g = green(LEVELS, [(0, sigma), (1, sigma)], energy)
+    return [max(-2 * sigma.imag, 0.0) * np.outer(g[:, k], g[:, k].conj()) for k in (0, 1)]
+
+
+def filled(energy, lead):
+    bath = list(BATHS.values())[lead]
+    return fermi((energy - float(bath.chemical_potential)) / float(bath.temperature))
+
+
+def test_energy_is_conserved_at_each_frequency(found):
+    power = np.asarray(found.power.array)
+    assert_close(power.sum(-1), np.zeros(2), 1e-13, np.abs(power).max(-1))
+    assert np.all(np.abs(power[:, -1]) > 1e-3)
+
+
+def test_the_propagator_and_the_power_are_those_of_plain_quadrature(found):
+    """Emission of every kind of pair, written down with NumPy, and the propagator with the library's Π."""
+    omega, kinds = 0.8, [(a, b) for a in (0, 1) for b in (0, 1)]
+    edges = sorted({-2.0, 2.0, -2.0 + omega, 2.0 + omega, -0.25, 0.4, 0.55, 1.2, -0.4, 1.0})
+
+    def matrices(a, b, filling):
+        def entry(m, n, part):
+            def value(energy):
+                inner = MATRICES[m] @ spectral(energy)[a] @ MATRICES[n] @ spectral(energy - omega)[b]
+                return getattr(np.trace(inner), part) * filling(energy, a, b) / (2 * np.pi)
+
+            pieces = itertools.pairwise(edges)
+            return sum(quad(value, low, high, epsabs=1e-10, epsrel=1e-8)[0] for low, high in pieces)
+
+        own = {(m, n): entry(m, n, "real") + 1j * entry(m, n, "imag") for m, n in ((0, 0), (0, 1), (1, 1))}
+        return np.array([[own[0, 0], own[0, 1]], [own[0, 1].conjugate(), own[1, 1]]])
+
+    emitted = [matrices(a, b, lambda e, a, b: filled(e, a) * (1 - filled(e - omega, b))) for a, b in kinds]
+    absorbed = [matrices(a, b, lambda e, a, b: (1 - filled(e, a)) * filled(e - omega, b)) for a, b in kinds]
+    pi = np.asarray(found.self_energy)[1]
+    assert_close(1j * (pi - pi.conj().T), sum(absorbed) - sum(emitted), 1e-7)
+    lost, n = DAMPINGS * omega, 1 / np.expm1(omega / 0.5)
+    d = np.linalg.inv(np.diag(omega**2 - FREQUENCIES**2 + 1j * lost) - pi)
+    less = d @ (sum(emitted) + np.diag(2 * lost * n)) @ d.conj().T
+    more = d @ (sum(absorbed) + np.diag(2 * lost * (1 + n))) @ d.conj().T
+    assert_close(found.propagator[1], d, 1e-12)
+    assert_close(found.emission[1], less, 1e-7)
+    for k, (e, a) in enumerate(zip(emitted, absorbed, strict=True)):
+        power = omega * np.trace(e @ more - a @ less).real
+        assert_close(found.power.array[1, k], power, 1e-6)
+
+
+def test_leads_give_at_each_frequency_what_the_baths_of_the_modes_take(found):
+    """Their currents are integrals of their own, which know nothing of the pairs' energies."""
+    made = junction()
+
+    @jax.jit
+    def at(omega):
+        d = dressed(made.matrix, made.leads, made.modes, omega)
+        return d.power, at_frequency(made.matrix, made.leads, made.modes.couplings, omega, d.bosons)[0]
+
+    power, currents = at(0.8)
+    assert_close(power.sum(), found.power["phonons"][1], 1e-12)
+    particles, heats = currents[:2], currents[3:5]
+    energies = heats + np.array([-0.25, 0.4]) * particles
+    assert_close(particles.sum(), 0.0, 1e-11, np.abs(particles).max())
+    assert_close(energies.sum(), -power.sum(), 1e-10)
+
+
+def test_bad_back_action_is_refused_in_words():
+    with pytest.raises(cs.InputError, match="`dampings` must say"):
+        junction(None)
+    with pytest.raises(cs.InputError, match="`back_action` must be True or False, but is 1"):
+        junction(DAMPINGS, 1)
+    with pytest.raises(cs.InputError, match="narrow modes have no spectrum"):
+        cs.conductor.mode_spectra(junction(None, False), 1.0)
+    with pytest.raises(cs.InputError, match="normal_modes: growth and decay"):
+        cs.conductor.normal_modes(junction())
+    with pytest.raises(cs.InputError, match="mode_self_energy: frequencies must be real"):
+        cs.conductor.mode_self_energy(junction(), 1.0 + 0.1j)
