@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from . import parallel, paths, store, tracing
-from ._checks import InputError, Values, unknown_name
+from ._checks import InputError, Values, check_bare, short, unknown_name
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
@@ -193,7 +193,7 @@ def _places(parameters: Any) -> Places:
     if not points or not all(isinstance(point, Mapping) for point in points):
         raise InputError(
             "sweep: `parameters` must be a mapping {name: values}, or a list of points such as "
-            f'[{{"level": 1.0}}, {{"level": 2.0}}], but is {_short(parameters)}.'
+            f'[{{"level": 1.0}}, {{"level": 2.0}}], but is {short(parameters)}.'
         )
     names = tuple(points[0])
     for k, point in enumerate(points):
@@ -215,20 +215,16 @@ def _listed(columns: dict[str, np.ndarray]) -> Places:
 
 
 def _axis(name: str, values: Any) -> np.ndarray:
+    check_bare(values, f"sweep: the values of `{name}`")
     try:
         array = np.atleast_1d(np.asarray(values))
         if array.dtype.kind not in "biuf":
             raise TypeError
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"sweep: the values of `{name}` must be real numbers, but are {_short(values)}.") from None
+        raise InputError(f"sweep: the values of `{name}` must be real numbers, but are {short(values)}.") from None
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"sweep: the values of `{name}` must be a list, but have shape {array.shape}.")
     return array.astype(np.float64)
-
-
-def _short(values: Any) -> str:
-    text = repr(values)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 # --------------------------------------------------------------------------- what to solve
@@ -292,7 +288,7 @@ def _plans(also: Any) -> tuple[Plan, ...]:
     wanted = [also] if isinstance(also, Counting) else list(also)
     for entry in wanted:
         if not isinstance(entry, Counting):
-            raise InputError(f"sweep: `also` must be a list of Counting, but holds {_short(entry)}.")
+            raise InputError(f"sweep: `also` must be a list of Counting, but holds {short(entry)}.")
     return tuple(entry.plan for entry in wanted)
 
 
