@@ -11,7 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Checked, InputError, Numbers, Rule, Scalar, as_complex, as_float, check_bare, check_type, parameter
+from .._checks import (
+    Checked,
+    InputError,
+    Numbers,
+    Rule,
+    Scalar,
+    as_complex,
+    as_float,
+    check_bare,
+    check_type,
+    parameter,
+)
 from ..baths import ElectronBath
 from ..numerics.dense import adjoint, cholesky
 from ..pytrees import opened
