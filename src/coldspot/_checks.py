@@ -186,8 +186,13 @@ def check_type(owner: str, argument: str, value: Any, kind: type) -> None:
 
 def _forms(kind: type) -> set[str]:
     """The classes that coldspot's users choose from where a class of this kind is asked."""
-    below = [c for c in kind.__subclasses__() if c.__module__.partition(".")[0] == __name__.partition(".")[0]]
-    return {name for c in below for name in (_forms(c) or {c.__name__}) if not name.startswith("_")}
+    home = __name__.partition(".")[0]
+    found: set[str] = set()
+    below: type
+    for below in type.__subclasses__(kind):
+        if below.__module__.partition(".")[0] == home:
+            found |= _forms(below) or {below.__name__}
+    return {name for name in found if not name.startswith("_")}
 
 
 def _article(name: str) -> str:

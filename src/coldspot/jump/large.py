@@ -82,7 +82,7 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
         return Rates(rows[:baths], rows[baths : 2 * baths], rows[2 * baths :] if works else jnp.zeros(0))
 
     least = faint(s.open) * jnp.max(jnp.abs(jnp.concatenate([s.heat, s.particles, s.work])), axis=1)
-    rates, rounding = split(found.rows), split(found.rounding + 2 * least)
+    rates, rounding = split(found.rows), found.rounding + 2 * least
     errors = split(found.errors + least + (0.0 if s.blur is None else s.blur * _sway(g, s, found.log_p)))
     flows = rates.heats / s.temperature
     sizes = jnp.sum(jnp.abs(flows))
@@ -99,7 +99,7 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
             Status.NOT_UNIQUE: ~joined(g, one.open)[0] | (not unique),
             Status.NOT_CONVERGED: doubtful | (s.balanced & (differ > FAR * allowed)),
         },
-        floor=jnp.max(jnp.concatenate([rounding.heats, rounding.works])),
+        floor=jnp.max(jnp.concatenate([rounding[:baths], rounding[2 * baths :]])),
         residuals={"balance": found.residual, "entropy": differ / positive_or_one(sizes)},
         populations=jnp.exp(found.log_p),
         flags={words: mark[0] for words, mark in cautions(g, one).items()},
