@@ -29,6 +29,7 @@ LAYERS = (
         (
             "_checks",
             "_mentions",
+            "_outside",
             "_plans",
             "captured",
             "pytrees",

@@ -1,6 +1,8 @@
 """What functions read: a number that a user changes changes the answer, whatever way the function reads it."""
 
+import datetime
 import importlib.util
+import os
 import random
 import sys
 
@@ -28,6 +30,7 @@ IN_PLACE = [
     "by_global", "by_helper", "by_dictionary", "by_nested_containers", "by_array_in_place",
     "by_attribute", "by_namespace", "by_dataclass", "by_class_attribute", "by_module",
     "by_jitted_helper", "by_slot", "by_branch", "by_size",
+    "by_attribute_of_a_member", "by_method_of_a_member", "by_metaclass",
 ]  # fmt: skip
 
 
@@ -48,6 +51,7 @@ def test_what_was_opened_before_is_read_again(name):
 NUMBERS = [n for n in WAYS if n not in (
     "by_array_of_integers", "by_class_attribute", "by_static_method", "by_bound_method_of_a_module", "by_branch",
     "by_numpy", "by_size", "by_word", "by_custom_derivative",
+    "by_attribute_of_a_member", "by_method_of_a_member", "by_metaclass",
 )]  # fmt: skip
 
 
@@ -119,6 +123,28 @@ def test_what_cannot_be_followed_is_refused_in_words(tmp_path):
     def asks_a_module(x):
         return x + settings.deeper.__dict__["gap"]
 
+    def imports_a_reader(x):
+        from numpy import loadtxt
+
+        return x + loadtxt(path)
+
+    def counts_modules(x):
+        return x + len(sys.modules)
+
+    masked = np.ma.array([1.0, 5.0], mask=[False, True])
+    aliased = eval
+
+    refused(lambda x: x + np.loadtxt(path), "`numpy.loadtxt`")
+    refused(lambda x: x + np.lib.npyio.load(path), "`np`", "load`")
+    refused(imports_a_reader, "`imports_a_reader`", "`numpy`", "loadtxt")
+    refused(lambda x: x + float((tmp_path / "numbers.txt").read_text()), "`read_text`")
+    refused(lambda x: x + float(path.open().read()), "`path.open`")
+    refused(lambda x: x + float(os.getenv("GAP")), "`os.getenv`")
+    refused(counts_modules, "`sys.modules`")
+    refused(lambda x: x + importlib.import_module("tests.ways").GAP, "import_module`")
+    refused(lambda x: x + datetime.datetime.now().second, "`datetime.datetime.now`")
+    refused(lambda x: x + aliased("GAP"), "`aliased`", "`eval`")
+    refused(lambda x: x + masked.sum(), "`masked`", "MaskedArray")
     refused(reads_a_generator, "`reads_a_generator`", "`numbers`", "generator")
     refused(reads_deep, "`reads_deep`", "`inside['deep'][0]`")
     refused(reads_a_file, "`reads_a_file`", "`lines`")

@@ -1,9 +1,12 @@
 """What every constructor refuses, in words that say what to write instead."""
 
 import numpy as np
+import pint
 import pytest
 
 import coldspot as cs
+from coldspot._checks import check_type
+from coldspot.phase_space.boundaries import Boundary
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,48 @@ def test_an_argument_that_does_not_exist_names_the_nearest(make, wrong, right):
 def test_what_is_no_number_is_refused(value):
     with pytest.raises(cs.InputError, match="`temperature` must be a real number"):
         cs.HeatBath(value)
+
+
+def test_units_and_masks_are_never_dropped():
+    kelvin = pint.UnitRegistry().kelvin
+
+    class Tagged(np.ndarray):
+        unit = "K"
+
+    for value in (4.0 * kelvin, [4.0 * kelvin], np.array([4.0]).view(Tagged)):
+        for refuses in (cs.HeatBath, lambda v: cs.sweep(cs.machines.QuantumDot(), {"level": v}), cs.Dots):
+            arguments = () if refuses is not cs.Dots else ({},)
+            with pytest.raises(cs.InputError, match=r"in units of one energy.*without a unit"):
+                refuses(value, *arguments)
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    with pytest.raises(cs.InputError, match="`values` must have no masked entries"):
+        cs.Samples(masked)
+    with pytest.raises(cs.InputError, match="`level` must have no masked entries"):
+        cs.sweep(cs.machines.QuantumDot(), {"level": masked})
+    assert cs.Samples(np.ma.array([1.0, 2.0])).values.shape == (2,)
+
+
+def test_huge_integers_are_not_written_out():
+    for exponent in (400, 5000):
+        with pytest.raises(cs.InputError, match="`temperature` must be a real number") as caught:
+            cs.HeatBath(10**exponent)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        ("ring", Boundary, r"a Boundary \(Closed, Open, Periodic\), but is 'ring'\."),
+        (cs.Periodic, Boundary, r"is the class Periodic; make one: Periodic\(…\)"),
+        (1.0, cs.Bath, r"a Bath \(BosonBath, ElectronBath, HeatBath, ParticleBath\)"),
+        (1.0, cs.Channel, r"a Channel, but is 1\.0"),
+    ],
+)
+def test_what_may_stand_in_a_place_is_named(value, kind, words):
+    with pytest.raises(cs.InputError, match=rf"Machine: `part` must be .*{words}"):
+        check_type("Machine", "part", value, kind)
+
+
+def test_a_machine_at_the_root_is_told_its_place():
+    with pytest.raises(AttributeError, match=r"it is `coldspot\.machines\.QuantumDot`"):
+        cs.QuantumDot  # noqa: B018

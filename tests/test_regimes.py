@@ -90,6 +90,21 @@ def test_untrusted_points_are_unknown():
     assert np.isnan(regimes.efficiency(v))
 
 
+@pytest.mark.parametrize(
+    ("heat", "particles", "temperatures", "potentials", "raised"),
+    [
+        ((-1.0, 1.0), (-1.0, 1.0), (2.0, 1.0), (0.0, 0.0), {regimes.FLAGS[0]}),
+        ((-1.0, 1.0), (-1.0, 1.0), (2.0, 1.0), (1.0, 0.0), set(regimes.FLAGS[1:3])),
+        ((0.0, 0.0, 0.0), (1.0, -1.0, 0.0), (2.0, 2.0, 1.0), (0.0, 0.0, 0.0), {regimes.FLAGS[3]}),
+    ],
+)
+def test_untrusted_points_raise_no_flag(heat, particles, temperatures, potentials, raised):
+    kinds = ("electron", "electron", "boson")[: len(heat)]
+    for trusted in (True, False):
+        v = view(heat, 0.0, temperatures, kinds=kinds, particles=particles, potentials=potentials, trusted=trusted)
+        assert {name for name, up in regimes.flags(v).items() if up} == (raised if trusted else set())
+
+
 @pytest.mark.parametrize("heat", [(3.0, -1.0), (-3.0, 1.0)])
 def test_a_ledger_without_the_elastic_current_has_no_regime(heat):
     v = view(heat, -sum(heat), (2.0, 1.0), complete=False)

@@ -18,6 +18,10 @@ def dot(energies):
     )
 
 
+def chain(spins):
+    return cs.SpinChain(spins, 1.0, 0.0, 1.0, cs.HeatBath(1.0), cs.HeatBath(2.0))
+
+
 def helper(level):
     return math.exp(level)
 
@@ -30,6 +34,9 @@ BAD = [
     (lambda level: dot([0.0, level if level > 0 else 0.0]), "`level > 0`", "`jnp.where(condition, a, b)`"),
     (lambda level: dot([0.0, max(level, 0.0)]), "`max(level, 0.0)`", "`jnp.maximum`"),
     (lambda level: dot([0.0, helper(level)]), "`helper`", "`jnp.exp` for `math.exp`"),
+    (lambda level: dot([0.0, {1.0: 2.0}[level]]), "`{1.0: 2.0}[level]`", "`jnp.where` or in a `jnp.array`"),
+    (lambda level: dot([0.0, float(f"{level}")]), "{level}", "`jnp.where` or in a `jnp.array`"),
+    (lambda level: chain(level), "`chain`", "solve one machine for each value"),
 ]
 
 

@@ -75,6 +75,23 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Gaps(enum.Enum):
+    ONE = "one"
+
+    def by_method(self):
+        return GAP
+
+
+class _ReadsGap(type):
+    @property
+    def by_metaclass(cls):
+        return GAP
+
+
+class OfMetaclass(metaclass=_ReadsGap):
+    pass
+
+
 PLAIN, NAMESPACE, SHIFT = Plain(1.0), SimpleNamespace(gap=1.0), Shift(1.0)
 FROZEN_OBJECT = Frozen(0.0, SimpleNamespace(gap=1.0))
 SLOTTED = Slotted()
@@ -183,6 +200,22 @@ def by_keyword_default(gap):
         return x + gap
 
     return function
+
+
+def by_attribute_of_a_member(gap):
+    Gaps.ONE.gap = gap
+    return lambda x: x + Gaps.ONE.gap
+
+
+def by_method_of_a_member(gap):
+    put("GAP", gap)
+    member = Gaps.ONE
+    return lambda x: x + member.by_method()
+
+
+def by_metaclass(gap):
+    put("GAP", gap)
+    return lambda x: x + OfMetaclass.by_metaclass
 
 
 def by_dictionary(gap):

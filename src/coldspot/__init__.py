@@ -125,7 +125,7 @@ __all__ = [
 
 def __getattr__(name: str) -> _Any:
     """A name that is not here is told where it is, or the nearest one."""
-    for space in (conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics):
+    for space in (machines, conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics, figures):
         if name in getattr(space, "__all__", ()) or (not name.startswith("_") and hasattr(space, name)):
             raise AttributeError(f"coldspot has no `{name}` at its root; it is `coldspot.{space.__name__[9:]}.{name}`.")
     from ._checks import nearest

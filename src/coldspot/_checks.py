@@ -67,6 +67,7 @@ def as_float(value: Any, argument: str | None = None) -> Array:
         if jnp.iscomplexobj(value):
             raise _no_number(value, argument)
         return value.astype(jnp.float64)
+    check_bare(value, argument)
     if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
         try:
             return jnp.stack([as_float(entry, argument) for entry in value])
@@ -81,6 +82,38 @@ def as_float(value: Any, argument: str | None = None) -> Array:
     return jnp.asarray(array, dtype=jnp.float64)
 
 
+def check_bare(value: Any, argument: str | None = None) -> None:
+    """Refuse numbers whose unit, or whose mask, NumPy would drop in silence."""
+    kind = type(value)
+    if kind is float or kind is int:
+        return
+    if isinstance(value, list | tuple):
+        for entry in value:
+            check_bare(entry, argument)
+        return
+    named, unit = argument or "a number", None
+    for held in (value, getattr(value, "data", None)):
+        unit = unit or (getattr(held, "units", None) if hasattr(held, "magnitude") else None)
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+        unit = unit or getattr(value, "unit", getattr(value, "units", None))
+    if unit is not None:
+        raise InputError(
+            f"{named} must be in units of one energy (k_B = ħ = e = 1), without a unit of its own, but is "
+            f"{short(value)}; divide it by that energy (a temperature as k_B·T, a rate as ħ·rate)."
+        )
+    if isinstance(value, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(value)):
+        raise InputError(f"{named} must have no masked entries, but is {short(value)}; leave those out.")
+
+
+def short(value: Any) -> str:
+    """A value as an error shows it: not all digits of a huge one."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "an integer of too many digits"
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def _no_number(value: Any, argument: str | None) -> InputError:
     named = "" if argument is None else f"{argument} must be "
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
@@ -89,14 +122,15 @@ def _no_number(value: Any, argument: str | None) -> InputError:
             f"traces, but is {value!r}."
         )
     if named:
-        return InputError(f"{named}a real number or an array of them, but is {value!r}.")
-    return InputError(f"a real number or an array of them was expected, but got {value!r}.")
+        return InputError(f"{named}a real number or an array of them, but is {short(value)}.")
+    return InputError(f"a real number or an array of them was expected, but got {short(value)}.")
 
 
 def as_complex(value: Any) -> Array:
     """Numbers, lists and arrays, real or complex, as a complex128 array."""
     if isinstance(value, jax.Array):
         return value.astype(jnp.complex128)
+    check_bare(value)
     if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
         try:
             return jnp.stack([as_complex(entry) for entry in value])
@@ -107,7 +141,7 @@ def as_complex(value: Any) -> Array:
         if array.dtype.kind not in "bifuc":
             raise TypeError
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"a number or an array of them was expected, but got {value!r}.") from None
+        raise InputError(f"a number or an array of them was expected, but got {short(value)}.") from None
     return jnp.asarray(array, dtype=jnp.complex128)
 
 
@@ -142,8 +176,23 @@ def check_shape(owner: str, argument: str, value: Any, shape: tuple[int, ...], w
 
 
 def check_type(owner: str, argument: str, value: Any, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise InputError(f"{owner}: `{argument}` must be {_article(kind.__name__)}, but is {value!r}.")
+    if isinstance(value, kind):
+        return
+    forms = ", ".join(sorted(_forms(kind)))
+    wanted = _article(kind.__name__) + (f" ({forms})" if forms else "")
+    got = f"the class {value.__name__}; make one: {value.__name__}(…)" if isinstance(value, type) else short(value)
+    raise InputError(f"{owner}: `{argument}` must be {wanted}, but is {got}.")
+
+
+def _forms(kind: type) -> set[str]:
+    """The classes that coldspot's users choose from where a class of this kind is asked."""
+    home = __name__.partition(".")[0]
+    found: set[str] = set()
+    below: type
+    for below in type.__subclasses__(kind):
+        if below.__module__.partition(".")[0] == home:
+            found |= _forms(below) or {below.__name__}
+    return {name for name in found if not name.startswith("_")}
 
 
 def _article(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which names the code of a function reads from outside, and which modules belong to installed libraries."""
+"""What code and classes say by themselves: names that are read from outside, slots, and what belongs to libraries."""
 
 import dis
 import functools
@@ -49,7 +49,7 @@ def mentions(code: types.CodeType) -> Mentions:
                 names.setdefault(step.argval, set()).add(_chain(instructions[k + 1 :]))
             elif step.opname in CAPTURED:
                 captured.setdefault(step.argval, set()).add(_chain(instructions[k + 1 :]))
-            elif step.opname in ATTRIBUTE:
+            elif step.opname in ATTRIBUTE or step.opname == "IMPORT_FROM":
                 attributes.add(step.argval)
             elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (
                 step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in code.co_freevars
@@ -107,3 +107,31 @@ def of_library(function: Any) -> bool:
     if not isinstance(module, str) or not isinstance(name, str) or not installed(module):
         return False
     return getattr(sys.modules.get(module), name, None) is function
+
+
+def name_of(function: Any) -> str:
+    """What an error calls a function, or an object that is called."""
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def a_or_an(value: Any) -> str:
+    """What kind of thing a value is: "an Iterator"."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def slots(kind: type) -> tuple[str, ...]:
+    """The attributes that a class keeps in slots."""
+    found = vars(kind).get("__slots__", ())
+    names = (found,) if isinstance(found, str) else tuple(found)
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
+
+
+def is_slot(entry: Any) -> bool:
+    """Whether an entry of a class is what stands for a slot there."""
+    return isinstance(entry, types.MemberDescriptorType | types.GetSetDescriptorType)
+
+
+def generated(base: type, name: str, from_text: bool) -> bool:
+    """Whether a method was written by `dataclass`."""
+    return from_text and name.startswith("__") and "__dataclass_params__" in vars(base)

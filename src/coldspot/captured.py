@@ -25,23 +25,20 @@ import numpy as np
 from jax import Array
 
 from ._checks import InputError
-from ._mentions import Chain, Mentions, installed, mentions, of_library
+from ._mentions import Chain, Mentions, a_or_an, generated, installed, is_slot, mentions, name_of, of_library, slots
+from ._outside import BLIND, asked, asked_of, asks
 from ._plans import Making, Mode, Part, Plan
 
 INSTEAD = "pass its numbers as an argument, as captured numbers or arrays, or as fields of an eqx.Module"
-CHANGING = ("random", "secrets", "time", "uuid")
-"""Modules whose functions answer differently each time."""
 MUTATING = ("append", "extend", "insert", "pop", "popitem", "remove", "clear", "update", "setdefault", "add", "discard")
 """Methods by which a list, a dictionary or a set is changed."""
-BLIND = ("eval", "exec", "globals", "open", "input", "__import__")
-"""Built-in functions that read what no analysis of the code can name."""
 WHOLE: frozenset[Chain] = frozenset({()})
 """A name that is read as it is, without an attribute."""
 
 
 def read(function: Any, choose: Callable[[Any], Mode]) -> tuple[Plan, tuple[Any, ...]]:
     """A function (or a class) as a plan, and the numbers that the plan takes; `choose` gives the mode for its code."""
-    name, code = _name(function), _code(function)
+    name, code = name_of(function), _code(function)
     mode = choose(code)
     reader = _Reader(mode)
     reader.owners.append(name)
@@ -59,10 +56,6 @@ def _code(function: Any) -> Any:
     if isinstance(function, functools.partial):
         return _code(function.func)
     return function.__code__ if isinstance(function, types.FunctionType) else type(function)
-
-
-def _name(function: Any) -> str:
-    return getattr(function, "__name__", None) or type(function).__name__
 
 
 @functools.lru_cache(maxsize=4096)
@@ -150,6 +143,8 @@ class _Reader:
         return self._passed(_number(float(value), math.copysign(1.0, value)))
 
     def _array(self, value: Any, where: str) -> Part:
+        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
+            raise self._refusal(where, f"{a_or_an(value)}, which is more than its numbers")
         traced = isinstance(value, jax.core.Tracer)
         typed = isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended)
         if self.mode is Mode.PASSED or (self.mode is Mode.FIXED and (traced or typed)):
@@ -175,6 +170,8 @@ class _Reader:
         if isinstance(value, np.generic):
             return Part((type(value), value.tobytes()), lambda _: value)
         if callable(value) and of_library(value):
+            if asks(value):
+                raise self._asks(where, value.__name__)
             return self._same(value)
         if isinstance(value, types.FunctionType | type):
             return self._class(value) if isinstance(value, type) else self._function(value, place)
@@ -192,8 +189,10 @@ class _Reader:
         if isinstance(value, functools.partial):
             return self._partial(value, where)
         if isinstance(value, Iterator | io.IOBase | random.Random | np.random.Generator | np.random.RandomState):
-            raise self._refusal(where, _article(value))
-        if type(value) is object or isinstance(value, enum.Enum | np.ufunc | jax.Device):
+            raise self._refusal(where, a_or_an(value))
+        if isinstance(value, enum.Enum):
+            return self._member(value, where)
+        if type(value) is object or isinstance(value, np.ufunc | jax.Device):
             return self._same(value)
         if self.mode is not Mode.CONTENT and isinstance(value, eqx.Module):
             return self._passed(value)
@@ -307,6 +306,10 @@ class _Reader:
                     f"the function `{self.owners[-1]}` imports `{name}` when it is called, which cannot be followed; "
                     "import it at the top of the file."
                 )
+            if used := asked(name, frozenset({(attribute,) for attribute in said.attributes})):
+                raise self._asks(f"`{name}`", used)
+        for name in sorted(said.attributes & {"read_bytes", "read_text"}):
+            raise self._asks("a file", name)
         for name in BLIND:
             if name in said.names and world.get(name, vars(builtins).get(name)) is getattr(builtins, name):
                 raise InputError(
@@ -314,7 +317,9 @@ class _Reader:
                 )
 
     def _check_use(self, name: str, value: Any, chains: frozenset[Chain]) -> None:
-        """Refuse functions that change a container outside themselves."""
+        """Refuse functions that change a container outside themselves, or ask the world there."""
+        if used := asked_of(value, chains):
+            raise self._asks(f"`{name}`", f"{name}.{used}")
         changes = {chain[0] for chain in chains if chain} & set(MUTATING)
         if changes and isinstance(value, list | dict | set):
             raise InputError(
@@ -325,11 +330,8 @@ class _Reader:
     def _module(self, module: types.ModuleType, where: str, chains: frozenset[Chain]) -> Part:
         """A library's module is itself; of a module of the user, the attributes that are read."""
         if installed(module.__name__):
-            drawn = module.__name__ == "numpy" and any(
-                c[:1] == ("random",) and len(c) > 1 and c[1] != "default_rng" and c[1].islower() for c in chains
-            )
-            if module.__name__ in CHANGING or drawn or (module.__name__ == "os" and chains & {("environ",)}):
-                raise self._refusal(where, "which answers differently each time")
+            if name := asked(module.__name__, chains):
+                raise self._asks(where, name)
             return self._same(module)
         if () in chains:
             raise InputError(
@@ -356,8 +358,8 @@ class _Reader:
     def _builtin(self, value: Any, where: str) -> Part:
         owner = value.__self__
         if owner is None or isinstance(owner, types.ModuleType | type):
-            if value.__module__ in CHANGING:
-                raise self._refusal(where, "which answers differently each time")
+            if asks(value):
+                raise self._asks(where, value.__name__)
             return self._same(value)
         part = self.read(owner, f"{where} (the object it belongs to)")
         return Part(("builtin", value.__name__, part.key), lambda making: getattr(part.make(making), value.__name__))
@@ -380,8 +382,8 @@ class _Reader:
         )
         if not plain and not (self.mode is Mode.CONTENT and isinstance(value, eqx.Module)):
             return self._foreign(value, where)
-        slots = [n for base in kind.__mro__ for n in _slots(base) if hasattr(value, n)]
-        state = {n: getattr(value, n) for n in slots} | getattr(value, "__dict__", {})
+        slotted = [n for base in kind.__mro__ for n in slots(base) if hasattr(value, n)]
+        state = {n: getattr(value, n) for n in slotted} | getattr(value, "__dict__", {})
         law = self._content(kind, where)
         tried = {name: self._attribute(name, entry, f"{_bare(where)}.{name}`") for name, entry in state.items()}
         parts = {name: part for name, part in tried.items() if part is not None}
@@ -408,7 +410,7 @@ class _Reader:
         except InputError:
             raise
         except Exception:
-            raise self._refusal(where, _article(value)) from None
+            raise self._refusal(where, a_or_an(value)) from None
         return Part(("foreign", content.key, self._content(rest, where).key), lambda _: kept)
 
     def _content(self, value: Any, where: str) -> Part:
@@ -424,13 +426,16 @@ class _Reader:
         if installed(kind.__module__):
             return self._same(kind)
         found = []
+        above = type(kind)
+        if not installed(above.__module__):
+            found.append(("its class", self._content(above, f"`{above.__name__}`").key))
         for base in kind.__mro__:
             for name, entry in () if installed(base.__module__) else vars(base).items():
                 entry = getattr(entry, "fget", None) or getattr(entry, "__func__", None) or entry
                 entry = entry.func if isinstance(entry, functools.cached_property) else entry
                 made = isinstance(entry, types.FunctionType) and entry.__code__.co_filename == "<string>"
                 hidden = name.startswith("__") and not isinstance(entry, types.FunctionType)
-                if hidden or name == "_abc_impl" or _generated(base, name, made) or _is_slot(entry):
+                if hidden or name == "_abc_impl" or generated(base, name, made) or is_slot(entry):
                     continue
                 where, mode, self.mode = f"`{kind.__name__}.{name}`", self.mode, Mode.CONTENT
                 needed = name.startswith("__") or any(hasattr(b, name) for b in kind.__mro__ if installed(b.__module__))
@@ -439,6 +444,18 @@ class _Reader:
                 found.append((name, None if part is None else part.key))
         self.identities.append(kind)
         return Part(("class", id(kind), tuple(found)), lambda _: kind)
+
+    def _member(self, value: enum.Enum, where: str) -> Part:
+        """A member of an enumeration is itself; one of the user's, with its class and what else it holds."""
+        if installed(type(value).__module__):
+            return self._same(value)
+        state = {name: entry for name, entry in vars(value).items() if name != "__objclass__"}
+        content = self._content([type(value), state], where)
+        self.identities.append(value)
+        return Part(("member", id(value), content.key), lambda _: value)
+
+    def _asks(self, where: str, name: str) -> InputError:
+        return self._refusal(where, f"where `{name}` may answer differently each time")
 
     def _refusal(self, where: str, what: str) -> InputError:
         return InputError(
@@ -457,23 +474,3 @@ def _copied(value: Any) -> Any:
 
 def _bare(where: str) -> str:
     return where.removesuffix("`")
-
-
-def _article(value: Any) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    slots = vars(kind).get("__slots__", ())
-    names = (slots,) if isinstance(slots, str) else tuple(slots)
-    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
-
-
-def _is_slot(entry: Any) -> bool:
-    return isinstance(entry, types.MemberDescriptorType | types.GetSetDescriptorType)
-
-
-def _generated(base: type, name: str, from_text: bool) -> bool:
-    """Whether a method was written by `dataclass`."""
-    return from_text and name.startswith("__") and "__dataclass_params__" in vars(base)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._checks import InputError
+from ._checks import InputError, check_bare, short
 from .machine_files.results import POINT
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _listed(columns: dict[str, np.ndarray]) -> Places:
 
 
 def _axis(name: str, values: Any) -> np.ndarray:
+    check_bare(values, f"sweep: the values of `{name}`")
     try:
         array = np.atleast_1d(np.asarray(values))
         if array.dtype.kind not in "biuf":
@@ -94,9 +95,3 @@ def _axis(name: str, values: Any) -> np.ndarray:
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"sweep: the values of `{name}` must be a list, but have shape {array.shape}.")
     return array.astype(np.float64)
-
-
-def short(values: Any) -> str:
-    """What somebody gave, for a message."""
-    text = repr(values)
-    return text if len(text) <= 200 else f"{text[:200]}…"

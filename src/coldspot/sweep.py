@@ -19,14 +19,14 @@ import numpy as np
 from jax import Array
 
 from . import cluster, parallel, paths, store, tracing
-from ._checks import InputError, Values, unknown_name
+from ._checks import InputError, Values, short, unknown_name
 from .compiler import LIGHT
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
 from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
 from .machine_files.results import MACHINE, WITHOUT, carried
-from .places import Places, places_of, short
+from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution

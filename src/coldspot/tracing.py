@@ -30,11 +30,16 @@ LIBRARIES = (str(Path(__file__).parent), *(str(Path(str(m.__file__)).parent) for
 
 def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
     """`function(…)`, where JAX's complaints about traced numbers become an `InputError` in words."""
+    given = [*(value for value in arguments if isinstance(value, Mapping)), keywords]
+    names = [name for values in given for name, value in values.items() if isinstance(value, jax.core.Tracer)]
     try:
         return function(*arguments, **keywords)
     except ERRORS as error:
-        given = [*(value for value in arguments if isinstance(value, Mapping)), keywords]
-        names = [name for values in given for name, value in values.items() if isinstance(value, jax.core.Tracer)]
+        raise InputError(_words(error, names)) from None
+    except (TypeError, ValueError) as error:
+        # Others complain of what they see: a thing called Tracer.
+        if "Tracer" not in str(error) or "JAX traces" in str(error):
+            raise
         raise InputError(_words(error, names)) from None
 
 
@@ -76,6 +81,11 @@ def _remedy(error: Exception, code: str) -> str:
         return "Write `jnp.where(condition, a, b)` for `if`, `and` and `or` (`import jax.numpy as jnp`)."
     if isinstance(error, jax.errors.TracerIntegerConversionError):
         return "Index a `jnp.array` with it (`import jax.numpy as jnp`), not a list."
+    if not isinstance(error, ERRORS):
+        return (
+            "Look numbers up with `jnp.where` or in a `jnp.array`; what decides the size of a machine cannot be swept: "
+            "solve one machine for each value."
+        )
     found = re.search(r"\b(?:np|numpy|math)\.(\w+(?:\.\w+)*)", code)
     if found:
         return f"Write `jnp.{found[1]}` for `{found[0]}` (`import jax.numpy as jnp`)."

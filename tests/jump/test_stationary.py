@@ -396,3 +396,13 @@ def test_any_dot(level, t_left, t_right, mu_left, mu_right, log_left, log_right)
         assert abs(left - exact) <= float(s.error.particles["left"])
         assert abs(right + exact) <= float(s.error.particles["right"])
     assert float(s.entropy_production) >= -float(np.sum(s.error.entropy_flows))
+
+
+def test_a_closed_valve_carries_no_sign():
+    """What little a rate of zero stands for in logarithms is within the error, so that no regime is read from it."""
+    leads = {"left": cs.ElectronBath(2.0, 0.3), "right": cs.ElectronBath(1.0, -0.3)}
+    channels = [cs.Channel("left", 0, 1, cs.Tunnelling(0.0)), cs.Channel("right", 0, 1, cs.Tunnelling(1.0))]
+    s = cs.steady_state(cs.JumpNetwork([0.0, 1.0], leads, channels, occupations=[0, 1]))
+    for name in leads:
+        assert abs(float(s.heat[name])) <= float(s.error.heat[name]) < 1e-100
+    assert s.regime == "passive"

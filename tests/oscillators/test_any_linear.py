@@ -190,3 +190,44 @@ def test_derivatives():
         ahead, behind = ([quick(theta.at[k].add(sign * h)) for h in (step, 2 * step)] for sign in (1, -1))
         slope = (8 * (ahead[0] - behind[0]) - (ahead[1] - behind[1])) / (12 * step)
         assert_close(jacobian[:, k], slope, 1e-9, np.abs(value).max())
+
+
+def pushed(drive, bath=None):
+    forces, bath = {"push": (0, drive)}, bath or cs.HeatBath(1.0)
+    s = cs.steady_state(
+        cs.OscillatorNetwork([1.0], [[2.0]], [0.3], {"bath": bath}, {"bath": 0}, forces=forces, frequency=0.7),
+        throw=False,
+    )
+    return s.status, float(s.work["push"]), float(s.error.work["push"])
+
+
+def worked(amplitudes):
+    """Work of a force with complex amplitudes λ = Re Σ_h a_h e^{ihθ}: ½ Σ_h |a_h|² ω Im χ."""
+    w = 0.7 * np.arange(1, len(amplitudes) + 1)
+    return 0.5 * np.sum(np.abs(amplitudes) ** 2 * w * (1 / (2 - w**2 - 0.3j * w)).imag)
+
+
+def test_forces_made_of_pieces():
+    """Jumps and kinks have harmonics without end, which no number of instants tells exactly."""
+    h = np.arange(1, 2**17)
+    steps = 1.5 * (1 - np.exp(-2j * np.pi * h * 0.3)) / (1j * np.pi * h)
+    triangle = -2 * (1 - (-1.0) ** h) / (np.pi * h) ** 2
+    for drive, bath, amplitudes in (
+        (cs.Steps([1.0, -0.5], [0.3, 0.7]), None, steps),
+        (cs.Samples([0.0, 1.0], kinked=True), None, triangle),
+        (cs.Steps([1.0, -0.5], [0.3, 0.7]), cs.BosonBath(1.0), steps),
+    ):
+        status, work, error = pushed(drive, bath)
+        assert status == cs.Status.OK
+        assert abs(work - worked(amplitudes)) <= error < 1e-7 * work
+
+
+def test_a_jump_of_a_force_that_nobody_declared_is_marked():
+    class Jump(cs.Drive):
+        def __call__(self, phase):
+            return jnp.where(jnp.mod(phase, 2 * jnp.pi) < 0.6 * jnp.pi, 1.0, -0.5)
+
+    h = np.arange(1, 2**17)
+    status, work, error = pushed(Jump())
+    assert status == cs.Status.NOT_CONVERGED
+    assert abs(work - worked(1.5 * (1 - np.exp(-2j * np.pi * h * 0.3)) / (1j * np.pi * h))) < error

@@ -11,7 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Checked, InputError, Numbers, Rule, Scalar, as_complex, as_float, check_type, parameter
+from .._checks import (
+    Checked,
+    InputError,
+    Numbers,
+    Rule,
+    Scalar,
+    as_complex,
+    as_float,
+    check_bare,
+    check_type,
+    parameter,
+)
 from ..baths import ElectronBath
 from ..numerics.dense import adjoint, cholesky
 from ..pytrees import opened
@@ -205,6 +216,7 @@ def checked_sites(owner: str, sites: Any) -> tuple[int, ...]:
 
 def _real_or_complex(owner: str, argument: str, value: Any) -> Array:
     """Real numbers as float64, so that derivatives with respect to them are real; complex ones as they are."""
+    check_bare(value, f"{owner}: `{argument}`")
     if np.iscomplexobj(value) or (isinstance(value, jax.Array) and jnp.iscomplexobj(value)):
         return as_complex(value)
     return as_float(value, f"{owner}: `{argument}`")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Checked, InputError, Numbers, Rule, as_complex, as_float, check_type, concrete
+from .._checks import Checked, InputError, Numbers, Rule, as_complex, as_float, check_bare, check_type, concrete
 from ..baths import Bath, ElectronBath
 from ..numerics.dense import adjoint, cholesky
 from ..pytrees import opened
@@ -123,6 +123,7 @@ class BosonCoupling(Checked):
 
 def real_or_complex(argument: str, value: Any) -> Array:
     """Real numbers as float64, so that derivatives with respect to them are real; complex ones as they are."""
+    check_bare(value, argument)
     leaves = value if isinstance(value, list | tuple) else [value]
     if any(np.iscomplexobj(row) for part in leaves for row in (part if isinstance(part, list | tuple) else [part])):
         return as_complex(value)

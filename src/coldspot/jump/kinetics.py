@@ -22,6 +22,14 @@ from ..spectral import as_density
 NOTHING = 1e-150
 """What stands for a rate of zero in logarithms: beside any other rate it is nothing, and derivatives stay right."""
 
+FAINT = 1e10 * NOTHING
+"""Probabilities and currents below it are those that only transitions of rate zero make."""
+
+
+def faint(opened: Array) -> Array:
+    """How far currents of each point may be off where transitions (first axis) that are not open stand as `NOTHING`."""
+    return jnp.where(jnp.all(opened, axis=0), 0.0, FAINT)
+
 
 def log_rate(rate: Array) -> Array:
     """ln(rate) of a rate that may be exactly zero."""

@@ -15,6 +15,7 @@ from ..numerics.dense import EPS, positive_or_one
 from ..solution import Status
 from .graph import Graph, Snapshot
 from .half_edges import HalfEdges, Listed, doubled
+from .kinetics import faint
 from .sparse import DOUBTFUL, Weights, stationary
 from .stationary import solve_stationary
 from .validity import cautions
@@ -98,8 +99,9 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
     def split(rows: Array) -> Rates:
         return Rates(rows[:baths], rows[baths : 2 * baths], rows[2 * baths :] if works else jnp.zeros(0))
 
-    rates, rounding = split(found.rows), split(found.rounding)
-    errors = split(found.errors + (0.0 if s.blur is None else s.blur * _sway(g, s, found.log_p)))
+    least = faint(s.open) * jnp.max(jnp.abs(jnp.concatenate([s.heat, s.particles, s.work])), axis=1)
+    rates, rounding = split(found.rows), found.rounding + 2 * least
+    errors = split(found.errors + least + (0.0 if s.blur is None else s.blur * _sway(g, s, found.log_p)))
     flows = rates.heats / s.temperature
     sizes = jnp.sum(jnp.abs(flows))
     differ = jnp.abs(found.entropy + jnp.sum(flows))
@@ -115,7 +117,7 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
             Status.NOT_UNIQUE: ~reached(edges, s.open) | (not unique),
             Status.NOT_CONVERGED: doubtful | (s.balanced & (differ > FAR * allowed)),
         },
-        floor=jnp.max(jnp.concatenate([rounding.heats, found.rounding[2 * baths :]])),
+        floor=jnp.max(jnp.concatenate([rounding[:baths], rounding[2 * baths :]])),
         residuals={"balance": found.residual, "entropy": differ / positive_or_one(sizes)},
         populations=jnp.exp(found.log_p),
         flags={words: mark[0] for words, mark in cautions(g, one).items()},

@@ -27,7 +27,7 @@ from ..numerics.dense import EPS
 from ..numerics.mesh import Mesh
 from ..solution import Status
 from .gth import Elimination, eliminate_rates, respond
-from .kinetics import NOTHING
+from .kinetics import FAINT
 from .meshes import mesh_of
 from .pieces import last_of, looks, pieces_of, turns_of
 from .propagation import GROSS, blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
@@ -40,8 +40,6 @@ LOOSEST = 1e-8
 """Largest tolerance that is used; a looser one would save little and make the error estimate unreliable."""
 PIECEWISE = 1e-11
 """Largest tolerance that is used where the period has pieces: more digits cost little, as elements end at borders."""
-CLOSED = 1e10 * NOTHING
-"""A probability that only transitions of rate zero make."""
 FEW = 8.0
 """Rounding units of a flow: what its computation from the network's numbers costs."""
 LANES = 64
@@ -95,7 +93,7 @@ def state_of(propagator: Array) -> tuple[Array, Elimination, Array]:
 
 def connected(propagator: Array) -> Array:
     """Whether a propagator leads from any state to any other in some number of periods."""
-    ways = (propagator > CLOSED) | (jnp.swapaxes(propagator, 0, 1) > CLOSED)
+    ways = (propagator > FAINT) | (jnp.swapaxes(propagator, 0, 1) > FAINT)
 
     def spread(_: Any, reached: Array) -> Array:
         return reached | jnp.any(ways & reached[None], axis=1)

@@ -14,6 +14,7 @@ from ..numerics.reduction import reduce
 from ..solution import Status
 from .balance import Balance, balance, is_wide
 from .graph import Graph, Snapshot, joined
+from .kinetics import faint
 from .validity import cautions
 
 Result = TypeVar("Result")
@@ -55,8 +56,9 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
     # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
     still = reduce(jnp.maximum, s.deviation_size) == 0
     rounding = jnp.where(jnp.isfinite(found.rounding), found.rounding, found.error)
+    least = SMALLEST + faint(s.open)
     found = found._replace(
-        error=jnp.where(still, 0.0, found.error + SMALLEST), rounding=jnp.where(still, 0.0, rounding + 2 * SMALLEST)
+        error=jnp.where(still, 0.0, found.error + least), rounding=jnp.where(still, 0.0, rounding + 2 * least)
     )
     if s.blur is not None:
         blurred = s.blur * reduce(jnp.maximum, jnp.abs(found.current))

@@ -64,18 +64,23 @@ def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
             "flat_band: `couplings` must have shape (mode, state, state) and `left`, `right` (state, state), "
             f"but have shapes {m.shape}, {one.shape} and {other.shape}."
         )
+    hermitian = jnp.asarray(True)
     for name, value in (("couplings", m), ("left", one), ("right", other)):
-        numbers = concrete(value)
-        if numbers is None:
-            continue
-        off = np.abs(numbers - np.conj(np.swapaxes(numbers, -1, -2)))
-        if not np.all(off <= 1e-12 * np.max(np.abs(numbers))):
-            raise InputError(f"flat_band: `{name}` must be Hermitian, but is not.")
+        off = jnp.abs(value - jnp.conj(jnp.swapaxes(value, -1, -2)))
+        good = jnp.max(off) <= 1e-12 * jnp.max(jnp.abs(value))
+        hermitian &= good
+        if concrete(good) is not None and not good:
+            *which, i, j = (int(k) for k in np.unravel_index(int(jnp.argmax(off)), off.shape))
+            one_of, numbers = name + "".join(f"[{k}]" for k in which), value[tuple(which)]
+            raise InputError(
+                f"flat_band: `{name}` must be Hermitian, but `{one_of}` has the entries {numbers[i, j]:g} at "
+                f"[{i}, {j}] and {numbers[j, i]:g} at [{j}, {i}]."
+            )
     total = one + other
     both = jnp.einsum("mij,jk,nkl,li->mn", m, total, m, total).real
     turned = jnp.einsum("mij,jk,nkl,li->mn", m, other, m, one).imag
-    # What is symmetric or antisymmetric is so to the last digit.
+    # What is symmetric or antisymmetric is so to the last digit; numbers that JAX traces cannot be refused.
     return FlatBand(
-        nonconservative=(turned - turned.T) / (4 * jnp.pi),
-        dissipative=(both + both.T) / (8 * jnp.pi),
+        nonconservative=jnp.where(hermitian, (turned - turned.T) / (4 * jnp.pi), jnp.nan),
+        dissipative=jnp.where(hermitian, (both + both.T) / (8 * jnp.pi), jnp.nan),
     )

@@ -11,7 +11,7 @@ from jax import Array
 from .. import tracing
 from .._checks import Checked, InputError, Numbers, as_float, check_shape, concrete, parameter, unknown_name
 from ..baths import Bath, BosonBath, HeatBath
-from ..drives import Cosine, Drive, Fourier, Samples, _Phase, as_drive
+from ..drives import Cosine, Drive, Fourier, Samples, Steps, _Phase, as_drive
 from ..pytrees import Table
 from ..spectral import Drude, Ohmic, SpectralDensity
 
@@ -216,13 +216,13 @@ def zeros_of(array: Array, given: Any) -> tuple[int, ...]:
     return tuple(i for i, entry in enumerate(known) if entry is not None and entry == 0)
 
 
-def harmonics_of(drive: Any) -> int:
-    """How many harmonics a drive has, or is taken to have."""
+def harmonics_of(drive: Any) -> int | None:
+    """How many harmonics a drive has; None if they are without end, or not known."""
     if isinstance(drive, Cosine):
         return 1
     if isinstance(drive, Fourier):
         return int(drive.cosines.shape[-1])
-    return int(drive.values.shape[-1]) // 2 if isinstance(drive, Samples) else HARMONICS
+    return int(drive.values.shape[-1]) // 2 if isinstance(drive, Samples) and not drive.kinked else None
 
 
 def check_potential(potential: Any, n: int) -> None:
@@ -233,13 +233,38 @@ def check_potential(potential: Any, n: int) -> None:
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
 
 
-def amplitudes_of(drives: Mapping[str, Any], targets: tuple[int, ...], n: int) -> Array:
-    """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}."""
+def amplitudes_of(drives: Mapping[str, Any], targets: tuple[int, ...], n: int) -> tuple[Array, Array | None]:
+    """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}.
+
+    Where harmonics have no end, the first of them; and all once more, from other instants, where drives are known at
+    instants alone: how far the two differ tells what is between those. (Numbers of instants without a common divisor:
+    a jump is not taken to stand at the same place twice.)
+    """
     acting = [(d, drive, i) for d, (drive, i) in enumerate(zip(drives.values(), targets, strict=True)) if i >= 0]
-    most = max((harmonics_of(drive) for _, drive, _ in acting), default=0)
-    samples = 4 * most + 4
-    phases = 2 * jnp.pi * jnp.arange(samples) / samples
-    found = jnp.zeros((most, len(targets), n), complex)
-    for d, drive, i in acting:
-        found = found.at[:, d, i].set(2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / samples)
-    return found
+    counts = [harmonics_of(drive) for _, drive, _ in acting]
+    endless = None in counts
+    most = max([HARMONICS if count is None else count for count in counts], default=0)
+
+    def found(instants: int) -> Array:
+        amplitudes = jnp.zeros((most, len(targets), n), complex)
+        for d, drive, i in acting:
+            amplitudes = amplitudes.at[:, d, i].set(_harmonics(drive, most, instants))
+        return amplitudes
+
+    return found(8 * most + 8), found(5 * most + 7) if endless else None
+
+
+def _harmonics(drive: Any, most: int, instants: int) -> Array:
+    """The amplitudes of the first harmonics of a drive: by its formula if it is made of pieces."""
+    orders = jnp.arange(1, most + 1)
+    if isinstance(drive, Steps):
+        borders = 2 * jnp.pi * jnp.concatenate([jnp.zeros(1), drive.borders()])
+        jumps = drive.values - jnp.roll(drive.values, 1)
+        return jnp.exp(-1j * orders[:, None] * borders) @ jumps / (1j * jnp.pi * orders)
+    if isinstance(drive, Samples) and drive.kinked:
+        count, values = drive.values.shape[-1], drive.values
+        kinks = (jnp.roll(values, 1) - 2 * values + jnp.roll(values, -1)) * count / (2 * jnp.pi)
+        borders = 2 * jnp.pi * jnp.arange(count) / count
+        return -jnp.exp(-1j * orders[:, None] * borders) @ kinks / (jnp.pi * orders**2)
+    phases = 2 * jnp.pi * jnp.arange(instants) / instants
+    return 2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / instants

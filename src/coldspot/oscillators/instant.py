@@ -18,6 +18,9 @@ from jaxtyping import Float
 
 from ..numerics.dense import inverse
 
+APART = 4.0
+"""How much larger an error may be than the difference of what follows from two sets of instants of a drive."""
+
 
 class Instant(eqx.Module):
     """The numbers of one network at one moment.

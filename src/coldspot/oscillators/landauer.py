@@ -23,6 +23,7 @@ from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, inverse, positive_or_one
 from ..numerics.quadrature import NODES, cells, integrate, mesh
 from ..solution import Status
+from .instant import APART
 
 HOT, FAST = 45.0, 1e5
 """The window ends at the smaller of `HOT` temperatures, where no quanta are left, and `FAST` times the fastest mode."""
@@ -39,7 +40,8 @@ class Spectral(eqx.Module):
 
     - `masses` (n,), `springs` (n, n), `temperatures` (bath,); `strengths` Γ_b (bath, r, r) at ω = 0 between the
       coordinates `sites`, and `cutoffs` c (bath,), infinite without memory;
-    - `pushes` (harmonic, drive, n), complex amplitudes of forces at multiples of `frequency`;
+    - `pushes` (harmonic, drive, n), complex amplitudes of forces at multiples of `frequency`; `rough`, the same known
+      less well if they have no end, else None;
     - `quantum`: whether the baths are.
     """
 
@@ -49,6 +51,7 @@ class Spectral(eqx.Module):
     strengths: Float[Array, "bath r r"]
     cutoffs: Float[Array, " bath"]
     pushes: Array
+    rough: Array | None
     frequency: Array
     sites: tuple[int, ...] = eqx.field(static=True)
     quantum: bool = eqx.field(static=True)
@@ -183,10 +186,23 @@ def _driven(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
     baths, (count, drives) = s.temperatures.size, s.pushes.shape[:2]
     if not count or not drives:
         return jnp.zeros(baths), jnp.zeros(drives), jnp.zeros(())
+    heats, works, error = _response(s, m, s.pushes)
+    if s.rough is not None:
+        others = _response(s, m, s.rough)
+        tail = jnp.sum(jnp.abs(heats[count // 2 :]), 0), jnp.sum(jnp.abs(works[count // 2 :]), 0)
+        apart = [jnp.abs(jnp.sum(one - two, 0)) for one, two in zip((heats, works), others[:2], strict=True)]
+        missed = [jnp.max(APART * a + t, initial=0.0) for a, t in zip(apart, tail, strict=True)]
+        error = error + jax.lax.stop_gradient(jnp.maximum(*missed))
+    return jnp.sum(heats, 0), jnp.sum(works, 0), error
+
+
+def _response(s: Spectral, m: Modes, pushes: Array) -> tuple[Array, Array, Array]:
+    """Heats (harmonic, bath) and works (harmonic, drive) under pushes, and how far rounding may change the sums."""
+    count = pushes.shape[0]
     w = s.frequency * jnp.arange(1, count + 1)
     u, root = m.shapes[np.array(s.sites)], jnp.sqrt(s.masses)
     free = 1 / (m.squares - w[:, None] ** 2)  # (harmonic, mode)
-    modal = jnp.einsum("hdi,i,ik->hdk", s.pushes, 1 / root, m.shapes)
+    modal = jnp.einsum("hdi,i,ik->hdk", pushes, 1 / root, m.shapes)
     memory = 1 / (1 - 1j * w[:, None] / s.cutoffs)
     real = memory.real[..., None, None] * m.friction
     # The convention e^{−iωt} of G, where pushes are e^{+iωt}: conjugate amplitudes.
@@ -196,9 +212,9 @@ def _driven(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
     kicked = jnp.einsum("h,hab,hdb->hda", 1j * w, whole, _solved(whole, free, u, w, at_sites))
     x = free[:, None] * (modal + jnp.einsum("hda,ak->hdk", kicked, u))
     site = jnp.einsum("hdk,ak->ha", x, u)
-    heats = -0.5 * jnp.einsum("h,ha,hbac,hc->b", w**2, jnp.conj(site), real, site).real
+    heats = -0.5 * jnp.einsum("h,ha,hbac,hc->hb", w**2, jnp.conj(site), real, site).real
     total = jnp.sum(x, 1)
-    works = 0.5 * jnp.einsum("h,hdk,hk->d", w, jnp.conj(modal), -1j * total).real
+    works = 0.5 * jnp.einsum("h,hdk,hk->hd", w, jnp.conj(modal), -1j * total).real
     gross = 0.5 * jnp.einsum("h,hdk,hk->", w, jnp.abs(modal), jnp.abs(total))
     return heats, works, jax.lax.stop_gradient(64 * s.masses.size * EPS * gross)
 

@@ -308,13 +308,15 @@ class OscillatorNetwork(Dynamics):
         table = self.frictions if isinstance(self.frictions, Table) else {}
         own = [table.get(name) for name in self.baths]
         cutoffs = [density.cutoff if isinstance(density, Drude | Ohmic) else jnp.inf for density in own]
+        pushes, rough = amplitudes_of(self.drives, self.targets, self.size)
         return landauer.Spectral(
             masses=self.masses,
             springs=self._springs(0.0),
             temperatures=jnp.stack([bath.temperature for bath in self.baths.values()]),
             strengths=self.friction_matrices()[:, np.array(sites)[:, None], np.array(sites)],
             cutoffs=jnp.stack([as_float(cutoff) for cutoff in cutoffs]),
-            pushes=amplitudes_of(self.drives, self.targets, self.size),
+            pushes=pushes,
+            rough=rough,
             frequency=_or_one(self.frequency),
             sites=sites,
             quantum=self.quantum,
@@ -339,7 +341,7 @@ class OscillatorNetwork(Dynamics):
         if callable(self.springs):
             return floquet.steady(arrays, lambda p: (one(p).instant, _or_one(one(p).frequency)))
 
-        def parts(point: Any) -> tuple[Instant, Array, Array]:
+        def parts(point: Any) -> tuple[Instant, Array, stationary.Pushes]:
             now, zero = one(point), jnp.zeros(())
             pushes = amplitudes_of(now.drives, self.targets, self.size)
             return now.instant(zero, pushed=False), _or_one(now.frequency), pushes

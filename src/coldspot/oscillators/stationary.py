@@ -24,11 +24,14 @@ from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, cholesky, inverse
 from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
 from ..solution import Status
-from .instant import Instant, Moments, moments
+from .instant import APART, Instant, Moments, moments
 
 ABSENT = 1e-15
 """Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
 of temperatures and frictions alone causes them."""
+
+Pushes = tuple[Array, Array | None]
+"""Amplitudes (harmonic, drive, n) of periodic forces; if their harmonics have no end, also some that are known less."""
 
 
 class Conduction(NamedTuple):
@@ -55,16 +58,21 @@ class Motion(NamedTuple):
     errors: Array
 
 
-def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Array]], reciprocal: bool) -> Outcome:
+def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Pushes]], reciprocal: bool) -> Outcome:
     """Steady or periodic states of a batch; `look(point)` gives an instant without pushes, the frequency, and the
-    complex amplitudes (harmonic, drive, n) of the pushes, which are Re Σ_h f_h e^{ihΩt}, h = 1, 2, ….
+    complex amplitudes (harmonic, drive, n) of the pushes, which are Re Σ_h f_h e^{ihΩt}, h = 1, 2, …; if they have no
+    end, also some that are known less well.
     """
 
     def one(point: Any) -> tuple[Array, Array, Array, Array, Array]:
-        instant, frequency, pushes = look(point)
+        instant, frequency, (pushes, rough) = look(point)
         m = moments(instant)
         found = conduction(instant, m, reciprocal)
-        driven = response(instant, m, frequency, pushes)
+        driven = response(instant, m, frequency, pushes, rough is not None)
+        if rough is not None:
+            other = response(instant, m, frequency, rough, True)
+            apart = jax.lax.stop_gradient(jnp.abs(driven.rates - other.rates))
+            driven = driven._replace(errors=driven.errors + APART * apart)
         rates, errors = _at_temperatures(found, instant.temperatures)
         whole = rates + driven.rates
         errors = errors + driven.errors + EPS * (jnp.abs(rates) + jnp.abs(driven.rates))
@@ -185,8 +193,11 @@ def _bound(a: Array, w: Array, x: Array, solver: Any, unsure: Array | float = 0.
     return covariances(a[None], (rows[..., None] * jnp.eye(k))[None], solver)[0][0]
 
 
-def response(instant: Instant, m: Moments, frequency: Array, pushes: Array) -> Motion:
-    """Heat and work of the mean motion under periodic pushes: −½ẋ†Γẋ per bath, ½Re f†ẋ per drive, each harmonic."""
+def response(instant: Instant, m: Moments, frequency: Array, pushes: Array, endless: bool) -> Motion:
+    """Heat and work of the mean motion under periodic pushes: −½ẋ†Γẋ per bath, ½Re f†ẋ per drive, each harmonic.
+
+    If the pushes are `endless`, the upper half of the harmonics stands for all that follow.
+    """
     n, k = instant.size, m.drift.shape[0] - 1
     baths, (count, drives) = instant.temperatures.shape[0], pushes.shape[:2]
     if not drives or not count:
@@ -219,6 +230,5 @@ def response(instant: Instant, m: Moments, frequency: Array, pushes: Array) -> M
     of_work += jnp.einsum("hi,dij,hj->hd", dv + n * EPS * size, pulled, jnp.abs(x)) / 2
     of_work += jnp.einsum("hi,dij,hj->hd", size, pulled, off) / 2
     rates, errors = jnp.concatenate([heats, works], -1), jnp.concatenate([of_heat, of_work], -1)
-    # Harmonics of the upper half stand for those that were left out: none, but for pushes that are not smooth.
-    tail = jnp.sum(jnp.abs(rates[count // 2 + 1 :]), 0) if count > 8 else jnp.zeros(baths + drives)
+    tail = jnp.sum(jnp.abs(rates[count // 2 :]), 0) if endless else jnp.zeros(baths + drives)
     return Motion(jnp.sum(rates, 0), jax.lax.stop_gradient(jnp.sum(errors, 0) + tail))
