@@ -13,8 +13,8 @@ from . import show
 from ._checks import InputError, Values
 from .compiler import is_traced
 from .dataset import Variable, provenance, to_dataset
-from .dynamics import STATELESS, WORST_FIRST, Counted, Target
-from .solution import Status, plain, status_variable
+from .dynamics import Counted, Target
+from .solution import STATELESS, WORST_FIRST, Status, plain, status_variable
 
 QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
 """What can be counted, with the unit of one of it."""

@@ -23,21 +23,11 @@ from .ledger import Ledger, LedgerError, Named
 from .numerics.blocks import blockwise
 from .numerics.dense import EPS, positive_or_one
 from .pytrees import batch_of_one, compiled, first_point, refreshed
-from .solution import NormalModes, Solution, Status
+from .solution import STATELESS, WORST_FIRST, NormalModes, Solution, Status
 from .tiers import Tiers, by_weight
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
-WORST_FIRST = (
-    Status.INVALID,
-    Status.NOT_UNIQUE,
-    Status.UNSTABLE,
-    Status.NOT_FINITE,
-    Status.NOT_CONVERGED,
-)
-"""Of several faults the first in this list is reported."""
-STATELESS = WORST_FIRST[:4]
-"""Where one of these is reported there is no state to have numbers: they are NaN."""
 FAR = 10.0
 """A first-law residual that exceeds its error bound by this factor contradicts it."""
 

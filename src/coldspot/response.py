@@ -22,7 +22,6 @@ from ._checks import InputError, Values, as_float, unknown_name
 from .baths import Bath
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import (
-    STATELESS,
     TOLERANCE,
     Dynamics,
     as_dynamics,
@@ -34,7 +33,7 @@ from .dynamics import (
 )
 from .numerics.dense import EPS
 from .pytrees import batch_of_one, compiled, refreshed
-from .solution import SolveError, Status, plain, status_variable
+from .solution import STATELESS, SolveError, Status, plain, status_variable
 
 
 class Entry(NamedTuple):

@@ -52,6 +52,18 @@ _ADVICE = {
 }
 
 
+WORST_FIRST = (
+    Status.INVALID,
+    Status.NOT_UNIQUE,
+    Status.UNSTABLE,
+    Status.NOT_FINITE,
+    Status.NOT_CONVERGED,
+)
+"""Of several faults the first in this list is reported."""
+STATELESS = WORST_FIRST[:4]
+"""Where one of these is reported there is no state to have numbers: they are NaN."""
+
+
 class SolveError(RuntimeError):
     """No trustworthy result. `status` says why; `solution` holds what was found (a `Solution`, cumulants, …)."""
 

@@ -226,14 +226,14 @@ class OscillatorNetwork(Dynamics):
 
     @property
     def quantum(self) -> bool:
-        """Whether the baths are quantum ones."""
         return is_quantum(self.baths)
 
     @property
     def remembers(self) -> bool:
         """Whether some friction has a memory."""
-        table = self.frictions if isinstance(self.frictions, Table) else {}
-        return any(isinstance(own, SpectralDensity) for own in table.values())
+        return isinstance(self.frictions, Table) and any(
+            isinstance(f, SpectralDensity) for f in self.frictions.values()
+        )
 
     def _beyond(self) -> str:
         """What makes the network more than masses on constant springs, each with one bath, and cosine forces."""
@@ -437,8 +437,7 @@ class OscillatorNetwork(Dynamics):
         return journey.sample(self, network, key, n, time, **options)
 
     def covariance(self) -> Array:
-        """Covariance (2n, 2n) of the positions x and the velocities v, (x, v) in this order; linear networks only.
-        With forces it is that of the fluctuations about the mean motion, which they do not change.
+        """Covariance (2n, 2n) of (x, v) about the mean motion, which forces do not change; linear networks only.
 
         >>> import coldspot as cs
         >>> one = cs.OscillatorNetwork([2.0], [[4.0]], [0.1], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
@@ -455,8 +454,7 @@ class OscillatorNetwork(Dynamics):
     def currents(self) -> Array:
         """Energy currents J (n, n) through the springs, averaged over the period if driven; linear networks only.
 
-        J_ij = −Φ_ij ⟨x_j ẋ_i⟩ is the power that the spring between i and j brings to coordinate i, J_ij = −J_ji. With
-        what baths and forces bring to coordinate i, Σ_j J_ij adds up to zero.
+        J_ij = −Φ_ij ⟨x_j ẋ_i⟩ = −J_ji: what the spring brings to coordinate i. With baths and forces the sum is zero.
 
         >>> import coldspot as cs
         >>> chain = cs.OscillatorNetwork.chain(3)
