@@ -92,7 +92,9 @@ def check_bare(value: Any, argument: str | None = None) -> None:
             check_bare(entry, argument)
         return
     named, unit = argument or "a number", None
-    for held in (value, getattr(value, "data", None)):
+    # An xarray.DataArray holds its quantity; the `data` of an array of NumPy are bytes.
+    inside = None if isinstance(value, np.ndarray) else getattr(value, "data", None)
+    for held in (value, inside):
         unit = unit or (getattr(held, "units", None) if hasattr(held, "magnitude") else None)
     if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
         unit = unit or getattr(value, "unit", getattr(value, "units", None))
