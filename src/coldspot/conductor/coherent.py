@@ -36,6 +36,8 @@ LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
 LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
+FEW = 8
+"""Sites of which one point takes less than optimising its program."""
 
 
 class Conductor(Dynamics):
@@ -210,6 +212,10 @@ class Conductor(Dynamics):
     @property
     def sites(self) -> int:
         return self.hamiltonian.sites if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape[-1]
+
+    @property
+    def light(self) -> bool:
+        return self.sites <= FEW
 
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds

@@ -173,6 +173,10 @@ class PairJunction(Dynamics):
         both = of_padded(_spectra, omega, self)
         return Spectra(tuple(f"{a}-{b}" for a, b in self.kinds()), both[..., 0], both[..., 1])
 
+    @property
+    def light(self) -> bool:
+        return True
+
     def solve(self, tolerance: Array) -> Outcome:
         found = pair_flows(self._mode())
         emission, absorption = found.emission, found.absorption

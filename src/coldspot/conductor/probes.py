@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, check_type, concrete, unknown_name
+from ..compiler import LIGHT
 from ..numerics.dense import inverse
 from ..pytrees import Table, batch_of_one, compiled
 from ..solution import SolveError, Status
@@ -92,8 +93,7 @@ class _Search(NamedTuple):
     rest: Array
 
 
-@compiled
-def _solved(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array]:
+def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array]:
     """Potentials and temperatures (1 or 2, lead), and what still flows into a probe, relative to all flows."""
     places = np.array([list(conductor.leads).index(name) for name in names])
     baths = [conductor.leads[name].bath for name in names]
@@ -145,3 +145,6 @@ def _solved(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tupl
     rest = jnp.where(jnp.all(jnp.isfinite(inverse(matrix))), rest, jnp.nan)
     change = inverse(matrix) @ (into - jax.lax.stop_gradient(into))
     return baths_at(x - change), jax.lax.stop_gradient(rest)
+
+
+_solved = compiled(_find, **LIGHT)

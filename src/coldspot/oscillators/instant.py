@@ -18,6 +18,8 @@ from jaxtyping import Float
 
 from ..numerics.dense import inverse
 
+FEW = 16
+"""Coordinates of which one point takes less than optimising its program."""
 APART = 4.0
 """How much larger an error may be than the difference of what follows from two sets of instants of a drive."""
 
@@ -99,3 +101,8 @@ def moments(one: Instant) -> Moments:
     work = jnp.einsum("dij,bij->db", one.pulls, at_x.T @ noise @ at_x / 2)
     forms = jnp.concatenate([taken, done])
     return Moments(drift, noise, (forms + jnp.swapaxes(forms, -1, -2)) / 2, jnp.concatenate([constant, work]))
+
+
+def or_one(frequency: Array | None) -> Array:
+    """A frequency, or one where nothing is driven."""
+    return jnp.ones(()) if frequency is None else frequency

@@ -43,7 +43,7 @@ from .arguments import (
     places_of,
     zeros_of,
 )
-from .instant import Instant
+from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
 
@@ -317,12 +317,16 @@ class OscillatorNetwork(Dynamics):
             cutoffs=jnp.stack([as_float(cutoff) for cutoff in cutoffs]),
             pushes=pushes,
             rough=rough,
-            frequency=_or_one(self.frequency),
+            frequency=or_one(self.frequency),
             sites=sites,
             quantum=self.quantum,
         )
 
     # ------------------------------------------------------------------ solving
+    @property
+    def light(self) -> bool:
+        return self.masses.size <= FEW and not callable(self.springs) and self.potential is None
+
     def solve(self, tolerance: Array) -> Outcome:
         if self.potential is not None:
             if self._beyond():
@@ -339,12 +343,12 @@ class OscillatorNetwork(Dynamics):
         if self.quantum or self.remembers:
             return landauer.steady(arrays, lambda p: one(p).spectral())
         if callable(self.springs):
-            return floquet.steady(arrays, lambda p: (one(p).instant, _or_one(one(p).frequency)))
+            return floquet.steady(arrays, lambda p: (one(p).instant, or_one(one(p).frequency)))
 
         def parts(point: Any) -> tuple[Instant, Array, stationary.Pushes]:
             now, zero = one(point), jnp.zeros(())
             pushes = amplitudes_of(now.drives, self.targets, self.size)
-            return now.instant(zero, pushed=False), _or_one(now.frequency), pushes
+            return now.instant(zero, pushed=False), or_one(now.frequency), pushes
 
         return stationary.steady(arrays, parts, reciprocal=PULL not in self.targets)
 
@@ -474,7 +478,3 @@ class OscillatorNetwork(Dynamics):
 @compiled
 def _instants(network: OscillatorNetwork, phases: Array) -> Instant:
     return jax.vmap(network.instant)(phases)
-
-
-def _or_one(frequency: Array | None) -> Array:
-    return jnp.ones(()) if frequency is None else frequency
