@@ -14,6 +14,10 @@ import numpy as np
 from jax import Array
 
 import coldspot as cs
+from coldspot.compiler import LIGHT
+from coldspot.dynamics import solve_points
+from coldspot.pytrees import compiled
+from coldspot.tiers import Tiers
 
 CUTOFF = 8.0
 """Cut-off of the spectra called ohmic; they have a kink where levels cross, the linear ones have none."""
@@ -331,7 +335,17 @@ def pick(columns: dict[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
     return {name: values[index] for name, values in columns.items()}
 
 
+def _lightly(way):
+    return compiled(way.__wrapped__, **LIGHT)
+
+
+OPTIMISED = ("dot", "ring-3", "two-dots", "assisted-4", "complete-4", "ring-8")
+"""Undriven machines whose programs are those of large sweeps; the others' are compiled as those of one point are."""
+LIGHTLY = Tiers(tuple(map(_lightly, solve_points.attempts)), _lightly(solve_points.solve), solve_points.batch)
+
+
 def solve(t, columns: dict[str, np.ndarray], tolerance: float = 1e-8) -> cs.Solution:
     """All points in one call of compiled code."""
     points = {name: jnp.asarray(values) for name, values in columns.items()}
-    return cs.dynamics.solve_points(t, None, points, jnp.asarray(tolerance))
+    way = solve_points if t.driven or t.name.split(",")[0] in OPTIMISED else LIGHTLY
+    return way(t, None, points, jnp.asarray(tolerance))
