@@ -10,6 +10,8 @@ import pytest
 from hypothesis import strategies as st
 
 import coldspot as cs
+from coldspot.jump import network
+from coldspot.jump.assembly import members
 from coldspot.jump.network import JumpNetwork
 from tests import machines_random as mr
 from tests import routes
@@ -108,7 +110,7 @@ def test_same_numbers_in_another_unit():
 
 def test_a_flipped_channel_is_noticed(monkeypatch):
     """If one channel books its heat with the wrong sign, the laws do not hold: the checks above can fail."""
-    honest = JumpNetwork.snapshot
+    honest, brief = JumpNetwork.snapshot, network.glance
     (t,) = (t for t in mr.STATIC if t.name == "two-dots")
     columns = mr.draw(t, np.random.default_rng(7), 500)
     for wrong in (0, 5):
@@ -117,11 +119,18 @@ def test_a_flipped_channel_is_noticed(monkeypatch):
             s = honest(self, phase)
             return s._replace(heat=s.heat.at[:, wrong].multiply(-1.0))
 
-        monkeypatch.setattr(JumpNetwork, "snapshot", flipped)
-        s = mr.solve(dataclasses.replace(t, name=f"flipped {wrong}"), columns)
+        def at_a_glance(moment, wrong=wrong):
+            g = brief(moment)
+            places = members(moment.channels, [name for name, _ in t.baths])
+            signs = (np.where(np.array(own) == wrong, -1.0, 1.0) for own in places)
+            return g._replace(heats=tuple(heat * sign for heat, sign in zip(g.heats, signs, strict=True)))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(JumpNetwork, "snapshot", flipped)
+            patch.setattr(network, "glance", at_a_glance)
+            s = mr.solve(dataclasses.replace(t, name=f"flipped {wrong}"), columns)
         with pytest.raises(AssertionError, match="first law"):
             check_laws(t, s)
-    monkeypatch.setattr(JumpNetwork, "snapshot", honest)
     check_laws(t, mr.solve(dataclasses.replace(t, name="not flipped"), columns))
 
 
