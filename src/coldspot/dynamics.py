@@ -422,11 +422,12 @@ def _cheap_one(machine: Any, tolerance: Array) -> Attempt:
     return _attempt_one(0, machine, tolerance)
 
 
+@compiled  # always optimised: multiplying and adding in one step leaves hard points less rounding
 def _dear_one(machine: Any, tolerance: Array) -> Attempt:
     return _attempt_one(1, machine, tolerance)
 
 
-_solve_one = Tiers(tuple(by_weight(way, as_dynamics) for way in (_cheap_one, _dear_one)), by_weight(_one, as_dynamics))
+_solve_one = Tiers((by_weight(_cheap_one, as_dynamics), _dear_one), compiled(_one))
 
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
