@@ -383,7 +383,6 @@ def _in_chunks(
     def solve(start: int) -> Any:
         return jax.tree.map(np.asarray, solve_some(way, build, shared, piece(start), *options))
 
-    # The last way is asked for points that are hard; it may take long.
     light = chunk <= FEW and is_light(_first, build, shared, {name: jnp.asarray(c[0]) for name, c in columns.items()})
     solve_some = solve_few if light else solve_chunk
     step, done = chunk, None
