@@ -58,8 +58,9 @@ def _explain_ensemble(status: Status) -> str:
 
 
 def _pattern(vector: np.ndarray) -> str:
-    """The motion along a vector, its largest entry positive."""
-    vector = np.real(vector / vector[np.argmax(np.abs(vector))])
+    """The motion along a vector, its largest entry positive (the first of those that rounding alone tells apart)."""
+    sizes = np.abs(vector)
+    vector = np.real(vector / vector[np.argmax(sizes > 0.999 * np.max(sizes))])
     return "(" + ", ".join(f"{x + 0.0:.3g}" for x in vector[:8]) + (", …)" if vector.size > 8 else ")")
 
 
