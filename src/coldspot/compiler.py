@@ -15,16 +15,21 @@ LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_co
 
 
 @functools.cache
+def is_known(option: str, value: Any) -> bool:
+    """Whether this release of the compiler has an option: they come and go."""
+    try:
+        jax.jit(lambda: 0, compiler_options={option: value}).lower().compile()
+    except Exception:  # releases refuse what they do not know in ways of their own
+        return False
+    return True
+
+
+@functools.cache
 def preferences(**more: Any) -> dict[str, Any] | None:
-    """Options of the compiler, `more` included; None if there is no processor to compile for, or it knows them not."""
-    options = PREFERRED | more
+    """Options of the compiler, `more` included, of those that it knows; None if there is no processor to compile for."""
     if jax.default_backend() != "cpu":
         return None
-    try:
-        jax.jit(lambda: 0, compiler_options=options).lower().compile()
-    except Exception:  # other releases have other options, and refuse unknown ones in other ways
-        return None
-    return options
+    return {option: value for option, value in (PREFERRED | more).items() if is_known(option, value)}
 
 
 def is_staged() -> bool:
