@@ -26,7 +26,7 @@ def is_known(option: str, value: Any) -> bool:
 
 @functools.cache
 def preferences(**more: Any) -> dict[str, Any] | None:
-    """Options of the compiler, `more` included, of those that it knows; None if there is no processor to compile for."""
+    """Those options of the compiler, `more` included, that it knows; None where it compiles for no processor."""
     if jax.default_backend() != "cpu":
         return None
     return {option: value for option, value in (PREFERRED | more).items() if is_known(option, value)}

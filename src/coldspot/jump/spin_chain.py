@@ -93,7 +93,7 @@ class SpinChain(Dynamics):
         self.spins = int(spins)
         check_memory(
             f"{OWNER}: `spins` = {spins} makes 2^{spins} states and",
-            ARRAYS * 8 * self.spins * 2.0**self.spins,
+            ARRAYS * 8 * self.spins * 2.0**self.spins if self.spins < 1000 else np.inf,
             "take fewer: heats of longer chains differ little.",
         )
         for name, given in (("coupling", coupling), ("field", field), ("rate", rate)):
