@@ -26,7 +26,7 @@ from .levels import Levels
 from .long_devices import Slices, fits, sliced, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
 from .pair_flows import PairMode, kinds_of, pair_flows
-from .poles import widths_of
+from .poles import undecided, widths_of
 from .resonances import resonances, wide
 from .second_order import second_order
 from .vibrations import Modes
@@ -227,6 +227,10 @@ class Conductor(Dynamics):
         faults, flags = self._faults(found), {}
         if self.modes is not None:
             plain = wide(self.leads) and not self.modes.back_action
+            if wide(self.leads):
+                faults[Status.NOT_UNIQUE] |= self._each(
+                    lambda h, leads, modes: undecided(h, leads, modes.frequencies, modes.couplings), self.modes
+                )
             second, bound, converged = self._each(second_order if plain else boson_currents, self.modes)
             faults[Status.NOT_CONVERGED] |= ~converged
             heats = jnp.concatenate([heats + second.heats, -self._by_bath(second.energies)], axis=-1)
@@ -373,7 +377,8 @@ class Conductor(Dynamics):
             at = int(widths.argmin())
             return (
                 f"the conductor has a state at energy {places[at]:g} with the level width {2 * widths[at]:.1e}, below "
-                f"{NARROWEST:g} of its energies: it keeps the electrons that it has. Give a lead a width there."
+                f"{NARROWEST:g} of its energies: it keeps the electrons that it has, or those that modes bring. Give a "
+                "lead a width there."
             )
         if status == Status.UNSTABLE:
             return (

@@ -62,6 +62,13 @@ def seen_from(potentials: Array, temperatures: Array, centre: Array, offset: Arr
     return Energies(above, above / temperatures[:, None])
 
 
+def without_width(hamiltonian: Array, places: Array, widths: Array) -> tuple[Array, Array, Array]:
+    """Which resonances have none, the middle of the levels, and the size of all distances to it."""
+    middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
+    size = jnp.max(jnp.abs(places - middle) + jnp.abs(widths))
+    return widths <= NARROWEST * size, middle, size
+
+
 def over_window(
     hamiltonian: Array, leads: Table, function: Callable[[Contacts, Energies], tuple[Array, Array]], components: int
 ) -> tuple[Integral, Array, Array]:
@@ -72,9 +79,7 @@ def over_window(
     """
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
-    middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
-    size = jnp.max(jnp.abs(places - middle) + jnp.abs(widths))
-    bound = widths <= NARROWEST * size
+    bound, middle, size = without_width(hamiltonian, places, widths)
     filled = fermi((places - potentials[:, None]) / temperatures[:, None])
     unique = ~jnp.any(bound & (jnp.max(filled, axis=0) - jnp.min(filled, axis=0) > DISAGREE))
     kinks = [kink for lead in leads.values() for kink in lead.kinks()]
