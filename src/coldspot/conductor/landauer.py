@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..numerics.adaptive import Integral, integral, sides
+from ..numerics.adaptive import FULL, Effort, Integral, integral, sides
 from ..numerics.dense import EPS
 from ..occupation import fermi
 from ..pytrees import Table
@@ -70,7 +70,11 @@ def without_width(hamiltonian: Array, places: Array, widths: Array) -> tuple[Arr
 
 
 def over_window(
-    hamiltonian: Array, leads: Table, function: Callable[[Contacts, Energies], tuple[Array, Array]], components: int
+    hamiltonian: Array,
+    leads: Table,
+    function: Callable[[Contacts, Energies], tuple[Array, Array]],
+    components: int,
+    effort: Effort = FULL,
 ) -> tuple[Integral, Array, Array]:
     """∫dε of (component, node) that have their rounding errors, with the unevenness of the window in the errors.
 
@@ -100,7 +104,7 @@ def over_window(
         more = jnp.sum(jnp.asarray(bad) * 1.0, axis=0)[None] if bad else values[:0]
         return jnp.concatenate([values, more]), jnp.concatenate([noise, jnp.zeros_like(more)])
 
-    found = integral(integrand, s, components + bool(given))
+    found = integral(integrand, s, components + bool(given), effort)
     good = found.value[components:] == 0
     value, error, sizes = (part[:components] for part in found[:3])
     found = Integral(value, error, sizes, found.converged)
@@ -112,7 +116,7 @@ def over_window(
     return found._replace(error=error), unique, jnp.all(good)
 
 
-def flows(hamiltonian: Array, leads: Table) -> Found:
+def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
     """The currents of one conductor."""
     potentials, temperatures = baths_of(leads)
     many = len(leads)
@@ -136,7 +140,7 @@ def flows(hamiltonian: Array, leads: Table) -> Found:
             jnp.concatenate([noise, noise * jnp.abs(seen.above)]) / (2 * jnp.pi),
         )
 
-    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many)
+    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many, effort)
     value, error = (Flows(part[:many], part[many:]) for part in (found.value, found.error))
     return Found(value, error, found.converged, unique, good)
 

@@ -74,11 +74,11 @@ class StackLead(Lead):
                 raise InputError(f"StackLead: `{name}` must have shape {expected}, but has shape {value.shape}.")
         check_type("StackLead", "bath", bath, ElectronBath)
         self.bath = bath
-        known = concrete(self.block), concrete(self.hopping)
+        cell, step = concrete(self.block), concrete(self.hopping)
         self.apart, self.rank = False, shape[0]
-        if known[0] is not None and known[1] is not None and all(np.all(np.isfinite(part)) for part in known):
-            self.apart = _commute(known[0], known[1], known[1].conj().T)
-            self.rank = max(int(np.linalg.matrix_rank(known[1])), 1)
+        if cell is not None and step is not None and np.all(np.isfinite(cell)) and np.all(np.isfinite(step)):
+            self.apart = _commute(cell, step, step.conj().T)
+            self.rank = max(int(np.linalg.matrix_rank(step)), 1)
 
     def rules(self) -> Iterable[Rule]:
         yield hermitian_rule("block", self.block)
