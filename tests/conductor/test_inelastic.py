@@ -8,7 +8,9 @@ from scipy.integrate import quad
 
 import coldspot as cs
 from coldspot import Status
-from coldspot.conductor.poles import poles_of
+from coldspot.conductor.inelastic import Bosons, inelastic
+from coldspot.conductor.poles import poles_of, undecided
+from coldspot.pytrees import Table
 from tests.conductor.scattering import fermi, green, solve
 from tests.tolerance import assert_close
 
@@ -197,3 +199,28 @@ def test_modes_that_do_not_fit_the_conductor_are_refused_in_words():
         cs.Conductor([[0.0]], leads, cs.Modes([0.8], [np.eye(2)], {"phonons": cs.BosonBath(0.1)}))
     with pytest.raises(cs.InputError, match="name of a lead"):
         cs.Conductor([[0.0]], leads, cs.Modes([0.8], [[[1.0]]], {"left": cs.BosonBath(0.1)}))
+
+
+def test_a_state_that_no_lead_touches_takes_part_as_the_limit_of_a_narrow_one():
+    """Two of three sites that both leads see alike: their difference is dark, and a mode links it to the sum."""
+    h = jnp.array([[0.1, 0.3, 0.3], [0.3, 2.0, 0.1], [0.3, 0.1, 2.0]]) + 0j
+    m = jnp.array([[[0.1, 0.2, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.3]]])
+
+    @jax.jit
+    def run(extra, temperature):
+        widths = jnp.diag(jnp.stack([0.4 + 0 * extra, extra, extra]))
+        leads = {
+            "left": cs.WideBandLead([0, 1, 2], widths, cs.ElectronBath(temperature, 0.1)),
+            "right": cs.WideBandLead(0, 0.3, cs.ElectronBath(temperature, -0.1)),
+        }
+        modes = cs.Modes([0.2], m, {"phonons": cs.BosonBath(temperature)})
+        mode = Bosons(modes.frequencies[0], modes.couplings[0], modes.temperatures()[0])
+        found, _, good = inelastic(h, Table(leads), mode)
+        return found.heats, good, undecided(h, Table(leads), modes.frequencies, modes.couplings)
+
+    dark, good, open_ = run(0.0, 0.03)
+    narrow, *_ = run(1e-8, 0.03)
+    assert bool(good)
+    assert not bool(open_)
+    assert_close(dark, narrow, 1e-6)
+    assert bool(run(0.0, 0.2)[-1])  # then the mode fills it and empties it

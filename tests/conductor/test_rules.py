@@ -38,7 +38,52 @@ def levels(energy=0.5, gamma=1.0, element=0.2):
     )
 
 
+def conductor(
+    h01=0.3,
+    h10=0.3,
+    energy=0.4,
+    gamma=0.4,
+    off=0.1,
+    back=0.1,
+    hopping=1.0,
+    contact=0.5,
+    onsite=0.1,
+    slope=1.0,
+    t1=0.5,
+    mu1=0.2,
+    t2=0.4,
+):
+    """Three leads of all kinds, each of whose numbers can be wrong alone."""
+    self_energy = cs.SelfEnergyLead(lambda energy: -0.1j * slope, 1, cs.ElectronBath(0.3))
+    return cs.Conductor(
+        jnp.array([[energy, h01], [h10, -0.4]]),
+        {
+            "wide": cs.WideBandLead([0, 1], jnp.array([[gamma, off], [back, 0.3]]), cs.ElectronBath(t1, mu1)),
+            "chain": cs.ChainLead(1, hopping, contact, cs.ElectronBath(t2), onsite),
+            "given": self_energy,
+        },
+    )
+
+
+def with_modes(m01=0.2, m10=0.2, m11=0.1, frequency=0.8, damping=0.1, phonons=0.3):
+    baths = {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4)}
+    modes = cs.Modes(
+        jnp.stack([jnp.asarray(frequency, float)]), jnp.array([[[0.0, m01], [m10, m11]]]),
+        {"phonons": cs.BosonBath(phonons)}, jnp.stack([jnp.asarray(damping, float)]),
+    )  # fmt: skip
+    leads = {name: cs.WideBandLead(k, 0.3, bath) for k, (name, bath) in enumerate(baths.items())}
+    return cs.Conductor([0.5, -0.5], leads, modes)
+
+
 WRONG = {
+    conductor: {
+        "h01": [-0.3, np.nan], "energy": [np.inf], "gamma": [-0.4, np.nan], "off": [0.2], "back": [0.7],
+        "hopping": [0.0, np.nan], "contact": [np.inf], "onsite": [np.nan], "slope": [-1.0], "t1": [0.0, -1.0],
+        "mu1": [np.nan], "t2": [np.inf],
+    },
+    with_modes: {
+        "m01": [0.3, np.nan], "m11": [np.inf], "frequency": [0.0, -1.0], "damping": [-0.1, np.nan], "phonons": [0.0],
+    },
     junction: {
         "h01": [-0.3, np.nan], "width": [-0.4, np.nan], "other": [0.4], "m01": [0.3, np.inf], "frequency": [0.0, -1.0],
         "damping": [-0.1, np.inf], "energy": [np.nan],
@@ -63,7 +108,7 @@ def test_what_a_constructor_refuses_a_sweep_marks(make):
     is_machine = isinstance(make, type)
     default = make()
     cases = [(name, value) for name, values in WRONG[make].items() for value in values]
-    start = {name: float(read(default, name) if is_machine else DEFAULTS[name]) for name in WRONG[make]}
+    start = {name: float(read(default, name) if is_machine else defaults(make)[name]) for name in WRONG[make]}
 
     def build(_, numbers):
         if not is_machine:
@@ -84,11 +129,8 @@ def test_what_a_constructor_refuses_a_sweep_marks(make):
         assert int(status) == INVALID, case
 
 
-DEFAULTS = {
-    name: parameter.default
-    for make in (levels, junction)  # both know `energy`: either will do
-    for name, parameter in inspect.signature(make).parameters.items()
-}
+def defaults(make):
+    return {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
 
 
 def read(machine, path):

@@ -161,3 +161,18 @@ def test_derivatives_of_densities_between_modes(kind):
     for k in range(6):
         numeric = (np.asarray(values(base.at[k].add(step))) - np.asarray(values(base.at[k].add(-step)))) / (2 * step)
         assert_close(numeric, slopes[..., k], 1e-8, np.max(np.abs(slopes)))
+
+
+def test_bad_numbers_that_are_traced_have_no_spectra():
+    """What is refused of known numbers: a frequency below 0, a matrix that is not Hermitian."""
+    levels = cs.conductor.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"])
+    baths = {"left": cs.ElectronBath(0.5, 0.8), "right": cs.ElectronBath(0.5)}
+
+    @jax.jit
+    def emissions(element, omega):
+        matrix = jnp.array([[[0.0, 1.0], [0.0, 0.0]]]).at[0, 1, 0].set(element)
+        return cs.conductor.pair_spectra(levels, matrix, baths, omega).emissions
+
+    for element, omega, good in ((1.0, [0.8, -1.0], [True, False]), (0.5, [0.8, 1.0], [False, False])):
+        found = np.isfinite(np.asarray(emissions(element, jnp.array(omega)))).all((1, 2, 3))
+        assert found.tolist() == good

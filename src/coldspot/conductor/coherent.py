@@ -26,11 +26,11 @@ from .levels import Levels
 from .long_devices import Slices, fits, sliced, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
 from .pair_flows import PairMode, kinds_of, pair_flows
-from .poles import widths_of
+from .poles import undecided, widths_of
 from .resonances import resonances, wide
 from .second_order import second_order
 from .vibrations import Modes
-from .wide_band import wide_flows
+from .wide_band import attempted, wide_flows
 
 LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
@@ -217,6 +217,13 @@ class Conductor(Dynamics):
     def light(self) -> bool:
         return self.sites <= FEW
 
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        if cost > 0 or self.modes is not None or not wide(self.leads):
+            return None
+        found, poor = attempted(self._matrices(), self.leads, tolerance)
+        value, error = (LedgerRates(part.heats, part.particles) for part in (found.value, found.error))
+        return self._outcome(value, error, self._faults(found), {}, poor)
+
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds
         if self.lead_of is not None and self.modes is not None and not self.modes.back_action:
@@ -227,6 +234,10 @@ class Conductor(Dynamics):
         faults, flags = self._faults(found), {}
         if self.modes is not None:
             plain = wide(self.leads) and not self.modes.back_action
+            if wide(self.leads):
+                faults[Status.NOT_UNIQUE] |= self._each(
+                    lambda h, leads, modes: undecided(h, leads, modes.frequencies, modes.couplings), self.modes
+                )
             second, bound, converged = self._each(second_order if plain else boson_currents, self.modes)
             faults[Status.NOT_CONVERGED] |= ~converged
             heats = jnp.concatenate([heats + second.heats, -self._by_bath(second.energies)], axis=-1)
@@ -236,17 +247,29 @@ class Conductor(Dynamics):
             particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
             flags = {SECOND_ORDER: second.quasi > LARGE * second.elastic}
             faults[Status.UNSTABLE] = jnp.any(second.growing, axis=-1)
-        sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (heats, particles, heat_errors)]
-        leak = jnp.abs(jnp.sum(particles, axis=-1))
+        return self._outcome(LedgerRates(heats, particles), LedgerRates(heat_errors, particle_errors), faults, flags)
+
+    def _outcome(
+        self,
+        value: LedgerRates,
+        error: LedgerRates,
+        faults: dict[Status, Array],
+        flags: dict[str, Array],
+        undecided: Array | None = None,
+    ) -> Outcome:
+        assert value.particles is not None
+        sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (value.heats, value.particles, error.heats)]
+        leak = jnp.abs(jnp.sum(value.particles, axis=-1))
         return Outcome(
-            LedgerRates(heats, particles),
-            LedgerRates(heat_errors, particle_errors),
+            value,
+            error,
             faults=faults,
             residuals={
                 "integral": sizes[2] / positive_or_one(sizes[0]),
                 "particles": leak / positive_or_one(sizes[1]),
             },
             flags=flags,
+            undecided=undecided,
         )
 
     def _hopping(self) -> Outcome:
@@ -373,7 +396,8 @@ class Conductor(Dynamics):
             at = int(widths.argmin())
             return (
                 f"the conductor has a state at energy {places[at]:g} with the level width {2 * widths[at]:.1e}, below "
-                f"{NARROWEST:g} of its energies: it keeps the electrons that it has. Give a lead a width there."
+                f"{NARROWEST:g} of its energies: it keeps the electrons that it has, or those that modes bring. Give a "
+                "lead a width there."
             )
         if status == Status.UNSTABLE:
             return (

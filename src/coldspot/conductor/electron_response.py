@@ -22,7 +22,7 @@ from ..numerics.dense import EPS, adjoint, inverse, product
 from ..occupation import fermi
 from ..pytrees import Table
 from .green_functions import inverse_green
-from .landauer import REACH, baths_of, seen_from
+from .landauer import REACH, baths_of, seen_from, without_width
 from .resonances import resonances, wide
 
 ROUNDING = 64 * EPS
@@ -113,6 +113,9 @@ def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: bool = F
     """Fermi edges, resonances and band edges, at their places and a boson above and below; or all filled states."""
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
+    # What has no width is not seen, or has its status.
+    bound, *_ = without_width(hamiltonian, places, widths)
+    widths = jnp.where(bound, jnp.inf, widths)
     shifts = jnp.stack([jnp.zeros(()), omega, -omega])
     kinks = [kink for lead in leads.values() for kink in lead.kinks()]
 
@@ -127,8 +130,8 @@ def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: bool = F
     low = jnp.min(potentials - REACH * temperatures) - jnp.abs(omega)
     high = jnp.max(potentials + REACH * temperatures) + jnp.abs(omega)
     if filled:
-        bottom = jnp.min(jnp.concatenate([places - widths, *(kink[None] for kink in kinks)]))
-        size = jnp.max(jnp.abs(places - bottom)) + jnp.max(widths) + jnp.abs(high - low)
+        bottom = jnp.min(jnp.concatenate([places - jnp.where(bound, 0.0, widths), *(kink[None] for kink in kinks)]))
+        size = jnp.max(jnp.abs(places - bottom)) + jnp.max(jnp.where(bound, 0.0, widths)) + jnp.abs(high - low)
         low = jnp.minimum(low, bottom - jnp.abs(omega)) - (FAR * size if wide(leads) else size)
     is_kink = jnp.arange(centres.size) >= centres.size - edges.size
     return sides(centres, spread, is_kink, low, high)

@@ -15,6 +15,9 @@ from jax import Array
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..pytrees import Table
 
+LARGE = 16
+"""Sites from which on elimination may let rounding grow, so that its result is refined."""
+
 
 class Contacts(NamedTuple):
     """G^r between the sites that leads touch, and the leads' widths, at each node.
@@ -46,11 +49,19 @@ def inverse_green(hamiltonian: Array, leads: Table, centre: Array, offset: Array
     return matrix
 
 
+def resolvent(matrix: Array) -> Array:
+    """Inverses (…, n, n), of large ones with one step of Newton's method."""
+    found = inverse(matrix)
+    if matrix.shape[-1] < LARGE:
+        return found
+    return found + found @ (jnp.eye(matrix.shape[-1]) - matrix @ found)
+
+
 def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, doubts: bool = True) -> Contacts:
     """Green's functions at nodes; without `doubts` the bounds are zeros."""
     sites = np.array(contact_sites(leads))
     matrix = inverse_green(hamiltonian, leads, centre, offset)
-    full = inverse(matrix)
+    full = resolvent(matrix)
     green = full[..., sites[:, None], sites]
     doubt = jnp.zeros(green.shape)
     if doubts:

@@ -30,7 +30,7 @@ from ..numerics.digamma import digamma
 from ..occupation import bose
 from ..pytrees import Table
 from .green_functions import inverse_green
-from .landauer import REACH, baths_of, fermi, fermi_gap, seen_from
+from .landauer import REACH, baths_of, fermi, fermi_gap, seen_from, without_width
 from .pair_rates import net_rate
 from .poles import Poles, poles_of, widths_of
 from .resonances import resonances
@@ -107,14 +107,18 @@ def inelastic(
         inside = product(product(m, others), m)
         leaving = _between(jnp.tile(outgoing, (1, 2, 1, 1)), inside) * rate
         weight = _between(spectral, inside[:, :nodes]) / (2 * omega)
+        # A mode's symmetry may let it cancel to nothing.
+        whole = _between(jnp.abs(spectral), jnp.abs(inside[:, :nodes])) / (2 * omega)
         parts = 2 * omega**2 * rate[..., :nodes], out[..., :nodes], back[..., :nodes]
         rest = [jnp.sum(weight * part, axis=(0, 1)) for part in parts]
+        doubts = [jnp.sum(whole * jnp.abs(part), axis=(0, 1)) for part in parts]
         leaving, gross = leaving.reshape(*gap.shape[:2], 2, nodes), jnp.abs(leaving).reshape(*gap.shape[:2], 2, nodes)
         flow = jnp.sum(flow + jnp.sum(leaving, axis=2), axis=1)
         gross = jnp.sum(quasi + jnp.sum(gross, axis=2), axis=1)
         tails = jnp.stack([*rest, jnp.sum(quasi, axis=(0, 1)), elastic])
         values = jnp.concatenate([flow, flow * above, tails]) / (2 * jnp.pi)
-        noise = jnp.concatenate([gross, gross * jnp.abs(above), jnp.abs(tails)]) / (2 * jnp.pi)
+        doubt = jnp.stack([*doubts, *jnp.abs(tails[3:])])
+        noise = jnp.concatenate([gross, gross * jnp.abs(above), doubt]) / (2 * jnp.pi)
         return values, ROUNDING * condition * jax.lax.stop_gradient(noise)
 
     # Sizes have a kink at each change of sign, which no rule resolves.
@@ -136,6 +140,9 @@ def _window(hamiltonian: Array, leads: Table, omega: Array) -> Sides:
     """Fermi edges and resonances, at their places and a boson above and below."""
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
+    # What has no width is not seen, or has its status.
+    bound, *_ = without_width(hamiltonian, places, widths)
+    widths = jnp.where(bound, jnp.inf, widths)
     shifts = jnp.stack([jnp.zeros(()), omega, -omega])
     centres = jnp.concatenate([(potentials[:, None] + shifts).reshape(-1), (places[:, None] + shifts).reshape(-1)])
     spread = jnp.concatenate([jnp.repeat(jnp.pi * temperatures, shifts.size), jnp.repeat(widths, shifts.size)])

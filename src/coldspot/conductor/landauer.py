@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..numerics.adaptive import Integral, integral, sides
+from ..numerics.adaptive import FULL, Effort, Integral, integral, sides
 from ..numerics.dense import EPS
 from ..occupation import fermi
 from ..pytrees import Table
@@ -62,8 +62,19 @@ def seen_from(potentials: Array, temperatures: Array, centre: Array, offset: Arr
     return Energies(above, above / temperatures[:, None])
 
 
+def without_width(hamiltonian: Array, places: Array, widths: Array) -> tuple[Array, Array, Array]:
+    """Which resonances have none, the middle of the levels, and the size of all distances to it."""
+    middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
+    size = jnp.max(jnp.abs(places - middle) + jnp.abs(widths))
+    return widths <= NARROWEST * size, middle, size
+
+
 def over_window(
-    hamiltonian: Array, leads: Table, function: Callable[[Contacts, Energies], tuple[Array, Array]], components: int
+    hamiltonian: Array,
+    leads: Table,
+    function: Callable[[Contacts, Energies], tuple[Array, Array]],
+    components: int,
+    effort: Effort = FULL,
 ) -> tuple[Integral, Array, Array]:
     """∫dε of (component, node) that have their rounding errors, with the unevenness of the window in the errors.
 
@@ -72,9 +83,7 @@ def over_window(
     """
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
-    middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
-    size = jnp.max(jnp.abs(places - middle) + jnp.abs(widths))
-    bound = widths <= NARROWEST * size
+    bound, middle, size = without_width(hamiltonian, places, widths)
     filled = fermi((places - potentials[:, None]) / temperatures[:, None])
     unique = ~jnp.any(bound & (jnp.max(filled, axis=0) - jnp.min(filled, axis=0) > DISAGREE))
     kinks = [kink for lead in leads.values() for kink in lead.kinks()]
@@ -95,7 +104,7 @@ def over_window(
         more = jnp.sum(jnp.asarray(bad) * 1.0, axis=0)[None] if bad else values[:0]
         return jnp.concatenate([values, more]), jnp.concatenate([noise, jnp.zeros_like(more)])
 
-    found = integral(integrand, s, components + bool(given))
+    found = integral(integrand, s, components + bool(given), effort)
     good = found.value[components:] == 0
     value, error, sizes = (part[:components] for part in found[:3])
     found = Integral(value, error, sizes, found.converged)
@@ -107,7 +116,7 @@ def over_window(
     return found._replace(error=error), unique, jnp.all(good)
 
 
-def flows(hamiltonian: Array, leads: Table) -> Found:
+def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
     """The currents of one conductor."""
     potentials, temperatures = baths_of(leads)
     many = len(leads)
@@ -131,7 +140,7 @@ def flows(hamiltonian: Array, leads: Table) -> Found:
             jnp.concatenate([noise, noise * jnp.abs(seen.above)]) / (2 * jnp.pi),
         )
 
-    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many)
+    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many, effort)
     value, error = (Flows(part[:many], part[many:]) for part in (found.value, found.error))
     return Found(value, error, found.converged, unique, good)
 

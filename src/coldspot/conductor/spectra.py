@@ -1,5 +1,6 @@
 """Electron–hole pairs as baths of several modes: emission, absorption and density as matrices between the modes."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_complex, as_float, check_finite, check_positive, check_type, concrete
+from .._checks import InputError, as_complex, as_float, check_finite, check_positive, check_type, concrete, valid
 from ..baths import ElectronBath
 from ..ledger import Named
 from .pair_rates import Pair, rates
@@ -70,7 +71,7 @@ def pair_spectra(
     of pairs are there, in the order of the leads, with zeros where no coupling allows them. All are finite at ω = μ_αβ,
     and `power`, [n_B((ω−μ_αβ)/T_e) + ½]Λ, is too. Levels between leads of one temperature have a closed form, and
     everything else is integrated. InputError: `couplings` are not Hermitian matrices of the conductor's size, a
-    lead has no `ElectronBath`, ω ≤ 0.
+    lead has no `ElectronBath`, ω ≤ 0; of traced numbers, which cannot be looked at, the result is not a number then.
 
     ("Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid energy transport", Hu, Nian and
     Lü, eq. 7, with the coupling matrices of two modes.)
@@ -104,6 +105,10 @@ def pair_spectra(
     leads = {name: baths[name] for name in conductor.leads}
     kinds = tuple(f"{a}-{b}" for a in conductor.leads for b in conductor.leads)
     both = of_padded(_matrices, omega, conductor, couplings, leads)
+    # Of traced numbers nothing is known yet: what would be refused has no numbers.
+    good = functools.reduce(jnp.logical_and, map(valid, (conductor, *leads.values())), jnp.all(is_hermitian(couplings)))
+    good &= (omega > 0) & jnp.isfinite(omega)
+    both = jnp.where(good.reshape(*omega.shape, 1, 1, 1, 1), both, jnp.nan)
     return Spectra(kinds, both[..., 0], both[..., 1])
 
 

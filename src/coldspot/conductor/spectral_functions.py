@@ -108,7 +108,8 @@ HERMITIAN = 1e-12
 def is_hermitian(matrix: Any) -> Any:
     """Whether matrices (…, n, n) are finite and equal to their adjoints up to rounding: a boolean for each."""
     xp: Any = np if isinstance(matrix, np.ndarray) else jnp
-    off = xp.abs(matrix - xp.conj(xp.swapaxes(matrix, -1, -2))).max((-2, -1))
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        off = xp.abs(matrix - xp.conj(xp.swapaxes(matrix, -1, -2))).max((-2, -1))
     return xp.isfinite(matrix).all((-2, -1)) & (off <= HERMITIAN * xp.abs(matrix).max((-2, -1)))
 
 

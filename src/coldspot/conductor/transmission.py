@@ -9,11 +9,11 @@ from jax import Array
 
 from .._checks import InputError, as_float, check_type, concrete, unknown_name
 from ..dynamics import Machine
-from ..numerics.dense import adjoint, inverse
+from ..numerics.dense import adjoint
 from ..pytrees import compiled
 from ..show import array as show
 from .coherent import Conductor
-from .green_functions import contacts, inverse_green, transmission_between
+from .green_functions import contacts, inverse_green, resolvent, transmission_between
 from .leads import SelfEnergyLead, acausal_words, causal
 from .long_devices import sliced_contacts
 
@@ -114,7 +114,7 @@ def _transmission(conductor: Conductor, energies: Array, which: tuple[int, int])
 
 def _spectral(conductor: Conductor, energies: Array, which: int) -> Array:
     zero = jnp.zeros_like(energies)
-    green = inverse(inverse_green(conductor.matrix, conductor.leads, energies, zero))
+    green = resolvent(inverse_green(conductor.matrix, conductor.leads, energies, zero))
     lead = list(conductor.leads.values())[which]
     sigma = lead.self_energy(energies, zero)
     columns = green[..., :, np.array(lead.sites)]
@@ -126,7 +126,7 @@ def _self_energy(conductor: Conductor, energies: Array, which: int) -> Array:
 
 
 def _density(conductor: Conductor, energies: Array, which: None) -> Array:
-    green = inverse(inverse_green(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies)))
+    green = resolvent(inverse_green(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies)))
     return -jnp.trace(green, axis1=-2, axis2=-1).imag / jnp.pi
 
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..numerics.adaptive import Effort
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import thermal_difference
 from ..occupation import fermi
@@ -27,6 +28,10 @@ from .landauer import DISAGREE, NARROWEST, Flows, Found, baths_of, flows
 
 GOOD = 1e-12
 """Error up to which the closed form is kept, relative to the largest current."""
+SURE = 1e-4
+"""The same of a first look at many points, in units of the tolerance."""
+SMALL = Effort(room=256)
+"""What nearly all integrals between wide bands need: with less room one takes a third of the time."""
 
 
 class Poles(NamedTuple):
@@ -54,16 +59,27 @@ def wide_flows(hamiltonian: Array, leads: Table) -> Found:
 @jax.custom_jvp
 def _flows(hamiltonian: Array, leads: Table) -> Found:
     found = closed(hamiltonian, leads)
+    return _refined(hamiltonian, leads, _poor(hamiltonian, leads, found, GOOD), found)
+
+
+def attempted(hamiltonian: Array, leads: Table, tolerance: Array) -> tuple[Found, Array]:
+    """The closed form alone, and where its errors are above that part of the largest current which is asked for."""
+    found = closed(hamiltonian, leads)
+    return found, _poor(hamiltonian, leads, found, jnp.maximum(GOOD, SURE * tolerance))
+
+
+def _poor(hamiltonian: Array, leads: Table, found: Found, good: Array | float) -> Array:
+    """Where errors are above a part of the largest current, and integrals may do better."""
     potentials, temperatures = jax.vmap(baths_of)(leads)
     largest = jnp.max(jnp.abs(found.value.heats), axis=-1), jnp.max(jnp.abs(found.value.particles), axis=-1)
     hot = jnp.max(temperatures, axis=-1) + jnp.max(potentials, axis=-1) - jnp.min(potentials, axis=-1)
     cold = jnp.min(temperatures, axis=-1)
     heat_scale = jnp.maximum(largest[0], cold * largest[1])
     particle_scale = jnp.maximum(largest[1], largest[0] / hot)
-    good = jnp.all(found.error.heats <= GOOD * heat_scale[:, None], axis=-1)
-    good &= jnp.all(found.error.particles <= GOOD * particle_scale[:, None], axis=-1)
+    fine = jnp.all(found.error.heats <= good * heat_scale[:, None], axis=-1)
+    fine &= jnp.all(found.error.particles <= good * particle_scale[:, None], axis=-1)
     number = jnp.all(jnp.isfinite(hamiltonian), axis=(-2, -1)) & jnp.all(jnp.isfinite(potentials + temperatures), -1)
-    return _refined(hamiltonian, leads, number & ~good, found)
+    return number & ~fine
 
 
 @_flows.defjvp
@@ -85,7 +101,9 @@ def _refined(hamiltonian: Array, leads: Table, poor: Array, start: Found) -> Fou
     def one(k: Array, state: Found) -> Found:
         at = order[k]
         old = jax.tree.map(lambda leaf: leaf[at], state)
-        new = flows(*jax.tree.map(lambda leaf: leaf[at], (hamiltonian, leads)))
+        own, around = jax.tree.map(lambda leaf: leaf[at], (hamiltonian, leads))
+        small = flows(own, around, SMALL)
+        new = jax.lax.cond(small.converged, lambda: small, lambda: flows(own, around))
         better = jnp.sum(new.error.heats) < jnp.sum(old.error.heats)
         better |= ~jnp.all(jnp.isfinite(old.error.heats))
         return jax.tree.map(lambda full, a, b: full.at[at].set(jnp.where(better, a, b)), state, new, old)

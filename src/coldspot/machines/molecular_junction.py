@@ -57,7 +57,7 @@ class MolecularJunction(Machine):
     contact: str = eqx.field(default="ortho", static=True)
 
     def __check_init__(self) -> None:
-        if self.contact not in CONTACTS:
+        if not isinstance(self.contact, str) or self.contact not in CONTACTS:
             raise InputError(
                 f"MolecularJunction: `contact` must be one of {', '.join(CONTACTS)}, but is {self.contact!r}."
             )

@@ -239,6 +239,8 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
         hidden = GAP * jnp.sum(jnp.abs(values[..., NODES:] - inside @ _AT_ENDS.T), axis=-1)
         last = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
         truncation = 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0) + hidden
+        # What is below the rounding of the values does not get less by halving.
+        truncation = jnp.where(truncation > sums.error, truncation, 0.0)
         value, error = closed_sums(sums, 0.0)
         error += hidden
         old = state.sums
