@@ -29,14 +29,17 @@ NEAR = 0.1
 
 
 class Neglected(NamedTuple):
-    """Of one point: whether coherences between states matter, and the relative error of rates by rounded states."""
+    """Of one point: whether coherences between states matter, and how uncertain each state is by rounding (state), as a
+
+    relative error of the rates to it and from it.
+    """
 
     coherent: Array
     blur: Array
 
 
 class _Mixed(NamedTuple):
-    """Of some pairs: whether coherences matter, and the most that rounding turns two states into each other."""
+    """Of a block: whether coherences matter, and the most that rounding turns each state into another one."""
 
     coherent: Array
     turned: Array
@@ -73,14 +76,14 @@ def neglected(
         else:
             found.append(_of_near(block, some, own, largest, rounding, jnp.maximum(largest, NEAR * coldest)))
     coherent = jnp.any(jnp.stack([mixed.coherent for mixed in found]))
-    return Neglected(coherent, jnp.max(jnp.stack([mixed.turned for mixed in found])) + rounding / coldest)
+    return Neglected(coherent, jnp.concatenate([mixed.turned for mixed in found]) + rounding / coldest)
 
 
-def _judged(coupling: Array, gap: Array, alike: Array, largest: Array, rounding: Array) -> _Mixed:
+def _judged(coupling: Array, gap: Array, alike: Array, largest: Array, rounding: Array) -> tuple[Array, Array]:
+    """For each pair whether coherence matters, and by how much rounding turns the one state into the other."""
     coupled = coupling > COUPLED * largest
     mixed = coupled & alike
-    turned = jnp.max(jnp.where(mixed, rounding / jnp.where(mixed, gap, 1.0), 0.0))
-    return _Mixed(jnp.any(coupled & (gap < coupling)), turned)
+    return coupled & (gap < coupling), jnp.where(mixed, rounding / jnp.where(mixed, gap, 1.0), 0.0)
 
 
 def _of_all(block: Eigenstates, ways: list[Array], shaken: Array, largest: Array, rounding: Array) -> _Mixed:
@@ -88,7 +91,9 @@ def _of_all(block: Eigenstates, ways: list[Array], shaken: Array, largest: Array
     coupling = sum((_paths(jnp.moveaxis(way, 3, 0)) for way in ways), shaken)
     gap = jnp.abs(block.energies[:, None] - block.energies[None, :])
     alike = block.labels[:, None] == block.labels[None, :]
-    return _judged(jnp.where(np.eye(len(gap), dtype=bool), 0.0, coupling), gap, alike, largest, rounding)
+    coupling = jnp.where(np.eye(len(gap), dtype=bool), 0.0, coupling)
+    coherent, turned = _judged(coupling, gap, alike, largest, rounding)
+    return _Mixed(jnp.any(coherent), jnp.max(turned, axis=1))
 
 
 def _of_near(
@@ -115,10 +120,12 @@ def _of_near(
         for way in ways:
             coupling += jnp.sum(jnp.abs(jnp.sum(way[:, :, one] * jnp.conj(way[:, :, other]), axis=1)), axis=(0, 2))
         coupling = jnp.where(jnp.isfinite(gaps[some]), coupling, 0.0)
-        new = _judged(coupling, gaps[some], block.labels[one] == block.labels[other], largest, rounding)
-        return first + TOGETHER, _Mixed(known.coherent | new.coherent, jnp.maximum(known.turned, new.turned))
+        alike = block.labels[one] == block.labels[other]
+        coherent, turned = _judged(coupling, gaps[some], alike, largest, rounding)
+        new = known.turned.at[one].max(turned).at[other].max(turned)
+        return first + TOGETHER, _Mixed(known.coherent | jnp.any(coherent), new)
 
-    start = jnp.asarray(0), _Mixed(jnp.asarray(False), jnp.zeros(()))
+    start = jnp.asarray(0), _Mixed(jnp.asarray(False), jnp.zeros(count))
     first, found = jax.lax.while_loop(lambda state: nearest(state[0]) <= reach, look, start)
     return found._replace(turned=jnp.maximum(found.turned, rounding / nearest(first)))
 

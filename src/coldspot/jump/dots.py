@@ -249,14 +249,14 @@ class Dots(CountedSystem):
         moment = self._moment(blocks, zero)
         nothing = jnp.zeros((0, self.states))
         found = assemble(moment, {"slopes": nothing, "gains": nothing, "rest": nothing})
-        lost = self._neglected(blocks, found)
+        lost, g = self._neglected(blocks, found), self.graph()
         return found._replace(
             energy=found.energy + zero * found.particles,
             potential=jnp.stack([bath.potential for bath in self.baths.values()]),
             energies=found.energies + zero * found.occupations[0],
             mixed=lost.coherent,
             broad=self._broad(found),
-            blur=lost.blur,
+            blur=g.initial.of(lost.blur) + g.final.of(lost.blur),
         )
 
     def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
