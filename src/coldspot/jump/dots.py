@@ -338,6 +338,7 @@ class Dots(CountedSystem):
         `start`: the first state, or the probabilities of the states (in the order of `spectrum`); by default those of
         the stationary state.
         """
+        self._check_size()
         return sample(self, key, n, time, start=start, throw=throw, progress=progress)
 
     def check_counting(self) -> None:
