@@ -96,6 +96,7 @@ FORMS = {
             "eigenstates",
             "contacts",
             "golden_rule",
+            "coherences",
         ),
         models=("network", "spin_chain", "dots"),
     ),

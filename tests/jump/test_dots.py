@@ -7,6 +7,8 @@ import pytest
 
 import coldspot as cs
 from coldspot.dynamics import solve_points
+from coldspot.jump.coherences import _of_all, _of_near
+from coldspot.jump.eigenstates import Eigenstates
 from coldspot.jump.golden_rule import Layer
 from coldspot.jump.graph import Joined, States
 from coldspot.pytrees import batch_of_one
@@ -167,6 +169,25 @@ def test_cautions_and_broken_rules_of_a_batch():
     for row in rows[4:]:
         with pytest.raises(cs.InputError):
             anything(*row)
+
+
+def test_states_that_are_near_are_all_that_need_a_look():
+    """Of large blocks only pairs near in energy are looked at: they tell the same as all pairs do."""
+    rng = np.random.default_rng(4)
+    energies = jnp.asarray(np.sort(rng.uniform(0, 1, 40)) + np.repeat([0.0, 0.5], 20))
+    amplitudes = [jnp.asarray(rng.normal(size=(2, 3, 40, k)) * 10 ** rng.uniform(-3, 0, (1, 1, 40, 1))) for k in (3, 5)]
+    # A channel for each of two kinds of states: these never mix, however near they are.
+    kinds = np.arange(40) % 2
+    amplitudes = [a * np.stack([kinds == 0, kinds == 1, kinds == 1])[None, :, :, None] for a in amplitudes]
+    block, none = Eigenstates(energies, jnp.eye(40), jnp.asarray(kinds, float)), jnp.zeros((40, 40))
+    for strength, mixed in ((1e-2, False), (1.0, True)):
+        ways = [strength * a for a in amplitudes]
+        largest = jnp.max(sum(jnp.sum(a**2, axis=(0, 1, 3)) for a in ways))
+        every = _of_all(block, ways, none, largest, jnp.asarray(1e-15))
+        near = _of_near(block, ways, none, largest, jnp.asarray(1e-15), jnp.maximum(largest, 0.2))
+        assert bool(every.coherent) == bool(near.coherent) == mixed
+        assert np.all(np.asarray(near.turned) >= np.asarray(every.turned))
+        assert_close(np.maximum(np.asarray(every.turned), 1e-15 / 0.2), np.asarray(near.turned), 0.1)
 
 
 def test_weak_leads_give_landauers_currents():

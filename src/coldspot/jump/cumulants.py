@@ -204,7 +204,7 @@ def judged(g: Graph, s: Snapshot, found: Array) -> tuple[Array, Array]:
     """The values of a batch (…, point) and bounds of their errors, from those with the probes behind them."""
     sizes = jnp.maximum(jnp.abs(s.log_forward), jnp.abs(s.log_backward))
     largest = reduce(jnp.maximum, jnp.where(s.open, sizes, 0.0))
-    digits = EPS * (8.0 * g.states + 4 * largest) + (0.0 if s.blur is None else s.blur)
+    digits = EPS * (8.0 * g.states + 4 * largest) + (0.0 if s.blur is None else reduce(jnp.maximum, s.blur))
     points = digits.shape[0]
     values, probes = found[..., :points], found[..., points:].reshape(*found.shape[:-1], PROBES, points)
     change = jnp.max(jnp.abs(probes - values[..., None, :]), axis=-2)
@@ -240,7 +240,7 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     values = values.at[:, 0].set(jnp.sum(amount * state.current, axis=1))
     doubt = state.error + EPS * (amount.shape[1] + 2) * jnp.abs(state.current)
     if s.blur is not None:
-        doubt = doubt + s.blur * reduce(jnp.maximum, jnp.abs(state.current))
+        doubt = doubt + reduce(jnp.maximum, s.blur) * reduce(jnp.maximum, jnp.abs(state.current))
     errors = errors.at[:, 0].set(jax.lax.stop_gradient(jnp.sum(jnp.abs(amount) * doubt, axis=1)))
     values, errors, sizes = (jnp.moveaxis(x, -1, 0) for x in (values, errors, sizes))
     return Counted(values, errors, sizes, faults(g, s, unique))

@@ -18,23 +18,12 @@ from ..solution import Status
 from . import words
 from .assembly import Moment, assemble
 from .channels import Channel
+from .coherences import Neglected, neglected
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
 from .counted import CountedSystem
 from .eigenstates import Eigenstates, eigenstates
 from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
-from .golden_rule import (
-    BosonSteps,
-    Neglected,
-    Steps,
-    creators,
-    fillings,
-    neglected,
-    reached,
-    shaken,
-    shifts,
-    squared,
-    widths,
-)
+from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
 from .graph import Graph, Joined, Snapshot, groups
 from .half_edges import Listed
 from .kinetics import Kinetics, Tunnelling
@@ -234,11 +223,13 @@ class Dots(CountedSystem):
             else bath
             for bath in self.baths.values()
         )
+        # Compilers would compute all that follows from numbers they know, for each transition, by themselves.
+        electrons = jax.lax.optimization_barrier(jnp.asarray(space.electrons, float)[None])
         return Moment(
             tuple(self.baths),
             baths,
             jnp.concatenate([block.energies for block in blocks]),
-            jnp.asarray(space.electrons, float)[None],
+            electrons,
             tuple(channels),
             tuple(laws),
             (0,) * len(self.leads) + (None,) * len(self.bosons),
@@ -258,14 +249,14 @@ class Dots(CountedSystem):
         moment = self._moment(blocks, zero)
         nothing = jnp.zeros((0, self.states))
         found = assemble(moment, {"slopes": nothing, "gains": nothing, "rest": nothing})
-        lost = self._neglected(blocks, found)
+        lost, g = self._neglected(blocks, found), self.graph()
         return found._replace(
             energy=found.energy + zero * found.particles,
             potential=jnp.stack([bath.potential for bath in self.baths.values()]),
             energies=found.energies + zero * found.occupations[0],
             mixed=lost.coherent,
             broad=self._broad(found),
-            blur=lost.blur,
+            blur=g.initial.of(lost.blur) + g.final.of(lost.blur),
         )
 
     def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
@@ -347,6 +338,7 @@ class Dots(CountedSystem):
         `start`: the first state, or the probabilities of the states (in the order of `spectrum`); by default those of
         the stationary state.
         """
+        self._check_size()
         return sample(self, key, n, time, start=start, throw=throw, progress=progress)
 
     def check_counting(self) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import Numbers
-from ..numerics.dense import EPS, cholesky
+from ..numerics.dense import cholesky
 from ..occupation import log_fermi_pair
 from .eigenstates import Eigenstates
 from .fock import Fock
@@ -23,12 +23,8 @@ from .kinetics import Bosonic, Kinetics, Step, log_rate
 
 NOISE = 1e-12
 """Amplitudes below it (of at most 1) are rounding."""
-AT_ONCE = 2**16
-"""Paths between states that are added up at once; of more, one intermediate state after the other."""
 LISTED = 2**18
 """Transitions of a lead up to which they are lists, whose programs are smaller."""
-COUPLED = 1e-10
-"""Coupling of two states, relative to the largest rate out of a state, that is no rounding."""
 
 
 class Steps(NamedTuple):
@@ -187,58 +183,3 @@ def shaken(elements: Array, space: Fock, blocks: list[Eigenstates]) -> list[Arra
         matrix = elements[space.flat(n)].reshape(space.sizes[n], space.sizes[n])
         found.append(_without_noise(jnp.conj(block.vectors.T) @ matrix @ block.vectors, size))
     return found
-
-
-# --------------------------------------------------------------------------- what populations alone neglect
-
-
-class Neglected(NamedTuple):
-    """Of one point: whether coherences between states matter, and the relative error of rates by rounded states."""
-
-    coherent: Array
-    blur: Array
-
-
-def neglected(
-    blocks: list[Eigenstates], amplitudes: list[Array], shaking: list[list[Array]], coldest: Array
-) -> Neglected:
-    """Coherences and rounding, from what couples each two states a, b of one block.
-
-    `amplitudes`: those of `reached` for N = 1, 2, …; `shaking`: for each bath of bosons, the rates
-    (both ways together) between the states of each block. A lead makes superpositions of a and b at the rate
-    K_ab = Σ_k |Σ_m F_mak F_mbk*| over states k with one electron more or less, bosons at Σ_k √(g_ak g_bk). They average
-    out only if |E_a − E_b| > K_ab. Where K_ab is not 0, the rounding of the matrix turns a and b into each other by
-    rounding/|E_a − E_b|, which the rates feel; states of different connected blocks are not turned.
-    """
-    couplings = [jnp.zeros((block.energies.shape[0],) * 2) for block in blocks]
-    for n, amplitude in enumerate(amplitudes):
-        couplings[n + 1] += _paths(jnp.moveaxis(amplitude, 3, 0))
-        couplings[n] += _paths(jnp.moveaxis(amplitude, 2, 0))
-    for bath in shaking:
-        for n, rates in enumerate(bath):
-            root = jnp.sqrt(rates)
-            couplings[n] += root @ root
-    largest = jnp.max(jnp.stack([jnp.max(jnp.diagonal(coupling)) for coupling in couplings]))
-    size = jnp.max(jnp.stack([jnp.max(jnp.abs(block.energies)) for block in blocks]))
-    rounding = EPS * sum(block.energies.shape[0] for block in blocks) ** 0.5 * size
-    coherent, turned = jnp.asarray(False), jnp.zeros(())
-    for block, coupling in zip(blocks, couplings, strict=True):
-        count = block.energies.shape[0]
-        gap = jnp.abs(block.energies[:, None] - block.energies[None, :])
-        coupled = (coupling > COUPLED * largest) & ~np.eye(count, dtype=bool)
-        coherent |= jnp.any(coupled & (gap < coupling))
-        mixed = coupled & (block.labels[:, None] == block.labels[None, :])
-        turned = jnp.maximum(turned, jnp.max(jnp.where(mixed, rounding / jnp.where(mixed, gap, 1.0), 0.0)))
-    return Neglected(coherent, turned + rounding / coldest)
-
-
-def _paths(amplitude: Array) -> Array:
-    """Σ_kl |Σ_m F_klma F_klmb*| (a, b) of amplitudes (k, lead, m, a)."""
-
-    def add(total: Array, one: Array) -> tuple[Array, None]:
-        return total + jnp.sum(jnp.abs(jnp.swapaxes(one, 1, 2) @ jnp.conj(one)), axis=0), None
-
-    size = amplitude.shape[-1]
-    if len(amplitude) * size**2 <= AT_ONCE:
-        return jnp.sum(jnp.abs(jnp.swapaxes(amplitude, 2, 3) @ jnp.conj(amplitude)), axis=(0, 1))
-    return jax.lax.scan(add, jnp.zeros((size, size)), amplitude)[0]

@@ -106,7 +106,7 @@ class Snapshot(NamedTuple):
     period begins, and the `rest`, exactly zero where the drives' parts of the energy add up; (transition): `open`,
     whether the rates are not exactly zero; `balanced`, whether all rates obey local detailed balance; `valid`.
     Where the model knows the amplitudes behind the rates: `mixed`, whether coherences between states matter, `broad`,
-    whether levels are wider than the temperature, and `blur`, the relative error of the rates themselves; else None.
+    whether levels are wider than the temperature, and `blur` (transition), the relative error of the rates; else None.
     """
 
     log_forward: Array

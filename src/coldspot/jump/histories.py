@@ -88,11 +88,13 @@ def rates_of(s: Snapshot) -> Array:
 
 def cells_of(system: System) -> Cells:
     """The cells of one network's period, with bounds; one without end if nothing is driven."""
-    edges = edges_of(system)
-    out = np.zeros((system.states, len(edges.start)))
-    out[edges.start, np.arange(len(edges.start))] = 1.0
+    start = edges_of(system).start
+
+    def leaving(phase: Array) -> Array:
+        return jnp.zeros(system.states).at[start].add(rates_of(system.snapshot(phase)))
+
     if system.period is None:
-        bound = jnp.asarray(out) @ rates_of(system.snapshot(jnp.zeros(())))
+        bound = leaving(jnp.zeros(()))
         return Cells(jnp.array([0.0, jnp.inf]), jnp.zeros(1), jnp.zeros(1), bound[None])
     pieces = _pieces(system)
     many = max(8, -(-CELLS // number_of(pieces)))
@@ -107,8 +109,7 @@ def cells_of(system: System) -> Cells:
         low, high = (jnp.clip(x, *clip) for x in (border[:-1], border[1:]))
     angle = np.pi * (np.arange(NODES) + 0.5) / NODES
     places = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * np.cos(angle)
-    exits = jax.vmap(lambda t: jnp.asarray(out) @ rates_of(system.snapshot(2 * jnp.pi * t)))(places.reshape(-1))
-    exits = exits.reshape(-1, NODES, system.states)
+    exits = jax.vmap(lambda t: leaving(2 * jnp.pi * t))(places.reshape(-1)).reshape(-1, NODES, system.states)
     transform = 2 / NODES * np.cos(np.arange(NODES)[:, None] * angle)
     transform[0] /= 2
     sizes = jnp.abs(jnp.einsum("kn,cns->cks", jnp.asarray(transform), exits))
@@ -126,7 +127,7 @@ def _pieces(system: System) -> Pieces | None:
 class Lanes(NamedTuple):
     """Trajectories on their way (lane): whole periods and the `time` since (in periods; without a drive in time units),
 
-    cell, state; `steps` (a candidate or the end of a cell), `candidates` and `jumps` so far; `totals` (row, lane) of
+    cell, state; `steps` (the last one leads beyond the end), `candidates` and `jumps` so far; `totals` (row, lane) of
     what they took; `exceeded`: candidates whose rate was above its bound.
     """
 
@@ -161,6 +162,39 @@ class Histories(NamedTuple):
     exceeded: Array
 
 
+def _hazard(cells: Cells) -> Array:
+    """The integral of the bounds, up to each border (cell + 1, state), for a period of 1."""
+    each = cells.bound * jnp.diff(cells.border)[:, None]
+    return jnp.concatenate([jnp.zeros_like(each[:1]), jnp.cumsum(each, axis=0)])
+
+
+def _next(
+    cells: Cells, hazard: Array, unit: Array, lane: Lanes, amount: Array, cycles: Array
+) -> tuple[Array, Array, Array]:
+    """Cycle, cell and time of the next candidate, where the integral of the bound has grown by `amount`.
+
+    From one candidate to the next at once, over however many cells: most of these see none.
+    """
+    amount = amount / unit
+    level = hazard[lane.cell, lane.state] + amount
+    level = level + cells.bound[lane.cell, lane.state] * (lane.time - cells.border[lane.cell])
+    total = hazard[-1, lane.state]
+    # What nothing leaves stays until the end.
+    rounds = jnp.where(total > 0, jnp.floor(level / jnp.where(total > 0, total, 1.0)), jnp.inf)
+    rounds = jnp.minimum(rounds, cycles + 1)
+    left = jnp.clip(level - rounds * total, 0.0, total)
+    count = len(cells.bound)
+    cell = jnp.zeros_like(lane.cell)
+    for power in range((count - 1).bit_length())[::-1]:
+        later = cell + 2**power
+        there = (later < count) & (hazard[jnp.minimum(later, count - 1), lane.state] <= left)
+        cell = jnp.where(there, later, cell)
+    bound = cells.bound[cell, lane.state]
+    inside = jnp.where(bound > 0, (left - hazard[cell, lane.state]) / jnp.where(bound > 0, bound, 1.0), 0.0)
+    moment = jnp.minimum(cells.border[cell] + inside, cells.border[cell + 1])
+    return lane.cycle + rounds.astype(lane.cycle.dtype), cell, moment
+
+
 def run(system: System, start: Array, stops: Array, time: Array, key: Array, first: Array) -> Histories:
     """`LANES` trajectories of one network from phase 0, where states are drawn from the distribution `start`.
 
@@ -168,6 +202,7 @@ def run(system: System, start: Array, stops: Array, time: Array, key: Array, fir
     """
     edges, n = edges_of(system), system.states
     cells = cells_of(system)
+    hazard = _hazard(cells)
     lanes = first + jnp.arange(LANES)
     driven = system.period is not None
     unit = jnp.ones(()) if system.period is None else system.period
@@ -194,28 +229,34 @@ def run(system: System, start: Array, stops: Array, time: Array, key: Array, fir
         return jax.tree.map(lambda x: x[..., None], look(jnp.zeros(()), jnp.asarray(0)))
 
     def at(table: Array, index: Array) -> Array:
-        """table[…, index of the lane, lane] (…, lane)."""
+        """table[…, index of the lane, lane] (…, lane); one that all lanes share has a last axis of 1."""
+        if table.shape[-1] == 1:
+            return table[..., index, 0]
         wide = jnp.broadcast_to(table, (*table.shape[:-1], LANES))
         place = jnp.broadcast_to(index, (*table.shape[:-2], 1, LANES))
         return jnp.take_along_axis(wide, place, axis=-2)[..., 0, :]
 
+    def late(cycle: Array, time: Array) -> Array:
+        return (cycle > cycles) | ((cycle == cycles) & (time >= end))
+
     def over(lane: Lanes) -> Array:
-        late = (lane.cycle > cycles) | ((lane.cycle == cycles) & (lane.time >= end))
-        return late | stops[lane.state]
+        return late(lane.cycle, lane.time) | stops[lane.state]
 
     def forward(lane: Lanes) -> Lanes:
         one, two = uniform(key, EVENTS, lanes, lane.steps)
-        bound = cells.bound[lane.cell, lane.state]
-        border = cells.border[lane.cell + 1]
-        stop = jnp.where(lane.cycle == cycles, jnp.minimum(border, end), border)
-        candidate = lane.time - jnp.log(one) / (bound * unit)
-        inside = candidate < stop
-        moment = jnp.where(inside, candidate, stop)
-        rates, rows, gains = looked(moment, lane.cell)
+        if driven:
+            cycle, cell, moment = _next(cells, hazard, unit, lane, -jnp.log(one), cycles)
+        else:
+            cycle, cell = lane.cycle, lane.cell
+            moment = lane.time - jnp.log(one) / cells.bound[0, lane.state]
+        inside = ~late(cycle, moment)
+        bound = cells.bound[cell, lane.state]
+        rates, rows, gains = looked(moment, cell)
         # The edges that leave this state, one of which the random number falls upon, or none.
         choice = leaving[:, lane.state]
-        every = jnp.broadcast_to(jnp.concatenate([rates, jnp.zeros_like(rates[:1])]), (count + 1, LANES))
-        added = jnp.cumsum(jnp.take_along_axis(every, choice, axis=0), axis=0)
+        every = jnp.concatenate([rates, jnp.zeros_like(rates[:1])])
+        ways = jnp.take_along_axis(every, choice, axis=0) if driven else every[choice, 0]
+        added = jnp.cumsum(ways, axis=0)
         total = added[-1]
         level = two * (bound if driven else total)
         accepted = inside & (level < total)
@@ -225,13 +266,10 @@ def run(system: System, start: Array, stops: Array, time: Array, key: Array, fir
         known = jnp.minimum(edge, count - 1)
         taken = at(rows, known % half) * jnp.where(accepted, sign[known], 0.0)
         given = at(gains, lane.state) - at(gains, new)
-        crossed = ~inside & (stop == border)
-        last = lane.cell == len(cells.bound) - 1
-        around = crossed & last & driven
         stepped = Lanes(
-            cycle=lane.cycle + around,
-            time=jnp.where(around, 0.0, moment),
-            cell=jnp.where(around, 0, lane.cell + (crossed & ~last)),
+            cycle=cycle,
+            time=moment,
+            cell=cell,
             state=new,
             steps=lane.steps + 1,
             candidates=lane.candidates + inside,

@@ -63,13 +63,13 @@ def weights(s: Snapshot) -> Weights:
     )
 
 
-def _sway(g: Graph, s: Snapshot, log_p: Array) -> Array:
-    """What each row changes by, relative to the relative error of the rates.
+def _sway(g: Graph, s: Snapshot, log_p: Array, blur: Array) -> Array:
+    """What each row changes by, with relative errors `blur` (transition) of the rates, alike for both ways.
 
     That changes each net current by its part; what then does not balance goes back along other transitions.
     """
     out, back = g.initial.of(log_p) + s.log_forward, g.final.of(log_p) + s.log_backward
-    current = jnp.abs(jnp.exp(out) - jnp.exp(back))
+    current = blur * jnp.abs(jnp.exp(out) - jnp.exp(back))
     amounts = jnp.abs(jnp.concatenate([s.heat, s.particles, s.work]))
     return amounts @ current + 2 * jnp.max(amounts, axis=1) * jnp.sum(current)
 
@@ -101,7 +101,7 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
 
     least = faint(s.open) * jnp.max(jnp.abs(jnp.concatenate([s.heat, s.particles, s.work])), axis=1)
     rates, rounding = split(found.rows), found.rounding + 2 * least
-    errors = split(found.errors + least + (0.0 if s.blur is None else s.blur * _sway(g, s, found.log_p)))
+    errors = split(found.errors + least + (0.0 if s.blur is None else _sway(g, s, found.log_p, s.blur)))
     flows = rates.heats / s.temperature
     sizes = jnp.sum(jnp.abs(flows))
     differ = jnp.abs(found.entropy + jnp.sum(flows))

@@ -115,10 +115,10 @@ def _(edges: HalfEdges, orders: Orders, primals: Any, tangents: Any) -> tuple[Ar
     return _known(edges, orders, *primals), jax.jvp(again, (numbers,), (tangents[1],))[1]
 
 
-def cumulants(edges: HalfEdges, w: Weights, orders: Orders, blur: Array | float = 0.0) -> Found:
+def cumulants(edges: HalfEdges, w: Weights, orders: Orders, blur: Array | None = None) -> Found:
     """All orders of one network, whose `w.amounts` are those of the fields; differentiable.
 
-    `blur`: the relative error of the rates, if it is more than their rounding.
+    `blur`: the relative errors of the rates (half-edge), if they are more than their rounding.
     """
     state = stationary(edges, w)
     log_p = jax.lax.stop_gradient(state.log_p)
@@ -131,7 +131,7 @@ def cumulants(edges: HalfEdges, w: Weights, orders: Orders, blur: Array | float 
     def error(unit: Array) -> tuple[Array, Array]:
         (slopes,) = pull(unit)
         rounding = jnp.sum(jnp.abs(slopes.log_out) * doubt) + jnp.sum(jnp.abs(slopes.added * left))
-        return rounding, blur * jnp.sum(jnp.abs(slopes.log_out))
+        return rounding, jnp.zeros(()) if blur is None else jnp.sum(blur * jnp.abs(slopes.log_out))
 
     errors, blurred = jax.lax.map(error, jnp.eye(len(values)))
     errors = errors + EPS * np.sqrt(edges.states) * sizes
@@ -164,7 +164,8 @@ def count_large(system: System, targets: tuple[Target, ...], order: int, mixed: 
         s = eqx.combine(point, static).snapshot(jnp.zeros(()))
         rows = jax.tree.map(lambda x: x[..., None], s)
         amount = amounts(system, rows, targets)[..., 0]
-        both, blur = doubled(amount, -amount), 0.0 if s.blur is None else jax.lax.stop_gradient(s.blur)
+        both = doubled(amount, -amount)
+        blur = None if s.blur is None else jax.lax.stop_gradient(doubled(s.blur, s.blur))
 
         def found(fields: Array) -> tuple[Array, Array, Array, Array]:
             c = cumulants(edges, weights(s)._replace(amounts=fields), orders, blur)

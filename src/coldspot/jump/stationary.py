@@ -61,7 +61,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
         error=jnp.where(still, 0.0, found.error + least), rounding=jnp.where(still, 0.0, rounding + 2 * least)
     )
     if s.blur is not None:
-        blurred = s.blur * reduce(jnp.maximum, jnp.abs(found.current))
+        blurred = reduce(jnp.maximum, s.blur) * reduce(jnp.maximum, jnp.abs(found.current))
         found = found._replace(error=found.error + jnp.where(still, 0.0, blurred))
     rates, errors = book(s, found.current), bound(s, found.current, found.error)
     flows = rates.heats / s.temperature.T
