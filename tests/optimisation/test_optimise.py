@@ -10,6 +10,7 @@ from scipy import optimize
 
 import coldspot as cs
 from coldspot.optimisation import generations
+from coldspot.optimisation.quantities import quantity
 from tests.tolerance import assert_close
 
 HOT, COLD, BIAS = 10.0, 5.0, 2.5
@@ -286,3 +287,21 @@ def test_the_best_in_nine_of_ten_cases():
     assert float(best.solution.temperatures[0]) == 10.0
     assert "or better, in 0.9 of the cases" in repr(best)
     assert best.record()["quantile"] == 0.1
+
+
+def test_cop_is_searched_where_no_work_is_done_though_electrons_could():
+    """Sunlight pumps electrons between leads of one potential: COP = heat of the cold lead over that of the sun."""
+    machine = cs.JumpNetwork(
+        energies=[0.0, 1.0, 3.0],
+        occupations=[0, 1, 1],
+        baths={"left": cs.ElectronBath(1.0, 0.5), "right": cs.ElectronBath(1.2, 0.5), "sun": cs.BosonBath(5.0)},
+        channels=[
+            cs.Channel("left", 0, 1, cs.Tunnelling(0.1)),
+            cs.Channel("right", 0, 2, cs.Tunnelling(0.1)),
+            cs.Channel("sun", 1, 2, cs.Bosonic(0.05)),
+        ],
+    )
+    s = cs.steady_state(machine)
+    cop = quantity("optimise", "maximise", "cop", s)
+    assert (s.regime, float(cop.true(s))) == ("absorption refrigerator", pytest.approx((1.0 - 0.5) / 2.0, rel=1e-12))
+    assert np.tan(float(cop.search(s))) == pytest.approx(0.25, rel=1e-12)
