@@ -17,8 +17,8 @@ from ..sweep import builder, solve_columns
 from .subject import Subject
 
 CHUNK, LARGE_CHUNK = 256, 2112
-"""Points of a call, and of one for static jump networks, whose points are quick beside the call: five of these are a map
-of 101 × 101 with its curves. With one size there is one program to compile, before the first picture."""
+"""Points of a call, and of one for static jump networks, whose points are quick beside the call: five of these are a
+map of 101 × 101 with its curves. With one size there is one program to compile, before the first picture."""
 SLOW = 0.05
 """Seconds for one point from which on points are solved one by one, and maps on demand."""
 
