@@ -258,6 +258,16 @@ def cop_terms(view: View) -> tuple[Values, Values]:
     return _cooled(view, _by_temperature(view))[0], view.work_in
 
 
+def cop_spent(view: View) -> Values:
+    """What `cop` divides by, as a function that is smooth wherever work is not zero.
+
+    It is work_in, and the heat of the hottest temperature where no work goes in or out.
+    """
+    xp = _library(view.heat)
+    hottest = _at(_by_temperature(view).heat, xp.argmax(view.temperatures, axis=-1))
+    return xp.where(_sign(view.work_in, view.work_error) == 0, hottest, view.work_in)
+
+
 def efficiency_terms(view: View) -> tuple[Values, Values]:
     """Numerator and denominator of `efficiency_ratio`: −work_in and heat[hot temperature], or their like."""
     xp = _library(view.heat)

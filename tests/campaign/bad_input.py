@@ -2,16 +2,22 @@
 
     python -m tests.campaign.bad_input --count 100000
 
-`count` files and a tenth as many command lines. What is understood is stopped before it is solved.
+`count` files and a tenth as many command lines, spread over `--processes` (all cores). What is tried does not depend
+on how many there are. What is understood is stopped before it is solved.
 """
 
 import argparse
 import contextlib
+import functools
 import io
+import math
+import multiprocessing
+import os
 import tempfile
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -26,6 +32,9 @@ from coldspot.reproduction import report
 
 UNDERSTOOD = 3
 """The exit code of what is stopped."""
+BLOCK = 500
+"""What one process tries at a time, with random numbers of its own."""
+KINDS = ("files", "command lines")
 PIECES = [
     *("nan", "inf", "-inf", "1e999", "-1", "0", "1e-320", "1_000", "0x1F", "true", '"4.2 K"', '"4.2 meV"', '"1 mV"'),
     *('"∞"', "[]", "[1.0, 2.0]", "[[1.0], [2.0, 3.0]]", "{}", "{a = 1}", "1979-05-27", '""', '"x"', "[nan]", "9" * 30),
@@ -142,33 +151,55 @@ def complaint(arguments: list[str]) -> tuple[str, str]:
     return {0: "answered", 2: "refused", UNDERSTOOD: "understood"}[code], ""
 
 
+@functools.cache
+def texts() -> list[str]:
+    return sources()
+
+
+def tried(seed: int, kind: str, block: int, count: int) -> tuple[Counter, list[str]]:
+    """How many of `count` files or command lines ended how, and what is wrong, in words."""
+    rng, ended, wrong = np.random.default_rng([seed, KINDS.index(kind), block]), Counter(), []
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), quick():
+        file = Path("file.toml")
+        for _ in range(count):
+            source = str(rng.choice(texts()))
+            if kind == "files":
+                source = damaged(source, rng)
+                line, shown = ["run", str(file)], source
+            else:
+                line = words(rng)
+                shown = repr(line)
+            file.write_bytes(source.encode("utf-8", "surrogatepass"))
+            end, words_on_it = complaint(line)
+            ended[end] += 1
+            left = sorted(path.name for path in Path().iterdir() if path != file)
+            if left and not words_on_it:
+                words_on_it = f"left behind: {left}"
+            if words_on_it:
+                wrong.append(f"-- {end}\n{shown}\n{words_on_it}")
+    return ended, wrong
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    rng, texts, wrong = np.random.default_rng(options.seed), sources(), 0
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), quick():
-        file = Path("file.toml")
-        for what, count in (("files", options.count), ("command lines", options.count // 10)):
+    faults = 0
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
+        for kind, count in zip(KINDS, (options.count, options.count // 10), strict=True):
             begun, ended = time.perf_counter(), Counter()
-            for _ in range(count):
-                if what == "files":
-                    source = damaged(str(rng.choice(texts)), rng)
-                    file.write_bytes(source.encode("utf-8", "surrogatepass"))
-                    line, shown = ["run", str(file)], source
-                else:
-                    file.write_text(str(rng.choice(texts)), encoding="utf-8")
-                    line = words(rng)
-                    shown = repr(line)
-                end, words_on_it = complaint(line)
-                ended[end] += 1
-                if words_on_it:
-                    wrong += 1
-                    print(f"-- {end}\n{shown}\n{words_on_it}", flush=True)
-            print(f"{count} {what} in {time.perf_counter() - begun:.0f} s: {dict(ended)}", flush=True)
-    if wrong:
-        raise SystemExit(f"{wrong} ended otherwise than by an answer or one line")
+            sizes = [min(BLOCK, count - k * BLOCK) for k in range(math.ceil(count / BLOCK))]
+            jobs = [pool.submit(tried, options.seed, kind, block, size) for block, size in enumerate(sizes)]
+            for job in jobs:
+                counted, wrong = job.result()
+                ended += counted
+                faults += len(wrong)
+                print(*wrong, sep="\n", end="\n" if wrong else "", flush=True)
+            print(f"{count} {kind} in {time.perf_counter() - begun:.0f} s: {dict(ended)}", flush=True)
+    if faults:
+        raise SystemExit(f"{faults} ended otherwise than by an answer or one line")
 
 
 if __name__ == "__main__":

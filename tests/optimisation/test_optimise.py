@@ -9,6 +9,8 @@ import pytest
 from scipy import optimize
 
 import coldspot as cs
+from coldspot.optimisation import generations
+from coldspot.optimisation.quantities import quantity
 from tests.tolerance import assert_close
 
 HOT, COLD, BIAS = 10.0, 5.0, 2.5
@@ -169,11 +171,13 @@ def test_bad_input_of_optimise(options, words):
         ({"power": "max", "cop": "largest"}, {}, r"`objectives\['cop'\]` must be \"max\" or \"min\""),
         ({"power": "max", "copp": "max"}, {}, "Did you mean `cop`"),
         ({"power": "max", "cop": "max"}, {"points": 1}, "`points` must be an integer from 2"),
+        ({"power": "max", "cop": "max"}, {"method": "magic"}, "pareto: `method` must be 'slopes' or 'evolution'"),
+        ({"power": "max", "cop": "max"}, {"over": {"level": {1, 2}}, "method": "slopes"}, "over sets there are no"),
     ],
 )
 def test_bad_input_of_pareto(objectives, options, words):
     with pytest.raises(cs.InputError, match=words):
-        cs.pareto(DOT, objectives, over=NARROW, **options)
+        cs.pareto(DOT, objectives, **{"over": NARROW, **options})
 
 
 # --------------------------------------------------------------------------- without slopes
@@ -201,6 +205,35 @@ def test_few_values_and_a_constraint_against_brute_force():
     assert "level = -6.94905\n" in repr(best)
     with pytest.raises(cs.InputError, match=r"`heat\.right` must be at least 5, but the most .* is 0\.14"):
         cs.optimise(DOT, maximise="cop", over=over, subject_to={"heat.right": (5.0, None)}, budget=400)
+
+
+def test_a_front_over_few_values():
+    """The largest coupling is best in both respects; over the level the front is a curve in closed form."""
+    over, most = {"level": (-7.4, 15.0), "gamma_left": {0.5, 1.0, 2.0}}, 0.9
+    names = {"cop": "max", "heat.right": "max"}
+    front = cs.pareto(DOT, names, over=over, subject_to={"cop": (None, most)}, points=6, budget=1500)
+    levels = front.level.values
+    assert set(front.gamma_left.values) == {2.0}
+    assert_close(front["heat.right"].values, heat_right(levels), 1e-12)
+    assert_close(front.cop.values, (levels + BIAS) / (-2 * BIAS), 1e-12)
+    assert front.sizes["point"] == 6
+    assert (np.diff(front.cop) > 0).all()
+    assert front.cop.max() <= most * (1 + 1e-6)
+    # Its ends are the best cooling power and the bound, and no gap is much larger than the others.
+    assert front["heat.right"].max() == pytest.approx(best_heat()[1], rel=1e-4)
+    assert front.cop.max() == pytest.approx(most, rel=1e-3)
+    cop, heat = front.cop.values, front["heat.right"].values
+    gaps = np.hypot(np.diff(cop) / np.ptp(cop), np.diff(heat) / np.ptp(heat))
+    assert gaps.max() < 2.5 * gaps.min()
+    with pytest.raises(cs.InputError, match=r"`heat\.right` must be at least 5, but the most .* is 0\.14"):
+        cs.pareto(DOT, names, over=over, subject_to={"heat.right": (5.0, None)}, budget=400)
+
+
+def test_layers_and_what_is_thinned_out():
+    wanted, missed = np.array([[0.0, 3], [1, 2], [2, 1], [1, 1], [0, 0], [9, 9]]), np.array([0, 0, 0, 0, 0, 1.0])
+    assert [layer.tolist() for layer in generations._layers(wanted, missed)] == [[0, 1, 2], [3], [4], [5]]
+    line = np.array([[0.0, 1.0], [0.1, 0.9], [0.2, 0.8], [0.5, 0.5], [1.0, 0.0]])
+    assert generations.thinned(line, 3).tolist() == [0, 3, 4]
 
 
 def test_a_function_gets_its_choices_as_they_are():
@@ -254,3 +287,21 @@ def test_the_best_in_nine_of_ten_cases():
     assert float(best.solution.temperatures[0]) == 10.0
     assert "or better, in 0.9 of the cases" in repr(best)
     assert best.record()["quantile"] == 0.1
+
+
+def test_cop_is_searched_where_no_work_is_done_though_electrons_could():
+    """Sunlight pumps electrons between leads of one potential: COP = heat of the cold lead over that of the sun."""
+    machine = cs.JumpNetwork(
+        energies=[0.0, 1.0, 3.0],
+        occupations=[0, 1, 1],
+        baths={"left": cs.ElectronBath(1.0, 0.5), "right": cs.ElectronBath(1.2, 0.5), "sun": cs.BosonBath(5.0)},
+        channels=[
+            cs.Channel("left", 0, 1, cs.Tunnelling(0.1)),
+            cs.Channel("right", 0, 2, cs.Tunnelling(0.1)),
+            cs.Channel("sun", 1, 2, cs.Bosonic(0.05)),
+        ],
+    )
+    s = cs.steady_state(machine)
+    cop = quantity("optimise", "maximise", "cop", s)
+    assert (s.regime, float(cop.true(s))) == ("absorption refrigerator", pytest.approx((1.0 - 0.5) / 2.0, rel=1e-12))
+    assert np.tan(float(cop.search(s))) == pytest.approx(0.25, rel=1e-12)

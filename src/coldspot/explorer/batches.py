@@ -16,8 +16,9 @@ from ..solution import Solution
 from ..sweep import builder, solve_columns
 from .subject import Subject
 
-CHUNK = 256
-"""Points of a call. With one size there is one program to compile, before the first picture."""
+CHUNK, LARGE_CHUNK = 256, 2112
+"""Points of a call, and of one for static jump networks, whose points are quick beside the call: five of these are a
+map of 101 × 101 with its curves. With one size there is one program to compile, before the first picture."""
 SLOW = 0.05
 """Seconds for one point from which on points are solved one by one, and maps on demand."""
 
@@ -32,16 +33,16 @@ class Batches:
     def __init__(self, subject: Subject):
         self.subject = subject
         self.build, self.shared, _ = builder(subject.machine, tuple(subject.numbers), "explore")
-        self.together = self._is_together()
+        dynamics = subject.dynamics
+        quick = isinstance(dynamics, System) and dynamics.period is None
+        self.chunk = LARGE_CHUNK if quick else CHUNK
+        self.together = quick or self._is_together()
         self.seconds = 0.0 if self.together else self._one(subject.machine)
         if self.together:
             for _ in range(2):  # the first one compiles, the second one tells how long a point takes
                 self.solved(subject.numbers, {})
 
     def _is_together(self) -> bool:
-        dynamics = self.subject.dynamics
-        if isinstance(dynamics, System) and dynamics.period is None:
-            return True
         shapes = eqx.filter_eval_shape(lambda m: steady_state(m, throw=False), self.subject.machine)
         if shapes.stochastic:
             return False
@@ -61,11 +62,11 @@ class Batches:
         if self.together:
             tolerance = jnp.asarray(TOLERANCE)
             found: Solution = solve_columns(
-                solve_points, self.build, self.shared, columns, tolerance, progress=False, sizes=(CHUNK,)
+                solve_points, self.build, self.shared, columns, tolerance, progress=False, sizes=(self.chunk,)
             )
         else:
             found = self._singly(columns, total)
-        padded = -(-total // CHUNK) * CHUNK if self.together else total
+        padded = -(-total // self.chunk) * self.chunk if self.together else total
         self.seconds = (time.perf_counter() - begun) / padded
         return found
 

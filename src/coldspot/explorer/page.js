@@ -8,7 +8,7 @@ let subject = null, texts = {}, axes = {}, seen = null, traces = null, frame = n
 // ------------------------------------------------------------------ numbers
 
 const shown = v => v === null || v === undefined ? "–" : String(Number(v.toPrecision(6))).replace("-", "−");
-const rough = v => v === null ? "" : v.toExponential(0).replace("e", "e").replace("-", "−");
+const rough = v => v === null ? "" : v === 0 ? "0" : v.toExponential(0).replace("+", "").replace("-", "−");
 const value = path => Number(texts[path]);
 const slider = path => subject.sliders.find(s => s.path === path);
 const unit = () => $("unit").value.trim() || null;

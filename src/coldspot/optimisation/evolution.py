@@ -169,6 +169,62 @@ class Searched(NamedTuple):
     quantities: tuple[Quantity, ...]
 
 
+class Survey(NamedTuple):
+    """What is known before a search: `judged(places)` gives the values of the `quantities` (the targets, and then one
+    for each bound) and which places can be trusted; `sampled` are places spread evenly that can be."""
+
+    judged: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    quantities: tuple[Quantity, ...]
+    bounds: list[Bound]
+    sampled: Sampled
+    whole: np.ndarray
+
+    def missed(self, values: np.ndarray) -> np.ndarray:
+        """By how much the bounds are broken, all together."""
+        return sum((np.maximum(-bound.margin(values), 0.0) for bound in self.bounds), np.zeros(len(values)))
+
+
+def surveyed(
+    trials: Trials,
+    targets: tuple[Quantity, ...],
+    signs: tuple[float, ...],
+    limits: Mapping[Quantity, tuple[float | None, float | None]],
+    budget: int,
+) -> Survey:
+    """A first look; sign·target is wanted large."""
+    from scipy.stats import qmc
+
+    sides = [
+        (name, side, said)
+        for name, pair in limits.items()
+        for side, said in zip((1.0, -1.0), pair, strict=True)
+        if said is not None
+    ]
+    quantities = (*targets, *(name for name, _, _ in sides))
+    directions = np.array([*signs, *(side for _, side, _ in sides)])
+
+    def judged(xs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, good = trials.look(xs, quantities, DRAWS)
+        safe = directions[:, None] * values
+        return directions * trials.unsure.worst(np.where(good[:, None, None], safe, 0.0)), good
+
+    _, high = np.array(trials.limits()).T
+    whole = np.arange(len(high)) >= len(trials.box.names)
+    count = min(SAMPLES, 1 << max(budget // 4, 8).bit_length() - 1)  # Sobol's points come in powers of two
+    sobol = qmc.Sobol(len(high), rng=np.random.default_rng(0)).random(count)
+    xs = np.where(whole, np.minimum(np.floor(sobol * (high + 1)), high), sobol)
+    values, good = judged(xs)
+    if not good.any():
+        raise InputError(f"{trials.owner}: none of {len(xs)} points within `over` can be trusted; look at one of them.")
+    sampled = Sampled(xs[good], values[good])
+    bounds = []
+    for k, (name, side, said) in enumerate(sides, start=len(targets)):
+        limit = name.of_bound(said)
+        size = max(abs(limit), float(np.median(np.abs(sampled.values[:, k])))) or 1.0
+        bounds.append(Bound(name.name, k, side, limit, size, said))
+    return Survey(judged, quantities, bounds, sampled, whole)
+
+
 def evolved(
     trials: Trials,
     target: Quantity,
@@ -179,41 +235,15 @@ def evolved(
 ) -> Searched:
     """Searches for the largest sign·target, each from a generation of its own."""
     from scipy.optimize import differential_evolution
-    from scipy.stats import qmc
 
-    sides = [
-        (name, side, said)
-        for name, pair in limits.items()
-        for side, said in zip((1.0, -1.0), pair, strict=True)
-        if said is not None
-    ]
-    quantities = (target, *(name for name, _, _ in sides))
-    directions = np.array([sign, *(side for _, side, _ in sides)])
-
-    def judged(xs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, good = trials.look(xs, quantities, DRAWS)
-        safe = directions[:, None] * values
-        return directions * trials.unsure.worst(np.where(good[:, None, None], safe, 0.0)), good
-
+    survey = surveyed(trials, (target,), (sign,), limits, budget)
+    judged, quantities, bounds, sampled, whole = survey
     low, high = np.array(trials.limits()).T
-    whole = np.arange(len(low)) >= len(trials.box.names)
-    count = min(SAMPLES, 1 << max(budget // 4, 8).bit_length() - 1)  # Sobol's points come in powers of two
-    sobol = qmc.Sobol(len(low), rng=np.random.default_rng(0)).random(count)
-    xs = np.where(whole, np.minimum(np.floor(sobol * (high + 1)), high), sobol)
-    values, good = judged(xs)
-    if not good.any():
-        raise InputError(f"{trials.owner}: none of {len(xs)} points within `over` can be trusted; look at one of them.")
-    sampled = Sampled(xs[good], values[good])
-    bounds = []
-    for k, (name, side, said) in enumerate(sides, start=1):
-        limit = name.of_bound(said)
-        size = max(abs(limit), float(np.median(np.abs(sampled.values[:, k])))) or 1.0
-        bounds.append(Bound(name.name, k, side, limit, size, said))
     scale = float(np.max(np.abs(sampled.values[:, 0]))) or 1.0
 
     def cost(x: np.ndarray) -> Any:
         values, good = judged(np.atleast_2d(x.T))
-        missed = sum((np.maximum(-bound.margin(values), 0.0) for bound in bounds), np.zeros(len(values)))
+        missed = survey.missed(values)
         kept = np.where(missed > 0, BROKEN * (1 + missed), -sign * values[:, 0] / scale)
         found = np.where(good, kept, UNTRUSTED)
         return found if x.ndim == 2 else float(found[0])

@@ -4,22 +4,29 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from .._checks import InputError
-from ..dynamics import TOLERANCE, steady_state
+from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..machine_files.results import with_machine
 from ..sweep import sweep
 from .descent import Bound, Found, descend
-from .optimum import asked, bound_margins, constraints, keeps, ranked, searches
+from .evolution import Trials, Unsure, surveyed
+from .generations import grown
+from .optimum import asked, bound_margins, check_method, constraints, keeps, named, ranked, searches
 from .problem import Looked, Problem, Sampled
-from .space import choices
+from .quantities import Quantity
+from .space import choices, space
 
 if TYPE_CHECKING:
     import xarray
 
 SENSES = {"max": 1.0, "min": -1.0}
+BUDGET = 4_000
+"""Machines that a front without slopes looks at, at most."""
+CERTAIN = Unsure({}, 0.5)
 SAME = 1e-7
 """A point is dominated if another is better by more than this part of the front's extent, and worse by no more."""
 
@@ -28,23 +35,31 @@ def pareto(
     machine: Any,
     objectives: Mapping[Any, str],
     *,
-    over: Mapping[str, tuple[float, float]],
+    over: Mapping[str, Any],
     subject_to: Mapping[Any, tuple[float | None, float | None]] | None = None,
     points: int = 20,
     starts: int = 4,
     tolerance: float = TOLERANCE,
     progress: bool | None = None,
+    method: str | None = None,
+    budget: int = BUDGET,
 ) -> "xarray.Dataset":
     """Machines of which none is better than another in all respects, between the best ones in each.
 
     **Arguments:** `machine`, `over`, `subject_to`, `tolerance` as for `optimise`; `objectives`: {name or function:
     `"max"` or `"min"`}, two or more; `points`: how many machines to look for; `starts`: searches for each end of the
-    front.
+    front; `method`: `"slopes"` or `"evolution"`, by default slopes where there are any; `budget`: machines that a
+    search without slopes may look at.
 
     Between the ends of the front (the best machines in each respect) lie goals, evenly spread over the line, triangle,
     … that they span (COP and efficiency as angles, see `optimise`); from each goal the search goes as far as it can in
     all respects at once (goal attainment, by SciPy's SLSQP with slopes from automatic differentiation). What another
     point dominates is left out, so that fewer than `points` may come back.
+
+    Where there are no slopes (over sets of values, where results are random, or by `method="evolution"`) a population
+    evolves towards the front, a generation in each batch, until `budget` machines have been looked at. Random results
+    come from the same random numbers for each machine; a point owes a part of its lead to luck, of the size of the
+    errors in the Dataset.
 
     **Returns:** a Dataset with the dimension `point`, in the order of the first objective: everything that a sweep
     gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines.
@@ -65,13 +80,24 @@ def pareto(
     if not isinstance(points, int) or points < len(objectives):
         raise InputError(f"pareto: `points` must be an integer from {len(objectives)} on, but is {points!r}.")
     names = {f"objectives[{name!r}]": name for name in objectives}
+    check_method(owner, method, budget)
+    signs = np.array([SENSES[sense] for sense in objectives.values()])
     smooth, few = choices(owner, over)
-    if few:
-        raise InputError(f"pareto: `over[{next(iter(few))!r}]` must be a pair (low, high); run it for each value.")
+    if method == "slopes" and few:
+        raise InputError("pareto: over sets there are no slopes; leave `method` out.")
+    if few and not isinstance(machine, eqx.Module):
+        raise InputError(
+            f"pareto: `over[{next(iter(few))!r}]` must be a pair (low, high) for a function; run it for each value."
+        )
+    if few or method == "evolution":
+        trials = Trials(machine, space(owner, smooth), few, CERTAIN, checked_tolerance(tolerance), owner)
+        return _evolved(trials, names, subject_to, signs, points, budget, tolerance)
     problem, limits, stochastic = asked(owner, machine, smooth, names, subject_to, tolerance)
     if stochastic:
-        raise InputError("pareto: the machine's results are random, and have no slopes to go by; sweep it instead.")
-    signs = np.array([SENSES[sense] for sense in objectives.values()])
+        if method == "slopes":
+            raise InputError("pareto: the machine's results are random, and have no slopes; leave `method` out.")
+        trials = Trials(machine, problem.box, {}, CERTAIN, problem.tolerance, owner)
+        return _evolved(trials, names, subject_to, signs, points, budget, tolerance)
     sampled = problem.sampled(owner, progress)
     bounds = constraints(owner, problem, limits, sampled)
     ends = []
@@ -79,7 +105,28 @@ def pareto(
         found = searches(problem, sampled, bounds, sign, starts, k)
         ends.append(ranked(owner, problem.quantities, found, bounds, sampled, sign, k)[0])
     front = _best(signs, [*ends, *_between(problem, sampled, bounds, signs, ends, points)])
-    return _dataset(machine, problem, front, tolerance)
+    places = [{name: float(v) for name, v in problem.box.point(jnp.asarray(one.u)).items()} for one in front]
+    return _dataset(machine, places, [problem.machine(one.u) for one in front], problem.quantities, tolerance)
+
+
+def _evolved(
+    trials: Trials,
+    objectives: Mapping[str, Any],
+    subject_to: Any,
+    signs: np.ndarray,
+    points: int,
+    budget: int,
+    tolerance: float,
+) -> "xarray.Dataset":
+    """A front without slopes."""
+    example = steady_state(trials.made(np.mean(trials.limits(), axis=1)), tolerance=tolerance, throw=False)
+    targets, limits = named(trials.owner, example, objectives, subject_to)
+    survey = surveyed(trials, targets, tuple(signs), limits, budget)
+    found = grown(survey, trials, signs, points, budget)
+    front = _best(signs, ranked(trials.owner, survey.quantities, found, survey.bounds, survey.sampled, signs[0]))
+    places = [{name: float(v) for name, v in trials.point(one.u).items()} for one in front]
+    machines = [trials.made(one.u) for one in front]
+    return _dataset(trials.machine, places, machines, (*targets, *limits), tolerance)
 
 
 def _goals(count: int, corners: int) -> np.ndarray:
@@ -149,11 +196,15 @@ def _best(signs: np.ndarray, found: list[Found]) -> list[Found]:
     return [found[k] for k in sorted(keep, key=lambda k: signs[0] * values[k][0])]
 
 
-def _dataset(machine: Any, problem: Problem, front: list[Found], tolerance: float) -> "xarray.Dataset":
-    points = [{name: float(v) for name, v in problem.box.point(jnp.asarray(one.u)).items()} for one in front]
-    dataset = sweep(machine, points, tolerance=tolerance, progress=False)
-    machines = [problem.machine(one.u) for one in front]
-    for quantity in problem.quantities:
+def _dataset(
+    machine: Any,
+    places: list[dict[str, float]],
+    machines: list[Any],
+    quantities: tuple[Quantity, ...],
+    tolerance: float,
+) -> "xarray.Dataset":
+    dataset = sweep(machine, places, tolerance=tolerance, progress=False)
+    for quantity in quantities:
         if quantity.name not in dataset:
             values = [float(quantity.true(steady_state(one, tolerance=tolerance))) for one in machines]
             dataset[quantity.name] = ("point", np.array(values))

@@ -161,11 +161,7 @@ def optimise(
     owner = "optimise"
     if (maximise is None) == (minimise is None):
         raise InputError("optimise: give `maximise` or `minimise`, one of them.")
-    for name, count in (("starts", starts), ("budget", budget)):
-        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-            raise InputError(f"optimise: `{name}` must be a positive integer, but is {count!r}.")
-    if method not in (None, *METHODS):
-        raise InputError(f"optimise: `method` must be {' or '.join(map(repr, METHODS))}, but is {method!r}.")
+    check_method(owner, method, budget, starts)
     sign, argument, given = (1.0, "maximise", maximise) if minimise is None else (-1.0, "minimise", minimise)
     smooth, few = choices(owner, over)
     doubts = unsure(owner, uncertain, quantile, over)
@@ -185,6 +181,15 @@ def optimise(
     found = searches(problem, sampled, bounds, sign, starts or 8)
     ends = ranked(owner, problem.quantities, found, bounds, sampled, sign)
     return _finished(problem, ends, bounds, tolerance)
+
+
+def check_method(owner: str, method: Any, budget: Any, starts: Any = None) -> None:
+    """How to search, and how long."""
+    for name, count in (("starts", starts), ("budget", budget)):
+        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
+            raise InputError(f"{owner}: `{name}` must be a positive integer, but is {count!r}.")
+    if method not in (None, *METHODS):
+        raise InputError(f"{owner}: `method` must be {' or '.join(map(repr, METHODS))}, but is {method!r}.")
 
 
 def _evolved(

@@ -41,11 +41,10 @@ class Quantity(eqx.Module):
         if self.name not in RATIOS or self.function is not None:
             return self.true(s)
         view = s._view()
-        over, under = regimes.cop_terms(view) if self.name == "cop" else regimes.efficiency_terms(view)
-        if self.name == "cop" and view.undriven and not any(kind in ("electron", "particle") for kind in view.kinds):
-            # Nothing can do work: what is spent is the heat of the hottest bath.
-            hottest = jnp.argmax(jnp.asarray(s.temperatures), axis=-1)
-            under = jnp.take_along_axis(jnp.asarray(s.heat.array), hottest[..., None], -1)[..., 0]
+        if self.name == "cop":
+            over, under = regimes.cop_terms(view)[0], regimes.cop_spent(view)
+        else:
+            over, under = regimes.efficiency_terms(view)
         still = (over == 0) & (under == 0)
         return jnp.where(still, 0.0, jnp.arctan2(jnp.where(still, 0.0, over), jnp.where(still, 1.0, under)))
 

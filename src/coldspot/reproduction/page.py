@@ -76,16 +76,19 @@ def _overview(sections: Sequence[Section]) -> str:
     for section in sections:
         good, count = _count(section.all_numbers)
         lines.append(
-            f'<tr><td><a href="#{section.paper.name}">{_text(section.paper.title)}</a><br>'
+            f'<tr><td><strong class="{_mood(good == count)}">{good} of {count}</strong></td>'
+            f'<td><a href="#{section.paper.name}">{_text(section.paper.title)}</a>{_beyond_link(section)}<br>'
             f'<span class="note">{_text(section.paper.authors)}</span></td>'
-            f'<td class="number">{len(section.shown)}</td>'
-            f'<td class="number"><strong class="{_mood(good == count)}">{good} of {count}</strong></td></tr>'
+            f'<td class="number">{len(section.shown)}</td></tr>'
         )
-    head = (
-        '<tr><th scope="col">paper</th><th scope="col" class="number">figures</th>'
-        '<th scope="col" class="number">values that agree</th></tr>'
-    )
+    head = '<tr><th scope="col">✓</th><th scope="col">paper</th><th scope="col" class="number">figures</th></tr>'
     return f'<div class="wide"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _beyond_link(section: Section) -> str:
+    name = section.paper.name
+    beyond = any(one.figure in section.paper.beyond for one in section.shown)
+    return f' · <a href="#{name}-beyond">beyond the paper</a>' if beyond else ""
 
 
 def _numbers(section: Section) -> str:
@@ -109,6 +112,7 @@ def _paper(section: Section) -> str:
         figures += f'<h2 id="{paper.name}-beyond">Beyond the paper</h2>{beyond}'
     return f"""<article id="{paper.name}">
 <h2>{_text(paper.title)}</h2>
+<p class="note"><a href="#summary">↑ Summary</a></p>
 <p class="authors">{_text(paper.authors)}</p>
 <p>{_text(paper.summary)}</p>
 {figures}</article>
@@ -133,8 +137,8 @@ def _figure(paper: Paper, one: Shown) -> str:
 
 
 def _table(groups: Sequence[tuple[str, Sequence[Number]]]) -> str:
-    head = '<th scope="col">quantity</th>' + "".join(
-        f'<th scope="col" class="number">{name}</th>' for name in ("paper", "computed", "tolerance", "agrees")
+    head = '<th scope="col" aria-label="agrees">✓</th><th scope="col">quantity</th>' + "".join(
+        f'<th scope="col" class="number">{name}</th>' for name in ("paper", "computed", "tolerance")
     )
     body = []
     for name, numbers in groups:
@@ -145,9 +149,7 @@ def _table(groups: Sequence[tuple[str, Sequence[Number]]]) -> str:
             cells = (published(one.published, of), computed(one.computed, of), _tolerance(of))
             values = "".join(f'<td class="number">{cell}</td>' for cell in cells)
             mark = '<span aria-label="yes">✓</span>' if one.ok else '<span aria-label="no">✗</span>'
-            body.append(
-                f'<tr><td>{_text(one.quantity)}</td>{values}<td class="number {_mood(one.ok)}">{mark}</td></tr>'
-            )
+            body.append(f'<tr><td class="{_mood(one.ok)}">{mark}</td><td>{_text(one.quantity)}</td>{values}</tr>')
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
 
 
@@ -245,6 +247,8 @@ figure img { display: block; max-width: 100%; height: auto; background: #fff; bo
 figcaption { font-size: .9rem; margin-top: .5rem; }
 code { font: .85em ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere; }
+@media (max-width: 40rem) { main { padding: 1.25rem .75rem 3rem; } th, td { padding: .3rem .35rem; }
+  .wide table { font-size: .8rem; } td:first-child { white-space: nowrap; } }
 @media (max-width: 60rem) { .pair { grid-template-columns: minmax(0, 1fr); gap: 1rem; } figure { max-width: 40rem; } }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --band: #f2f2f2;
