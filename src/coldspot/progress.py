@@ -1,4 +1,4 @@
-"""What a program shows on stderr while it works: a bar, on a terminal, for work that takes a while; no words of others."""
+"""What a program shows on stderr while it works: a bar on a terminal, if the work takes long; no words of others."""
 
 import logging
 import sys
