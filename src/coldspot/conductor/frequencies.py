@@ -84,13 +84,13 @@ def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tupl
             return jax.lax.cond((k > 0) | (j == 0), node, lambda carried, j: carried, carried, j), None
 
         (latest, sums), _ = jax.lax.scan(step, ((nothing, nothing), empty), jnp.arange(NODES))
-        exact, bound = zip(*(closed_sums(part, 0.0) for part in sums), strict=True)
+        exact, doubt = zip(*(closed_sums(part, 0.0) for part in sums), strict=True)
         old = state.flow, state.bound, state.size
-        new = Flow(*exact), Flow(*bound), Flow(*(part.size for part in sums))
+        new = Flow(*exact), Flow(*doubt), Flow(*(part.size for part in sums))
         old = jax.tree.map(lambda part: jnp.where(k == again, 0.0, part), old)
-        summed = jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), old, new)
+        flow, bound, size = jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), old, new)
         at_mode = jax.tree.map(lambda old, new: jnp.where(k > 0, old, new), state.at_mode, latest)
-        return _State(at_mode, *summed, state.poor)
+        return _State(at_mode, flow, bound, size, state.poor)
 
     def turn(state: _State, k: Array) -> tuple[_State, None]:
         judged = jax.lax.cond(k == again, lambda s: wide & _any(_poor(pairs, loss, s)), lambda s: s.poor, state)
