@@ -6,8 +6,6 @@ with the same bounds, all cores, a NumPy generator for each. Reference: the heat
 those of sampling.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -17,7 +15,7 @@ import numpy as np
 import coldspot as cs
 from coldspot.jump.histories import cells_of
 
-from .measure import Contender, Row, Task, compile_seconds, interleave, relative_error
+from .measure import Contender, Row, Task, compile_seconds, interleave, on_all_cores, relative_error
 
 NAMES = ("jump-trajectories",)
 TARGET_RATIO = 1.0
@@ -96,12 +94,7 @@ def by_numba() -> Any:
         return total
 
     def histories(seed: int = 1) -> np.ndarray:
-        workers = os.cpu_count() or 1
-        generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(workers)]
-        counts = [len(part) for part in np.array_split(np.arange(TRAJECTORIES), workers)]
-        with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(lambda g, n: run(g, n, PERIODS), generators, counts))
-        return np.sum(parts, axis=0)
+        return on_all_cores(lambda g, n: run(g, n, PERIODS), TRAJECTORIES, seed)
 
     return histories
 

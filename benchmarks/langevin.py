@@ -5,12 +5,10 @@ same steps, the forces tabulated, all cores, a NumPy generator for each. Both st
 and average the same time. Reference: the exact heats of the scheme, from a Lyapunov equation solved by SciPy.
 """
 
-import os
 import re
 import resource
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ import numpy as np
 
 import coldspot as cs
 
-from .measure import Contender, Row, Task, compile_seconds, interleave, relative_error
+from .measure import Contender, Row, Task, compile_seconds, interleave, on_all_cores, relative_error
 
 NAMES = ("langevin",)
 TARGET_RATIO = 1.2
@@ -111,12 +109,8 @@ def by_numba() -> Any:
         return total / 2
 
     def heats(seed: int = 1) -> np.ndarray:
-        workers = os.cpu_count() or 1
-        generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(workers)]
-        counts = [len(part) for part in np.array_split(np.arange(TRAJECTORIES), workers)]
-        with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(lambda g, n: run(g, n, STEPS), generators, counts))
-        return sum(parts)[:2] / (TRAJECTORIES * STEPS * STEP)
+        total = on_all_cores(lambda g, n: run(g, n, STEPS), TRAJECTORIES, seed)
+        return total[:2] / (TRAJECTORIES * STEPS * STEP)
 
     return heats
 

@@ -1,7 +1,9 @@
 """Timing by interleaved repetitions, and what a row of the table holds."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,3 +91,12 @@ def compile_seconds(run: Callable[[], Any]) -> float:
 def relative_error(heats: np.ndarray, reference: np.ndarray) -> float:
     """Largest |heat − reference| over points and baths, relative to the point's largest |reference|."""
     return float(np.max(np.abs(heats - reference) / np.max(np.abs(reference), axis=-1, keepdims=True)))
+
+
+def on_all_cores(run: Callable[[np.random.Generator, int], np.ndarray], trajectories: int, seed: int) -> np.ndarray:
+    """The sum of `run(generator, trajectories)` over threads, one for each core, each with its own random numbers."""
+    workers = os.cpu_count() or 1
+    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(workers)]
+    counts = [len(part) for part in np.array_split(np.arange(trajectories), workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        return np.sum(list(pool.map(run, generators, counts)), axis=0)

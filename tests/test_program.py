@@ -99,7 +99,7 @@ MOMENTS = {
     "import": (("list",), 0.15),
     "command line": (("list",), 1.5),
     "compilation": (("solve", "spin-pair"), 3.5),
-    "figures": (("reproduce", "quantum-dot-anomalies"), 5.0),
+    "figures": (("reproduce", "quantum-dot-anomalies", "exceptional-point"), 5.0),  # two papers: with a helper
 }
 
 

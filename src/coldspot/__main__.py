@@ -1,12 +1,11 @@
 """The program `coldspot`: settings of the process around the command line in `cli`."""
 
 import io
-import logging
 import os
 import sys
-import warnings
 
 from . import cli, kept_programs
+from .progress import be_quiet
 
 UNREAD = 141
 """Exit code if the reader of stdout has left, as shells have it."""
@@ -41,13 +40,6 @@ def _flush() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except AttributeError:  # there is no stdout
         pass
-
-
-def be_quiet() -> None:
-    """Warnings and logs of other libraries (no home, no folder for a cache) are nothing that a user can act on."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    logging.getLogger().addHandler(logging.NullHandler())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Progress bars: on stderr, only on a terminal, and only for work that takes a while."""
+"""What a program shows on stderr while it works: a bar on a terminal, if the work takes long; no words of others."""
 
+import logging
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -39,3 +41,10 @@ def track(items: Iterable[T], *, total: int, label: str, show: bool | None = Non
     finally:
         if running:
             bar.stop()
+
+
+def be_quiet() -> None:
+    """Warnings and logs of other libraries (no home, no folder for a cache) are nothing that a user can act on."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())

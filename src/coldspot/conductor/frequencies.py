@@ -11,8 +11,10 @@ from jax import Array
 from ..numerics.quadrature import NODES, Cells, Sums, accumulated, cells, closed_sums, panel_node
 from .pair_rates import REACH, Pair, Rates, rates
 
-LEVELS = 8
-"""Panels on each side of a feature, in integrals over the frequency."""
+COARSE, LEVELS = 3, 8
+"""Panels on each side of a feature, in integrals over the frequency: at first, and where those do not do."""
+ENOUGH = 1e-10
+"""Bound of the relative error of an integral over the frequency with which the first panels are kept."""
 
 
 class Flow(NamedTuple):
@@ -39,8 +41,10 @@ class Loss(NamedTuple):
 def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tuple[Flow, Flow]]:
     """The rates at the mode's frequency, and ∫dω/2π A_ph(ω) of them where the mode has a width; with error bounds.
 
-    A_ph = 2J/((ω²−Ω²)² + J²). One loop over panels of frequencies and their nodes, so that the rates are compiled once:
-    panel 0 is the mode's frequency alone, and the others are left out if no mode of the batch has a width.
+    A_ph = 2J/((ω²−Ω²)² + J²). First with few panels, and with closed forms of the rates whatever their digits are: a
+    frequency counts by what it contributes. If the bounds of a batch are too large so, all is done again. One loop over
+    panels of frequencies and their nodes, so that the rates are compiled once: panel 0 is the mode's frequency alone,
+    and the others are left out if no mode of the batch has a width.
     """
     mode = pairs.omega
     wide = _any(jax.lax.stop_gradient(loss.wide))
@@ -49,17 +53,22 @@ def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tupl
     # Of the integrands of a `Flow`, over the nodes of one panel.
     empty = tuple(Sums(blank, blank, blank, (blank, blank)) for _ in Flow._fields)
     nothing = Rates(*(blank for _ in Rates._fields))
-    start = (nothing, nothing), (Flow(*(blank for _ in Flow._fields)),) * 2
+    still = Flow(*(blank for _ in Flow._fields))
+    start = _State((nothing, nothing), still, still, still, jnp.asarray(False))
+    again = 1 + COARSE * grid.sides
 
     @jax.checkpoint
-    def evaluate(state: Any, k: Array) -> Any:
+    def evaluate(state: _State, k: Array) -> _State:
+        coarse = (k > 0) & (k < again)
+        panel, levels = jnp.where(k < again, k - 1, k - again), jnp.where(k < again, COARSE, LEVELS)
+
         def node(carried: Any, j: Array) -> Any:
             _, sums = carried
-            centre, offset, stretch = panel_node(grid, jnp.maximum(k - 1, 0), j, LEVELS)
+            centre, offset, stretch = panel_node(grid, jnp.maximum(panel, 0), j, levels)
             # Panels of no length may lie at zero.
             inside = (k > 0) & (stretch > 0)
             omega = jnp.where(inside, centre + offset, mode)
-            found, errors = rates(eqx.tree_at(lambda p: p.omega, pairs, omega))
+            found, errors = rates(eqx.tree_at(lambda p: p.omega, pairs, omega), coarse)
             distance = jnp.where(inside, (centre - mode) + offset, 0.0) * (omega + mode)  # ω² − Ω²
             lost = jnp.where(loss.wide, loss.density(omega), 1.0)
             spectral = jnp.where(inside, stretch, 0.0) * 2 * lost / (distance**2 + lost**2) / (2 * jnp.pi)
@@ -75,17 +84,45 @@ def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tupl
             return jax.lax.cond((k > 0) | (j == 0), node, lambda carried, j: carried, carried, j), None
 
         (latest, sums), _ = jax.lax.scan(step, ((nothing, nothing), empty), jnp.arange(NODES))
-        exact, bound = zip(*(closed_sums(part, 0.0) for part in sums), strict=True)
-        at_mode, flows = state
-        return (
-            jax.tree.map(lambda old, new: jnp.where(k > 0, old, new), at_mode, latest),
-            jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), flows, (Flow(*exact), Flow(*bound))),
-        )
+        exact, doubt = zip(*(closed_sums(part, 0.0) for part in sums), strict=True)
+        old = state.flow, state.bound, state.size
+        new = Flow(*exact), Flow(*doubt), Flow(*(part.size for part in sums))
+        old = jax.tree.map(lambda part: jnp.where(k == again, 0.0, part), old)
+        flow, bound, size = jax.tree.map(lambda old, new: jnp.where(k > 0, old + new, old), old, new)
+        at_mode = jax.tree.map(lambda old, new: jnp.where(k > 0, old, new), state.at_mode, latest)
+        return _State(at_mode, flow, bound, size, state.poor)
 
-    def turn(state: Any, k: Array) -> tuple[Any, None]:
-        return jax.lax.cond((k == 0) | wide, evaluate, lambda state, k: state, state, k), None
+    def turn(state: _State, k: Array) -> tuple[_State, None]:
+        judged = jax.lax.cond(k == again, lambda s: wide & _any(_poor(pairs, loss, s)), lambda s: s.poor, state)
+        state = state._replace(poor=judged)
+        wanted = (k == 0) | (wide & ((k < again) | state.poor))
+        return jax.lax.cond(wanted, evaluate, lambda state, k: state, state, k), None
 
-    return jax.lax.scan(turn, start, jnp.arange(LEVELS * grid.sides + 1))[0]
+    found = jax.lax.scan(turn, start, jnp.arange(again + LEVELS * grid.sides))[0]
+    return found.at_mode, (found.flow, found.bound)
+
+
+class _State(NamedTuple):
+    """Rates at the mode's frequency and bounds of their errors; sums over panels of the flows, of bounds of their
+
+    errors, and of the sizes of what is summed; whether all is done again.
+    """
+
+    at_mode: tuple[Rates, Rates]
+    flow: Flow
+    bound: Flow
+    size: Flow
+    poor: Array
+
+
+def _poor(pairs: Pair, loss: Loss, found: _State) -> Array:
+    """Whether the bounds (point) are too large beside what is summed."""
+    bound, size, bias = *jax.lax.stop_gradient((found.bound, found.size)), jnp.abs(pairs.bias)
+    good = (bound.rate <= ENOUGH * size.rate) & (bound.energy <= ENOUGH * size.energy)
+    good &= bound.heat <= ENOUGH * (size.heat + size.energy + bias * size.rate)
+    baths = pairs.upper_temperature + pairs.lower_temperature + pairs.phonon_temperature
+    # Points that are not numbers have their status, and no other point waits for them.
+    return loss.wide & ~good & jnp.isfinite(pairs.omega + bias + baths)
 
 
 @jax.custom_batching.custom_vmap

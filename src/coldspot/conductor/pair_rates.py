@@ -62,19 +62,19 @@ class Rates(NamedTuple):
 
 
 @jax.custom_jvp
-def rates(pair: Pair) -> tuple[Rates, Rates]:
+def rates(pair: Pair, anyhow: Array | bool = False) -> tuple[Rates, Rates]:
     """The rates of a batch of pairs, and bounds of their errors.
 
-    Levels between leads of one temperature have a closed form; it is kept where its error is small. Everything else is
-    integrated. Derivatives always are those of the integral: the closed form does not know what happens when
-    only one lead grows warmer.
+    Levels between leads of one temperature have a closed form; it is kept where its error is small, or `anyhow`.
+    Everything else is integrated. Derivatives always are those of the integral: the closed form does not know what
+    happens when only one lead grows warmer.
     """
     if not isinstance(pair.weight, LevelWeight):
         return integrated(pair)
     found, errors = closed(pair)
     amount = jnp.abs(found.heat) + (pair.omega + jnp.abs(pair.bias)) * jnp.abs(found.net)
     good = (errors.net <= GOOD * jnp.abs(found.net)) & (errors.heat <= GOOD * amount)
-    good &= pair.upper_temperature == pair.lower_temperature
+    good = (good | anyhow) & (pair.upper_temperature == pair.lower_temperature)
     # Points that are not numbers have their status, and cost nothing here.
     number = jnp.isfinite(pair.omega + pair.bias + pair.upper_temperature + pair.lower_temperature)
     return _refine(pair, number & ~good, (found, errors))
@@ -97,7 +97,7 @@ def _refine(pair: Pair, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates,
 
 @rates.defjvp
 def _rates_jvp(primals: Any, tangents: Any) -> Any:
-    return jax.jvp(integrated, primals, tangents)
+    return jax.jvp(integrated, primals[:1], tangents[:1])
 
 
 # --------------------------------------------------------------------------- any temperatures

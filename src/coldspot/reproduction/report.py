@@ -8,9 +8,12 @@ from typing import Any
 
 from .. import style
 from ..files import remove_abandoned, whole
+from ..interrupts import is_program
 from ..progress import track
-from .page import Section, Shown, page
-from .paper import Figure, Paper
+from .helpers import spread
+from .page import Section, page
+from .paper import Paper
+from .parts import Done, parts_of
 
 REPORT = "report.html"
 
@@ -36,13 +39,22 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     chosen = list(papers)
-    steps = sum(1 + len(paper.all_figures) for paper in chosen)
-    sections: list[Section] = []
-    for _ in track(_steps(chosen, folder, sections), total=steps, label="reproduce", show=progress):
-        pass
+    rows = [parts_of(paper, folder) for paper in chosen]
+    # A program may start others; in somebody's own program everything happens in the one process that there is.
+    processes = min(os.cpu_count() or 1, len(rows)) if is_program() else 1
+    found: dict[tuple[int, int], Done] = {}
+    steps = sum(map(len, rows))
+    for row, place, done in track(spread(rows, processes), total=steps, label="reproduce", show=progress):
+        found[row, place] = done
+    sections = [_section(paper, [found[k, j] for j in range(len(rows[k]))]) for k, paper in enumerate(chosen)]
     with whole(folder / REPORT) as part:
         part.write_text(page(sections, version("coldspot")), encoding="utf-8")
     return [row for section in sections for row in _rows(section)]
+
+
+def _section(paper: Paper, done: list[Done]) -> Section:
+    numbers, *figures = done
+    return Section(paper, numbers.numbers, [one.shown for one in figures if one.shown is not None])
 
 
 def _rows(section: Section) -> Iterator[dict[str, Any]]:
@@ -50,30 +62,3 @@ def _rows(section: Section) -> Iterator[dict[str, Any]]:
     yield from (number.row(name) for number in section.numbers)
     for one in section.shown:
         yield from (number.row(name, one.figure.label) for number in one.numbers)
-
-
-def _steps(papers: Iterable[Paper], folder: Path, sections: list[Section]) -> Iterator[str]:
-    """Do the work, yielding the name of each part when it is done."""
-    for paper in papers:
-        numbers = list(paper.check())
-        yield paper.name
-        shown = []
-        for figure in paper.all_figures:
-            shown.append(_show(paper, figure, folder))
-            yield f"{paper.name} {figure.label}"
-        sections.append(Section(paper, numbers, shown))
-
-
-def _show(paper: Paper, figure: Figure, folder: Path) -> Shown:
-    data = figure.compute()
-    with style.house_style():
-        drawn = figure.draw(data)
-    stem = f"{paper.name}-fig{figure.label}"
-    images = {format: style.image(drawn, format) for format in ("png", "svg")}
-    for format, content in images.items():
-        with whole(folder / f"{stem}.{format}") as part:
-            part.write_bytes(content)
-    title = f"{paper.title}, Fig. {figure.label}: {figure.title}"
-    with whole(folder / f"{stem}.nc") as part:
-        data.assign_attrs(title=title, authors=paper.authors).to_netcdf(part)
-    return Shown(figure, images["svg"], f"{stem}.png, .svg, .nc", list(figure.check(data)))
