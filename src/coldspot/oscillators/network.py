@@ -12,14 +12,7 @@ from jax import Array
 from jaxtyping import Float
 
 from .. import tracing
-from .._checks import (
-    InputError,
-    Rule,
-    Vector,
-    as_float,
-    check_shape,
-    unknown_name,
-)
+from .._checks import InputError, Rule, Vector, as_float, check_shape, unknown_name
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
 from ..dynamics import Counted, Dynamics, Outcome, Target
@@ -37,6 +30,7 @@ from .arguments import (
     amplitudes_of,
     baths_of,
     check_potential,
+    check_size,
     frictions_of,
     given_again,
     is_quantum,
@@ -118,6 +112,7 @@ class OscillatorNetwork(Dynamics):
         if self.masses.ndim != 1 or not self.masses.size:
             raise InputError(f"{OWNER}: `masses` must be a list of numbers, but has shape {self.masses.shape}.")
         n = self.masses.shape[0]
+        check_size(n)
         self.massless = zeros_of(self.masses, masses)
         self.baths = baths_of(baths)
         self.places = places_of(sites, tuple(baths), n)
