@@ -254,8 +254,8 @@ class KleinKramers(Dynamics):
             place = hole(self._rest())
             if place is not None:
                 return (
-                    f"`potential` is {float(self._rest()(jnp.asarray(place)))} near x = {place:.6g}; it must be a finite "
-                    "number wherever particles get, and may be infinite only where a wall keeps them out."
+                    f"`potential` is {float(self._rest()(jnp.asarray(place)))} near x = {place:.6g}; it must be a "
+                    "finite number wherever particles get, and may be infinite only where a wall keeps them out."
                 )
             return (
                 "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
