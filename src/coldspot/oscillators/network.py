@@ -37,6 +37,7 @@ from .arguments import (
     places_of,
     zeros_of,
 )
+from .evolution import Evolution, transient
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
@@ -147,7 +148,6 @@ class OscillatorNetwork(Dynamics):
         again = given_again(tuple(self.baths), self.places, self.drives, self.targets)
         return {name: getattr(self, name) for name in names} | again
 
-    # ------------------------------------------------------------------ checks
     def _check_spectra(self) -> None:
         """Quantum baths and friction with a memory are known for masses on constant springs."""
         if not (self.quantum or self.remembers):
@@ -357,6 +357,11 @@ class OscillatorNetwork(Dynamics):
         arrays, static = eqx.partition(self, eqx.is_array)
         asked = cumulants.asked(targets, tuple(self.baths))
         return cumulants.heat(arrays, lambda p: eqx.combine(p, static).instant(0.0), asked, order)
+
+    def evolved(self, initial: Any, times: np.ndarray, tolerance: float, throw: bool) -> Evolution:
+        """See `coldspot.evolve`; `initial` is (mean, covariance) of positions and velocities at time 0."""
+        self._check_linear("evolve")
+        return transient(self, initial, times, tolerance, throw)
 
     def explain(self, status: Status) -> str:
         if not self._beyond():
