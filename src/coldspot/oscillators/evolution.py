@@ -133,7 +133,8 @@ def transient(network: Any, initial: Any, times: np.ndarray, tolerance: float, t
     for time in times:
         stop = float(time)
         if stop > start:
-            count = max(8, math.ceil((stop - start) * float(_fastest(network, *map(np.asarray, (start, stop)))) / STABLE))
+            fastest = float(_fastest(network, *map(np.asarray, (start, stop))))
+            count = max(8, math.ceil((stop - start) * fastest / STABLE))
             now, own = _refined(network, now, start, stop, count, tolerance)
             error, start = error + own, stop
         states.append(now)

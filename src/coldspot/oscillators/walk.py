@@ -91,15 +91,16 @@ def start(course: Course, mean: Array, factor: Array, warmth: Array, key: Array,
     n, heavy = mean.shape[0], len(course.heavy)
     random = jnp.concatenate(normals(key, START, lanes, 0, -(-(n + heavy) // 4)))[: n + heavy]
     v = jnp.sqrt(warmth / course.masses[np.array(course.heavy, int)])[:, None] * random[n:]
-    return _cleared(course, mean[:, None] + factor @ random[:n], v, jnp.full(lanes.shape, -1))
+    return cleared(course, mean[:, None] + factor @ random[:n], v, jnp.full(lanes.shape, -1))
 
 
-def _cleared(course: Course, x: Array, v: Array, failed: Array) -> Walkers:
+def cleared(course: Course, x: Array, v: Array, failed: Array) -> Walkers:
+    """Lanes whose sums are zero."""
     none = jnp.zeros((course.baths, x.shape[-1]))
     return Walkers(x, v, none, jnp.zeros((course.pulls.shape[0], x.shape[-1])), 0 * x, 0 * v, failed)
 
 
-def _step(course: Course, now: Walkers, half: Array, noise: Array) -> Walkers:
+def step(course: Course, now: Walkers, half: Array, noise: Array) -> Walkers:
     """One step from the half step `half`; books all but what light coordinates exchange."""
     h, light, heavy = course.step, np.array(course.massless, int), np.array(course.heavy, int)
     count = course.springs.shape[0]
@@ -150,8 +151,8 @@ def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array
 
     def two(now: Walkers, given: tuple[Array, Array]) -> tuple[Walkers, None]:
         half, noise = given
-        middle = _step(course, now, half % count, noise[0])
-        end = _step(course, middle, (half + 2) % count, noise[1])
+        middle = step(course, now, half % count, noise[0])
+        end = step(course, middle, (half + 2) % count, noise[1])
         if course.massless:
             # The area that chords leave out, by two lengths of them.
             parts = [
@@ -188,7 +189,7 @@ def closed(course: Course, now: Walkers, before: Array, after: Array, steps: Arr
     time = steps * course.step
     speeds = jnp.zeros_like(now.x).at[np.array(course.heavy, int)].set(now.speeds / steps)
     rates = [now.heat / time, now.work / time, ((after - before) / time)[None], now.squares / steps, speeds]
-    return _cleared(course, now.x, now.v, now.failed), jnp.concatenate(rates)
+    return cleared(course, now.x, now.v, now.failed), jnp.concatenate(rates)
 
 
 def course_of(
