@@ -143,7 +143,17 @@ def first_passage(
     status = Status.OK
     if not np.isfinite(found.time).all() or bias - 3 * doubt > max(BIASED * mean, error):
         status = Status.NOT_CONVERGED
-    result = Passages(found.time, found.upwards, mean, error, float(found.upwards.mean()), bias, doubt, step, status)
+    result = Passages(
+        np.asarray(found.time),
+        np.asarray(found.upwards),
+        mean,
+        error,
+        float(found.upwards.mean()),
+        bias,
+        doubt,
+        step,
+        status,
+    )
     if throw and status != Status.OK:
         missing = int(np.isnan(found.time).sum())
         why = (
@@ -283,11 +293,11 @@ def _run(
         row = np.asarray(course.spread)[course.massless.index(coordinate)]
         width = float(row @ row)
     numbers = jnp.asarray(coordinate), jnp.asarray(borders), jnp.asarray(width)
-    places = jnp.asarray(places)
+    begins = jnp.asarray(places)
 
     def piece(begin: int) -> Flight:
         own = jnp.asarray(lanes[0] + np.arange(begin, begin + CHUNK))
-        now, block = _begun(course, places, warmth, key, own), 0
+        now, block = _begun(course, begins, warmth, key, own), 0
         while True:
             now = _flown(course, key, own, now, *numbers, jnp.asarray(block))
             block += TOGETHER
