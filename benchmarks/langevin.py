@@ -1,4 +1,6 @@
-"""Row `langevin`: trajectories of the driven oscillator pair, with heat per bath and work per force.
+"""Row `langevin`; and `python -m benchmarks.langevin [TRAJECTORIES | honesty]`, on whatever device JAX sees.
+
+Trajectories of the driven oscillator pair, with heat per bath and work per force.
 
 One "point" is one step of one trajectory. The peer is the loop that one would write by hand, compiled by Numba: the
 same steps, the forces tabulated, all cores, a NumPy generator for each. Both start in the steady state of the scheme
@@ -9,6 +11,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +44,15 @@ def network() -> cs.OscillatorNetwork:
     )
 
 
-def solve(seed: int = 1) -> np.ndarray:
-    """Heats by coldspot, with ⟨x²⟩, ⟨v²⟩, standard errors and checks beside them."""
-    found = cs.trajectories(
-        network(), jax.random.key(seed), n=TRAJECTORIES, time=STEPS * STEP * (1 - 1e-12), time_step=STEP
-    )
+def sampled(seed: int = 1, n: int = TRAJECTORIES, step: float = STEP) -> cs.Solution:
+    """Averages by coldspot, with ⟨x²⟩, ⟨v²⟩, standard errors and checks beside them."""
+    found = cs.trajectories(network(), jax.random.key(seed), n=n, time=STEPS * step * (1 - 1e-12), time_step=step)
     assert int(found.solution.statistics["steps"]) == STEPS
-    return np.asarray(found.heat.array)
+    return found.solution
+
+
+def solve(seed: int = 1) -> np.ndarray:
+    return np.asarray(sampled(seed).heat.array)
 
 
 def task(name: str) -> Task:
@@ -163,3 +168,49 @@ def measure(name: str, repeats: int) -> Row:
             f"peak memory {memory():.0f} MB above that of the import, compilation included.",
         ],
     )
+
+
+def main() -> None:
+    """Particle-steps per second on this device, and how far the heats are from the exact ones in standard errors."""
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else TRAJECTORIES
+    device = jax.devices()[0]
+    particles = n * STEPS * 2
+    print(f"{device.device_kind} ({device.platform}), JAX {jax.__version__}; {n} trajectories of {STEPS} steps", end="")
+    print(f" of 2 particles: {particles:.3g} particle-steps")
+    exact, seconds = np.asarray(cs.steady_state(network()).heat.array), []
+    for seed in (1, 2, 3):
+        start, cpu = time.perf_counter(), time.process_time()
+        # So short a step that its bias is below the sampling error.
+        found = sampled(seed, n, STEP / 4)
+        seconds.append(time.perf_counter() - start)
+        deviation = (np.asarray(found.heat.array) - exact) / np.asarray(found.error.heat.array)
+        print(
+            f"{seconds[-1]:.2f} s (processor {time.process_time() - cpu:.2f} s): "
+            f"{particles / seconds[-1]:.3g} particle-steps/s; heats off by {deviation.round(2)} standard errors, bias "
+            f"stated {float(found.statistics['time_step_bias']):.1e} of the largest"
+        )
+    print(f"without compilation {particles / min(seconds[1:]):.3g} particle-steps/s")
+
+
+def honesty(keys: int = 2000, n: int = 64) -> None:
+    """How often heats of small ensembles lie within two of their own standard errors of the exact ones."""
+    pair, start = network(), time.perf_counter()
+    exact = np.asarray(cs.steady_state(pair).heat.array)
+
+    def deviation(seed: int) -> np.ndarray:
+        found = cs.trajectories(pair, jax.random.key(seed), n=n, time=12.0, time_step=STEP / 4)
+        return (np.asarray(found.heat.array) - exact) / np.asarray(found.error.heat.array)
+
+    deviations = np.array([deviation(seed) for seed in range(keys)])
+    share = np.mean(np.abs(deviations) < 2, axis=0)
+    print(
+        f"{keys} keys of {n} trajectories: |z| < 2 in {np.round(100 * share, 2)} % (asked 94 to 97), z "
+        f"{deviations.mean(0).round(3)} ± {deviations.std(0).round(3)}; {time.perf_counter() - start:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["honesty"]:
+        honesty()
+    else:
+        main()

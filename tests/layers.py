@@ -100,7 +100,7 @@ FORMS = {
         ),
         models=("network", "spin_chain", "dots"),
     ),
-    "oscillators": Form(system=("model", "instant"), models=("network", "breathing", "shapes")),
+    "oscillators": Form(system=("model", "instant"), models=("network", "breathing", "shapes", "passages")),
     "phase_space": Form(
         system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),
         models=("barrier", "klein_kramers", "escape"),

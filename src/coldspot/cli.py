@@ -327,7 +327,9 @@ def reproduce(
     except ModuleNotFoundError as error:
         raise InputError(f"coldspot reproduce: {error}") from None
     except OSError as error:
-        raise InputError(f"`--out` must be a folder that can be written, but `{out}` is not: {error.strerror or error}.") from None
+        raise InputError(
+            f"`--out` must be a folder that can be written, but `{out}` is not: {error.strerror or error}."
+        ) from None
     code = 0 if all(row["ok"] for row in rows) else 1
     if as_json:
         listed = [

@@ -148,7 +148,7 @@ class Dynamics(Checked):
     def evolved(self, initial: Any, times: Any, tolerance: float, throw: bool) -> Any:
         """What happens from a given start: see `coldspot.evolve`; forms that do not know say so."""
         raise InputError(
-            f"evolve: `machine` must be a jump network or a KleinKramers problem, but is {type(self).__name__}."
+            f"evolve: `machine` must be jumps, linear oscillators or a KleinKramers, but is {type(self).__name__}."
         )
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:

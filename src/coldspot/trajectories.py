@@ -117,10 +117,10 @@ def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise InputError(f"trajectories: `n` must be a positive integer, but is {n!r}.")
-    return as_dynamics(machine).trajectories(_words(key), n, time, **options)
+    return as_dynamics(machine).trajectories(key_words(key), n, time, **options)
 
 
-def _words(key: Any) -> Array:
+def key_words(key: Any) -> Array:
     """The bits of a key, folded to two words of 32 bits."""
     typed = isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
     words = np.asarray(jax.random.key_data(key)) if typed else np.asarray(key)

@@ -55,11 +55,13 @@ class Shape(eqx.Module):
     downhill: jax.Array = eqx.field(default_factory=lambda: jnp.zeros(()))
     edge: jax.Array = eqx.field(default_factory=lambda: jnp.zeros(()))
     trap: jax.Array = eqx.field(default_factory=lambda: jnp.zeros(()))
+    pole: jax.Array = eqx.field(default_factory=lambda: jnp.zeros(()))
 
     def __call__(self, x):
         (x,) = x
         # The logarithm ends at 2, its slope does not; the trap lies behind a barrier of some 4 temperatures.
         edge = self.edge * jnp.log(jnp.where(self.edge != 0, 2.0 - x, 1.0))
+        edge = edge + self.pole / jnp.where(self.pole != 0, x**2, 1.0)
         return self.quartic * x**4 / 4 - self.downhill * x**3 / 3 + edge - self.trap * jax.nn.sigmoid(4 * (x - 4))
 
 

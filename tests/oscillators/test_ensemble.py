@@ -95,6 +95,10 @@ def test_failures_are_named():
         runs(single(edge=1.0))
     with pytest.raises(cs.SolveError, match="a mode of its motion grows or is not damped"):
         runs(pair(amplitude=None, springs=(-1.0, 0.2)))
+    with pytest.raises(cs.SolveError, match=r"no spring holds the motion along \(1, 1\) \(eigenvalue 0 of `springs`\)"):
+        runs(pair(amplitude=None, springs=(0.0, 1.0)))
+    with pytest.raises(cs.SolveError, match=r"`potential` with the springs is inf at x = \[0.0\], where the search"):
+        runs(single(pole=1.0))
     with pytest.raises(cs.SolveError, match="half of the time differ"):
         runs(single(trap=30.0), time=300.0)
     with pytest.raises(cs.InputError, match=r"`time_step` is 1.2, but this network is stable only below 0.707"):
@@ -123,6 +127,7 @@ def test_a_step_that_does_not_balance_is_noticed():
     [
         ({"n": 15}, "`n` must be at least 16"),
         ({"n": 0}, "`n` must be a positive integer"),
+        ({"n": 10**13}, "ensemble of 10,000,000,000,000 trajectories needs about .* GiB"),
         ({"n": 20.0}, "`n` must be a positive integer"),
         ({"time": -1.0}, "`time` must be positive"),
         ({"time": float("nan")}, "`time` must be positive"),

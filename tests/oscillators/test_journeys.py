@@ -50,7 +50,7 @@ def test_against_the_exact_average():
 
 
 def test_the_order_of_light_coordinates():
-    """Chords of two lengths: with steps of a fifth of the relaxation time heats are 3 % off, not 20 %."""
+    """With the mean area beside chords, steps of a fifth of the relaxation time are 3 % off, not 20 %."""
     gyrator = BrownianGyrator()
     exact = cs.steady_state(gyrator)
     found = cs.trajectories(gyrator, KEY, n=1024, time=150.0, time_step=0.053, progress=False, throw=False)

@@ -170,6 +170,7 @@ BAD = {
     "potential vector": (bad(potential=lambda x: x), ["potential", "one number", "(2,)"]),
     "cooled bath": (bad(cooled_bath="bth"), ["bath `bth`", "Did you mean `bath`"]),
     "chain of none": (lambda: cs.oscillators.chain_springs(0, 1.0), ["count", "positive integer", "0"]),
+    "chain beyond memory": (lambda: cs.OscillatorNetwork.chain(10**6), ["1,000,000 coordinates", "GiB", "give fewer"]),
     "pair without friction": (lambda: OscillatorPair(friction=0.0), ["OscillatorPair", "friction", "positive"]),
     "pair without mass": (lambda: OscillatorPair(mass=-1.0), ["OscillatorPair", "mass", "-1"]),
     "pair with a lead": (lambda: OscillatorPair(left=cs.ElectronBath(1.0)), ["left", "HeatBath"]),

@@ -185,6 +185,10 @@ def test_depopulation_of_strong_and_weak_loss():
         ),
         (lambda: cs.escape_rate(double_well(1.0), friction=[1.0, -1.0]), "`friction` must be positive"),
         (lambda: cs.escape_rate("well"), "`problem` must be a KleinKramers"),
+        (
+            lambda: cs.escape_rate(cs.KleinKramers(quartic, 1.0, 1.0, boundary=cs.Closed(-1.0, 2.0))),
+            "the wall `start` of the boundary, at x = -1, cuts the left well: the potential there is 5 below",
+        ),
         (lambda: double_well(1.0).relaxation_rates(0), "`count` must be an integer"),
     ],
 )

@@ -65,7 +65,7 @@ def test_bad_input():
     trap = cs.KleinKramers(lambda x: x * x, friction=1.0, temperature=1.0, boundary=cs.Closed())
     with pytest.raises(cs.InputError, match=r"`initial` must be a function P\(x, v\)"):
         cs.evolve(trap, 0, [1.0])
-    with pytest.raises(cs.InputError, match="must be a jump network or a KleinKramers problem"):
-        cs.evolve(cs.OscillatorNetwork.chain(2), 0, [1.0])
+    with pytest.raises(cs.InputError, match="must be jumps, linear oscillators or a KleinKramers, but is Barrier"):
+        cs.evolve(cs.machines.KramersBarrier(), 0, [1.0])
     with pytest.raises(cs.InputError, match="`times` must be finite"):
         cs.evolve(trap, gaussian((0.0, 0.0), (1.0, 1.0)), [1.0, 0.5])

@@ -63,6 +63,12 @@ HALVES = [0.5, 0.5]
             lambda: problem(potential=lambda x: jnp.where(x < 0.3, 0.0, 1.0), ends="open").state(),
             "not smooth near x = ",
         ),
+        # Kinks and steps where panels meet are in no panel.
+        (lambda: problem(potential=lambda x: jnp.abs(x), ends=cs.Closed(-2.0, 2.0)).state(), "not smooth near x = "),
+        (lambda: problem(potential=lambda x: jnp.abs(jnp.sin(x / 2))).state(), "not smooth near x = "),
+        (lambda: problem(potential=lambda x: jnp.where(x > 0, 1.0, 0.0), ends="open").state(), "not smooth near x = "),
+        (lambda: problem(temperature=lambda x: 1 + 0.1 * jnp.abs(x)).state(), "not smooth near x = "),
+        (lambda: problem(potential=lambda x: x * x - 1 / jnp.abs(x), ends="closed").state(), "is -inf near x = 0"),
     ],
 )
 def test_bad_input(build, words):

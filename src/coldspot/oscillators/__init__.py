@@ -3,7 +3,18 @@
 from .breathing import BreathingTrap
 from .growth import Until
 from .network import OscillatorNetwork
+from .passages import Passages, first_passage
 from .shapes import atoms, lattice, ring
 from .stiffness import chain_springs
 
-__all__ = ["BreathingTrap", "OscillatorNetwork", "Until", "atoms", "chain_springs", "lattice", "ring"]
+__all__ = [
+    "BreathingTrap",
+    "OscillatorNetwork",
+    "Passages",
+    "Until",
+    "atoms",
+    "chain_springs",
+    "first_passage",
+    "lattice",
+    "ring",
+]

@@ -9,7 +9,17 @@ import numpy as np
 from jax import Array
 
 from .. import tracing
-from .._checks import Checked, InputError, Numbers, as_float, check_shape, concrete, parameter, unknown_name
+from .._checks import (
+    Checked,
+    InputError,
+    Numbers,
+    as_float,
+    check_memory,
+    check_shape,
+    concrete,
+    parameter,
+    unknown_name,
+)
 from ..baths import Bath, BosonBath, HeatBath
 from ..drives import Cosine, Drive, Fourier, Samples, Steps, _Phase, as_drive
 from ..pytrees import Table
@@ -19,6 +29,8 @@ OWNER = "OscillatorNetwork"
 PULL, SPRING = -1, -2
 """In the place of the coordinate of a force: what acts by a matrix, and what moves springs."""
 
+MATRICES = 24
+"""Of size (n, n) at once at least: what a solution takes."""
 HARMONICS = 512
 """Of forces whose number of harmonics is not known."""
 
@@ -34,6 +46,11 @@ class Acting(NamedTuple):
 
     drives: Table
     targets: tuple[int, ...]
+
+
+def check_size(n: int) -> None:
+    """Refuse matrices (n, n) that do not fit into memory, before there are any."""
+    check_memory(f"{OWNER}: a network of {n:,} coordinates", MATRICES * 8.0 * n * n, "give fewer.")
 
 
 def baths_of(baths: Any) -> Table:

@@ -9,12 +9,13 @@ from jax import Array
 
 from .._checks import InputError, as_float, check_shape
 from ..baths import BosonBath, HeatBath
-from .arguments import OWNER, spread_over
+from .arguments import OWNER, check_size, spread_over
 
 
 def chain(n: int, spring: Any, mass: Any, friction: Any, temperatures: Any, quantum: bool) -> dict[str, Any]:
     """A chain between fixed walls, see `OscillatorNetwork.chain`."""
     check_count(f"{OWNER}.chain", n)
+    check_size(n)
     each = spread_over(f"{OWNER}.chain: `spring`", spring, n + 1, "the springs from wall to wall")
     ends = spread_over(f"{OWNER}.chain: `friction`", friction, 2, "the left and the right end")
     warm = pair(f"{OWNER}.chain", temperatures)

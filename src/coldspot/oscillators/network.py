@@ -12,14 +12,7 @@ from jax import Array
 from jaxtyping import Float
 
 from .. import tracing
-from .._checks import (
-    InputError,
-    Rule,
-    Vector,
-    as_float,
-    check_shape,
-    unknown_name,
-)
+from .._checks import InputError, Rule, Vector, as_float, check_shape, unknown_name
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
 from ..dynamics import Counted, Dynamics, Outcome, Target
@@ -37,12 +30,14 @@ from .arguments import (
     amplitudes_of,
     baths_of,
     check_potential,
+    check_size,
     frictions_of,
     given_again,
     is_quantum,
     places_of,
     zeros_of,
 )
+from .evolution import Evolution, transient
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
@@ -118,6 +113,7 @@ class OscillatorNetwork(Dynamics):
         if self.masses.ndim != 1 or not self.masses.size:
             raise InputError(f"{OWNER}: `masses` must be a list of numbers, but has shape {self.masses.shape}.")
         n = self.masses.shape[0]
+        check_size(n)
         self.massless = zeros_of(self.masses, masses)
         self.baths = baths_of(baths)
         self.places = places_of(sites, tuple(baths), n)
@@ -152,7 +148,6 @@ class OscillatorNetwork(Dynamics):
         again = given_again(tuple(self.baths), self.places, self.drives, self.targets)
         return {name: getattr(self, name) for name in names} | again
 
-    # ------------------------------------------------------------------ checks
     def _check_spectra(self) -> None:
         """Quantum baths and friction with a memory are known for masses on constant springs."""
         if not (self.quantum or self.remembers):
@@ -362,6 +357,11 @@ class OscillatorNetwork(Dynamics):
         arrays, static = eqx.partition(self, eqx.is_array)
         asked = cumulants.asked(targets, tuple(self.baths))
         return cumulants.heat(arrays, lambda p: eqx.combine(p, static).instant(0.0), asked, order)
+
+    def evolved(self, initial: Any, times: np.ndarray, tolerance: float, throw: bool) -> Evolution:
+        """See `coldspot.evolve`; `initial` is (mean, covariance) of positions and velocities at time 0."""
+        self._check_linear("evolve")
+        return transient(self, initial, times, tolerance, throw)
 
     def explain(self, status: Status) -> str:
         if not self._beyond():

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, check_positive, check_shape, valid
+from .._checks import InputError, as_float, check_memory, check_positive, check_shape, valid
 from ..dynamics import Dynamics, conclude
 from ..parallel import spread, workers
 from ..pytrees import batch_of_one, compiled, first_point
@@ -18,11 +18,13 @@ from . import growth
 from .ensemble import BIAS, CLOSED, DRIFT, Prepared, assess, prepare, summarise
 from .model import System
 from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch
-from .words import UNHELD, jump_words
+from .words import UNHELD, jump_words, start_words
 
 OWNER = "trajectories"
 LEAST = 16
 """Fewest trajectories whose spread says something."""
+QUANTITIES = 24
+"""Numbers that are kept of each trajectory, at least."""
 CHUNK = 1024
 """Trajectories that run together on a processor: their numbers stay in its cache."""
 WIDEST = {"xla_cpu_prefer_vector_width": 512}
@@ -41,6 +43,7 @@ def check_request(n: int, time: Any, time_step: Any, transient: Any, keep: int, 
         raise InputError(f"{OWNER}: `transient` must be a time, zero or positive, but is {transient!r}.")
     if n < LEAST:
         raise InputError(f"{OWNER}: `n` must be at least {LEAST}, but is {n}; their spread gives the standard errors.")
+    check_memory(f"{OWNER}: an ensemble of {n:,} trajectories", QUANTITIES * 8.0 * n, "give fewer.")
     if not isinstance(keep, int) or not 0 <= keep <= n:
         raise InputError(f"{OWNER}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
     if not isinstance(stride, int) or stride < 1:
@@ -117,10 +120,12 @@ def _check(system: System, prepared: Prepared, time_step: Any) -> None:
         )
     if bool(prepared.jump.jumps):
         raise InputError(f"{OWNER}: {jump_words(prepared.jump)}")
-    if not all(np.all(np.isfinite(a)) for a in (*prepared.start, prepared.relaxation)) or limit == 0:
+    if system.potential is not None and not np.isfinite(prepared.plan.step):
+        raise SolveError(f"{OWNER}: {start_words(system)}", Status.UNSTABLE)
+    if not all(np.all(np.isfinite(a)) for a in (*prepared.start, prepared.relaxation, limit)) or limit == 0:
+        why = start_words(system)
         raise SolveError(
-            f"{OWNER}: the network has no steady state: a mode of its motion grows or is not damped, or its potential "
-            "is not a number; check the springs, frictions and the potential.",
+            f"{OWNER}: the network has no steady state: a mode of its motion grows or is not damped; {why}",
             Status.UNSTABLE,
         )
 

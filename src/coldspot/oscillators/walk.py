@@ -8,8 +8,8 @@ One step of length h, at the phases of its start, middle and end:
   drift, as in `integrator`. Heat is the change of mv²/2 in the bath's part. Baths that share a coordinate take turns,
   there and back;
 - coordinates without one: γẋ = F + η by Heun's method. Heat is −F∘dx and the work of forces without an energy f∘dx
-  (Stratonovich), by Simpson's rule along the chord of a step. Chords miss the area between them and the path, at first
-  order in h: twice what two short chords give, less what the long one over both steps gives, has it;
+  (Stratonovich), by Simpson's rule along the chord of a step. Chords miss the area between them and the path; its mean,
+  of first order in h, is added (see `_bent`). Its fluctuations, which are left out, are of first order in the variance;
 - springs: work ½xᵀ(∂Φ/∂t)x.
 
 All of it is of second order in h.
@@ -91,15 +91,16 @@ def start(course: Course, mean: Array, factor: Array, warmth: Array, key: Array,
     n, heavy = mean.shape[0], len(course.heavy)
     random = jnp.concatenate(normals(key, START, lanes, 0, -(-(n + heavy) // 4)))[: n + heavy]
     v = jnp.sqrt(warmth / course.masses[np.array(course.heavy, int)])[:, None] * random[n:]
-    return _cleared(course, mean[:, None] + factor @ random[:n], v, jnp.full(lanes.shape, -1))
+    return cleared(course, mean[:, None] + factor @ random[:n], v, jnp.full(lanes.shape, -1))
 
 
-def _cleared(course: Course, x: Array, v: Array, failed: Array) -> Walkers:
+def cleared(course: Course, x: Array, v: Array, failed: Array) -> Walkers:
+    """Lanes whose sums are zero."""
     none = jnp.zeros((course.baths, x.shape[-1]))
     return Walkers(x, v, none, jnp.zeros((course.pulls.shape[0], x.shape[-1])), 0 * x, 0 * v, failed)
 
 
-def _step(course: Course, now: Walkers, half: Array, noise: Array) -> Walkers:
+def step(course: Course, now: Walkers, half: Array, noise: Array) -> Walkers:
     """One step from the half step `half`; books all but what light coordinates exchange."""
     h, light, heavy = course.step, np.array(course.massless, int), np.array(course.heavy, int)
     count = course.springs.shape[0]
@@ -144,29 +145,44 @@ def _chord(course: Course, x: Array, y: Array, half: Array) -> tuple[Array, Arra
     return -(owners @ (force * along)), jnp.einsum("dil,il->dl", own, along)
 
 
+def _bent(course: Course, x: Array, half: Array) -> tuple[Array, Array]:
+    """The mean of what chords miss of heat (bath, lane) and work (drive, lane) in a step.
+
+    ∫f∘dx less its value along the chord is Σ ∂_i f_j L_ij, with the area L_ij = ½∫(δx_i dx_j − δx_j dx_i) between path
+    and chord. With noise of the variance Σ per time and the slopes J of the velocities ⟨L⟩ = h²(ΣJᵀ − JΣ)/4.
+    """
+    h, light = course.step, np.array(course.massless, int)
+    among = light[:, None], light
+    pulls = course.pulls[:, *among]
+    slopes = jnp.sum(pulls, 0) - course.springs[half][among]
+    slopes = jnp.broadcast_to(slopes[:, :, None], (*slopes.shape, x.shape[-1]))
+    if course.potential is not None:
+        slopes = slopes - jax.vmap(jax.hessian(course.potential), in_axes=-1, out_axes=-1)(x)[among]
+    moved = jnp.einsum("ij,jkl,km->iml", course.mobility, slopes, course.spread @ course.spread.T)
+    area = h / 4 * (jnp.swapaxes(moved, 0, 1) - moved)
+    owners = (np.arange(course.baths)[:, None] == np.array(course.owners)).astype(float)
+    return -(owners @ jnp.einsum("jil,ijl->jl", slopes, area)), jnp.einsum("dji,ijl->dl", pulls, area)
+
+
 def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array, last: Array) -> Walkers:
     """The trajectories from block `first` up to block `last`."""
     count = course.springs.shape[0]
 
-    def two(now: Walkers, given: tuple[Array, Array]) -> tuple[Walkers, None]:
+    def one(now: Walkers, given: tuple[Array, Array]) -> tuple[Walkers, None]:
         half, noise = given
-        middle = _step(course, now, half % count, noise[0])
-        end = _step(course, middle, (half + 2) % count, noise[1])
+        end = step(course, now, half % count, noise)
         if course.massless:
-            # The area that chords leave out, by two lengths of them.
-            parts = [
-                _chord(course, a, b, (half + shift) % count)
-                for a, b, shift in ((now.x, middle.x, 1), (middle.x, end.x, 3), (now.x, end.x, 2))
-            ]
-            heat, work = (2 * (a + b) - c for a, b, c in zip(*parts, strict=True))
+            middle = (half + 1) % count
+            parts = _chord(course, now.x, end.x, middle), _bent(course, (now.x + end.x) / 2, middle)
+            heat, work = (a + b for a, b in zip(*parts, strict=True))
             end = end._replace(heat=end.heat + heat, work=end.work + work)
         return end, None
 
     def block(index: Array, now: Walkers) -> Walkers:
         m = course.noises
-        noise = jnp.concatenate(normals(key, DYNAMICS, lanes, index, BLOCK // 4 * m)).reshape(BLOCK // 2, 2, m, -1)
-        halves = 2 * (index * BLOCK + 2 * jnp.arange(BLOCK // 2))
-        new = jax.lax.scan(two, now, (halves, noise))[0]
+        noise = jnp.concatenate(normals(key, DYNAMICS, lanes, index, BLOCK // 4 * m)).reshape(BLOCK, m, -1)
+        halves = 2 * (index * BLOCK + jnp.arange(BLOCK))
+        new = jax.lax.scan(one, now, (halves, noise))[0]
         fine = jnp.all(jnp.isfinite(new.x), 0) & jnp.all(jnp.isfinite(new.heat), 0) & (now.failed < 0)
         kept = jax.tree.map(lambda a, b: jnp.where(fine, a, b), new._replace(failed=now.failed), now)
         return kept._replace(failed=jnp.where(fine | (now.failed >= 0), now.failed, index))
@@ -188,7 +204,7 @@ def closed(course: Course, now: Walkers, before: Array, after: Array, steps: Arr
     time = steps * course.step
     speeds = jnp.zeros_like(now.x).at[np.array(course.heavy, int)].set(now.speeds / steps)
     rates = [now.heat / time, now.work / time, ((after - before) / time)[None], now.squares / steps, speeds]
-    return _cleared(course, now.x, now.v, now.failed), jnp.concatenate(rates)
+    return cleared(course, now.x, now.v, now.failed), jnp.concatenate(rates)
 
 
 def course_of(

@@ -1,5 +1,7 @@
 """Words on why an oscillator network has no steady state that can be trusted."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -37,6 +39,25 @@ def jump_words(jump: Jump) -> str:
     )
 
 
+def start_words(system: System) -> str:
+    """Why there is no linear network from whose steady state trajectories could start."""
+    if system.potential is None:
+        values = np.linalg.eigvalsh(np.asarray(system.springs))
+        loose = values[0] <= 1e-12 * np.max(np.abs(values))
+        return explain_springs(system.springs) if loose else _explain_damping(system, Status.NOT_UNIQUE)
+    x = jnp.zeros(system.size)
+    found = {"value": system.energy(x), "slope": jax.grad(system.energy)(x), "curvature": jax.hessian(system.energy)(x)}
+    for name, number in found.items():
+        if not np.isfinite(number).all():
+            shown = np.asarray(number)[~np.isfinite(number)].ravel()[0]
+            return (
+                f"the {name} of `potential` with the springs is {shown} at x = {np.zeros(system.size).tolist()}, where "
+                "the search for the start begins; it must be a finite number there: move the origin to where motion "
+                "goes, and round off what is singular."
+            )
+    return f"{UNHELD}."
+
+
 def _explain_ensemble(status: Status) -> str:
     if status == Status.INVALID:
         return (
@@ -67,7 +88,7 @@ def _pattern(vector: np.ndarray) -> str:
 def explain_springs(springs: Array) -> str:
     values, vectors = np.linalg.eigh(np.asarray(springs))
     where = f"along {_pattern(vectors[:, 0])}"
-    if values[0] > -1e-12 * np.max(np.abs(values)):
+    if values[0] >= -1e-12 * np.max(np.abs(values)):
         return (
             f"no spring holds the motion {where} (eigenvalue 0 of `springs`), so that its position spreads for ever; "
             "give it a spring to a wall, however weak."

@@ -88,6 +88,7 @@ def escape_rate(
     found = wells.find(terrain)
     if isinstance(found, str):
         raise InputError(f"escape_rate: {found}.")
+    _check_walls(terrain, found)
     if friction is None:
         with one_thread():
             return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), limit, throw)
@@ -110,6 +111,21 @@ def escape_rate(
         rows = [_row(terrain.with_friction(g), found, p) for g, p in zip(each, points, strict=True)]
     columns = [np.reshape(np.stack(column)[place.ravel()], numbers.shape) for column in zip(*rows, strict=True)]
     return _checked(EscapeRate(*columns), limit, throw)
+
+
+def _check_walls(terrain: Terrain, found: wells.Wells) -> None:
+    """A wall below the barrier's top is met by particles on their way up: it is part of what the rate is of."""
+    if not terrain.walled:
+        return
+    ends = np.array([terrain.edges[0], terrain.edges[-1]])
+    heights, top = terrain.read(ends)[0], terrain.read(np.array([found.top]))[0][0]
+    for name, well, end, height in zip(("start", "stop"), ("left", "right"), ends, heights, strict=True):
+        if height < top:
+            raise InputError(
+                f"escape_rate: the wall `{name}` of the boundary, at x = {end:g}, cuts the {well} well: the potential "
+                f"there is {top - height:.3g} below the barrier's top. Move it to where the potential is higher, or "
+                "leave it out, Closed(); rates of a box are `problem.relaxation_rates()`."
+            )
 
 
 def _solved(terrain: Terrain, found: wells.Wells, tolerance: float) -> "turnover.Point":

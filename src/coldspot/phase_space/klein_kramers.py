@@ -30,7 +30,7 @@ from .arguments import (
 )
 from .boundaries import Boundary, Closed, Open, Periodic
 from .host import Fault, describe, steady_numbers
-from .landscape import Landscape, kind_of, sample, walled
+from .landscape import Landscape, hole, kind_of, sample, walled
 from .overdamped import Overdamped
 from .profiles import Profiles
 from .terrain import Terrain
@@ -251,6 +251,12 @@ class KleinKramers(Dynamics):
 
     def _wrong(self, seen: Landscape, terrain: Terrain, tide: tuple[Tide, Array] | None) -> str:
         if not bool(seen.confined):
+            place = hole(self._rest())
+            if place is not None:
+                return (
+                    f"`potential` is {float(self._rest()(jnp.asarray(place)))} near x = {place:.6g}; it must be a "
+                    "finite number wherever particles get, and may be infinite only where a wall keeps them out."
+                )
             return (
                 "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
                 "with Closed(start, stop), or a potential that rises on both sides."

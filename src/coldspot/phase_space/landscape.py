@@ -99,6 +99,13 @@ def sample(
     return Landscape(Samples(places, *values, baths, mass, load, densities), confined, same, x)
 
 
+def hole(potential: Callable[[Array], Array]) -> float | None:
+    """Where a potential falls to −∞ among the places at which walls are looked for."""
+    heights = np.asarray(jax.vmap(potential)(jnp.asarray(DISTANCES)))
+    found = np.flatnonzero(heights == -np.inf)
+    return float(DISTANCES[found[0]]) if len(found) else None
+
+
 def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array, Array, Array]:
     """Where a potential is `REACH` temperatures above its lowest, left and right, and whether it is anywhere."""
     # The compiler would evaluate a potential without parameters at all these places itself, and slowly.

@@ -19,6 +19,8 @@ _TO_COEFFICIENTS = chebyshev.chebvander(ABSCISSAE, NODES - 1).T * 2 / NODES
 _TO_COEFFICIENTS[0] /= 2
 EMPTY = 1e-12
 """A region shorter than this part of the whole is none."""
+MISSED, ROUNDED = 1000.0, 1e-11
+"""How far a slope at the end of a panel may be off: of the last coefficients, and by rounding of the largest one."""
 REACH = 60.0
 """Closed problems are sampled where the potential is at most this many temperatures above its lowest."""
 
@@ -148,7 +150,32 @@ class Terrain:
         scale = np.abs(friction[:, 0]), np.abs(temperature[:, 0])
         rough = np.maximum(tail(potential) / t.min(-1).ravel() * present, tail(friction) / scale[0] * present)
         rough = np.maximum(rough, tail(temperature) / scale[1] * present)
-        return self._worst(rough)
+        found, torn = self._worst(rough), self._torn()
+        return max(found, torn)
+
+    def _torn(self) -> tuple[float, float]:
+        """The largest jump of a function, or of its slope over a panel, where panels meet, and its place.
+
+        A kink that stands at a border is in no panel. What the sums may miss there is allowed.
+        """
+        orders = np.arange(NODES)
+        half, present = np.diff(self.edges) / 2, self._present()
+        before = np.arange(len(half)) - 1
+        kept = np.ones(len(half), bool)
+        kept[0] = self.kind == PERIODIC
+        inner = kept & ~np.isin(self.edges[:-1], self.steps)
+        scales = self._values[2].min(-1).ravel(), *(np.abs(c[:, 0]) for c in self._coefficients[1:])
+        worst = np.zeros(len(half))
+        for c, scale, looked in zip(self._coefficients, scales, (kept, inner, inner), strict=True):
+            slopes = [(c * orders**2 * (-1.0) ** (k * (orders + 1))).sum(-1) / half for k in (0, 1)]
+            values = [(c * (-1.0) ** (k * orders)).sum(-1) for k in (0, 1)]
+            short = np.minimum(half, half[before])
+            jump = np.abs(values[0][before] - values[1]) + short * np.abs(slopes[0][before] - slopes[1])
+            doubt = MISSED * np.abs(c[:, -2:]).max(-1) + ROUNDED * np.abs(c).max(-1)
+            excess = np.maximum(jump - doubt - doubt[before], 0) / scale * np.minimum(present, present[before])
+            worst = np.maximum(worst, np.where(looked, excess, 0.0))
+        place = int(np.argmax(worst))
+        return float(worst[place]), float(self.edges[place])
 
     def ends(self, cut: float) -> tuple[float, float]:
         """The interval that a mesh covers: all, or where a potential that confines is less than `cut`·T high."""

@@ -1,0 +1,89 @@
+"""Second moments from a given start against matrix exponentials and quadrature."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.linalg import expm, solve_continuous_lyapunov
+
+import coldspot as cs
+
+MASS, WARM, FRICTIONS, FREQUENCY = 2.0, (1.0, 0.5), (0.6, 0.8), 0.7
+MEAN, COVARIANCE = np.array([1.0, -0.5, 0.3]), np.diag([0.1, 0.7, 0.3])
+
+
+def springs(values):
+    own, bond = values["trap"], values["bond"]
+    return jnp.array([[3.0, -bond], [-bond, own]])
+
+
+def network(trap, bond):
+    return cs.OscillatorNetwork(
+        masses=[MASS, 0.0],
+        springs=springs,
+        frictions=FRICTIONS,
+        baths={"left": cs.HeatBath(WARM[0]), "right": cs.HeatBath(WARM[1])},
+        sites={"left": 0, "right": 1},
+        drives={"trap": trap, "bond": cs.Cosine(0.0, mean=bond)},
+        frequency=FREQUENCY,
+    )
+
+
+def test_relaxation_of_coupled_coordinates():
+    times = [0.0, 0.5, 3.0, 40.0]
+    found = cs.evolve(network(cs.Cosine(0.0, mean=2.0), 1.5), (MEAN, COVARIANCE), times)
+    light = np.array([1.5, -2.0]) / FRICTIONS[1]
+    a = np.array([[0, 0, 1], [*light, 0], [-3 / MASS, 1.5 / MASS, -FRICTIONS[0] / MASS]])
+    noise = np.diag([0, 2 * WARM[1] / FRICTIONS[1], 2 * WARM[0] * FRICTIONS[0] / MASS**2])
+    rest = solve_continuous_lyapunov(a, -noise)
+    assert found.status == cs.Status.OK
+    assert found.error <= 1e-8
+    for k, time in enumerate(times):
+        f = expm(a * time)
+        assert np.abs(found.means[k] - f @ MEAN).max() < 1e-8
+        assert np.abs(found.covariances[k] - (f @ (COVARIANCE - rest) @ f.T + rest)).max() < 1e-8
+        came = sum(found.heat_amount[b][k] for b in ("left", "right"))
+        assert abs(found.energy[k] - found.energy[0] - came) < 1e-8
+    # In the end heat only passes.
+    assert abs(found.heat["left"][-1] + found.heat["right"][-1]) < 1e-7
+    assert abs(found.heat["left"][-1] - (FRICTIONS[0] / MASS) * (WARM[0] - MASS * rest[2, 2])) < 1e-7
+
+
+def test_the_work_of_a_ramp():
+    """Half a period of a cosine carries k(t) from 3 to 1: σ = ⟨x²⟩ by an integrating factor, work ½∫k′σ dt."""
+    end = np.pi / FREQUENCY
+    found = cs.evolve(network(cs.Cosine(1.0, mean=2.0), 0.0), (0 * MEAN, COVARIANCE), [0.0, end])
+
+    def grown(t):
+        return (2 * t + np.sin(FREQUENCY * t) / FREQUENCY) / FRICTIONS[1]
+
+    def sigma(t):
+        fed = quad(lambda u: np.exp(2 * (grown(u) - grown(t))), 0, t, epsabs=1e-12)[0]
+        return COVARIANCE[1, 1] * np.exp(-2 * grown(t)) + 2 * WARM[1] / FRICTIONS[1] * fed
+
+    work = quad(lambda t: -FREQUENCY * np.sin(FREQUENCY * t) / 2 * sigma(t), 0, end, epsabs=1e-11)[0]
+    assert abs(found.covariances[-1, 1, 1] - sigma(end)) < 1e-8
+    assert abs(found.work_amount["trap"][-1] - work) < 1e-8
+    gained = (sigma(end) - 3 * COVARIANCE[1, 1]) / 2
+    assert abs(found.heat_amount["right"][-1] - (gained - work)) < 1e-8
+    assert found.work_amount["bond"][-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("initial", "words"),
+    [
+        (3.0, r"\(mean, covariance\) of the 2 positions and then the 1 velocities"),
+        ((MEAN, np.eye(2)), r"of shapes \(3,\) and \(3, 3\), not \(3,\) and \(2, 2\)"),
+        ((MEAN, np.diag([1.0, -1.0, 1.0])), "must not be negative, but has the eigenvalue -1"),
+        ((MEAN, COVARIANCE + np.eye(3)[::-1] * np.arange(3)), "must be symmetric"),
+    ],
+)
+def test_bad_starts(initial, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.evolve(network(cs.Cosine(0.0, mean=2.0), 1.0), initial, [1.0])
+
+
+def test_what_has_no_evolution():
+    chain = cs.OscillatorNetwork.chain(2, quantum=True)
+    with pytest.raises(cs.InputError, match="quantum baths has no evolution yet"):
+        cs.evolve(chain, (np.zeros(4), np.eye(4)), [1.0])
