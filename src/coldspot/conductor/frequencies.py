@@ -11,9 +11,9 @@ from jax import Array
 from ..numerics.quadrature import NODES, Cells, Sums, accumulated, cells, closed_sums, panel_node
 from .pair_rates import REACH, Pair, Rates, rates
 
-COARSE, LEVELS = 3, 8
+COARSE, LEVELS = 4, 8
 """Panels on each side of a feature, in integrals over the frequency: at first, and where those do not do."""
-ENOUGH = 1e-10
+ENOUGH = 1e-11
 """Bound of the relative error of an integral over the frequency with which the first panels are kept."""
 
 

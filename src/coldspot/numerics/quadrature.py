@@ -100,7 +100,7 @@ def mesh(c: Cells, levels: int = LEVELS) -> Mesh:
 
 
 def panel_node(
-    c: Cells, index: Array, node: Array, levels: Array
+    c: Cells, index: Array, node: Array, levels: Array | int
 ) -> tuple[Float[Array, " point"], Float[Array, " point"], Float[Array, " point"]]:
     """Centre, offset and stretch of one node of one panel of `mesh(c, levels)`."""
     features = c.centre.shape[0]
