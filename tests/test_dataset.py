@@ -2,7 +2,9 @@
 
 import json
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pint
 import pytest
@@ -165,3 +167,16 @@ def test_a_batch_is_no_dictionary():
     batch = jax.vmap(lambda x: cs.steady_state(QuantumDot(level=x)))(np.array([1.0, 2.0]))
     with pytest.raises(cs.InputError, match=r"batch of shape \(2,\)"):
         batch.to_dict()
+
+
+def test_numbers_that_are_not_to_be_trusted_are_not_shown():
+    """Numbers of a point that did not converge are there, but a dataset has NaN; what was given stays."""
+    batch = jax.vmap(lambda x: cs.steady_state(QuantumDot(level=x), throw=False))(np.array([1.0, 2.0]))
+    status = np.array([cs.Status.OK, cs.Status.NOT_CONVERGED])
+    ds = eqx.tree_at(lambda s: s.status, batch, jnp.asarray(status)).to_dataset()
+    assert np.isfinite(batch.heat.array).all()
+    assert np.array_equal(ds.heat[0], batch.heat.array[0])
+    for name in ("heat", "particles", "entropy_production", "heat_error", "population"):
+        assert np.isnan(ds[name][1]).all(), name
+    assert np.isfinite(ds.temperature).all()
+    assert ds.status.values.tolist() == status.tolist()
