@@ -1,6 +1,5 @@
 """Timing by interleaved repetitions, and what a row of the table holds."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,8 @@ from typing import Any
 
 import jax
 import numpy as np
+
+from coldspot import parallel
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def relative_error(heats: np.ndarray, reference: np.ndarray) -> float:
 
 def on_all_cores(run: Callable[[np.random.Generator, int], np.ndarray], trajectories: int, seed: int) -> np.ndarray:
     """The sum of `run(generator, trajectories)` over threads, one for each core, each with its own random numbers."""
-    workers = os.cpu_count() or 1
+    workers = parallel.workers()
     generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(workers)]
     counts = [len(part) for part in np.array_split(np.arange(trajectories), workers)]
     with ThreadPoolExecutor(workers) as pool:

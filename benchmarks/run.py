@@ -1,4 +1,4 @@
-"""`python -m benchmarks.run [ROW …] [--repeats N] [--json FILE]`: run rows and print their table."""
+"""`python -m benchmarks.run [ROW …] [--repeats N] [--write]`: run rows, print their table, and keep it."""
 
 import argparse
 import json
@@ -11,10 +11,12 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from .measure import Contender, Row, Task, Timing, interleave
+from coldspot import parallel
+
+from . import results
+from .measure import Row, Task, Timing, interleave
 
 PACKAGES = ("coldspot", "jax", "jaxlib", "equinox", "numpy", "scipy", "qutip", "numba")
-HEADER = ("row", "tool", "µs per point", "spread", "points", "target", "times coldspot", "target", "error", "met")
 
 
 def rows() -> dict[str, tuple[Callable[[int], Row], Callable[[], Task]]]:
@@ -46,7 +48,7 @@ def facts() -> dict[str, str]:
     load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "processor": model,
-        "cores": str(os.cpu_count()),
+        "cores": str(parallel.workers()),
         "load at start": load,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     } | versions
@@ -76,45 +78,11 @@ def _without_cache() -> None:
     jax.config.update("jax_enable_compilation_cache", False)
 
 
-def table(found: list[Row], single: dict[str, Timing | None]) -> str:
-    lines = [HEADER]
-    for row in found:
-        ours = row.coldspot.timing
-        assert ours is not None
-        goal = "" if row.target is None else f"≤ {row.target * 1e6:g}"
-        met = None if row.target is None else ours.median <= row.target
-        lines.append((row.name, *_cells(row.coldspot), goal, "", "", *_verdict(row.coldspot, met)))
-        core = single[row.name]
-        if core is not None:
-            lines.append(("", *_cells(Contender("coldspot, one core", core)), *[""] * 5))
-        for peer in row.peers:
-            if peer.timing is None:
-                lines.append(("", peer.name, "not installed", *[""] * 7))
-                continue
-            ratio, wanted = peer.timing.median / ours.median, peer.target_ratio
-            goal = "" if wanted is None else f"≥ {wanted:g}"
-            reached = None if wanted is None else ratio >= wanted
-            lines.append(("", *_cells(peer), "", f"{ratio:.3g}", goal, *_verdict(peer, reached)))
-    widths = [max(len(line[k]) for line in lines) for k in range(len(HEADER))]
-    drawn = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    drawn.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(drawn)
-
-
-def _cells(c: Contender) -> tuple[str, str, str, str]:
-    assert c.timing is not None
-    return c.name, f"{c.timing.median * 1e6:.3g}", f"{100 * c.timing.spread:.0f} %", str(c.timing.points)
-
-
-def _verdict(c: Contender, met: bool | None) -> tuple[str, str]:
-    return "" if c.error is None else f"{c.error:.1e}", "" if met is None else "yes" if met else "no"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run (default: all)")
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repetitions (default: 5)")
-    parser.add_argument("--json", metavar="FILE", help="write the results to FILE")
+    parser.add_argument("--write", action="store_true", help="keep the results in results.json and draw README.md anew")
     parser.add_argument("--pinned", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.repeats < 1:
@@ -128,20 +96,13 @@ def main() -> int:
     for name in arguments.rows:
         if name not in known:
             parser.error(f"there is no row `{name}`; rows are {', '.join(known)}")
-    found, single = [], {}
+    found = []
     for name in arguments.rows or known:
         print(f"{name} …", file=sys.stderr, flush=True)
-        found.append(known[name][0](arguments.repeats))
-        single[name] = one_core(name, arguments.repeats)
-    print("\n".join(f"{k}: {v}" for k, v in about.items()), end="\n\n")
-    print(table(found, single), end="\n\n")
-    for row in found:
-        for note in (f"compiling takes {row.compile:.2g} s (not in the figures).", *row.notes):
-            print(f"- {row.name}: {note}")
-    if arguments.json:
-        one = {name: None if timing is None else asdict(timing) for name, timing in single.items()}
-        content = {"machine": about, "rows": [asdict(row) | {"one_core": one[row.name]} for row in found]}
-        Path(arguments.json).write_text(json.dumps(content, indent=1) + "\n")
+        found.append(results.content(known[name][0](arguments.repeats), one_core(name, arguments.repeats), about))
+    print(results.drawn(found))
+    if arguments.write:
+        results.write(found)
     return 0
 
 

@@ -5,7 +5,6 @@ vectorised NumPy (particle current, heats, chemical work, entropy production) an
 followed by the formulas for the currents, which QuTiP does not have.
 """
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
+from coldspot import parallel
 from coldspot.dynamics import TOLERANCE, checked_tolerance, solve_points
 from coldspot.sweep import solve_chunk, solve_columns
 from coldspot.tiers import SIZES
@@ -66,7 +66,7 @@ def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
         ledger = jax.block_until_ready(solve_chunk(solve_points.attempts[0], build, None, piece, tolerance))[0].ledger
         return np.asarray(ledger.energies) - np.asarray(ledger.chemical_works)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(parallel.workers()) as pool:
         return np.concatenate(list(pool.map(call, range(0, len(c["level"]), CHUNK))), axis=-1).T
 
 

@@ -22,8 +22,10 @@ AHEAD = 4
 
 
 def workers() -> int:
-    """How many pieces run at a time: one per processor core, or one where another device does the work."""
-    return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    """How many pieces run at a time: one per core that this process may use, or one where another device works."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def spread(

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .. import style
+from .. import parallel, style
 from ..files import remove_abandoned, whole
 from ..interrupts import is_program
 from ..progress import track
@@ -41,7 +41,7 @@ def reproduce(
     chosen = list(papers)
     rows = [parts_of(paper, folder) for paper in chosen]
     # A program may start others; in somebody's own program everything happens in the one process that there is.
-    processes = min(os.cpu_count() or 1, len(rows)) if is_program() else 1
+    processes = min(parallel.workers(), len(rows)) if is_program() else 1
     found: dict[tuple[int, int], Done] = {}
     steps = sum(map(len, rows))
     for row, place, done in track(spread(rows, processes), total=steps, label="reproduce", show=progress):
