@@ -19,10 +19,10 @@ DAMPINGS = np.array([0.1, 0.05])
 FREQUENCIES = np.array([0.8, 0.5])
 
 
-def junction(dampings=DAMPINGS, back_action=True, leads=None):
+def junction(dampings=DAMPINGS, back_action=True, leads=None, levels=LEVELS):
     chains = {name: cs.ChainLead(k, 1.0, 0.4, bath) for k, (name, bath) in enumerate(BATHS.items())}
     modes = cs.Modes(FREQUENCIES, MATRICES, {"phonons": cs.BosonBath(0.5)}, dampings, back_action=back_action)
-    return cs.Conductor(LEVELS, leads or chains, modes)
+    return cs.Conductor(levels, leads or chains, modes)
 
 
 OMEGAS = [0.3, 0.8]
@@ -97,6 +97,12 @@ def test_leads_give_at_each_frequency_what_the_baths_of_the_modes_take(found):
     energies = heats + np.array([-0.25, 0.4]) * particles
     assert_close(particles.sum(), 0.0, 1e-11, np.abs(particles).max())
     assert_close(energies.sum(), -power.sum(), 1e-10)
+
+
+def test_a_state_outside_of_the_bands_that_modes_link_is_refused_in_words():
+    made = junction(levels=LEVELS + np.diag([3.0, 0.0]))
+    with pytest.raises(cs.InputError, match="link a state without width, outside of the leads' bands"):
+        cs.conductor.mode_spectra(made, OMEGAS)
 
 
 def test_bad_back_action_is_refused_in_words():

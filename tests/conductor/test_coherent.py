@@ -1,5 +1,7 @@
 """Conductors as machines: reference values, limits, laws, statuses."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -95,17 +97,39 @@ def chain_pair(p):
     )
 
 
+STEP, WARM, COLD = 1e-6, 0.012, 0.01
+BEST = 1.1445544409119055
+"""Where x ln(1 + e^{−x}) is largest."""
+
+
+@functools.cache
+def channels():
+    """A band that is open throughout: small differences in its middle, and generators at its edge."""
+    t, x = 0.01, BEST * np.array([1.0, 0.999, 1.001])
+    middle = {"t1": [t, t * (1 + STEP), t], "m1": [1e-6, 0.0, 0.0], "t2": [t, t, t * (1 + STEP)], "m2": [0.0] * 3}
+    edge = {"t1": [WARM] * 3, "m1": -2 - x * WARM, "t2": [COLD] * 3, "m2": -2 - x * COLD}
+    p = {name: np.concatenate([middle[name], edge[name]]) for name in middle}
+    return solve(lambda _, p: chain_pair(p), columns(6, level=0.0, contact=1.0, **p))
+
+
 def test_a_perfect_channel_carries_the_quanta_of_charge_and_heat():
-    t, step = 0.01, 1e-6
-    p = columns(
-        3, level=0.0, contact=1.0, t1=[t, t * (1 + step), t], m1=[1e-6, 0.0, 0.0], t2=[t, t, t * (1 + step)], m2=0.0
-    )
-    found = solve(lambda _, p: chain_pair(p), p)
+    found, t = channels(), 0.01
     assert_close(found.ledger.particle_numbers[0, 0], 1e-6 / (2 * np.pi), 1e-12)
     # π²T²/6h per temperature: exact at any difference for a channel that is open throughout.
-    expected = np.pi / 12 * t**2 * ((1 + step) ** 2 - 1)
+    expected = np.pi / 12 * t**2 * ((1 + STEP) ** 2 - 1)
     assert_close(found.ledger.heats[1, 0], expected, 1e-10)
     assert_close(found.ledger.heats[2, 1], expected, 1e-10)
+
+
+def test_a_sharp_band_edge_generates_the_most_power():
+    """R. S. Whitney, "Most efficient quantum thermoelectric at finite power output": x ln(1+e^{−x}) ΔT²/2π."""
+    found, x = channels(), BEST * np.array([1.0, 0.999, 1.001])
+    power = x * (WARM - COLD) * found.ledger.particle_numbers[3:, 0]
+    assert_close(power, x * np.log1p(np.exp(-x)) * (WARM - COLD) ** 2 / (2 * np.pi), 1e-10)
+    assert_close(-found.ledger.chemical_works[3:].sum(-1), power, 1e-10)
+    assert power[0] > power[1:].max()
+    # A₀π²k_B²ΔT²/h with his A₀ ≃ 0.0321.
+    assert round(power[0] * 2 / np.pi / (WARM - COLD) ** 2, 4) == 0.0321
 
 
 def test_laws_on_random_conductors():

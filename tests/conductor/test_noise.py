@@ -88,9 +88,11 @@ def test_wiedemann_and_franz_and_the_best_thermoelectric_of_mahan_and_sofo():
 
 
 def test_shot_noise_at_low_temperature_and_wide_bias():
-    """Fano factor (Γ_L² + Γ_R²)/(Γ_L+Γ_R)² of a level in the middle of a wide bias."""
-    found = covariance(dot(left=5e-6, right=3e-6, t1=1e-9, m1=5e3, t2=1e-9, m2=-5e3))
-    assert_close(found[0, 0], 15e-6 / 8 * (25 + 9) / 64, 1e-8)
+    """Fano factor (Γ_L² + Γ_R²)/(Γ_L+Γ_R)² of a level in the middle of a wide bias; Schottky's 1 of a weak contact."""
+    found = covariance(dot(left=5e-6, right=3e-6, t1=1e-9, m1=5e6, t2=1e-9, m2=-5e6))
+    assert_close(found[0, 0], 15e-6 / 8 * (25 + 9) / 64, 1e-10)
+    weak = covariance(dot(left=5e-6, right=5e-17, t1=1e-9, m1=5e6, t2=1e-9, m2=-5e6))
+    assert_close(weak[0, 0], 5e-17, 1e-10)
 
 
 def test_higher_orders_are_refused_in_words():

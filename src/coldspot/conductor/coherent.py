@@ -18,6 +18,7 @@ from ..pytrees import Table
 from ..regimes import SECOND_ORDER
 from ..solution import Status
 from .boson_currents import boson_currents
+from .bound_states import uncounted
 from .device import Device, hermitian_rule
 from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
@@ -62,9 +63,10 @@ class Conductor(Dynamics):
     have inelastic events alone, in closed form if their leads have one temperature (`PairJunction` is such a junction,
     or the inelastic part of any other). Between other leads than wide bands all of it is integrated.
 
-    The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, `INVALID` if a
-    self-energy is not causal (a lead that gives more electrons than it has), `UNSTABLE` if electrons emit into a mode
-    of finite width faster than they absorb, by more than its damping.
+    The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, or if modes take
+    electrons from it or to it and leads are not all wide bands (add a `WideBandLead` of a small width there), `INVALID`
+    if a self-energy is not causal (a lead that gives more electrons than it has), `UNSTABLE` if electrons emit into a
+    mode of finite width faster than they absorb, by more than its damping.
 
     >>> import coldspot as cs
     >>> junction = cs.Conductor(
@@ -237,6 +239,10 @@ class Conductor(Dynamics):
             if wide(self.leads):
                 faults[Status.NOT_UNIQUE] |= self._each(
                     lambda h, leads, modes: undecided(h, leads, modes.frequencies, modes.couplings), self.modes
+                )
+            else:
+                faults[Status.NOT_UNIQUE] |= self._each(
+                    lambda h, leads, m: uncounted(h, leads, m.couplings), self.modes
                 )
             second, bound, converged = self._each(second_order if plain else boson_currents, self.modes)
             faults[Status.NOT_CONVERGED] |= ~converged

@@ -60,7 +60,16 @@ def states(hamiltonian: Array, leads: Table, centre: Array, offset: Array) -> St
     return States(green, each, product(product(green[None], each), adjoint(green)[None]))
 
 
-def electrons(hamiltonian: Array, leads: Table, couplings: Array, omega: Array, effort: Effort = FULL) -> Electrons:
+def electrons(
+    hamiltonian: Array,
+    leads: Table,
+    couplings: Array,
+    omega: Array,
+    effort: Effort = FULL,
+    *,
+    rates_alone: bool = False,
+) -> Electrons:
+    """`rates_alone`: without the Hermitian part of Π, in which bound states of the conductor are poles."""
     potentials, temperatures = baths_of(leads)
     many, modes = len(leads), couplings.shape[0]
 
@@ -85,7 +94,7 @@ def electrons(hamiltonian: Array, leads: Table, couplings: Array, omega: Array, 
             retarded[None, None],
             traces * (fermi(x) * fermi(-y))[:, :, None, None],
             traces * (fermi(-x) * fermi(y))[:, :, None, None],
-        ]
+        ][rates_alone:]
         values, noise = [], []
         for part in parts:
             flat = part.reshape(-1, nodes) / (2 * jnp.pi)
@@ -94,15 +103,16 @@ def electrons(hamiltonian: Array, leads: Table, couplings: Array, omega: Array, 
         return jnp.concatenate(values), ROUNDING * jax.lax.stop_gradient(jnp.concatenate(noise))
 
     # Real and imaginary parts of Π, E and A.
-    sizes = modes**2, modes**2 * many**2, modes**2 * many**2
-    window = energies_of(hamiltonian, leads, omega, filled=True)
+    sizes = (modes**2, modes**2 * many**2, modes**2 * many**2)[rates_alone:]
+    window = energies_of(hamiltonian, leads, omega, filled=not rates_alone)
     found = integral(integrand, window, 2 * sum(sizes), effort, groups=tuple(2 * size for size in sizes))
     kinds = (many, many, modes, modes)
-    parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:2])
-    retarded, emission, absorption = (
+    parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:-1])
+    *whole, emission, absorption = (
         (part[: part.size // 2] + 1j * part[part.size // 2 :]).reshape(shape)
-        for part, shape in zip(parts, (kinds[2:], kinds, kinds), strict=True)
+        for part, shape in zip(parts, (kinds[2:], kinds, kinds)[rates_alone:], strict=True)
     )
+    retarded = whole[0] if whole else jnp.zeros((modes, modes), complex)
     # One anti-Hermitian part, that of the pairs, so that energy is conserved to rounding.
     pairs = jnp.sum(absorption - emission, axis=(0, 1))
     retarded = (retarded + adjoint(retarded)) / 2 - 0.5j * (pairs + adjoint(pairs)) / 2

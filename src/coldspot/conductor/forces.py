@@ -11,6 +11,7 @@ from .._checks import InputError, as_complex, as_float, check_type, concrete
 from ..ledger import Named
 from ..pytrees import compiled
 from ..solution import NormalModes
+from .bound_states import uncounted
 from .coherent import Conductor
 from .electron_response import electrons
 from .resonances import wide
@@ -131,9 +132,11 @@ def _self_energy(conductor: Conductor, omegas: Array) -> Array:
     if wide(conductor.leads):
         return self_energy(*parts, omegas)
 
+    known = ~uncounted(*parts)
+
     def one(omega: Array) -> Array:
         found = electrons(*parts, omega)
-        return jnp.where(found.converged, found.retarded, jnp.nan)
+        return jnp.where(found.converged & known, found.retarded, jnp.nan)
 
     return jax.lax.map(one, omegas.real)
 
@@ -145,9 +148,11 @@ def _pair_densities(conductor: Conductor, omegas: Array) -> Array:
     if wide(conductor.leads):
         return _densities(*parts, omegas)
 
+    known = ~uncounted(*parts)
+
     def one(omega: Array) -> Array:
         found = electrons(*parts, omega)
-        return jnp.where(found.converged, found.absorption - found.emission, jnp.nan)
+        return jnp.where(found.converged & known, found.absorption - found.emission, jnp.nan)
 
     return jax.lax.map(one, omegas)
 
@@ -213,6 +218,7 @@ def _looked_at(owner: str, found: Array) -> Array:
         raise InputError(
             f"{owner}: there is no finite value: the conductor's own states nearly coalesce (poles of G^r), where "
             "poles do not serve (move a level or a width by a part in 10⁶), or the integral of other leads than wide "
-            "bands has not converged."
+            "bands has not converged, or modes link a state that they give no width, outside of their bands or dark in "
+            "them (give a `WideBandLead` a small width there)."
         )
     return found

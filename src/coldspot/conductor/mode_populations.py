@@ -10,8 +10,9 @@ from .._checks import InputError, check_type, concrete
 from ..occupation import bose
 from ..pytrees import compiled
 from ..solution import SolveError, Status
+from .bound_states import bound_pairs
 from .coherent import Conductor
-from .electron_response import electrons
+from .electron_response import ROUNDING, electrons
 from .inelastic import Bosons, inelastic
 from .population import effective_chemical_potential, effective_temperature, population
 from .resonances import wide
@@ -44,7 +45,10 @@ def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulat
     Pairs αβ of leads at one temperature T_e are baths of bosons of chemical potential μ_α − μ_β. (Hu, Nian and Lü,
     "Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid energy transport", eqs. 8–12.)
 
-    `throw`: whether to raise `SolveError` (`UNSTABLE`) if a mode emits more than it absorbs, and grows without limit.
+    States outside of the bands of `ChainLead`s take part with the occupation that all leads agree on.
+
+    `throw`: whether to raise `SolveError`: `UNSTABLE` if a mode emits more than it absorbs, and grows without limit;
+    `NOT_UNIQUE` if leads do not agree on a state without width, or it is dark inside the bands.
 
     >>> import coldspot as cs
     >>> baths = {"left": cs.ElectronBath(0.3), "right": cs.ElectronBath(0.3)}
@@ -60,7 +64,15 @@ def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulat
     if conductor.modes is None:
         raise InputError("mode_populations: the conductor has no `modes`.")
     found = _populations(conductor)
-    stable = concrete(found.stable)
+    stable, emissions = concrete(found.stable), concrete(found.emissions)
+    if throw and emissions is not None and np.isnan(emissions).any():
+        raise SolveError(
+            f"no populations (NOT_UNIQUE): mode {int(np.argmax(np.isnan(emissions)))} takes electrons from or to a "
+            "state without width, outside of the leads' bands or dark in them, on whose occupation the leads do not "
+            "agree. Give a lead a width there.",
+            Status.NOT_UNIQUE,
+            found,
+        )
     if throw and stable is not None and not stable.all():
         k = int(np.argmin(stable))
         raise SolveError(
@@ -84,9 +96,13 @@ def _populations(conductor: Conductor) -> ModePopulations:
             mode = Bosons(omega, modes.couplings[k], held[k])
             value, bound, _ = inelastic(conductor.matrix, conductor.leads, mode)
             return jnp.stack([value.emission, value.absorption]), jnp.stack([bound.emission, bound.absorption])
-        found = electrons(conductor.matrix, conductor.leads, modes.couplings[k][None], omega)
-        both = jnp.stack([jnp.sum(part).real for part in (found.emission, found.absorption)]) / (2 * omega)
-        error = jnp.where(found.converged, len(conductor.leads) ** 2 * found.error / (2 * omega), jnp.inf)
+        coupling = modes.couplings[k]
+        found = electrons(conductor.matrix, conductor.leads, coupling[None], omega, rates_alone=True)
+        fixed = bound_pairs(conductor.matrix, conductor.leads, coupling, omega)
+        both = jnp.stack([jnp.sum(part).real for part in (found.emission, found.absorption)])
+        both = jnp.where(fixed.known, both + jnp.stack([fixed.emission, fixed.absorption]), jnp.nan) / (2 * omega)
+        error = len(conductor.leads) ** 2 * found.error + ROUNDING * (fixed.emission + fixed.absorption)
+        error = jnp.where(found.converged, error / (2 * omega), jnp.inf)
         return both, jnp.full(2, error)
 
     both, bounds = jax.lax.map(one, jnp.arange(modes.frequencies.size))

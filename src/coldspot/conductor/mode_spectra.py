@@ -12,6 +12,7 @@ from .._checks import InputError, as_float, check_positive, check_type, concrete
 from ..ledger import Named
 from ..pytrees import compiled
 from .boson_currents import dressed
+from .bound_states import uncounted
 from .coherent import Conductor
 
 
@@ -61,7 +62,10 @@ def mode_spectra(conductor: Conductor, omega: Any) -> ModeSpectra:
     known = concrete(good)
     if known is not None and not known.all():
         at = float(omega.reshape(-1)[int(np.argmin(known))])
-        raise InputError(f"{owner}: the integral over energies has not converged at ω = {at:g}.")
+        raise InputError(
+            f"{owner}: the integral over energies has not converged at ω = {at:g}, or modes link a state without "
+            "width, outside of the leads' bands or dark in them (give a `WideBandLead` a small width there)."
+        )
     return jax.tree.map(lambda part: part.reshape(*omega.shape, *part.shape[1:]), found)
 
 
@@ -69,6 +73,7 @@ def mode_spectra(conductor: Conductor, omega: Any) -> ModeSpectra:
 def _at(conductor: Conductor, omegas: Array) -> tuple[ModeSpectra, Array]:
     modes, leads = conductor.modes, conductor.leads
     assert modes is not None
+    known = ~uncounted(conductor.matrix, leads, modes.couplings)
 
     def one(omega: Array) -> tuple[ModeSpectra, Array]:
         d = dressed(conductor.matrix, leads, modes, omega)
@@ -77,6 +82,6 @@ def _at(conductor: Conductor, omegas: Array) -> tuple[ModeSpectra, Array]:
         power = {f"{x}-{y}": omega * given[i, j].real for i, x in enumerate(leads) for j, y in enumerate(leads)}
         for name in modes.baths:
             power[name] = jnp.asarray(sum(d.power[k] for k, own in enumerate(modes.names) if own == name))
-        return ModeSpectra(b.retarded, found.retarded, b.less, b.more, Named.of(power, ())), found.converged
+        return ModeSpectra(b.retarded, found.retarded, b.less, b.more, Named.of(power, ())), found.converged & known
 
     return jax.lax.map(one, omegas)

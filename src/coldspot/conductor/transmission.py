@@ -69,6 +69,9 @@ def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
 def density_of_states(conductor: Conductor, energies: Any) -> Array:
     """−Im tr G^r(ε)/π (…): states of the conductor per energy, of one spin.
 
+    States without width, outside of the bands of all leads or dark in them, are at one energy each, and not in it: its
+    integral over all energies falls short of the number of sites by their weight.
+
     >>> import coldspot as cs
     >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
     >>> print(f"{density_of_states(dot, 0.2):.6f}")  # 2/πΓ
