@@ -317,8 +317,8 @@ def _run(
         lane = int(np.nanargmin(found.lost))
         raise SolveError(
             f"{VERB}: trajectory {lane} escaped to infinity at time {found.lost[lane]:.6g}, in coordinate "
-            f"{found.worst[lane]}; nothing holds it there, the potential is no number, or the time step ({step:.3g}) is "
-            "too long where it is steep.",
+            f"{found.worst[lane]}; nothing holds it there, the potential is no number, or the time step ({step:.3g}) "
+            "is too long where it is steep.",
             Status.UNSTABLE,
         )
     return found

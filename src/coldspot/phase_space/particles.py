@@ -171,7 +171,7 @@ def _flight(field: Field, now: Particles, time: Array, phase: Array, births: Arr
         # Radius and angle of two normal numbers are independent: a speed, and an end.
         begun = jnp.arctan2(births[1], births[0]) / (2 * jnp.pi) + 0.5 < field.sources[0] / jnp.sum(field.sources)
         origin, way = jnp.where(begun, field.start, last), jnp.where(begun, 1.0, -1.0)
-        energy = jnp.where(begun, *field.warmth) * (births[0] ** 2 + births[1] ** 2) / 2
+        energy = jnp.where(begun, field.warmth[0], field.warmth[1]) * (births[0] ** 2 + births[1] ** 2) / 2
         speed = way * jnp.sqrt(2 * energy / field.mass)
         rest = jnp.where(out, (there - end) / jnp.where(out, v, 1.0), 0.0)
         fresh = origin + speed * rest
