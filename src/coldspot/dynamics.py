@@ -141,7 +141,7 @@ class Dynamics(Checked):
     def trajectories(self, key: Array, n: int, time: Any, **options: Any) -> Any:
         """Random histories of one system: see `coldspot.trajectories`; forms that have none say so."""
         raise InputError(
-            f"trajectories: {type(self).__name__} has none; a JumpNetwork or an OscillatorNetwork has. "
+            f"trajectories: {type(self).__name__} has none; a JumpNetwork, an OscillatorNetwork or a KleinKramers has. "
             "Its averages: `steady_state`."
         )
 

@@ -97,11 +97,11 @@ def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **
     **Arguments:**
 
     - `machine`: a machine or a dynamics that has trajectories (a `JumpNetwork`, event by event, driven or not; an
-      `OscillatorNetwork`, linear or not);
+      `OscillatorNetwork`, linear or not; a `KleinKramers` problem, particle by particle);
     - `key`: a key of `jax.random`; the same key gives the same trajectories, whatever the number of processors;
     - `n`: how many, at least 16, or 2 of a jump network (standard errors come from their spread); `time`: how long each
       is averaged, after the transient; in a driven state it is lengthened to two or more whole periods;
-    - `options`: those of the dynamics, see `JumpNetwork.trajectories` and `OscillatorNetwork.trajectories`.
+    - `options`: those of the dynamics, see its own `trajectories`: `JumpNetwork`, `OscillatorNetwork`, `KleinKramers`.
 
     **Returns:** averages by name (`heat`, `work`, `particles`) with standard errors, and each trajectory's own amounts
     (`heats` (n, bath), `works`, …): `Trajectories`, with rates, or `JumpTrajectories`, with amounts over the time.

@@ -53,3 +53,15 @@ def test_steps_are_refused_in_words_and_marked_in_sweeps():
         cs.trajectories(network(step), jax.random.key(0), n=16, time=1.0)
     with pytest.raises(cs.SolveError, match=r"INVALID.*`potential` jumps"):
         cs.steady_state(network(step))
+
+
+def hidden(x):
+    return jnp.where(x[0] > 2.2, jnp.nan, 0.0)
+
+
+def test_a_potential_that_is_no_number_but_whose_slope_is_zero():
+    """The force there is 0, and trajectories come back: they must not, wherever they are when their books close."""
+    with pytest.raises(cs.SolveError, match=r"not a number at time .* x = \[2\."):
+        cs.trajectories(network(hidden), jax.random.key(0), n=16, time=100.0)
+    with pytest.raises(cs.SolveError, match="the potential is no number"):
+        cs.oscillators.first_passage(network(hidden), jax.random.key(0), coordinate=0, start=[0.0], above=4.0, n=16)

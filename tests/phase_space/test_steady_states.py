@@ -96,13 +96,7 @@ def test_the_parabolic_barrier(friction, close):
 
 def test_the_ring_that_cools():
     """Steps of the temperature: figures that Hermite functions × elements and trajectories gave."""
-    ring = cs.KleinKramers(
-        hill(4.0),
-        friction=1.0,
-        temperature=cs.Steps([1.0, 1.02], [0.5, 0.5]),
-        boundary=cs.Periodic(2 * PI, load=0.5, start=-PI),
-        baths=("cold", "hot"),
-    )
+    ring = cs.machines.ButtikerLandauerRing(load=0.5, hot=cs.HeatBath(1.02))
     s = cs.steady_state(ring, tolerance=1e-7)
     assert_close(s.observables["mean velocity"], 0.0714324, 1e-6)
     assert abs(float(s.heat["cold"]) - 0.0057722) < 2e-7

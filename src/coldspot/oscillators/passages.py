@@ -237,11 +237,11 @@ def _flown(
     """`TOGETHER` blocks of steps from block `first`; `width` σ² of the coordinate `place` within a step (0: heavy)."""
     count, m = course.springs.shape[0], course.noises
     low, high = borders
-    none = jnp.zeros(0)
+    empty = jnp.zeros(0)
 
     def one(now: Flight, given: tuple[Array, Array, Array]) -> tuple[Flight, None]:
         index, noise, chance = given
-        state = walk.cleared(course, now.x, now.v, none)
+        state = walk.cleared(course, now.x, now.v, empty)
         new = walk.step(course, state, 2 * index % count, noise)
         before, after = now.x[place], new.x[place]
         narrow = jnp.where(width > 0, width, 1.0)
@@ -265,7 +265,12 @@ def _flown(
         noise = jnp.concatenate(normals(key, DYNAMICS, lanes, index, BLOCK // 4 * m)).reshape(BLOCK, m, -1)
         a, b = normals(key, BRIDGE, lanes, index, BLOCK // 2)
         # The squared length of two normal numbers is −2 ln of a uniform one.
-        return jax.lax.scan(one, now, (index * BLOCK + jnp.arange(BLOCK), noise, jnp.exp(-(a * a + b * b) / 2)))[0]
+        new = jax.lax.scan(one, now, (index * BLOCK + jnp.arange(BLOCK), noise, jnp.exp(-(a * a + b * b) / 2)))[0]
+        if course.potential is None:
+            return new
+        # A slope may be a number where the energy is none.
+        none = ~jnp.isfinite(jax.vmap(course.potential, in_axes=-1)(new.x)) & jnp.isnan(new.time)
+        return new._replace(lost=jnp.where(none & jnp.isnan(new.lost), (index + 1) * BLOCK * course.step, new.lost))
 
     return jax.lax.fori_loop(0, TOGETHER, block, now)
 
@@ -312,8 +317,8 @@ def _run(
         lane = int(np.nanargmin(found.lost))
         raise SolveError(
             f"{VERB}: trajectory {lane} escaped to infinity at time {found.lost[lane]:.6g}, in coordinate "
-            f"{found.worst[lane]}; nothing holds it there, or the time step ({step:.3g}) is too long where it is "
-            "steep.",
+            f"{found.worst[lane]}; nothing holds it there, the potential is no number, or the time step ({step:.3g}) "
+            "is too long where it is steep.",
             Status.UNSTABLE,
         )
     return found

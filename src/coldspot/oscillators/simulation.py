@@ -147,8 +147,10 @@ def stretch(system: System, plan: Plan, key: Array, lanes: Array, now: Lanes, fi
 
     def one(block: Array, now: Lanes) -> Lanes:
         new = motion.block(now.state, key, lanes, block)
-        # What is not finite stays where it was, to be looked at.
+        # What is not finite stays where it was, to be looked at; a slope may be a number where the energy is none.
         fine = jnp.all(jnp.isfinite(new.x), axis=0) & (now.failed < 0)
+        if system.potential is not None:
+            fine &= jnp.isfinite(jax.vmap(system.potential, in_axes=-1)(new.x))
         kept = jax.tree.map(lambda a, b: jnp.where(fine, a, b), new, now.state)
         return Lanes(kept, jnp.where(fine | (now.failed >= 0), now.failed, block))
 

@@ -184,6 +184,9 @@ def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array
         halves = 2 * (index * BLOCK + jnp.arange(BLOCK))
         new = jax.lax.scan(one, now, (halves, noise))[0]
         fine = jnp.all(jnp.isfinite(new.x), 0) & jnp.all(jnp.isfinite(new.heat), 0) & (now.failed < 0)
+        if course.potential is not None:
+            # A slope may be a number where the energy is none.
+            fine &= jnp.isfinite(jax.vmap(course.potential, in_axes=-1)(new.x))
         kept = jax.tree.map(lambda a, b: jnp.where(fine, a, b), new._replace(failed=now.failed), now)
         return kept._replace(failed=jnp.where(fine | (now.failed >= 0), now.failed, index))
 

@@ -17,6 +17,7 @@ from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
 from ..numerics.one_thread import one_thread
 from ..pytrees import Table, opened
 from ..solution import SolveError, Status
+from ..trajectories import Trajectories
 from .arguments import (
     OWNER,
     check_drives,
@@ -29,9 +30,11 @@ from .arguments import (
     profile_of,
 )
 from .boundaries import Boundary, Closed, Open, Periodic
+from .ensemble import checked, simulated
 from .host import Fault, describe, steady_numbers
 from .landscape import Landscape, hole, kind_of, sample, walled
 from .overdamped import Overdamped
+from .particles import field_of
 from .profiles import Profiles
 from .terrain import Terrain
 from .tide import Moved, Tide
@@ -241,15 +244,16 @@ class KleinKramers(Dynamics):
 
     def terrain(self) -> Terrain:
         """The same of one known point, ready for a method; what is wrong with it is said in words."""
-        seen = jax.tree.map(known, eqx.filter_jit(KleinKramers.landscape)(self))
+        sampled = eqx.filter_jit(KleinKramers.landscape)(self)
+        seen = jax.tree.map(known, sampled)
         terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
-        tide = jax.tree.map(known, self.tide(seen)) if self.moving and bool(seen.confined) else None
+        tide = jax.tree.map(known, self.tide(sampled)) if self.moving and bool(seen.confined) else None
         words = self._wrong(seen, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
         return terrain
 
-    def _wrong(self, seen: Landscape, terrain: Terrain, tide: tuple[Tide, Array] | None) -> str:
+    def _wrong(self, seen: Landscape, terrain: Terrain, tide: tuple[Tide, Any] | None) -> str:
         if not bool(seen.confined):
             place = hole(self._rest())
             if place is not None:
@@ -413,6 +417,47 @@ class KleinKramers(Dynamics):
                 Status.NOT_CONVERGED,
             )
         return Evolution(times, found, self.names)
+
+    def trajectories(  # type: ignore[override]
+        self,
+        key: Array,
+        n: int,
+        time: Any,
+        *,
+        time_step: Any = None,
+        transient: Any = None,
+        keep: int = 0,
+        stride: int = 1,
+        throw: bool = True,
+        progress: bool | None = None,
+    ) -> Trajectories:
+        """`n` independent particles, averaged for `time`; called by `coldspot.trajectories`. The same ledger and
+
+        `observables` as of the steady state, with standard errors, by another route.
+
+        - `time_step`: by default a twentieth of the shortest time of the motion. What steps twice as long change is
+          `statistics["time_step_bias"]`; surely more than a hundredth (and a standard error) is `NOT_CONVERGED`;
+        - `transient`: time that is not averaged, by default twelve times that of the slowest relaxation, as estimated;
+        - `keep`: how many sample paths to return, one point in every `stride` steps (whole blocks of 16).
+
+        Friction and temperature are those at the particle, and noise acts on its velocity alone: Itô and Stratonovich
+        mean the same. For large friction that becomes the limit of `overdamped`. With open ends a trajectory is that of
+        particles that follow each other, and its heats are scaled to how many there are at a time.
+
+        >>> import coldspot as cs, jax
+        >>> trap = cs.KleinKramers(lambda x: x * x / 2, friction=1.0, temperature=0.5, boundary=cs.Closed())
+        >>> t = cs.trajectories(trap, jax.random.key(1), n=64, time=20.0)
+        >>> bool(abs(t.heat["bath"]) < 4 * t.error.heat["bath"])
+        True
+        """
+        request = checked(n, time, time_step, transient, keep, stride, throw, progress)
+        if isinstance(self.boundary, Open) and bool((self.boundary.left == 0) | (self.boundary.right == 0)):
+            raise InputError(f"{OWNER}: {self.explain(Status.INVALID)}")
+        terrain, baths = self.terrain(), self.baths
+        ends = [baths[name] for name in ENDS] if isinstance(self.boundary, Open) else []
+        profiles = self._rest(), self.friction, self.temperature
+        field = field_of(*profiles, self.mass, self.boundary, terrain, [end.temperature for end in ends])
+        return simulated(self, field, terrain, np.array([float(end.potential) for end in ends]), key, request)
 
     def explain(self, status: Status) -> str:
         ends = self.boundary

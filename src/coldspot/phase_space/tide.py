@@ -47,17 +47,17 @@ class Moved(eqx.Module):
     def _heights(self, x: Array) -> Array:
         return jax.vmap(lambda phase: self.at(x, self.values(phase)))(_phases())
 
+    def powers(self, x: Array, phase: Array) -> Array:
+        """∂V/∂λ_d dλ_d/dt (drive) at one phase."""
+        values, speeds = jax.jvp(self.values, (phase,), (self.frequency,))
+        still = jax.tree.map(jnp.zeros_like, values)
+        return jnp.stack(
+            [jax.jvp(lambda v: self.at(x, v), (values,), (still | {d: speeds[d]},))[1] for d in self.drives]
+        )
+
     def _powers(self, x: Array) -> Array:
         """(drive, phase)."""
-
-        def one(phase: Array) -> Array:
-            values, speeds = jax.jvp(self.values, (phase,), (self.frequency,))
-            still = jax.tree.map(jnp.zeros_like, values)
-            return jnp.stack(
-                [jax.jvp(lambda v: self.at(x, v), (values,), (still | {d: speeds[d]},))[1] for d in self.drives]
-            )
-
-        return jnp.moveaxis(jax.vmap(one)(_phases()), 0, -1)
+        return jnp.moveaxis(jax.vmap(lambda phase: self.powers(x, phase))(_phases()), 0, -1)
 
     def sampled(self, x: Array) -> Tide:
         heights = jnp.moveaxis(jax.vmap(self._heights)(x.ravel()), 0, -1).reshape(PHASES, *x.shape)

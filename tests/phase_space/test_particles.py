@@ -1,0 +1,67 @@
+"""Trajectories of single particles against the solver of the density, and against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+
+KEY = jax.random.key(11)
+
+
+def distances(t, s):
+    """All heats, works, particle numbers and observables of an ensemble, in standard errors from a solution's."""
+    found = {f"heat {b}": (t.heat[b], s.heat[b], t.error.heat[b]) for b in s.heat}
+    found |= {f"work {d}": (t.work[d], s.work[d], t.error.work[d]) for d in s.work}
+    seen, errors = t.observables, t.solution.observable_errors
+    found |= {name: (seen[name], value, errors[name]) for name, value in s.observables.items()}
+    return {name: float((a - b) / error) for name, (a, b, error) in found.items() if error > 0}
+
+
+@pytest.mark.parametrize(
+    ("machine", "numbers"),
+    [(cs.machines.ButtikerLandauerRing(), 6), (cs.machines.KramersCooler(), 7)],
+    ids=["ring", "cooler"],
+)
+def test_machines_with_steps_of_the_temperature(machine, numbers):
+    """Elements in x and v, and particles one by one: heat per region and end, flux, kinetic energy over the step."""
+    t, s = cs.trajectories(machine, KEY, n=256, time=150.0), cs.steady_state(machine, tolerance=1e-5)
+    z = distances(t, s)
+    assert len(z) == numbers
+    assert max(map(abs, z.values())) < 4, z
+    # They must be able to tell: the flux is known to a third, and is not 0.
+    assert float(t.solution.observable_errors["flux"]) < abs(float(s.observables["flux"])) / 3
+
+
+def test_walls_a_drive_and_a_temperature_that_varies_smoothly():
+    """The periodic state of the density: heat, work, entropy (not heat over one T), and the mean temperature."""
+    box = cs.KleinKramers(
+        lambda x, values: 0.5 * x + values["rocking"] * jnp.sin(2 * x),
+        friction=lambda x: 1.0 + 0.5 * x,
+        temperature=lambda x: 1.0 + 1.5 * x**2,
+        mass=0.5,
+        boundary=cs.Closed(-1.0, 1.0),
+        drives={"rocking": cs.Cosine(2.0)},
+        frequency=1.5,
+    )
+    t, s = cs.trajectories(box, KEY, n=512, time=60.0, keep=2), cs.steady_state(box, tolerance=1e-4)
+    z = distances(t, s)
+    assert max(map(abs, z.values())) < 4, z
+    assert float(t.error.work["rocking"]) < 0.05 * float(s.work["rocking"])
+    entropy, error = float(-t.solution.ledger.entropy_flows[0]), float(t.solution.error.entropy_flows[0])
+    assert abs(entropy - float(s.entropy_production)) < 4 * error < 0.2 * entropy
+    assert float(t.solution.temperatures[0]) == pytest.approx(float(s.temperatures[0]), rel=0.02)
+    assert np.abs(t.positions).max() <= 1
+    assert t.positions.shape[0] == 2
+
+
+def test_what_cannot_be_simulated_is_said():
+    ring = cs.machines.ButtikerLandauerRing()
+    with pytest.raises(cs.InputError, match=r"`time_step` is 2, but the motion is stable only below 1\.4"):
+        cs.trajectories(ring, KEY, n=16, time_step=2.0)
+    with pytest.raises(cs.InputError, match="`potential` does not confine"):
+        cs.trajectories(cs.KleinKramers(jnp.sin, 1.0, 1.0, boundary=cs.Closed()), KEY, n=16)
+    empty = cs.KleinKramers(jnp.cos, 1.0, 1.0, boundary=cs.Open(-1.0, 1.0, right=0.0))
+    with pytest.raises(cs.InputError, match="infinite chemical potential"):
+        cs.trajectories(empty, KEY, n=16)
