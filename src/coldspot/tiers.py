@@ -49,9 +49,9 @@ class Tiers(NamedTuple):
         others, count = self._replace(attempts=self.attempts[1:]), np.size(undecided)
         if left.size == count:
             return others(*arguments)
-        # Few sizes, so that compiled programs are shared; what fills up is the last point again.
+        # Few sizes, so that compiled programs are shared; what fills up is a point that was easy.
         size = min(next((size for size in SIZES if size >= left.size), count), count)
-        index = left[np.minimum(np.arange(size), left.size - 1)]
+        index = np.append(left, np.full(size - left.size, np.argmin(undecided)))
         some = tuple(
             jax.tree.map(lambda c: jnp.asarray(np.asarray(c)[index]), argument) if k == self.batch else argument
             for k, argument in enumerate(arguments)

@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from scipy.integrate import solve_ivp
 
 import coldspot as cs
+from coldspot.dynamics import solve_points
 
 PERIOD = 10.0
 
@@ -26,23 +26,39 @@ def pump(barrier, temperature=0.05, height=0.5, lag=np.pi / 2, period=PERIOD, ot
     )
 
 
-def solved_at(tolerance: float, barriers: np.ndarray, periods: np.ndarray | None = None) -> cs.Solution:
-    def solve(barrier, period):
-        return cs.steady_state(pump(barrier, period=period), tolerance=tolerance, throw=False)
-
-    periods = np.full(barriers.shape, PERIOD) if periods is None else periods
-    return jax.jit(jax.vmap(solve))(jnp.asarray(barriers), jnp.asarray(periods))
+SIZE = 24
+"""Points of every batch here: one program solves them all."""
 
 
-@pytest.mark.parametrize(("barrier", "energy"), [(14.0, "-6.2301796e-07"), (16.0, "-1.98664482e-07")])
-def test_pumped_energy_keeps_its_digits(barrier, energy):
+def _pump(_: None, point: dict[str, jax.Array]) -> cs.JumpNetwork:
+    return pump(**point)
+
+
+def solved_at(tolerance: float, **columns: np.ndarray) -> cs.Solution:
+    """Pumps in a batch, the way that is taken inside `jax.jit`; what is not given as in `pump`.
+
+    The last point fills the batch up.
+    """
+    values = {"temperature": 0.05, "height": 0.5, "lag": np.pi / 2, "period": PERIOD} | columns
+    given = np.broadcast_arrays(*values.values())
+    count = given[0].size
+    filled = [np.append(v, [v.flat[-1]] * (SIZE - count)) for v in given]
+    points = dict(zip(values, map(jnp.asarray, filled), strict=True))
+    s = solve_points.solve(_pump, None, points, jnp.asarray(tolerance))
+    return jax.tree.map(lambda a: np.asarray(a)[:count], s)
+
+
+def test_pumped_energy_keeps_its_digits():
     """Energy per cycle, from the integral of the deviation from the frozen state, which has no cancellation."""
-    s = cs.steady_state(pump(barrier))
-    for lead in ("left", "right"):
-        value, error = PERIOD * float(s.energy[lead]), PERIOD * float(s.error.heats[s.ledger.baths.index(lead)])
-        printed = 0.5 * 10.0 ** (np.floor(np.log10(abs(value))) - len(energy.split("e")[0].split(".")[1]))
-        assert abs(value - float(energy)) <= error + printed
-        assert error <= 2e-8 * abs(value)
+    cases = {14.0: "-6.2301796e-07", 16.0: "-1.98664482e-07"}
+    s = solved_at(1e-8, barrier=np.array(list(cases)))
+    for k, energy in enumerate(cases.values()):
+        for lead in ("left", "right"):
+            value = PERIOD * float(s.energy[lead][k])
+            error = PERIOD * float(s.error.heats[k, s.ledger.baths.index(lead)])
+            printed = 0.5 * 10.0 ** (np.floor(np.log10(abs(value))) - len(energy.split("e")[0].split(".")[1]))
+            assert abs(value - float(energy)) <= error + printed
+            assert error <= 2e-8 * abs(value)
 
 
 def test_gross_flows_do_not_decide_what_is_trusted():
@@ -51,20 +67,20 @@ def test_gross_flows_do_not_decide_what_is_trusted():
     The last one to 1e-6 only: the mesh would need more elements than are allowed.
     """
     barriers = np.linspace(9.0, 18.0, 10)
-    assert np.all(np.asarray(solved_at(1e-8, barriers[:-1]).status) == 0)
-    solved = solved_at(1e-6, barriers)
-    assert np.all(np.asarray(solved.status) == 0)
-    heats, errors = np.asarray(solved.ledger.heats), np.asarray(solved.error.heats)
+    assert np.all(solved_at(1e-8, barrier=barriers[:-1]).status == 0)
+    solved = solved_at(1e-6, barrier=barriers)
+    assert np.all(solved.status == 0)
+    heats, errors = solved.ledger.heats, solved.error.heats
     assert np.all(np.abs(heats[:, 0] - heats[:, 1]) <= errors.sum(-1))
     assert np.all(errors < 1e-6 * np.abs(heats))
 
 
 def test_drives_of_barriers_alone_pump_exactly_nothing():
     """The state stays at equilibrium at one temperature, whatever barriers do: not small numbers, but 0."""
-    s = cs.steady_state(pump(5.0, temperature=0.7, height=0.0))
-    assert np.all(np.asarray(s.heat.array) == 0.0)
-    assert np.all(np.asarray(s.work.array) == 0.0)
-    assert np.all(np.asarray(s.error.heats) == 0.0)
+    s = solved_at(1e-8, barrier=np.array([5.0]), temperature=0.7, height=0.0)
+    assert np.all(s.heat.array == 0.0)
+    assert np.all(s.work.array == 0.0)
+    assert np.all(s.error.heats == 0.0)
 
 
 def by_scipy(barrier, temperature, height, lag, period) -> np.ndarray:
@@ -100,7 +116,7 @@ def by_scipy(barrier, temperature, height, lag, period) -> np.ndarray:
 
 def test_random_pumps_against_scipy():
     rng = np.random.default_rng(5)
-    n = 24
+    n = SIZE
     draws = {
         "barrier": rng.uniform(0, 5, n),
         "temperature": 10 ** rng.uniform(-1.3, 0.3, n),
@@ -108,9 +124,8 @@ def test_random_pumps_against_scipy():
         "lag": rng.uniform(0, 6.3, n),
         "period": 10 ** rng.uniform(-1, 2.5, n),
     }
-    columns = {name: jnp.asarray(values) for name, values in draws.items()}
-    s = jax.jit(jax.vmap(lambda c: cs.steady_state(pump(**c), throw=False)))(columns)
-    assert np.all(np.asarray(s.status) == 0)
+    s = solved_at(1e-8, **draws)
+    assert np.all(s.status == 0)
     for k in range(n):
         left, right, particles = by_scipy(**{name: values[k] for name, values in draws.items()})
         found = np.array([*s.ledger.heats[k], s.ledger.particle_numbers[k, 0]])
@@ -122,9 +137,9 @@ def test_random_pumps_against_scipy():
 
 def test_an_error_larger_than_the_tolerance_is_never_accepted():
     rng = np.random.default_rng(6)
-    barriers, periods = rng.uniform(0, 25, 24), 10 ** rng.uniform(-2, 5, 24)
+    barriers, periods = rng.uniform(0, 25, SIZE), 10 ** rng.uniform(-2, 5, SIZE)
     for tolerance in (1e-5, 1e-8, 1e-12):
-        s = solved_at(tolerance, barriers, periods)
+        s = solved_at(tolerance, barrier=barriers, period=periods)
         good = np.asarray(s.status) == 0
         top = np.max(np.abs(np.concatenate([s.ledger.heats, s.ledger.works], -1)), -1)
         worst = np.max(np.concatenate([s.error.heats, s.error.works], -1), -1)
@@ -139,8 +154,8 @@ def test_derivatives_of_a_pump():
     def heat(barrier):
         return cs.steady_state(pump(barrier), throw=False).heat["left"]
 
-    slope = jax.jit(jax.grad(heat))(6.0)
+    both = jax.jit(jax.value_and_grad(heat))
     step = 1e-3
-    value = jax.jit(heat)
-    difference = (value(6.0 + step) - value(6.0 - step)) / (2 * step)
+    (ahead, _), (_, slope), (behind, _) = (both(6.0 + h) for h in (step, 0.0, -step))
+    difference = (ahead - behind) / (2 * step)
     assert abs(slope - difference) < 1e-5 * abs(difference)

@@ -208,7 +208,7 @@ def test_spin_pair_errors_are_honest(cold):
 
 
 def test_points_do_not_depend_on_what_else_is_in_the_batch():
-    """Refinement works on 64 points at a time; a batch that is no multiple gives what its parts give."""
+    """Refinement works on some points at a time; a batch that is no multiple gives what its parts give."""
     t = driven("driven dot")
     columns = mr.draw(t, np.random.default_rng(43), 100)
     whole = mr.solve(t, columns)

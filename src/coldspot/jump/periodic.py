@@ -42,8 +42,8 @@ PIECEWISE = 1e-11
 """Largest tolerance that is used where the period has pieces: more digits cost little, as elements end at borders."""
 FEW = 8.0
 """Rounding units of a flow: what its computation from the network's numbers costs."""
-LANES = 64
-"""Points that are propagated together: enough to fill vector units, few enough to stay in cache."""
+LANES = 32
+"""Points that are propagated together: enough to fill vector units, few enough that the last ones need not wait."""
 
 
 def estimate(change: Array, ratio: Array) -> Array:
