@@ -64,3 +64,9 @@ def test_drawing_without_matplotlib_says_what_to_install(monkeypatch, tmp_path):
 def test_what_has_no_baths_has_no_bars():
     with pytest.raises(cs.InputError, match="no baths"):
         cs.figures.ledger(cs.steady_state(cs.machines.TwoModeJunction()))
+
+
+@pytest.mark.parametrize("draw", [cs.figures.ledger, cs.figures.sankey])
+def test_a_machine_in_place_of_its_solution_is_refused_in_words(draw):
+    with pytest.raises(cs.InputError, match=r"must be a Solution, but is a QuantumDot; write `coldspot.steady_state"):
+        draw(cs.machines.QuantumDot())

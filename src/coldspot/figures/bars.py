@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._checks import InputError
+from .._mentions import a_or_an
 from ..solution import Solution
 from ..style import AMBER, BLACK, BLUE, GREEN, HEIGHT, ORANGE, house_style, new_figure
 
@@ -20,6 +21,11 @@ def ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
 
     By the first law the bars add up to zero. The hottest bath is orange, the coldest blue.
     """
+    if not hasattr(solution, "status"):
+        raise InputError(
+            f"figures.ledger: `solution` must be a Solution, but is {a_or_an(solution)}; write "
+            "`coldspot.steady_state(machine)` for that of a machine."
+        )
     if np.ndim(solution.status) != 0:
         raise InputError(
             f"figures.ledger: `solution` must be of one machine, but is a batch of shape {np.shape(solution.status)}; "

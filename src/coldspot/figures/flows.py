@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import InputError
+from .._mentions import a_or_an
 from ..solution import Solution
 from ..style import AMBER, BLACK, BLUE, GREEN, ORANGE, PURPLE, house_style, new_figure
 
@@ -28,6 +29,11 @@ def sankey(solution: Solution, axes: "Axes | None" = None) -> "Axes":
     from the hottest bath, blue from the coldest and amber from others; work is green, chemical work purple. The
     particles that each bath gives (+) or takes (−) stand beside its name.
     """
+    if not hasattr(solution, "status"):
+        raise InputError(
+            f"figures.sankey: `solution` must be a Solution, but is {a_or_an(solution)}; write "
+            "`coldspot.steady_state(machine)` for that of a machine."
+        )
     if np.ndim(solution.status) != 0:
         raise InputError(
             f"figures.sankey: `solution` must be of one machine, but is a batch of shape {np.shape(solution.status)}; "

@@ -266,12 +266,16 @@ class KleinKramers(Dynamics):
                 "with Closed(start, stop), or a potential that rises on both sides."
             )
         if not bool(seen.periodic):
-            start, length = domain(self.boundary)
-            rest = self._rest()
+            start, length = (float(x) for x in domain(self.boundary))
+            turns = np.asarray(
+                jax.vmap(jax.vmap(self._rest()))(jnp.stack([seen.places, seen.places + length]).reshape(2, -1).T)
+            )
+            worst = int(np.argmax(np.abs(turns[:, 1] - turns[:, 0])))
+            x = float(seen.places.ravel()[worst])
             return (
-                f"`potential` must be the same after one turn of {float(length):g}, but V({float(start):g}) = "
-                f"{float(rest(start)):g} and V({float(start + length):g}) = "
-                f"{float(rest(start + length)):g}; a constant slope is the `load`."
+                f"`potential` must be the same after one turn of {length:g}, but V({x:g}) = {turns[worst, 0]:g} and "
+                f"V({x + length:g}) = {turns[worst, 1]:g}; a constant slope is the `load`, and of what is meant for one "
+                f"turn alone write the potential at ({start:g} + (x - {start:g}) % {length:g})."
             )
         if tide is not None and not bool(tide[1]):
             return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
