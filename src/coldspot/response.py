@@ -267,7 +267,7 @@ def response_at(
     )
     turned = jnp.where(dynamics.reversible(), raw.T, raw)
     errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale
-    # What does not flow at all, such as particles of a lead that only gives heat, is known to the rounding of what does.
+    # What does not flow, such as particles of a lead that only gives heat, is known to the rounding of what does.
     kinds = jnp.asarray(rows)[:, None] == jnp.arange(2)
     top = jnp.max(jnp.where(kinds, size[:, None], 0.0), axis=0)[rows]
     inexact = ~jnp.all(errors <= tolerance * scale + 8 * EPS * len(entries) * top[:, None] * top)

@@ -267,15 +267,13 @@ class KleinKramers(Dynamics):
             )
         if not bool(seen.periodic):
             start, length = (float(x) for x in domain(self.boundary))
-            turns = np.asarray(
-                jax.vmap(jax.vmap(self._rest()))(jnp.stack([seen.places, seen.places + length]).reshape(2, -1).T)
-            )
-            worst = int(np.argmax(np.abs(turns[:, 1] - turns[:, 0])))
-            x = float(seen.places.ravel()[worst])
+            x = np.ravel(seen.places)
+            here, there = np.asarray(jax.vmap(self._rest())(jnp.concatenate([x, x + length]))).reshape(2, -1)
+            k = int(np.argmax(abs(here - there)))
             return (
-                f"`potential` must be the same after one turn of {length:g}, but V({x:g}) = {turns[worst, 0]:g} and "
-                f"V({x + length:g}) = {turns[worst, 1]:g}; a constant slope is the `load`, and of what is meant for one "
-                f"turn alone write the potential at ({start:g} + (x - {start:g}) % {length:g})."
+                f"`potential` must be the same after one turn of {length:g}, but V({x[k]:g}) = {here[k]:g} and "
+                f"V({x[k] + length:g}) = {there[k]:g}; a constant slope is the `load`, and what is meant for one turn "
+                f"alone is to be taken at {start:g} + (x - ({start:g})) % {length:g}."
             )
         if tide is not None and not bool(tide[1]):
             return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
