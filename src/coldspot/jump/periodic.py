@@ -42,8 +42,9 @@ PIECEWISE = 1e-11
 """Largest tolerance that is used where the period has pieces: more digits cost little, as elements end at borders."""
 FEW = 8.0
 """Rounding units of a flow: what its computation from the network's numbers costs."""
-LANES = 32
-"""Points that are propagated together: enough to fill vector units, few enough that the last ones need not wait."""
+LANES, HARD = 64, 32
+"""Points that are propagated together: enough to fill vector units, few enough to stay in cache. In the form of
+deviations, where one of them may need many elements, so few that the others do not wait for it."""
 
 
 def estimate(change: Array, ratio: Array) -> Array:
@@ -176,7 +177,7 @@ PLAIN, DEVIATION = plain_period, deviation_period
 def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Array) -> Found:
     """Double the parts until the averages of each `active` point have settled; who has is not computed again."""
     points = active.shape[0]
-    lanes = min(LANES, points)
+    lanes = min(LANES if form is PLAIN else HARD, points)
     arrays, static = eqx.partition(system, eqx.is_array)
     arrays = jax.lax.stop_gradient(arrays)
     where, last = blocks_of(system), last_of(pieces_of(system))
