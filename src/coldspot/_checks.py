@@ -228,6 +228,29 @@ def check_memory(words: str, needed: float, instead: str) -> None:
         )
 
 
+FEWEST = 16
+"""Fewest trajectories whose spread says something."""
+
+
+def check_ensemble(
+    owner: str, n: int, time: Any, time_step: Any, transient: Any, keep: Any, stride: Any, numbers: int
+) -> None:
+    """Refuse, in words, what no ensemble can be asked for; of each trajectory so many `numbers` are kept."""
+    for name, value in {"time": time, "time_step": time_step}.items():
+        if value is not None:
+            check_shape(owner, name, value, (), "one number")
+            check_positive(owner, name, value)
+    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
+        raise InputError(f"{owner}: `transient` must be a time, zero or positive, but is {transient!r}.")
+    if n < FEWEST:
+        raise InputError(f"{owner}: `n` must be at least {FEWEST}, but is {n}; their spread gives the standard errors.")
+    check_memory(f"{owner}: an ensemble of {n:,} trajectories", numbers * 8.0 * n, "give fewer.")
+    if not isinstance(keep, int) or not 0 <= keep <= n:
+        raise InputError(f"{owner}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
+    if not isinstance(stride, int) or stride < 1:
+        raise InputError(f"{owner}: `stride` must be a positive integer, but is {stride!r}.")
+
+
 def _show(numbers: np.ndarray) -> str:
     return f"{numbers.item():g}" if numbers.size == 1 else np.array2string(numbers, threshold=8)
 

@@ -28,7 +28,9 @@ def cluster_of(options: argparse.Namespace) -> Any:
     if options.slurm:
         from dask_jobqueue import SLURMCluster
 
-        cluster = SLURMCluster(cores=1, processes=1, memory=options.memory, walltime="00:10:00")
+        # What jobs print goes where nobody keeps it, not into the folder that they start in.
+        quiet = {"log_directory": tempfile.mkdtemp(prefix="coldspot-jobs-"), "walltime": "00:10:00"}
+        cluster = SLURMCluster(cores=1, processes=1, memory=options.memory, **quiet)
         cluster.scale(jobs=2)
         return cluster
     return LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, valid
+from .._checks import InputError, check_ensemble, valid
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
@@ -27,7 +27,7 @@ from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise
 from .instant import Instant, moments
 from .likeness import SAMPLES, equivalent
 from .model import System
-from .sampling import check_request
+from .sampling import QUANTITIES
 from .simulation import BLOCK, Result
 from .words import UNHELD, jump_words
 
@@ -86,7 +86,7 @@ def sample(
     until: growth.Until | None,
 ) -> Trajectories:
     """Trajectories of a network; see `OscillatorNetwork.trajectories`."""
-    check_request(n, time, time_step, transient, keep, stride)
+    check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
     looked = network.instants(2 * jnp.pi * jnp.arange(LOOKED_AT) / LOOKED_AT)
     system, outset = _outset(network, looked)
     step = FINE * outset.shortest if time_step is None else float(time_step)

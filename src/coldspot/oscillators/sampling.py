@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, check_memory, check_positive, check_shape, valid
+from .._checks import InputError, as_float, check_ensemble, check_positive, check_shape, valid
 from ..dynamics import Dynamics, conclude
 from ..parallel import spread, workers
 from ..pytrees import batch_of_one, compiled, first_point
@@ -21,8 +21,6 @@ from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleare
 from .words import UNHELD, jump_words, start_words
 
 OWNER = "trajectories"
-LEAST = 16
-"""Fewest trajectories whose spread says something."""
 QUANTITIES = 24
 """Numbers that are kept of each trajectory, at least."""
 CHUNK = 1024
@@ -31,23 +29,6 @@ WIDEST = {"xla_cpu_prefer_vector_width": 512}
 """Options of the compiler for processors: the longest vectors, if there are any."""
 STRETCH = 1 << 24
 """Steps × trajectories × coordinates of one call, a fraction of a second: Ctrl-C waits for no more."""
-
-
-def check_request(n: int, time: Any, time_step: Any, transient: Any, keep: int, stride: int) -> None:
-    """Refuse, in words, what no ensemble can be asked for."""
-    for name, value in {"time": time, "time_step": time_step}.items():
-        if value is not None:
-            check_shape(OWNER, name, value, (), "one number")
-            check_positive(OWNER, name, value)
-    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
-        raise InputError(f"{OWNER}: `transient` must be a time, zero or positive, but is {transient!r}.")
-    if n < LEAST:
-        raise InputError(f"{OWNER}: `n` must be at least {LEAST}, but is {n}; their spread gives the standard errors.")
-    check_memory(f"{OWNER}: an ensemble of {n:,} trajectories", QUANTITIES * 8.0 * n, "give fewer.")
-    if not isinstance(keep, int) or not 0 <= keep <= n:
-        raise InputError(f"{OWNER}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
-    if not isinstance(stride, int) or stride < 1:
-        raise InputError(f"{OWNER}: `stride` must be a positive integer, but is {stride!r}.")
 
 
 def sample(
@@ -67,7 +48,7 @@ def sample(
     until: growth.Until | None,
 ) -> Trajectories:
     """Trajectories of a system, the numbers of `dynamics`; see `OscillatorNetwork.trajectories`."""
-    check_request(n, time, time_step, transient, keep, stride)
+    check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
     if bias is not None:
         check_shape(OWNER, "bias", bias, (), "one number")
         check_positive(OWNER, "bias", bias)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, check_memory, check_positive, check_shape, valid
+from .._checks import InputError, check_ensemble, valid
 from ..drives import Steps
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..parallel import spread
@@ -23,8 +23,8 @@ from .terrain import OPEN, PERIODIC, Terrain
 from .tide import Moved
 
 OWNER = "trajectories"
-LEAST = 16
-"""Fewest trajectories whose spread says something."""
+QUANTITIES = 64
+"""Numbers that are kept of each trajectory, about."""
 FINE = 0.05
 """Default step, over the shortest time of the motion."""
 FORGET = 12.0
@@ -88,19 +88,7 @@ def checked(
     n: int, time: Any, time_step: Any, transient: Any, keep: Any, stride: Any, throw: bool, progress: bool | None
 ) -> Request:
     """Refuse, in words, what no ensemble can be asked for."""
-    for name, value in {"time": time, "time_step": time_step}.items():
-        if value is not None:
-            check_shape(OWNER, name, value, (), "one number")
-            check_positive(OWNER, name, value)
-    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
-        raise InputError(f"{OWNER}: `transient` must be a time, zero or positive, but is {transient!r}.")
-    if n < LEAST:
-        raise InputError(f"{OWNER}: `n` must be at least {LEAST}, but is {n}; their spread gives the standard errors.")
-    if not isinstance(keep, int) or not 0 <= keep <= n:
-        raise InputError(f"{OWNER}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
-    if not isinstance(stride, int) or stride < 1:
-        raise InputError(f"{OWNER}: `stride` must be a positive integer, but is {stride!r}.")
-    check_memory(f"{OWNER}: an ensemble of {n:,} trajectories", 64 * 8.0 * n, "give fewer.")
+    check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
     step, discarded = (None if a is None else float(a) for a in (time_step, transient))
     return Request(n, float(time), step, discarded, keep, stride, throw, progress)
 
