@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+OWN = {"xla_cpu_use_fusion_emitters": "false", "xla_backend_optimization_level": "0"}
+"""How what tests compile themselves (derivatives, say) is made: fast to compile, not fast. coldspot's own programs are
+made as they are for users."""
 FLAGS = os.environ.get("XLA_FLAGS", "")
 if "fusion_emitters" not in FLAGS:
-    # What tests compile themselves (derivatives, say) is made as coldspot's programs are, if the compiler can: an
-    # unknown flag would end the process. Processes that this one starts have the answer already.
-    wanted = os.environ | {"XLA_FLAGS": f"{FLAGS} --xla_cpu_use_fusion_emitters=false"}
+    # Asked for in a process of its own: an unknown flag would end this one. Processes that it starts have the answer.
+    wanted = os.environ | {"XLA_FLAGS": " ".join([FLAGS, *(f"--{name}={value}" for name, value in OWN.items())])}
     if not subprocess.run(
         [sys.executable, "-c", "import jax; jax.devices()"], env=wanted, capture_output=True
     ).returncode:
@@ -26,8 +28,9 @@ from jaxtyping import install_import_hook
 install_import_hook("coldspot", "tests.annotations.checked")
 
 import tests.annotations  # noqa: F401
-from coldspot import InputError
+from coldspot import InputError, compiler
 
+compiler.PREFERRED["xla_backend_optimization_level"] = 3  # the compiler's own default
 _raises = pytest.raises
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -337,13 +338,31 @@ def pick(columns: dict[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
     return {name: values[index] for name, values in columns.items()}
 
 
+def take(s: cs.Solution, index: np.ndarray) -> cs.Solution:
+    """Some of the points."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index] if eqx.is_array(leaf) else leaf, s)
+
+
 def _lightly(way):
     return compiled(way.__wrapped__, **LIGHT)
 
 
-OPTIMISED = ("dot", "ring-3", "two-dots", "assisted-4", "complete-4", "ring-8")
+OPTIMISED = ("dot", "two-dots", "ring-8")
 """Undriven machines whose programs are those of large sweeps; the others' are compiled as those of one point are."""
-LIGHTLY = Tiers(tuple(map(_lightly, solve_points.attempts)), _lightly(solve_points.solve), solve_points.batch)
+WHOLE = (
+    "ring-3", "assisted-4", "complete-4", "parallel-9", "ring-4", "bow-tie", "three-dots", "degenerate-dots",
+)  # fmt: skip
+"""Others that are solved in all ways; the rest, to compile less, in two: the first attempt or the second, in turn."""
+ATTEMPTS = tuple(map(_lightly, solve_points.attempts))
+SURE = _lightly(solve_points.solve)
+
+
+def way(t: Topology) -> Tiers:
+    """How the points of an undriven machine are solved."""
+    if t.name in OPTIMISED:
+        return solve_points
+    turn = t in STATIC[::2]
+    return Tiers(ATTEMPTS if t.name in WHOLE else ATTEMPTS[turn : turn + 1], SURE, solve_points.batch)
 
 
 def solve(t, columns: dict[str, np.ndarray], tolerance: float = 1e-8) -> cs.Solution:
@@ -351,6 +370,5 @@ def solve(t, columns: dict[str, np.ndarray], tolerance: float = 1e-8) -> cs.Solu
     points = {name: jnp.asarray(values) for name, values in columns.items()}
     if t.driven:
         return solve_points(t, None, points, jnp.asarray(tolerance))
-    way = solve_points if t.name.split(",")[0] in OPTIMISED else LIGHTLY
     with mock.patch.object(tiers, "SIZES", ()):  # what one tier leaves goes to the next in as large a batch
-        return way(t, None, points, jnp.asarray(tolerance))
+        return way(t)(t, None, points, jnp.asarray(tolerance))

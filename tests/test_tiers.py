@@ -54,10 +54,11 @@ def test_inside_a_compiled_program_the_sure_way_is_taken():
 
 def test_both_tiers_of_a_static_network_agree_where_the_first_decides():
     (t,) = (t for t in mr.STATIC if t.name == "ring-4")
-    columns = mr.join(*(mr.draw(t, np.random.default_rng(1), 64, kind) for kind in ("ordinary", "extreme")))
+    columns = mr.join(*(mr.draw(t, np.random.default_rng(1), 250, kind) for kind in ("ordinary", "extreme")))
     points = {name: jnp.asarray(values) for name, values in columns.items()}
-    quick, undecided = solve_points.attempts[0](t, None, points, TOLERANCE)
-    sure, both = (way(t, None, points, TOLERANCE) for way in (solve_points.solve, solve_points))
+    ways = mr.way(t)
+    quick, undecided = ways.attempts[0](t, None, points, TOLERANCE)
+    sure, both = ways.solve(t, None, points, TOLERANCE), mr.solve(t, columns)
     decided = ~np.asarray(undecided)
     assert 0 < decided.sum() < len(decided)
     allowed = np.asarray(quick.error.heats + sure.error.heats)

@@ -30,7 +30,7 @@ from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution
-from .tiers import SIZES, Tiers, is_light
+from .tiers import SIZES, Tiers, few
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ AnyResult = TypeVar("AnyResult", bound=Result)
 Wanted = Plan | str
 """What to count, or the name of another verb."""
 RESPONSE = "linear_response"
-FEW = 64
-"""Points of machines that take little, up to which compiling takes longer than they."""
+FEW = 256
+"""The `few` of any dynamics is at most this."""
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
 POINTS_SENT = 65536
@@ -383,7 +383,7 @@ def _in_chunks(
     def solve(start: int) -> Any:
         return jax.tree.map(np.asarray, solve_some(way, build, shared, piece(start), *options))
 
-    light = chunk <= FEW and is_light(_first, build, shared, {name: jnp.asarray(c[0]) for name, c in columns.items()})
+    light = chunk <= FEW and chunk <= few(_first, build, shared, {n: jnp.asarray(c[0]) for n, c in columns.items()})
     solve_some = solve_few if light else solve_chunk
     step, done = chunk, None
     if client is not None:

@@ -66,32 +66,32 @@ class Tiers(NamedTuple):
 
 
 def by_weight(function: Callable[..., Any], make: Callable[[Any], Any]) -> Callable[..., Any]:
-    """The program of `function(machine, …)`, optimised unless the machine is light; `make(machine)` is its dynamics."""
+    """The program of `function(machine, …)`, optimised unless one point takes less; `make(machine)` is its dynamics."""
     optimised, light = compiled(function), compiled(function, **LIGHT)
 
     @functools.wraps(function)
     def call(machine: Any, *arguments: Any) -> Any:
-        return (light if is_light(make, machine) else optimised)(machine, *arguments)
+        return (light if few(make, machine) else optimised)(machine, *arguments)
 
     call.program = light.program  # type: ignore[attr-defined]
     return call
 
 
-def is_light(make: Callable[..., Any], *arguments: Any) -> bool:
-    """Whether the dynamics that `make`, a function of a module, gives is light: asked once for each structure."""
+def few(make: Callable[..., Any], *arguments: Any) -> int:
+    """The `few` of the dynamics that `make`, a function of a module, gives: asked once for each structure."""
     arguments = refreshed(arguments)
     leaves, structure = jax.tree.flatten(arguments)
     key = make, structure, tuple(leaf.shape if eqx.is_array(leaf) else type(leaf) for leaf in leaves)
-    if key not in _light:
-        if len(_light) >= MOST:
-            _light.clear()
+    if key not in _few:
+        if len(_few) >= MOST:
+            _few.clear()
         try:
-            _light[key] = bool(eqx.filter_eval_shape(make, *arguments).light)
+            _few[key] = int(eqx.filter_eval_shape(make, *arguments).few)
         except Exception:  # what is wrong with it is said where it is solved
-            _light[key] = False
-    return _light[key]
+            _few[key] = 0
+    return _few[key]
 
 
-_light: dict[Any, bool] = {}
+_few: dict[Any, int] = {}
 MOST = 1024
 """Structures of machines that are remembered."""

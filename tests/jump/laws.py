@@ -1,7 +1,5 @@
 """Laws of thermodynamics as checks of any solution of a jump network."""
 
-import equinox as eqx
-import jax
 import numpy as np
 
 import coldspot as cs
@@ -88,12 +86,6 @@ def check_laws(t: mr.Topology, s: cs.Solution) -> None:
     check_second_law_efficiency(s)
 
 
-def static_batch(t: mr.Topology) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(len(t.edges) + 100 * t.states)
-    sizes = {"ordinary": 250, "extreme": 150, "equilibrium": 40, "near equilibrium": 60}
-    return mr.join(*(mr.draw(t, rng, size, kind) for kind, size in sizes.items()))
-
-
 def check_schnakenberg(t: mr.Topology, columns, s: cs.Solution) -> None:
     """σ from the heats equals the sum over channels of (net flow)·ln(flow ratio), from populations and rates.
 
@@ -107,7 +99,3 @@ def check_schnakenberg(t: mr.Topology, columns, s: cs.Solution) -> None:
     rounding = ROUNDING * np.max(np.abs(np.asarray(s.entropy_flow.array)), axis=-1)
     off = np.abs(sigma - total) / (noise + rounding + TINY)
     assert np.all(off[usable] <= 1), f"Schnakenberg sum: {off[usable].max()} × allowed"
-
-
-def _take(s: cs.Solution, index: np.ndarray) -> cs.Solution:
-    return jax.tree.map(lambda leaf: leaf[index] if eqx.is_array(leaf) else leaf, s)

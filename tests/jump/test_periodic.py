@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from tests import machines_random as mr
 from tests import routes
-from tests.tolerance import assert_close
 
 # --------------------------------------------------------------------------- second routes
-
-
-def driven(name: str) -> mr.Topology:
-    (t,) = (t for t in mr.DRIVEN if t.name == name)
-    return t
 
 
 def spin_ledger(j, rate, h0, period, phase, t_left, t_right, elements: int = 0) -> np.ndarray:
@@ -62,21 +55,6 @@ def flat_error(s: cs.Solution) -> np.ndarray:
     return np.concatenate([np.ravel(s.error.energies), np.ravel(s.error.works)])
 
 
-def test_the_routes_agree_with_each_other():
-    """The two routes against one another, and collocation against itself at twice the elements."""
-    t = driven("dot, all driven")
-    columns = mr.draw(t, np.random.default_rng(1), 3)
-    columns["period"] = np.array([0.3, 5.0, 40.0])
-    for k in range(3):
-        point = mr.pick(columns, k)
-        coarse, fine = (routes.period_by_collocation(t, point, n) for n in (64, 128))
-        other = routes.period_by_dop853(t, point)
-        for a, b, c in zip(coarse, fine, other, strict=True):
-            size = np.max(np.abs(b)) + 1e-3
-            assert np.max(np.abs(a - b)) < 1e-13 * size
-            assert np.max(np.abs(b - c)) < 1e-10 * size
-
-
 DEFAULT = {"j": 1.0, "rate": 0.5, "h0": 0.25, "period": 225.0, "phase": 2.2, "t_left": 0.5, "t_right": 0.499}
 
 
@@ -99,41 +77,6 @@ def test_spin_pair_against_dop853(changes):
     exact = spin_ledger(**p)
     # DOP853 at 1e-12 per step: its own error is a few 1e-11 of the gross rates.
     assert np.max(np.abs(flat(s) - exact)) < 1e-10 * np.max(np.abs(exact))
-
-
-SMOOTH = [t.name for t in mr.DRIVEN if t.states <= 4 and all(e.law != "ohmic" for e in t.edges)]
-
-
-@pytest.mark.parametrize("name", SMOOTH)
-def test_driven_networks_against_dop853(name):
-    """Driven level, chemical potential, temperature and rate: also the averages of products, μJ and Q̇/T."""
-    t = driven(name)
-    columns = mr.draw(t, np.random.default_rng(21), 500)
-    columns["period"] = np.minimum(columns["period"], 30.0)
-    s = mr.solve(t, columns)
-    for k in (0, 1):
-        exact = routes.period_by_dop853(t, mr.pick(columns, k))
-        assert_within(t, s, k, exact, 1e-10)
-
-
-def assert_within(t, s: cs.Solution, k: int, exact: routes.PeriodLedger, slack: float, coarse=None) -> None:
-    """Entries within the reported error and the route's own: `slack` of the largest of its kind, and last change."""
-    pairs = zip(exact, exact if coarse is None else coarse, strict=True)
-    change = max(np.max(np.abs(a - b)) for a, b in pairs)
-    works = np.max(np.abs(np.concatenate([exact.energies, exact.works])))
-    for values, errors, truth, size in (
-        (s.ledger.energies, s.error.energies, exact.energies, works),
-        (s.ledger.works, s.error.works, exact.works, works),
-        (s.ledger.particle_numbers, s.error.particle_numbers, exact.particles, 1 + np.max(np.abs(exact.particles))),
-        (s.ledger.chemical_works, s.error.chemical_works, exact.chemical, 1 + np.max(np.abs(exact.chemical))),
-        (s.ledger.entropy_flows, s.error.entropy_flows, exact.entropy, 1 + np.max(np.abs(exact.entropy))),
-    ):
-        off = np.abs(np.asarray(values)[k] - truth)
-        assert np.all(off <= np.asarray(errors)[k] + slack * size + change), (
-            t.name,
-            k,
-            off / (np.asarray(errors)[k] + 1e-300),
-        )
 
 
 # --------------------------------------------------------------------------- the paper's numbers
@@ -207,32 +150,6 @@ def test_spin_pair_errors_are_honest(cold):
         assert abs(values[k].sum()) <= errors[k].sum()
 
 
-def test_points_do_not_depend_on_what_else_is_in_the_batch():
-    """Refinement works on some points at a time; a batch that is no multiple gives what its parts give."""
-    t = driven("driven dot")
-    columns = mr.draw(t, np.random.default_rng(43), 100)
-    whole = mr.solve(t, columns)
-    parts = [mr.solve(t, {k: v[part] for k, v in columns.items()}) for part in (slice(50), slice(50, 100))]
-    for of in (lambda s: s.statistics["elements"], lambda s: s.status):
-        assert np.array_equal(of(whole), np.concatenate([of(part) for part in parts]))
-
-
-@pytest.mark.parametrize("name", ["driven dot", "dot, all driven", "driven two-dots", "driven ring-4"])
-def test_network_errors_are_honest(name):
-    t = driven(name)
-    columns = mr.draw(t, np.random.default_rng(41), 500)
-    s = mr.solve(t, columns)
-    good = np.flatnonzero(np.asarray(s.status) == 0)
-    # Rates with kinks (an ohmic cut-off where levels cross) converge slowly; some points run out of elements.
-    assert good.size >= (470 if name == "driven ring-4" else 495)
-    for k in good[:30]:
-        point = mr.pick(columns, k)
-        elements = int(np.clip(2 * point["period"], 64, 512))
-        fine, coarse = (routes.period_by_collocation(t, point, n) for n in (elements, elements // 2))
-        # 1e-13: rounding of a product of hundreds of propagators.
-        assert_within(t, s, k, fine, 1e-13, coarse)
-
-
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-8, 1e-11])
 def test_requested_tolerance_is_met(tolerance):
     for changes in ({}, {"period": 1e4}, {"t_left": 0.05, "t_right": 0.06, "period": 20.0}, {"period": 0.1}):
@@ -285,39 +202,6 @@ def _gate(values):
     return jnp.stack([jnp.zeros(()), values["gate"]])
 
 
-def test_slow_currents_are_averages_of_static_ones():
-    """τ → ∞ between two leads: currents are the stationary ones averaged over the phase."""
-    t = driven("driven dot")
-    point = mr.pick(mr.draw(t, np.random.default_rng(5), 1), 0)
-    point["strength"] = np.array([1.0, 0.4])
-    point["period"] = np.asarray(1e6)
-    columns = {name: value[None] for name, value in point.items()}
-    slow = mr.solve(t, columns)
-    theta = 2 * np.pi * np.arange(64) / 64
-    p = routes.parts(t, point, theta)
-    gamma = 1.0 * 0.4 / 1.4
-    x = (p.energies[:, 1:] - p.energies[:, :1] - p.potential) / p.temperature
-    f = 1 / (1 + np.exp(x))
-    current = gamma * np.mean(f[:, 0] - f[:, 1])
-    gross = gamma * np.mean(np.abs(f[:, 0] - f[:, 1]))
-    assert abs(float(slow.particles["left"][0]) - current) < 1e-5 * gross
-
-
-def test_fast_driving_averages_the_rates():
-    """τ → 0: populations see the mean rates; the work is the missing energy."""
-    t = driven("driven ring-3")
-    point = mr.pick(mr.draw(t, np.random.default_rng(6), 1), 0)
-    point["period"] = np.asarray(1e-5)
-    s = mr.solve(t, {name: value[None] for name, value in point.items()})
-    theta = 2 * np.pi * np.arange(64) / 64
-    p = routes.parts(t, point, theta)
-    w = routes.generator(t, p).mean(axis=0)
-    populations = routes.stationary(np.where(np.eye(3, dtype=bool), 0, w))
-    assert np.allclose(s.populations[0], populations, rtol=0, atol=1e-4)
-    rows = routes.rows(t, p).mean(axis=0)[:3]
-    assert np.allclose(np.asarray(s.energy.array)[0], rows @ populations, rtol=0, atol=1e-4 * np.max(np.abs(rows)))
-
-
 def test_reversed_phase_swaps_the_baths():
     """At equal temperatures φ → −φ exchanges left and right."""
     for phase in (0.3, 1.0, 2.2, 3.0):
@@ -368,27 +252,6 @@ def _plain_fields(phase):
     spins = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
     first, second = spins.T
     return -first * second - 0.25 * jnp.cos(phase) * first - 0.25 * jnp.cos(phase + 2.2) * second
-
-
-def test_only_energies_do_work():
-    """A driven potential does chemical work, a driven temperature or rate none."""
-    t = driven("dot, driven potential")
-    s = mr.solve(t, mr.draw(t, np.random.default_rng(7), 500))
-    assert np.all(np.asarray(s.work.array) == 0.0)
-    # ⟨μJ⟩ is not ⟨μ⟩⟨J⟩.
-    mean = np.asarray(s.chemical_potentials) * np.asarray(s.particles.array)
-    assert np.max(np.abs(mean - np.asarray(s.chemical_work.array))) > 1e-3
-
-
-def test_driven_baths_report_their_means():
-    t = driven("dot, all driven")
-    columns = mr.draw(t, np.random.default_rng(8), 500)
-    s = mr.solve(t, columns)
-    theta = 2 * np.pi * np.arange(64) / 64
-    for k in range(3):
-        p = routes.parts(t, mr.pick(columns, k), theta)
-        assert np.allclose(s.temperatures[k], p.temperature.mean(axis=0), rtol=1e-12)
-        assert_close(s.chemical_potentials[k], p.potential.mean(axis=0), 1e-13, np.max(np.abs(p.potential)))
 
 
 def test_period_beyond_the_last_number_of_elements_is_marked():

@@ -8,7 +8,6 @@ import pytest
 import coldspot as cs
 from tests import machines_random as mr
 from tests import routes
-from tests.jump.laws import _take
 
 RING = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2)]
 
@@ -30,7 +29,7 @@ def edge_currents(driven: tuple[str, ...], points: int = 200) -> tuple[np.ndarra
     s = mr.solve(t, columns)
     good = np.flatnonzero(np.asarray(s.ok))
     assert good.size >= 0.99 * points
-    s, columns = _take(s, good), {name: values[good] for name, values in columns.items()}
+    s, columns = mr.take(s, good), {name: values[good] for name, values in columns.items()}
     carried = np.array([occupations[f] - occupations[i] for i, f in RING])
     p = routes.parts(dataclasses.replace(t, driven=()), columns)
     gross = np.exp(np.maximum(p.log_forward, p.log_backward)).max(axis=-1, keepdims=True)

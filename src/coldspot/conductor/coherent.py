@@ -216,8 +216,8 @@ class Conductor(Dynamics):
         return self.hamiltonian.sites if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape[-1]
 
     @property
-    def light(self) -> bool:
-        return self.sites <= FEW
+    def few(self) -> int:
+        return 64 if self.sites <= FEW else 0
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         if cost > 0 or self.modes is not None or not wide(self.leads):

@@ -174,8 +174,8 @@ class PairJunction(Dynamics):
         return Spectra(tuple(f"{a}-{b}" for a, b in self.kinds()), both[..., 0], both[..., 1])
 
     @property
-    def light(self) -> bool:
-        return True
+    def few(self) -> int:
+        return 64
 
     def solve(self, tolerance: Array) -> Outcome:
         found = pair_flows(self._mode())

@@ -407,8 +407,10 @@ class JumpNetwork(CountedSystem):
         return lanes(self.states) if cost == 0 and self.states <= SMALL and not len(self.drives) else None
 
     @property
-    def light(self) -> bool:
-        return self.states <= SMALL
+    def few(self) -> int:
+        if self.states > SMALL:
+            return 0
+        return 64 if len(self.drives) else 256
 
     def _quick(self, tolerance: Array) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

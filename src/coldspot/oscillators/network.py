@@ -319,8 +319,8 @@ class OscillatorNetwork(Dynamics):
 
     # ------------------------------------------------------------------ solving
     @property
-    def light(self) -> bool:
-        return self.masses.size <= FEW and not callable(self.springs) and self.potential is None
+    def few(self) -> int:
+        return 256 if self.masses.size <= FEW and not callable(self.springs) and self.potential is None else 0
 
     def solve(self, tolerance: Array) -> Outcome:
         if self.potential is not None:

@@ -1,0 +1,225 @@
+"""Random driven machines of nine graphs: laws, and honesty against two independent routes.
+
+Each graph is compiled once, its machines are solved once, and all that is known of them is checked.
+"""
+
+import functools
+
+import hypothesis
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import coldspot as cs
+from tests import machines_random as mr
+from tests import routes
+from tests.jump.laws import check_laws
+
+
+def driven(name: str) -> mr.Topology:
+    (t,) = (t for t in mr.DRIVEN if t.name == name)
+    return t
+
+
+@functools.lru_cache(maxsize=1)
+def machines(t: mr.Topology) -> tuple[dict[str, np.ndarray], cs.Solution]:
+    """Numbers and what they lead to: five hundred machines, or sixty large ones."""
+    columns = mr.draw(t, np.random.default_rng(len(t.edges)), 500 if t.states <= 4 else 60)
+    return columns, mr.solve(t, columns)
+
+
+def has_kinks(t: mr.Topology) -> bool:
+    """Rates with kinks (an ohmic cut-off where levels cross) converge slowly; some points run out of elements."""
+    return any(e.law == "ohmic" for e in t.edges)
+
+
+def laws(t: mr.Topology) -> None:
+    _, s = machines(t)
+    status = np.asarray(s.status)
+    assert set(status) <= {int(cs.Status.OK), int(cs.Status.NOT_CONVERGED)}
+    good = np.flatnonzero(status == 0)
+    assert good.size >= (0.94 if has_kinks(t) else 0.99) * len(status)
+    s = mr.take(s, good)
+    check_laws(t, s)
+    # The error estimate is what was asked for: 1e-8 of the largest heat or work.
+    scale = np.max(np.abs(np.concatenate([np.asarray(s.heat.array), np.asarray(s.work.array)], -1)), -1)
+    worst = np.max(np.concatenate([np.asarray(s.error.heats), np.asarray(s.error.works)], -1), -1)
+    assert np.all((worst <= 1e-8 * scale * (1 + 1e-12)) | (scale <= worst))
+
+
+def collocation(t: mr.Topology) -> None:
+    """Thirty machines within their errors."""
+    columns, s = machines(t)
+    for k in np.flatnonzero(np.asarray(s.status) == 0)[:30]:
+        point = mr.pick(columns, k)
+        elements = int(np.clip(point["period"], 32, 256))
+        coarse, fine = (routes.period_by_collocation(t, point, n) for n in (elements, 2 * elements))
+        # Kinks are met by no order: the route is refined until it is finer than what it judges.
+        while (
+            has_kinks(t)
+            and elements < 4096
+            and np.max(np.abs(fine.energies - coarse.energies)) > np.max(s.error.energies[k] / 10)
+        ):
+            elements *= 2
+            coarse, fine = fine, routes.period_by_collocation(t, point, 2 * elements)
+        # 1e-13: rounding of a product of hundreds of propagators.
+        assert_within(t, s, k, fine, 1e-13, coarse)
+
+
+def dop853(t: mr.Topology) -> None:
+    """Driven level, chemical potential, temperature and rate: also the averages of products, μJ and Q̇/T."""
+    columns, s = machines(t)
+    for k in np.flatnonzero((np.asarray(s.status) == 0) & (columns["period"] < 30.0))[:2]:
+        assert_within(t, s, k, routes.period_by_dop853(t, mr.pick(columns, k)), 1e-10)
+
+
+def assert_within(t, s: cs.Solution, k: int, exact: routes.PeriodLedger, slack: float, coarse=None) -> None:
+    """Entries within the reported error and the route's own: `slack` of the largest of its kind, and last change."""
+    pairs = zip(exact, exact if coarse is None else coarse, strict=True)
+    change = max(np.max(np.abs(a - b)) for a, b in pairs)
+    works = np.max(np.abs(np.concatenate([exact.energies, exact.works])))
+    for values, errors, truth, size in (
+        (s.ledger.energies, s.error.energies, exact.energies, works),
+        (s.ledger.works, s.error.works, exact.works, works),
+        (s.ledger.particle_numbers, s.error.particle_numbers, exact.particles, 1 + np.max(np.abs(exact.particles))),
+        (s.ledger.chemical_works, s.error.chemical_works, exact.chemical, 1 + np.max(np.abs(exact.chemical))),
+        (s.ledger.entropy_flows, s.error.entropy_flows, exact.entropy, 1 + np.max(np.abs(exact.entropy))),
+    ):
+        off = np.abs(np.asarray(values)[k] - truth)
+        assert np.all(off <= np.asarray(errors)[k] + slack * size + change), (
+            t.name,
+            k,
+            off / (np.asarray(errors)[k] + 1e-300),
+        )
+
+
+def without_drive(t: mr.Topology) -> None:
+    """Amplitude zero: the periodic ledger is the stationary one and the drives do no work."""
+    columns = mr.draw(t, np.random.default_rng(9), 500)
+    columns["amplitude"][:] = 0.0
+    plain = next(static for static in mr.STATIC if static.name == t.name.removeprefix("driven "))
+    driven, static = mr.solve(t, columns), mr.solve(plain, columns)
+    top = np.max(np.abs(static.energy.array), axis=-1, keepdims=True)
+    assert np.asarray(driven.ok).all()
+    assert np.all(np.abs(driven.energy.array - static.energy.array) <= np.asarray(driven.error.energies) + 1e-13 * top)
+    assert np.all(np.asarray(driven.work.array) == 0.0)
+
+
+def only_energies_do_work(t: mr.Topology) -> None:
+    """A driven potential does chemical work, a driven temperature or rate none; ⟨μJ⟩ is not ⟨μ⟩⟨J⟩."""
+    _, s = machines(t)
+    assert np.all(np.asarray(s.work.array) == 0.0)
+    mean = np.asarray(s.chemical_potentials) * np.asarray(s.particles.array)
+    assert np.max(np.abs(mean - np.asarray(s.chemical_work.array))) > 1e-3
+
+
+def means_of_baths(t: mr.Topology) -> None:
+    """Driven baths report their averages over the period."""
+    columns, s = machines(t)
+    theta = 2 * np.pi * np.arange(64) / 64
+    for k in range(3):
+        p = routes.parts(t, mr.pick(columns, k), theta)
+        assert np.allclose(s.temperatures[k], p.temperature.mean(axis=0), rtol=1e-12)
+        largest = np.max(np.abs(p.potential))
+        assert np.max(np.abs(s.chemical_potentials[k] - p.potential.mean(axis=0))) <= 1e-13 * largest
+
+
+def parts_of_a_batch(t: mr.Topology) -> None:
+    """Refinement works on some points at a time: a batch gives what another one with the same points gives."""
+    columns, whole = machines(t)
+    order = np.roll(np.arange(500), 250)
+    other = mr.take(mr.solve(t, {name: values[order] for name, values in columns.items()}), np.argsort(order))
+    for of in (lambda s: s.statistics["elements"], lambda s: s.status):
+        assert np.array_equal(of(whole), of(other))
+
+
+def slow_currents(t: mr.Topology) -> None:
+    """τ → ∞ between two leads: currents are the stationary ones averaged over the phase."""
+    columns, _ = machines(t)
+    columns = {name: np.repeat(values[:1], 500, axis=0) for name, values in columns.items()}
+    columns["strength"][:] = [1.0, 0.4]
+    columns["period"][:] = 1e6
+    slow = mr.solve(t, columns)
+    p = routes.parts(t, mr.pick(columns, 0), 2 * np.pi * np.arange(64) / 64)
+    gamma = 1.0 * 0.4 / 1.4
+    x = (p.energies[:, 1:] - p.energies[:, :1] - p.potential) / p.temperature
+    f = 1 / (1 + np.exp(x))
+    current = gamma * np.mean(f[:, 0] - f[:, 1])
+    gross = gamma * np.mean(np.abs(f[:, 0] - f[:, 1]))
+    assert abs(float(slow.particles["left"][0]) - current) < 1e-5 * gross
+
+
+def fast_driving(t: mr.Topology) -> None:
+    """τ → 0: populations see the mean rates; the work is the missing energy."""
+    columns, _ = machines(t)
+    columns = {name: np.repeat(values[:1], 500, axis=0) for name, values in columns.items()}
+    columns["period"][:] = 1e-5
+    s = mr.solve(t, columns)
+    p = routes.parts(t, mr.pick(columns, 0), 2 * np.pi * np.arange(64) / 64)
+    w = routes.generator(t, p).mean(axis=0)
+    populations = routes.stationary(np.where(np.eye(t.states, dtype=bool), 0, w))
+    assert np.allclose(s.populations[0], populations, rtol=0, atol=1e-4)
+    rows = routes.rows(t, p).mean(axis=0)[: len(t.baths)]
+    assert np.allclose(np.asarray(s.energy.array)[0], rows @ populations, rtol=0, atol=1e-4 * np.max(np.abs(rows)))
+
+
+CHECKS = {
+    laws: tuple(t.name for t in mr.DRIVEN),
+    collocation: ("driven dot", "dot, all driven", "driven two-dots", "driven ring-4"),
+    dop853: tuple(t.name for t in mr.DRIVEN if t.states <= 4 and not has_kinks(t)),
+    without_drive: ("driven two-dots",),
+    only_energies_do_work: ("dot, driven potential",),
+    means_of_baths: ("dot, all driven",),
+    parts_of_a_batch: ("driven dot",),
+    slow_currents: ("driven dot",),
+    fast_driving: ("driven ring-3",),
+}
+CASES = [(t, check) for t in mr.DRIVEN for check, names in CHECKS.items() if t.name in names]
+
+
+@pytest.mark.parametrize(("t", "check"), CASES, ids=lambda c: getattr(c, "__name__", None) or c.name)
+def test_random_machines(t, check):
+    check(t)
+
+
+def test_the_routes_agree_with_each_other():
+    """The two routes against one another, and collocation against itself at twice the elements."""
+    t = driven("dot, all driven")
+    columns = mr.draw(t, np.random.default_rng(1), 3)
+    columns["period"] = np.array([0.3, 5.0, 40.0])
+    for k in range(3):
+        point = mr.pick(columns, k)
+        coarse, fine = (routes.period_by_collocation(t, point, n) for n in (64, 128))
+        other = routes.period_by_dop853(t, point)
+        for a, b, c in zip(coarse, fine, other, strict=True):
+            size = np.max(np.abs(b)) + 1e-3
+            assert np.max(np.abs(a - b)) < 1e-13 * size
+            assert np.max(np.abs(b - c)) < 1e-10 * size
+
+
+_drive = st.fixed_dictionaries(
+    {
+        "amplitude": st.floats(0.0, 2.0),
+        "phase": st.floats(-7, 7),
+        "period": st.floats(-1, 3).map(lambda e: 10.0**e),
+        "t_left": st.floats(0.1, 3.0),
+        "t_right": st.floats(0.1, 3.0),
+        "coupling": st.floats(-1.5, 1.5),
+    }
+)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(_drive)
+def test_laws_for_any_spin_pair(drive):
+    pair = cs.machines.SpinPair(
+        drive["coupling"], 0.5, drive["amplitude"], drive["period"], drive["phase"],
+        cs.HeatBath(drive["t_left"]), cs.HeatBath(drive["t_right"]),
+    )  # fmt: skip
+    s = cs.steady_state(pair, throw=False)
+    assert int(s.status) in (0, int(cs.Status.NOT_CONVERGED))
+    if s.ok:
+        error = float(jnp.sum(s.error.energies) + jnp.sum(s.error.works))
+        assert abs(s.first_law_residual) <= error + 1e-300
+        assert s.entropy_production >= -float(jnp.sum(s.error.entropy_flows))
