@@ -152,8 +152,8 @@ def solve_exactly(states: int, initial, final, log_forward, log_backward, digits
 class Exact(NamedTuple):
     """Ledger in multiple precision: per bath energy, particles, heat over temperature; ln p.
 
-    `sizes` are the largest sums of what the edges of a bath contribute, without their signs, to energies (each the sum
-    of heat and chemical work), particles and entropy flows.
+    `sizes` are the largest contributions of single edges to energies (of which each is the sum of heat and chemical
+    work), particles and entropy flows.
     """
 
     log_p: list
@@ -194,7 +194,7 @@ def ledger_exactly(t: Topology, point: dict[str, np.ndarray]) -> Exact:
         chemical = np.array(p.potential, dtype=object)[:, None] * particles
         heat = energy - chemical
         sizes = tuple(
-            max(mpmath.fsum(abs(amount[b, k] * currents[k]) for k in edges) for b in baths)
+            max(abs(amount[b, k] * currents[k]) for b in baths for k in edges)
             for amount in (
                 abs(heat) + abs(chemical),
                 particles,
