@@ -349,7 +349,8 @@ class KleinKramers(Dynamics):
         from .stationary import steady
 
         self._check_still("state")
-        found = steady(self.terrain(), float(checked_tolerance(tolerance)))
+        with one_thread():
+            found = steady(self.terrain(), float(checked_tolerance(tolerance)))
         if found is None or not found.converged:
             raise SolveError(
                 "no trustworthy steady state (NOT_CONVERGED): the finest mesh is not as exact as asked; ask for a "
@@ -411,7 +412,8 @@ class KleinKramers(Dynamics):
             raise InputError(
                 f"evolve: `initial` must be a function P(x, v) of positions and velocities, not {initial!r}."
             )
-        found = path(self.terrain(), initial, times, tolerance)
+        with one_thread():
+            found = path(self.terrain(), initial, times, tolerance)
         if throw and (found is None or not found.converged):
             raise SolveError(
                 "evolve: no trustworthy solution (NOT_CONVERGED): the finest mesh is not as exact as asked; ask for a "

@@ -39,8 +39,8 @@ HARMONICS = (5, 8, 11, 14, 18, 22)
 """Of the density, on each mesh of the ladder."""
 MOST_NUMBERS = 500_000
 """Unknowns × harmonics, at most."""
-NEGLIGIBLE = 1e-13
-"""Harmonics of the force below this part of the largest are none."""
+NEGLIGIBLE = 1e-14
+"""Harmonics of the potential below this part of the largest are rounding."""
 RESTART, ROUNDS = 60, 4
 GMRES = 1e-11
 
@@ -93,25 +93,36 @@ class Tidal:
         self.mean = Discrete.of(space, velocity, self._even[0].real, self.states[0][size:].real)
 
     def _forces(self) -> dict[int, sp.csr_array]:
-        """G_h, by h = 0, 1, …, of those that are not zero."""
-        space, velocity, terrain = self.space, self.velocity, self.space.terrain
+        """The part of G_h in the position, ⟨o, −(∂_xU_h/ms) e⟩, by h = 0, 1, …, of those that are not zero."""
+        space, terrain = self.space, self.space.terrain
         scale = -1 / (terrain.mass * np.sqrt(terrain.reference / terrain.mass))
-        slopes = [terrain.field(heights, space.x, slope=True) for heights in self.wave.heights]
-        largest = max(float(np.abs(slope).max()) for slope in slopes)
-        found = {}
-        for h, slope in enumerate(slopes):
-            if np.abs(slope).max() > NEGLIGIBLE * largest:
-                cross = space.crossed(scale * slope)
-                oe, eo = sp.kron(velocity.raising, cross), sp.kron(velocity.lowering.T, cross.T)
-                found[h] = sp.block_array([[None, eo], [oe, None]], format="csr")
-        return found
+        sizes = np.abs(self.wave.heights).max(axis=(1, 2, 3))
+        return {
+            int(h): space.crossed(scale * terrain.field(self.wave.heights[h], space.x, slope=True))
+            for h in np.flatnonzero(sizes > NEGLIGIBLE * sizes.max())
+        }
 
     def _pushed(self, states: np.ndarray) -> np.ndarray:
-        """Σ_h G_h f_{k−h} (harmonic, unknown) for k ≥ 0, of the real signal with these harmonics."""
-        count = len(states)
+        """Σ_h G_h f_{k−h} (harmonic, unknown) for k ≥ 0, of the real signal with these harmonics.
+
+        Velocity and position one after the other: their product as one matrix would have a hundred times the entries.
+        """
+        count, size, velocity = len(states), self._still.size, self.velocity
+        # (x, velocity and harmonic)
+        even, odd = states[:, :size], states[:, size:]
+        raised = _along(velocity.raising, even, self.space.size)
+        lowered = _along(velocity.lowering.T, odd, self.space.odd_size)
         found = np.zeros_like(states)
-        for h, push in self._pushes.items():
-            own, back = (push @ states.T).T, (push.conj() @ states.T).T
+
+        def push(cross: sp.csr_array) -> np.ndarray:
+            fast, slow = (
+                part.reshape(part.shape[0], -1, count).transpose(2, 1, 0).reshape(count, -1)
+                for part in (cross @ raised, cross.T @ lowered)
+            )
+            return np.concatenate([slow, fast], axis=-1)
+
+        for h, cross in self._pushes.items():
+            own, back = push(cross), push(cross.conj())
             for k in range(count):
                 if k - h >= 0:
                     found[k] += own[k - h]
@@ -163,6 +174,13 @@ class Tidal:
                 own = (number * np.conj(space.terrain.field(power, space.x))).sum().real
                 total[d] += own if k == 0 else 2 * own
         return total
+
+
+def _along(matrix: sp.sparray, states: np.ndarray, width: int) -> np.ndarray:
+    """A matrix of velocities applied to (harmonic, velocity and x): (x, velocity and harmonic)."""
+    count = len(states)
+    found = matrix @ states.reshape(count, -1, width).transpose(1, 2, 0).reshape(matrix.shape[1], -1)
+    return found.reshape(-1, width, count).transpose(1, 0, 2).reshape(width, -1)
 
 
 class Found(NamedTuple):
