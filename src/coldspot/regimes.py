@@ -39,6 +39,7 @@ BROADENING_NEGLECTED = "broadening-neglected"
 COHERENCE_NEGLECTED = "coherence-neglected"
 WEAK_FRICTION = "weak friction"
 SECOND_ORDER = "second order not small"
+INFORMATION_NEGLECTED = "information-neglected"
 CAUTIONS = {
     INELASTIC_ONLY: "the ledger holds the inelastic events alone, but the conductor also connects the leads "
     "elastically: there is no regime, COP or efficiency",
@@ -49,6 +50,8 @@ CAUTIONS = {
     "barrier's formula neglects that",
     SECOND_ORDER: "the modes change the elastic current by more than a third, and higher orders in the coupling are "
     "neglected",
+    INFORMATION_NEGLECTED: "a force is fed back from what is measured: entropy production, efficiency and COP do not "
+    "count the information, and keep no bound",
 }
 """What a theory neglects: the flags that forms of dynamics raise, and what they mean."""
 

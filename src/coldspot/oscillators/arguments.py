@@ -1,8 +1,9 @@
 """What the constructor of an oscillator network is given: which bath, force and drive acts where."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,12 +23,12 @@ from .._checks import (
 )
 from ..baths import Bath, BosonBath, HeatBath
 from ..drives import Cosine, Drive, Fourier, Samples, Steps, _Phase, as_drive
-from ..pytrees import Table
+from ..pytrees import Table, opened
 from ..spectral import Drude, Ohmic, SpectralDensity
 
 OWNER = "OscillatorNetwork"
-PULL, SPRING = -1, -2
-"""In the place of the coordinate of a force: what acts by a matrix, and what moves springs."""
+PULL, SPRING, FEEDBACK = -1, -2, -3
+"""In the place of the coordinate of a force: what acts by a matrix, what moves springs, and what is fed back."""
 
 MATRICES = 24
 """Of size (n, n) at once at least: what a solution takes."""
@@ -41,8 +42,14 @@ class Pull(Checked):
     matrix: Numbers = parameter(shape=None)
 
 
+class Feedback(eqx.Module):
+    """A force that is a function f(x, v) → (n,) of positions and velocities (n,)."""
+
+    law: Callable[[Array, Array], Array]
+
+
 class Acting(NamedTuple):
-    """All that does work, by name, and on which coordinate each acts (`PULL`, `SPRING`)."""
+    """All that does work, by name, and on which coordinate each acts (`PULL`, `SPRING`, `FEEDBACK`)."""
 
     drives: Table
     targets: tuple[int, ...]
@@ -152,12 +159,14 @@ def acting(forces: Any, drives: Any, springs: Any, n: int) -> Acting:
     """Forces on coordinates, forces by a matrix, and the drives of the springs, in this order."""
     found: dict[str, Any] = {}
     targets: list[int] = []
-    for name, force in _mapping("forces", forces, "(coordinate, Drive), or to a matrix").items():
+    for name, force in _mapping("forces", forces, "(coordinate, Drive), to a matrix or to a function").items():
         if isinstance(force, tuple | list) and len(force) == 2 and isinstance(force[1], Drive):
             at = indices(f"forces[{name!r}]", force[0], n)
             if len(at) != 1:
                 raise InputError(f"{OWNER}: force `{name}` must act on one coordinate, but names {list(at)}.")
             found[name], target = force[1], at[0]
+        elif callable(force) and not isinstance(force, Drive | type):
+            found[name], target = _feedback(name, force, n), FEEDBACK
         else:
             found[name], target = _pull(name, force, n), PULL
         targets.append(target)
@@ -186,7 +195,8 @@ def given_again(
         if target == SPRING:
             moving |= {} if isinstance(drive, _Phase) else {name: drive}
         else:
-            forces[name] = drive.matrix if target == PULL else (target, drive)
+            whole = {PULL: "matrix", FEEDBACK: "law"}
+            forces[name] = getattr(drive, whole[target]) if target in whole else (target, drive)
     return {"sites": dict(zip(baths, map(list, places), strict=True)), "forces": forces, "drives": moving}
 
 
@@ -198,9 +208,26 @@ def _mapping(argument: str, value: Any, wanted: str) -> Mapping[str, Any]:
     return value
 
 
+def _feedback(name: str, force: Any, n: int) -> Feedback:
+    none = jnp.zeros(n)
+    try:
+        shape = getattr(tracing.called(jax.eval_shape, force, none, none), "shape", None)
+    except TypeError as error:
+        raise InputError(
+            f"{OWNER}: force `{name}` must be a function f(x, v) of positions and velocities, but: {error}"
+        ) from error
+    if shape != (n,):
+        raise InputError(
+            f"{OWNER}: force `{name}` must return an array of {n} forces, one on each coordinate, from f(x, v), but "
+            f"returns something of shape {shape}."
+        )
+    return Feedback(opened(force))
+
+
 def _pull(name: str, force: Any, n: int) -> Pull:
     wanted = (
-        f"{OWNER}: force `{name}` must be a pair such as (coordinate, Cosine), or a matrix N of the force N x, but is "
+        f"{OWNER}: force `{name}` must be a pair such as (coordinate, Cosine), a matrix N of the force N x, or a "
+        "function f(x, v), but is "
     )
     if isinstance(force, tuple | Drive | str) or np.ndim(force) != 2:
         raise InputError(f"{wanted}{force!r}.")
@@ -214,6 +241,13 @@ class Values(dict):
 
     def __missing__(self, name: str) -> Any:
         raise unknown_name(OWNER, "drive", str(name), self)
+
+
+def check_spectra(what: str, beside: Mapping[str, bool]) -> None:
+    """Quantum baths and friction with a memory are known for masses on constant springs; `beside`: what else is."""
+    for other, there in beside.items():
+        if there:
+            raise InputError(f"{OWNER}: {what} together with {other} cannot be solved yet.")
 
 
 def spread_over(argument: str, value: Any, count: int, what: str) -> Array:

@@ -6,7 +6,7 @@ what changes is three times the bias of second order.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,11 +19,13 @@ from .._checks import InputError, check_ensemble, valid
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
+from ..regimes import INFORMATION_NEGLECTED
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
 from . import growth, walk
 from .continuity import steepest
 from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise
+from .feedback import returned
 from .instant import Instant, moments
 from .likeness import SAMPLES, equivalent
 from .model import System
@@ -44,12 +46,15 @@ LOOKED_AT = 64
 
 
 class Network(NamedTuple):
-    """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0)."""
+    """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0), and
+
+    `feedbacks`: forces f(x, v) → (n,) by the number of their drive."""
 
     instants: Callable[[Array], Instant]
     potential: Callable[[Array], Array] | None
     places: tuple[tuple[int, ...], ...]
     frequency: float
+    feedbacks: Mapping[int, Callable[[Array, Array], Array]]
 
 
 class Outset(NamedTuple):
@@ -111,7 +116,7 @@ def sample(
 
     def label() -> str:
         now, energies = _start(course, outset, key, jnp.arange(8))
-        return growth.identity(course, outset, key, spans, energies, course.forces(now.x, jnp.asarray(0)))
+        return growth.identity(course, outset, key, spans, energies, course.forces(now.x, now.v, jnp.asarray(0)))
 
     def portion(first: int, show: bool | None) -> Result:
         return _run(course, outset, key, np.arange(first, first + n), spans, show)
@@ -136,7 +141,7 @@ def sample(
     )
     numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK)
     count = result.failed.shape[-1]
-    solution = _conclude(dynamics, found, bias, numbers, count, system.baths, looked.massless)
+    solution = _conclude(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, step))
     rates = result.rates.mean(axis=0)
@@ -155,7 +160,9 @@ def _spans(step: float, period: int, transient: float, time: float, driven: bool
 
 def _course(network: Network, step: float, period: int, massless: tuple[int, ...]) -> walk.Course:
     phases = jnp.pi * jnp.arange(2 * period) / period if network.frequency else jnp.zeros(2 * period)
-    return walk.course_of(network.instants(phases), network.potential, network.places, massless, step)
+    return walk.course_of(
+        network.instants(phases), network.potential, network.places, massless, step, network.feedbacks
+    )
 
 
 _equivalent, _steepest = compiled(equivalent), compiled(steepest)
@@ -199,24 +206,33 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
             raise InputError(f"{OWNER}: {jump_words(jump)}")
         steepest = float(4 / alike.longest**2)
     whole = eqx.tree_at(lambda one: one.springs, now, springs)
-    rates = _rates(whole)
-    if network.potential is None and not network.frequency and not rates.real.max() < -1e-13 * np.abs(rates).max():
-        raise SolveError(
-            f"{OWNER}: the network has no steady state: a motion with the rate {rates[rates.real.argmax()]:.6g} grows "
-            "or is not damped; `steady_state` says which.",
-            Status.UNSTABLE,
-        )
-    if network.potential is None and network.frequency:
-        _check_period(looked, network.frequency)
+    fed = returned(network.feedbacks, now, mean)
+    rates = _rates(whole, fed.slope)
+    if network.potential is None and fed.straight:
+        if network.frequency:
+            _check_period(looked, fed.slope, network.frequency)
+        elif not rates.real.max() < -1e-13 * np.abs(rates).max():
+            which = "look at springs and feedback" if network.feedbacks else "`steady_state` says which"
+            raise SolveError(
+                f"{OWNER}: the network has no steady state: a motion with the rate "
+                f"{rates[rates.real.argmax()]:.6g} grows or is not damped; {which}.",
+                Status.UNSTABLE,
+            )
+    elif (
+        network.potential is None and np.linalg.eigvalsh((springs + springs.T) / 2)[0] <= 1e-12 * np.abs(springs).max()
+    ):
+        raise SolveError(f"{OWNER}: without its feedback {UNHELD}.", Status.UNSTABLE)
     fastest = float(np.abs(rates).max())
     if steepest:
         # Root mean square of the curvature, where that is larger than its mean.
         root = np.sqrt(np.asarray(system.masses))
         stiff = float(np.linalg.eigvalsh(springs / np.outer(root, root))[-1])
         fastest *= max(1.0, steepest / stiff)
-    decaying = -rates.real[rates.real < 0]
+    alone = rates if fed.straight else np.append(rates, _rates(whole, 0 * fed.slope))
+    decaying = -alone.real[alone.real < 0]
     warm = float(now.temperatures.max())
-    values, vectors = np.linalg.eigh((springs + springs.T) / 2)
+    held = springs + fed.springs if fed.straight else springs
+    values, vectors = np.linalg.eigh((held + held.T) / 2)
     spread_ = vectors * np.sqrt(warm / np.maximum(np.abs(values), 1e-12 * np.abs(values).max()))
     heavy = np.flatnonzero(~light)
     warmth = np.array([now.temperatures[owner[i]] if owner[i] >= 0 else warm for i in heavy])
@@ -224,18 +240,18 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     return system, Outset(jnp.asarray(mean), jnp.asarray(spread_), jnp.asarray(warmth), 1 / fastest, longest)
 
 
-def _rates(one: Instant) -> np.ndarray:
+def _rates(one: Instant, slope: np.ndarray) -> np.ndarray:
     drift = np.asarray(moments(jax.tree.map(jnp.asarray, one)).drift)
-    return np.linalg.eigvals(drift[:-1, :-1])
+    return np.linalg.eigvals(drift[:-1, :-1] + slope)
 
 
-def _check_period(looked: Instant, frequency: float) -> None:
+def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> None:
     """Motion in a linear network must have decayed after a period; steps of a 64th tell growth from decay."""
     # SciPy is loaded where it is used.
     from scipy.linalg import expm
 
     count = looked.springs.shape[0]
-    drifts = np.asarray(jax.vmap(lambda one: moments(one).drift)(looked))[:, :-1, :-1]
+    drifts = np.asarray(jax.vmap(lambda one: moments(one).drift)(looked))[:, :-1, :-1] + slope
     total = np.eye(drifts.shape[-1])
     for drift in drifts:
         total = expm(drift * 2 * math.pi / (frequency * count)) @ total
@@ -335,10 +351,13 @@ def _conclude(
     n: int,
     baths: int,
     massless: tuple[int, ...],
+    fed: bool,
 ) -> Solution:
     batch, good = batch_of_one((dynamics, valid(dynamics)))
     found, bias, numbers = batch_of_one((found, bias, numbers))
     outcome = _assess(found, bias, numbers, n, baths, massless)
+    if fed:
+        outcome = dataclasses.replace(outcome, flags={INFORMATION_NEGLECTED: jnp.ones(1, bool)})
     return first_point(conclude(batch, outcome, bias.allowed, good))
 
 

@@ -22,6 +22,7 @@ from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
 from . import builders, cumulants, ensemble, floquet, growth, journey, landauer, linear, sampling, stationary, words
 from .arguments import (
+    FEEDBACK,
     OWNER,
     PULL,
     SPRING,
@@ -31,6 +32,7 @@ from .arguments import (
     baths_of,
     check_potential,
     check_size,
+    check_spectra,
     frictions_of,
     given_again,
     is_quantum,
@@ -59,7 +61,8 @@ class OscillatorNetwork(Dynamics):
       or its spectrum, `spectral.Drude(γ, cutoff)` for friction with a memory};
     - `baths`: {name: bath}, HeatBath (classical) or BosonBath (quantum), and `sites`: {name: coordinate, or list of
       coordinates, on which that bath acts};
-    - `forces`: {name: (coordinate, Drive)}, or {name: N (n, n)} for a force N x that has no energy (N not symmetric);
+    - `forces`: {name: (coordinate, Drive)}; {name: N (n, n)} for a force N x that has no energy (N not symmetric); or
+      {name: f} for a feedback, a function f(x, v) → (n,) of positions and velocities, which has trajectories alone;
     - `drives`: {name: Drive}, what moves the springs. Without them a function given as `springs` is one of the phase,
       and its work is booked to a drive called `drive`;
     - `frequency` Ω, common to all drives: their phase is Ωt;
@@ -121,10 +124,10 @@ class OscillatorNetwork(Dynamics):
         self.full = not isinstance(self.frictions, Table) and self.frictions.ndim == 2
         self.drives, self.targets = acting(forces, drives, springs, n)
         self.springs = opened(springs) if callable(springs) else as_float(springs)
-        shape = np.shape(self.springs) if not callable(self.springs) else self._spring_shape()
+        shape = jax.eval_shape(lambda: self._springs(jnp.zeros(()))).shape
         if shape != (n, n):
             raise InputError(f"{OWNER}: `springs` must have shape {(n, n)} (a row and a column per mass), not {shape}.")
-        periodic = any(target != PULL for target in self.targets)
+        periodic = any(target not in (PULL, FEEDBACK) for target in self.targets)
         if periodic and frequency is None:
             raise InputError(f"{OWNER}: `frequency` is missing, but the network is driven.")
         if not periodic and frequency is not None:
@@ -135,9 +138,11 @@ class OscillatorNetwork(Dynamics):
         self.potential = opened(potential)
         if potential is not None:
             check_potential(potential, n)
-            if self.quantum or self.remembers:
-                raise InputError(f"{OWNER}: {self._beyond()} together with a `potential` cannot be solved yet.")
-        self._check_spectra()
+        if self.quantum or self.remembers:
+            beside = {"a `potential`": potential is not None, "driven `springs`": callable(self.springs)}
+            beside["coordinates of mass 0"] = bool(self.massless)
+            pulled = set(self.targets) & {PULL, FEEDBACK}
+            check_spectra(self._special, beside | {"`forces` given as a matrix or as a function": bool(pulled)})
         if cooled_bath is not None and cooled_bath not in self.baths:
             raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
@@ -147,22 +152,6 @@ class OscillatorNetwork(Dynamics):
         names = ("masses", "springs", "frictions", "baths", "frequency", "potential", "cooled_bath")
         again = given_again(tuple(self.baths), self.places, self.drives, self.targets)
         return {name: getattr(self, name) for name in names} | again
-
-    def _check_spectra(self) -> None:
-        """Quantum baths and friction with a memory are known for masses on constant springs."""
-        if not (self.quantum or self.remembers):
-            return
-        what = "quantum baths" if self.quantum else "friction with a memory"
-        for there, other in (
-            (callable(self.springs), "driven `springs`"),
-            (bool(self.massless), "coordinates of mass 0"),
-            (PULL in self.targets, "`forces` given as a matrix"),
-        ):
-            if there:
-                raise InputError(f"{OWNER}: {what} together with {other} cannot be solved yet.")
-
-    def _spring_shape(self) -> Any:
-        return jax.eval_shape(lambda: self._springs(jnp.zeros(()))).shape
 
     @classmethod
     def chain(
@@ -213,11 +202,8 @@ class OscillatorNetwork(Dynamics):
     @property
     def bath_of(self) -> tuple[int, ...]:
         """The index of each coordinate's bath (the last one that acts on it), −1 where there is none."""
-        found = [-1] * self.size
-        for b, at in enumerate(self.places):
-            for i in at:
-                found[i] = b
-        return tuple(found)
+        owners = {i: b for b, at in enumerate(self.places) for i in at}
+        return tuple(owners.get(i, -1) for i in range(self.size))
 
     @property
     def quantum(self) -> bool:
@@ -230,8 +216,20 @@ class OscillatorNetwork(Dynamics):
             isinstance(f, SpectralDensity) for f in self.frictions.values()
         )
 
+    @property
+    def _special(self) -> str:
+        return "quantum baths" if self.quantum else "friction with a memory"
+
+    @property
+    def feedbacks(self) -> dict[int, Callable[[Array, Array], Array]]:
+        """The forces that are functions of positions and velocities, by their place among the drives."""
+        named = enumerate(zip(self.drives.values(), self.targets, strict=True))
+        return {d: force.law for d, (force, target) in named if target == FEEDBACK}
+
     def _beyond(self) -> str:
         """What makes the network more than masses on constant springs, each with one bath, and cosine forces."""
+        if FEEDBACK in self.targets:
+            return "`forces` that are functions of positions and velocities"
         if callable(self.springs):
             return "driven `springs`"
         if self.massless:
@@ -284,7 +282,7 @@ class OscillatorNetwork(Dynamics):
                 speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1] * self.frequency
                 direction = {other: speed if other == name else jnp.zeros_like(v) for other, v in values.items()}
                 changes = changes.at[d].set(jax.jvp(self._stiffness, (values,), (direction,))[1])
-            elif pushed:
+            elif pushed and target != FEEDBACK:
                 force = force.at[d, target].set(drive(phase))
         return Instant(
             masses=self.masses,
@@ -323,10 +321,10 @@ class OscillatorNetwork(Dynamics):
         return 256 if self.masses.size <= FEW and not callable(self.springs) and self.potential is None else 0
 
     def solve(self, tolerance: Array) -> Outcome:
+        if FEEDBACK in self.targets or (self.potential is not None and self._beyond()):
+            what = f"a network with {'' if self.potential is None else 'a `potential` and '}{self._beyond()}"
+            raise InputError(f"{OWNER}: {what} has no `steady_state` yet; its averages: `coldspot.trajectories`.")
         if self.potential is not None:
-            if self._beyond():
-                what = f"a `potential` together with {self._beyond()}"
-                raise InputError(f"{OWNER}: {what} has no `steady_state` yet; its averages: `coldspot.trajectories`.")
             return ensemble.steady(self.system())
         if not self._beyond():
             return linear.steady(self.system())
@@ -352,7 +350,7 @@ class OscillatorNetwork(Dynamics):
         if special or self.potential is not None or any(target != PULL for target in self.targets):
             raise InputError(
                 f"counting: cumulants of an {OWNER} are known for masses on constant springs, with classical baths, "
-                "without `forces` of time and without a `potential`."
+                "without `forces` of time or fed back and without a `potential`."
             )
         arrays, static = eqx.partition(self, eqx.is_array)
         asked = cumulants.asked(targets, tuple(self.baths))
@@ -431,13 +429,12 @@ class OscillatorNetwork(Dynamics):
     def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
         """Trajectories of a network that is more than masses on constant springs."""
         if self.quantum or self.remembers:
-            what = "quantum baths" if self.quantum else "friction with a memory"
-            raise InputError(f"trajectories: an {OWNER} with {what} has none; its averages: `steady_state`.")
+            raise InputError(f"trajectories: an {OWNER} with {self._special} has none; its averages: `steady_state`.")
         if bias is not None:
             raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
         frequency = 0.0 if self.frequency is None else float(self.frequency)
         look = functools.partial(_instants, self)
-        network = journey.Network(look, self.potential, self.places, frequency)
+        network = journey.Network(look, self.potential, self.places, frequency, self.feedbacks)
         return journey.sample(self, network, key, n, time, **options)
 
     def covariance(self) -> Array:
@@ -473,6 +470,8 @@ class OscillatorNetwork(Dynamics):
     def _check_linear(self, what: str) -> None:
         if self.potential is not None:
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
+        if FEEDBACK in self.targets:
+            raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has {self._beyond()}.")
 
 
 @compiled

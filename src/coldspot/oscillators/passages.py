@@ -289,7 +289,7 @@ def _run(
     """All trajectories until they have left, or the time `longest`."""
     phases = jnp.pi * jnp.arange(2 * period) / period if network.frequency is not None else jnp.zeros(2 * period)
     instants = _instants(network, phases)
-    course = walk.course_of(instants, network.potential, network.places, instants.massless, step)
+    course = walk.course_of(instants, network.potential, network.places, instants.massless, step, network.feedbacks)
     warm = np.asarray(instants.temperatures[0])
     own = [[b for b, at in enumerate(network.places) if i in at] for i in course.heavy]
     warmth = jnp.asarray([warm[at].max() if at else warm.max() for at in own])

@@ -10,12 +10,13 @@ One step of length h, at the phases of its start, middle and end:
 - coordinates without one: γẋ = F + η by Heun's method. Heat is −F∘dx and the work of forces without an energy f∘dx
   (Stratonovich), by Simpson's rule along the chord of a step. Chords miss the area between them and the path; its mean,
   of first order in h, is added (see `_bent`). Its fluctuations, which are left out, are of first order in the variance;
-- springs: work ½xᵀ(∂Φ/∂t)x.
+- springs: work ½xᵀ(∂Φ/∂t)x;
+- forces that are fed back, functions of x and v: those in the middle of a kick, so that their work f∘dx balances.
 
 All of it is of second order in h.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -35,7 +36,8 @@ class Course(eqx.Module):
     - `masses`, `potential`; `massless`, `heavy`: coordinates without and with a mass;
     - `turns`: (bath, its coordinates among the heavy ones), one after another in a step, with the exact motion of
       √m v in each: `decays` D and `strengths` S, v → Dv + Sξ;
-    - `mobility` Γ⁻¹ of the light coordinates, `spread`: the factor of their noise in a step; `owners`: their baths.
+    - `mobility` Γ⁻¹ of the light coordinates, `spread`: the factor of their noise in a step; `owners`: their baths;
+    - `laws` f(x, v) of forces that are fed back, and `fed`: which of the drives they are.
     """
 
     springs: Array
@@ -49,6 +51,8 @@ class Course(eqx.Module):
     mobility: Array
     spread: Array
     potential: Callable[[Array], Array] | None
+    laws: tuple[Callable[[Array, Array], Array], ...]
+    fed: tuple[int, ...] = eqx.field(static=True)
     turns: tuple[tuple[int, tuple[int, ...]], ...] = eqx.field(static=True)
     owners: tuple[int, ...] = eqx.field(static=True)
     massless: tuple[int, ...] = eqx.field(static=True)
@@ -65,13 +69,28 @@ class Course(eqx.Module):
         springs = jnp.einsum("il,ij,jl->l", x, self.springs[half], x) / 2
         return springs if self.potential is None else springs + jax.vmap(self.potential, in_axes=-1)(x)
 
-    def forces(self, x: Array, half: Array) -> tuple[Array, Array]:
-        """All forces (n, lane), and those without an energy of each drive (drive, n, lane), at positions (n, lane)."""
+    def whole(self, v: Array) -> Array:
+        """Velocities (n, lane) from those of the heavy coordinates; the others have none."""
+        return jnp.full((self.masses.shape[0], v.shape[-1]), jnp.nan).at[np.array(self.heavy, int)].set(v)
+
+    def forces(self, x: Array, v: Array, half: Array) -> tuple[Array, Array]:
+        """All forces (n, lane), and those without an energy of each drive (drive, n, lane), at x (n, lane), v (heavy,
+
+        lane)."""
         pull = -(self.springs[half] @ x)
         if self.potential is not None:
             pull = pull - jax.vmap(jax.grad(self.potential), in_axes=-1, out_axes=-1)(x)
         own = jnp.einsum("dij,jl->dil", self.pulls, x) + self.pushes[half][:, :, None]
+        for d, law in zip(self.fed, self.laws, strict=True):
+            own = own.at[d].set(jax.vmap(law, in_axes=-1, out_axes=-1)(x, self.whole(v)))
         return pull + jnp.sum(own, 0), own
+
+    def slopes(self, x: Array, v: Array) -> Array:
+        """∂f_i/∂x_j of the forces without an energy of each drive (drive, n, n, lane)."""
+        found = jnp.broadcast_to(self.pulls[..., None], (*self.pulls.shape, x.shape[-1]))
+        for d, law in zip(self.fed, self.laws, strict=True):
+            found = found.at[d].set(jax.vmap(jax.jacfwd(law), in_axes=-1, out_axes=-1)(x, self.whole(v)))
+        return found
 
 
 class Walkers(NamedTuple):
@@ -110,8 +129,12 @@ def step(course: Course, now: Walkers, half: Array, noise: Array) -> Walkers:
     used = 0
     if heavy.size:
         mass = course.masses[heavy][:, None]
-        force, own = course.forces(x, half)
+        force, own = course.forces(x, v, half)
         u = v + h / mass * force[heavy]
+        if course.laws:
+            # Velocities change during the kick: the middle of it.
+            force, own = course.forces(x, (v + u) / 2, half)
+            u = v + h / mass * force[heavy]
         work = work + h / 2 * jnp.einsum("dil,il->dl", own[:, heavy], v + u)
         w = u
         for (bath, at), decay, strength in zip(course.turns, course.decays, course.strengths, strict=True):
@@ -126,17 +149,18 @@ def step(course: Course, now: Walkers, half: Array, noise: Array) -> Walkers:
         speeds, v = speeds + (u * u + w * w) / 2, w
     if light.size:
         kick = course.spread @ noise[used:]
-        first = course.mobility @ course.forces(now.x, half)[0][light]
+        first = course.mobility @ course.forces(now.x, now.v, half)[0][light]
         guess = x.at[light].add(h * first + kick)
-        second = course.mobility @ course.forces(guess, (half + 2) % count)[0][light]
+        second = course.mobility @ course.forces(guess, v, (half + 2) % count)[0][light]
         x = x.at[light].add(h / 2 * (first + second) + kick)
     return Walkers(x, v, heat, work, squares, speeds, now.failed)
 
 
-def _chord(course: Course, x: Array, y: Array, half: Array) -> tuple[Array, Array]:
+def _chord(course: Course, now: Walkers, end: Walkers, half: Array) -> tuple[Array, Array]:
     """Heat (bath, lane) and work (drive, lane) of light coordinates along a straight line, at one moment's forces."""
+    x, y, v, w = now.x, end.x, now.v, end.v
     light = np.array(course.massless, int)
-    parts = [course.forces(at, half) for at in (x, (x + y) / 2, y)]
+    parts = [course.forces(*at, half) for at in ((x, v), ((x + y) / 2, (v + w) / 2), (y, w))]
     force, own = (
         (a[..., light, :] + 4 * b[..., light, :] + c[..., light, :]) / 6 for a, b, c in zip(*parts, strict=True)
     )
@@ -145,7 +169,7 @@ def _chord(course: Course, x: Array, y: Array, half: Array) -> tuple[Array, Arra
     return -(owners @ (force * along)), jnp.einsum("dil,il->dl", own, along)
 
 
-def _bent(course: Course, x: Array, half: Array) -> tuple[Array, Array]:
+def _bent(course: Course, x: Array, v: Array, half: Array) -> tuple[Array, Array]:
     """The mean of what chords miss of heat (bath, lane) and work (drive, lane) in a step.
 
     ∫f∘dx less its value along the chord is Σ ∂_i f_j L_ij, with the area L_ij = ½∫(δx_i dx_j − δx_j dx_i) between path
@@ -153,15 +177,14 @@ def _bent(course: Course, x: Array, half: Array) -> tuple[Array, Array]:
     """
     h, light = course.step, np.array(course.massless, int)
     among = light[:, None], light
-    pulls = course.pulls[:, *among]
-    slopes = jnp.sum(pulls, 0) - course.springs[half][among]
-    slopes = jnp.broadcast_to(slopes[:, :, None], (*slopes.shape, x.shape[-1]))
+    pulls = course.slopes(x, v)[:, *among]
+    slopes = jnp.sum(pulls, 0) - course.springs[half][among][:, :, None]
     if course.potential is not None:
         slopes = slopes - jax.vmap(jax.hessian(course.potential), in_axes=-1, out_axes=-1)(x)[among]
     moved = jnp.einsum("ij,jkl,km->iml", course.mobility, slopes, course.spread @ course.spread.T)
     area = h / 4 * (jnp.swapaxes(moved, 0, 1) - moved)
     owners = (np.arange(course.baths)[:, None] == np.array(course.owners)).astype(float)
-    return -(owners @ jnp.einsum("jil,ijl->jl", slopes, area)), jnp.einsum("dji,ijl->dl", pulls, area)
+    return -(owners @ jnp.einsum("jil,ijl->jl", slopes, area)), jnp.einsum("djil,ijl->dl", pulls, area)
 
 
 def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array, last: Array) -> Walkers:
@@ -173,7 +196,8 @@ def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array
         end = step(course, now, half % count, noise)
         if course.massless:
             middle = (half + 1) % count
-            parts = _chord(course, now.x, end.x, middle), _bent(course, (now.x + end.x) / 2, middle)
+            bent = _bent(course, (now.x + end.x) / 2, (now.v + end.v) / 2, middle)
+            parts = _chord(course, now, end, middle), bent
             heat, work = (a + b for a, b in zip(*parts, strict=True))
             end = end._replace(heat=end.heat + heat, work=end.work + work)
         return end, None
@@ -211,9 +235,14 @@ def closed(course: Course, now: Walkers, before: Array, after: Array, steps: Arr
 
 
 def course_of(
-    instants: Any, potential: Any, places: tuple[tuple[int, ...], ...], massless: tuple[int, ...], step: float
+    instants: Any,
+    potential: Any,
+    places: tuple[tuple[int, ...], ...],
+    massless: tuple[int, ...],
+    step: float,
+    feedbacks: Mapping[int, Callable[[Array, Array], Array]],
 ) -> Course:
-    """A course from `Instant`s at all half steps of a period (leading axis)."""
+    """A course from `Instant`s at all half steps of a period (leading axis); `feedbacks` by the number of the drive."""
     masses = np.asarray(instants.masses[0])
     n, frictions, warm = masses.size, np.asarray(instants.frictions[0]), np.asarray(instants.temperatures[0])
     light, heavy = np.array(massless, int), np.setdiff1d(np.arange(n), massless)
@@ -246,6 +275,8 @@ def course_of(
         mobility=jnp.asarray(mobility),
         spread=jnp.asarray(spread),
         potential=potential,
+        laws=tuple(feedbacks.values()),
+        fed=tuple(feedbacks),
         turns=tuple(turns),
         owners=owners,
         massless=tuple(massless),

@@ -16,6 +16,7 @@ from ..show import array as show
 from .boundaries import Open, Periodic
 
 OWNER = "KleinKramers"
+MOST_RATES = 50
 
 
 def is_function(profile: Any) -> bool:
@@ -46,6 +47,12 @@ def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
                 f"{OWNER}: `drives[{name!r}]` jumps or has kinks; the potential must move smoothly: Cosine, Fourier or "
                 "Samples."
             )
+
+
+def check_count(count: Any) -> None:
+    """How many relaxation rates are asked for."""
+    if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
+        raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
 
 
 def known(array: Any) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..solution import SolveError, Status
 from ..trajectories import Trajectories
 from .arguments import (
     OWNER,
+    check_count,
     check_drives,
     check_scalar,
     constant,
@@ -40,7 +41,6 @@ from .terrain import Terrain
 from .tide import Moved, Tide
 
 ENDS = ("left", "right")
-MOST_RATES = 50
 
 
 class KleinKramers(Dynamics):
@@ -390,8 +390,7 @@ class KleinKramers(Dynamics):
                 f"{OWNER}: relaxation rates are those of the boundary Closed(), but it is "
                 f"{type(self.boundary).__name__}."
             )
-        if not isinstance(count, int) or not 1 <= count <= MOST_RATES:
-            raise InputError(f"{OWNER}: `count` must be an integer from 1 to {MOST_RATES}, but is {count!r}.")
+        check_count(count)
         limit = float(checked_tolerance(tolerance))
         with one_thread():
             rates, error = relaxation.spectrum(terrain, count, limit)
