@@ -99,3 +99,15 @@ def domain(boundary: Any) -> tuple[Array, Array]:
     if isinstance(boundary, Periodic):
         return boundary.start, boundary.length
     return boundary.start, boundary.stop - boundary.start
+
+
+def turned(potential: Callable[[Array], Array], x: np.ndarray, boundary: Any) -> str:
+    """Words on a potential that is not the same after one turn, looked at in places x."""
+    start, length = (float(a) for a in domain(boundary))
+    here, there = np.asarray(jax.vmap(potential)(jnp.concatenate([x, x + length]))).reshape(2, -1)
+    k = int(np.argmax(abs(here - there)))
+    return (
+        f"`potential` must be the same after one turn of {length:g}, but V({x[k]:g}) = {here[k]:g} and "
+        f"V({x[k] + length:g}) = {there[k]:g}; a constant slope is the `load`, and what is meant for one turn "
+        f"alone is to be taken at {start:g} + (x - ({start:g})) % {length:g}."
+    )

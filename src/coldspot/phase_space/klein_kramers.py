@@ -29,6 +29,7 @@ from .arguments import (
     known,
     positive,
     profile_of,
+    turned,
 )
 from .boundaries import Boundary, Closed, Open, Periodic
 from .ensemble import checked, simulated
@@ -266,15 +267,7 @@ class KleinKramers(Dynamics):
                 "with Closed(start, stop), or a potential that rises on both sides."
             )
         if not bool(seen.periodic):
-            start, length = (float(x) for x in domain(self.boundary))
-            x = np.ravel(seen.places)
-            here, there = np.asarray(jax.vmap(self._rest())(jnp.concatenate([x, x + length]))).reshape(2, -1)
-            k = int(np.argmax(abs(here - there)))
-            return (
-                f"`potential` must be the same after one turn of {length:g}, but V({x[k]:g}) = {here[k]:g} and "
-                f"V({x[k] + length:g}) = {there[k]:g}; a constant slope is the `load`, and what is meant for one turn "
-                f"alone is to be taken at {start:g} + (x - ({start:g})) % {length:g}."
-            )
+            return turned(self._rest(), np.ravel(seen.places), self.boundary)
         if tide is not None and not bool(tide[1]):
             return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
         return describe(seen.samples, terrain, None if tide is None else tide[0])
