@@ -1,10 +1,12 @@
 """Linear networks beyond masses with one bath each: overdamped, friction matrices, shared coordinates, any force."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
+from scipy.special import ive
 
 import coldspot as cs
 from tests.tolerance import assert_close
@@ -231,3 +233,32 @@ def test_a_jump_of_a_force_that_nobody_declared_is_marked():
     status, work, error = pushed(Jump())
     assert status == cs.Status.NOT_CONVERGED
     assert abs(work - worked(1.5 * (1 - np.exp(-2j * np.pi * h * 0.3)) / (1j * np.pi * h))) < error
+
+
+class Pulse(cs.Drive):
+    place: jax.Array
+    sharp: jax.Array
+
+    def __call__(self, phase):
+        return jnp.sqrt(self.sharp) * jnp.exp(self.sharp * (jnp.cos(phase - self.place) - 1))
+
+
+@pytest.mark.parametrize("place", [0.3, 1.234, 2.9])
+def test_pulses_too_narrow_to_be_seen_are_marked(place):
+    """√s e^{s(cos θ−1)} has the impulse √(2π) and works however narrow it is; instants see nothing of it."""
+    network = cs.OscillatorNetwork(
+        [1.0],
+        [[2.0]],
+        [0.3],
+        {"bath": cs.HeatBath(1.0)},
+        {"bath": 0},
+        forces={"push": (0, Pulse(jnp.asarray(place), jnp.asarray(1.0)))},
+        frequency=0.7,
+    )
+    found = cs.sweep(network, {"drives.push.sharp": [10.0, 1e3, 1e8, 1e13]})
+    assert [int(s) for s in found.status.values] == [cs.Status.OK] * 2 + [cs.Status.NOT_CONVERGED] * 2
+    h = np.arange(1, 400)
+    assert abs(float(found.work.values[1, 0]) / worked(2 * np.sqrt(1e3) * ive(h, 1e3)) - 1) < 1e-9
+    with pytest.raises(cs.SolveError, match="may hold a pulse between"):
+        narrow = Pulse(jnp.asarray(place), jnp.asarray(1e13))
+        cs.steady_state(eqx.tree_at(lambda one: one.drives["push"], network, narrow))

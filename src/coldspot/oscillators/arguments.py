@@ -22,7 +22,7 @@ from .._checks import (
     unknown_name,
 )
 from ..baths import Bath, BosonBath, HeatBath
-from ..drives import Cosine, Drive, Fourier, Samples, Steps, _Phase, as_drive
+from ..drives import Drive, _Phase, as_drive
 from ..pytrees import Table, opened
 from ..spectral import Drude, Ohmic, SpectralDensity
 
@@ -32,8 +32,6 @@ PULL, SPRING, FEEDBACK = -1, -2, -3
 
 MATRICES = 24
 """Of size (n, n) at once at least: what a solution takes."""
-HARMONICS = 512
-"""Of forces whose number of harmonics is not known."""
 
 
 class Pull(Checked):
@@ -267,55 +265,9 @@ def zeros_of(array: Array, given: Any) -> tuple[int, ...]:
     return tuple(i for i, entry in enumerate(known) if entry is not None and entry == 0)
 
 
-def harmonics_of(drive: Any) -> int | None:
-    """How many harmonics a drive has; None if they are without end, or not known."""
-    if isinstance(drive, Cosine):
-        return 1
-    if isinstance(drive, Fourier):
-        return int(drive.cosines.shape[-1])
-    return int(drive.values.shape[-1]) // 2 if isinstance(drive, Samples) and not drive.kinked else None
-
-
 def check_potential(potential: Any, n: int) -> None:
     if not callable(potential):
         raise InputError(f"{OWNER}: `potential` must be a function of the coordinates, but is {potential!r}.")
     shape = getattr(tracing.called(jax.eval_shape, potential, jnp.zeros(n)), "shape", None)
     if shape != ():
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
-
-
-def amplitudes_of(drives: Mapping[str, Any], targets: tuple[int, ...], n: int) -> tuple[Array, Array | None]:
-    """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}.
-
-    Where harmonics have no end, the first of them; and all once more, from other instants, where drives are known at
-    instants alone: how far the two differ tells what is between those. (Numbers of instants without a common divisor:
-    a jump is not taken to stand at the same place twice.)
-    """
-    acting = [(d, drive, i) for d, (drive, i) in enumerate(zip(drives.values(), targets, strict=True)) if i >= 0]
-    counts = [harmonics_of(drive) for _, drive, _ in acting]
-    endless = None in counts
-    most = max([HARMONICS if count is None else count for count in counts], default=0)
-
-    def found(instants: int) -> Array:
-        amplitudes = jnp.zeros((most, len(targets), n), complex)
-        for d, drive, i in acting:
-            amplitudes = amplitudes.at[:, d, i].set(_harmonics(drive, most, instants))
-        return amplitudes
-
-    return found(8 * most + 8), found(5 * most + 7) if endless else None
-
-
-def _harmonics(drive: Any, most: int, instants: int) -> Array:
-    """The amplitudes of the first harmonics of a drive: by its formula if it is made of pieces."""
-    orders = jnp.arange(1, most + 1)
-    if isinstance(drive, Steps):
-        borders = 2 * jnp.pi * jnp.concatenate([jnp.zeros(1), drive.borders()])
-        jumps = drive.values - jnp.roll(drive.values, 1)
-        return jnp.exp(-1j * orders[:, None] * borders) @ jumps / (1j * jnp.pi * orders)
-    if isinstance(drive, Samples) and drive.kinked:
-        count, values = drive.values.shape[-1], drive.values
-        kinks = (jnp.roll(values, 1) - 2 * values + jnp.roll(values, -1)) * count / (2 * jnp.pi)
-        borders = 2 * jnp.pi * jnp.arange(count) / count
-        return -jnp.exp(-1j * orders[:, None] * borders) @ kinks / (jnp.pi * orders**2)
-    phases = 2 * jnp.pi * jnp.arange(instants) / instants
-    return 2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / instants

@@ -7,7 +7,7 @@ are positive. Elements of one length cover the period, the periodic state is sum
 and averages are sums over the borders of elements: for smooth periodic functions that converges faster than any power.
 
 The number of elements is doubled until the ledger no longer changes; the last change is the error estimate. It starts
-with what the harmonics of springs and forces need, so that no pulse stays unseen.
+with what the harmonics of springs and forces need, and pulses that are too narrow for that are refused.
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from ..dynamics import Outcome, Rates
 from ..numerics.collocation import tableau
 from ..numerics.dense import EPS, inverse, positive_or_one
 from ..solution import Status
+from .forces import unseen
 from .instant import Instant, moments
 
 STAGES = 4
@@ -158,6 +159,7 @@ def _first(one: Callable[[Array], Instant]) -> tuple[Array, Array]:
     needed = jnp.minimum(-(-2 * most // GROUP), FIRST // GROUP) * GROUP
     # The harmonics of a jump fall as one over their number, those of a kink as its square.
     broken = jnp.any(size[-SAMPLES // 8 :] > JUMP) | ~jnp.all(jnp.isfinite(samples))
+    broken |= jax.lax.stop_gradient(unseen(numbers, SAMPLES))
     return jnp.maximum(needed, 2 * GROUP), broken
 
 

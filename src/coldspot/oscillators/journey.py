@@ -48,13 +48,16 @@ LOOKED_AT = 64
 class Network(NamedTuple):
     """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0), and
 
-    `feedbacks`: forces f(x, v) → (n,) by the number of their drive."""
+    `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives of which so many instants of a
+
+    period may not show all."""
 
     instants: Callable[[Array], Instant]
     potential: Callable[[Array], Array] | None
     places: tuple[tuple[int, ...], ...]
     frequency: float
     feedbacks: Mapping[int, Callable[[Array, Array], Array]]
+    hidden: Callable[[int], str]
 
 
 class Outset(NamedTuple):
@@ -100,6 +103,9 @@ def sample(
         duration = 2 * math.pi / network.frequency
         period = 2 * BLOCK * math.ceil(duration / (2 * BLOCK * step) * (1 - 1e-12))
         step = duration / period
+        words = network.hidden(period)
+        if words:
+            raise InputError(f"{OWNER}: {words}, or give a `time_step` below {step:.3g}.")
     if not step < 2 * outset.shortest:
         raise InputError(
             f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "

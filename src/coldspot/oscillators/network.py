@@ -28,7 +28,6 @@ from .arguments import (
     SPRING,
     Values,
     acting,
-    amplitudes_of,
     baths_of,
     check_potential,
     check_size,
@@ -40,6 +39,7 @@ from .arguments import (
     zeros_of,
 )
 from .evolution import Evolution, transient
+from .forces import amplitudes_of, hidden
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
@@ -139,10 +139,10 @@ class OscillatorNetwork(Dynamics):
         if potential is not None:
             check_potential(potential, n)
         if self.quantum or self.remembers:
-            beside = {"a `potential`": potential is not None, "driven `springs`": callable(self.springs)}
-            beside["coordinates of mass 0"] = bool(self.massless)
-            pulled = set(self.targets) & {PULL, FEEDBACK}
-            check_spectra(self._special, beside | {"`forces` given as a matrix or as a function": bool(pulled)})
+            beside = {"a `potential`": potential is not None, "coordinates of mass 0": bool(self.massless)}
+            beside["driven `springs`"] = callable(self.springs)
+            beside["`forces` given as a matrix or as a function"] = bool({PULL, FEEDBACK} & set(self.targets))
+            check_spectra(self._special, beside)
         if cooled_bath is not None and cooled_bath not in self.baths:
             raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
@@ -179,8 +179,7 @@ class OscillatorNetwork(Dynamics):
     def rules(self) -> Iterable[Rule]:
         yield from mass_rules(self.masses, self.massless)
         yield from friction_rules(self.frictions, self.places, self.massless, self.size, self.friction_matrices)
-        phases = LOOKED_AT if callable(self.springs) else LOOKED_AT[:1]
-        for phase in phases:
+        for phase in LOOKED_AT if callable(self.springs) else LOOKED_AT[:1]:
             yield from spring_rules(self._springs(jnp.asarray(phase)))
         if any(isinstance(drive, _Phase) for drive in self.drives.values()):
             start, end = (self._springs(jnp.asarray(phase)) for phase in (0.0, 2 * np.pi))
@@ -202,8 +201,8 @@ class OscillatorNetwork(Dynamics):
     @property
     def bath_of(self) -> tuple[int, ...]:
         """The index of each coordinate's bath (the last one that acts on it), −1 where there is none."""
-        owners = {i: b for b, at in enumerate(self.places) for i in at}
-        return tuple(owners.get(i, -1) for i in range(self.size))
+        last = {i: b for b, at in enumerate(self.places) for i in at}
+        return tuple(last.get(i, -1) for i in range(self.size))
 
     @property
     def quantum(self) -> bool:
@@ -223,8 +222,7 @@ class OscillatorNetwork(Dynamics):
     @property
     def feedbacks(self) -> dict[int, Callable[[Array, Array], Array]]:
         """The forces that are functions of positions and velocities, by their place among the drives."""
-        named = enumerate(zip(self.drives.values(), self.targets, strict=True))
-        return {d: force.law for d, (force, target) in named if target == FEEDBACK}
+        return {d: f.law for d, f in enumerate(self.drives.values()) if self.targets[d] == FEEDBACK}
 
     def _beyond(self) -> str:
         """What makes the network more than masses on constant springs, each with one bath, and cosine forces."""
@@ -346,8 +344,8 @@ class OscillatorNetwork(Dynamics):
         return stationary.steady(arrays, parts, reciprocal=PULL not in self.targets)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        special = callable(self.springs) or self.massless or self.quantum or self.remembers
-        if special or self.potential is not None or any(target != PULL for target in self.targets):
+        special = self.massless or self.quantum or self.remembers or self.potential is not None
+        if special or any(target != PULL for target in self.targets):
             raise InputError(
                 f"counting: cumulants of an {OWNER} are known for masses on constant springs, with classical baths, "
                 "without `forces` of time or fed back and without a `potential`."
@@ -364,6 +362,8 @@ class OscillatorNetwork(Dynamics):
     def explain(self, status: Status) -> str:
         if not self._beyond():
             return words.explain(self.system(), status)
+        if status == Status.NOT_CONVERGED and not callable(self.springs):
+            return hidden(self.drives, self.targets)
         if self.quantum or self.remembers:
             return words.explain_springs(self._springs(0.0)) if status == Status.UNSTABLE else ""
         return words.explain_motion(self.instant(0.0), status, callable(self.springs))
@@ -434,8 +434,9 @@ class OscillatorNetwork(Dynamics):
             raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
         frequency = 0.0 if self.frequency is None else float(self.frequency)
         look = functools.partial(_instants, self)
-        network = journey.Network(look, self.potential, self.places, frequency, self.feedbacks)
-        return journey.sample(self, network, key, n, time, **options)
+        unseen = functools.partial(hidden, self.drives, self.targets)
+        seen = journey.Network(look, self.potential, self.places, frequency, self.feedbacks, unseen)
+        return journey.sample(self, seen, key, n, time, **options)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of (x, v) about the mean motion, which forces do not change; linear networks only.

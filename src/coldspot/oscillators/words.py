@@ -124,7 +124,10 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
     """Why a network of any linear kind has no steady state, with the eigenvalue of its motion at one moment."""
     if driven:
         if status == Status.INVALID:
-            return "`springs` or `forces` jump, or are not finite, somewhere in the period; smooth them."
+            return (
+                "`springs` or `forces` jump, are not finite, or may have a pulse too narrow to be seen, somewhere in "
+                "the period; smooth them."
+            )
         if status == Status.UNSTABLE:
             return (
                 "the motion grows from period to period (parametric resonance, or springs that push for too long); "

@@ -1,0 +1,121 @@
+"""Periodic forces: their harmonics, and whether a force may hold what instants do not show."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..drives import Cosine, Fourier, Samples, Steps
+from ..numerics.harmonics import harmonics
+from ..pytrees import compiled
+from .arguments import SPRING
+
+HARMONICS = 512
+"""Of forces whose number of harmonics is not known."""
+SEEN = 4096
+"""Instants at which what is known at instants alone is looked at: no more harmonics can be told apart."""
+LOOKS = 1 << 20
+"""Instants for what has no known formula: pulses of a millionth of the period are seen."""
+BEYOND = 1e-2
+"""By what part of its range a number may leave that range between the instants."""
+ANYTHING = 1e100
+"""The amplitude of a force that is not known."""
+
+
+def harmonics_of(drive: Any) -> int | None:
+    """How many harmonics a drive has; None if they are without end, or not known."""
+    if isinstance(drive, Cosine):
+        return 1
+    if isinstance(drive, Fourier):
+        return int(drive.cosines.shape[-1])
+    return int(drive.values.shape[-1]) // 2 if isinstance(drive, Samples) and not drive.kinked else None
+
+
+def amplitudes_of(drives: Mapping[str, Any], targets: tuple[int, ...], n: int) -> tuple[Array, Array | None]:
+    """Complex amplitudes (harmonic, drive, n) of the forces: f(t) = mean + Re Σ_h f_h e^{ihΩt}.
+
+    Where harmonics have no end, the first of them; and all once more, from other instants, where drives are known at
+    instants alone: how far the two differ tells what is between those. (Numbers of instants without a common divisor:
+    a jump is not taken to stand at the same place twice.)
+    """
+    acting = [(d, drive, i) for d, (drive, i) in enumerate(zip(drives.values(), targets, strict=True)) if i >= 0]
+    counts = [harmonics_of(drive) for _, drive, _ in acting]
+    endless = None in counts
+    most = max([HARMONICS if count is None else count for count in counts], default=0)
+
+    def found(instants: int) -> Array:
+        amplitudes = jnp.zeros((most, len(targets), n), complex)
+        for d, drive, i in acting:
+            amplitudes = amplitudes.at[:, d, i].set(_harmonics(drive, most, instants))
+        return amplitudes
+
+    if not endless:
+        return found(8 * most + 8), None
+    rough = found(5 * most + 7)
+    for d, drive, i in acting:
+        if _by_instants(drive):
+            # What may have been between the instants may be anything.
+            rough = rough.at[:, d, i].set(jnp.where(unseen(drive), ANYTHING, rough[:, d, i]))
+    return found(8 * most + 8), rough
+
+
+def _by_instants(drive: Any) -> bool:
+    """Whether a drive is known at instants alone."""
+    return harmonics_of(drive) is None and not isinstance(drive, Steps | Samples)
+
+
+def unseen(function: Callable[[Array], Any], seen: int = SEEN) -> Array:
+    """Whether numbers that depend on the phase may do something between `seen` instants, such as a narrow pulse.
+
+    Their formula tells, by its harmonics; where it does not, they are looked at `LOOKS` times, and must stay in the
+    range that was seen.
+    """
+    count = harmonics(function)
+    if count is not None:
+        return ~(jnp.asarray(count) <= seen)
+
+    def span(shift: Any) -> tuple[Any, Any]:
+        phases = 2 * jnp.pi * (jnp.arange(seen) + shift) / seen
+        values = jax.vmap(lambda phase: jnp.concatenate([jnp.ravel(a) for a in jax.tree.leaves(function(phase))]))(
+            phases
+        )
+        return jnp.min(values, 0), jnp.max(values, 0)
+
+    low, high = span(0.0)
+    shifts = max(LOOKS // seen, 2)
+    lows, highs = jax.lax.map(span, jnp.arange(1, shifts) / shifts)
+    beyond = jnp.maximum(low - jnp.min(lows, 0), jnp.max(highs, 0) - high)
+    # Written so that what is no number counts.
+    return ~jnp.all(beyond <= BEYOND * (high - low) + 1e-12 * (jnp.abs(low) + jnp.abs(high)))
+
+
+def _harmonics(drive: Any, most: int, instants: int) -> Array:
+    """The amplitudes of the first harmonics of a drive: by its formula if it is made of pieces."""
+    orders = jnp.arange(1, most + 1)
+    if isinstance(drive, Steps):
+        borders = 2 * jnp.pi * jnp.concatenate([jnp.zeros(1), drive.borders()])
+        jumps = drive.values - jnp.roll(drive.values, 1)
+        return jnp.exp(-1j * orders[:, None] * borders) @ jumps / (1j * jnp.pi * orders)
+    if isinstance(drive, Samples) and drive.kinked:
+        count, values = drive.values.shape[-1], drive.values
+        kinks = (jnp.roll(values, 1) - 2 * values + jnp.roll(values, -1)) * count / (2 * jnp.pi)
+        borders = 2 * jnp.pi * jnp.arange(count) / count
+        return -jnp.exp(-1j * orders[:, None] * borders) @ kinks / (jnp.pi * orders**2)
+    phases = 2 * jnp.pi * jnp.arange(instants) / instants
+    return 2 * jnp.fft.fft(jax.vmap(drive)(phases))[1 : most + 1] / instants
+
+
+def hidden(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int = SEEN) -> str:
+    """Words on the first drive of which instants may not show all; empty if they do."""
+    for (name, drive), target in zip(drives.items(), targets, strict=True):
+        if (target >= 0 or target == SPRING) and _by_instants(drive) and bool(_unseen(drive, seen)):
+            return (
+                f"the drive `{name}` may hold a pulse between the {seen} instants of the period at which it is looked "
+                "at; widen it, or give it as `Steps` or as `Samples`"
+            )
+    return ""
+
+
+_unseen = compiled(unseen)
