@@ -1,8 +1,12 @@
-"""`python -m benchmarks.klein_kramers [rates] [turnover] [barrier]`: rates and profiles of the Klein–Kramers equation.
+"""`python -m benchmarks.klein_kramers [rates] [turnover] [barrier] [coolers] [driven] [particles]`.
+
+Rates, profiles, heats and trajectories of the Klein–Kramers equation.
 
 Rates over the barrier of V = 5(x²−1)², m = T = 1, against polynomials orthogonal in e^{−V/T} × Hermite functions, of
 which the odd half suffices; the parabolic barrier against Kramers' closed form. Each line: the error, the seconds of
-the first call and of one that follows (wall and processor), and what is asked for.
+the first call and of one that follows (wall and processor), and what is asked for. Coolers: published
+numbers, found by other methods. Driven rings with a step of the temperature: against a finer mesh. Particles:
+trajectories in a temperature and a friction that depend on the place, against the equation.
 """
 
 import math
@@ -12,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -135,8 +140,76 @@ def barrier() -> None:
         line(f"parabola, friction {friction:g}", error, allowed, seconds, wall, None)
 
 
+def coolers() -> None:
+    """The ring that cools under a load, and the open cooler at four temperatures, to their published digits."""
+    ring = cs.machines.ButtikerLandauerRing(load=0.5, hot=cs.HeatBath(1.02))
+    found, seconds, wall = timed(lambda: cs.steady_state(ring, tolerance=1e-6))
+    entries = found.heat["cold"], found.heat["hot"], found.observables["mean velocity"]
+    error = max(abs(float(a) / b - 1) for a, b in zip(entries, (0.0057722, -0.0414884, 0.0714324), strict=True))
+    line("ring that cools", error, 2e-5, seconds, wall, None)
+    hot, published = [1.0, 1.05, 1.1, 1.2], np.array([0.013697, 0.011285, 0.008466, 0.001523])
+    swept, seconds, wall = timed(
+        lambda: cs.sweep(cs.machines.KramersCooler(), {"hot.temperature": hot}, tolerance=1e-5)
+    )
+    error = float(np.max(np.abs(swept.heat.sel(bath="cold").values - published))) / published[0]
+    line("open cooler", error, 1e-4, seconds, wall, None)
+
+
+def rocked(tolerance: float, depth: float) -> Any:
+    """A ring whose hill is raised and rocked, warmer on one side."""
+    ring = cs.KleinKramers(
+        lambda x, drives: (1 + drives["height"]) * jnp.cos(x) + drives["slope"] * jnp.sin(x),
+        friction=0.8,
+        temperature=cs.Steps([1.0, 1.3], [0.5, 0.5]),
+        mass=1.3,
+        boundary=cs.Periodic(2 * math.pi, load=0.1),
+        drives={"height": cs.Cosine(depth), "slope": cs.Cosine(0.6, 1.0)},
+        frequency=0.9,
+        baths=("first", "second"),
+    )
+    return cs.steady_state(ring, tolerance=tolerance)
+
+
+def driven() -> None:
+    """A periodic state with a step of the temperature; the second call of each is of another amplitude."""
+    heats = {}
+    for tolerance in (1e-4, 1e-6):
+        depths = iter((0.4, 0.5))
+        found, seconds, wall = timed(lambda t=tolerance, d=depths: rocked(t, next(d)))
+        heats[tolerance] = np.asarray(found.heat.array)
+        if tolerance == 1e-4:
+            times = seconds, wall
+    error = float(np.max(np.abs(heats[1e-4] - heats[1e-6])) / np.max(np.abs(heats[1e-6])))
+    line("driven, step of T, 1e-4", error, 1e-4, *times, None)
+    print(f"  to 1e-6: seconds {seconds}; heats {heats[1e-6]}")
+
+
+def particles() -> None:
+    """Trajectories where T and γ are functions of x: deviations in standard errors, and the cost of a step."""
+    ring = cs.KleinKramers(
+        lambda x: 1.3 * jnp.cos(x) + 0.4 * jnp.sin(2 * x),
+        friction=lambda x: 0.8 + 0.3 * jnp.sin(x),
+        temperature=lambda x: 1 + 0.4 * jnp.cos(x + 0.7),
+        mass=1.6,
+        boundary=cs.Periodic(2 * math.pi, load=0.3, start=-1.0),
+    )
+    exact, n = cs.steady_state(ring, tolerance=1e-8), 4096
+    found, seconds, _ = timed(
+        lambda: cs.trajectories(ring, jax.random.key(2), n=n, time=100.0, time_step=0.02).solution
+    )
+    z = [(found.heat["bath"] - exact.heat["bath"]) / found.error.heat["bath"]]
+    z.append((found.entropy_production - exact.entropy_production) / found.error.entropy_production)
+    z.append((found.observables["flux"] - exact.observables["flux"]) / found.observable_errors["flux"])
+    steps = 1.5 * n * int(found.statistics["steps"])
+    print(
+        f"particles in T(x), γ(x): {steps:.3g} particle-steps (a third of them twice as long), seconds {seconds}; "
+        f"heat, entropy, flux off by {np.round(np.array(z, float), 2)} standard errors"
+    )
+
+
 def main() -> None:
-    known = {"rates": rates, "turnover": turnover, "barrier": barrier}
+    known = {"rates": rates, "turnover": turnover, "barrier": barrier, "coolers": coolers, "driven": driven}
+    known["particles"] = particles
     asked = sys.argv[1:] or list(known)
     wrong = [name for name in asked if name not in known]
     if wrong:

@@ -259,6 +259,6 @@ def test_pulses_too_narrow_to_be_seen_are_marked(place):
     assert [int(s) for s in found.status.values] == [cs.Status.OK] * 2 + [cs.Status.NOT_CONVERGED] * 2
     h = np.arange(1, 400)
     assert abs(float(found.work.values[1, 0]) / worked(2 * np.sqrt(1e3) * ive(h, 1e3)) - 1) < 1e-9
+    narrow = Pulse(jnp.asarray(place), jnp.asarray(1e13))
     with pytest.raises(cs.SolveError, match="may hold a pulse between"):
-        narrow = Pulse(jnp.asarray(place), jnp.asarray(1e13))
         cs.steady_state(eqx.tree_at(lambda one: one.drives["push"], network, narrow))
