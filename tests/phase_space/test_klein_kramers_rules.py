@@ -69,6 +69,12 @@ HALVES = [0.5, 0.5]
         (lambda: problem(potential=lambda x: jnp.where(x > 0, 1.0, 0.0), ends="open").state(), "not smooth near x = "),
         (lambda: problem(temperature=lambda x: 1 + 0.1 * jnp.abs(x)).state(), "not smooth near x = "),
         (lambda: problem(potential=lambda x: x * x - 1 / jnp.abs(x), ends="closed").state(), "is -inf near x = 0"),
+        # No wall, but a well that is cut where particles are.
+        (
+            lambda: problem(potential=lambda x: jnp.where(x > 1, jnp.nan, x * x), ends="closed").state(),
+            "nan near x = 1.0",
+        ),
+        (lambda: problem(potential=lambda x: jnp.sqrt(x + 2) + x * x, ends="closed").state(), "nan near x = -2.0"),
     ],
 )
 def test_bad_input(build, words):
@@ -105,6 +111,7 @@ def test_batches_mark_what_constructors_refuse():
         ({"potential": lambda x: jnp.cos(x / 2)}, "INVALID", "the same after one turn"),
         ({"ends": cs.Open(-1.0, 1.0, left=1.0, right=0.0)}, "INVALID", "no particles come in"),
         ({"potential": lambda x: jnp.abs(x - 0.3), "ends": "open"}, "NOT_CONVERGED", "not smooth near x = 0."),
+        ({"potential": lambda x: 1e5 * (x * x - 1) ** 2, "ends": "closed"}, "NOT_FINITE", "can be solved in memory"),
     ],
 )
 def test_words_on_statuses(options, status, words):

@@ -466,6 +466,12 @@ class KleinKramers(Dynamics):
             self.terrain()
         except InputError as error:
             return str(error).removeprefix(f"{OWNER}: ")
+        if status == Status.NOT_FINITE:
+            return (
+                "the potential rises and falls so much, measured in temperatures, that even the coarsest mesh is larger "
+                "than what can be solved in memory, or its equations are singular; rates over high barriers follow from "
+                "`escape_rate`, large friction from `overdamped`."
+            )
         if status == Status.NOT_CONVERGED:
             return (
                 "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "

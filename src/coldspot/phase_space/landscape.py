@@ -19,6 +19,10 @@ FARTHEST = 1e6
 DISTANCES = np.concatenate([-np.geomspace(1e-6, FARTHEST, 1500)[::-1], [0.0], np.geomspace(1e-6, FARTHEST, 1500)])
 """Places where walls are looked for, denser towards 0."""
 BISECTIONS = 40
+HIGH = 34.0
+"""A potential that has risen by so many temperatures may be no number farther out."""
+TORN = 1e-3
+"""The part of the interval that is sampled beyond the place where it ends in no number."""
 
 
 class Landscape(NamedTuple):
@@ -111,7 +115,7 @@ def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array,
     # The compiler would evaluate a potential without parameters at all these places itself, and slowly.
     x = jax.lax.optimization_barrier(jnp.asarray(DISTANCES))
     heights = jax.vmap(potential)(x)
-    # Where a potential is no number there is no place for particles.
+    # Where a potential is no number there is no place for particles, if it rises before (see below).
     heights = jnp.where(jnp.isnan(heights), jnp.inf, heights)
     lowest = jnp.argmin(heights)
     # Steps need ends; with a function the hottest place that particles may reach counts.
@@ -139,4 +143,13 @@ def walls(potential: Callable[[Array], Array], temperature: Any) -> tuple[Array,
 
     left = border(x[first], x[jnp.maximum(first - 1, 0)])
     right = border(x[last], x[jnp.minimum(last + 1, count - 1)])
+
+    def torn(within: Array, without: Array) -> Array:
+        """Whether the potential ends in no number where particles are: what is sampled must show that."""
+        low = potential(within) - heights[lowest] < HIGH * hottest
+        return confined & low & jnp.isnan(potential(within + TORN * (without - within)))
+
+    length = right - left
+    left = left - TORN * length * torn(left, left - length)
+    right = right + TORN * length * torn(right, right + length)
     return left, right, confined
