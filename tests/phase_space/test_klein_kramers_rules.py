@@ -111,7 +111,11 @@ def test_batches_mark_what_constructors_refuse():
         ({"potential": lambda x: jnp.cos(x / 2)}, "INVALID", "the same after one turn"),
         ({"ends": cs.Open(-1.0, 1.0, left=1.0, right=0.0)}, "INVALID", "no particles come in"),
         ({"potential": lambda x: jnp.abs(x - 0.3), "ends": "open"}, "NOT_CONVERGED", "not smooth near x = 0."),
-        ({"potential": lambda x: 1e5 * (x * x - 1) ** 2, "ends": "closed"}, "NOT_FINITE", "can be solved in memory"),
+        (
+            {"potential": lambda x: 1e5 * (x * x - 1) ** 2, "ends": "closed"},
+            "NOT_FINITE",
+            "more than 1400 temperatures",
+        ),
     ],
 )
 def test_words_on_statuses(options, status, words):

@@ -468,9 +468,9 @@ class KleinKramers(Dynamics):
             return str(error).removeprefix(f"{OWNER}: ")
         if status == Status.NOT_FINITE:
             return (
-                "the potential rises and falls so much, measured in temperatures, that even the coarsest mesh is larger "
-                "than what can be solved in memory, or its equations are singular; rates over high barriers follow from "
-                "`escape_rate`, large friction from `overdamped`."
+                "the potential rises by more than 1400 temperatures between places where particles are, which no "
+                "density in floating-point numbers bridges, or so often that even the coarsest mesh is larger than "
+                "can be solved in memory; give each well alone, or a shorter domain."
             )
         if status == Status.NOT_CONVERGED:
             return (

@@ -26,6 +26,8 @@ MOST_UNKNOWNS = 110_000
 """Larger systems are not tried: their factors would take gigabytes."""
 MOST_ELEMENTS = 2000
 """The same for elements in x."""
+HIGHEST = 1400.0
+"""Potentials above so many temperatures have densities that are no numbers."""
 RISE = 1.3
 """Elements of the first mesh are so long that the potential rises by this many temperatures in one."""
 CUT = 34.0
@@ -238,11 +240,14 @@ def velocity_of(terrain: Terrain, rung: Rung) -> Velocity:
 
 
 def mesh_of(terrain: Terrain, rung: Rung, number: int) -> Mesh | None:
-    """The mesh in x; None if a potential that rises and falls so much needs more elements than can be solved."""
+    """The mesh in x; None if a potential rises and falls so much that it needs more elements than can be solved, or
+
+    is so high that e^{V/2T} is no number."""
     first = max(4.0, terrain.variation(math.inf if terrain.kind in (OPEN, PERIODIC) else 12.0) / RISE)
-    if rung.density * first > MOST_ELEMENTS:
+    cut = CUT + 2 * number
+    if rung.density * first > MOST_ELEMENTS or terrain.highest(cut) > HIGHEST * terrain.reference:
         return None
-    return meshed(terrain, CUT + 2 * number, rung.density * first, rung.degree, rung.divisions, RATIO)
+    return meshed(terrain, cut, rung.density * first, rung.degree, rung.divisions, RATIO)
 
 
 def ladder(terrain: Terrain) -> tuple[Rung, ...]:

@@ -185,6 +185,10 @@ class Terrain:
         inside = np.flatnonzero(self.read(x)[0] < cut * self.hottest)
         return float(x[max(inside[0] - 1, 0)]), float(x[min(inside[-1] + 1, len(x) - 1)])
 
+    def highest(self, cut: float) -> float:
+        """The largest value of the potential that a mesh covers, above the lowest."""
+        return float(self.read(np.linspace(*self.ends(cut), 400))[0].max())
+
     def variation(self, cut: float) -> float:
         """How much the potential rises and falls in all, in units of the lowest temperature, below `cut`·T."""
         x = np.linspace(*self.ends(cut), 400)
