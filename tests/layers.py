@@ -54,6 +54,7 @@ LAYERS = (
             "parallel",
             "cluster",
             "trajectories",
+            "growth",
             "counts",
             "counting",
             "response",

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.oscillators import growth, sampling
+from coldspot import growth
+from coldspot.oscillators import sampling
 
 from .sampled import pair
 

@@ -34,6 +34,21 @@ def test_machines_with_steps_of_the_temperature(machine, numbers):
     assert float(t.solution.observable_errors["flux"]) < abs(float(s.observables["flux"])) / 3
 
 
+def test_as_many_as_a_standard_error_needs(tmp_path):
+    """The first portion is the ensemble that nobody asked to grow; what is kept is not simulated again."""
+    ring, until = cs.machines.ButtikerLandauerRing(), cs.oscillators.Until(0.008, file=tmp_path / "ring.npz")
+    options = {"n": 256, "time": 10.0, "transient": 10.0, "throw": False}
+    one, grown = cs.trajectories(ring, KEY, **options), cs.trajectories(ring, KEY, until=until, **options)
+    errors = [max(*t.error.heat.values(), *t.error.work.values()) for t in (one, grown)]
+    assert errors[1] <= 0.008 < errors[0]
+    assert len(grown.heats) % 256 == 0
+    assert np.array_equal(grown.heats[:256], one.heats)
+    assert grown.solution.statistics["trajectories"] == len(grown.heats)
+    assert np.array_equal(cs.trajectories(ring, KEY, until=until, **options).heats, grown.heats)
+    with pytest.raises(cs.InputError, match="another ensemble"):
+        cs.trajectories(cs.machines.ButtikerLandauerRing(load=0.1), KEY, until=until, **options)
+
+
 def test_walls_a_drive_and_a_temperature_that_varies_smoothly():
     """The periodic state of the density: heat, work, entropy (not heat over one T), and the mean temperature."""
     box = cs.KleinKramers(

@@ -1,7 +1,7 @@
 """Stochastic oscillators: masses on springs, with baths that push and damp them and forces that drive them."""
 
+from ..growth import Until
 from .breathing import BreathingTrap
-from .growth import Until
 from .network import OscillatorNetwork
 from .passages import Passages, first_passage
 from .shapes import atoms, lattice, ring

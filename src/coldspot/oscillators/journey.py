@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import growth
 from .._checks import InputError, check_ensemble, valid
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..parallel import spread
@@ -22,7 +23,7 @@ from ..pytrees import batch_of_one, compiled, first_point
 from ..regimes import INFORMATION_NEGLECTED
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
-from . import growth, walk
+from . import walk
 from .continuity import steepest
 from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise
 from .feedback import returned
@@ -127,7 +128,7 @@ def sample(
     def portion(first: int, show: bool | None) -> Result:
         return _run(course, outset, key, np.arange(first, first + n), spans, show)
 
-    result = growth.grown(portion, n, flows, until, progress, label)
+    result = growth.grown(portion, n, growth.of_rates(flows), until, progress, label)
     if throw and np.any(result.failed >= 0):
         lane = int(np.argmax(result.failed >= 0))
         when = float(result.failed[lane]) * BLOCK * step

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from .. import tracing
+from .. import growth, tracing
 from .._checks import InputError, Rule, Vector, as_float, check_shape, unknown_name
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
@@ -20,7 +20,7 @@ from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import builders, cumulants, ensemble, floquet, growth, journey, landauer, linear, sampling, stationary, words
+from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
 from .arguments import (
     FEEDBACK,
     OWNER,

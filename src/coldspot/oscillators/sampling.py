@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import growth
 from .._checks import InputError, as_float, check_ensemble, check_positive, check_shape, valid
 from ..dynamics import Dynamics, conclude
 from ..parallel import spread, workers
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Trajectories
-from . import growth
 from .ensemble import BIAS, CLOSED, DRIFT, Prepared, assess, prepare, summarise
 from .model import System
 from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch
@@ -62,7 +62,7 @@ def sample(
     result = growth.grown(
         lambda first, show: _run(system, prepared, key, first, n, show),
         n,
-        system.baths + system.drives,
+        growth.of_rates(system.baths + system.drives),
         until,
         progress,
         lambda: _identity(system, prepared, key),

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Values
+from ..growth import Result
 from ..numerics.random_numbers import normals
 from .integrator import decay
 from .model import System
@@ -58,17 +58,6 @@ class Lanes(NamedTuple):
 
     state: State
     failed: Array
-
-
-class Result(NamedTuple):
-    """Rates of each lane in the two halves, (half, quantity, lane), in the order heat per bath, work per drive,
-
-    storage, ⟨x²⟩, ⟨v²⟩; the block in which each lane failed (−1 if in none); its state (2n, lane) before that or last.
-    """
-
-    rates: Values
-    failed: Values
-    last: Values
 
 
 class Motion(NamedTuple):

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import growth
 from .._checks import InputError, check_ensemble, valid
 from ..drives import Steps
 from ..dynamics import Dynamics, Outcome, Rates, conclude
+from ..growth import Result
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, Status
@@ -52,16 +54,6 @@ class Outset(NamedTuple):
     longest: float
 
 
-class Run(NamedTuple):
-    """Rates of each lane in two halves (half, quantity, lane) in the order of `rows`, the block in which each failed,
-
-    and its last position."""
-
-    rates: np.ndarray
-    failed: np.ndarray
-    last: np.ndarray
-
-
 class Request(NamedTuple):
     """What the caller asked for."""
 
@@ -73,6 +65,7 @@ class Request(NamedTuple):
     stride: int
     throw: bool
     progress: bool | None
+    until: growth.Until | None
 
 
 class Means(NamedTuple):
@@ -85,12 +78,20 @@ class Means(NamedTuple):
 
 
 def checked(
-    n: int, time: Any, time_step: Any, transient: Any, keep: Any, stride: Any, throw: bool, progress: bool | None
+    n: int,
+    time: Any,
+    time_step: Any,
+    transient: Any,
+    keep: Any,
+    stride: Any,
+    throw: bool,
+    progress: bool | None,
+    until: growth.Until | None,
 ) -> Request:
     """Refuse, in words, what no ensemble can be asked for."""
     check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
     step, discarded = (None if a is None else float(a) for a in (time_step, transient))
-    return Request(n, float(time), step, discarded, keep, stride, throw, progress)
+    return Request(n, float(time), step, discarded, keep, stride, throw, progress, until)
 
 
 def outset(terrain: Terrain) -> Outset:
@@ -155,7 +156,20 @@ def simulated(
     half = cycle * max(1, math.ceil(request.time / (2 * cycle * BLOCK * step) * (1 - 1e-12)))
     spans = 2 * math.ceil(transient / (2 * BLOCK * step)), half, half
     lanes = np.arange(request.n)
-    result = _run(field, start, step, period, key, lanes, spans, show)
+
+    def portion(first: int, bar: bool | None) -> Result:
+        """Rates (half, quantity, lane) in the order of `Sums`, and the change of the energy."""
+        return _run(field, start, step, period, key, first + lanes, spans, bar)
+
+    def worst(done: Result) -> float:
+        return float(_means(field, done, potentials).error[: rows(field)["work"].stop].max(initial=0.0))
+
+    def label() -> str:
+        now, heights = _start(field, start, (jnp.asarray(step), jnp.asarray(period)), key, jnp.arange(8))
+        profiles = field.read(field.friction, now.x), field.read(field.temperature, now.x)
+        return growth.identity(field, start, step, period, key, spans, heights, profiles)
+
+    result = growth.grown(portion, request.n, worst, request.until, show, label)
     rough = _run(
         field, start, 2 * step, max(period // 2, BLOCK), key, OTHERS + lanes, tuple(s // 2 for s in spans), show
     )
@@ -223,14 +237,14 @@ def _closed(now: Particles, before: Array, after: Array, time: float) -> tuple[P
 
 def _run(
     field: Field, start: Outset, step: float, period: int, key: Array, lanes: np.ndarray, spans: Any, show: Any
-) -> Run:
+) -> Result:
     """All trajectories in chunks, each in stretches of time."""
     pieces = -(-len(lanes) // CHUNK)
     chunk = -(-len(lanes) // (8 * pieces)) * 8
     most = max(1, STRETCH // (BLOCK * chunk))
     numbers = jnp.asarray(step), jnp.asarray(period)
 
-    def piece(first: int) -> Run:
+    def piece(first: int) -> Result:
         own = jnp.asarray(lanes[0] + np.arange(first, first + chunk))
         now, before = _start(field, start, numbers, key, own)
         rates, block = [], 0
@@ -242,10 +256,10 @@ def _run(
             now, rate = _closed(now, before, after, max(blocks, 1) * BLOCK * step)
             before = after
             rates.append(rate)
-        return Run(np.stack(rates[1:]), np.asarray(now.failed), np.asarray(now.x))
+        return Result(np.stack(rates[1:]), np.asarray(now.failed), np.asarray(now.x))
 
     done = list(spread(piece, range(0, len(lanes), chunk), label="trajectories", progress=show))
-    return Run(*(np.concatenate(parts, axis=-1)[..., : len(lanes)] for parts in zip(*done, strict=True)))
+    return Result(*(np.concatenate(parts, axis=-1)[..., : len(lanes)] for parts in zip(*done, strict=True)))
 
 
 def _paths(
@@ -270,7 +284,7 @@ def _paths(
 # --------------------------------------------------------------------------- what they are worth
 
 
-def _means(field: Field, run: Run, potentials: np.ndarray) -> Means:
+def _means(field: Field, run: Result, potentials: np.ndarray) -> Means:
     """Averages over lanes, which are independent; of open ends scaled to the rate of births that is known."""
     parts = field.borders.shape[0] + 1
     sizes = [parts, parts, 2, 2, 1, 1, parts - 1, field.drives, 1, 1]
@@ -312,7 +326,7 @@ def _scaled(field: Field, values: np.ndarray, births: np.ndarray) -> tuple[np.nd
 
 
 def _assess(
-    field: Field, found: Means, other: Means, run: Run, step: float, steps: int, request: Request
+    field: Field, found: Means, other: Means, run: Result, step: float, steps: int, request: Request
 ) -> tuple[Outcome, str]:
     at = rows(field)
     flows = slice(0, at["work"].stop)
@@ -379,7 +393,7 @@ def _assess(
         },
         residuals={"drift": number(found.drift)},
         statistics={
-            "trajectories": number(request.n),
+            "trajectories": number(run.failed.shape[-1]),
             "steps": number(steps),
             "time_step": number(step),
             "time_step_bias": number(bias.max(initial=0.0) / scale),

@@ -14,6 +14,7 @@ from .._checks import InputError, Rule, Scalar, as_float, check_type, parameter
 from ..baths import HeatBath, ParticleBath
 from ..drives import Drive, Steps, as_drive
 from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
+from ..growth import Until
 from ..numerics.one_thread import one_thread
 from ..pytrees import Table, opened
 from ..solution import SolveError, Status
@@ -401,9 +402,7 @@ class KleinKramers(Dynamics):
 
         self._check_still("evolve")
         if not callable(initial):
-            raise InputError(
-                f"evolve: `initial` must be a function P(x, v) of positions and velocities, not {initial!r}."
-            )
+            raise InputError(f"evolve: `initial` must be a function P(x, v) of arrays, not {initial!r}.")
         with one_thread():
             found = path(self.terrain(), initial, times, tolerance)
         if throw and (found is None or not found.converged):
@@ -426,6 +425,7 @@ class KleinKramers(Dynamics):
         stride: int = 1,
         throw: bool = True,
         progress: bool | None = None,
+        until: Until | None = None,
     ) -> Trajectories:
         """`n` independent particles, averaged for `time`; called by `coldspot.trajectories`. The same ledger and
 
@@ -433,8 +433,9 @@ class KleinKramers(Dynamics):
 
         - `time_step`: by default a twentieth of the shortest time of the motion. What steps twice as long change is
           `statistics["time_step_bias"]`; surely more than a hundredth (and a standard error) is `NOT_CONVERGED`;
-        - `transient`: time that is not averaged, by default twelve times that of the slowest relaxation, as estimated;
-        - `keep`: how many sample paths to return, one point in every `stride` steps (whole blocks of 16).
+        - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated; `keep`:
+          how many sample paths to return, one point in every `stride` steps (whole blocks of 16);
+        - `until`: a `cs.oscillators.Until`: `n` more and `n` more, until their standard errors are as it asks.
 
         Friction and temperature are those at the particle, and noise acts on its velocity alone: Itô and Stratonovich
         mean the same. For large friction that becomes the limit of `overdamped`. With open ends a trajectory is that of
@@ -446,7 +447,7 @@ class KleinKramers(Dynamics):
         >>> bool(abs(t.heat["bath"]) < 4 * t.error.heat["bath"])
         True
         """
-        request = checked(n, time, time_step, transient, keep, stride, throw, progress)
+        request = checked(n, time, time_step, transient, keep, stride, throw, progress, until)
         if isinstance(self.boundary, Open) and bool((self.boundary.left == 0) | (self.boundary.right == 0)):
             raise InputError(f"{OWNER}: {self.explain(Status.INVALID)}")
         terrain, baths = self.terrain(), self.baths
@@ -468,9 +469,8 @@ class KleinKramers(Dynamics):
             return str(error).removeprefix(f"{OWNER}: ")
         if status == Status.NOT_FINITE:
             return (
-                "the potential rises by more than 1400 temperatures between places where particles are, which no "
-                "density in floating-point numbers bridges, or so often that even the coarsest mesh is larger than "
-                "can be solved in memory; give each well alone, or a shorter domain."
+                "the potential rises by more than 1400 temperatures between places where particles are, or so often "
+                "that even the coarsest mesh is larger than memory; give each well alone, or a shorter domain."
             )
         if status == Status.NOT_CONVERGED:
             return (

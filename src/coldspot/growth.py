@@ -8,20 +8,44 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import jax
 import numpy as np
 
-from .._checks import InputError, check_positive, check_shape
-from ..files import whole
-from ..progress import track
-from .simulation import Result
+from ._checks import InputError, Values, check_positive, check_shape
+from .files import whole
+from .progress import track
 
 OWNER = "Until"
 PATIENT = 64
 """Portions foreseen at most: the standard error itself is not known well at first."""
+
+
+class Result(NamedTuple):
+    """Rates of each trajectory in the two halves of its time, (half, quantity, lane), in an order of the form's own;
+
+    the block in which each failed (−1 if in none); its state (…, lane) before that or last.
+    """
+
+    rates: Values
+    failed: Values
+    last: Values
+
+
+Worst = Callable[[Result], float]
+"""The largest standard error of heats and works."""
+
+
+def of_rates(flows: int) -> Worst:
+    """If the first `flows` rates are heats and works."""
+
+    def worst(done: Result) -> float:
+        rates = np.asarray(done.rates)[:, :flows].mean(axis=0)
+        return float(np.max(rates.std(axis=-1, ddof=1), initial=0.0)) / math.sqrt(rates.shape[-1])
+
+    return worst
 
 
 class Until:
@@ -66,12 +90,12 @@ def identity(*numbers: Any) -> str:
 def grown(
     portion: Callable[[int, bool | None], Result],
     n: int,
-    flows: int,
+    worst: Worst,
     until: Until | None,
     progress: bool | None,
     label: Callable[[], str],
 ) -> Result:
-    """Trajectories `portion(first, progress)`, `n` of them at a time, until their first `flows` rates are known enough.
+    """Trajectories `portion(first, progress)`, `n` of them at a time, until the `worst` of them is known enough.
 
     `label` gives the identity of the ensemble, for its file.
     """
@@ -81,14 +105,14 @@ def grown(
         raise InputError(f"{OWNER}: `most` must be at least `n` = {n}, but is {until.most}.")
     name = label() if until.file is not None else ""
     parts = _read(until.file, name, n)
-    while not _enough(parts, flows, until, n):
+    while not _enough(parts, worst, until, n):
         # How many are missing is only known in the end; a bar for what the errors now let one expect.
-        count = _missing(parts, flows, until, n)
+        count = _missing(parts, worst, until, n)
         for part in track(_portions(portion, parts, n, count), total=count, label="trajectories", show=progress):
             parts.append(part)
             if until.file is not None:
                 _write(until.file, name, n, parts)
-            if _enough(parts, flows, until, n):
+            if _enough(parts, worst, until, n):
                 break
     return _joined(parts)
 
@@ -104,24 +128,19 @@ def _joined(parts: Sequence[Result]) -> Result:
     return jax.tree.map(lambda *arrays: np.concatenate([np.asarray(a) for a in arrays], axis=-1), *parts)
 
 
-def _largest_error(parts: Sequence[Result], flows: int) -> float:
-    rates = np.concatenate([np.asarray(part.rates)[:, :flows] for part in parts], axis=-1).mean(axis=0)
-    return float(np.max(rates.std(axis=-1, ddof=1), initial=0.0)) / math.sqrt(rates.shape[-1])
-
-
-def _enough(parts: Sequence[Result], flows: int, until: Until, n: int) -> bool:
+def _enough(parts: Sequence[Result], worst: Worst, until: Until, n: int) -> bool:
     if not parts:
         return False
     if (len(parts) + 1) * n > until.most or any(np.any(np.asarray(part.failed) >= 0) for part in parts):
         return True
     # Written so that errors which are no numbers end it, too.
-    return not _largest_error(parts, flows) > until.standard_error
+    return not worst(_joined(parts)) > until.standard_error
 
 
-def _missing(parts: Sequence[Result], flows: int, until: Until, n: int) -> int:
+def _missing(parts: Sequence[Result], worst: Worst, until: Until, n: int) -> int:
     if not parts:
         return 1
-    ratio = _largest_error(parts, flows) / until.standard_error
+    ratio = worst(_joined(parts)) / until.standard_error
     wanted = math.ceil(len(parts) * min(ratio**2, 1 + PATIENT / len(parts)))
     return max(1, min(wanted, until.most // n) - len(parts))
 
