@@ -23,7 +23,10 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts", "kept_programs", "compiler")),
+    Layer(
+        "mathematics",
+        ("numerics", "_version", "_attributes", "show", "files", "interrupts", "kept_programs", "compiler"),
+    ),
     Layer(
         "floor",
         (
@@ -60,6 +63,7 @@ LAYERS = (
             "machine_files",
             "places",
             "store",
+            "reasons",
         ),
     ),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, check_type, concrete
 from ..occupation import bose
 from ..pytrees import compiled
@@ -18,7 +19,7 @@ from .population import effective_chemical_potential, effective_temperature, pop
 from .resonances import wide
 
 
-class ModePopulations(eqx.Module):
+class ModePopulations(Spoken, eqx.Module):
     """Of each mode (mode), dN/dt = E(N+1) − A N, excited and damped by pairs, and by its bath if it has a damping.
 
     - `emissions` E, `absorptions` A: golden-rule rates summed over all kinds of pairs, with 1/2Ω for the unit mass, and

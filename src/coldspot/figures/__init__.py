@@ -6,3 +6,7 @@ from .regions import regime_map
 from .states import network
 
 __all__ = ["ledger", "network", "regime_map", "sankey"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, Values
 from ..dynamics import as_dynamics, is_traced, with_rules
 from ..numerics.dense import EPS
@@ -24,7 +25,7 @@ from .graph import Graph, joined, spanning
 from .system import System
 
 
-class Dissipation(eqx.Module):
+class Dissipation(Spoken, eqx.Module):
     """Entropy production of a stationary network.
 
     - `initial`, `final` (transition): the states that each connects, `channel` (transition): the number of its channel;

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, check_ensemble, valid
+from .._checks import InputError, valid
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
-from ..trajectories import Trajectories
+from ..trajectories import Trajectories, check_ensemble
 from . import growth, walk
 from .continuity import steepest
 from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise
