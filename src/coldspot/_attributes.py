@@ -1,4 +1,4 @@
-"""What a wrong attribute is told: the nearest name where one is read, the way to another value where one is set."""
+"""What modules that are given to users have in common: how they print, and what a wrong attribute is told."""
 
 import dataclasses
 import difflib
@@ -6,6 +6,8 @@ import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
+
+from . import show
 
 MOST_LISTED = 24
 """Names that a message lists if none is near."""
@@ -44,7 +46,10 @@ _Unknown.__module__ = "builtins"
 
 
 class Spoken:
-    """A base for immutable modules that are given to users; those that subclass it come before `eqx.Module`.
+    """A base for immutable modules that are given to users, which stands before `eqx.Module`.
+
+    They print with their numbers. An attribute that is not there is told the nearest name, and one that is set, how to
+    make another module instead.
 
     >>> import coldspot as cs
     >>> cs.machines.QuantumDot().levle
@@ -64,6 +69,12 @@ class Spoken:
                 return object.__getattribute__(self, name)
             raise _Unknown(kind, name, isinstance(self, Mapping) and name in self)
         raise AttributeError(f"{kind.__name__} has no `{name}`.")
+
+    def __repr__(self) -> str:
+        return show.module(self)
+
+    def _repr_html_(self) -> str:
+        return show.box(type(self).__name__, show.tree(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         try:

@@ -22,7 +22,6 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from . import show
 from ._attributes import Spoken
 
 if TYPE_CHECKING:
@@ -358,12 +357,6 @@ class Checked(Named):
     def rules(self) -> Iterable[Rule]:
         """What must be true beyond the domains of the declared numbers."""
         return ()
-
-    def __repr__(self) -> str:
-        return show.module(self)
-
-    def _repr_html_(self) -> str:
-        return show.box(type(self).__name__, show.tree(self))
 
     def __check_init__(self) -> None:
         owner = type(self).__name__

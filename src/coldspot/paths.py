@@ -114,10 +114,10 @@ def _child(tree: Any, step: str | int, path: str, done: int) -> Any:
 
 
 def _meant(tree: Any, path: str, done: int, names: list[str]) -> str:
-    """The end of a message: the path below `tree` that ends as the one asked for does, or else the nearest name."""
+    """The end of a message: the nearest name, or else the path below `tree` that ends as the one asked for does."""
     steps = split(path)
     ends = [name for name in numbers(tree) if split(name)[-1] == steps[-1] and len(split(name)) > 1]
-    if not ends:
+    if not ends or difflib.get_close_matches(str(steps[done]), names, n=1, cutoff=0.5):
         return nearest(str(steps[done]), names)
 
     def likeness(end: str) -> tuple[int, float]:

@@ -104,7 +104,7 @@ def _words(status: Status, build: Callable[..., Any], shared: Any, point: Mappin
 
 
 def _broken(points: Columns, build: Callable[..., Any], shared: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The number of the first rule that each point breaks, that of all rules if it breaks none; and how many it does."""
+    """The number of the first rule that each point breaks (of all rules if it breaks none), and how many it does."""
     total = len(next(iter(points.values())))
     size = next((s for s in SIZES if total <= s), SIZES[-1])
     found = []

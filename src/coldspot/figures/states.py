@@ -25,8 +25,8 @@ HALF = 0.3
 def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     """A jump network: its states at their energies, the transitions that each bath causes, the net currents.
 
-    **Arguments:** `machine`, a jump network or dots, or a machine whose dynamics is one of them; `axes`, Matplotlib axes to draw on, or
-    None for a new figure, which is `axes.figure` of what is returned.
+    **Arguments:** `machine`, a jump network or dots, or a machine whose dynamics is one of them; `axes`, Matplotlib
+    axes to draw on, or None for a new figure, which is `axes.figure` of what is returned.
 
     States stand side by side by their number of particles; the size of the dot on a state is its probability. An arrow
     points the way that a transition goes more often, and is as wide as its net current, beside the largest one.
@@ -55,7 +55,9 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         from matplotlib.lines import Line2D
 
         if axes is None:
-            axes = new_figure(WIDTH * max(1.0, net.states / CROWDED), HEIGHT * max(1.0, net.states / CROWDED)).subplots()
+            axes = new_figure(
+                WIDTH * max(1.0, net.states / CROWDED), HEIGHT * max(1.0, net.states / CROWDED)
+            ).subplots()
         around = {"boxstyle": "round,pad=0.15", "facecolor": axes.get_facecolor(), "edgecolor": "none", "alpha": 0.7}
         for state, (place, energy) in enumerate(zip(x, energies, strict=True)):
             axes.plot([place - HALF, place + HALF], [energy, energy], color=BLACK, linestyle="-", linewidth=2.0)
