@@ -53,7 +53,6 @@ LAYERS = (
     Layer(
         "services",
         (
-            "figures",
             "parallel",
             "cluster",
             "trajectories",
@@ -67,7 +66,7 @@ LAYERS = (
         ),
     ),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),
-    Layer("sweeps", ("sweep", "optimisation")),
+    Layer("sweeps", ("sweep", "optimisation", "figures")),
     Layer("machines", ("machines",)),
     Layer("reproduction", ("reproduction",)),
     Layer("papers", ("papers",)),

@@ -132,7 +132,7 @@ def _in_short(ledger: Any) -> str:
 
 MOST_ROWS = 20
 """Longer tables are cut in texts."""
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+Table = tuple[Sequence[str], Sequence[tuple[str, ...]]]
 """A head and its rows."""
 
 
@@ -141,7 +141,7 @@ def sheet(title: str, tables: Sequence[Table], facts: Sequence[str]) -> str:
     lines = [title]
     for head, rows in tables:
         if rows:
-            lines += ["", *_aligned([head, *rows[:MOST_ROWS]])]
+            lines += ["", *_aligned([tuple(head), *rows[:MOST_ROWS]])]
             lines += [f"… {len(rows)} rows in all"] if len(rows) > MOST_ROWS else []
     return "\n".join([*lines, "", *facts])
 

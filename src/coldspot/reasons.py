@@ -53,13 +53,13 @@ def untrusted(
             counts[int(code)] += int(count)
     lines = []
     for code in sorted(counts):
-        status, parts = Status(code), kept[code]
+        known, parts = Status(code), kept[code]
         points = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         looked = len(next(iter(points.values())))
-        for count, words, first in _reasons(status, points, build, shared):
+        for count, words, first in _reasons(known, points, build, shared):
             most = f" of the first {looked:,} of {counts[code]:,}" if looked < counts[code] else f" of {total:,}"
             place = ", ".join(f"{name}={value:.6g}" for name, value in first.items())
-            lines.append(f"{count:,}{most} {status.name}: {words.rstrip('.')} (at {place}).")
+            lines.append(f"{count:,}{most} {known.name}: {words.rstrip('.')} (at {place}).")
     return {f"{UNTRUSTED}_{k + 1}" if k else UNTRUSTED: line for k, line in enumerate(lines)}
 
 
