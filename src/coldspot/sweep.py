@@ -306,6 +306,7 @@ def solve_columns(
     label: str = "sweep",
     progress: bool | None = None,
     sizes: Sequence[int] | None = None,
+    later: Sequence[int] | None = None,
     cores: int | None = None,
     client: Any = None,
 ) -> AnyResult:
@@ -313,7 +314,8 @@ def solve_columns(
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
-    Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile. Given `cores`, the work is
+    Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile; those of points that the
+    first way leaves have one of `later`. Given `cores`, the work is
     cut as it would be for so many, but done by one thread; given a Dask `client`, its workers do it.
     """
     if not isinstance(verb, Tiers) or not verb.attempts:
@@ -335,7 +337,7 @@ def solve_columns(
             *options,
             label=label,
             progress=progress,
-            sizes=sizes,
+            sizes=later or sizes,
             cores=cores,
             client=client,
         )
