@@ -73,8 +73,12 @@ def test_a_store_says_it_too(tmp_path):
     pytest.importorskip("zarr")
     values = {"left.temperature": [-1.0, 9.0], "level": [-5.0, 1.0]}
     for _ in range(2):  # made, and gone on with
-        (text,) = reasons(cs.sweep(DOT, values, to=tmp_path / "dot.zarr"))
+        found = cs.sweep(DOT, values, to=tmp_path / "dot.zarr")
+        (text,) = reasons(found)
         assert text.startswith("2 of 4 INVALID: `left`: `temperature` must be positive and finite, but is -1")
+    # What a store keeps for itself does not hinder other files.
+    cs.save(found, tmp_path / "dot.nc")
+    assert reasons(cs.load(tmp_path / "dot.nc")) == [text]
 
 
 TIED = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._checks import InputError
 from .files import remove_abandoned, whole_folder
-from .machine_files.results import ZARR, require_zarr, with_machine, with_plain_names
+from .machine_files.results import IDENTITY, ZARR, require_zarr, with_machine, with_plain_names
 from .progress import track
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ BLOCK = 4096
 LARGEST_BLOCK = 65536
 """Points of a block: few, so that little is lost, but not so few that a store has more than some thousand blocks."""
 BLOCKS = 4096
-IDENTITY = "sweep"
-"""The attribute that tells sweeps apart."""
 Block = dict[str, slice]
 
 
