@@ -45,26 +45,26 @@ def test_borders_lie_where_signs_change_and_have_no_specks(grid):
     assert border == pytest.approx(level, abs=2 * step)
 
 
-def crossed(level, bias):
-    """Two leads of one temperature each, between which the particles turn at a level that depends on the bias."""
-    return cs.machines.QuantumDot(level=level + bias**2 / 8, left=cs.ElectronBath(10.0, bias))
+def tilted(level, bias):
+    """Nearly equal temperatures: regimes lie in thin wedges between the lines at which heats and power vanish."""
+    return cs.machines.QuantumDot(level=level, left=cs.ElectronBath(10.0, bias), right=cs.ElectronBath(9.0, -2.5))
 
 
-def test_thin_wedges_between_borders_that_meet_are_drawn_to_their_tips():
-    # Power vanishes where potentials meet and where particles turn; the two lines cross on a line of the grid.
-    found = cs.sweep(crossed, {"level": np.linspace(-20.0, 20.0, 33), "bias": np.linspace(-10.5, 5.5, 33)})
+def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks():
+    # Power vanishes where potentials meet and where particles turn: the two lines cross between points of the grid.
+    found = cs.sweep(tilted, {"level": np.linspace(-20.0, 20.0, 17), "bias": np.linspace(-10.5, 5.5, 17)})
     mesh = figures.regime_map(found).collections[0]
     y, x = mesh.get_coordinates()[..., 1], mesh.get_coordinates()[..., 0]
     codes = np.asarray(mesh.get_array())
     centres = np.stack([(part[1:, 1:] + part[:-1, :-1]) / 2 for part in (y, x)], axis=-1)
-    random = np.random.default_rng(2).integers(0, codes.shape[0], (1024, 2))
+    random = np.random.default_rng(2).integers(0, codes.shape[0], (4096, 2))
     points = [{"level": float(a), "bias": float(b)} for a, b in centres[tuple(random.T)]]
-    exact = cs.sweep(crossed, points).regime.values
+    exact = cs.sweep(tilted, points).regime.values
+    # The corners of the cells alone, or products interpolated as such, give .990 and .988.
     assert np.mean(codes[tuple(random.T)] == exact) > 0.997
-    # Each regime is of one piece, or of the two that meet where the lines cross: no specks.
-    labels, count = ndimage.label(codes == cs.regimes.code("engine"))
-    assert count <= 2
-    assert min(np.sum(labels == k) for k in range(1, count + 1)) > 100
+    for code in np.unique(codes):
+        labels, count = ndimage.label(codes == code, np.ones((3, 3)))
+        assert min(np.bincount(labels.ravel())[1:]) > 20, (cs.regimes.NAMES[code], count)
 
 
 def test_points_that_cannot_be_trusted_are_white():

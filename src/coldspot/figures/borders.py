@@ -139,14 +139,24 @@ def refined(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         place = y[left], x[left], a[left], b[left]
         value = sum(math.prod(between(factor, *place) for factor in factors) for factors in quantity.terms)
         found[left] = np.sign(value)
-        alike += corners == found
+        # A point on a border has no pixels of its own.
+        alike += np.where((corners == 0) & (found != 0), -len(grid.quantities), corners == found)
         here.append(found)
     best = np.argmax(np.where(bad, 0.0, alike) + 0.5 * weights, axis=0)
     meanings = _meanings(grid.codes, signs)
     fallback = np.choose(best, known)
     told = np.array([meanings.get(key, UNKNOWN) for key in _keys(np.array(here)).tolist()], int)
     codes[row, column] = np.where(bad | (told == UNKNOWN), fallback, told)
-    return codes
+    return _without_specks(codes)
+
+
+def _without_specks(codes: np.ndarray) -> np.ndarray:
+    """Pixels that no neighbour resembles, as where two borders meet between pixels, have the code to their left."""
+    rows, columns = codes.shape
+    framed = np.pad(codes, 1, mode="edge")
+    around = [framed[i : i + rows, j : j + columns] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    lonely = np.all([neighbour != codes for neighbour in around], axis=0)
+    return np.where(lonely, framed[1:-1, :-2], codes)
 
 
 CORNERS = [(0, 0), (0, 1), (1, 0), (1, 1)]
