@@ -23,7 +23,10 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("mathematics", ("numerics", "_version", "show", "files", "interrupts", "kept_programs", "compiler")),
+    Layer(
+        "mathematics",
+        ("numerics", "_version", "_attributes", "show", "files", "interrupts", "kept_programs", "compiler"),
+    ),
     Layer(
         "floor",
         (
@@ -50,7 +53,6 @@ LAYERS = (
     Layer(
         "services",
         (
-            "figures",
             "parallel",
             "cluster",
             "trajectories",
@@ -61,10 +63,11 @@ LAYERS = (
             "machine_files",
             "places",
             "store",
+            "reasons",
         ),
     ),
     Layer("forms", ("jump", "oscillators", "phase_space", "conductor", "modes"), apart=True),
-    Layer("sweeps", ("sweep", "optimisation")),
+    Layer("sweeps", ("sweep", "optimisation", "figures")),
     Layer("machines", ("machines",)),
     Layer("reproduction", ("reproduction",)),
     Layer("papers", ("papers",)),

@@ -1,12 +1,17 @@
 """Maps of regimes, Sankey diagrams and drawings of networks show the numbers of the library."""
 
+import dataclasses
+
+import jax
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from scipy import ndimage
 
 import coldspot as cs
 from coldspot import figures
 from coldspot.style import image
+from coldspot.trajectories import Trajectories
 
 DOT = cs.machines.QuantumDot()
 
@@ -38,6 +43,28 @@ def test_borders_lie_where_signs_change_and_have_no_specks(grid):
     level = (2.5 * 5.0 + 2.5 * t[column]) / (5.0 - t[column])
     step = centres[1, 0, 0] - centres[0, 0, 0]
     assert border == pytest.approx(level, abs=2 * step)
+
+
+def tilted(level, bias):
+    """Nearly equal temperatures: regimes lie in thin wedges between the lines at which heats and power vanish."""
+    return cs.machines.QuantumDot(level=level, left=cs.ElectronBath(10.0, bias), right=cs.ElectronBath(9.0, -2.5))
+
+
+def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks():
+    # Power vanishes where potentials meet and where particles turn: the two lines cross between points of the grid.
+    found = cs.sweep(tilted, {"level": np.linspace(-20.0, 20.0, 17), "bias": np.linspace(-10.5, 5.5, 17)})
+    mesh = figures.regime_map(found).collections[0]
+    y, x = mesh.get_coordinates()[..., 1], mesh.get_coordinates()[..., 0]
+    codes = np.asarray(mesh.get_array())
+    centres = np.stack([(part[1:, 1:] + part[:-1, :-1]) / 2 for part in (y, x)], axis=-1)
+    random = np.random.default_rng(2).integers(0, codes.shape[0], (4096, 2))
+    points = [{"level": float(a), "bias": float(b)} for a, b in centres[tuple(random.T)]]
+    exact = cs.sweep(tilted, points).regime.values
+    # The corners of the cells alone, or products interpolated as such, give .990 and .988.
+    assert np.mean(codes[tuple(random.T)] == exact) > 0.997
+    for code in np.unique(codes):
+        labels, count = ndimage.label(codes == code, np.ones((3, 3)))
+        assert min(np.bincount(labels.ravel())[1:]) > 20, (cs.regimes.NAMES[code], count)
 
 
 def test_points_that_cannot_be_trusted_are_white():
@@ -109,3 +136,80 @@ def test_arrows_have_the_colour_of_their_bath_or_reservoir_of_work(machine):
 def test_what_is_no_network_is_not_drawn():
     with pytest.raises(cs.InputError, match="must be a jump network, but its dynamics is OscillatorNetwork"):
         figures.network(cs.machines.OscillatorPair())
+
+
+def test_dots_are_drawn_with_the_transitions_of_each_bath():
+    leads = {name: cs.Lead(cs.ElectronBath(0.2, mu), 0.01) for name, mu in (("left", 0.2), ("right", -0.2))}
+    dots = cs.Dots([[0.1]], leads)
+    axes = figures.network(dots)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["left", "right"]
+    assert len([text for text in axes.texts if text.arrow_patch is not None]) == sum(dots.sizes())
+
+
+@pytest.fixture(scope="module")
+def line():
+    return cs.sweep(DOT, {"level": np.linspace(-15.0, 5.0, 5)}, also=[cs.Counting("heat", "left")])
+
+
+def test_curves_show_the_numbers_of_the_sweep(line):
+    axes = figures.curves(line, ["heat", "power"])
+    drawn = {one.get_label(): one.get_ydata() for one in axes.get_lines()}
+    assert list(drawn) == ["heat left", "heat right", "power"]
+    np.testing.assert_array_equal(drawn["heat right"], line.heat.sel(bath="right").values)
+    assert axes.get_xlabel() == "level (E)"
+    counted = {one.get_label(): one.get_ydata() for one in figures.cumulants(line).get_lines()}
+    np.testing.assert_array_equal(counted["cumulant 2 heat left"], line.cumulant_2_heat_left.values)
+    with pytest.raises(cs.InputError, match=r"no variable `heats`\. Did you mean `heat`"):
+        figures.curves(line, "heats")
+    with pytest.raises(cs.InputError, match="one swept parameter"):
+        figures.curves(line.isel(level=0), "heat")
+    with pytest.raises(cs.InputError, match="has counted"):
+        figures.cumulants(line.drop_vars([name for name in line.data_vars if name.startswith("cumulant_")]))
+
+
+def test_fronts_and_trajectories_show_each_machine_and_each_path(line):
+    front = line.rename({"level": "point"})
+    points = figures.pareto(front, "power", "efficiency").get_lines()[1]
+    assert sorted(points.get_xdata()) == sorted(front.power.values)
+    with pytest.raises(cs.InputError, match="one number for each machine"):
+        figures.pareto(front, "power", "heat")
+    heats = np.repeat([[1.0, -1.0], [2.0, 0.0]], [30, 10], axis=0)
+    solution = cs.steady_state(DOT)
+    kept = Trajectories(
+        solution,
+        *(jax.numpy.asarray(part) for part in (heats, np.zeros((40, 0)), np.zeros(40), [0.0, 1.0], np.ones((2, 2, 1)))),
+        velocities=jax.numpy.ones((2, 2, 1)),
+    )
+    assert len(figures.trajectories(kept).get_lines()) == 2
+    left, _ = figures.trajectories(dataclasses.replace(kept, positions=jax.numpy.ones((0, 2, 1)))).get_lines()
+    assert dict(zip(*left.get_data(), strict=True)) == {1.0: 0.75, 2.0: 0.25}
+    with pytest.raises(cs.InputError, match="what `trajectories` returns"):
+        figures.trajectories(line)
+
+
+def test_transmission_and_density_are_those_of_the_library():
+    leads = {name: cs.WideBandLead(k, 0.3, cs.ElectronBath(0.1)) for k, name in enumerate(("left", "right"))}
+    conductor = cs.Conductor([[0.3, 0.2], [0.2, -0.3]], leads)
+    energies = np.linspace(-1.0, 1.0, 11)
+    (drawn,) = figures.transmission(conductor, energies).get_lines()
+    green = np.linalg.inv([np.diag([e + 0.15j, e + 0.15j]) - [[0.3, 0.2], [0.2, -0.3]] for e in energies])
+    np.testing.assert_allclose(drawn.get_ydata(), 0.09 * abs(green[:, 0, 1]) ** 2, rtol=1e-12)
+    assert drawn.get_label() == "left ↔ right"
+    trap = cs.KleinKramers(lambda x: x * x / 2, friction=1.0, temperature=0.5, boundary=cs.Closed())
+    x, v = np.linspace(-1.0, 1.0, 5), np.linspace(-2.0, 2.0, 7)
+    shares = np.asarray(figures.density(trap, x, v).collections[0].get_array()).reshape(7, 5)
+    np.testing.assert_allclose(shares, np.exp(-(v[:, None] ** 2 + x**2)) / np.pi, rtol=1e-6)
+    with pytest.raises(cs.InputError, match="`problem` must be a KleinKramers"):
+        figures.density(conductor, x, v)
+
+
+def test_dark_pictures_have_light_ink_and_keep_their_colours():
+    axes = figures.ledger(cs.steady_state(DOT))
+    before = [to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert figures.dark(axes) is axes
+    assert [to_hex(patch.get_facecolor()) for patch in axes.patches] == before
+    ground = to_hex(axes.figure.get_facecolor())
+    assert ground == to_hex(axes.get_facecolor()) == "#15171c"
+    inks = {to_hex(text.get_color()) for text in [*axes.texts, axes.title, axes.yaxis.label, *axes.get_xticklabels()]}
+    assert inks == {"#e4e6eb"}
+    assert image(axes.figure, "svg").startswith(b"<?xml")

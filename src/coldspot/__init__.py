@@ -123,6 +123,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    spaces = ("conductor", "figures", "jump", "machines", "modes", "occupation", "oscillators", "regimes", "spectral")
+    return sorted({*__all__, *spaces, "__doc__", "__version__"})
+
+
 def __getattr__(name: str) -> _Any:
     """A name that is not here is told where it is, or the nearest one."""
     for space in (machines, conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics, figures):

@@ -22,7 +22,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from . import show
+from ._attributes import Spoken
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -124,7 +124,10 @@ def _no_number(value: Any, argument: str | None) -> InputError:
             f"traces, but is {value!r}."
         )
     if named:
-        return InputError(f"{named}a real number or an array of them, but is {short(value)}.")
+        hint = ""
+        if isinstance(value, str) and value.strip()[:1] in "+-.0123456789" and value.strip():
+            hint = " Divide it by one energy (k_B = ħ = e = 1); files and the command line read units."
+        return InputError(f"{named}a real number or an array of them, but is {short(value)}.{hint}")
     return InputError(f"a real number or an array of them was expected, but got {short(value)}.")
 
 
@@ -226,29 +229,6 @@ def check_memory(words: str, needed: float, instead: str) -> None:
         raise InputError(
             f"{words} needs about {needed / 2**30:.3g} GiB, but there are {there / 2**30:.3g} GiB; {instead}"
         )
-
-
-FEWEST = 16
-"""Fewest trajectories whose spread says something."""
-
-
-def check_ensemble(
-    owner: str, n: int, time: Any, time_step: Any, transient: Any, keep: Any, stride: Any, numbers: int
-) -> None:
-    """Refuse, in words, what no ensemble can be asked for; of each trajectory so many `numbers` are kept."""
-    for name, value in {"time": time, "time_step": time_step}.items():
-        if value is not None:
-            check_shape(owner, name, value, (), "one number")
-            check_positive(owner, name, value)
-    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
-        raise InputError(f"{owner}: `transient` must be a time, zero or positive, but is {transient!r}.")
-    if n < FEWEST:
-        raise InputError(f"{owner}: `n` must be at least {FEWEST}, but is {n}; their spread gives the standard errors.")
-    check_memory(f"{owner}: an ensemble of {n:,} trajectories", numbers * 8.0 * n, "give fewer.")
-    if not isinstance(keep, int) or not 0 <= keep <= n:
-        raise InputError(f"{owner}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
-    if not isinstance(stride, int) or stride < 1:
-        raise InputError(f"{owner}: `stride` must be a positive integer, but is {stride!r}.")
 
 
 def _show(numbers: np.ndarray) -> str:
@@ -359,7 +339,7 @@ def parameter(
     return field
 
 
-class Named(eqx.Module):
+class Named(Spoken, eqx.Module):
     """A module whose constructor names the nearest argument if it is given one that it does not have."""
 
     def __new__(cls, *values: Any, **named: Any) -> Any:
@@ -377,12 +357,6 @@ class Checked(Named):
     def rules(self) -> Iterable[Rule]:
         """What must be true beyond the domains of the declared numbers."""
         return ()
-
-    def __repr__(self) -> str:
-        return show.module(self)
-
-    def _repr_html_(self) -> str:
-        return show.box(type(self).__name__, show.tree(self))
 
     def __check_init__(self) -> None:
         owner = type(self).__name__
@@ -460,10 +434,15 @@ def _checked_below(tree: Any, path: str = "") -> Iterator[tuple[str, Checked]]:
 def valid(tree: Any) -> Array:
     """Whether all rules of all modules in a tree of one point hold: a boolean, to be mapped over batches."""
     good = jnp.asarray(True)
-    for _, module in _checked_below(tree):
-        for rule in _all_rules(module):
-            good = good & jnp.all(jnp.asarray(rule.holds))
+    for rule in rules_below(tree):
+        good = good & jnp.all(jnp.asarray(rule.holds))
     return good
+
+
+def rules_below(tree: Any) -> Iterator[Rule]:
+    """All rules of all modules in a tree of one point, in the order in which `explain_invalid` looks at them."""
+    for _, module in _checked_below(tree):
+        yield from _all_rules(module)
 
 
 def explain_invalid(tree: Any) -> str:

@@ -25,6 +25,7 @@ from .machine_files.document import MACHINE as FILE
 from .machine_files.document import read, save
 from .machine_files.results import ENDINGS, ZARR
 from .optimisation.optimum import optimise
+from .reasons import UNTRUSTED
 from .settings import MOST_POINTS, condition, configured, grid_axis, interval, once
 from .solution import Solution, SolveError, plain
 from .sweep import sweep
@@ -231,7 +232,8 @@ def sweep_(
         dataset = sweep(made, grid, unit=found.unit)
         save(dataset, out)
     good = int((dataset.status == 0).sum())
-    return Answer(f"{good:,} of {points:,} points trusted; {out}")
+    why = [text for name, text in dataset.attrs.items() if str(name).startswith(UNTRUSTED)]
+    return Answer("\n".join([f"{good:,} of {points:,} points trusted; {out}", *why]))
 
 
 @app.command("optimise")

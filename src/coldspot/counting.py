@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ._attributes import Spoken
 from ._checks import InputError, Named, as_float, unknown_name
 from .compiler import is_traced
 from .counts import (
@@ -193,7 +194,7 @@ def checked_order(order: Any) -> int:
     return int(order)
 
 
-class Fluctuations(eqx.Module):
+class Fluctuations(Spoken, eqx.Module):
     """What `counting` returns: a machine, and what is counted of it."""
 
     machine: Any

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from . import show
+from ._attributes import Spoken
 from ._checks import InputError, Values
 from .compiler import is_traced
 from .dataset import Variable, provenance, to_dataset
@@ -20,7 +21,7 @@ QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
 """What can be counted, with the unit of one of it."""
 
 
-class Counts(eqx.Module):
+class Counts(Spoken, eqx.Module):
     """Numbers of a counting field: `values` with `errors` (bounds) and a `status`; it is an array of its values.
 
     - `Cumulants`: `values` (…, order) of one target, or (…, target, order) of a list of them, for orders 1, 2, …;

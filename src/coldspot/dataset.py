@@ -95,7 +95,7 @@ def to_dataset(
     import xarray as xr
 
     if unit is not None:
-        check_energy_unit(unit)
+        check_energy_unit(unit, "unit")
     lengths = tuple(shape.values())
     trusted = np.asarray(result.status).reshape(lengths) == 0
     variables: dict[str, Any] = {}

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import printed, show
+from ._attributes import Spoken
 from ._checks import Values, unknown_name
 
 
-class Named(eqx.Module, Mapping):  # type: ignore[misc]
+class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
     """An array whose last axis has names: `heat["left"]` is the array's entry for the left bath.
 
     >>> heat = Named(("left", "right"), np.array([1.0, -1.0]))
@@ -64,7 +65,7 @@ class Named(eqx.Module, Mapping):  # type: ignore[misc]
         return list(self.names)
 
 
-class Entries(eqx.Module):
+class Entries(Spoken, eqx.Module):
     """The stored entries that a ledger and its errors share: arrays with batch axes first and the named axis last.
 
     - `heats` (…, bath): heat absorbed from each bath, Q̇_b = energy − μ_b·particles;

@@ -4,14 +4,16 @@ The same paths serve sweeps, the optimiser, input files and the command line.
 """
 
 import dataclasses
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
-from ._checks import InputError, as_float, nearest
+from ._checks import InputError, as_complex, as_float, nearest
 from .pytrees import Table
 
 _STEP = re.compile(r"(?:^|\.)([A-Za-z_][\w\- ]*)|\[(-?\d+)\]")
@@ -107,16 +109,37 @@ def _child(tree: Any, step: str | int, path: str, done: int) -> Any:
     if isinstance(tree, eqx.Module) and not isinstance(tree, Table) and step in _fields(tree):
         return getattr(tree, step)
     if step not in names:
-        raise InputError(f"`{path}`: {_where(path, done)} has no parameter `{step}`.{nearest(step, names)}")
+        raise InputError(f"`{path}`: {_where(path, done)} has no parameter `{step}`.{_meant(tree, path, done, names)}")
     return dict(_children(tree))[step]
+
+
+def _meant(tree: Any, path: str, done: int, names: list[str]) -> str:
+    """The end of a message: the nearest name, or else the path below `tree` that ends as the one asked for does."""
+    steps = split(path)
+    ends = [name for name in numbers(tree) if split(name)[-1] == steps[-1] and len(split(name)) > 1]
+    if not ends or difflib.get_close_matches(str(steps[done]), names, n=1, cutoff=0.5):
+        return nearest(str(steps[done]), names)
+
+    def likeness(end: str) -> tuple[int, float]:
+        return len({*steps[done:]} & {*split(end)}), difflib.SequenceMatcher(None, written(steps[done:]), end).ratio()
+
+    return f" Did you mean `{written([*steps[:done], *split(max(ends, key=likeness))])}`?"
+
+
+def written(steps: Iterable[str | int]) -> str:
+    """A path from its steps.
+
+    >>> written(("levels", 2, "value"))
+    'levels[2].value'
+    """
+    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).lstrip(".")
 
 
 def _where(path: str, done: int) -> str:
     steps = split(path)[:done]
     if not steps:
         return "the machine"
-    text = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
-    return f"`{text.lstrip('.')}`"
+    return f"`{written(steps)}`"
 
 
 def _replace(tree: Any, steps: tuple[str | int, ...], value: Any, path: str, done: int) -> Any:
@@ -125,7 +148,8 @@ def _replace(tree: Any, steps: tuple[str | int, ...], value: Any, path: str, don
             below = list(numbers(tree)) if not callable(tree) or isinstance(tree, eqx.Module) else []
             hint = f" Parameters below it: {', '.join(below)}." if below else ""
             raise InputError(f"`{path}` is not a number but {type(tree).__name__}.{hint}")
-        value = as_float(value, f"`{path}`")
+        complex_ = jnp.iscomplexobj(tree)
+        value = as_complex(value) if complex_ else as_float(value, f"`{path}`")
         if value.shape != tree.shape and not isinstance(tree, jax.core.Tracer):
             raise InputError(f"`{path}` has shape {tree.shape}, but the new value has shape {value.shape}.")
         return value

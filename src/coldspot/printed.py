@@ -126,3 +126,26 @@ def ledger_html(ledger: Any) -> str:
 def _in_short(ledger: Any) -> str:
     baths, drives = ", ".join(ledger.baths) or "none", ", ".join(ledger.drives) or "none"
     return f"{type(ledger).__name__}(batch {np.shape(ledger.storage)}; baths {baths}; drives {drives})"
+
+
+# --------------------------------------------------------------------------- sheets: other results of one point
+
+MOST_ROWS = 20
+"""Longer tables are cut in texts."""
+Table = tuple[Sequence[str], Sequence[tuple[str, ...]]]
+"""A head and its rows."""
+
+
+def sheet(title: str, tables: Sequence[Table], facts: Sequence[str]) -> str:
+    """A title, tables and lines as text."""
+    lines = [title]
+    for head, rows in tables:
+        if rows:
+            lines += ["", *_aligned([tuple(head), *rows[:MOST_ROWS]])]
+            lines += [f"… {len(rows)} rows in all"] if len(rows) > MOST_ROWS else []
+    return "\n".join([*lines, "", *facts])
+
+
+def sheet_html(title: str, tables: Sequence[Table], facts: Sequence[str]) -> str:
+    """The same for notebooks."""
+    return show.box(title, *(show.table(head, rows) for head, rows in tables if rows), show.lines(*facts))

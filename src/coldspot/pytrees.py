@@ -15,6 +15,7 @@ import equinox as eqx
 import jax
 
 from . import show
+from ._attributes import Spoken
 from ._mentions import installed, of_library
 from ._plans import Mode, Plan
 from .captured import WRAPPERS, read
@@ -244,7 +245,7 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-class Table(eqx.Module, Mapping):  # type: ignore[misc]
+class Table(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
     """An immutable mapping whose order is kept and whose values are part of the PyTree."""
 
     names: tuple[str, ...] = eqx.field(static=True)

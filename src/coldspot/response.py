@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ._attributes import Spoken
 from ._checks import InputError, Values, as_float, unknown_name
 from .baths import Bath
 from .dataset import Variable, provenance, to_dataset
@@ -53,7 +54,7 @@ OF_TWO_LEADS = {
 """What linear response between two electron leads is called."""
 
 
-class Response(eqx.Module):
+class Response(Spoken, eqx.Module):
     """Linear response about equilibrium.
 
     - `entries`: the fluxes, ("heat", bath) of every bath and ("particles", bath) of those that exchange particles;

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from . import printed, regimes, show
+from ._attributes import Spoken
 from ._checks import InputError, Values, unknown_name
 from .dataset import Variable, flag_attributes, provenance, to_dataset
 from .ledger import Ledger, LedgerError, Named, about
@@ -73,7 +74,7 @@ class SolveError(RuntimeError):
         self.solution = solution
 
 
-class NormalModes(eqx.Module):
+class NormalModes(Spoken, eqx.Module):
     """Normal modes that an analysis finds: motion e^{−iω_k t−κ_k t} of mode k, batch axes first.
 
     - `frequencies`, `dampings` (…, mode): ω_k and κ_k; a mode with κ_k < 0 grows;
@@ -93,7 +94,7 @@ class NormalModes(eqx.Module):
         }
 
 
-class Solution(eqx.Module):
+class Solution(Spoken, eqx.Module):
     """A steady or periodic state: its ledger, the errors of the ledger, and the status that says if it can be trusted.
 
     All entries of the ledger are attributes here too (`heat`, `particles`, `work`, `entropy_production`, …).

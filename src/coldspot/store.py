@@ -7,7 +7,7 @@ last, and every chunk is written whole or not at all: a point whose status is no
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from ._checks import InputError
 from .files import remove_abandoned, whole_folder
-from .machine_files.results import ZARR, require_zarr, with_machine, with_plain_names
+from .machine_files.results import IDENTITY, ZARR, require_zarr, with_machine, with_plain_names
 from .progress import track
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ BLOCK = 4096
 LARGEST_BLOCK = 65536
 """Points of a block: few, so that little is lost, but not so few that a store has more than some thousand blocks."""
 BLOCKS = 4096
-IDENTITY = "sweep"
-"""The attribute that tells sweeps apart."""
 Block = dict[str, slice]
 
 
@@ -64,11 +62,12 @@ def filled(
     solve: Callable[[Sequence[Block], int], "Generator[xarray.Dataset]"],
     identity: Mapping[str, str],
     progress: bool | None,
+    remarks: Callable[[Iterable[tuple[Block, np.ndarray]]], Mapping[str, str]],
 ) -> "xarray.Dataset":
     """The dataset of a store, after all blocks that it lacks have been solved and written.
 
     `solve(blocks, size)` yields the dataset of each block, computed as one of `size` points; `identity` says what may
-    not differ from what the store was made for.
+    not differ from what the store was made for; `remarks` are attributes that follow from the status of each block.
     """
     if path.suffix != ZARR:
         raise InputError(f"sweep: `to` must be a path that ends in `{ZARR}`, but is `{path}`.")
@@ -87,6 +86,9 @@ def filled(
             pairs = zip(left, solved, strict=True)
             for block, dataset in track(pairs, total=len(left), label="sweep", show=progress):
                 _write(root, block, dataset)
+        found = remarks((block, np.asarray(root["status"][tuple(block.values())])) for block in all_blocks)
+        if found:
+            root.attrs.update(found)
     except OSError as error:
         raise InputError(
             f"sweep: `{path}` cannot be written: {error.strerror or error}; what is in it stays, to go on later."

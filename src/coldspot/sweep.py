@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import cluster, parallel, paths, store, tracing
+from . import cluster, parallel, paths, reasons, store, tracing
 from ._checks import InputError, Values, short, unknown_name
 from .compiler import LIGHT
 from .counting import Counting, Plan, check, counts
@@ -85,9 +85,10 @@ def sweep(
     **Returns:** a Dataset with one dimension per parameter (or the dimension `point`, along which the parameters
     are coordinates), then `bath` or `drive`. Its variables are named like the entries of a `Solution`; `…_error`
     stands beside those that have one. `status` is 0 for points that can be trusted (see `Status`); at the others the
-    results are NaN and the regime is unknown. `regime` is an index into `coldspot.regimes.NAMES`. The attributes name
-    the machine with all its numbers, the version and the tolerance, and hold the text of its file, so that
-    `coldspot.load("result.nc").machine` is the machine.
+    results are NaN and the regime is unknown, and the attributes `untrusted`, `untrusted_2`, … say how many points
+    break which rule. `regime` is an index into `coldspot.regimes.NAMES`. The attributes name the machine with all its
+    numbers, the version and the tolerance, and hold the text of its file, so that `coldspot.load("result.nc").machine`
+    is the machine.
 
     >>> import coldspot as cs
     >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": [-15.0, -5.0, 0.0, 10.0]})
@@ -97,7 +98,7 @@ def sweep(
     ('point', 'bath')
     """
     if unit is not None:
-        check_energy_unit(unit)
+        check_energy_unit(unit, "unit")
     places = places_of(parameters)
     build, shared, label = builder(machine, tuple(places.axes))
     checked = checked_tolerance(tolerance)
@@ -131,13 +132,19 @@ def sweep(
             count = math.prod(part.shape.values())
             yield dataset_of(jax.tree.map(lambda leaf, count=count: leaf[:count], solution), part)
 
+    def remarks(pieces: Iterable[tuple[store.Block, np.ndarray]]) -> dict[str, str]:
+        flat = ((status.ravel(), places.part(block).columns) for block, status in pieces)
+        return reasons.untrusted(flat, build, shared)
+
     if to is None:
         columns = places.columns()
         solution: Result = solve_columns(verb, build, shared, columns, checked, progress=progress, client=client)
+        why = reasons.untrusted([(np.asarray(solution.status), lambda: columns)], build, shared)
+        attributes = {**why, **attributes}
         dataset = dataset_of(solution, places)
     else:
         identity = _identity(machine, places, plans, attributes)
-        dataset = store.filled(Path(to), places.empty(), places.shape, blocks, identity, progress)
+        dataset = store.filled(Path(to), places.empty(), places.shape, blocks, identity, progress, remarks)
     for name in places.axes if shared is not None else ():
         natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
         dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])
@@ -203,6 +210,7 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
                 raise InputError(
                     f"{owner}: `{name}` is a list of shape {np.shape(value)}; {owner} its entries ({entries}, …)."
                 )
+        reasons.check_free(owner, machine, names)
         as_dynamics(machine)
         return _Replace(names), machine, getattr(machine, "name", type(machine).__name__)
     if callable(machine):
@@ -298,6 +306,7 @@ def solve_columns(
     label: str = "sweep",
     progress: bool | None = None,
     sizes: Sequence[int] | None = None,
+    later: Sequence[int] | None = None,
     cores: int | None = None,
     client: Any = None,
 ) -> AnyResult:
@@ -305,7 +314,8 @@ def solve_columns(
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
-    Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile. Given `cores`, the work is
+    Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile; those of points that the
+    first way leaves have one of `later`. Given `cores`, the work is
     cut as it would be for so many, but done by one thread; given a Dask `client`, its workers do it.
     """
     if not isinstance(verb, Tiers) or not verb.attempts:
@@ -327,7 +337,7 @@ def solve_columns(
             *options,
             label=label,
             progress=progress,
-            sizes=sizes,
+            sizes=later or sizes,
             cores=cores,
             client=client,
         )

@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array
 
 from . import show
-from ._checks import InputError
+from ._attributes import Spoken
+from ._checks import InputError, check_memory, check_positive, check_shape
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import as_dynamics
 from .ledger import about
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-class Ensemble(eqx.Module):
+class Ensemble(Spoken, eqx.Module):
     """What ensembles of any dynamics have: a `solution` of averages, and each trajectory's `heats` and `works`."""
 
     solution: eqx.AbstractVar[Solution]
@@ -127,3 +128,28 @@ def key_words(key: Any) -> Array:
     if words.dtype != np.uint32 or words.ndim != 1 or words.size not in (2, 4):
         raise InputError(f"trajectories: `key` must be a key such as jax.random.key(0), but is {key!r}.")
     return jnp.asarray(np.bitwise_xor.reduce(words.reshape(-1, 2)))
+
+
+# --------------------------------------------------------------------------- what is asked of an ensemble
+
+FEWEST = 16
+"""Fewest trajectories whose spread says something."""
+
+
+def check_ensemble(
+    owner: str, n: int, time: Any, time_step: Any, transient: Any, keep: Any, stride: Any, numbers: int
+) -> None:
+    """Refuse, in words, what no ensemble can be asked for; of each trajectory so many `numbers` are kept."""
+    for name, value in {"time": time, "time_step": time_step}.items():
+        if value is not None:
+            check_shape(owner, name, value, (), "one number")
+            check_positive(owner, name, value)
+    if transient is not None and not (np.ndim(transient) == 0 and np.isfinite(transient) and transient >= 0):
+        raise InputError(f"{owner}: `transient` must be a time, zero or positive, but is {transient!r}.")
+    if n < FEWEST:
+        raise InputError(f"{owner}: `n` must be at least {FEWEST}, but is {n}; their spread gives the standard errors.")
+    check_memory(f"{owner}: an ensemble of {n:,} trajectories", numbers * 8.0 * n, "give fewer.")
+    if not isinstance(keep, int) or not 0 <= keep <= n:
+        raise InputError(f"{owner}: `keep` must be an integer from 0 to `n` = {n}, but is {keep!r}.")
+    if not isinstance(stride, int) or stride < 1:
+        raise InputError(f"{owner}: `stride` must be a positive integer, but is {stride!r}.")

@@ -58,12 +58,17 @@ _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
 """A decimal number, and a unit that starts with a letter, with `/` (as in `0.5/ps`), or with a sign (° %)."""
 
 
-def to_number(value: str, *, dimension: str, unit: str | None = None, argument: str = "value") -> float:
+ON_THE_LINE = "give `--unit`, such as `--unit meV`"
+
+
+def to_number(
+    value: str, *, dimension: str, unit: str | None = None, argument: str = "value", advice: str = ON_THE_LINE
+) -> float:
     """A quantity as a plain number in units of the energy `unit`; a plain number passes unchanged.
 
     **Arguments:** `value`, such as `"4.2 K"` or `"-5"`; `dimension`, one of `KINDS` (if it is none, plain numbers
     only); `unit`, the energy in whose units the result is (needed only if `value` has a unit); `argument`, the name
-    that errors give to `value`.
+    that errors give to `value`; `advice`, how to give a unit.
 
     energy/E, k_B·temperature/E, ħ·rate/E (a width in energy units: width/E), E·time/ħ, e·voltage/E, angle/rad.
 
@@ -84,8 +89,7 @@ def to_number(value: str, *, dimension: str, unit: str | None = None, argument: 
     if symbol is not None:
         if unit is None:
             raise InputError(
-                f"`{argument}` has a unit (`{value}`), so the energy unit of all plain numbers is needed: "
-                "give `--unit`, such as `--unit meV`."
+                f"`{argument}` has a unit (`{value}`), so the energy unit of all plain numbers is needed: {advice}."
             )
         number = _convert(number, symbol, dimension, unit, argument, value)
     if not math.isfinite(number):
@@ -93,9 +97,9 @@ def to_number(value: str, *, dimension: str, unit: str | None = None, argument: 
     return number
 
 
-def check_energy_unit(unit: str) -> None:
-    """Raise `InputError` unless `unit` is a unit of energy."""
-    _energy_unit(unit)
+def check_energy_unit(unit: str, named: str = "--unit") -> None:
+    """Raise `InputError` unless `unit` is a unit of energy; `named` is what errors call it."""
+    _energy_unit(unit, named)
 
 
 @functools.cache
@@ -162,12 +166,12 @@ def _convert(number: float, symbol: str, dimension: str, unit: str, argument: st
     return float(quantity.magnitude)
 
 
-def _energy_unit(unit: str) -> Any:
+def _energy_unit(unit: str, named: str = "--unit") -> Any:
     parsed = _parse(unit)
     if parsed is None:
-        raise InputError(f"`--unit`: `{unit}` is not a known unit.{nearest(unit, KINDS['energy'].units)}")
+        raise InputError(f"`{named}`: `{unit}` is not a known unit.{nearest(unit, KINDS['energy'].units)}")
     if _kind(parsed) != "energy":
-        raise InputError(f"`--unit` must be a unit of energy, such as `meV`, but `{unit}` is {_words(parsed)}.")
+        raise InputError(f"`{named}` must be a unit of energy, such as `meV`, but `{unit}` is {_words(parsed)}.")
     return parsed
 
 

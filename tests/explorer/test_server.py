@@ -131,7 +131,7 @@ def test_code_makes_what_is_seen(port):
     ("name", "question", "words"),
     [
         ("look", {**LOOK, "values": {"levl": 1}}, "Did you mean `level`?"),
-        ("look", {**LOOK, "values": {"level": "4 K"}}, "--unit"),
+        ("look", {**LOOK, "values": {"level": "4 K"}}, "choose the unit of energy"),
         ("look", {**LOOK, "values": {"level": "4 K"}, "unit": "meV"}, "an energy"),
         ("look", {**LOOK, "values": {"level": "__import__('os')"}}, "finite number"),
         ("look", {**LOOK, "values": {"level": [1]}}, "finite number"),

@@ -48,3 +48,7 @@ __all__ = [
     "spectral_function",
     "transmission",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

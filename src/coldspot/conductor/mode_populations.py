@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import printed, show
+from .._attributes import Spoken
 from .._checks import InputError, check_type, concrete
+from ..compiler import is_traced
 from ..occupation import bose
 from ..pytrees import compiled
 from ..solution import SolveError, Status
@@ -18,7 +21,7 @@ from .population import effective_chemical_potential, effective_temperature, pop
 from .resonances import wide
 
 
-class ModePopulations(eqx.Module):
+class ModePopulations(Spoken, eqx.Module):
     """Of each mode (mode), dN/dt = E(N+1) − A N, excited and damped by pairs, and by its bath if it has a damping.
 
     - `emissions` E, `absorptions` A: golden-rule rates summed over all kinds of pairs, with 1/2Ω for the unit mass, and
@@ -35,6 +38,33 @@ class ModePopulations(eqx.Module):
     effective_chemical_potentials: Array
     errors: Array
     stable: Array
+
+    def _sheet(self) -> tuple[str, list[printed.Table], list[str]]:
+        rows = [
+            (
+                str(k),
+                show.measured(self.emissions[k], self.errors[0, k]),
+                show.measured(self.absorptions[k], self.errors[1, k]),
+                show.number(self.populations[k]),
+                show.number(self.effective_temperatures[k]),
+                show.number(self.effective_chemical_potentials[k]),
+            )
+            for k in range(len(self.emissions))
+        ]
+        head = ("mode", "emission", "absorption", "population", "effective T", "effective μ")
+        growing = [str(k) for k in range(len(self.emissions)) if not bool(self.stable[k])]
+        words = f"not stable: {', '.join(growing)}" if growing else "all stable"
+        return "populations of modes", [(head, rows)], [words]
+
+    def __repr__(self) -> str:
+        if is_traced(self.emissions) or np.ndim(self.emissions) != 1:
+            return f"ModePopulations(traced or batched; shape {np.shape(self.emissions)})"
+        return printed.sheet(*self._sheet())
+
+    def _repr_html_(self) -> str:
+        if is_traced(self.emissions) or np.ndim(self.emissions) != 1:
+            return show.escaped(repr(self))
+        return printed.sheet_html(*self._sheet())
 
 
 def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulations:

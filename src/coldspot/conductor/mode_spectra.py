@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, as_float, check_positive, check_type, concrete
 from ..ledger import Named
 from ..pytrees import compiled
@@ -16,7 +17,7 @@ from .bound_states import uncounted
 from .coherent import Conductor
 
 
-class ModeSpectra(eqx.Module):
+class ModeSpectra(Spoken, eqx.Module):
     """What modes do at frequencies ω (…), with their electrons' Π(ω) inside their propagator if they act back.
 
     - `propagator` D^r (…, mode, mode) = (ω² − Ω² + iJ − Π)⁻¹, `self_energy` Π of the electrons;

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, as_complex, as_float, check_finite, check_positive, check_type, concrete, valid
 from ..baths import ElectronBath
 from ..ledger import Named
@@ -17,7 +18,7 @@ from .pair_rates import Pair, rates
 from .spectral_functions import SpectralFunctions, hermitian, is_hermitian, of_padded
 
 
-class Spectra(eqx.Module):
+class Spectra(Spoken, eqx.Module):
     """Emission and absorption (…, pair) of each kind of pair αβ, named "α-β": e_α + h_β ⇌ boson.
 
     Of several modes (`pair_spectra`) they are complex matrices: (…, mode, mode, pair).

@@ -1,5 +1,6 @@
 """Solutions at many points of one machine by one compiled program, whichever of its numbers are varied."""
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from ..dynamics import TOLERANCE, solve_points, steady_state
 from ..jump.system import System
 from ..parallel import spread
 from ..solution import Solution
-from ..sweep import builder, solve_columns
+from ..sweep import FEW, builder, solve_columns
 from .subject import Subject
 
 CHUNK, LARGE_CHUNK = 256, 2112
@@ -39,8 +40,14 @@ class Batches:
         self.together = quick or self._is_together()
         self.seconds = 0.0 if self.together else self._one(subject.machine)
         if self.together:
+            # Maps have points that the cheapest way leaves undecided: both programs are compiled at once.
+            other = threading.Thread(target=self._undecided, args=(subject.numbers,), daemon=True, name="compiling")
+            if quick:
+                other.start()
             for _ in range(2):  # the first one compiles, the second one tells how long a point takes
                 self.solved(subject.numbers, {})
+            if quick:
+                other.join()
 
     def _is_together(self) -> bool:
         shapes = eqx.filter_eval_shape(lambda m: steady_state(m, throw=False), self.subject.machine)
@@ -62,13 +69,27 @@ class Batches:
         if self.together:
             tolerance = jnp.asarray(TOLERANCE)
             found: Solution = solve_columns(
-                solve_points, self.build, self.shared, columns, tolerance, progress=False, sizes=(self.chunk,)
+                solve_points,
+                self.build,
+                self.shared,
+                columns,
+                tolerance,
+                progress=False,
+                sizes=(self.chunk,),
+                later=(FEW,) if self.chunk == LARGE_CHUNK else None,
             )
         else:
             found = self._singly(columns, total)
         padded = -(-total // self.chunk) * self.chunk if self.together else total
         self.seconds = (time.perf_counter() - begun) / padded
         return found
+
+    def _undecided(self, values: Mapping[str, float]) -> None:
+        """What `solved` does with points that the cheapest way leaves."""
+        rest = solve_points._replace(attempts=solve_points.attempts[1:])
+        columns = {path: np.full(1, value) for path, value in values.items()}
+        tolerance = jnp.asarray(TOLERANCE)
+        solve_columns(rest, self.build, self.shared, columns, tolerance, progress=False, sizes=(FEW,))
 
     def _singly(self, columns: Mapping[str, np.ndarray], total: int) -> Solution:
         def one(k: int) -> Solution:

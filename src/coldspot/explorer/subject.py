@@ -55,7 +55,7 @@ class Subject:
     def values(self, settings: Any, unit: str | None) -> dict[str, float]:
         """All numbers of the machine: its own, and in their place those that a user set, as numbers or texts."""
         if unit is not None:
-            check_energy_unit(unit)
+            check_energy_unit(unit, "unit")
         if not isinstance(settings, Mapping):
             raise InputError(f"`values` must be an object {{path: value}}, but is {settings!r}.")
         found = dict(self.numbers)
@@ -63,7 +63,8 @@ class Subject:
             if path not in found:
                 raise unknown_name(self.name, "parameter", str(path), found)
             dimension = paths.dimension(self.machine, path)
-            found[path] = to_number(_text(given), dimension=dimension, unit=unit, argument=path)
+            advice = "choose the unit of energy, such as `meV`, above the sliders"
+            found[path] = to_number(_text(given), dimension=dimension, unit=unit, argument=path, advice=advice)
         return found
 
     def made(self, values: Mapping[str, float]) -> Any:

@@ -1,5 +1,6 @@
 """Where regimes change between the points of a grid: pixels finer than the grid, by the signs of heats and works."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,15 +13,25 @@ PIXELS = 600
 UNKNOWN = regimes.code("unknown")
 
 
+Terms = list[tuple[np.ndarray, ...]]
+
+
+class Quantity(NamedTuple):
+    """Its `signs` (y, x) at the points of a grid, and what it is between them: a sum of products of arrays (y, x)."""
+
+    signs: np.ndarray
+    terms: Terms
+
+
 class Grid(NamedTuple):
-    """A sweep over two parameters: values along y and x, codes (y, x), signed quantities (quantity, y, x)."""
+    """A sweep over two parameters: values along y and x, codes (y, x), and the quantities whose signs tell regimes."""
 
     y_name: str
     x_name: str
     y: np.ndarray
     x: np.ndarray
     codes: np.ndarray
-    quantities: np.ndarray
+    quantities: list[Quantity]
 
 
 def grid_of(dataset: Any) -> Grid:
@@ -38,22 +49,39 @@ def grid_of(dataset: Any) -> Grid:
     for name, values in zip(dims, (y, x), strict=True):
         if not (np.all(np.diff(values) > 0) or np.all(np.diff(values) < 0)):
             raise InputError(f"figures.regime_map: the values of `{name}` must rise or fall.")
-    signed = [found["work_in"], *(found.heat.isel(bath=k) for k in range(found.sizes["bath"]))]
-    errors = [found["work_in_error"], *(found.heat_error.isel(bath=k) for k in range(found.sizes["bath"]))]
+
+    def plain(name: str, **at: int) -> np.ndarray:
+        return np.asarray((found[name].isel(at) if at else found[name]).transpose(*dims))
+
+    def quantity(name: str, terms: Terms | None = None, **at: int) -> Quantity:
+        values, bound = plain(name, **at), plain(f"{name}_error", **at)
+        known = np.where(np.abs(values) > bound, values, np.where(np.isnan(values), np.nan, 0.0))
+        return Quantity(np.sign(known), [(known,)] if terms is None else terms)
+
+    baths = range(found.sizes["bath"])
+    found["chemical"], found["chemical_error"] = found.chemical_work.sum("bath"), found.chemical_work_error.sum("bath")
+    chemical: Terms = [(plain("chemical"),)]
+    products = found.chemical_potential * found.particles
+    if np.allclose(products, found.chemical_work, rtol=1e-9, atol=0.0, equal_nan=True):
+        # Where potentials meet, the product vanishes on a line of the grid: its factors change their signs elsewhere.
+        shifted = found.assign(over=found.chemical_potential - found.chemical_potential.isel(bath=0))
+        chemical = [
+            tuple(np.asarray(shifted[name].isel(bath=k).transpose(*dims)) for name in ("over", "particles"))
+            for k in baths[1:]
+        ]
+    driven: Terms = []
     if "work" in found:
-        signed.append(found.work.sum("drive"))
-        errors.append(found.work_error.sum("drive"))
-    signed.append(found.chemical_work.sum("bath"))
-    errors.append(found.chemical_work_error.sum("bath"))
-    for k in range(found.sizes["bath"]):
+        found["driven"], found["driven_error"] = found.work.sum("drive"), found.work_error.sum("drive")
+        driven = [(plain("driven"),)]
+    quantities = [quantity("work_in", driven + chemical), quantity("chemical", chemical)]
+    quantities += [quantity("heat", bath=k) for k in baths]
+    quantities += [quantity("driven")] if driven else []
+    for k in baths:
         for other in range(k):
-            signed.append(found.temperature.isel(bath=k) - found.temperature.isel(bath=other))
-            errors.append(0 * signed[-1])
-    values = np.array([one.transpose(*dims).values for one in signed])
-    bounds = np.array([one.transpose(*dims).values for one in errors])
-    values = np.where(np.abs(values) > bounds, values, np.where(np.isnan(values), np.nan, 0.0))
-    codes = np.where(found.status.values == 0, found.regime.values, UNKNOWN)
-    return Grid(str(dims[0]), str(dims[1]), y, x, codes, values)
+            difference = plain("temperature", bath=k) - plain("temperature", bath=other)
+            quantities.append(Quantity(np.sign(difference), [(difference,)]))
+    codes = np.where(plain("status") == 0, plain("regime"), UNKNOWN)
+    return Grid(str(dims[0]), str(dims[1]), y, x, codes, quantities)
 
 
 def pixels(values: np.ndarray, least: int = PIXELS) -> np.ndarray:
@@ -81,28 +109,94 @@ def values_at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def refined(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The code of each pixel: that of the corner of its cell with most signs in common, of equal ones the nearest."""
+    """The code of each pixel, by the signs of the quantities there.
+
+    It is that of the points of the grid with the same signs, wherever they are; if no point has them, that of the
+    corner of the pixel's cell with most signs in common, of equal ones the nearest.
+    """
     low_y, low_x = (
         np.minimum(places.astype(int), len(values) - 2) for places, values in ((rows, grid.y), (columns, grid.x))
     )
-    corners = [(0, 0), (0, 1), (1, 0), (1, 1)]
     size_y, size_x = grid.codes.shape
-    cells = [grid.codes[i : size_y - 1 + i, j : size_x - 1 + j] for i, j in corners]
-    mixed = np.any([cell != cells[0] for cell in cells[1:]], axis=0)
+    signs = np.array([quantity.signs for quantity in grid.quantities])
+    marks = [grid.codes, *signs]
+    cells = [[mark[i : size_y - 1 + i, j : size_x - 1 + j] for mark in marks] for i, j in CORNERS]
+    mixed = np.any([one != first for cell in cells[1:] for one, first in zip(cell, cells[0], strict=True)], axis=0)
     codes = grid.codes[np.ix_(low_y, low_x)]
     # All that follows is for the pixels of mixed cells alone, which are few.
     row, column = np.nonzero(mixed[np.ix_(low_y, low_x)])
     y, x = low_y[row], low_x[column]
     a, b = rows[row] - y, columns[column] - x
-    weights = [(a if i else 1 - a) * (b if j else 1 - b) for i, j in corners]
-    picks = [(y + i, x + j) for i, j in corners]
+    picks = [(y + i, x + j) for i, j in CORNERS]
+    weights = np.array([(a if i else 1 - a) * (b if j else 1 - b) for i, j in CORNERS])
     known = np.array([grid.codes[pick] for pick in picks])
     bad = np.any(known == UNKNOWN, axis=0)
-    alike = np.zeros(known.shape)
+    alike, here = np.zeros(known.shape), []
     for quantity in grid.quantities:
-        at = [quantity[pick] for pick in picks]
-        sign = np.sign(sum(weight * value for weight, value in zip(weights, at, strict=True)))
-        alike += np.sign(at) == sign
-    best = np.argmax(np.where(bad, 0.0, alike) + 0.5 * np.array(weights), axis=0)
-    codes[row, column] = np.choose(best, known)
-    return codes
+        corners = np.array([quantity.signs[pick] for pick in picks])
+        left = np.any(corners != corners[0], axis=0)
+        found = corners[0].copy()
+        place = y[left], x[left], a[left], b[left]
+        value = sum(math.prod(between(factor, *place) for factor in factors) for factors in quantity.terms)
+        found[left] = np.sign(value)
+        # A point on a border has no pixels of its own.
+        alike += np.where((corners == 0) & (found != 0), -len(grid.quantities), corners == found)
+        here.append(found)
+    best = np.argmax(np.where(bad, 0.0, alike) + 0.5 * weights, axis=0)
+    meanings = _meanings(grid.codes, signs)
+    fallback = np.choose(best, known)
+    told = np.array([meanings.get(key, UNKNOWN) for key in _keys(np.array(here)).tolist()], int)
+    codes[row, column] = np.where(bad | (told == UNKNOWN), fallback, told)
+    return _without_specks(codes)
+
+
+def _without_specks(codes: np.ndarray) -> np.ndarray:
+    """Pixels that no neighbour resembles, as where two borders meet between pixels, have the code to their left."""
+    rows, columns = codes.shape
+    framed = np.pad(codes, 1, mode="edge")
+    around = [framed[i : i + rows, j : j + columns] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    lonely = np.all([neighbour != codes for neighbour in around], axis=0)
+    return np.where(lonely, framed[1:-1, :-2], codes)
+
+
+CORNERS = [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def _keys(signs: np.ndarray) -> np.ndarray:
+    """A number for each combination of signs (quantity, …)."""
+    return np.tensordot(3 ** np.arange(len(signs)), np.nan_to_num(signs).astype(int) + 1, axes=1)
+
+
+def _meanings(codes: np.ndarray, signs: np.ndarray) -> dict[int, int]:
+    """The code that each combination of signs has at all points with it; those with several codes are left out."""
+    keys, trusted = _keys(signs).ravel(), codes.ravel() != UNKNOWN
+    pairs = np.unique(np.stack([keys[trusted], codes.ravel()[trusted]]), axis=1)
+    values, counts = np.unique(pairs[0], return_counts=True)
+    unique = set(values[counts == 1].tolist())
+    return {int(key): int(code) for key, code in pairs.T if int(key) in unique}
+
+
+def between(values: np.ndarray, y: np.ndarray, x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Values (y, x) of a grid at the places (y + a, x + b), 0 ≤ a, b ≤ 1: cubic, and monotonic along each axis.
+
+    So no sign changes twice along a line between two points. (F. N. Fritsch and R. E. Carlson, "Monotone piecewise
+    cubic interpolation"; slopes are harmonic means.)
+    """
+    padded = np.pad(values, 1, constant_values=np.nan)
+    lines = [_cubic([padded[y + i, x + j] for j in range(4)], b) for i in range(4)]
+    return _cubic(lines, a)
+
+
+def _cubic(four: list[np.ndarray], t: np.ndarray) -> np.ndarray:
+    """Between the second and the third of four equally spaced values; those outside may be missing (NaN)."""
+    before, step, after = four[1] - four[0], four[2] - four[1], four[3] - four[2]
+
+    def slope(other: np.ndarray) -> np.ndarray:
+        product = other * step
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(product > 0, 2 * product / (other + step), 0.0)
+        return np.where(np.isnan(other), step, mean)
+
+    start, end = slope(before), slope(after)
+    curve = (3 - 2 * t) * step - (2 * start + end) + (start + end) * t
+    return four[1] + t * (start + t * curve)

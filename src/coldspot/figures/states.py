@@ -1,7 +1,7 @@
 """Drawings of jump networks: states at their energies, channels between them, net currents."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_STATES = 64
 """A drawing of more states shows nothing any more."""
+CROWDED = 12
+"""States beyond which a drawing grows."""
 HALF = 0.3
 """Half the length of the line that stands for a state."""
 
@@ -23,24 +25,23 @@ HALF = 0.3
 def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     """A jump network: its states at their energies, the transitions that each bath causes, the net currents.
 
-    **Arguments:** `machine`, a jump network or a machine whose dynamics is one; `axes`, Matplotlib axes to draw on, or
-    None for a new figure, which is `axes.figure` of what is returned.
+    **Arguments:** `machine`, a jump network or dots, or a machine whose dynamics is one of them; `axes`, Matplotlib
+    axes to draw on, or None for a new figure, which is `axes.figure` of what is returned.
 
     States stand side by side by their number of particles; the size of the dot on a state is its probability. An arrow
     points the way that a transition goes more often, and is as wide as its net current, beside the largest one.
     Transitions without net current, and those of driven networks (which are drawn at phase 0), are plain lines.
     """
     net: Any = as_dynamics(machine)
-    if not all(hasattr(net, name) for name in ("snapshot", "graph", "channels")):
+    if not all(hasattr(net, name) for name in ("snapshot", "graph")):
         raise InputError(
             f"figures.network: `machine` must be a jump network, but its dynamics is {type(net).__name__}."
         )
-    counted = net.occupations.values() if isinstance(net.occupations, Mapping) else [net.occupations]
-    particles = np.sum([np.asarray(numbers) for numbers in counted], axis=0)
     if net.states > MOST_STATES:
         raise InputError(f"figures.network: at most {MOST_STATES} states can be drawn, not {net.states}.")
     snapshot, graph = net.snapshot(jnp.zeros(())), net.graph()
     initial, final = graph.initial.array, graph.final.array
+    particles = np.sum(np.asarray(snapshot.occupations), axis=0)
     solution = steady_state(machine, throw=False)
     shares = np.asarray(solution.populations) if bool(solution.ok) else None
     currents = None
@@ -54,15 +55,19 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         from matplotlib.lines import Line2D
 
         if axes is None:
-            axes = new_figure(WIDTH, HEIGHT).subplots()
+            axes = new_figure(
+                WIDTH * max(1.0, net.states / CROWDED), HEIGHT * max(1.0, net.states / CROWDED)
+            ).subplots()
+        around = {"boxstyle": "round,pad=0.15", "facecolor": axes.get_facecolor(), "edgecolor": "none", "alpha": 0.7}
         for state, (place, energy) in enumerate(zip(x, energies, strict=True)):
             axes.plot([place - HALF, place + HALF], [energy, energy], color=BLACK, linestyle="-", linewidth=2.0)
-            axes.annotate(str(state), (place + HALF, energy), (4, 0), textcoords="offset points", va="center")
+            where: Any = {"textcoords": "offset points", "va": "center", "zorder": 5, "bbox": around}
+            axes.annotate(str(state), (place + HALF, energy), (4, 0), **where)
             if shares is not None:
                 axes.scatter(
                     [place], [energy], s=12 + 260 * shares[state], color=GREY, alpha=0.8, zorder=3, linewidths=0
                 )
-        causes = [baths.index(channel.baths[0]) for channel in net.channels for _ in range(channel.size)]
+        causes = _causes(net, graph, baths)
         _transitions(axes, x, energies, initial, final, causes, currents)
         handles = [Line2D([], [], color=_colour(k), linestyle="-", label=name) for k, name in enumerate(baths)]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
@@ -74,6 +79,13 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
             "at phase 0" if len(net.drives) else "net currents" if currents is not None else "no steady state"
         )
     return axes
+
+
+def _causes(net: Any, graph: Any, baths: Sequence[str]) -> list[int]:
+    """The number of the (first) bath of each transition."""
+    if hasattr(net, "channels"):
+        return [baths.index(channel.baths[0]) for channel in net.channels for _ in range(channel.size)]
+    return [numbers[0] for numbers in graph.causes]
 
 
 def _columns(occupations: np.ndarray, energies: np.ndarray) -> np.ndarray:

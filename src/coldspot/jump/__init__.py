@@ -17,3 +17,7 @@ __all__ = [
     "first_passage",
     "waiting_time",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

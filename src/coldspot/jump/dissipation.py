@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import printed, show
+from .._attributes import Spoken
 from .._checks import InputError, Values
 from ..dynamics import as_dynamics, is_traced, with_rules
 from ..numerics.dense import EPS
@@ -24,7 +26,7 @@ from .graph import Graph, joined, spanning
 from .system import System
 
 
-class Dissipation(eqx.Module):
+class Dissipation(Spoken, eqx.Module):
     """Entropy production of a stationary network.
 
     - `initial`, `final` (transition): the states that each connects, `channel` (transition): the number of its channel;
@@ -56,6 +58,33 @@ class Dissipation(eqx.Module):
     @property
     def ok(self) -> Values:
         return self.status == int(Status.OK)
+
+    def _sheet(self) -> tuple[str, list[printed.Table], list[str]]:
+        def measured(name: str, k: int) -> str:
+            return show.measured(getattr(self, name)[k], self.errors[name][k])
+
+        entries = ("currents", "affinities", "productions")
+        transitions = [
+            (f"{i} → {f}", str(self.channel[k]), *(measured(name, k) for name in entries))
+            for k, (i, f) in enumerate(zip(self.initial, self.final, strict=True))
+        ]
+        cycles = [
+            (" → ".join(map(str, (*states, states[0]))), measured("cycle_fluxes", k), measured("cycle_affinities", k))
+            for k, states in enumerate(self.cycles)
+        ]
+        title = f"entropy production {show.number(self.entropy_production)}"
+        heads = ("transition", "channel", "net current", "affinity", "production"), ("cycle", "flux", "affinity")
+        return title, [(heads[0], transitions), (heads[1], cycles)], [f"status {Status(int(self.status)).name}"]
+
+    def __repr__(self) -> str:
+        if is_traced(self.status) or np.ndim(self.status):
+            return f"Dissipation(traced or batched; {len(self.initial)} transitions, {len(self.cycles)} cycles)"
+        return printed.sheet(*self._sheet())
+
+    def _repr_html_(self) -> str:
+        if is_traced(self.status) or np.ndim(self.status):
+            return show.escaped(repr(self))
+        return printed.sheet_html(*self._sheet())
 
 
 def fundamental_cycles(g: Graph) -> tuple[np.ndarray, tuple[tuple[int, ...], ...]]:

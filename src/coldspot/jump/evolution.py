@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, as_float, concrete, valid
 from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
@@ -48,7 +49,7 @@ Names = tuple[tuple[str, ...], tuple[str, ...]]
 """Of baths and of what does work."""
 
 
-class Evolution(eqx.Module):
+class Evolution(Spoken, eqx.Module):
     """What a network does from a given start: at each time, populations, the instantaneous ledger, and amounts so far.
 
     - `times` (time), `populations` (time, state);

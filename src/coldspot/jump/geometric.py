@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from .. import paths
+from .._attributes import Spoken
 from .._checks import InputError, Values
 from ..counting import Counting, check
 from ..dynamics import Target, as_dynamics, is_traced, with_rules
@@ -30,7 +31,7 @@ from .system import System
 from .tilted import along
 
 
-class Curvature(eqx.Module):
+class Curvature(Spoken, eqx.Module):
     """`value` F with the bound `error`, and a `status`."""
 
     value: Values

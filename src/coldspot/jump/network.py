@@ -48,6 +48,12 @@ class _Values(dict):
     def __missing__(self, name: str) -> Any:
         raise unknown_name("JumpNetwork", "drive", str(name), self)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        word = f"write `values[{name!r}]`" if name in self else str(unknown_name("JumpNetwork", "drive", name, self))
+        raise AttributeError(f"functions of the drives are given a mapping of their values: {word}")
+
 
 class JumpNetwork(CountedSystem):
     """A Markov jump process between states with energies, caused by baths, driven or not.

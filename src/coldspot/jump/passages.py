@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, Values, as_float, unknown_name
 from ..dynamics import as_dynamics, is_traced, with_rules
 from ..numerics.dense import EPS
@@ -39,7 +40,7 @@ class Event(NamedTuple):
     way: str = "any"
 
 
-class Times(eqx.Module):
+class Times(Spoken, eqx.Module):
     """A random time: its `mean` and `variance` with bounds of their errors, and a `status`.
 
     Infinite where the end cannot be reached.

@@ -86,9 +86,9 @@ def content(document: Mapping[str, Any], folder: Path | None = None) -> Content:
         if not isinstance(unit, str):
             raise Fault(("unit",), f'`unit` must be the name of an energy, such as "meV", but is {unit!r}.')
         try:
-            check_energy_unit(unit)
+            check_energy_unit(unit, "unit")
         except InputError as error:
-            raise Fault(("unit",), str(error).replace("`--unit`", "`unit`")) from None
+            raise Fault(("unit",), str(error)) from None
     parameters = document.get("parameters", {})
     if not isinstance(parameters, Mapping):
         raise Fault(("parameters",), f"`parameters` must be a table, `[parameters]`, but is {parameters!r}.")
@@ -231,12 +231,8 @@ def _measured(value: Any, argument: Argument, at: Place, reader: _Reader) -> Any
 def _number(value: Any, dimension: str, name: str, reader: _Reader) -> Any:
     if not isinstance(value, str):
         return value
-    try:
-        return to_number(value, dimension=dimension, unit=reader.unit, argument=name)
-    except InputError as error:
-        # The advice of the command line does not fit a file.
-        advice = ("give `--unit`, such as `--unit meV`", 'write `unit = "meV"` at the top')
-        raise InputError(str(error).replace(*advice)) from None
+    advice = 'write `unit = "meV"` at the top'
+    return to_number(value, dimension=dimension, unit=reader.unit, argument=name, advice=advice)
 
 
 def _only_numbers(value: list[Any]) -> bool:

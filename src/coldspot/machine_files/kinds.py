@@ -92,12 +92,18 @@ def _found(module: str, name: str) -> Any:
 def import_path(thing: Any, words: str) -> str:
     """`module:name` of a function or a class; what has none is refused in words."""
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if module == "__main__":
-        raise InputError(f"{words} belongs to the script that runs; put it into a module, which files can name.")
-    if not module or not name or _found(module, name) is not thing:
+    is_lambda = name is not None and name.endswith("<lambda>")
+    if not module or not name or is_lambda or (module != "__main__" and _found(module, name) is not thing):
         raise InputError(
             f"{words} cannot be named in a file: it must stand under its own name at the top of a module "
-            "(a lambda and a function within a function do not); numbers that it needs can be fields of an eqx.Module."
+            "(a lambda and a function within a function do not). Write it into a file `laws.py` beside this one as "
+            "`def law(…): …`, then `from laws import law`, and give `law`; numbers that it needs can be fields of an "
+            "eqx.Module. Drives (`Cosine`, `Fourier`, `Steps`, …), `jump.LinearEnergies` and `Ohmic` need no function."
+        )
+    if module == "__main__":
+        raise InputError(
+            f"{words} belongs to the script that runs; put it into a module, which files can name: write it into a "
+            f"file `laws.py` beside the script, then `from laws import {name.partition('.')[0]}`."
         )
     return f"{module}:{name}"
 

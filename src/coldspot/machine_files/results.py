@@ -26,6 +26,8 @@ MACHINE = "machine_file"
 """The attribute of a dataset with the text of its machine's file."""
 MOST_NUMBERS = 100_000
 """Of a machine that a dataset's attributes hold."""
+IDENTITY = "sweep"
+"""The attribute by which a store that is being written tells sweeps apart."""
 POINT = "point"
 """The dimension of a list of points."""
 WITHOUT = "machine_file_missing"
@@ -84,8 +86,12 @@ def _loaded() -> Any:
 
 
 def with_machine(dataset: "xarray.Dataset") -> "xarray.Dataset":
-    """A dataset of a sweep that makes its `machine` again, and its `machines` if it is a list of points."""
-    return _loaded()(dataset.data_vars, dataset.coords, dataset.attrs)
+    """A dataset of a sweep that makes its `machine` again, and its `machines` if it is a list of points.
+
+    What a store keeps to tell sweeps apart is its own: NetCDF has no place for it.
+    """
+    attributes = {name: value for name, value in dataset.attrs.items() if name != IDENTITY}
+    return _loaded()(dataset.data_vars, dataset.coords, attributes)
 
 
 def opened(path: Path) -> "xarray.Dataset":

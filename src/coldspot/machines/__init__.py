@@ -50,3 +50,7 @@ ALL = (
     MolecularJunction,
 )
 BY_NAME = {machine.name: machine for machine in ALL}
+
+
+def __dir__() -> list[str]:
+    return [*(machine.__name__ for machine in ALL), "ALL", "BY_NAME"]

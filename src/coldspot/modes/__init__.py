@@ -18,3 +18,7 @@ __all__ = [
     "overlap",
     "two_mode_matrix",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

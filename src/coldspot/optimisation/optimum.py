@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import show
+from .._attributes import Spoken
 from .._checks import InputError
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..solution import Solution, plain
@@ -28,7 +29,7 @@ BUDGET = 20_000
 """Machines that a search without slopes looks at, at most."""
 
 
-class Optimum(eqx.Module):
+class Optimum(Spoken, eqx.Module):
     """The best point that was found, and what is known about it.
 
     - `machine`, `solution`: the best machine and its steady state; `value`: what was maximised or minimised, there;

@@ -16,13 +16,13 @@ import numpy as np
 from jax import Array
 
 from .. import growth
-from .._checks import InputError, check_ensemble, valid
+from .._checks import InputError, valid
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..regimes import INFORMATION_NEGLECTED
 from ..solution import Solution, SolveError, Status
-from ..trajectories import Trajectories
+from ..trajectories import Trajectories, check_ensemble
 from . import walk
 from .continuity import steepest
 from .ensemble import BIAS, CLOSED, DRIFT, FORGET, Summary, summarise

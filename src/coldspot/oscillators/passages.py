@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .._attributes import Spoken
 from .._checks import InputError, check_positive, check_shape
 from ..dynamics import as_dynamics
 from ..numerics.random_numbers import normals
@@ -44,7 +45,7 @@ OTHERS = 1 << 40
 """Number of the first trajectory of the second ensemble."""
 
 
-class Passages(eqx.Module):
+class Passages(Spoken, eqx.Module):
     """First passage times of independent trajectories.
 
     - `times` (n,); `upwards` (n,): whether they left at the upper end;

@@ -9,12 +9,12 @@ import numpy as np
 from jax import Array
 
 from .. import growth
-from .._checks import InputError, as_float, check_ensemble, check_positive, check_shape, valid
+from .._checks import InputError, as_float, check_positive, check_shape, valid
 from ..dynamics import Dynamics, conclude
 from ..parallel import spread, workers
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
-from ..trajectories import Trajectories
+from ..trajectories import Trajectories, check_ensemble
 from .ensemble import BIAS, CLOSED, DRIFT, Prepared, assess, prepare, summarise
 from .model import System
 from .simulation import BLOCK, Lanes, Motion, Plan, Result, State, begin, cleared, energies, record, settle, stretch

@@ -12,14 +12,14 @@ import numpy as np
 from jax import Array
 
 from .. import growth
-from .._checks import InputError, check_ensemble, valid
+from .._checks import InputError, valid
 from ..drives import Steps
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..growth import Result
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, Status
-from ..trajectories import Trajectories
+from ..trajectories import Trajectories, check_ensemble
 from .particles import BLOCK, Field, Particles, Sums, drawn, energy, stretch
 from .terrain import OPEN, PERIODIC, Terrain
 from .tide import Moved

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
+from .._attributes import Spoken
 from .._checks import InputError, check_type
 from ..dynamics import TOLERANCE, checked_tolerance
 from ..numerics.one_thread import one_thread
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from . import turnover
 
 
-class EscapeRate(eqx.Module):
+class EscapeRate(Spoken, eqx.Module):
     """Rates of escape between two wells; arrays if several frictions were asked for.
 
     - `rate`: half the smallest nonzero relaxation rate λ₁, the rate out of either well of a symmetric potential;

@@ -1,0 +1,189 @@
+"""Lines: results of a sweep along one parameter, cumulants, fronts, and trajectories."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._checks import InputError, unknown_name
+from ..show import number
+from ..style import COLOURS, GREY, HEIGHT, WIDTH, house_style, new_figure
+from ..trajectories import Ensemble
+from .borders import by_ratios
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+
+MOST_PATHS = 6
+"""Sample paths in one picture."""
+BINS = 40
+FEW = 5
+"""Trajectories that share a value, on average, where amounts come in steps."""
+
+
+def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | None" = None) -> "Axes":
+    """Results along the one swept parameter of a sweep: a line for each, for each bath or drive.
+
+    **Arguments:** `dataset`, of `coldspot.sweep` over one parameter (further ones selected, as by
+    `dataset.isel(level=0)`); `names`, of its variables; `axes`, Matplotlib axes to draw on, or None for a new figure,
+    which is `axes.figure` of what is returned.
+
+    The band around a line is its error; there are gaps where points cannot be trusted.
+
+    >>> import coldspot as cs, numpy as np
+    >>> ds = cs.sweep(cs.machines.QuantumDot(), {"level": np.linspace(-15, 5, 21)})
+    >>> axes = cs.figures.curves(ds, ["heat", "power"])
+    >>> [line.get_label() for line in axes.get_lines()]
+    ['heat left', 'heat right', 'power']
+    """
+    owner = "figures.curves"
+    if not hasattr(dataset, "data_vars") or "status" not in dataset:
+        raise InputError(f"{owner}: `dataset` must be the Dataset of a sweep, with `status`.")
+    wanted = [names] if isinstance(names, str) else list(names)
+    found = dataset.squeeze([name for name in dataset.status.dims if dataset.sizes[name] == 1], drop=True)
+    swept = found.status.dims
+    if len(swept) != 1:
+        raise InputError(
+            f"{owner}: `dataset` must have one swept parameter, but has {', '.join(map(str, swept)) or 'none'}; "
+            "select points along the others, as by `dataset.isel(level=0)`."
+        )
+    for name in wanted:
+        if name not in found.data_vars:
+            raise unknown_name(owner, "variable", name, map(str, found.data_vars))
+    (parameter,) = swept
+    x = np.asarray(found[parameter], float)
+    with house_style():
+        axes = new_figure(WIDTH, HEIGHT).subplots() if axes is None else axes
+        units = set()
+        for name in wanted:
+            values, error = found[name], found.get(f"{name}_error")
+            units.add(str(values.attrs.get("units") or values.attrs.get("natural_units") or ""))
+            for label, at in _lines(values, str(parameter)):
+                y = np.asarray(values.isel(at), float)
+                (line,) = axes.plot(x, y, label=" ".join([name.replace("_", " "), *label]))
+                if error is not None:
+                    doubt = np.asarray(error.isel(at), float)
+                    axes.fill_between(x, y - doubt, y + doubt, color=line.get_color(), alpha=0.25, linewidth=0)
+        if by_ratios(x):
+            axes.set_xscale("log")
+        axes.set_xlim(x.min(), x.max())
+        axes.set_xlabel(_labelled(found[parameter], str(parameter)))
+        (unit, *others) = sorted(units)
+        axes.set_ylabel(
+            "" if others or not unit else f"{wanted[0].replace('_', ' ')} ({unit})" if len(wanted) == 1 else unit
+        )
+        if len(axes.get_lines()) > 1:
+            axes.legend()
+    return axes
+
+
+def cumulants(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
+    """All cumulants that a sweep over one parameter has counted, as `curves`.
+
+    `dataset`: of `coldspot.sweep(machine, {path: values}, also=[coldspot.Counting(…)])`.
+    """
+    names = [str(n) for n in getattr(dataset, "data_vars", ()) if str(n).startswith("cumulant_")]
+    names = [name for name in names if not name.endswith(("_error", "_status"))]
+    if not names:
+        raise InputError(
+            "figures.cumulants: `dataset` must be the Dataset of a sweep that has counted: "
+            'sweep(machine, …, also=[Counting("heat", "left")]).'
+        )
+    return curves(dataset, names, axes)
+
+
+def pareto(front: "xarray.Dataset", x: str, y: str, axes: "Axes | None" = None) -> "Axes":
+    """A front of machines: two of its objectives against each other, each machine a point.
+
+    **Arguments:** `front`, the Dataset of `coldspot.pareto`; `x`, `y`, the names of objectives; `axes`, Matplotlib axes
+    to draw on, or None for a new figure, which is `axes.figure` of what is returned.
+    """
+    owner = "figures.pareto"
+    for name in (x, y):
+        if name not in getattr(front, "data_vars", ()):
+            raise unknown_name(owner, "variable", name, map(str, getattr(front, "data_vars", ())))
+        if front[name].dims != ("point",):
+            raise InputError(f"{owner}: `{name}` must be one number for each machine, but has axes {front[name].dims}.")
+    with house_style():
+        axes = new_figure(WIDTH, HEIGHT).subplots() if axes is None else axes
+        order = np.argsort(np.asarray(front[x]))
+        places = [np.asarray(front[name], float)[order] for name in (x, y)]
+        axes.plot(*places, color=GREY, linestyle="-", linewidth=0.8)
+        axes.plot(*places, linestyle="none", marker="o", color=COLOURS[0])
+        axes.set_xlabel(_labelled(front[x], x))
+        axes.set_ylabel(_labelled(front[y], y))
+    return axes
+
+
+def trajectories(ensemble: Any, axes: "Axes | None" = None) -> "Axes":
+    """Random histories: the sample paths that were kept, or else how heats and works are distributed.
+
+    **Arguments:** `ensemble`, of `coldspot.trajectories` (with `keep=…` there are paths); `axes`, Matplotlib axes to
+    draw on, or None for a new figure, which is `axes.figure` of what is returned.
+
+    Distributions are those of what each trajectory took from each bath and drive (rates of a continuous machine,
+    amounts of a jump network): densities, or probabilities where amounts come in steps. Means stand in the legend.
+    """
+    if not isinstance(ensemble, Ensemble):
+        raise InputError(
+            f"figures.trajectories: `ensemble` must be what `trajectories` returns, but is {type(ensemble).__name__}."
+        )
+    paths = np.asarray(getattr(ensemble, "positions", np.zeros((0, 0, 0))))
+    with house_style():
+        axes = new_figure(WIDTH, HEIGHT).subplots() if axes is None else axes
+        if paths.size:
+            times = np.asarray(ensemble.times)
+            for k, path in enumerate(paths[:MOST_PATHS]):
+                for coordinate in range(path.shape[-1]):
+                    label = f"coordinate {coordinate}" if k == 0 and path.shape[-1] > 1 else None
+                    axes.plot(
+                        times,
+                        path[:, coordinate],
+                        color=COLOURS[coordinate % len(COLOURS)],
+                        label=label,
+                        linestyle="-",
+                        linewidth=0.9,
+                        alpha=0.8,
+                    )
+            axes.set_xlim(times.min(), times.max())
+            axes.set_xlabel("time")
+            axes.set_ylabel("position")
+            if paths.shape[-1] > 1:
+                axes.legend()
+            return axes
+        baths, drives = ensemble.solution.baths, ensemble.solution.drives
+        parts = [(f"heat {name}", np.asarray(ensemble.heats)[:, k]) for k, name in enumerate(baths)]
+        parts += [(f"work {name}", np.asarray(ensemble.works)[:, k]) for k, name in enumerate(drives)]
+        steps = [np.unique(np.round(values, 9), return_counts=True) for _, values in parts]
+        discrete = max(len(places) for places, _ in steps) < len(parts[0][1]) / FEW
+        edges = np.histogram_bin_edges(np.concatenate([values for _, values in parts]), BINS)
+        for k, (label, values) in enumerate(parts):
+            style: Any = {"label": f"{label}, mean {number(values.mean())}", "color": COLOURS[k % len(COLOURS)]}
+            if discrete:
+                places, counts = steps[k]
+                axes.plot(places, counts / len(values), marker="o", markersize=3, linewidth=0.8, **style)
+            else:
+                axes.stairs(np.histogram(values, edges, density=True)[0], edges, linewidth=1.5, **style)
+        axes.set_xlabel("heat or work of a trajectory")
+        axes.set_ylabel("probability" if discrete else "probability density")
+        axes.set_ylim(bottom=0.0)
+        axes.legend()
+    return axes
+
+
+def _lines(values: Any, parameter: str) -> list[tuple[list[str], dict[str, int]]]:
+    """The label and the place of each line of a variable, along its axes beside the parameter."""
+    others = [str(dim) for dim in values.dims if dim != parameter]
+    found = []
+    for place in np.ndindex(*(values.sizes[dim] for dim in others)):
+        at = dict(zip(others, place, strict=True))
+        names = [str(values[dim].values[k]) if dim in values.coords else f"{dim} {k}" for dim, k in at.items()]
+        found.append((names, at))
+    return found
+
+
+def _labelled(values: Any, name: str) -> str:
+    unit = values.attrs.get("units") or values.attrs.get("natural_units")
+    words = name.replace("_", " ")
+    return f"{words} ({unit})" if unit and unit != "1" else words

@@ -1,0 +1,114 @@
+"""Wrong names are told the nearest right one; what cannot be set says how to make another; results print numbers."""
+
+import copy
+import dataclasses
+import pickle
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import coldspot as cs
+from coldspot.conductor.mode_populations import ModePopulations
+from coldspot.jump.dissipation import Dissipation
+
+DOT = cs.machines.QuantumDot()
+
+
+@pytest.fixture(scope="module")
+def solution():
+    return cs.steady_state(DOT)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("heats", "`heat`"), ("regimes", "`regime`"), ("efficency", "`efficiency`")]
+)
+def test_results_name_the_nearest_attribute(solution, name, words):
+    with pytest.raises(AttributeError, match=f"Solution has no `{name}`. Did you mean {words}?"):
+        getattr(solution, name)
+
+
+def test_names_in_brackets_are_told_so(solution):
+    with pytest.raises(AttributeError, match=r"write `\['left'\]` instead of `.left`"):
+        _ = solution.heat.left
+    with pytest.raises(AttributeError, match=r"QuantumDot has no `levle`\. Did you mean `level`\?"):
+        _ = DOT.levle
+    with pytest.raises(AttributeError, match="Ledger has no `heat_`"):
+        _ = solution.ledger.heat_
+    assert not hasattr(DOT, "_repr_svg_")
+
+
+def test_a_property_that_fails_says_what_failed():
+    class Broken(cs.HeatBath):
+        @property
+        def half(self):
+            return self.temperature.no_such_thing / 2
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = Broken(1.0).half
+
+
+def test_what_cannot_be_set_says_how_to_make_another(solution):
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"dataclasses.replace\(quantum_dot, level=…\)"):
+        DOT.level = 3.0
+    assert float(dataclasses.replace(DOT, level=3.0).level) == 3.0
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"Did you mean `level`\?"):
+        DOT.levl = 3.0
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"`Dots\(leads=…, …\)`"):
+        cs.Dots([[1.0]], {"left": cs.Lead(cs.ElectronBath(1.0), 0.1)}).leads = {}
+    with pytest.raises(dataclasses.FrozenInstanceError, match="It is a result"):
+        solution.status = 0
+
+
+def test_copies_and_messages_travel(solution):
+    assert repr(pickle.loads(pickle.dumps(DOT))) == repr(copy.deepcopy(DOT)) == repr(DOT)
+    with pytest.raises(AttributeError) as caught:
+        _ = DOT.levle
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_names_that_are_offered_are_those_for_users():
+    assert set(cs.__all__) <= set(dir(cs))
+    assert not {"pytrees", "_checks", "tiers", "store"} & set(dir(cs))
+    assert dir(cs.jump) == sorted(cs.jump.__all__)
+    assert "QuantumDot" in dir(cs.machines)
+
+
+def test_dissipation_and_populations_of_modes_print_their_numbers():
+    numbers = np.array([0.125, 0.25])
+    names = ("currents", "affinities", "productions", "cycle_affinities", "cycle_fluxes")
+    found = Dissipation(
+        initial=(0, 1),
+        final=(1, 0),
+        channel=(0, 1),
+        cycles=((0, 1),),
+        channels=numbers,
+        errors=dict.fromkeys(names, 1e-9 * numbers),
+        status=np.array(0),
+        **dict.fromkeys(names, numbers),
+    )
+    modes = ModePopulations(*[jnp.array(numbers)] * 5, errors=1e-9 * jnp.ones((2, 2)), stable=jnp.array([True, False]))
+    for shown in (repr(found), found._repr_html_()):
+        for text in ("0.125 ± 1e-10", "entropy production 0.375", "0 → 1 → 0", "status OK"):
+            assert text in shown
+    for shown in (repr(modes), modes._repr_html_()):
+        for text in ("0.125 ± 1e-09", "effective T", "not stable: 1"):
+            assert text in shown
+
+
+def test_functions_of_the_drives_are_told_how_values_are_read():
+    with pytest.raises(AttributeError, match=r"write `values\['gate'\]`"):
+        cs.JumpNetwork(
+            energies=lambda values: [0.0, values.gate],
+            baths={"left": cs.HeatBath(1.0)},
+            channels=[cs.Channel("left", 0, 1, cs.Glauber(1.0))],
+            drives={"gate": cs.Cosine(1.0)},
+            period=1.0,
+        )
+
+
+def test_units_are_called_what_python_calls_them():
+    with pytest.raises(cs.InputError, match=r"^`unit`: `mev` is not a known unit\. Did you mean `meV`"):
+        cs.sweep(DOT, {"level": [1.0]}, unit="mev")
+    with pytest.raises(cs.InputError, match="files and the command line read units"):
+        cs.machines.QuantumDot(level="1 meV")
