@@ -20,6 +20,7 @@ from ..solution import Status
 from .boson_currents import boson_currents
 from .bound_states import uncounted
 from .device import Device, hermitian_rule
+from .few_sites import MOST, TOGETHER
 from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
@@ -31,7 +32,7 @@ from .poles import undecided, widths_of
 from .resonances import resonances, wide
 from .second_order import second_order
 from .vibrations import Modes
-from .wide_band import attempted, wide_flows
+from .wide_band import attempted, by_nodes, wide_flows
 
 LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
@@ -220,11 +221,14 @@ class Conductor(Dynamics):
         return 64 if self.sites <= FEW else 0
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        if cost > 0 or self.modes is not None or not wide(self.leads):
+        if self.modes is not None or not wide(self.leads) or cost > int(self.sites <= MOST):
             return None
-        found, poor = attempted(self._matrices(), self.leads, tolerance)
+        found, poor = (by_nodes if cost else attempted)(self._matrices(), self.leads, tolerance)
         value, error = (LedgerRates(part.heats, part.particles) for part in (found.value, found.error))
         return self._outcome(value, error, self._faults(found), {}, poor)
+
+    def block(self, cost: int) -> int | None:
+        return TOGETHER if cost and self.sites <= MOST else None
 
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds

@@ -131,7 +131,7 @@ def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
                     gap = potentials[b] - potentials[a], temperatures[b] - temperatures[a]
                     lean = (seen.above[a] * gap[1] / temperatures[a] + gap[0]) / temperatures[b]
                     f = fermi_gap(seen.reduced[a], seen.reduced[b], lean)
-                    doubt = EPS * (8 + _steepness(seen.reduced[a], seen.reduced[b], lean))
+                    doubt = EPS * (8 + steepness(seen.reduced[a], seen.reduced[b], lean))
                     particles[a] += values[a, b] * f
                     noises[a] += (errors[a, b] + doubt * values[a, b]) * jnp.abs(f)
         flow, noise = jnp.stack(particles), jax.lax.stop_gradient(jnp.stack(noises))
@@ -145,7 +145,7 @@ def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
     return Found(value, error, found.converged, unique, good)
 
 
-def _steepness(x: Array, y: Array, difference: Array) -> Array:
+def steepness(x: Array, y: Array, difference: Array) -> Array:
     """How much the relative rounding of x and y grows in f(x) − f(y): e^{−x} loses x roundings until it is 0."""
     tails = jnp.where(difference < 0, jnp.maximum(x, 0) + jnp.maximum(-y, 0), jnp.maximum(y, 0) + jnp.maximum(-x, 0))
     return jnp.minimum(tails, 750.0)
