@@ -25,7 +25,8 @@ from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
-from .long_devices import Slices, fits, sliced, sliced_sparse, width_of
+from .long_devices import MOST as MOST_LONG
+from .long_devices import Slices, fits, sliced, sliced_resonances, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
 from .pair_flows import PairMode, kinds_of, pair_flows
 from .poles import undecided, widths_of
@@ -38,6 +39,8 @@ LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
 LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
+MOST_WHOLE = 200
+"""Sites up to which a matrix without slices is inverted at each energy."""
 FEW = 8
 """Sites of which one point takes less than optimising its program."""
 
@@ -46,7 +49,8 @@ class Conductor(Dynamics):
     """Electrons that pass coherently through a conductor between any number of leads (ħ = e = 1, one spin).
 
     - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one; or
-      (site): the energies of levels that do not mix; or a SciPy sparse matrix, of which the `transmission` is known;
+      (site): the energies of levels that do not mix; or a SciPy sparse matrix of a long conductor, which is
+      eliminated slice by slice;
     - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath;
     - `modes`: `Modes`, boson modes that the electrons excite and damp, narrow or of a width of their own, or None.
 
@@ -175,8 +179,8 @@ class Conductor(Dynamics):
         """H (site, site) of one conductor."""
         if isinstance(self.hamiltonian, Slices):
             raise InputError(
-                f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission` is known; "
-                "for all else give a dense matrix."
+                f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission`, the "
+                "ledger and `counting` are known; for all else give a dense matrix."
             )
         return jnp.diag(self.hamiltonian) + 0j if self.hamiltonian.ndim == 1 else self.hamiltonian
 
@@ -201,6 +205,8 @@ class Conductor(Dynamics):
         return lead.gamma if lead.gamma.ndim == 0 else lead.gamma[lead.sites.index(site)]
 
     def reversible(self) -> Array:
+        if isinstance(self.hamiltonian, Slices):
+            return jnp.all(self.hamiltonian.diagonal.imag == 0) & jnp.all(self.hamiltonian.upper.imag == 0)
         return jnp.all(jnp.imag(self.matrix) == 0)
 
     @property
@@ -221,7 +227,7 @@ class Conductor(Dynamics):
         return 64 if self.sites <= FEW else 0
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        if self.modes is not None or not wide(self.leads) or cost > int(self.sites <= MOST):
+        if self.modes is not None or not self._closed() or cost > int(self.sites <= MOST):
             return None
         found, poor = (by_nodes if cost else attempted)(self._matrices(), self.leads, tolerance)
         value, error = (LedgerRates(part.heats, part.particles) for part in (found.value, found.error))
@@ -339,12 +345,38 @@ class Conductor(Dynamics):
         ]
         return jnp.stack([jnp.asarray(column) for column in columns], axis=-1)
 
+    def _closed(self) -> bool:
+        """Whether currents are sums over poles."""
+        return wide(self.leads) and not isinstance(self.hamiltonian, Slices)
+
     def _flows(self) -> Found:
-        return wide_flows(self._matrices(), self.leads) if wide(self.leads) else self._each(flows)
+        if self._closed():
+            return wide_flows(self._matrices(), self.leads, self.cut)
+        self._check_size()
+        return self._each(lambda hamiltonian, leads: flows(self._cut(hamiltonian), leads))
+
+    def _cut(self, hamiltonian: Array | Slices) -> Array | Slices:
+        """H of one point, in slices if it is long."""
+        return hamiltonian if isinstance(hamiltonian, Slices) or self.cut is None else sliced(hamiltonian, self.cut)
+
+    def _check_size(self) -> None:
+        if self.sites > MOST_LONG:
+            raise InputError(
+                f"Conductor: of {self.sites} sites only `transmission` is known. For currents every state is looked "
+                f"for, so that no narrow one is missed: that is done up to {MOST_LONG} sites, and here would take "
+                f"{16e-9 * self.sites**2:.2g} GB for one matrix."
+            )
+        if self.cut is None and self.sites > MOST_WHOLE:
+            raise InputError(
+                f"Conductor: the `hamiltonian` links sites of all {self.sites}, and some lead depends on energy, so "
+                f"that the whole matrix is inverted at each energy: that is done up to {MOST_WHOLE} sites. Number the "
+                "sites along the conductor, so that entries stand near the diagonal, and keep leads within a slice."
+            )
 
     def _each(self, method: Callable[..., Any], *more: Any) -> Any:
         """What a method finds for each point of a batch, one after the other, of its matrix, its leads and more."""
-        numbers, rest = eqx.partition((self._matrices(), self.leads, *more), eqx.is_array)
+        matrices = self.hamiltonian if isinstance(self.hamiltonian, Slices) else self._matrices()
+        numbers, rest = eqx.partition((matrices, self.leads, *more), eqx.is_array)
         return jax.lax.map(lambda point: method(*eqx.combine(point, rest)), numbers)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
@@ -386,7 +418,8 @@ class Conductor(Dynamics):
         counted = tuple(
             Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets
         )
-        found = self._each(lambda hamiltonian, leads: noise(hamiltonian, leads, counted))
+        self._check_size()
+        found = self._each(lambda hamiltonian, leads: noise(self._cut(hamiltonian), leads, counted))
         return Counted(found.value, found.error, found.scale, self._faults(found))
 
     def _check_elastic(self) -> None:
@@ -402,7 +435,9 @@ class Conductor(Dynamics):
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
-            places, widths = (np.asarray(part) for part in resonances(self.matrix, self.leads))
+            slices = self.hamiltonian if isinstance(self.hamiltonian, Slices) else None
+            states = resonances(self.matrix, self.leads) if slices is None else sliced_resonances(slices, self.leads)
+            places, widths = (np.asarray(part) for part in states)
             at = int(widths.argmin())
             return (
                 f"the conductor has a state at energy {places[at]:g} with the level width {2 * widths[at]:.1e}, below "

@@ -11,6 +11,7 @@ A bound of the error tells where the form fails: near exceptional points, where 
 and where the leads see the tails of all levels only. There, and for derivatives, the integral over energy is taken.
 """
 
+import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from ..occupation import fermi
 from ..pytrees import Table
 from .few_sites import by_panels
 from .landauer import DISAGREE, NARROWEST, Flows, Found, baths_of, flows
+from .long_devices import Slices, sliced
 
 GOOD = 1e-12
 """Error up to which the closed form is kept, relative to the largest current."""
@@ -54,15 +56,18 @@ class Poles(NamedTuple):
     size: Array
 
 
-def wide_flows(hamiltonian: Array, leads: Table) -> Found:
-    """The currents of a batch of conductors (every array has a leading axis) whose leads all have wide bands."""
-    return _flows(hamiltonian, leads)
+def wide_flows(hamiltonian: Array, leads: Table, cut: int | None = None) -> Found:
+    """The currents of a batch of conductors (every array has a leading axis) whose leads all have wide bands.
+
+    `cut`: the width of the slices of long ones, for the integrals.
+    """
+    return _flows(hamiltonian, leads, cut)
 
 
-@jax.custom_jvp
-def _flows(hamiltonian: Array, leads: Table) -> Found:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _flows(hamiltonian: Array, leads: Table, cut: int | None) -> Found:
     found = closed(hamiltonian, leads)
-    return _refined(hamiltonian, leads, _poor(hamiltonian, leads, found, GOOD), found)
+    return _refined(hamiltonian, leads, cut, _poor(hamiltonian, leads, found, GOOD), found)
 
 
 def attempted(hamiltonian: Array, leads: Table, tolerance: Array) -> tuple[Found, Array]:
@@ -99,18 +104,22 @@ def _poor(hamiltonian: Array, leads: Table, found: Found, good: Array | float) -
 
 
 @_flows.defjvp
-def _flows_jvp(primals: Any, tangents: Any) -> Any:
+def _flows_jvp(cut: int | None, primals: Any, tangents: Any) -> Any:
     """Derivatives always are those of the integral."""
-    _, change = jax.jvp(integrated, primals, tangents)
-    return _flows(*primals), change
+    _, change = jax.jvp(functools.partial(integrated, cut=cut), primals, tangents)
+    return _flows(*primals, cut), change
 
 
-def integrated(hamiltonian: Array, leads: Table) -> Found:
+def integrated(hamiltonian: Array, leads: Table, cut: int | None = None) -> Found:
     """The same by integration over energy, one point after the other."""
-    return jax.lax.map(lambda point: flows(*point), (hamiltonian, leads))
+    return jax.lax.map(lambda point: flows(_sliced(point[0], cut), point[1]), (hamiltonian, leads))
 
 
-def _refined(hamiltonian: Array, leads: Table, poor: Array, start: Found) -> Found:
+def _sliced(matrix: Array, cut: int | None) -> Array | Slices:
+    return matrix if cut is None else sliced(matrix, cut)
+
+
+def _refined(hamiltonian: Array, leads: Table, cut: int | None, poor: Array, start: Found) -> Found:
     points = poor.shape[0]
     (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
 
@@ -118,6 +127,7 @@ def _refined(hamiltonian: Array, leads: Table, poor: Array, start: Found) -> Fou
         at = order[k]
         old = jax.tree.map(lambda leaf: leaf[at], state)
         own, around = jax.tree.map(lambda leaf: leaf[at], (hamiltonian, leads))
+        own = _sliced(own, cut)
         small = flows(own, around, SMALL)
         new = jax.lax.cond(small.converged, lambda: small, lambda: flows(own, around))
         better = jnp.sum(new.error.heats) < jnp.sum(old.error.heats)
