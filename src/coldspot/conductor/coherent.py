@@ -1,6 +1,6 @@
 """A coherent conductor between leads of any kind: its ledger."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -32,6 +32,7 @@ from .pair_flows import PairMode, kinds_of, pair_flows
 from .poles import undecided, widths_of
 from .resonances import resonances, wide
 from .second_order import second_order
+from .sisl_systems import of_sisl
 from .vibrations import Modes
 from .wide_band import attempted, by_nodes, wide_flows
 
@@ -142,6 +143,28 @@ class Conductor(Dynamics):
         """
         hamiltonian, leads = of_kwant(system, baths, params)
         return cls(hamiltonian, leads)
+
+    @classmethod
+    def from_sisl(
+        cls,
+        device: Any,
+        electrodes: Mapping[str, tuple[Any, str, Any]],
+        baths: Mapping[str, ElectronBath] | None = None,
+        k: Sequence[float] = (0.0, 0.0, 0.0),
+    ) -> "Conductor":
+        """The conductor that Hamiltonians of sisl describe, with its electrodes as `StackLead`s.
+
+        **Arguments:** `device`: the `sisl.Hamiltonian` of the scattering region, which holds the last cell of each
+        electrode, not periodic along the transport; `electrodes`: {name: (the `sisl.Hamiltonian` of one cell, the
+        semi-infinite direction as in `sisl.RecursiveSI` (`"-A"`, …), the atoms of the device that are that cell)};
+        `baths`: {name: `ElectronBath`} (without: temperature 1, chemical potential 0, which is enough for
+        `transmission`); `k`: the point of the Brillouin zone across the transport, in reciprocal vectors.
+
+        Orbitals stand in sisl's order, energies are in its unit (eV). Orbitals must be orthogonal and of one spin. sisl
+        itself is not imported. (N. Papior, N. Lorente, T. Frederiksen, A. García and M. Brandbyge, "Improvements on
+        non-equilibrium and transport Green function techniques: the next-generation TranSIESTA".)
+        """
+        return cls(*of_sisl(device, electrodes, baths, k))
 
     def _check_modes(self, modes: Modes) -> None:
         check_type("Conductor", "modes", modes, Modes)
