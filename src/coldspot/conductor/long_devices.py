@@ -122,13 +122,18 @@ def sliced_contacts(slices: Slices, leads: Table, centre: Array, offset: Array, 
     sites = np.array(contact_sites(leads))
     sigmas = [lead.self_energy(centre, offset) for lead in leads.values()]
     green = _eliminated(slices, leads, sigmas, centre, offset, False)
-    doubt = jnp.zeros(green.shape)
+    places = tuple(np.searchsorted(sites, lead.sites) for lead in leads.values())
+    doubt, unsure = jnp.zeros(green.shape), [None] * len(leads)
     if doubts:
         other = _eliminated(slices, leads, sigmas, centre, offset, True)
         # Rounding of the two is not the same, but of one size.
         doubt = SAFETY * jnp.abs(green - other) + EPS * (8 + len(slices.diagonal) ** 0.5) * jnp.abs(green)
+        unsure = [lead.doubt(centre, offset) for lead in leads.values()]
+        for own, more in zip(places, unsure, strict=True):
+            if more is not None:
+                doubt += product(product(jnp.abs(green[..., own]), more), jnp.abs(green[..., own, :]))
     widths = tuple(1j * (sigma - adjoint(sigma)) for sigma in sigmas)
-    return Contacts(green, doubt, widths, tuple(np.searchsorted(sites, lead.sites) for lead in leads.values()))
+    return Contacts(green, doubt, widths, places, tuple(unsure))
 
 
 def _eliminated(
