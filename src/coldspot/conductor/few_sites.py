@@ -28,7 +28,7 @@ LEVELS = 4
 """Panels on each side of a feature: enough for resonances of a thousandth of the window."""
 CARE = 32.0
 """What the last coefficients of a panel count for in the bound of its error."""
-TOGETHER = 64
+TOGETHER = 16
 """Points that are worked on together, to stay in the processor's cache."""
 
 
