@@ -25,8 +25,7 @@ from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
-from .long_devices import MOST as MOST_LONG
-from .long_devices import Slices, fits, sliced, sliced_resonances, sliced_sparse, width_of
+from .long_devices import Slices, check_size, fits, sliced, sliced_resonances, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
 from .pair_flows import PairMode, kinds_of, pair_flows
 from .poles import undecided, widths_of
@@ -40,8 +39,6 @@ LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
 LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
-MOST_WHOLE = 200
-"""Sites up to which a matrix without slices is inverted at each energy."""
 FEW = 8
 """Sites of which one point takes less than optimising its program."""
 
@@ -252,6 +249,7 @@ class Conductor(Dynamics):
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         if self.modes is not None or not self._closed() or cost > int(self.sites <= MOST):
             return None
+        check_size(self.sites, self.cut, poles=True)
         found, poor = (by_nodes if cost else attempted)(self._matrices(), self.leads, tolerance)
         value, error = (LedgerRates(part.heats, part.particles) for part in (found.value, found.error))
         return self._outcome(value, error, self._faults(found), {}, poor)
@@ -373,28 +371,14 @@ class Conductor(Dynamics):
         return wide(self.leads) and not isinstance(self.hamiltonian, Slices)
 
     def _flows(self) -> Found:
+        check_size(self.sites, self.cut, self._closed())
         if self._closed():
             return wide_flows(self._matrices(), self.leads, self.cut)
-        self._check_size()
         return self._each(lambda hamiltonian, leads: flows(self._cut(hamiltonian), leads))
 
     def _cut(self, hamiltonian: Array | Slices) -> Array | Slices:
         """H of one point, in slices if it is long."""
         return hamiltonian if isinstance(hamiltonian, Slices) or self.cut is None else sliced(hamiltonian, self.cut)
-
-    def _check_size(self) -> None:
-        if self.sites > MOST_LONG:
-            raise InputError(
-                f"Conductor: of {self.sites} sites only `transmission` is known. For currents every state is looked "
-                f"for, so that no narrow one is missed: that is done up to {MOST_LONG} sites, and here would take "
-                f"{16e-9 * self.sites**2:.2g} GB for one matrix."
-            )
-        if self.cut is None and self.sites > MOST_WHOLE:
-            raise InputError(
-                f"Conductor: the `hamiltonian` links sites of all {self.sites}, and some lead depends on energy, so "
-                f"that the whole matrix is inverted at each energy: that is done up to {MOST_WHOLE} sites. Number the "
-                "sites along the conductor, so that entries stand near the diagonal, and keep leads within a slice."
-            )
 
     def _each(self, method: Callable[..., Any], *more: Any) -> Any:
         """What a method finds for each point of a batch, one after the other, of its matrix, its leads and more."""
@@ -441,7 +425,7 @@ class Conductor(Dynamics):
         counted = tuple(
             Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets
         )
-        self._check_size()
+        check_size(self.sites, self.cut)
         found = self._each(lambda hamiltonian, leads: noise(self._cut(hamiltonian), leads, counted))
         return Counted(found.value, found.error, found.scale, self._faults(found))
 

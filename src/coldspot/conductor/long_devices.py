@@ -30,6 +30,8 @@ SHORT = 64
 """Sites up to which the whole matrix is inverted."""
 MOST = 2000
 """Sites up to which every state is looked for, which takes 16 bytes × their square and time as their cube."""
+MOST_WHOLE = 200
+"""Sites up to which a matrix without slices is inverted at each energy."""
 SAFETY = 4.0
 """By how much the rounding of an elimination may exceed the difference from that from the other end."""
 
@@ -112,6 +114,25 @@ def fits(leads: Table, width: int) -> bool:
         return isinstance(lead, ChainLead) or (isinstance(lead, WideBandLead) and lead.gamma.ndim < 2)
 
     return all(apart(lead) or len({site // width for site in lead.sites}) == 1 for lead in leads.values())
+
+
+def check_size(sites: int, cut: int | None, poles: bool = False) -> None:
+    """Refuses integrals over energy of conductors that are too large for them; `cut`: the width of their slices.
+
+    `poles`: their currents are sums over poles, for which a whole matrix need not be inverted.
+    """
+    if sites > MOST:
+        raise InputError(
+            f"Conductor: of {sites} sites only `transmission` is known. For currents every state is looked for, so that "
+            f"no narrow one is missed: that is done up to {MOST} sites, and here would take {16e-9 * sites**2:.2g} GB "
+            "for one matrix."
+        )
+    if cut is None and not poles and sites > MOST_WHOLE:
+        raise InputError(
+            f"Conductor: the `hamiltonian` links sites of all {sites}, so that the whole matrix is inverted at each "
+            f"energy: that is done up to {MOST_WHOLE} sites. Number the sites along the conductor, so that entries "
+            "stand near the diagonal, and keep leads within a slice."
+        )
 
 
 def sliced_contacts(slices: Slices, leads: Table, centre: Array, offset: Array, doubts: bool = False) -> Contacts:
