@@ -123,9 +123,9 @@ def check_size(sites: int, cut: int | None, poles: bool = False) -> None:
     """
     if sites > MOST:
         raise InputError(
-            f"Conductor: of {sites} sites only `transmission` is known. For currents every state is looked for, so that "
-            f"no narrow one is missed: that is done up to {MOST} sites, and here would take {16e-9 * sites**2:.2g} GB "
-            "for one matrix."
+            f"Conductor: of {sites} sites only `transmission` is known. For currents every state is looked for, so "
+            f"that no narrow one is missed: that is done up to {MOST} sites, and here would take "
+            f"{16e-9 * sites**2:.2g} GB for one matrix."
         )
     if cut is None and not poles and sites > MOST_WHOLE:
         raise InputError(
