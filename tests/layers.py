@@ -117,6 +117,7 @@ FORMS = {
             "leads",
             "stacks",
             "kwant_systems",
+            "sisl_systems",
             "green_functions",
             "long_devices",
             "vibrations",

@@ -193,3 +193,22 @@ def test_a_self_energy_that_gives_electrons_is_refused_with_its_energy():
 def test_bad_input_is_refused_in_words(make, words):
     with pytest.raises(cs.InputError, match=words):
         make(cs.ElectronBath(0.1))
+
+
+@pytest.mark.parametrize(
+    ("place", "width", "link"),
+    [(-0.8427399, 1.8e-6, 1.2e-3), (-0.4026077, 2.3e-6, 6.3e-4), (0.2739234, 2.2e-8, 1.5e-4)],
+)
+def test_a_pole_of_a_self_energy_is_a_site_of_its_own_and_its_rounding_is_in_the_error(place, width, link):
+    """A lead behind a narrow level, as a function that sees rounded energies, and as a second site."""
+    place, width, link = (jnp.asarray(number) for number in (place, width, link))
+    baths = {"a": cs.ElectronBath(0.1, 0.3), "b": cs.ElectronBath(0.15, -0.1)}
+    behind = cs.SelfEnergyLead(lambda energy: link**2 / (energy - place + 1j * width), 0, baths["a"])
+    one = cs.Conductor([[0.3]], {"a": behind, "b": cs.WideBandLead(0, 0.2, baths["b"])})
+    leads = {"a": cs.WideBandLead(1, 2 * width, baths["a"]), "b": cs.WideBandLead(0, 0.2, baths["b"])}
+    two = cs.Conductor(jnp.stack([jnp.stack([0.3, link]), jnp.stack([link, place])]), leads)
+    found, expected = cs.steady_state(one), cs.steady_state(two)
+    for name in ("particles", "heat"):
+        off = abs(getattr(found, name)["b"] - getattr(expected, name)["b"])
+        assert off <= getattr(found.error, name)["b"] + getattr(expected.error, name)["b"]
+        assert off <= 1e-10 * abs(getattr(expected, name)["b"])

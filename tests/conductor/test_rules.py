@@ -65,8 +65,8 @@ def conductor(
     )
 
 
-def with_modes(m01=0.2, m10=0.2, m11=0.1, frequency=0.8, damping=0.1, phonons=0.3):
-    baths = {"left": cs.ElectronBath(0.5), "right": cs.ElectronBath(0.4)}
+def with_modes(m01=0.2, m10=0.2, m11=0.1, frequency=0.8, damping=0.1, phonons=0.3, bias=0.0):
+    baths = {"left": cs.ElectronBath(0.5, bias), "right": cs.ElectronBath(0.4)}
     modes = cs.Modes(
         jnp.stack([jnp.asarray(frequency, float)]), jnp.array([[[0.0, m01], [m10, m11]]]),
         {"phonons": cs.BosonBath(phonons)}, jnp.stack([jnp.asarray(damping, float)]),
@@ -83,6 +83,7 @@ WRONG = {
     },
     with_modes: {
         "m01": [0.3, np.nan], "m11": [np.inf], "frequency": [0.0, -1.0], "damping": [-0.1, np.nan], "phonons": [0.0],
+        "bias": [np.nan],
     },
     junction: {
         "h01": [-0.3, np.nan], "width": [-0.4, np.nan], "other": [0.4], "m01": [0.3, np.inf], "frequency": [0.0, -1.0],
@@ -100,6 +101,10 @@ WRONG = {
         "nonconservative": [np.nan], "berry": [np.nan], "dissipative": [np.inf],
     },
 }  # fmt: skip
+
+
+UNSTABLE = {with_modes: {"bias": 2.0, "damping": 1e-4}}
+"""Numbers that are allowed, but with which electrons pump a mode without limit."""
 
 
 @pytest.mark.parametrize("make", WRONG, ids=lambda make: make.__name__)
@@ -122,11 +127,14 @@ def test_what_a_constructor_refuses_a_sweep_marks(make):
         with pytest.raises(cs.InputError):
             build(None, {name: value})
     points = [start, *(start | {name: value} for name, value in cases)]
+    if make in UNSTABLE:
+        points.append(start | UNSTABLE[make])
     columns = {name: jnp.array([point[name] for point in points]) for name in start}
     found = solve_points(build, None, columns, checked_tolerance(1e-8))
     assert int(found.status[0]) == 0
-    for case, status in zip(cases, found.status[1:], strict=True):
+    for case, status in zip(cases, found.status[1 : 1 + len(cases)], strict=True):
         assert int(status) == INVALID, case
+    assert [int(status) for status in found.status[1 + len(cases) :]] == [int(cs.Status.UNSTABLE)] * (make in UNSTABLE)
 
 
 def defaults(make):

@@ -140,8 +140,8 @@ def test_a_long_conductor_is_eliminated_slice_by_slice():
         assert dense.cut == 3
         assert_close(cs.transmission(dense, energies, source, drain), expected, 1e-11)
         assert_close(cs.transmission(sparse, energies, source, drain), expected, 1e-11)
-    with pytest.raises(cs.InputError, match=r"of 75 sites in a sparse `hamiltonian` only `transmission`"):
-        cs.steady_state(sparse)
+    with pytest.raises(cs.InputError, match=r"of 75 sites in a sparse `hamiltonian` only `transmission`, the ledger"):
+        cs.conductor.density_of_states(sparse, 0.0)
     crossed = cs.WideBandLead([2, 3], np.full((2, 2), 0.1), BATH)
     with pytest.raises(cs.InputError, match="within one slice of 3 sites"):
         cs.Conductor(scipy.sparse.csr_array(h), {"a": crossed})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.conductor.wide_band import integrated, wide_flows
+from coldspot.conductor.wide_band import by_nodes, integrated, wide_flows
 from coldspot.pytrees import Table
 
 POINTS = 12
@@ -26,6 +26,7 @@ def stack(cases):
 
 
 INTEGRATED, FLOWS = jax.jit(integrated), jax.jit(wide_flows)
+NODES = jax.jit(lambda h, leads: by_nodes(h, leads, jnp.asarray(1e-8)))
 
 
 def exact(h, g1, g2, t1, m1, t2, m2):
@@ -122,3 +123,68 @@ def test_both_routes_agree_within_their_errors(seed):
         errors = [np.asarray(getattr(found.error, part)) for found in (one, other)]
         rounding = 1e-15 * np.abs(values[1]).max(1, keepdims=True)
         assert np.all(np.abs(values[0] - values[1]) <= errors[0] + errors[1] + rounding)
+
+
+def ways(cases):
+    """What panels of nodes find, and where they are sure of it; and the expected numbers."""
+    found, undecided = NODES(*stack(cases))
+    sure = [k for k in range(len(cases)) if not undecided[k]]
+    return found, sure, [limit(c) if c is CASES["exceptional point"] else exact(*c) for c in cases]
+
+
+OFF_RESONANCE = [
+    # Between leads that see the tails of all levels, and near exceptional points: what closed forms lose digits of.
+    ([[0.86, 0.25], [0.25, -0.88]], 0.11, 1.64, 5e-10, -2e-5, 0.0187, -4e-4),
+    ([[0.426, 0.149], [0.149, 0.132]], 0.243, 0.144, 6e-11, 8e-6, 1e-5, -3.4e-4),
+    ([[0.1, 0.4], [0.4, 0.2]], 0.3, 0.2, 0.06, -2.0, 0.05, -1.8),
+    ([[0.1, 0.4], [0.4, 0.2]], 0.3, 0.2, 900.0, -2.0, 1000.0, -1.8),
+]
+
+
+def test_panels_of_nodes_keep_the_digits_that_closed_forms_lose():
+    cases = [CASES[name] for name in ("ordinary", "hot", "large bias", "exceptional point", "near one", "tails")]
+    cases += OFF_RESONANCE
+    found, sure, expected = ways(cases)
+    assert len(sure) >= 7
+    for k in sure:
+        scales = abs(expected[k][0]), max(abs(expected[k][1]), min(cases[k][3], cases[k][5]) * abs(expected[k][0]))
+        for part, right, scale in zip(("particles", "heats"), expected[k], scales, strict=True):
+            value, error = (float(getattr(side, part)[k, 0]) for side in (found.value, found.error))
+            assert abs(value - right) <= 5e-14 * scale, (k, part)
+            assert abs(value - right) <= error <= 1e-12 * scale + 1e-15, (k, part)
+
+
+def test_a_closed_form_that_loses_digits_says_so():
+    """With a cold and a warm lead far from the levels, digamma functions cancel."""
+    found = FLOWS(*stack(OFF_RESONANCE))
+    for k, case in enumerate(OFF_RESONANCE):
+        for part, right in zip(("particles", "heats"), exact(*case), strict=True):
+            value, error = (float(getattr(side, part)[k, 0]) for side in (found.value, found.error))
+            assert abs(value - right) <= error
+
+
+def test_panels_with_three_leads_on_both_sites_are_those_of_plain_quadrature():
+    gammas = [np.diag([0.4, 0.1]), np.diag([0.2, 0.3]), np.array([[0.2, 0.1j], [-0.1j, 0.3]])]
+    baths = [(0.1, 0.3), (0.2, -0.2), (0.05, 0.0)]
+
+    def one(h):
+        widths = [gammas[0].diagonal(), gammas[1].diagonal(), gammas[2]]
+        leads = {f"{k}": cs.WideBandLead([0, 1], widths[k], cs.ElectronBath(*baths[k])) for k in range(3)}
+        return h, Table(leads)
+
+    matrices = np.array([[[0.2, h], [np.conj(h), -0.1]] for h in (0.3, 0.3 * np.exp(0.7j))])
+    found, undecided = NODES(*jax.vmap(one)(jnp.asarray(matrices)))
+    assert not np.any(undecided)
+    # Equal steps: Fermi functions and Green's functions are analytic within .15 of the axis.
+    x = np.arange(-9, 9, 0.02)
+    f = np.array([0.5 - 0.5 * np.tanh((x - mu) / (2 * t)) for t, mu in baths])
+    for k, h in enumerate(matrices):
+        green = np.linalg.inv(x[:, None, None] * np.eye(2) - h + 0.5j * sum(gammas))
+        back = green.conj().swapaxes(1, 2)
+        passed = np.array([[np.trace(a @ green @ b @ back, axis1=1, axis2=2).real for b in gammas] for a in gammas])
+        flows = np.sum(passed * (f[:, None] - f), axis=1) * 0.02 / (2 * np.pi)
+        expected = np.concatenate([np.sum(flows, 1), np.sum(flows * (x - np.array(baths)[:, 1:]), 1)])
+        got = np.concatenate([np.asarray(part)[k] for part in found.value])
+        errors = np.concatenate([np.asarray(part)[k] for part in found.error])
+        assert np.all(np.abs(got - expected) <= 1e-14)
+        assert np.all(errors <= 1e-14)

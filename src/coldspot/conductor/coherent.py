@@ -1,6 +1,6 @@
 """A coherent conductor between leads of any kind: its ledger."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -20,18 +20,20 @@ from ..solution import Status
 from .boson_currents import boson_currents
 from .bound_states import uncounted
 from .device import Device, hermitian_rule
+from .few_sites import MOST, TOGETHER
 from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
-from .long_devices import Slices, fits, sliced, sliced_sparse, width_of
+from .long_devices import Slices, check_size, fits, sliced, sliced_resonances, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
 from .pair_flows import PairMode, kinds_of, pair_flows
 from .poles import undecided, widths_of
 from .resonances import resonances, wide
 from .second_order import second_order
+from .sisl_systems import of_sisl
 from .vibrations import Modes
-from .wide_band import attempted, wide_flows
+from .wide_band import attempted, by_nodes, wide_flows
 
 LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
@@ -45,7 +47,8 @@ class Conductor(Dynamics):
     """Electrons that pass coherently through a conductor between any number of leads (ħ = e = 1, one spin).
 
     - `hamiltonian` (site, site): the Hermitian matrix H, with a magnetic flux as Peierls phases if there is one; or
-      (site): the energies of levels that do not mix; or a SciPy sparse matrix, of which the `transmission` is known;
+      (site): the energies of levels that do not mix; or a SciPy sparse matrix of a long conductor, which is
+      eliminated slice by slice;
     - `leads`: {name: `WideBandLead` | `ChainLead` | `SelfEnergyLead`}, each with its sites and its bath;
     - `modes`: `Modes`, boson modes that the electrons excite and damp, narrow or of a width of their own, or None.
 
@@ -138,6 +141,28 @@ class Conductor(Dynamics):
         hamiltonian, leads = of_kwant(system, baths, params)
         return cls(hamiltonian, leads)
 
+    @classmethod
+    def from_sisl(
+        cls,
+        device: Any,
+        electrodes: Mapping[str, tuple[Any, str, Any]],
+        baths: Mapping[str, ElectronBath] | None = None,
+        k: Sequence[float] = (0.0, 0.0, 0.0),
+    ) -> "Conductor":
+        """The conductor that Hamiltonians of sisl describe, with its electrodes as `StackLead`s.
+
+        **Arguments:** `device`: the `sisl.Hamiltonian` of the scattering region, which holds the last cell of each
+        electrode, not periodic along the transport; `electrodes`: {name: (the `sisl.Hamiltonian` of one cell, the
+        semi-infinite direction as in `sisl.RecursiveSI` (`"-A"`, …), the atoms of the device that are that cell)};
+        `baths`: {name: `ElectronBath`} (without: temperature 1, chemical potential 0, which is enough for
+        `transmission`); `k`: the point of the Brillouin zone across the transport, in reciprocal vectors.
+
+        Orbitals stand in sisl's order, energies are in its unit (eV). Orbitals must be orthogonal and of one spin. sisl
+        itself is not imported. (N. Papior, N. Lorente, T. Frederiksen, A. García and M. Brandbyge, "Improvements on
+        non-equilibrium and transport Green function techniques: the next-generation TranSIESTA".)
+        """
+        return cls(*of_sisl(device, electrodes, baths, k))
+
     def _check_modes(self, modes: Modes) -> None:
         check_type("Conductor", "modes", modes, Modes)
         if modes.couplings.shape[-1] != self.sites:
@@ -174,8 +199,8 @@ class Conductor(Dynamics):
         """H (site, site) of one conductor."""
         if isinstance(self.hamiltonian, Slices):
             raise InputError(
-                f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission` is known; "
-                "for all else give a dense matrix."
+                f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission`, the "
+                "ledger and `counting` are known; for all else give a dense matrix."
             )
         return jnp.diag(self.hamiltonian) + 0j if self.hamiltonian.ndim == 1 else self.hamiltonian
 
@@ -200,6 +225,8 @@ class Conductor(Dynamics):
         return lead.gamma if lead.gamma.ndim == 0 else lead.gamma[lead.sites.index(site)]
 
     def reversible(self) -> Array:
+        if isinstance(self.hamiltonian, Slices):
+            return jnp.all(self.hamiltonian.diagonal.imag == 0) & jnp.all(self.hamiltonian.upper.imag == 0)
         return jnp.all(jnp.imag(self.matrix) == 0)
 
     @property
@@ -220,11 +247,15 @@ class Conductor(Dynamics):
         return 64 if self.sites <= FEW else 0
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        if cost > 0 or self.modes is not None or not wide(self.leads):
+        if self.modes is not None or not self._closed() or cost > int(self.sites <= MOST):
             return None
-        found, poor = attempted(self._matrices(), self.leads, tolerance)
+        check_size(self.sites, self.cut, poles=True)
+        found, poor = (by_nodes if cost else attempted)(self._matrices(), self.leads, tolerance)
         value, error = (LedgerRates(part.heats, part.particles) for part in (found.value, found.error))
         return self._outcome(value, error, self._faults(found), {}, poor)
+
+    def block(self, cost: int) -> int | None:
+        return TOGETHER if cost and self.sites <= MOST else None
 
     def solve(self, tolerance: Array) -> Outcome:
         del tolerance  # to rounding, with bounds
@@ -335,12 +366,24 @@ class Conductor(Dynamics):
         ]
         return jnp.stack([jnp.asarray(column) for column in columns], axis=-1)
 
+    def _closed(self) -> bool:
+        """Whether currents are sums over poles."""
+        return wide(self.leads) and not isinstance(self.hamiltonian, Slices)
+
     def _flows(self) -> Found:
-        return wide_flows(self._matrices(), self.leads) if wide(self.leads) else self._each(flows)
+        check_size(self.sites, self.cut, self._closed())
+        if self._closed():
+            return wide_flows(self._matrices(), self.leads, self.cut)
+        return self._each(lambda hamiltonian, leads: flows(self._cut(hamiltonian), leads))
+
+    def _cut(self, hamiltonian: Array | Slices) -> Array | Slices:
+        """H of one point, in slices if it is long."""
+        return hamiltonian if isinstance(hamiltonian, Slices) or self.cut is None else sliced(hamiltonian, self.cut)
 
     def _each(self, method: Callable[..., Any], *more: Any) -> Any:
         """What a method finds for each point of a batch, one after the other, of its matrix, its leads and more."""
-        numbers, rest = eqx.partition((self._matrices(), self.leads, *more), eqx.is_array)
+        matrices = self.hamiltonian if isinstance(self.hamiltonian, Slices) else self._matrices()
+        numbers, rest = eqx.partition((matrices, self.leads, *more), eqx.is_array)
         return jax.lax.map(lambda point: method(*eqx.combine(point, rest)), numbers)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
@@ -382,7 +425,8 @@ class Conductor(Dynamics):
         counted = tuple(
             Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets
         )
-        found = self._each(lambda hamiltonian, leads: noise(hamiltonian, leads, counted))
+        check_size(self.sites, self.cut)
+        found = self._each(lambda hamiltonian, leads: noise(self._cut(hamiltonian), leads, counted))
         return Counted(found.value, found.error, found.scale, self._faults(found))
 
     def _check_elastic(self) -> None:
@@ -398,7 +442,9 @@ class Conductor(Dynamics):
 
     def explain(self, status: Status) -> str:
         if status == Status.NOT_UNIQUE:
-            places, widths = (np.asarray(part) for part in resonances(self.matrix, self.leads))
+            slices = self.hamiltonian if isinstance(self.hamiltonian, Slices) else None
+            states = resonances(self.matrix, self.leads) if slices is None else sliced_resonances(slices, self.leads)
+            places, widths = (np.asarray(part) for part in states)
             at = int(widths.argmin())
             return (
                 f"the conductor has a state at energy {places[at]:g} with the level width {2 * widths[at]:.1e}, below "

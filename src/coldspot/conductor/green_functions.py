@@ -24,13 +24,15 @@ class Contacts(NamedTuple):
 
     - `green` (node, contact, contact);
     - `doubt` (node, contact, contact): bound of the rounding error of `green`;
-    - `widths`: of each lead Γ (node, own site, own site), and `places`: its sites among the contacts.
+    - `widths`: of each lead Γ (node, own site, own site), and `places`: its sites among the contacts;
+    - `unsure`: bounds of the errors of each Γ, None for rounding.
     """
 
     green: Array
     doubt: Array
     widths: tuple[Array, ...]
     places: tuple[np.ndarray, ...]
+    unsure: tuple[Array | None, ...]
 
 
 def contact_sites(leads: Table) -> tuple[int, ...]:
@@ -63,18 +65,24 @@ def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, dou
     matrix = inverse_green(hamiltonian, leads, centre, offset)
     full = resolvent(matrix)
     green = full[..., sites[:, None], sites]
-    doubt = jnp.zeros(green.shape)
+    doubt, unsure = jnp.zeros(green.shape), [None] * len(leads)
     if doubts:
         # The elimination is exact for entries that are a little off, each by its own rounding.
         n = hamiltonian.shape[-1]
+        off = EPS * (n + 3) * jnp.abs(matrix)
+        unsure = [lead.doubt(centre, offset) for lead in leads.values()]
+        for lead, more in zip(leads.values(), unsure, strict=True):
+            if more is not None:
+                rows = np.array(lead.sites)
+                off = off.at[..., rows[:, None], rows].add(more)
         left, right = jnp.abs(full[..., sites, :]), jnp.abs(full[..., :, sites])
-        doubt = EPS * (n + 3) * (left @ (jnp.abs(matrix) @ right))
+        doubt = left @ (off @ right)
     widths, places = [], []
     for lead in leads.values():
         sigma = lead.self_energy(centre, offset)
         widths.append(1j * (sigma - adjoint(sigma)))
         places.append(np.searchsorted(sites, lead.sites))
-    return Contacts(green, doubt, tuple(widths), tuple(places))
+    return Contacts(green, doubt, tuple(widths), tuple(places), tuple(unsure))
 
 
 def transmission_between(c: Contacts, into: int, out_of: int) -> Array:
@@ -97,6 +105,12 @@ def transmissions(c: Contacts) -> tuple[Array, Array]:
             block = (..., c.places[a][:, None], c.places[b])
             green, doubt = jnp.abs(c.green[block]), c.doubt[block]
             values[a][b] = transmission_between(c, a, b)
-            size = product(product(jnp.abs(c.widths[a]), 2 * doubt + EPS * 8 * green), jnp.abs(c.widths[b]))
+            left, right = jnp.abs(c.widths[a]), jnp.abs(c.widths[b])
+            size = product(product(left, 2 * doubt + EPS * 8 * green), right)
+            one, other = c.unsure[a], c.unsure[b]
+            if one is not None:
+                size += product(product(one + jnp.swapaxes(one, -1, -2), green), right)
+            if other is not None:
+                size += product(product(left, green), other + jnp.swapaxes(other, -1, -2))
             errors[a][b] = jnp.sum(size * green, axis=(-2, -1))
     return jnp.asarray(values), jnp.asarray(errors)

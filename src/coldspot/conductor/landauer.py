@@ -17,6 +17,7 @@ from ..occupation import fermi
 from ..pytrees import Table
 from .green_functions import Contacts, contacts, transmissions
 from .leads import SelfEnergyLead, causal
+from .long_devices import Slices, sliced_contacts, sliced_resonances
 from .resonances import resonances
 
 REACH = 90.0
@@ -62,15 +63,18 @@ def seen_from(potentials: Array, temperatures: Array, centre: Array, offset: Arr
     return Energies(above, above / temperatures[:, None])
 
 
-def without_width(hamiltonian: Array, places: Array, widths: Array) -> tuple[Array, Array, Array]:
+def without_width(hamiltonian: Array | Slices, places: Array, widths: Array) -> tuple[Array, Array, Array]:
     """Which resonances have none, the middle of the levels, and the size of all distances to it."""
-    middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
+    if isinstance(hamiltonian, Slices):
+        middle = jnp.sum(jnp.trace(hamiltonian.diagonal, axis1=-2, axis2=-1)).real / hamiltonian.sites
+    else:
+        middle = jnp.trace(hamiltonian).real / hamiltonian.shape[-1]
     size = jnp.max(jnp.abs(places - middle) + jnp.abs(widths))
     return widths <= NARROWEST * size, middle, size
 
 
 def over_window(
-    hamiltonian: Array,
+    hamiltonian: Array | Slices,
     leads: Table,
     function: Callable[[Contacts, Energies], tuple[Array, Array]],
     components: int,
@@ -82,7 +86,10 @@ def over_window(
     causal at all nodes.
     """
     potentials, temperatures = baths_of(leads)
-    places, widths = resonances(hamiltonian, leads)
+    if isinstance(hamiltonian, Slices):
+        places, widths = sliced_resonances(hamiltonian, leads)
+    else:
+        places, widths = resonances(hamiltonian, leads)
     bound, middle, size = without_width(hamiltonian, places, widths)
     filled = fermi((places - potentials[:, None]) / temperatures[:, None])
     unique = ~jnp.any(bound & (jnp.max(filled, axis=0) - jnp.min(filled, axis=0) > DISAGREE))
@@ -98,7 +105,11 @@ def over_window(
 
     def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
         seen = seen_from(potentials, temperatures, centre, offset)
-        values, noise = function(contacts(hamiltonian, leads, centre, offset), seen)
+        if isinstance(hamiltonian, Slices):
+            found = sliced_contacts(hamiltonian, leads, centre, offset, doubts=True)
+        else:
+            found = contacts(hamiltonian, leads, centre, offset)
+        values, noise = function(found, seen)
         # How much of the window has a lead that gives more than it takes.
         bad = [~causal(lead.self_energy(centre, offset)) for lead in given]
         more = jnp.sum(jnp.asarray(bad) * 1.0, axis=0)[None] if bad else values[:0]
@@ -110,13 +121,14 @@ def over_window(
     found = Integral(value, error, sizes, found.converged)
     # Rounding moves resonances against the Fermi edges.
     apart = jnp.min(jnp.abs(places - potentials[:, None]), axis=0) + jnp.pi * jnp.min(temperatures) + jnp.abs(widths)
-    reach = hamiltonian.shape[-1] * size + jnp.abs(middle - potentials[0])
+    many = 1.0 if isinstance(hamiltonian, Slices) else hamiltonian.shape[-1]
+    reach = many * size + jnp.abs(middle - potentials[0])
     moved = jnp.max(jnp.where(bound, 0.0, EPS * reach / apart))
     error = found.error + jax.lax.stop_gradient(moved) * found.size
     return found._replace(error=error), unique, jnp.all(good)
 
 
-def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
+def flows(hamiltonian: Array | Slices, leads: Table, effort: Effort = FULL) -> Found:
     """The currents of one conductor."""
     potentials, temperatures = baths_of(leads)
     many = len(leads)
@@ -131,7 +143,7 @@ def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
                     gap = potentials[b] - potentials[a], temperatures[b] - temperatures[a]
                     lean = (seen.above[a] * gap[1] / temperatures[a] + gap[0]) / temperatures[b]
                     f = fermi_gap(seen.reduced[a], seen.reduced[b], lean)
-                    doubt = EPS * (8 + _steepness(seen.reduced[a], seen.reduced[b], lean))
+                    doubt = EPS * (8 + steepness(seen.reduced[a], seen.reduced[b], lean))
                     particles[a] += values[a, b] * f
                     noises[a] += (errors[a, b] + doubt * values[a, b]) * jnp.abs(f)
         flow, noise = jnp.stack(particles), jax.lax.stop_gradient(jnp.stack(noises))
@@ -145,7 +157,7 @@ def flows(hamiltonian: Array, leads: Table, effort: Effort = FULL) -> Found:
     return Found(value, error, found.converged, unique, good)
 
 
-def _steepness(x: Array, y: Array, difference: Array) -> Array:
+def steepness(x: Array, y: Array, difference: Array) -> Array:
     """How much the relative rounding of x and y grows in f(x) − f(y): e^{−x} loses x roundings until it is 0."""
     tails = jnp.where(difference < 0, jnp.maximum(x, 0) + jnp.maximum(-y, 0), jnp.maximum(y, 0) + jnp.maximum(-x, 0))
     return jnp.minimum(tails, 750.0)

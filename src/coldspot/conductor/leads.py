@@ -24,7 +24,7 @@ from .._checks import (
     parameter,
 )
 from ..baths import ElectronBath
-from ..numerics.dense import adjoint, cholesky
+from ..numerics.dense import EPS, adjoint, cholesky
 from ..pytrees import opened
 from .spectral_functions import HERMITIAN, is_hermitian
 
@@ -43,6 +43,10 @@ class Lead(Checked):
     @abc.abstractmethod
     def self_energy(self, centre: Array, offset: Array) -> Array:
         """Σ at ε = centre + offset (node), as (node, site, site) of the lead's own sites."""
+
+    def doubt(self, centre: Array, offset: Array) -> Array | None:
+        """By how much rounding of the energy may move Σ (node, site, site), if it is more than rounding of Σ."""
+        return None
 
     def kinks(self) -> list[Array]:
         """Energies at which Σ is not smooth, as far as they are known: band edges."""
@@ -194,6 +198,11 @@ class SelfEnergyLead(Lead):
         energies = (centre + offset).reshape(-1)
         found = jax.vmap(lambda energy: jnp.asarray(self.function(energy), complex).reshape(many, many))(energies)
         return found.reshape(*offset.shape, many, many)
+
+    def doubt(self, centre: Array, offset: Array) -> Array:
+        """The function sees one number, however narrow its features are."""
+        _, slope = jax.jvp(lambda x: self.self_energy(centre, x), (offset,), (jnp.ones_like(offset),))
+        return EPS * jnp.abs(centre + offset)[..., None, None] * jnp.abs(slope)
 
     def rules(self) -> Iterable[Rule]:
         probed = self.bath.chemical_potential + self.bath.temperature * jnp.asarray(PROBED)

@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_complex, concrete
-from ..numerics.dense import adjoint, inverse, product
+from ..numerics.dense import EPS, adjoint, inverse, product
 from ..pytrees import Table
 from .green_functions import Contacts, contact_sites
 from .leads import ChainLead, WideBandLead
@@ -28,6 +28,12 @@ LONG = 8
 """Slices from which on elimination slice by slice beats the whole matrix at once."""
 SHORT = 64
 """Sites up to which the whole matrix is inverted."""
+MOST = 2000
+"""Sites up to which every state is looked for, which takes 16 bytes × their square and time as their cube."""
+MOST_WHOLE = 200
+"""Sites up to which a matrix without slices is inverted at each energy."""
+SAFETY = 4.0
+"""By how much the rounding of an elimination may exceed the difference from that from the other end."""
 
 
 class Slices(eqx.Module):
@@ -44,6 +50,15 @@ class Slices(eqx.Module):
     @property
     def width(self) -> int:
         return self.diagonal.shape[-1]
+
+    def dense(self) -> Array:
+        """H (site, site)."""
+        many, width = len(self.diagonal), self.width
+        index = np.arange(many)
+        blocks = jnp.zeros((many, width, many, width), complex).at[index, :, index].set(self.diagonal)
+        blocks = blocks.at[index[:-1], :, index[1:]].set(self.upper[:-1])
+        blocks = blocks.at[index[1:], :, index[:-1]].set(adjoint(self.upper[:-1]))
+        return blocks.reshape(many * width, many * width)[: self.sites, : self.sites]
 
 
 def sliced(matrix: Array, width: int) -> Slices:
@@ -101,29 +116,80 @@ def fits(leads: Table, width: int) -> bool:
     return all(apart(lead) or len({site // width for site in lead.sites}) == 1 for lead in leads.values())
 
 
-def sliced_contacts(slices: Slices, leads: Table, energies: Array) -> Contacts:
-    """Green's functions between the sites that leads touch, at energies (node), without bounds of their errors."""
-    width, many, sites = slices.width, len(slices.diagonal), np.array(contact_sites(leads))
-    picked = np.zeros((many + 1, width, sites.size))
-    picked[sites // width, sites % width, np.arange(sites.size)] = 1.0
+def check_size(sites: int, cut: int | None, poles: bool = False) -> None:
+    """Refuses integrals over energy of conductors that are too large for them; `cut`: the width of their slices.
+
+    `poles`: their currents are sums over poles, for which a whole matrix need not be inverted.
+    """
+    if sites > MOST:
+        raise InputError(
+            f"Conductor: of {sites} sites only `transmission` is known. For currents every state is looked for, so "
+            f"that no narrow one is missed: that is done up to {MOST} sites, and here would take "
+            f"{16e-9 * sites**2:.2g} GB for one matrix."
+        )
+    if cut is None and not poles and sites > MOST_WHOLE:
+        raise InputError(
+            f"Conductor: the `hamiltonian` links sites of all {sites}, so that the whole matrix is inverted at each "
+            f"energy: that is done up to {MOST_WHOLE} sites. Number the sites along the conductor, so that entries "
+            "stand near the diagonal, and keep leads within a slice."
+        )
+
+
+def sliced_contacts(slices: Slices, leads: Table, centre: Array, offset: Array, doubts: bool = False) -> Contacts:
+    """Green's functions between the sites that leads touch, at energies centre + offset (node).
+
+    With `doubts` the slices are eliminated from both ends, and the bounds of the errors are what tells the two apart.
+    """
+    sites = np.array(contact_sites(leads))
+    sigmas = [lead.self_energy(centre, offset) for lead in leads.values()]
+    green = _eliminated(slices, leads, sigmas, centre, offset, False)
+    places = tuple(np.searchsorted(sites, lead.sites) for lead in leads.values())
+    doubt, unsure = jnp.zeros(green.shape), [None] * len(leads)
+    if doubts:
+        other = _eliminated(slices, leads, sigmas, centre, offset, True)
+        # Rounding of the two is not the same, but of one size.
+        doubt = SAFETY * jnp.abs(green - other) + EPS * (8 + len(slices.diagonal) ** 0.5) * jnp.abs(green)
+        unsure = [lead.doubt(centre, offset) for lead in leads.values()]
+        for own, more in zip(places, unsure, strict=True):
+            if more is not None:
+                doubt += product(product(jnp.abs(green[..., own]), more), jnp.abs(green[..., own, :]))
+    widths = tuple(1j * (sigma - adjoint(sigma)) for sigma in sigmas)
+    return Contacts(green, doubt, widths, places, tuple(unsure))
+
+
+def _eliminated(
+    slices: Slices, leads: Table, sigmas: list[Array], centre: Array, offset: Array, backwards: bool
+) -> Array:
+    """G between the contacts, from the first slice to the last, or backwards."""
+    width, many = slices.width, len(slices.diagonal)
+    sites = np.array(contact_sites(leads))
     real = (np.arange(many * width) < slices.sites).reshape(many, width)
-    widths, places, parts = [], [], []
-    for lead in leads.values():
-        sigma = lead.self_energy(energies, jnp.zeros_like(energies))
-        widths.append(1j * (sigma - adjoint(sigma)))
-        places.append(np.searchsorted(sites, lead.sites))
+    diagonal, upper = slices.diagonal, slices.upper
+    if backwards:
+        real, diagonal = real[::-1], diagonal[::-1]
+        upper = jnp.concatenate([adjoint(upper[:-1])[::-1], upper[-1:]])
+
+    def slice_of(site: np.ndarray) -> np.ndarray:
+        return many - 1 - site // width if backwards else site // width
+
+    picked = np.zeros((many + 1, width, sites.size))
+    picked[slice_of(sites), sites % width, np.arange(sites.size)] = 1.0
+    parts = []
+    for lead, sigma in zip(leads.values(), sigmas, strict=True):
         own = np.array(lead.sites)
-        for at in sorted(set(own // width)):
-            here = np.flatnonzero(own // width == at)
+        for at in sorted(set(slice_of(own))):
+            here = np.flatnonzero(slice_of(own) == at)
             inside = own[here] % width
-            block = jnp.zeros((energies.size, width, width), complex)
+            block = jnp.zeros((centre.size, width, width), complex)
             block = block.at[:, inside[:, None], inside].set(sigma[:, here[:, None], here])
             parts.append((at, block))
 
     def step(state: Any, at: Any) -> tuple[Any, None]:
         lost, rows, columns, green = state
         index, diagonal, upper, there, picks = at
-        matrix = energies[:, None, None] * jnp.diag(there) - diagonal + jnp.diag(1.0 - there) - lost
+        # What is left over in the last slice has the energy 1 for itself.
+        own = jnp.diag(there)
+        matrix = (centre[:, None, None] * own - diagonal) + (offset[:, None, None] * own + jnp.diag(1.0 - there)) - lost
         for place, block in parts:
             matrix -= jnp.where(index == place, block, 0.0)
         found = 1 / matrix if width == 1 else inverse(matrix)
@@ -135,13 +201,31 @@ def sliced_contacts(slices: Slices, leads: Table, energies: Array) -> Contacts:
         columns = jnp.swapaxes(picks, -1, -2) - product(columns, onward)
         return (product(back, onward), rows, columns, green), None
 
-    first = jnp.broadcast_to(picked[0] + 0j, (energies.size, width, sites.size))
+    first = jnp.broadcast_to(picked[0] + 0j, (centre.size, width, sites.size))
     start = (
-        jnp.zeros((energies.size, width, width), complex),
+        jnp.zeros((centre.size, width, width), complex),
         first,
         jnp.swapaxes(first, -1, -2),
-        jnp.zeros((energies.size, sites.size, sites.size), complex),
+        jnp.zeros((centre.size, sites.size, sites.size), complex),
     )
-    each = (np.arange(many), slices.diagonal, slices.upper, jnp.asarray(real * 1.0), jnp.asarray(picked[1:]))
+    each = (np.arange(many), diagonal, upper, jnp.asarray(real * 1.0), jnp.asarray(picked[1:]))
     (*_, green), _ = jax.lax.scan(step, start, each)
-    return Contacts(green, jnp.zeros(green.shape), tuple(widths), tuple(places))
+    return green
+
+
+def sliced_resonances(slices: Slices, leads: Table) -> tuple[Array, Array]:
+    """Energies and half widths (site) of the states of a long conductor, to first order in what the leads do to them.
+
+    Narrow ones are hardly touched, and known so; wide ones integrals find by themselves. No derivatives are taken.
+    """
+    slices, leads = jax.lax.stop_gradient((slices, leads))
+    matrix = slices.dense()
+    middle = jnp.trace(matrix).real / slices.sites
+    good = jnp.all(jnp.isfinite(matrix))
+    levels, states = jnp.linalg.eigh(jnp.where(good, matrix - middle * jnp.eye(slices.sites), jnp.eye(slices.sites)))
+    shift = jnp.zeros(slices.sites, complex)
+    for lead in leads.values():
+        own = states[np.array(lead.sites)]
+        sigma = lead.self_energy(jnp.full(slices.sites, middle), levels)
+        shift += jnp.einsum("ip,pij,jp->p", jnp.conj(own), sigma, own)
+    return levels + shift.real + middle, jnp.abs(shift.imag)

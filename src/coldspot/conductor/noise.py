@@ -22,6 +22,7 @@ from ..occupation import fermi, fermi_product
 from ..pytrees import Table
 from .green_functions import Contacts
 from .landauer import Energies, over_window
+from .long_devices import Slices
 
 
 class Weighed(NamedTuple):
@@ -43,7 +44,7 @@ class Noise(NamedTuple):
     causal: Array
 
 
-def noise(hamiltonian: Array, leads: Table, counted: tuple[Weighed, ...]) -> Noise:
+def noise(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...]) -> Noise:
     """The covariances of one conductor."""
     pairs = list(itertools.combinations_with_replacement(range(len(counted)), 2))
 

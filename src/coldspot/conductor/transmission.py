@@ -111,7 +111,7 @@ def _transmission(conductor: Conductor, energies: Array, which: tuple[int, int])
     if slices is None:
         c = contacts(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
     else:
-        c = sliced_contacts(slices, conductor.leads, energies)
+        c = sliced_contacts(slices, conductor.leads, energies, jnp.zeros_like(energies))
     return transmission_between(c, *which)
 
 

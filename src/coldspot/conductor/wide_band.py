@@ -11,6 +11,7 @@ A bound of the error tells where the form fails: near exceptional points, where 
 and where the leads see the tails of all levels only. There, and for derivatives, the integral over energy is taken.
 """
 
+import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -24,12 +25,16 @@ from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import thermal_difference
 from ..occupation import fermi
 from ..pytrees import Table
+from .few_sites import by_panels
 from .landauer import DISAGREE, NARROWEST, Flows, Found, baths_of, flows
+from .long_devices import Slices, sliced
 
 GOOD = 1e-12
 """Error up to which the closed form is kept, relative to the largest current."""
 SURE = 1e-4
 """The same of a first look at many points, in units of the tolerance."""
+ROUNDING = 4e-14
+"""Error, relative to the gross flow, that is rounding: no integral has less."""
 SMALL = Effort(room=256)
 """What nearly all integrals between wide bands need: with less room one takes a third of the time."""
 
@@ -51,21 +56,37 @@ class Poles(NamedTuple):
     size: Array
 
 
-def wide_flows(hamiltonian: Array, leads: Table) -> Found:
-    """The currents of a batch of conductors (every array has a leading axis) whose leads all have wide bands."""
-    return _flows(hamiltonian, leads)
+def wide_flows(hamiltonian: Array, leads: Table, cut: int | None = None) -> Found:
+    """The currents of a batch of conductors (every array has a leading axis) whose leads all have wide bands.
+
+    `cut`: the width of the slices of long ones, for the integrals.
+    """
+    return _flows(hamiltonian, leads, cut)
 
 
-@jax.custom_jvp
-def _flows(hamiltonian: Array, leads: Table) -> Found:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _flows(hamiltonian: Array, leads: Table, cut: int | None) -> Found:
     found = closed(hamiltonian, leads)
-    return _refined(hamiltonian, leads, _poor(hamiltonian, leads, found, GOOD), found)
+    return _refined(hamiltonian, leads, cut, _poor(hamiltonian, leads, found, GOOD), found)
 
 
 def attempted(hamiltonian: Array, leads: Table, tolerance: Array) -> tuple[Found, Array]:
     """The closed form alone, and where its errors are above that part of the largest current which is asked for."""
     found = closed(hamiltonian, leads)
     return found, _poor(hamiltonian, leads, found, jnp.maximum(GOOD, SURE * tolerance))
+
+
+def by_nodes(hamiltonian: Array, leads: Table, tolerance: Array) -> tuple[Found, Array]:
+    """The currents through one or two sites by panels of nodes, and where the adaptive integral may do better."""
+    width, owns = _widths(leads, *hamiltonian.shape[:2])
+    p = _poles(hamiltonian, width)
+    n = hamiltonian.shape[-1]
+    matrix = (hamiltonian - p.middle[:, None, None] * jnp.eye(n)) - 0.5j * width
+    each = jnp.stack([jnp.zeros_like(width).at[:, rows[:, None], rows].add(own) for rows, own in owns])
+    found, gross = by_panels(matrix, p.middle, p.poles, _moved(p, n), each, leads)
+    poor = _poor(hamiltonian, leads, found, jnp.maximum(GOOD, SURE * tolerance))
+    rounded = jnp.stack([jnp.all(e <= ROUNDING * g, axis=-1) for e, g in zip(found.error, gross, strict=True)])
+    return found, poor & ~jnp.all(rounded, axis=0)
 
 
 def _poor(hamiltonian: Array, leads: Table, found: Found, good: Array | float) -> Array:
@@ -83,18 +104,22 @@ def _poor(hamiltonian: Array, leads: Table, found: Found, good: Array | float) -
 
 
 @_flows.defjvp
-def _flows_jvp(primals: Any, tangents: Any) -> Any:
+def _flows_jvp(cut: int | None, primals: Any, tangents: Any) -> Any:
     """Derivatives always are those of the integral."""
-    _, change = jax.jvp(integrated, primals, tangents)
-    return _flows(*primals), change
+    _, change = jax.jvp(functools.partial(integrated, cut=cut), primals, tangents)
+    return _flows(*primals, cut), change
 
 
-def integrated(hamiltonian: Array, leads: Table) -> Found:
+def integrated(hamiltonian: Array, leads: Table, cut: int | None = None) -> Found:
     """The same by integration over energy, one point after the other."""
-    return jax.lax.map(lambda point: flows(*point), (hamiltonian, leads))
+    return jax.lax.map(lambda point: flows(_sliced(point[0], cut), point[1]), (hamiltonian, leads))
 
 
-def _refined(hamiltonian: Array, leads: Table, poor: Array, start: Found) -> Found:
+def _sliced(matrix: Array, cut: int | None) -> Array | Slices:
+    return matrix if cut is None else sliced(matrix, cut)
+
+
+def _refined(hamiltonian: Array, leads: Table, cut: int | None, poor: Array, start: Found) -> Found:
     points = poor.shape[0]
     (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
 
@@ -102,6 +127,7 @@ def _refined(hamiltonian: Array, leads: Table, poor: Array, start: Found) -> Fou
         at = order[k]
         old = jax.tree.map(lambda leaf: leaf[at], state)
         own, around = jax.tree.map(lambda leaf: leaf[at], (hamiltonian, leads))
+        own = _sliced(own, cut)
         small = flows(own, around, SMALL)
         new = jax.lax.cond(small.converged, lambda: small, lambda: flows(own, around))
         better = jnp.sum(new.error.heats) < jnp.sum(old.error.heats)
@@ -118,11 +144,7 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     """The closed form and bounds of its errors, for a batch."""
     points, n = hamiltonian.shape[:2]
     potentials, temperatures = jax.vmap(baths_of)(leads)
-    width, owns = jnp.zeros((points, n, n), complex), []
-    for lead in leads.values():
-        rows = np.array(lead.sites)
-        owns.append((rows, jax.vmap(type(lead).width)(lead)))
-        width = width.at[:, rows[:, None], rows].add(owns[-1][1])
+    width, owns = _widths(leads, points, n)
     p = _poles(hamiltonian, width)
     dark = -p.poles.imag <= NARROWEST * p.size[:, None]
     left, right = (jnp.where(dark[:, :, None], 0.0, p.left), jnp.where(dark[:, None], 0.0, p.right))
@@ -133,9 +155,8 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     distance = p.poles[:, :, None] - jnp.conj(p.poles[:, None])
     distance = jnp.where(dark[:, :, None] | dark[:, None], 1.0, distance)
     # What rounding does to a pole, to its vectors, and to the distance of two poles of different names.
-    moved = (0.0 if n == 1 else 2 * n * EPS) * p.size[:, None] * p.condition
-    moved += EPS * jnp.abs(p.middle[:, None] - potentials[:, :1])
-    vectors = EPS * (8 + n) * p.condition + (0.0 if n == 1 else 1.0) * moved / p.gap
+    moved = _moved(p, n) + EPS * jnp.abs(p.middle[:, None] - potentials[:, :1])
+    vectors = EPS * (6 if n <= 2 else 8 + n) * p.condition + (0.0 if n == 1 else 1.0) * moved / p.gap
     other = 1.0 - jnp.eye(n)
     doubts = vectors[:, :, None] + vectors[:, None] + other * (moved[:, :, None] + moved[:, None]) / jnp.abs(distance)
     reference = potentials[:, :1]
@@ -148,20 +169,36 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     flow = _Totals(points, len(leads))
     for a, b in itertools.combinations(range(len(leads)), 2):
         args = (potentials - reference)[:, a, None], (potentials - reference)[:, b, None]
-        difference = thermal_difference(poles, *args, temperatures[:, a, None], temperatures[:, b, None])
+        difference, added = thermal_difference(poles, *args, temperatures[:, a, None], temperatures[:, b, None])
+        far = jnp.abs(difference)
         for into_lead, other_lead, sign in ((a, b, 1), (b, a, -1)):
             level = poles - (potentials - reference)[:, into_lead, None]
             terms = out[other_lead] * into[into_lead] / distance
             sizes = jnp.abs(terms)
-            size = jnp.sum(sizes, axis=-1) * jnp.abs(difference) / jnp.pi
-            bound = jnp.sum(sizes * doubts, axis=-1) * jnp.abs(difference) / jnp.pi + size * (near + 32 * EPS)
+            whole = jnp.sum(sizes, axis=-1) / jnp.pi
+            bound = jnp.sum(sizes * doubts, axis=-1) * far / jnp.pi + whole * (far * near + 16 * EPS * (far + added))
             current = sign * jnp.sum(terms, axis=-1) * difference / jnp.pi
-            flow.add(into_lead, current, level, bound, moved * size, lost)
+            flow.add(into_lead, current, level, bound, moved * whole * far, lost)
     filled = fermi((poles.real[:, None] - (potentials - reference)[:, :, None]) / temperatures[:, :, None])
     open_ = jnp.max(filled, axis=1) - jnp.min(filled, axis=1) > DISAGREE
     unique = ~jnp.any(dark & open_, axis=-1)
     yes = jnp.ones(points, bool)
     return Found(Flows(*flow.values), Flows(*flow.errors), yes, unique, yes)
+
+
+def _widths(leads: Table, points: int, n: int) -> tuple[Array, list[tuple[np.ndarray, Array]]]:
+    """Γ of all leads (point, site, site), and the sites and Γ of each."""
+    width, owns = jnp.zeros((points, n, n), complex), []
+    for lead in leads.values():
+        rows = np.array(lead.sites)
+        owns.append((rows, jax.vmap(type(lead).width)(lead)))
+        width = width.at[:, rows[:, None], rows].add(owns[-1][1])
+    return width, owns
+
+
+def _moved(p: Poles, n: int) -> Array:
+    """How far rounding moves the poles of n sites (point, pole)."""
+    return (0.0 if n == 1 else 2.0 if n == 2 else 2.0 * n) * EPS * p.size[:, None] * p.condition
 
 
 class _Totals:

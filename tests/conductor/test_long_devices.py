@@ -1,0 +1,55 @@
+"""Ledgers of long conductors, slice by slice, against sums over the poles of the whole matrix."""
+
+import jax
+import numpy as np
+import pytest
+import scipy.sparse
+
+import coldspot as cs
+from coldspot.conductor.wide_band import closed
+from coldspot.pytrees import batch_of_one
+
+SITES = 96
+CLOSED = jax.jit(closed)
+
+
+def ladder(seed):
+    """Two coupled wires with a magnetic flux and random levels, most of whose states are narrow."""
+    rng = np.random.default_rng(seed)
+    along = np.exp(0.4j * np.tile([1, -1], SITES // 2 - 1))
+    across = np.zeros(SITES - 1)
+    across[::2] = 0.5
+    return scipy.sparse.diags([np.conj(along), across, 0.3 * rng.normal(size=SITES), across, along], [-2, -1, 0, 1, 2])
+
+
+def leads(gamma):
+    baths = {"left": (0.05, 0.3), "right": (0.1, -0.1), "gate": (0.02, 0.0)}
+    sites = {"left": [0, 1], "right": [SITES - 1], "gate": [40]}
+    return {name: cs.WideBandLead(sites[name], gamma, cs.ElectronBath(*bath)) for name, bath in baths.items()}
+
+
+def test_ledgers_are_those_of_the_poles_of_the_whole_matrix():
+    """Of broad and of narrow states."""
+    matrix = ladder(1)
+    for gamma in (0.1, 1e-3, 1e-7):
+        s = cs.steady_state(cs.Conductor(matrix, leads(gamma)), throw=False)
+        whole = batch_of_one(cs.Conductor(matrix.toarray(), leads(gamma)))
+        found = CLOSED(whole.hamiltonian, whole.leads)
+        for name, part in (("heat", "heats"), ("particles", "particles")):
+            value, error = (np.asarray(getattr(side, name).array) for side in (s, s.error))
+            expected, doubt = (np.asarray(getattr(side, part))[0] for side in (found.value, found.error))
+            assert np.all(np.abs(value - expected) <= error + doubt)
+            assert np.all(np.abs(value - expected) <= 1e-8 * np.abs(expected).max())
+        # A width of 1e-7 is known to nine digits at each energy, and said not to reach the tolerance.
+        assert (s.status == cs.Status.OK) == (gamma > 1e-7)
+
+
+def test_what_is_too_long_is_refused_with_its_size_before_anything_is_allocated():
+    bath = cs.ElectronBath(0.1)
+    wire = scipy.sparse.diags([1.0, 1.0], offsets=[-1, 1], shape=(100_000, 100_000))
+    ends = {"left": cs.ChainLead(0, 1.0, 1.0, bath), "right": cs.ChainLead(99_999, 1.0, 1.0, bath)}
+    with pytest.raises(cs.InputError, match=r"100000 sites only `transmission` .* up to 2000 sites.* 1.6e\+02 GB"):
+        cs.steady_state(cs.Conductor(wire, ends))
+    matrix = np.ones((201, 201))
+    with pytest.raises(cs.InputError, match="links sites of all 201"):
+        cs.steady_state(cs.Conductor(matrix, {"left": ends["left"]}))
