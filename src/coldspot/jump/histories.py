@@ -484,6 +484,9 @@ def _fetched(edge: Array, half: int) -> Any:
         where = np.full(half, len(places))
         where[list(places)] = np.arange(len(places))
         padded = jnp.concatenate([numbers, jnp.zeros_like(numbers[:1])])
+        if numbers.shape[-1] == 1:
+            one_way = padded[where]
+            return at(jnp.concatenate([one_way, -one_way, padded[-1:]]), edge)
         return sign * at(padded, jnp.asarray(where)[edge % half])
 
     return of
