@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
-from coldspot.jump.histories import cells_of, edges_of, look_at
+from coldspot.jump.thinning import cells_of, edges_of, look_at
 
 from .measure import Contender, Row, Task, compile_seconds, interleave, on_all_cores, relative_error
 

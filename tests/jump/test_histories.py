@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import coldspot as cs
+from coldspot.compiler import preferences
 from coldspot.jump.histories import run
 from coldspot.solution import Status
 from coldspot.trajectories import key_words
@@ -70,18 +71,18 @@ def test_histories_do_not_depend_on_how_many_there_are():
 def test_tables_make_the_histories_that_comparisons_make(monkeypatch):
     """Few edges are compared with one by one, many are looked up: the same random numbers, the same histories."""
 
-    def histories(network, key, start=(1.0, 0.0)):
-        words = (jnp.asarray(start), jnp.zeros(2, bool), jnp.asarray(PERIOD), key_words(key), jnp.asarray(0))
-        return jax.jit(lambda *x: run(network, *x))(*words)
+    def histories():
+        words = key_words(jax.random.key(1))
+        given = (jnp.array([1.0, 0.0]), jnp.zeros(2, bool), jnp.asarray(PERIOD), words, jnp.asarray(0))
+        return jax.jit(lambda *x: run(driven(), *x), compiler_options=preferences())(*given)
 
-    cases = [(network, jax.random.key(k)) for k, network in enumerate((driven(), cs.machines.QuantumDot().dynamics()))]
-    few = [histories(*case) for case in cases]
-    monkeypatch.setattr("coldspot.jump.histories.FEW", 0)
-    monkeypatch.setattr("coldspot.jump.histories.FEWEST", 0)
-    for known, case in zip(few, cases, strict=True):
-        assert int(known.jumps.sum()) > 2000
-        for one, other in zip(known, histories(*case), strict=True):
-            np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+    compared = histories()
+    for module in ("histories", "thinning"):
+        for most in ("FEW", "FEWEST"):
+            monkeypatch.setattr(f"coldspot.jump.{module}.{most}", 0)
+    assert int(compared.jumps.sum()) > 2000
+    for one, other in zip(compared, histories(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
 # --------------------------------------------------------------------------- driven

@@ -14,8 +14,9 @@ from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Ensemble
 from .graph import marked
-from .histories import LANES, Histories, adds_up, cells_of, run
+from .histories import Histories, run
 from .system import System
+from .thinning import LANES, adds_up, cells_of
 
 MOST = 1e8
 """Candidates of one trajectory that are simulated at most, about."""
