@@ -153,6 +153,7 @@ def test_a_rate_above_its_bound_is_a_status():
         ({"time": -1.0}, "`time` must be a positive number"),
         ({"time": 1e12}, "shorten `time`"),
         ({"n": 1}, "at least 2"),
+        ({"n": 10**12}, "GiB, but there are"),
         ({"start": 2}, "states are 0 to 1"),
         ({"start": [0.5, 0.6]}, "add up to 1"),
     ],
