@@ -7,7 +7,10 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import coldspot as cs
+from coldspot.compiler import preferences
+from coldspot.jump.histories import run
 from coldspot.solution import Status
+from coldspot.trajectories import key_words
 
 SIGMAS = 4.5
 T, PERIOD = 0.8, 6.0
@@ -63,6 +66,23 @@ def test_histories_do_not_depend_on_how_many_there_are():
     few, many = ensemble(n=50), ensemble(n=1500)
     for name in ("heats", "particle_numbers", "storages", "starts", "ends", "jumps"):
         assert np.array_equal(getattr(few, name), getattr(many, name)[:50])
+
+
+def test_tables_make_the_histories_that_comparisons_make(monkeypatch):
+    """Few edges are compared with one by one, many are looked up: the same random numbers, the same histories."""
+
+    def histories():
+        words = key_words(jax.random.key(1))
+        given = (jnp.array([1.0, 0.0]), jnp.zeros(2, bool), jnp.asarray(PERIOD), words, jnp.asarray(0))
+        return jax.jit(lambda *x: run(driven(), *x), compiler_options=preferences())(*given)
+
+    compared = histories()
+    for module in ("histories", "thinning"):
+        for most in ("FEW", "FEWEST"):
+            monkeypatch.setattr(f"coldspot.jump.{module}.{most}", 0)
+    assert int(compared.jumps.sum()) > 2000
+    for one, other in zip(compared, histories(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
 # --------------------------------------------------------------------------- driven
@@ -133,6 +153,7 @@ def test_a_rate_above_its_bound_is_a_status():
         ({"time": -1.0}, "`time` must be a positive number"),
         ({"time": 1e12}, "shorten `time`"),
         ({"n": 1}, "at least 2"),
+        ({"n": 10**12}, "GiB, but there are"),
         ({"start": 2}, "states are 0 to 1"),
         ({"start": [0.5, 0.6]}, "add up to 1"),
     ],

@@ -8,14 +8,15 @@ import numpy as np
 from jax import Array
 
 from .. import parallel
-from .._checks import InputError, Values, as_float
+from .._checks import InputError, Values, as_float, check_memory
 from ..dynamics import Outcome, Rates, conclude, steady_state
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Ensemble
 from .graph import marked
-from .histories import LANES, Histories, adds_up, cells_of, run
+from .histories import Histories, run
 from .system import System
+from .thinning import LANES, adds_up, cells_of
 
 MOST = 1e8
 """Candidates of one trajectory that are simulated at most, about."""
@@ -94,6 +95,11 @@ def sample(
     """`n` histories over `time` from phase 0; called by `coldspot.trajectories`."""
     if n < 2:
         raise InputError(f"trajectories: `n` must be at least 2, for standard errors, but is {n}.")
+    check_memory(
+        f"trajectories: `n` = {n} histories",
+        2 * 8 * float(n) * (8 + 4 * len(system.steady_baths()) + len(system.workers())),
+        "take fewer, one ensemble after the other with keys of their own.",
+    )
     span = np.asarray(as_float(time, "trajectories: `time`"))
     if span.ndim or not (np.isfinite(span) and span > 0):
         raise InputError(f"trajectories: `time` must be a positive number, but is {time!r}.")
@@ -112,7 +118,7 @@ def sample(
             "each; give `energies` as a function of the phase, without `drives`."
         )
     rate = float(np.max(bounds) if system.period is not None else np.sum(first * np.asarray(bounds)))
-    if rate * float(span) > MOST:
+    if not rate * float(span) <= MOST:
         raise InputError(
             f"trajectories: one trajectory has some {rate * float(span):.0e} jumps, more than {MOST:.0e}; "
             "shorten `time`, or use `steady_state` and `counting`."

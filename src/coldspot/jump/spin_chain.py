@@ -25,6 +25,10 @@ from .quick import lanes
 OWNER = "SpinChain"
 DENSE = 4
 """Chains up to this length are solved as jump networks."""
+MATRICES = 7
+"""Chains up to this length are asked as jump networks for what else has no method of its own, """
+FOLLOWED = 10
+"""and followed jump by jump, where nothing is driven."""
 ARRAYS = 24
 """Numbers for each spin in each state that the solution of a long chain keeps, about."""
 
@@ -197,28 +201,43 @@ class SpinChain(Dynamics):
         return eqx.filter_vmap(lambda one: one.network(), out_axes=eqx.if_array(0))(self)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        if self.spins <= DENSE:
+        if self._counted_by_matrices():
             return self._networks().cumulants(targets, order, tolerance)
         return self._counted(targets, order, False)
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
-        if self.spins <= DENSE:
+        if self._counted_by_matrices():
             return self._networks().covariances(targets, tolerance)
         return self._counted(targets, 2, True)
 
     def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
-        if self.spins <= DENSE:
+        if self._counted_by_matrices():
             return self._networks().mixed_cumulants(targets, order, tolerance)
         return self._counted(targets, order, True)
 
+    def _counted_by_matrices(self) -> bool:
+        if self.drives:
+            self._check_few(f"counting under a drive ({', '.join(self.drives)})")
+        return self.spins <= DENSE or len(self.drives) > 0
+
     def uncertainties(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
-        self._check_dense("counting: uncertainty quotients")
+        self._check_few("counting: uncertainty quotients", DENSE)
         return self._networks().uncertainties(targets, tolerance)
+
+    def noise_spectra(self, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Counted:
+        self._check_few("counting: noise spectra")
+        return self._networks().noise_spectra(targets, frequencies, tolerance)
+
+    def generating_function(self, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Counted:
+        self._check_few("counting: generating functions")
+        return self._networks().generating_function(targets, fields, tolerance)
+
+    def rate_function(self, target: Target, currents: Array, tolerance: Array) -> Counted:
+        self._check_few("counting: rate functions")
+        return self._networks().rate_function(target, currents, tolerance)
 
     def _counted(self, targets: tuple[Target, ...], order: int, mixed: bool) -> Counted:
         """Of a batch of long chains."""
-        if self.drives:
-            self._check_dense(f"counting under a drive ({', '.join(self.drives)})")
         check_memory(
             f"counting: `spins` = {self.spins} make 2^{self.spins} states and, to order {order},",
             ARRAYS * order * 8 * self.spins * 2.0**self.spins,
@@ -230,9 +249,9 @@ class SpinChain(Dynamics):
         return Chain(self.coupling, self.field, self.rate, self.left.temperature, self.right.temperature)
 
     def trajectories(self, key: Array, n: int, time: Any, **options: Any) -> Any:
-        self._check_dense("trajectories")
+        self._check_few("trajectories", MATRICES if self.drives else FOLLOWED)
         return self.network().trajectories(key, n, time, **options)
 
-    def _check_dense(self, verb: str) -> None:
-        if self.spins > DENSE:
-            raise InputError(f"{verb}: it is known for chains of at most {DENSE} spins, but `spins` is {self.spins}.")
+    def _check_few(self, verb: str, most: int = MATRICES) -> None:
+        if self.spins > most:
+            raise InputError(f"{verb}: it is known for chains of at most {most} spins, but `spins` is {self.spins}.")
