@@ -57,9 +57,9 @@ class Until:
       of another network, key, `n`, time or step is refused.
 
     >>> import coldspot as cs, jax
-    >>> until = cs.oscillators.Until(standard_error=0.03)
+    >>> until = cs.oscillators.Until(standard_error=0.02)
     >>> t = cs.trajectories(cs.machines.OscillatorPair(), jax.random.key(1), n=32, time=20.0, until=until)
-    >>> t.heats.shape[0] > 32, bool(max(t.error.heat.values()) <= 0.03)
+    >>> t.heats.shape[0] > 32, bool(max(t.error.heat.values()) <= 0.02)
     (True, True)
     """
 

@@ -25,7 +25,9 @@ def is_program() -> bool:
     if sys.argv[:1] == ["-m"]:
         words = sys.orig_argv
         return "coldspot" in words[words.index("-m") + 1 :][:1] if "-m" in words else False
-    return bool(sys.argv) and Path(sys.argv[0]).stem == "coldspot"
+    program = Path(sys.argv[0]) if sys.argv else Path()
+    # Once it runs, `python -m coldspot` has the name of its file.
+    return program.stem == "coldspot" or program.parts[-2:] == ("coldspot", "__main__.py")
 
 
 def watch() -> None:

@@ -37,12 +37,10 @@ def test_box_muller_is_accurate():
     uniform = ((words >> np.uint64(24)).astype(float) + 0.5) / 2**40
     radius = np.sqrt(-2 * np.log(uniform))
     assert np.max(np.abs(np.hypot(first, second) / radius - 1)) < 1e-11
-    # The angle: an eighth of the circle from each side of each axis, as bits 0–21 say.
-    angle = ((words & np.uint64(2**22 - 1)).astype(float) + 0.5) / 2**22 - 0.5
-    straight = np.where((words >> np.uint64(22)) & np.uint64(1), np.arctan2(first, second), np.arctan2(first, second))
-    swapped = np.arctan2(second, first)
+    # The angle: a quarter of the circle to each side of the second axis, as bits 0–22 say; bit 23: half a turn.
+    angle = ((words & np.uint64(2**23 - 1)).astype(float) + 0.5) / 2**22 - 1
     sign = np.where((words >> np.uint64(23)) & np.uint64(1), math.pi, 0.0)
-    found = np.where((words >> np.uint64(22)) & np.uint64(1), swapped, straight)
+    found = np.arctan2(first, second)
     turns = (found - sign - angle * math.pi / 2) / (2 * math.pi)
     assert np.max(np.abs(turns - np.round(turns))) < 1e-11
 

@@ -14,7 +14,8 @@ from .pair_rates import REACH, Pair, Rates, rates
 COARSE, LEVELS = 4, 8
 """Panels on each side of a feature, in integrals over the frequency: at first, and where those do not do."""
 ENOUGH = 1e-11
-"""Bound of the relative error of an integral over the frequency with which the first panels are kept."""
+"""Bound of the relative error of an integral over the frequency with which the first panels are kept, unless another
+is given."""
 
 
 class Flow(NamedTuple):
@@ -38,8 +39,13 @@ class Loss(NamedTuple):
     features: Sequence[tuple[Array, Array]]
 
 
-def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tuple[Flow, Flow]]:
+def over_frequencies(
+    pairs: Pair, loss: Loss, enough: Array | None = None
+) -> tuple[tuple[Rates, Rates], tuple[Flow, Flow], Array]:
     """The rates at the mode's frequency, and ∫dω/2π A_ph(ω) of them where the mode has a width; with error bounds.
+
+    Given the bound that is `enough`, there are the few panels alone, and the points (point) come back at which they do
+    not do.
 
     A_ph = 2J/((ω²−Ω²)² + J²). First with few panels, and with closed forms of the rates whatever their digits are: a
     frequency counts by what it contributes. If the bounds of a batch are too large so, all is done again. One loop over
@@ -93,13 +99,16 @@ def over_frequencies(pairs: Pair, loss: Loss) -> tuple[tuple[Rates, Rates], tupl
         return _State(at_mode, flow, bound, size, state.poor)
 
     def turn(state: _State, k: Array) -> tuple[_State, None]:
-        judged = jax.lax.cond(k == again, lambda s: wide & _any(_poor(pairs, loss, s)), lambda s: s.poor, state)
+        judged = jax.lax.cond(k == again, lambda s: wide & _any(_poor(pairs, loss, s, ENOUGH)), lambda s: s.poor, state)
         state = state._replace(poor=judged)
         wanted = (k == 0) | (wide & ((k < again) | state.poor))
         return jax.lax.cond(wanted, evaluate, lambda state, k: state, state, k), None
 
+    if enough is not None:
+        found = jax.lax.scan(turn, start, jnp.arange(again))[0]
+        return found.at_mode, (found.flow, found.bound), _poor(pairs, loss, found, enough)
     found = jax.lax.scan(turn, start, jnp.arange(again + LEVELS * grid.sides))[0]
-    return found.at_mode, (found.flow, found.bound)
+    return found.at_mode, (found.flow, found.bound), jnp.zeros(mode.shape, bool)
 
 
 class _State(NamedTuple):
@@ -115,11 +124,11 @@ class _State(NamedTuple):
     poor: Array
 
 
-def _poor(pairs: Pair, loss: Loss, found: _State) -> Array:
+def _poor(pairs: Pair, loss: Loss, found: _State, enough: Array | float) -> Array:
     """Whether the bounds (point) are too large beside what is summed."""
     bound, size, bias = *jax.lax.stop_gradient((found.bound, found.size)), jnp.abs(pairs.bias)
-    good = (bound.rate <= ENOUGH * size.rate) & (bound.energy <= ENOUGH * size.energy)
-    good &= bound.heat <= ENOUGH * (size.heat + size.energy + bias * size.rate)
+    good = (bound.rate <= enough * size.rate) & (bound.energy <= enough * size.energy)
+    good &= bound.heat <= enough * (size.heat + size.energy + bias * size.rate)
     baths = pairs.upper_temperature + pairs.lower_temperature + pairs.phonon_temperature
     # Points that are not numbers have their status, and no other point waits for them.
     return loss.wide & ~good & jnp.isfinite(pairs.omega + bias + baths)

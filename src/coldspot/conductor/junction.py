@@ -21,11 +21,14 @@ from ..solution import Status
 from ..spectral import SpectralDensity, as_density
 from .coherent import Conductor
 from .couplings import coupling_elements
-from .pair_flows import PairMode, kinds_of, pair_flows, pairs_of
+from .pair_flows import PairFlows, PairMode, kinds_of, pair_flows, pairs_of
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
 from .spectral_functions import HERMITIAN, Place, SpectralFunctions, of_padded
+
+SHARE, LARGEST = 1e-2, 1e-10
+"""Integrals over a broad mode's frequencies are known well enough with this share of the tolerance, or this error."""
 
 
 class PairJunction(Dynamics):
@@ -177,8 +180,16 @@ class PairJunction(Dynamics):
     def few(self) -> int:
         return 64
 
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        if cost > 0:
+            return None
+        found = pair_flows(self._mode(), jnp.minimum(SHARE * tolerance, LARGEST))
+        return self._outcome(found, found.poor)
+
     def solve(self, tolerance: Array) -> Outcome:
-        found = pair_flows(self._mode())
+        return self._outcome(pair_flows(self._mode()), None)
+
+    def _outcome(self, found: PairFlows, undecided: Array | None) -> Outcome:
         emission, absorption = found.emission, found.absorption
         temperatures = jnp.stack([self.baths[name].temperature for name in self.conductor.leads])
         common = jnp.all(temperatures == temperatures[0], axis=0)
@@ -203,6 +214,7 @@ class PairJunction(Dynamics):
             residuals={"quadrature": worst / positive_or_one(largest)},
             observables=observables,
             flags={"inelastic only": eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor)},
+            undecided=undecided,
         )
 
     def _stacked(self, heats: Mapping[str, Array], particles: Mapping[str, Array]) -> LedgerRates:

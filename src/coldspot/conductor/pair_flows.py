@@ -44,7 +44,8 @@ class PairFlows(NamedTuple):
     """Heat and particles out of each lead, energy into the mode (point), and the same of the bounds of their errors.
 
     - `emission`, `absorption`: rates summed over all kinds, 1/2Ω included; `damping`: J(Ω)/Ω, infinite if narrow;
-    - `decays`: whether every state decays into a lead; one that does not keeps what it has for ever.
+    - `decays`: whether every state decays into a lead; one that does not keeps what it has for ever;
+    - `poor`: where the first panels of frequencies do not do, if there are no others.
     """
 
     heats: dict[str, Array]
@@ -57,6 +58,7 @@ class PairFlows(NamedTuple):
     absorption: Array
     damping: Array
     decays: Array
+    poor: Array
 
 
 def kinds_of(conductor: SpectralFunctions, places: tuple[Place, ...]) -> list[tuple[str, str]]:
@@ -81,10 +83,11 @@ def pairs_of(mode: PairMode, omega: Array) -> Pair:
     )
 
 
-def pair_flows(mode: PairMode) -> PairFlows:
+def pair_flows(mode: PairMode, enough: Array | None = None) -> PairFlows:
+    """The flows of a batch; `enough`: see `over_frequencies`."""
     points = mode.frequency.shape[0]
     pairs, loss = pairs_of(mode, mode.frequency), _loss(mode)
-    at_mode, broad = over_frequencies(pairs, loss)
+    at_mode, broad, poor = over_frequencies(pairs, loss, enough)
     narrow = tuple(Flow(r.net / (2 * pairs.omega), r.net / 2, r.heat / (2 * pairs.omega)) for r in at_mode)
     wide = loss.wide[:points]
     flow, bound = jax.tree.map(
@@ -103,6 +106,7 @@ def pair_flows(mode: PairMode) -> PairFlows:
         absorption,
         jnp.where(wide, damping, jnp.inf),
         _decay(pairs, points),
+        jnp.any(poor.reshape(-1, points), axis=0),
     )
 
 

@@ -188,10 +188,10 @@ def assess(system: System, found: Summary, prepared: Prepared, *, count: int, bi
 # --------------------------------------------------------------------------- the steady state, by a fixed ensemble
 
 
-def steady(system: System) -> Outcome:
+def steady(system: System, count: int = TRAJECTORIES) -> Outcome:
     """Steady or periodic state of a batch of systems by simulation.
 
-    Each point: `TRAJECTORIES` trajectories with the fixed key `KEY`, `MEASURED` steps each after the transient, or two
+    Each point: `count` trajectories with the fixed key `KEY`, `MEASURED` steps each after the transient, or two
     periods if they are longer. All points share their random numbers. Derivatives are those of the trajectories
     with the random numbers, the time step and the start held fixed; NaN where the motion is chaotic.
     """
@@ -210,7 +210,7 @@ def steady(system: System) -> Outcome:
         step = 2 * jnp.pi / (one.frequency * plan.period) if one.drives else plan.step
         plan = Plan(step, plan.period, transient, half)
         key = jnp.array(KEY, jnp.uint32)
-        result = simulate(one, plan, prepared.start, key, jnp.arange(TRAJECTORIES))
+        result = simulate(one, plan, prepared.start, key, jnp.arange(count))
         return result.rates, (summarise(one, result), prepared._replace(plan=plan))
 
     @jax.custom_jvp
@@ -230,7 +230,7 @@ def steady(system: System) -> Outcome:
         return found, (fixed[0]._replace(mean=slope), fixed[1])
 
     found, prepared = jax.lax.map(run, leaves)
-    return assess(system, found, prepared, count=TRAJECTORIES, bias=BIAS)
+    return assess(system, found, prepared, count=count, bias=BIAS)
 
 
 def _slope(rates: Array) -> Array:

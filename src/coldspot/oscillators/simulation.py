@@ -19,6 +19,8 @@ from .model import System
 
 BLOCK = 16
 """Steps for which random numbers are made at once. All counts of steps are multiples of it."""
+TOGETHER = 4
+"""Steps between which the state of a lane stays in the processor's registers."""
 DYNAMICS, START = 0, 1
 """Streams of random numbers: of the motion, and of the initial state."""
 
@@ -113,7 +115,8 @@ class Motion(NamedTuple):
         def one(state: State, given: Any) -> tuple[State, None]:
             return self.advance(state, *given), None
 
-        return jax.lax.scan(one, state, (self.drives(block), *self.noise(key, lanes, block)))[0]
+        given = self.drives(block), *self.noise(key, lanes, block)
+        return jax.lax.scan(one, state, given, unroll=TOGETHER)[0]
 
 
 def cleared(x: Array, v: Array, drives: int) -> State:

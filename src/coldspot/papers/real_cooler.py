@@ -198,6 +198,7 @@ FIGURES = (
         compute_cop,
         draw_cop,
         check_cop,
+        cost=4.0,
     ),
     Figure(
         "B2",
@@ -209,6 +210,7 @@ FIGURES = (
         compute_cooling,
         draw_cooling,
         check_cooling,
+        cost=5.0,
     ),
     Figure(
         "B3",

@@ -27,7 +27,10 @@ class Shares:
     """Parts that are not begun yet, a row for each paper."""
 
     def __init__(self, rows: Sequence[Sequence[Part]]) -> None:
-        self._left = [collections.deque((k, j) for j in range(len(row))) for k, row in enumerate(rows)]
+        self._rows = rows
+        # The longest first: who has nothing else left to do cannot help with it.
+        orders = [[j for _, j in sorted((-part.cost, j) for j, part in enumerate(row))] for row in rows]
+        self._left = [collections.deque((k, j) for j in order) for k, order in enumerate(orders)]
         self._begun = [False] * len(rows)
         self._lock = threading.Lock()
 
@@ -40,7 +43,7 @@ class Shares:
             if not rows:
                 return None
             fresh = [k for k in rows if not self._begun[k]]
-            row = max(fresh or rows, key=lambda k: len(self._left[k]))
+            row = max(fresh or rows, key=lambda k: sum(self._rows[i][j].cost for i, j in self._left[k]))
             self._begun[row] = True
             return self._left[row].popleft() if fresh else self._left[row].pop()
 

@@ -62,7 +62,8 @@ class Figure:
       which of them the paper prints;
     - `alternative`: what one sees, for readers who do not see it;
     - `compute() -> Dataset`: the data; `draw(data)`: the Matplotlib figure, to be called in the house style;
-    - `check(data)`: features of the data beside what the paper says of them.
+    - `check(data)`: features of the data beside what the paper says of them;
+    - `cost`: about how long all this takes, in units of an ordinary figure: what is long is begun first.
     """
 
     label: str
@@ -72,6 +73,7 @@ class Figure:
     compute: "Callable[[], xarray.Dataset]"
     draw: "Callable[[xarray.Dataset], matplotlib.figure.Figure]"
     check: "Callable[[xarray.Dataset], Iterable[Number]]"
+    cost: float = 1.0
 
 
 @final

@@ -20,6 +20,10 @@ class Part(NamedTuple):
     def label(self) -> str:
         return self.paper.name if self.figure is None else f"{self.paper.name} {self.figure.label}"
 
+    @property
+    def cost(self) -> float:
+        return 1.0 if self.figure is None else self.figure.cost
+
 
 def parts_of(paper: Paper, folder: Path) -> list[Part]:
     """All parts of a paper, in the order of the report."""
