@@ -95,6 +95,8 @@ def solve_quick(
         return current, forward + backward, log_p, _digits(g, size, log_p)
 
     current, gross, log_p, digits = stored(sure, flows)
+    # By itself, because every target needs it and would have it computed again.
+    unsure = () if _is_pair(g) else stored(sure, lambda: _unsure(g, s, parts[:baths], current, gross, digits))
 
     def sums() -> tuple[Array, Array, Array]:
         wanted = targets(s)
@@ -102,7 +104,7 @@ def solve_quick(
             found = [_summed(t, current) for t in wanted]
             bounds = [digits * _summed(_Target(jnp.abs(t.amount), t.places), gross) + SMALLEST for t in wanted]
         else:
-            found, bounds = _weighed(g, s, parts[:baths], wanted, values, current, gross, digits)
+            found, bounds = _weighed(g, wanted, values, current, *unsure)
         moved = [_summed(_Target(jnp.abs(t.amount), t.places), jnp.abs(current)) for t in wanted[len(parts) :]]
         nothing = jnp.zeros(current.shape[1:])
         return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
@@ -160,24 +162,22 @@ def _gain(g: Graph, s: Glance, target: _Target) -> Array:
     return functools.reduce(jnp.add, [signed[row] for row in table])
 
 
-def _weighed(
-    g: Graph,
-    s: Glance,
-    thermal: tuple[tuple[int, ...], ...],
-    targets: list[_Target],
-    values: Array,
-    current: Array,
-    gross: Array,
-    digits: Array,
-) -> tuple[list[Array], list[Array]]:
-    """Each target's average and a bound of its error (point).
+def _unsure(
+    g: Graph, s: Glance, thermal: tuple[tuple[int, ...], ...], current: Array, gross: Array, digits: Array
+) -> tuple[Array, Array]:
+    """What a net current is off by (transition, point): by its rates, and by all else.
 
     A rate is off by the rounding of its formula and of its exponent; a flow by one more product. What is left of the
     rounding of populations p is that of p times that of the values, both bounded by their elimination.
     """
-    exponents = _exponents(s, thermal)
-    flow_error = gross * (EPS * (8 + 4 * exponents))
-    rest = 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
+    by_rates = gross * (EPS * (8 + 4 * _exponents(s, thermal)))
+    return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
+
+
+def _weighed(
+    g: Graph, targets: list[_Target], values: Array, current: Array, by_rates: Array, rest: Array
+) -> tuple[list[Array], list[Array]]:
+    """Each target's average and a bound of its error (point); the last two are `_unsure`."""
     found, bounds = [], []
     for t, v in zip(targets, values, strict=True):
         after, before = v[g.final.array], v[g.initial.array]
@@ -185,7 +185,7 @@ def _weighed(
         weight = amount + after - before
         found.append(halved(jnp.add, weight * current))
         sizes = jnp.abs(amount) + jnp.abs(after) + jnp.abs(before)
-        bound = halved(jnp.add, jnp.abs(weight) * flow_error + sizes * rest)
+        bound = halved(jnp.add, jnp.abs(weight) * by_rates + sizes * rest)
         # What a target never takes part in is nothing for certain.
         bounds.append(bound if t.places else jnp.zeros_like(bound))
     return found, bounds
