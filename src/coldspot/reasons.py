@@ -134,7 +134,7 @@ def _broken_rules(build: Callable[..., Any], shared: Any, columns: Any) -> tuple
 
 
 def check_free(owner: str, machine: Any, names: Sequence[str]) -> None:
-    """Refuse entries of lists and matrices that a rule ties to others, unless one of those is swept with them."""
+    """Refuse entries of lists and matrices that a rule ties to others, unless one of those is varied with them."""
     for name in names:
         steps = paths.split(name)
         if not isinstance(steps[-1], int) or isinstance(paths.get(machine, name), tuple):
@@ -144,8 +144,7 @@ def check_free(owner: str, machine: Any, names: Sequence[str]) -> None:
         if words and all(_tied(machine, {name: 1.0, other: sign}) for other in beside for sign in (1.0, -1.0)):
             raise InputError(
                 f"{owner}: `{name}` cannot change alone: {words.rstrip('.')}. Instead of a machine, give a function of "
-                f"your own numbers that returns one (`def build(x): return {type(machine).__name__}(…)`)"
-                + (", or a list of points that name all entries that change together." if owner == "sweep" else ".")
+                f"your own numbers that returns one (`def build(x): return {type(machine).__name__}(…)`)."
             )
 
 

@@ -210,7 +210,8 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
                 raise InputError(
                     f"{owner}: `{name}` is a list of shape {np.shape(value)}; {owner} its entries ({entries}, …)."
                 )
-        reasons.check_free(owner, machine, names)
+        if owner != "sweep":  # which marks such points and says why; a search would find nothing else
+            reasons.check_free(owner, machine, names)
         as_dynamics(machine)
         return _Replace(names), machine, getattr(machine, "name", type(machine).__name__)
     if callable(machine):
