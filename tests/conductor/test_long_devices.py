@@ -7,6 +7,7 @@ import scipy.sparse
 
 import coldspot as cs
 from coldspot.conductor.wide_band import closed
+from coldspot.paths import replace
 from coldspot.pytrees import batch_of_one
 
 SITES = 96
@@ -53,3 +54,20 @@ def test_what_is_too_long_is_refused_with_its_size_before_anything_is_allocated(
     matrix = np.ones((201, 201))
     with pytest.raises(cs.InputError, match="links sites of all 201"):
         cs.steady_state(cs.Conductor(matrix, {"left": ends["left"]}))
+
+
+def test_a_link_between_distant_sites_that_is_set_later_is_not_dropped():
+    n = 66
+    hops = -np.eye(n, k=1) - np.eye(n, k=-1)
+    leads = {
+        name: cs.ChainLead(sites=[site], hopping=-1.0, contact=-0.5, bath=cs.ElectronBath(0.1, level))
+        for name, site, level in (("left", 0, 0.2), ("right", n - 1, -0.2))
+    }
+    conductor = cs.Conductor(hops, leads)
+    paths = f"hamiltonian[0][{n - 1}]", f"hamiltonian[{n - 1}][0]"
+    found = cs.sweep(conductor, [dict.fromkeys(paths, x) for x in (0.0, -0.8)])
+    assert found.status.values.tolist() == [0, int(cs.Status.INVALID)]
+    assert "linked sites at most 1 apart" in found.attrs["untrusted"]
+    linked = replace(replace(conductor, paths[0], -0.8), paths[1], -0.8)
+    with pytest.raises(cs.InputError, match="linked sites at most 1 apart"):
+        cs.transmission(linked, [0.3], "left", "right")

@@ -66,7 +66,8 @@ def test_the_rate_function_is_the_legendre_transform():
     found, moved = jax.jvp(counted.rate_function, (jnp.asarray(currents),), (jnp.ones(4),))
     with mp.workdps(40):
         edges, step = counted_edges(case), mp.mpf(10) ** -12
-        for k, (j, chi) in enumerate(zip(currents.tolist(), np.asarray(found.fields).tolist(), strict=True)):
+        pairs = zip(currents.tolist(), np.asarray(found.fields).tolist(), strict=True)
+        for k, (j, chi) in enumerate([(mp.mpf(j), mp.mpf(chi)) for j, chi in pairs]):
             # The concave function χj − λ(χ) has its maximum there.
             middle, below, above = (
                 chi * j - eigenvalue(edges, chi, 0),

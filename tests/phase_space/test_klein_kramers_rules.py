@@ -130,3 +130,26 @@ def test_derivatives_are_refused_in_words():
 
     with pytest.raises(cs.InputError, match="derivatives of its steady state"):
         jax.grad(heat)(0.5)
+
+
+@pytest.mark.parametrize("place", [1.0, 2.1234])
+def test_what_stands_between_the_samples_is_not_passed_over(place):
+    def spike(x):
+        return jnp.exp((jnp.cos(x - place) - 1) / 1e-4**2)
+
+    ring = cs.Periodic(2 * np.pi, load=0.2)
+    high = cs.KleinKramers(lambda x: 0.3 * jnp.cos(x) + 2 * spike(x), friction=3.0, temperature=0.7, boundary=ring)
+    rough = cs.KleinKramers(jnp.cos, friction=lambda x: 3.0 + 5e4 * spike(x), temperature=0.7, boundary=ring)
+    for problem in (high, rough):
+        s = cs.steady_state(problem, throw=False)
+        assert int(s.status) == cs.Status.NOT_CONVERGED
+        with pytest.raises(cs.SolveError, match="too narrow there"):
+            cs.steady_state(problem)
+    closed = cs.KleinKramers(
+        lambda x: 2 * (x**2 - 1) ** 2 + 3 * jnp.exp(-0.5 * ((x - 0.1234) / 3e-4) ** 2),
+        friction=1.0,
+        temperature=1.0,
+        boundary=cs.Closed(),
+    )
+    with pytest.raises(cs.InputError, match="too narrow there"):
+        cs.escape_rate(closed)

@@ -17,6 +17,7 @@ from ..numerics.dense import positive_or_one
 from ..pytrees import Table
 from ..regimes import SECOND_ORDER
 from ..solution import Status
+from . import long_devices
 from .boson_currents import boson_currents
 from .bound_states import uncounted
 from .device import Device, hermitian_rule
@@ -181,6 +182,8 @@ class Conductor(Dynamics):
     def rules(self) -> Iterable[Rule]:
         if not isinstance(self.hamiltonian, Slices):
             yield hermitian_rule("hamiltonian", self.matrix)
+            if self.cut is not None:
+                yield long_devices.sliced_rule(self.matrix, self.cut)
 
     def _width(self) -> int | None:
         """The width of the slices of a long conductor that leads do not link either."""
@@ -192,7 +195,7 @@ class Conductor(Dynamics):
         """H of a long conductor whose matrix links neighbouring slices only."""
         if isinstance(self.hamiltonian, Slices) or self.cut is None:
             return self.hamiltonian if isinstance(self.hamiltonian, Slices) else None
-        return sliced(self.hamiltonian, self.cut)
+        return long_devices.known_slices("Conductor", self.hamiltonian, self.cut)
 
     @property
     def matrix(self) -> Array:

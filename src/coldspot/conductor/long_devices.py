@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_complex, concrete
+from .._checks import InputError, Rule, as_complex, concrete
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..pytrees import Table
 from .green_functions import Contacts, contact_sites
@@ -62,7 +62,10 @@ class Slices(eqx.Module):
 
 
 def sliced(matrix: Array, width: int) -> Slices:
-    """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal."""
+    """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal.
+
+    Derivatives take the entries farther off for constants.
+    """
     n = matrix.shape[-1]
     many = -(-n // width)
     filled = jnp.zeros((many * width, many * width), matrix.dtype).at[:n, :n].set(matrix)
@@ -71,6 +74,25 @@ def sliced(matrix: Array, width: int) -> Slices:
     diagonal = blocks[index, :, index]
     upper = jnp.zeros_like(diagonal).at[:-1].set(blocks[index[:-1], :, index[1:]])
     return Slices(diagonal, upper, n)
+
+
+def sliced_rule(matrix: Array, width: int) -> Rule:
+    """Numbers may have been replaced since the width was told."""
+    return Rule(
+        jnp.all(sliced(matrix, width).dense() == matrix),
+        lambda: (
+            f"`hamiltonian` linked sites at most {width} apart when the conductor was made, and was cut into slices of "
+            "that many; now it links others. Make a conductor with the new matrix."
+        ),
+    )
+
+
+def known_slices(owner: str, matrix: Array, width: int) -> Slices:
+    """`sliced`, of a matrix whose numbers are looked at if they are known."""
+    rule = sliced_rule(matrix, width)
+    if concrete(rule.holds) is not None and not rule.holds:
+        raise InputError(f"{owner}: {rule.words()}")
+    return sliced(matrix, width)
 
 
 def sliced_sparse(owner: str, matrix: Any) -> Slices:
@@ -131,7 +153,8 @@ def check_size(sites: int, cut: int | None, poles: bool = False) -> None:
         raise InputError(
             f"Conductor: the `hamiltonian` links sites of all {sites}, so that the whole matrix is inverted at each "
             f"energy: that is done up to {MOST_WHOLE} sites. Number the sites along the conductor, so that entries "
-            "stand near the diagonal, and keep leads within a slice."
+            "stand near the diagonal, and keep leads within a slice. (Where a function builds the conductor, its "
+            "numbers are not known yet: make one conductor, and sweep its paths.)"
         )
 
 

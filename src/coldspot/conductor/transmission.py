@@ -144,6 +144,7 @@ def _check(owner: str, conductor: Any, **leads: Any) -> None:
             f"`{kind}(…).dynamics()`."
         )
     check_type(owner, "conductor", conductor, Conductor)
+    conductor.slices()  # which refuses links that were set after it was made
     for argument, name in leads.items():
         if not isinstance(name, str):
             raise InputError(
@@ -171,7 +172,8 @@ def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Array) 
     if bad.any():
         raise InputError(
             f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without "
-            "width lies there, or a self-energy is not finite. Give a lead a width there, or leave that energy out."
+            "width lies there, or one of a part of a long conductor cut off from the rest, or a self-energy is not "
+            "finite. Give a lead a width there, or move that energy by 1e-12 of the levels."
         )
     for name, lead in conductor.leads.items():
         if isinstance(lead, SelfEnergyLead):

@@ -161,21 +161,22 @@ def describe(samples: Samples, terrain: Terrain, tide: Tide | None = None) -> st
     for name, values in zip(names, functions, strict=True):
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
-            x = terrain.place(*bad[0])
+            x = terrain.place(*bad[0].tolist())
             return f"`{name}` is {values[tuple(bad[0])]} near x = {x:.6g}; it must be a finite number everywhere."
     for name, values in zip(names[1:], functions[1:], strict=True):
         bad = np.argwhere(values <= 0)
         if len(bad):
-            x = terrain.place(*bad[0])
+            x = terrain.place(*bad[0].tolist())
             return f"`{name}` must be positive everywhere, but is {values[tuple(bad[0])]:g} near x = {x:.6g}."
     if tide is not None and not np.isfinite(tide.heights).all():
         bad = np.argwhere(~np.isfinite(tide.heights))[0]
-        return f"`potential` is not a finite number near x = {terrain.place(*bad[1:]):.6g} at some phase of the drives."
+        x = terrain.place(*bad[1:].tolist())
+        return f"`potential` is not a finite number near x = {x:.6g} at some phase of the drives."
     rough, x = roughness(terrain, tide)
     if rough > ROUGH:
         return (
-            f"a function of the position is not smooth near x = {x:.6g} (to {rough:.0e}): a step of friction or "
-            "temperature is written as `Steps`, a kink or a step of the potential must be "
-            "rounded off; so must drives that jump."
+            f"a function of the position is not smooth near x = {x:.6g}, or too narrow there for the panels (to "
+            f"{rough:.0e}): a step of friction or temperature is written as `Steps`, a kink or a step of the potential "
+            "must be rounded off; so must drives that jump."
         )
     return ""

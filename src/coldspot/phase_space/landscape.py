@@ -10,7 +10,7 @@ from jax import Array
 
 from ..drives import Steps
 from .boundaries import Boundary, Closed, Open, Periodic
-from .terrain import ABSCISSAE, CLOSED, OPEN, PERIODIC, REACH, Samples
+from .terrain import ABSCISSAE, BETWEEN, CLOSED, INTERPOLATE, OPEN, PERIODIC, REACH, Samples
 
 PANELS = 24
 """Panels in a region, with 20 samples each."""
@@ -100,7 +100,27 @@ def sample(
     places = start + length * borders
     baths = start + length * shares(temperature)
     values = heights, steps_or(friction), steps_or(temperature)
-    return Landscape(Samples(places, *values, baths, mass, load, densities), confined, same, x)
+
+    def missed(profile: Any, known: Array) -> Array:
+        """How far a function is from the polynomials through its samples, between them (region, panel)."""
+        if not callable(profile) or isinstance(profile, Steps):
+            return jnp.zeros(known.shape[:2])
+
+        def one(panel: tuple[Array, Array, Array]) -> Array:
+            begin, width, samples = panel
+            at = jax.vmap(lambda y: jnp.asarray(profile(y), float))(begin + width * jnp.asarray(BETWEEN))
+            off = jnp.abs(at - jnp.asarray(INTERPOLATE) @ samples)
+            return jnp.max(jnp.where(jnp.isfinite(off), off, jnp.inf))
+
+        widths = jnp.broadcast_to(length * (high - low)[..., 0] / PANELS, known.shape[:2])
+        begins = start + length * low[..., 0] + widths * jnp.arange(PANELS)
+        # Panel by panel: of a batch, all of these places together would take much memory.
+        each = begins.ravel(), widths.ravel(), known.reshape(-1, known.shape[-1])
+        return jax.lax.map(one, each).reshape(known.shape[:2])
+
+    functions = zip((potential, friction, temperature), values, strict=True)
+    narrow = jnp.stack([missed(profile, known) for profile, known in functions])
+    return Landscape(Samples(places, *values, baths, mass, load, densities, narrow), confined, same, x)
 
 
 def hole(potential: Callable[[Array], Array]) -> float | None:

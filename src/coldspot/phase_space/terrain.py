@@ -17,6 +17,12 @@ ABSCISSAE = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)
 """Chebyshev points of the first kind: a jump at a panel's border is not sampled."""
 _TO_COEFFICIENTS = chebyshev.chebvander(ABSCISSAE, NODES - 1).T * 2 / NODES
 _TO_COEFFICIENTS[0] /= 2
+BETWEEN = np.arange(0.5, 1024) / 1024
+"""Places in a panel, as shares of it, at which functions are compared with their polynomials."""
+INTERPOLATE = chebyshev.chebvander(2 * BETWEEN - 1, NODES - 1) @ _TO_COEFFICIENTS
+"""The values of a panel's polynomial there, from its samples."""
+SEEN = 16.0
+"""Differences up to so many times the last coefficients are what those stand for."""
 EMPTY = 1e-12
 """A region shorter than this part of the whole is none."""
 MISSED, ROUNDED = 1000.0, 1e-11
@@ -33,7 +39,8 @@ class Samples(NamedTuple):
     - `borders` (region + 1): ends of the regions, the domain's own among them;
     - `potential`, `friction`, `temperature` (region, panel, node) at the `ABSCISSAE` of equal panels;
     - `bath_borders` (bath + 1): where one bath ends and the next begins;
-    - `mass`, `load`, `densities` (2): those of particles that come in at the ends, if these are open.
+    - `mass`, `load`, `densities` (2): those of particles that come in at the ends, if these are open;
+    - `missed` (function, region, panel): how far the three are from the polynomials through their samples, elsewhere.
     """
 
     borders: Values
@@ -44,6 +51,7 @@ class Samples(NamedTuple):
     mass: Values
     load: Values
     densities: Values
+    missed: Values
 
 
 class Terrain:
@@ -139,17 +147,21 @@ class Terrain:
     def roughness(self) -> tuple[float, float]:
         """How far the polynomials may be from the functions, relative (V: to T), and the place where it is worst.
 
-        It is judged by the last two coefficients of each panel, where particles are.
+        It is judged by the last two coefficients of each panel, and by `missed`: what is narrow stands between the
+        samples. Only panels count where particles are.
         """
         potential, friction, temperature = self._coefficients
         t, present = self._values[2], self._present()
 
-        def tail(c: np.ndarray) -> np.ndarray:
-            return np.abs(c[:, -2:]).max(-1)
+        def tail(c: np.ndarray, missed: np.ndarray) -> np.ndarray:
+            last, missed = np.abs(c[:, -2:]).max(-1), missed[self._whole].ravel()
+            hidden = missed > SEEN * last + ROUNDED * np.abs(c).max(-1)
+            return np.where(hidden, missed, last)
 
-        scale = np.abs(friction[:, 0]), np.abs(temperature[:, 0])
-        rough = np.maximum(tail(potential) / t.min(-1).ravel() * present, tail(friction) / scale[0] * present)
-        rough = np.maximum(rough, tail(temperature) / scale[1] * present)
+        coefficients = potential, friction, temperature
+        off = [tail(*both) for both in zip(coefficients, np.asarray(self.samples.missed), strict=True)]
+        scales = t.min(-1).ravel(), np.abs(friction[:, 0]), np.abs(temperature[:, 0])
+        rough = np.max([one / scale for one, scale in zip(off, scales, strict=True)], axis=0) * present
         found, torn = self._worst(rough), self._torn()
         return max(found, torn)
 
