@@ -49,9 +49,9 @@ LOOKED_AT = 64
 class Network(NamedTuple):
     """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0), and
 
-    `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives of which so many instants of a
+    `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives that so many steps of a
 
-    period may not show all."""
+    period do not follow."""
 
     instants: Callable[[Array], Instant]
     potential: Callable[[Array], Array] | None
@@ -106,7 +106,7 @@ def sample(
         step = duration / period
         words = network.hidden(period)
         if words:
-            raise InputError(f"{OWNER}: {words}, or give a `time_step` below {step:.3g}.")
+            raise InputError(f"{OWNER}: {words}.")
     if not step < 2 * outset.shortest:
         raise InputError(
             f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "
