@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.machines import BrownianGyrator
+from coldspot.oscillators import journey
 
 KEY = jax.random.key(7)
 
@@ -191,6 +192,22 @@ def test_what_is_refused():
     )
     with pytest.raises(cs.InputError, match="has no `steady_state` yet"):
         cs.steady_state(light)
+
+
+def test_the_transient_near_a_parametric_resonance():
+    """At Ω = 2ω a spring that breathes by a feeds motion at the rate a/4, of the γ/2 at which friction damps it."""
+    network = cs.OscillatorNetwork(
+        [1.0],
+        lambda drives: drives["k"] * jnp.eye(1),
+        [0.05],
+        {"b": cs.HeatBath(1.0)},
+        {"b": 0},
+        drives={"k": cs.Cosine(0.09, mean=1.0)},
+        frequency=2.0,
+    )
+    looked = jax.vmap(network.instant)(2 * jnp.pi * jnp.arange(64) / 64)
+    longest = journey._check_period(looked, np.zeros((2, 2)), 2.0)
+    assert longest == pytest.approx(1 / (0.05 / 2 - 0.09 / 4), rel=0.01)
 
 
 class Ripple(cs.Drive):
