@@ -19,6 +19,8 @@ from .files import whole
 from .progress import track
 
 OWNER = "Until"
+LEAST = 256
+"""Trajectories before which errors are not trusted: fewer of skewed amounts may miss what is rare, and look exact."""
 PATIENT = 64
 """Portions foreseen at most: the standard error itself is not known well at first."""
 
@@ -51,6 +53,8 @@ def of_rates(flows: int) -> Worst:
 class Until:
     """Ask for trajectories until the standard errors of all heats and works are at most `standard_error`.
 
+    At least 256 are simulated, as errors found from fewer may be far too small.
+
     - `most`: trajectories after which to stop in any case; the standard errors of the result say how far it came;
     - `file`: a path that ends in `.npz`, written after each portion of `n` trajectories. If it is there, they are not
       simulated again: stopped at any time, the same call goes on, and ends with the same numbers, bit for bit. A file
@@ -79,9 +83,11 @@ class Until:
 
 
 def identity(*numbers: Any) -> str:
-    """A digest of all arrays and numbers that an ensemble depends on."""
+    """A digest of all arrays, numbers and strings that an ensemble depends on; static fields are none of them."""
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(numbers):
+        if isinstance(leaf, str):
+            digest.update(leaf.encode())
         if isinstance(leaf, (jax.Array, np.ndarray, float, int)):
             digest.update(np.asarray(leaf).tobytes())
     return digest.hexdigest()
@@ -133,6 +139,8 @@ def _enough(parts: Sequence[Result], worst: Worst, until: Until, n: int) -> bool
         return False
     if (len(parts) + 1) * n > until.most or any(np.any(np.asarray(part.failed) >= 0) for part in parts):
         return True
+    if len(parts) * n < LEAST:
+        return False
     # Written so that errors which are no numbers end it, too.
     return not worst(_joined(parts)) > until.standard_error
 
@@ -141,7 +149,7 @@ def _missing(parts: Sequence[Result], worst: Worst, until: Until, n: int) -> int
     if not parts:
         return 1
     ratio = worst(_joined(parts)) / until.standard_error
-    wanted = math.ceil(len(parts) * min(ratio**2, 1 + PATIENT / len(parts)))
+    wanted = max(math.ceil(len(parts) * min(ratio**2, 1 + PATIENT / len(parts))), math.ceil(LEAST / n))
     return max(1, min(wanted, until.most // n) - len(parts))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.machines import BrownianGyrator
+from coldspot.oscillators import journey
 
 KEY = jax.random.key(7)
 
@@ -191,3 +192,50 @@ def test_what_is_refused():
     )
     with pytest.raises(cs.InputError, match="has no `steady_state` yet"):
         cs.steady_state(light)
+
+
+def test_the_transient_near_a_parametric_resonance():
+    """At Ω = 2ω a spring that breathes by a feeds motion at the rate a/4, of the γ/2 at which friction damps it."""
+    network = cs.OscillatorNetwork(
+        [1.0],
+        lambda drives: drives["k"] * jnp.eye(1),
+        [0.05],
+        {"b": cs.HeatBath(1.0)},
+        {"b": 0},
+        drives={"k": cs.Cosine(0.09, mean=1.0)},
+        frequency=2.0,
+    )
+    looked = jax.vmap(network.instant)(2 * jnp.pi * jnp.arange(64) / 64)
+    longest = journey._check_period(looked, np.zeros((2, 2)), 2.0)
+    assert longest == pytest.approx(1 / (0.05 / 2 - 0.09 / 4), rel=0.01)
+
+
+class Ripple(cs.Drive):
+    """Faster than any harmonic that is looked at where steps are."""
+
+    def __call__(self, phase):
+        return 10 * jnp.cos(127 * phase)
+
+
+LAST = np.eye(129)[-1] * 10
+
+
+@pytest.mark.parametrize(
+    ("drive", "spring", "words"),
+    [
+        # At 128 steps of a period the 129th harmonic looks like the first.
+        (cs.Fourier(LAST, 0 * LAST), False, "129 harmonics, which the 128 steps .* below 1/516 of the period"),
+        (cs.Steps([0.0, 1000.0, 0.0], [0.501, 0.002, 0.497]), False, "a piece shorter than 4 of the 128 steps"),
+        (cs.Samples(np.arange(40.0), kinked=True), False, "a piece shorter than 4 of the 128 steps"),
+        (Ripple(), False, "faster than the 128 steps"),
+        (cs.Steps([1.0, 2.0], [0.5, 0.5]), True, "of the springs jumps"),
+    ],
+)
+def test_drives_that_steps_do_not_follow_are_refused(drive, spring, words):
+    own = {"drives": {"k": drive}} if spring else {"forces": {"f": (0, drive)}}
+    springs = (lambda drives: drives["k"] * jnp.eye(1)) if spring else [[1.0]]
+    network = cs.OscillatorNetwork(
+        [1.0], springs, {"b": [[1.0]]}, {"b": cs.HeatBath(1.0)}, {"b": [0]}, frequency=1.0, **own
+    )
+    with pytest.raises(cs.InputError, match=words):
+        cs.trajectories(network, KEY, n=16, time=6.0)

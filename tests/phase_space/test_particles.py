@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.phase_space import ensemble
 
 KEY = jax.random.key(11)
 
@@ -34,14 +35,23 @@ def test_machines_with_steps_of_the_temperature(machine, numbers):
     assert float(t.solution.observable_errors["flux"]) < abs(float(s.observables["flux"])) / 3
 
 
-def test_as_many_as_a_standard_error_needs(tmp_path):
+def test_as_many_as_a_standard_error_needs(tmp_path, monkeypatch):
     """The first portion is the ensemble that nobody asked to grow; what is kept is not simulated again."""
+    run, lanes = ensemble._run, []
+
+    def counted(*arguments):
+        lanes.append(arguments[5])
+        return run(*arguments)
+
+    monkeypatch.setattr(ensemble, "_run", counted)
     ring, until = cs.machines.ButtikerLandauerRing(), cs.oscillators.Until(0.008, file=tmp_path / "ring.npz")
     options = {"n": 256, "time": 10.0, "transient": 10.0, "throw": False}
     one, grown = cs.trajectories(ring, KEY, **options), cs.trajectories(ring, KEY, until=until, **options)
     errors = [max(*t.error.heat.values(), *t.error.work.values()) for t in (one, grown)]
     assert errors[1] <= 0.008 < errors[0]
     assert len(grown.heats) % 256 == 0
+    # As many tell the bias of the time step.
+    assert np.array_equal(lanes[-1], ensemble.OTHERS + np.arange(len(grown.heats)))
     assert np.array_equal(grown.heats[:256], one.heats)
     assert grown.solution.statistics["trajectories"] == len(grown.heats)
     assert np.array_equal(cs.trajectories(ring, KEY, until=until, **options).heats, grown.heats)

@@ -5,9 +5,10 @@ trajectory can be computed again alone.
 
 The bits are those of Philox4x32 with 10 rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
 1, 2, 3"): for each 64-bit key a bijection of 128-bit counters, so that nothing repeats before 2¹²⁸ of them, and which
-passes the batteries of TestU01. Keys, trajectories, blocks and uses differ in key or counter. Each 64 bits make a pair
-of normal numbers by Box and Muller's formula, 40 bits for the radius and 24 for the angle: |z| < 7.54, beyond
-which lie 5·10⁻¹⁴ of a normal distribution.
+passes the batteries of TestU01. Keys, trajectories, blocks and uses differ in key or counter. (Trajectories from 2⁴⁰
+on, those of second ensembles, exceed their word of 32 bits: the first round makes them counters whose fourth word, that
+of the use, is 256 or more, as no use is.) Each 64 bits make a pair of normal numbers by Box and Muller's formula, 40
+bits for the radius and 24 for the angle: |z| < 7.54, beyond which lie 5·10⁻¹⁴ of a normal distribution.
 """
 
 import math

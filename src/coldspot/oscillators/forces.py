@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..drives import Cosine, Fourier, Samples, Steps
@@ -18,6 +19,8 @@ SEEN = 4096
 """Instants at which what is known at instants alone is looked at: no more harmonics can be told apart."""
 LOOKS = 1 << 20
 """Instants for what has no known formula: pulses of a millionth of the period are seen."""
+FOLLOWED = 4
+"""Steps of a trajectory in the shortest period, or piece, of a drive, at least."""
 BEYOND = 1e-2
 """By what part of its range a number may leave that range between the instants."""
 ANYTHING = 1e100
@@ -114,6 +117,42 @@ def hidden(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int = SEEN
             return (
                 f"the drive `{name}` may hold a pulse between the {seen} instants of the period at which it is looked "
                 "at; widen it, or give it as `Steps` or as `Samples`"
+            )
+    return ""
+
+
+def untold(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int) -> str:
+    """Words on the first drive that so many steps of a period do not follow, or whose work they miss; else empty.
+
+    Trajectories know every drive at their own instants alone, even one whose harmonics are known exactly: `FOLLOWED` of
+    them, at least, in the shortest period, or piece, that it has.
+    """
+    for (name, drive), target in zip(drives.items(), targets, strict=True):
+        if not (target >= 0 or target == SPRING):
+            continue
+        ends = np.asarray(drive.borders()) if isinstance(drive, Steps | Samples) else np.zeros(0)
+        if target == SPRING and isinstance(drive, Steps) and ends.size:
+            # The work of springs is that of their slope in time.
+            return (
+                f"the drive `{name}` of the springs jumps, and the work of jumps is not booked in a trajectory; make "
+                "it smooth"
+            )
+        many = harmonics_of(drive)
+        if many is not None and FOLLOWED * many >= seen:
+            return (
+                f"the drive `{name}` has {many} harmonics, which the {seen} steps of a period do not follow; give a "
+                f"`time_step` below 1/{FOLLOWED * many} of the period"
+            )
+        shortest = float(np.min(np.diff(ends, prepend=0.0, append=1.0))) if ends.size else 1.0
+        if shortest * seen < FOLLOWED:
+            return (
+                f"the drive `{name}` has a piece shorter than {FOLLOWED} of the {seen} steps of a period; give a "
+                f"`time_step` below {shortest / FOLLOWED:.3g} of the period"
+            )
+        if _by_instants(drive) and bool(_unseen(drive, seen // FOLLOWED)):
+            return (
+                f"the drive `{name}` may change faster than the {seen} steps of a period follow; give a shorter "
+                "`time_step`"
             )
     return ""
 

@@ -49,9 +49,9 @@ LOOKED_AT = 64
 class Network(NamedTuple):
     """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0), and
 
-    `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives of which so many instants of a
+    `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives that so many steps of a
 
-    period may not show all."""
+    period do not follow."""
 
     instants: Callable[[Array], Instant]
     potential: Callable[[Array], Array] | None
@@ -106,7 +106,7 @@ def sample(
         step = duration / period
         words = network.hidden(period)
         if words:
-            raise InputError(f"{OWNER}: {words}, or give a `time_step` below {step:.3g}.")
+            raise InputError(f"{OWNER}: {words}.")
     if not step < 2 * outset.shortest:
         raise InputError(
             f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "
@@ -123,7 +123,9 @@ def sample(
 
     def label() -> str:
         now, energies = _start(course, outset, key, jnp.arange(8))
-        return growth.identity(course, outset, key, spans, energies, course.forces(now.x, now.v, jnp.asarray(0)))
+        forces = course.forces(now.x, now.v, jnp.asarray(0))
+        places = repr((course.turns, course.owners, course.massless, course.fed, course.baths))
+        return growth.identity(course, outset, key, spans, energies, forces, places)
 
     def portion(first: int, show: bool | None) -> Result:
         return _run(course, outset, key, np.arange(first, first + n), spans, show)
@@ -139,7 +141,7 @@ def sample(
         )
     rough = _course(network, 2 * step, max(period // 2, 2), looked.massless)
     halved = tuple(-(-count // 2) for count in spans)
-    check = _run(rough, outset, key, OTHERS + np.arange(n), halved, progress)
+    check = _run(rough, outset, key, OTHERS + np.arange(result.failed.shape[-1]), halved, progress)
     found, other = (_averages(system, one) for one in (result, check))
     bias = Bias(
         jnp.abs(found.mean - other.mean)[:flows] / 3,
@@ -215,9 +217,10 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     whole = eqx.tree_at(lambda one: one.springs, now, springs)
     fed = returned(network.feedbacks, now, mean)
     rates = _rates(whole, fed.slope)
+    resonant = 0.0
     if network.potential is None and fed.straight:
         if network.frequency:
-            _check_period(looked, fed.slope, network.frequency)
+            resonant = _check_period(looked, fed.slope, network.frequency)
         elif not rates.real.max() < -1e-13 * np.abs(rates).max():
             which = "look at springs and feedback" if network.feedbacks else "`steady_state` says which"
             raise SolveError(
@@ -243,7 +246,7 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     spread_ = vectors * np.sqrt(warm / np.maximum(np.abs(values), 1e-12 * np.abs(values).max()))
     heavy = np.flatnonzero(~light)
     warmth = np.array([now.temperatures[owner[i]] if owner[i] >= 0 else warm for i in heavy])
-    longest = 1 / decaying.min() if decaying.size else math.inf
+    longest = max(resonant, 1 / decaying.min() if decaying.size else math.inf)
     return system, Outset(jnp.asarray(mean), jnp.asarray(spread_), jnp.asarray(warmth), 1 / fastest, longest)
 
 
@@ -252,8 +255,11 @@ def _rates(one: Instant, slope: np.ndarray) -> np.ndarray:
     return np.linalg.eigvals(drift[:-1, :-1] + slope)
 
 
-def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> None:
-    """Motion in a linear network must have decayed after a period; steps of a 64th tell growth from decay."""
+def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> float:
+    """The longest time of a linear network, whose motion must have decayed after a period.
+
+    Steps of a 64th of it tell growth from decay. Near a parametric resonance mean springs decay much faster than that.
+    """
     # SciPy is loaded where it is used.
     from scipy.linalg import expm
 
@@ -262,12 +268,16 @@ def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> None:
     total = np.eye(drifts.shape[-1])
     for drift in drifts:
         total = expm(drift * 2 * math.pi / (frequency * count)) @ total
-    largest = np.abs(np.linalg.eigvals(total)).max()
+    factors = np.abs(np.linalg.eigvals(total))
+    largest = factors.max()
     if not largest < 1 + 1e-6:
         raise SolveError(
             f"{OWNER}: the network has no periodic state: a motion grows by the factor {largest:.6g} in a period.",
             Status.UNSTABLE,
         )
+    # What is free, as the place of a network that nothing holds, does not decay, and need not.
+    decaying = np.maximum(factors[factors < 1 - 1e-6], 1e-300)
+    return -2 * math.pi / (frequency * math.log(decaying.max())) if decaying.size else 0.0
 
 
 # --------------------------------------------------------------------------- all trajectories

@@ -39,7 +39,7 @@ from .arguments import (
     zeros_of,
 )
 from .evolution import Evolution, transient
-from .forces import amplitudes_of, hidden
+from .forces import amplitudes_of, hidden, untold
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
@@ -434,7 +434,7 @@ class OscillatorNetwork(Dynamics):
             raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
         frequency = 0.0 if self.frequency is None else float(self.frequency)
         look = functools.partial(_instants, self)
-        unseen = functools.partial(hidden, self.drives, self.targets)
+        unseen = functools.partial(untold, self.drives, self.targets)
         seen = journey.Network(look, self.potential, self.places, frequency, self.feedbacks, unseen)
         return journey.sample(self, seen, key, n, time, **options)
 

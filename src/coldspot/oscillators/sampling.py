@@ -134,7 +134,8 @@ _settle = compiled(settle)
 def _identity(system: System, prepared: Prepared, key: Array) -> str:
     """What tells ensembles apart; potentials, by energies and forces where trajectories begin."""
     now, energy = _begin(system, prepared, key, np.arange(8))
-    return growth.identity(system, prepared, key, energy, system.force(now.state.x))
+    places = repr((system.bath_of, system.sites))
+    return growth.identity(system, prepared, key, energy, system.force(now.state.x), places)
 
 
 def _run(system: System, prepared: Prepared, key: Array, origin: int, n: int, progress: bool | None) -> Result:

@@ -44,7 +44,7 @@ LONGER = {"time": 300.0, "transient": 1000.0}
 CERTAIN = 4.0
 """Standard errors beyond which a rate has a sign."""
 FEW, CLEAR = 128, 7.0
-"""Trajectories of a first look, and the standard errors from which on its signs are not asked for again."""
+"""Trajectories of a first look, those that come first of all, and the standard errors from which on that suffices."""
 
 
 def points() -> dict[str, np.ndarray]:
@@ -161,9 +161,9 @@ FIGURE = Figure(
     "over 0.2 ≤ k, k_c ≤ 5, 0.03 ≤ α ≤ 30, 0.1 ≤ γ ≤ 3, 0.1 ≤ f_0 ≤ 10, 0.2 ≤ Ω ≤ 6, uniform over 0 ≤ φ ≤ 2π, at "
     "m = 1 and T_R = 1; at every other point T_L = T_R, else 0.01 ≤ T_L − T_R ≤ 2. Each is simulated with "
     f"{TRAJECTORIES} trajectories of 8192 steps or more after the transient, longer where the averages still drift, or "
-    f"with {FEW} where these show by {CLEAR:g} standard errors that it is neither; all points share their random "
-    "numbers. Heat out of the bath that a pump would cool, and work delivered, in standard errors: a pump "
-    "or an engine would lie in the shaded region.",
+    f"with the first {FEW} of them where these show by {CLEAR:g} standard errors that it is neither. All points share "
+    "their random numbers, except those that drift, which have their own. Heat out of the bath that a pump would "
+    "cool, and work delivered, in standard errors: a pump or an engine would lie in the shaded region.",
     "All points lie below the shaded region, most of them far below.",
     compute,
     draw,

@@ -167,12 +167,12 @@ def simulated(
     def label() -> str:
         now, heights = _start(field, start, (jnp.asarray(step), jnp.asarray(period)), key, jnp.arange(8))
         profiles = field.read(field.friction, now.x), field.read(field.temperature, now.x)
-        return growth.identity(field, start, step, period, key, spans, heights, profiles)
+        kind = repr((field.kind, field.walled))
+        return growth.identity(field, start, step, period, key, spans, heights, profiles, kind)
 
     result = growth.grown(portion, request.n, worst, request.until, show, label)
-    rough = _run(
-        field, start, 2 * step, max(period // 2, BLOCK), key, OTHERS + lanes, tuple(s // 2 for s in spans), show
-    )
+    others = OTHERS + np.arange(result.failed.shape[-1])
+    rough = _run(field, start, 2 * step, max(period // 2, BLOCK), key, others, tuple(s // 2 for s in spans), show)
     found, other = (_means(field, one, potentials) for one in (result, rough))
     outcome, words = _assess(field, found, other, result, step, sum(spans) * BLOCK, request)
     solution = _concluded(dynamics, outcome)
