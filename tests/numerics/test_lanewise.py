@@ -31,6 +31,8 @@ def formulas(x, y):
         "branch": branch,
         "shared": jnp.asarray(TABLE),
         "none": jnp.zeros((0, 2)),
+        "filled": (x * jnp.arange(5.0)).at[jnp.array([1, 20])].get(mode="fill", fill_value=3.0),
+        "empty": jnp.sum(x * jnp.zeros(0)),
     }
 
 

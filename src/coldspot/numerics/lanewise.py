@@ -165,9 +165,14 @@ def _shared(equation: Any, values: list[Any]) -> list[Any]:
 def _step(equation: Any, values: list[Any]) -> list[Any]:
     name, bind = equation.primitive.name, _bind(equation)
     kind = KINDS.get(name)
+    if not any(_is_table(v) and v.size for v in values):
+        # Nothing depends on the points: sums and largest values of no numbers.
+        pairs = zip(values, equation.invars, strict=True)
+        return _shared(equation, [jnp.zeros(v.shape, x.aval.dtype) if _is_table(v) else v for v, x in pairs])
     if kind in (0, 1):
         return [_each(lambda *x: bind(*x)[0], values, equation.outvars[0].aval.shape, kind == 0)]
-    if kind == 2:
+    # A value to fill up with is not among the numbers that move.
+    if kind == 2 and equation.params.get("fill_value") is None:
         moved = _moved(name, bind, values)
         if moved is not None:
             return moved
