@@ -47,7 +47,7 @@ ROUNDING = 1e-12
 """By so much a rate may be above its bound by rounding."""
 EVENTS, STARTS = 11, 12
 """Uses of random words, told apart."""
-UNIT = 2.0**-53
+UNIT = 2.0**-52
 
 
 def words(key: Array, stream: int, lanes: Array) -> tuple[Array, Array]:
@@ -60,7 +60,8 @@ def words(key: Array, stream: int, lanes: Array) -> tuple[Array, Array]:
 
 def fraction(word: Array) -> Array:
     """A number in (0, 1) from 64 bits."""
-    return ((word >> np.uint64(11)).astype(jnp.float64) + 0.5) * UNIT
+    # One bit more, and the largest would be rounded to 1.
+    return ((word >> np.uint64(12)).astype(jnp.float64) + 0.5) * UNIT
 
 
 # --------------------------------------------------------------------------- one call

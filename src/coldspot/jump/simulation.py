@@ -136,7 +136,7 @@ def sample(
     if throw and not bool(solution.ok):
         status = Status(int(solution.status))
         above = int(found.exceeded.sum())
-        words = f"{above} candidates had a rate above its bound: rates change within 1/1000 of the period"
+        words = f"{above} candidates had a rate above its bound: rates change within 1/10000 of the period"
         words = words if above else status.advice
         raise SolveError(f"trajectories: the averages cannot be trusted ({status.name}): {words}.", status, solution)
     return JumpTrajectories(
