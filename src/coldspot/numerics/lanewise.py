@@ -80,6 +80,31 @@ def lanewise(function: Callable[..., Any], *points: Array, certain: Array) -> An
     return jax.tree.unflatten(jax.tree.structure(shapes), rows)
 
 
+def numbers_in(function: Callable[..., Any], *points: Array) -> int:
+    """About how many numbers `lanewise` would make of a function: those that depend on the points, and what they meet."""
+    program = jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct((), x.dtype) for x in points])
+    return _counted(program.jaxpr, [True] * len(points))[0]
+
+
+def _counted(jaxpr: Any, depends: list[bool]) -> tuple[int, list[bool]]:
+    """How many numbers, and which results depend on the points, of which arguments do."""
+    moving = {v for v, yes in zip(jaxpr.invars, depends, strict=True) if yes}
+    count = 0
+    for equation in jaxpr.eqns:
+        among = [not hasattr(v, "val") and v in moving for v in equation.invars]
+        if not any(among):
+            continue
+        name = equation.primitive.name
+        if name in INSIDE:
+            inner, results = _counted(equation.params[INSIDE[name]].jaxpr, among)
+            count += inner
+        else:
+            results = [True] * len(equation.outvars)
+            count += max(v.aval.size for v in (*equation.invars, *equation.outvars))
+        moving |= {v for v, yes in zip(equation.outvars, results, strict=True) if yes}
+    return count, [not hasattr(v, "val") and v in moving for v in jaxpr.outvars]
+
+
 def _known(value: Any) -> Number:
     return Number(lambda: value, (), value=value)
 
