@@ -86,6 +86,17 @@ def test_tables_make_the_histories_that_comparisons_make(monkeypatch):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("rate", "error"), [(1.0, 20.0 / (64 * 5)), (0.0, 0.0)])
+def test_jumps_that_are_too_rare_to_happen_are_in_the_errors(rate, error):
+    """Without any jump the spread is zero; one in all histories is what they cannot exclude, if it can be."""
+    baths = {"hot": cs.HeatBath(1.0), "cold": cs.HeatBath(0.5)}
+    channels = [cs.Channel(name, 0, 1, cs.Glauber(rate)) for name in baths]
+    network = cs.JumpNetwork(energies=[0.0, 20.0], baths=baths, channels=channels)
+    t = cs.trajectories(network, jax.random.key(2), n=64, time=5.0, start=0)
+    assert t.jumps.sum() == 0
+    np.testing.assert_allclose(t.error.heat.array, error, rtol=1e-12)
+
+
 def test_fractions_are_below_1():
     low, high = fraction(jnp.array([0, 2**64 - 1], jnp.uint64))
     assert 0 < low < 1e-15 < 1 - 1e-15 < high < 1

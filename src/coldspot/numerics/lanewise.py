@@ -81,7 +81,7 @@ def lanewise(function: Callable[..., Any], *points: Array, certain: Array) -> An
 
 
 def numbers_in(function: Callable[..., Any], *points: Array) -> int:
-    """About how many numbers `lanewise` would make of a function: those that depend on the points, and what they meet."""
+    """About how many numbers `lanewise` makes of a function: those that depend on the points, and what they meet."""
     program = jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct((), x.dtype) for x in points])
     return _counted(program.jaxpr, [True] * len(points))[0]
 
