@@ -8,7 +8,8 @@ from scipy.integrate import solve_ivp
 
 import coldspot as cs
 from coldspot.compiler import preferences
-from coldspot.jump.histories import run
+from coldspot.jump.histories import fraction, run
+from coldspot.jump.thinning import cells_of, look_at
 from coldspot.solution import Status
 from coldspot.trajectories import key_words
 
@@ -85,14 +86,34 @@ def test_tables_make_the_histories_that_comparisons_make(monkeypatch):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("rate", "error"), [(1.0, 20.0 / (64 * 5)), (0.0, 0.0)])
+def test_jumps_that_are_too_rare_to_happen_are_in_the_errors(rate, error):
+    """Without any jump the spread is zero; one in all histories is what they cannot exclude, if it can be."""
+    baths = {"hot": cs.HeatBath(1.0), "cold": cs.HeatBath(0.5)}
+    channels = [cs.Channel(name, 0, 1, cs.Glauber(rate)) for name in baths]
+    network = cs.JumpNetwork(energies=[0.0, 20.0], baths=baths, channels=channels)
+    t = cs.trajectories(network, jax.random.key(2), n=64, time=5.0, start=0)
+    assert t.jumps.sum() == 0
+    np.testing.assert_allclose(t.error.heat.array, error, rtol=1e-12)
+
+
+def test_fractions_are_below_1():
+    low, high = fraction(jnp.array([0, 2**64 - 1], jnp.uint64))
+    assert 0 < low < 1e-15 < 1 - 1e-15 < high < 1
+
+
 # --------------------------------------------------------------------------- driven
 
 
-def driven(pulse=0.0, amplitude=2.0):
-    """A level 2 + a·cos θ beside a bath, at rates that may have a pulse too narrow for the bounds to see."""
+MIDST = 2 * np.pi * 2607 / 16384
+"""A phase in the middle between two places at which bounds look for pulses."""
+
+
+def driven(pulse=0.0, amplitude=2.0, width=6e-5):
+    """A level 2 + a·cos θ beside a bath, at rates that may have a pulse, as a rule too narrow for the bounds to see."""
 
     def rate(phase):
-        return cs.Glauber(1 + 0.5 * jnp.sin(phase) + pulse * jnp.exp(-((phase - 1) ** 2) / 1e-7))
+        return cs.Glauber(1 + 0.5 * jnp.sin(phase) + pulse * jnp.exp(-(((phase - MIDST) / width) ** 2)))
 
     return cs.JumpNetwork(
         energies=lambda phase: jnp.array([0.0, 1.0]) * (2 + amplitude * jnp.cos(phase)),
@@ -145,6 +166,13 @@ def test_a_rate_above_its_bound_is_a_status():
         cs.trajectories(driven(pulse=1e4), jax.random.key(7), n=4096, time=PERIOD, start=0)
     t = cs.trajectories(driven(pulse=1e4), jax.random.key(7), n=4096, time=PERIOD, start=0, throw=False)
     assert t.status == Status.NOT_CONVERGED
+
+
+def test_bounds_see_a_pulse_between_the_nodes():
+    network = driven(pulse=1e4, width=3e-4)
+    top = look_at(network, jnp.asarray(MIDST)).rates
+    assert jnp.max(top) > 1e4
+    assert jnp.all(jnp.max(cells_of(network).bound, axis=0) >= top)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from coldspot.numerics.lanewise import lanewise
+from coldspot.numerics.lanewise import lanewise, numbers_in
 from coldspot.numerics.random_numbers import xoroshiro
 
 TABLE = np.array([[1.0, -2.0, 0.5], [0.3, 4.0, -1.0]])
@@ -31,6 +31,8 @@ def formulas(x, y):
         "branch": branch,
         "shared": jnp.asarray(TABLE),
         "none": jnp.zeros((0, 2)),
+        "filled": (x * jnp.arange(5.0)).at[jnp.array([1, 20])].get(mode="fill", fill_value=3.0),
+        "empty": jnp.sum(x * jnp.zeros(0)),
     }
 
 
@@ -50,6 +52,12 @@ def test_numbers_are_those_of_vmap():
     assert len(flat) == len(expected)
     for found, row in zip(flat, expected, strict=True):
         np.testing.assert_allclose(found, row, rtol=1e-14, atol=1e-15)
+
+
+def test_numbers_of_a_formula_are_those_that_depend_on_the_point():
+    shared = jnp.arange(100.0)
+    assert numbers_in(lambda x: jnp.sum(jnp.sin(shared)), jnp.zeros(())) == 0
+    assert 200 <= numbers_in(lambda x: jnp.sum(jax.jit(jnp.sin)(x * shared)), jnp.zeros(())) <= 400
 
 
 def test_xoroshiro_begins_as_its_authors_program_does():

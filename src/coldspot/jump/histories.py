@@ -23,7 +23,7 @@ from jax import Array
 
 from ..baths import Bath
 from ..numerics.blocks import stored
-from ..numerics.lanewise import lanewise
+from ..numerics.lanewise import lanewise, numbers_in
 from ..numerics.random_numbers import philox, xoroshiro
 from .assembly import members
 from .system import System
@@ -47,7 +47,9 @@ ROUNDING = 1e-12
 """By so much a rate may be above its bound by rounding."""
 EVENTS, STARTS = 11, 12
 """Uses of random words, told apart."""
-UNIT = 2.0**-53
+UNIT = 2.0**-52
+SHORT = 4000
+"""Numbers in a formula of the rates up to which it is compiled number by number, for which time grows fast."""
 
 
 def words(key: Array, stream: int, lanes: Array) -> tuple[Array, Array]:
@@ -60,7 +62,8 @@ def words(key: Array, stream: int, lanes: Array) -> tuple[Array, Array]:
 
 def fraction(word: Array) -> Array:
     """A number in (0, 1) from 64 bits."""
-    return ((word >> np.uint64(11)).astype(jnp.float64) + 0.5) * UNIT
+    # One bit more, and the largest would be rounded to 1.
+    return ((word >> np.uint64(12)).astype(jnp.float64) + 0.5) * UNIT
 
 
 # --------------------------------------------------------------------------- one call
@@ -163,7 +166,7 @@ def run(system: System, start: Array, stops: Array, time: Array, key: Array, fir
     cycles = jnp.floor(time / unit) if driven else jnp.zeros(())
     end = time / unit - cycles
     count = len(edges.start)
-    half, few = count // 2, driven and count <= FEW
+    half, few = count // 2, driven and count <= FEW and _short(system)
     # Where nothing changes it is enough to count a few transitions.
     counted = not driven and count <= FEWEST
     arrive = jnp.asarray(np.append(edges.end, 0))[:, None]
@@ -276,6 +279,10 @@ def run(system: System, start: Array, stops: Array, time: Array, key: Array, fir
     works = jnp.concatenate([given + levels, reservoirs])
     counts = (out.candidates, out.jumps, out.exceeded)
     return Histories(state, out.state, heats, particles, chemical, entropies, works, rise, durations, *counts)
+
+
+def _short(system: System) -> bool:
+    return numbers_in(lambda theta: look_at(system, theta), jnp.zeros(())) <= SHORT
 
 
 def _searched(edges: Edges, rates: Array) -> Any:

@@ -1,6 +1,6 @@
 """Ensembles of histories of a jump network: averages with standard errors, and the amounts of each."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
 from ..trajectories import Ensemble
 from .graph import marked
-from .histories import Histories, run
+from .histories import Amounts, Histories, run
 from .system import System
-from .thinning import LANES, adds_up, cells_of
+from .thinning import LANES, adds_up, cells_of, edges_of, look_at
 
 MOST = 1e8
 """Candidates of one trajectory that are simulated at most, about."""
@@ -25,7 +25,8 @@ MOST = 1e8
 class JumpTrajectories(Ensemble):
     """An ensemble of independent histories of a jump network over a time.
 
-    - `solution`: averages over histories and time, a `Solution` whose `error` holds standard errors;
+    - `solution`: averages over histories and time, a `Solution` whose `error` holds standard errors; where all
+      histories have the same, no jump among them, say, what one jump more in one of them could change;
     - `heats`, `particle_numbers` (n, bath), `works` (n, drive), `storages` (n,): of each history, what it took from
       each bath and drive and what its energy changed, over the `time`; heat + chemical work + work = storage for each;
     - `entropy_flows` (n, bath): Σ heat/T at the bath's temperature of the moment;
@@ -60,10 +61,51 @@ def _run(system: System, start: Array, stops: Array, time: Array, key: Array, fi
     return run(system, start, stops, time, key, first)
 
 
+class Single(NamedTuple):
+    """What one jump changes at most at any time: `heats`, `particles`, `chemical_works`, `entropies` (bath,
+
+    transition), `works` (drive and reservoir, transition); `rates` (edge): the largest.
+    """
+
+    heats: Array
+    particles: Array
+    works: Array
+    chemical_works: Array
+    entropies: Array
+    rates: Array
+
+
 @compiled
-def _looked(system: System) -> tuple[Array, Array]:
+def _looked(system: System) -> tuple[Array, Array, Single]:
     """Whether works can be told apart, and the bounds of the rates, averaged over the cells (state)."""
-    return adds_up(system), jnp.mean(cells_of(system).bound, axis=0)
+    cells = cells_of(system)
+    return adds_up(system), jnp.mean(cells.bound, axis=0), _single(system, (cells.low + cells.high) / 2)
+
+
+def _single(system: System, places: Array) -> Single:
+    edges, amounts = edges_of(system), Amounts(system)
+    half, baths = len(edges.start) // 2, range(amounts.baths)
+    look = jax.vmap(lambda t: look_at(system, 2 * jnp.pi * t))(places)
+
+    def most(rows: Any, parts: Any) -> Array:
+        """The largest sizes (place, transition of a part), at all transitions."""
+        pairs = zip(rows, parts, strict=True)
+        tops = [jnp.zeros(half).at[np.asarray(p, int)].max(jnp.max(jnp.abs(x), axis=0)) for x, p in pairs]
+        return jnp.stack(tops) if tops else jnp.zeros((0, half))
+
+    parts, reservoirs = amounts.parts[: amounts.baths], amounts.parts[amounts.baths :]
+    # Work is given between two jumps, and is none while what drives give the states stays the same.
+    steps = look.gains[:, :, edges.start[:half]] - look.gains[:, :, edges.end[:half]]
+    given = jnp.max(steps, axis=0) - jnp.min(steps, axis=0)
+    particles = [look.particles[k] if k in amounts.counted else jnp.zeros_like(look.taken[k]) for k in baths]
+    return Single(
+        heats=most(look.taken[: amounts.baths], parts),
+        particles=most(particles, parts),
+        works=jnp.concatenate([given, most(look.taken[amounts.baths :], reservoirs)]),
+        chemical_works=most([look.potential[:, k, None] * particles[k] for k in baths], parts),
+        entropies=most([look.taken[k] / look.temperature[:, k, None] for k in baths], parts),
+        rates=jnp.max(look.rates, axis=0),
+    )
 
 
 def _start(system: System, start: Any) -> np.ndarray:
@@ -111,7 +153,7 @@ def sample(
             span = np.ceil(span / np.asarray(system.period) * (1 - 1e-12)) * np.asarray(system.period)
     else:
         first = _start(system, start)
-    alone, bounds = _looked(system)
+    alone, bounds, single = _looked(system)
     if not alone:
         raise InputError(
             "trajectories: the drives' parts of the energies do not add up, so that a jump does not tell the work of "
@@ -132,11 +174,11 @@ def sample(
 
     parts = list(parallel.spread(piece, range(0, n, LANES), label="trajectories", progress=progress))
     found = jax.tree.map(lambda *x: np.moveaxis(np.concatenate(x, axis=-1)[..., :n], -1, 0), *parts)
-    solution = _averaged(system, found, steady)
+    solution = _averaged(system, found, steady, jax.tree.map(np.asarray, single), stops)
     if throw and not bool(solution.ok):
         status = Status(int(solution.status))
         above = int(found.exceeded.sum())
-        words = f"{above} candidates had a rate above its bound: rates change within 1/1000 of the period"
+        words = f"{above} candidates had a rate above its bound: rates change within 1/10000 of the period"
         words = words if above else status.advice
         raise SolveError(f"trajectories: the averages cannot be trusted ({status.name}): {words}.", status, solution)
     return JumpTrajectories(
@@ -154,21 +196,43 @@ def sample(
     )
 
 
-def _averaged(system: System, found: Histories, steady: Solution | None) -> Solution:
+def _possible(system: System, found: Histories, rates: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Transitions that could be made from where histories begin or end, or from where these lead (transition)."""
+    edges = edges_of(system)
+    leads = (rates > 0) & ~stops[edges.start]
+    reached = np.zeros(system.states, bool)
+    reached[found.start] = reached[found.end] = True
+    more = True
+    while more:
+        new = edges.end[leads & reached[edges.start]]
+        more = not reached[new].all()
+        reached[new] = True
+    return np.any((leads & reached[edges.start]).reshape(2, -1), axis=0)
+
+
+def _averaged(system: System, found: Histories, steady: Solution | None, single: Single, stops: np.ndarray) -> Solution:
     """The averages over histories and time, with standard errors."""
     span = float(np.mean(found.durations)) or 1.0
+    possible = _possible(system, found, single.rates, stops)
 
     def rates(reduce: Any) -> Rates:
         rows = (found.heats, found.particles, found.works, found.storage, found.chemical_works, found.entropies)
-        return Rates(*(jnp.asarray(reduce(x))[None] for x in rows))
+        ones = (single.heats, single.particles, single.works, None, single.chemical_works, single.entropies)
+        return Rates(*(jnp.asarray(reduce(x, one))[None] for x, one in zip(rows, ones, strict=True)))
 
-    def mean(x: np.ndarray) -> Any:
+    def mean(x: np.ndarray, one: Any = None) -> Any:
         return np.mean(x, axis=0) / span
 
-    def error(x: np.ndarray) -> Any:
+    def error(x: np.ndarray, one: Any) -> Any:
         # Of a quotient of two means, where durations differ.
         rest = x - mean(x) * found.durations.reshape(-1, *(1,) * (x.ndim - 1))
-        return np.std(rest, axis=0, ddof=1) / (np.sqrt(len(x)) * span)
+        spread = np.std(rest, axis=0, ddof=1) / (np.sqrt(len(x)) * span)
+        if one is None:
+            return spread
+        # Rare jumps may have been missed: histories that are all alike do not tell what few of many would do.
+        alike = np.ptp(x, axis=0) <= 1e-12 * np.max(np.abs(x), axis=0)
+        top = np.max(np.where(possible & np.isfinite(one), one, 0.0), axis=-1, initial=0.0)
+        return np.where(alike, np.maximum(spread, top / (len(x) * span)), spread)
 
     closed = found.heats.sum(-1) + found.chemical_works.sum(-1) + found.works.sum(-1) - found.storage
     scale = float(np.max(np.abs(found.heats), initial=0.0) + np.max(np.abs(found.works), initial=0.0))

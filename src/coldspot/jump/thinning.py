@@ -1,6 +1,9 @@
 """A network along its period as histories see it: directed edges, cells with bounds of the rates, the next candidate.
 
-The bound comes from Chebyshev coefficients of the rates in the cell. Arrays have the trajectory axis last.
+The bound comes from Chebyshev coefficients of the rates in the cell, and from a look at many more places, for pulses
+between the nodes of the coefficients. A pulse narrower than the distance of these places, 1/16000 of a period that has
+no pieces, may be missed, and if no candidate happens to come in it, nothing tells. Arrays have the trajectory axis
+last.
 """
 
 from typing import Any, NamedTuple
@@ -25,6 +28,8 @@ NODES = 16
 """Chebyshev nodes in a cell."""
 TAIL = 10.0
 """The bound is the sum of the coefficients' sizes and so many times the last two."""
+CLOSE = 512
+"""Places in a cell where a pulse between the nodes is looked for."""
 FEW = 32
 """Directed edges up to which each is compared with, where their rates change,
 """
@@ -126,7 +131,14 @@ def cells_of(system: System) -> Cells:
     transform = 2 / NODES * np.cos(np.arange(NODES)[:, None] * angle)
     transform[0] /= 2
     sizes = jnp.abs(jnp.einsum("kn,cns->cks", jnp.asarray(transform), exits))
-    return Cells(border, low, high, jnp.sum(sizes, axis=1) + TAIL * jnp.sum(sizes[:, -2:], axis=1), pieces is None)
+    bound = jnp.sum(sizes, axis=1) + TAIL * jnp.sum(sizes[:, -2:], axis=1)
+
+    def between(share: Array) -> Array:
+        return jax.vmap(lambda t: leaving(2 * jnp.pi * t))(low + (high - low) * share)
+
+    seen = jnp.max(jax.lax.map(between, (jnp.arange(CLOSE) + 0.5) / CLOSE), axis=0)
+    # A pulse that the nodes have missed may be twice as high as the places tell.
+    return Cells(border, low, high, jnp.where(seen > bound, 2 * seen, bound), pieces is None)
 
 
 def _pieces(system: System) -> Pieces | None:

@@ -80,6 +80,31 @@ def lanewise(function: Callable[..., Any], *points: Array, certain: Array) -> An
     return jax.tree.unflatten(jax.tree.structure(shapes), rows)
 
 
+def numbers_in(function: Callable[..., Any], *points: Array) -> int:
+    """About how many numbers `lanewise` makes of a function: those that depend on the points, and what they meet."""
+    program = jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct((), x.dtype) for x in points])
+    return _counted(program.jaxpr, [True] * len(points))[0]
+
+
+def _counted(jaxpr: Any, depends: list[bool]) -> tuple[int, list[bool]]:
+    """How many numbers, and which results depend on the points, of which arguments do."""
+    moving = {v for v, yes in zip(jaxpr.invars, depends, strict=True) if yes}
+    count = 0
+    for equation in jaxpr.eqns:
+        among = [not hasattr(v, "val") and v in moving for v in equation.invars]
+        if not any(among):
+            continue
+        name = equation.primitive.name
+        if name in INSIDE:
+            inner, results = _counted(equation.params[INSIDE[name]].jaxpr, among)
+            count += inner
+        else:
+            results = [True] * len(equation.outvars)
+            count += max(v.aval.size for v in (*equation.invars, *equation.outvars))
+        moving |= {v for v, yes in zip(equation.outvars, results, strict=True) if yes}
+    return count, [not hasattr(v, "val") and v in moving for v in jaxpr.outvars]
+
+
 def _known(value: Any) -> Number:
     return Number(lambda: value, (), value=value)
 
@@ -165,9 +190,14 @@ def _shared(equation: Any, values: list[Any]) -> list[Any]:
 def _step(equation: Any, values: list[Any]) -> list[Any]:
     name, bind = equation.primitive.name, _bind(equation)
     kind = KINDS.get(name)
+    if not any(_is_table(v) and v.size for v in values):
+        # Nothing depends on the points: sums and largest values of no numbers.
+        pairs = zip(values, equation.invars, strict=True)
+        return _shared(equation, [jnp.zeros(v.shape, x.aval.dtype) if _is_table(v) else v for v, x in pairs])
     if kind in (0, 1):
         return [_each(lambda *x: bind(*x)[0], values, equation.outvars[0].aval.shape, kind == 0)]
-    if kind == 2:
+    # A value to fill up with is not among the numbers that move.
+    if kind == 2 and equation.params.get("fill_value") is None:
         moved = _moved(name, bind, values)
         if moved is not None:
             return moved
