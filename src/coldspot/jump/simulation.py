@@ -213,7 +213,7 @@ def _possible(system: System, found: Histories, rates: np.ndarray, stops: np.nda
 def _averaged(system: System, found: Histories, steady: Solution | None, single: Single, stops: np.ndarray) -> Solution:
     """The averages over histories and time, with standard errors."""
     span = float(np.mean(found.durations)) or 1.0
-    possible = _possible(system, found, single.rates, stops)
+    possible = _possible(system, found, np.asarray(single.rates), stops)
 
     def rates(reduce: Any) -> Rates:
         rows = (found.heats, found.particles, found.works, found.storage, found.chemical_works, found.entropies)
