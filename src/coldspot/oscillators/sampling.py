@@ -203,11 +203,16 @@ def _again(
     motion, n = Motion.of(system, prepared.plan), system.size
     state = cleared(before[:n, None], before[n:, None], system.drives)
 
-    def step(state: State, given: Any) -> tuple[State, tuple[Array, Array, Array]]:
-        seen = (state.x[:, 0], system.force(state.x)[:, 0], system.energy(state.x[:, 0]))
-        return motion.advance(state, *given), seen
+    def seen(state: State) -> tuple[Array, Array, Array]:
+        return state.x[:, 0], system.force(state.x)[:, 0], system.energy(state.x[:, 0])
 
-    return jax.lax.scan(step, state, (motion.drives(block), *motion.noise(key, lane[None], block)))[1]
+    def step(state: State, given: Any) -> tuple[State, tuple[Array, Array, Array]]:
+        return motion.advance(state, *given), seen(state)
+
+    given = motion.drives(block), *motion.noise(key, lane[None], block)
+    last, path = jax.lax.scan(step, state, given)
+    # Where the block ends, too: books may close there.
+    return jax.tree.map(lambda steps, end: jnp.concatenate([steps, end[None]]), path, seen(last))
 
 
 def _blame(system: System, prepared: Prepared, key: Array, result: Result) -> str:
