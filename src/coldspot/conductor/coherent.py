@@ -60,7 +60,7 @@ class Conductor(Dynamics):
     at any bias and temperature; zero temperature is the limit of small ones. (R. Landauer; M. Büttiker, "Four-terminal
     phase-coherent conductance"; U. Sivan and Y. Imry, "Multichannel Landauer formula for thermoelectric transport".)
 
-    With `modes` the ledger is complete to second order in their couplings: beside the elastic currents it has the
+    With `modes` the ledger is of second order in their couplings: beside the elastic currents it has the
     inelastic events and the quasi-elastic (Fock) correction, without which energy would not be conserved; the static
     (Hartree) shift of the levels is not included. The modes' baths take what electrons emit, or share the modes with
     the electrons if these act back on them (`Modes(…, back_action=True)`). Levels that do not mix, each on one lead,
