@@ -10,6 +10,7 @@ import numpy as np
 import coldspot as cs
 from coldspot.dynamics import solve_batch
 from coldspot.machines import OscillatorPair
+from coldspot.pytrees import compiled
 
 OMEGA = 2 * math.pi / 3
 
@@ -60,7 +61,7 @@ class Build(eqx.Module):
         )
 
 
-@eqx.filter_jit
+@compiled  # as it is for users: optimised
 def solve(build, columns):
     batch = eqx.filter_vmap(build, out_axes=eqx.if_array(0))(columns)
     return solve_batch(batch, 1e-8)
