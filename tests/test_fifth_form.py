@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -105,3 +106,30 @@ def test_it_differentiates():
     step = 1e-5
     up, down = (float(cs.steady_state(qubit(hot=2.0 + d)).heat["hot"]) for d in (step, -step))
     np.testing.assert_allclose(slope, (up - down) / (2 * step), rtol=1e-8)
+
+
+class Rounded(Qubit):
+    """The same, and it knows how much of its heats rounding makes."""
+
+    def solve(self, tolerance: Array) -> Outcome:
+        found = super().solve(tolerance)
+        return eqx.tree_at(lambda o: o.floor, found, found.errors.heats[:, 0], is_leaf=lambda x: x is None)
+
+
+def test_an_error_of_rounding_is_told():
+    one = Rounded(1.0, 0.1, cs.BosonBath(1.0 + 1e-9), cs.BosonBath(1.0))
+    s = cs.steady_state(one, tolerance=1e-8)
+    assert s.ok
+    assert list(s.flags) == ["within rounding"]
+    assert "changes the flows by more than the tolerance allows" in repr(s)
+    assert not cs.steady_state(one, tolerance=1e-4).flags
+
+
+def test_heats_between_fast_loops_of_one_temperature_are_within_rounding():
+    rates = [("a", 0, 1, 1.0), ("b", 1, 2, 3.0), ("a", 0, 2, 2.0), ("c", 0, 1, 1e-20), ("b", 0, 1, 1.0)]
+    baths = {name: cs.HeatBath(temperature) for name, temperature in zip("abc", (1.0, 1.0, 2.0), strict=True)}
+    channels = [cs.Channel(bath, i, j, cs.Glauber(rate)) for bath, i, j, rate in rates]
+    ds = cs.sweep(cs.JumpNetwork([0.0, 0.1, 0.37], baths, channels), {"channels[3].kinetics.rate": [1.0, 1e-20]})
+    assert ds.status.values.tolist() == [0, 0]
+    assert ds.within_rounding.values.tolist() == [False, True]
+    assert bool((abs(ds.heat) < ds.heat_error).any("bath")[1])

@@ -22,7 +22,8 @@ from .counted import Counted, Target
 from .ledger import Ledger, LedgerError, Named
 from .numerics.blocks import blockwise
 from .numerics.dense import EPS, positive_or_one
-from .pytrees import batch_of_one, compiled, first_point, refreshed
+from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
+from .regimes import WITHIN_ROUNDING
 from .solution import STATELESS, WORST_FIRST, NormalModes, Solution, Status
 from .tiers import Tiers, by_weight
 
@@ -30,9 +31,6 @@ TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
 FAR = 10.0
 """A first-law residual that exceeds its error bound by this factor contradicts it."""
-
-
-# --------------------------------------------------------------------------- what a method found
 
 
 class Rates(NamedTuple):
@@ -58,7 +56,7 @@ class Outcome(eqx.Module):
     - `faults`: {status: where that is wrong}; what is not finite, too inaccurate or against the first law is found
       later;
     - `floor` (point): the error that the rounding of the machine's own numbers causes in any method; an error up to it
-      is accepted whatever the tolerance;
+      is accepted whatever the tolerance, with a flag;
     - `residuals`, `statistics`, `observables`, `observable_errors`: {name: (point)}; `populations` (point, state);
     - `flags`: {words: (point)}, what the theory neglects here (see `regimes.CAUTIONS`);
     - `undecided` (point): of an attempt, where it cannot vouch for its result and `Dynamics.solve` must;
@@ -203,8 +201,8 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
     """The solution of a batch: names, zeros, entropy, statuses, and what becomes NaN.
 
     `good` (point): whether the rules of the machine and of its dynamics hold. A point is OK if no fault is reported,
-    all numbers are finite, no error of a heat or work exceeds `tolerance` × the largest of them (or the outcome's
-    `floor`), and the first law holds within its error bound.
+    all numbers are finite, no error of a heat or work exceeds `tolerance` × the largest of them (or, with the flag
+    `within rounding`, the outcome's `floor`), and the first law holds within its error bound.
     """
     names: dict[str, tuple[str, ...]] = {}
     kinds: tuple[str, ...] = ()
@@ -236,9 +234,12 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
 
     top = jnp.maximum(largest(ledger), jnp.max(jnp.abs(ledger.chemical_works), axis=-1, initial=0.0))
     worst, residual = largest(error), jnp.abs(ledger.first_law_residual)
+    flags = dict(outcome.flags)
     if not outcome.stochastic:
         floor = jnp.zeros(points) if outcome.floor is None else outcome.floor
-        inexact = ~(worst <= jnp.maximum(tolerance * largest(ledger), floor))
+        beyond = ~(worst <= tolerance * largest(ledger))
+        inexact = beyond & ~(worst <= floor)
+        flags[WITHIN_ROUNDING] = beyond & ~inexact
         rounding = EPS * (len(kinds) + len(names["drives"])) * top
         inexact |= residual > FAR * (error.first_law_residual + rounding)
     else:
@@ -272,7 +273,7 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
         populations=populations,
         observables=Named.of(outcome.observables, points),
         observable_errors=Named.of(outcome.observable_errors, points),
-        cautions=Named.of(outcome.flags, points),
+        cautions=Named.of(flags, points),
         modes=outcome.modes,
         kinds=kinds,
         steady_baths=steady,
@@ -297,9 +298,6 @@ def _complete(
         "works": jnp.zeros((*points, len(names["drives"]))) if rates.works is None else rates.works,
         "storage": jnp.zeros(points) if rates.storage is None else rates.storage,
     }
-
-
-# --------------------------------------------------------------------------- machines
 
 
 class Machine(Checked):
@@ -399,7 +397,7 @@ Attempt = tuple[Solution, Array | None]
 def _attempted(cost: int, dynamics: Dynamics, tolerance: Array, good: Array) -> Attempt:
     outcome = dynamics.attempt(tolerance, cost)
     if outcome is None:
-        return conclude(dynamics, dynamics.solve(tolerance), tolerance, good), None
+        return conclude(dynamics, only_good(dynamics, good).solve(tolerance), tolerance, good), None
     solution = conclude(dynamics, outcome, tolerance, good)
     if outcome.undecided is None:
         return solution, None
@@ -442,7 +440,7 @@ def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamic
 @compiled
 def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Solution:
     dynamics, good = built(build, shared, columns)
-    return conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
+    return conclude(dynamics, only_good(dynamics, good).solve(tolerance), tolerance, good)
 
 
 def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:

@@ -13,6 +13,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+from jax import Array
 
 from . import show
 from ._attributes import Spoken
@@ -284,3 +286,15 @@ def batch_of_one(tree: Any) -> Any:
 def first_point(tree: Any) -> Any:
     """The first point of a batch."""
     return jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, tree)
+
+
+def only_good(batch: Any, good: Array) -> Any:
+    """A batch with the numbers of its first good point in place of those that are not good, which may take long."""
+    first = jnp.argmax(good)
+
+    def replaced(leaf: Any) -> Any:
+        if not eqx.is_array(leaf):
+            return leaf
+        return jnp.where(good.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, leaf[first])
+
+    return jax.tree.map(replaced, batch)

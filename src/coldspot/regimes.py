@@ -40,6 +40,7 @@ COHERENCE_NEGLECTED = "coherence-neglected"
 WEAK_FRICTION = "weak friction"
 SECOND_ORDER = "second order not small"
 INFORMATION_NEGLECTED = "information-neglected"
+WITHIN_ROUNDING = "within rounding"
 CAUTIONS = {
     INELASTIC_ONLY: "the ledger holds the inelastic events alone, but the conductor also connects the leads "
     "elastically: there is no regime, COP or efficiency",
@@ -52,8 +53,10 @@ CAUTIONS = {
     "neglected",
     INFORMATION_NEGLECTED: "a force is fed back from what is measured: entropy production, efficiency and COP do not "
     "count the information, and keep no bound",
+    WITHIN_ROUNDING: "rounding the machine's own numbers changes the flows by more than the tolerance allows: they are "
+    "known to their stated errors, which may exceed them",
 }
-"""What a theory neglects: the flags that forms of dynamics raise, and what they mean."""
+"""What a theory neglects or numbers cannot tell: the flags that are raised beside a solution, and what they mean."""
 
 
 def code(name: str) -> int:
