@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -59,11 +58,10 @@ def solve(points: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
     """Heats (point, bath) by the compiled function alone, on all cores; what else a call returns is let go."""
-    tolerance = checked_tolerance(TOLERANCE)
+    solved = solve_chunk.partial(solve_points.attempts[0], build, None, (checked_tolerance(TOLERANCE),))
 
     def call(start: int) -> np.ndarray:
-        piece = {name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()}
-        ledger = jax.block_until_ready(solve_chunk(solve_points.attempts[0], build, None, piece, tolerance))[0].ledger
+        ledger = solved({name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()})[0].ledger
         return np.asarray(ledger.energies) - np.asarray(ledger.chemical_works)
 
     with ThreadPoolExecutor(parallel.workers()) as pool:

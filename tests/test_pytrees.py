@@ -94,6 +94,22 @@ def test_gradients_through_captured_numbers():
     assert float(jax.jit(at)(2.0)) == 12.0
 
 
+def test_a_partial_call_looks_once_and_gives_values_that_are_asked_for():
+    settings = {"gap": 2.0}
+    apply = compiled(lambda f, x: f(x))
+    rest = apply.partial(lambda x: x * settings["gap"])
+    rooted = apply.partial(lambda x: x * math.sqrt(settings["gap"]))  # wants the number, not what JAX traces
+    found = [float(rest(3.0)), float(rooted(3.0))]
+    settings["gap"] = 4.0
+    assert [*found, float(rest(3.0)), float(apply.partial(lambda x: x * settings["gap"])(3.0))] == [
+        6.0,
+        3 * math.sqrt(2.0),
+        6.0,
+        12.0,
+    ]
+    assert float(rooted(1.0)) == math.sqrt(2.0)
+
+
 def test_numbers_that_somebody_put_in_stay():
     """A closure whose numbers are traced or replaced is not read again."""
     gap = 2.0

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import inspect
 import math
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -391,11 +392,8 @@ def _in_chunks(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: jnp.asarray(c[index]) for name, c in columns.items()}
 
-    def solve(start: int) -> Any:
-        return jax.tree.map(np.asarray, solve_some(way, build, shared, piece(start), *options))
-
     light = chunk <= FEW and chunk <= few(_first, build, shared, {n: jnp.asarray(c[0]) for n, c in columns.items()})
-    solve_some = solve_few if light else solve_chunk
+    joined = _Joined(total)
     step, done = chunk, None
     if client is not None:
         # Calls of the size that they have here, some of them together: a call by itself is short for a cluster.
@@ -406,15 +404,34 @@ def _in_chunks(
         done = cluster.spread(client, remote, parts, total=-(-total // step), owner=label, progress=progress)
     starts = range(0, total, step)
     if done is None:
+        solve_some = (solve_few if light else solve_chunk).partial(way, build, shared, options)
+
+        def solve(start: int) -> None:
+            joined.put(start, solve_some(piece(start)))
+
         threads = None if cores is None else 1
-        done = parallel.spread(solve, starts, label=label, progress=progress, threads=threads)
-    joined = None
-    for start, part in zip(starts, done, strict=True):
-        if joined is None:
-            joined = _room(part, total)
-        for whole, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
-            whole[..., start : start + step] = leaf[..., : total - start]
-    return joined
+        for _ in parallel.spread(solve, starts, label=label, progress=progress, threads=threads):
+            pass
+    else:
+        for start, part in zip(starts, done, strict=True):
+            joined.put(start, part)
+    return joined.whole
+
+
+class _Joined:
+    """Results of so many points in one piece of memory each, where threads put those of their own points."""
+
+    def __init__(self, total: int):
+        self.total, self.whole, self._lock = total, None, threading.Lock()
+
+    def put(self, start: int, part: Any) -> None:
+        """Results of points from `start` on, batch axis last; what goes beyond the last point is left out."""
+        part = jax.tree.map(np.asarray, part)
+        with self._lock:
+            if self.whole is None:
+                self.whole = _room(part, self.total)
+        for whole, leaf in zip(jax.tree.leaves(self.whole), jax.tree.leaves(part), strict=True):
+            whole[..., start : start + leaf.shape[-1]] = leaf[..., : self.total - start]
 
 
 def _room(part: Any, total: int) -> Any:
@@ -430,7 +447,7 @@ def _room(part: Any, total: int) -> Any:
     return jax.tree.unflatten(structure, arrays)
 
 
-def _chunk(verb: Callable[..., Any], build: Any, shared: Any, columns: Any, *options: Any) -> Any:
+def _chunk(verb: Callable[..., Any], build: Any, shared: Any, options: tuple[Any, ...], columns: Any) -> Any:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))
 

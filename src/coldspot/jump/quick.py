@@ -33,7 +33,7 @@ CERTAIN = 1e-12
 """Largest error of heats and works, in units of the largest of them, with which a point is decided."""
 COUNTED = 1e-11
 """The same for particles, in units of all that move; of these, as many may come as go."""
-SIGNED = 1e-11
+SIGNED = 1e-10
 """Largest error of each heat and work in units of itself: its sign and its digits are beyond doubt."""
 RANGE = 1e-290
 """Numbers above it have all their digits, and so have what they are multiplied with."""
