@@ -280,9 +280,9 @@ class Fluctuations(Spoken, eqx.Module):
     def rate_function(self, currents: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> RateFunction:
         """The rate function I(j) = sup_χ [χj − λ(χ)] of one amount per time, also in periodic states.
 
-        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t, over many periods of a drive. Each
-        has the field χ = I′(j) beside it. Where no field makes an amount typical, because no history can carry so much,
-        the status says so. For the entropy that is produced I(−j) = I(j) + j; under driving, with the drives reversed
+        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t, over many periods of a drive.
+        Each has the field χ = I′(j) beside it. Where no field makes an amount typical, because no history can carry so
+        much, the status says so. For the entropy that is produced I(−j) = I(j) + j; under driving, with the drives reversed
         in time on one side.
         """
         if not self.single:
@@ -303,8 +303,8 @@ class Fluctuations(Spoken, eqx.Module):
         if throw and not is_traced(errors) and bool(jnp.any(jnp.isinf(errors))):
             missing = np.asarray(given)[np.isinf(np.asarray(found.errors))]
             raise SolveError(
-                f"counting: no field makes the amounts per time {missing.tolist()} typical: no history may carry so much; "
-                "`throw=False` returns the others.",
+                f"counting: no field makes the amounts per time {missing.tolist()} typical: no history may carry so "
+                "much; `throw=False` returns the others.",
                 Status.NOT_CONVERGED,
                 found,
             )

@@ -331,15 +331,23 @@ class Dots(CountedSystem):
         return solve(self.graph(), arrays, look, True, sure)
 
     def trajectories(  # type: ignore[override]
-        self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
+        self,
+        key: Array,
+        n: int,
+        time: Any,
+        *,
+        start: Any = None,
+        until: Any = None,
+        throw: bool = True,
+        progress: bool | None = None,
     ) -> JumpTrajectories:
         """`n` independent histories, event by event, over `time`; called by `coldspot.trajectories`.
 
         `start`: the first state, or the probabilities of the states (in the order of `spectrum`); by default those of
-        the stationary state.
+        the stationary state. `until`: as for a `JumpNetwork`.
         """
         self._check_size()
-        return sample(self, key, n, time, start=start, throw=throw, progress=progress)
+        return sample(self, key, n, time, start=start, until=until, throw=throw, progress=progress)
 
     def check_counting(self) -> None:
         self._check_size()

@@ -45,9 +45,9 @@ class _Look(NamedTuple):
 
 
 class _Hunt(NamedTuple):
-    """The field to look at next and the last one that had numbers, with these; the interval in which that of the current
+    """The field to look at next and the last one that had numbers, with these; the interval in which that of the
 
-    lies, the last step, and where the search goes on (point).
+    current lies, the last step, and where the search goes on (point).
     """
 
     field: Array
