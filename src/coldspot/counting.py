@@ -282,8 +282,8 @@ class Fluctuations(Spoken, eqx.Module):
 
         `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t, over many periods of a drive.
         Each has the field χ = I′(j) beside it. Where no field makes an amount typical, because no history can carry so
-        much, the status says so. For the entropy that is produced I(−j) = I(j) + j; under driving, with the drives reversed
-        in time on one side.
+        much, the status says so. For the entropy that is produced I(−j) = I(j) + j; under driving, with the drives
+        reversed in time on one side.
         """
         if not self.single:
             raise InputError("counting: a rate function is one of a single amount; of a list, see generating_function.")

@@ -77,7 +77,8 @@ def test_ensembles_grow_until_their_errors_are_small_and_go_on_where_they_stoppe
 
     found = grown(0.06)
     count = len(found.heats)
-    assert count > 1024 and count % 1024 == 0
+    assert count > 1024
+    assert count % 1024 == 0
     assert max(found.error.heat.values()) <= 0.06 < max(grown(0.06, most=count - 1).error.heat.values())
     # Grown or not, stopped or not, they are the same.
     file = tmp_path / "dot.npz"
@@ -85,7 +86,7 @@ def test_ensembles_grow_until_their_errors_are_small_and_go_on_where_they_stoppe
     for other in (ensemble(n=count), grown(0.06, file=file)):
         for name in ("heats", "particle_numbers", "storages", "entropy_flows", "starts", "jumps", "durations"):
             np.testing.assert_array_equal(getattr(other, name), getattr(found, name))
-    for another in (dict(key=4), dict(machine=cs.machines.QuantumDot(level=-4.9)), dict(n=2048)):
+    for another in ({"key": 4}, {"machine": cs.machines.QuantumDot(level=-4.9)}, {"n": 2048}):
         with pytest.raises(cs.InputError, match="another ensemble"):
             grown(0.06, file=file, **another)
     with pytest.raises(cs.InputError, match="at least 16"):

@@ -229,7 +229,8 @@ def _many(
         return growth.Result(rows[None], failed, failed[None])
 
     def unpacked(done: growth.Result) -> Histories:
-        rows, found, at = np.asarray(done.rates)[0], [], 0
+        rows, at = np.asarray(done.rates)[0], 0
+        found: list[Any] = []
         for shape in shapes:
             size = int(np.prod(shape.shape[:-1]))
             part = rows[at : at + size].reshape(*shape.shape[:-1], rows.shape[-1]).astype(shape.dtype)
@@ -240,7 +241,8 @@ def _many(
     def worst(done: growth.Result) -> float:
         found = unpacked(done)
         errors = _averages(system, found, single, np.asarray(stops))[1]
-        return max(float(np.max(x, initial=0.0)) for x in (errors.heats, errors.works))
+        each = [np.asarray(x) for x in (errors.heats, errors.works) if x is not None]
+        return max(float(np.max(x, initial=0.0)) for x in each)
 
     def label() -> str:
         edges, cells = edges_of(system), cells_of(system)
