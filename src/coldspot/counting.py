@@ -278,10 +278,12 @@ class Fluctuations(Spoken, eqx.Module):
         return self._trusted(found, throw)
 
     def rate_function(self, currents: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> RateFunction:
-        """The rate function I(j) = sup_χ [χj − λ(χ)] of one amount per time, of a machine that is not driven.
+        """The rate function I(j) = sup_χ [χj − λ(χ)] of one amount per time, also in periodic states.
 
-        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t. Under driving it is known by the
-        field: `generating_function(χ)` has I in `rate_function` at the amounts `slopes`.
+        `currents` j: a number or an array; P(X/t ≈ j) ~ e^{−t I(j)} for long times t, over many periods of a drive.
+        Each has the field χ = I′(j) beside it. Where no field makes an amount typical, because no history can carry so
+        much, the status says so. For the entropy that is produced I(−j) = I(j) + j; under driving, with the drives
+        reversed in time on one side.
         """
         if not self.single:
             raise InputError("counting: a rate function is one of a single amount; of a list, see generating_function.")
@@ -298,6 +300,14 @@ class Fluctuations(Spoken, eqx.Module):
             field_errors=errors[..., 1],
             status=status,
         )
+        if throw and not is_traced(errors) and bool(jnp.any(jnp.isinf(errors))):
+            missing = np.asarray(given)[np.isinf(np.asarray(found.errors))]
+            raise SolveError(
+                f"counting: no field makes the amounts per time {missing.tolist()} typical: no history may carry so "
+                "much; `throw=False` returns the others.",
+                Status.NOT_CONVERGED,
+                found,
+            )
         return self._trusted(found, throw)
 
     def uncertainty(self, *, tolerance: float = TOLERANCE, throw: bool = True) -> Uncertainty:
@@ -330,8 +340,8 @@ def counting(machine: Any, quantity: Any, of: str | None = None) -> Fluctuations
     pairs, `counting(machine, [("heat", "left"), ("work", "drive")]).covariance()`.
 
     **Returns:** an object with `.cumulants(n)`, `.covariance()` and `.mixed_cumulants(n)`, whose results are arrays of
-    numbers per time, with `errors` and a `status`; of jump networks also `.uncertainty()`, `.generating_function(χ)`
-    and, if nothing is driven, `.spectrum(ω)` and `.rate_function(j)`. All amounts are positive into the system.
+    numbers per time, with `errors` and a `status`; of jump networks also `.uncertainty()`, `.generating_function(χ)`,
+    `.rate_function(j)` and, if nothing is driven, `.spectrum(ω)`. All amounts are positive into the system.
     """
     plan = Counting(quantity, of).plan
     check(plan.targets, as_dynamics(machine))

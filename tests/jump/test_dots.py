@@ -13,10 +13,11 @@ from coldspot.jump.golden_rule import Layer
 from coldspot.jump.graph import Joined, States
 from coldspot.pytrees import batch_of_one
 from coldspot.solution import Status
-from tests.jump.dots_by_hand import Contact, Shaking, flows
+from tests.jump.dots_by_hand import Contact, Shaking, flows, hamiltonian
 from tests.tolerance import assert_close
 
 PAIRS = [(0, 1), (2, 3), (0, 2), (0, 3), (1, 2), (1, 3)]
+KEY = jax.random.key(1)
 COHERENT = "coherence-neglected"
 
 
@@ -34,9 +35,13 @@ def hermitian(rng, n, size=1.0):
 # --------------------------------------------------------------------------- two dots with spin
 
 
-def spinful(h, u, gammas, mu, t):
+def spinful(h, u, gammas, mu, t, window=None):
     leads = {f"lead {k}": cs.Lead(cs.ElectronBath(t[k], mu[k]), gammas[k]) for k in range(4)}
-    return cs.Dots(h, leads, {pair: u[k] for k, pair in enumerate(PAIRS)})
+    return cs.Dots(h, leads, {pair: u[k] for k, pair in enumerate(PAIRS)}, window=window)
+
+
+def windowed(*columns):
+    return spinful(*columns, window=(1, 3, 4, 2, 0))
 
 
 def test_spinful_double_dots():
@@ -137,6 +142,42 @@ def pair(level, left, right, repulsion=2.0, mu=(0.5, 0.25), shift=0.0):
 
 LEVELS = np.array([[-0.5, 0.25], [0.25, 0.125]])
 LEFT, RIGHT = np.diag([0.01, 0.03]), np.array([[0.02, 0.01j], [-0.01j, 0.02]])
+
+
+def test_what_a_window_leaves_out_is_in_the_errors():
+    """Against all eigenstates; bias, warm leads and leads of one spin included."""
+    rng = np.random.default_rng(4)
+    h = np.stack([hermitian(rng, 4, 0.4) for _ in range(5)]).real
+    u, gammas = rng.uniform(0.3, 1.5, (5, 6)), rng.uniform(0.01, 0.1, (5, 4, 4))
+    gammas[1, 0, [1, 3]], gammas[2, :, 0] = 0, 1e-5
+    mu, t = rng.uniform(-0.4, 0.4, (5, 4)), rng.uniform(0.05, 0.1, (5, 4)) * np.array([1, 1, 1, 2, 4])[:, None]
+    columns = (h, u, gammas, mu, t)
+    every, few = solved(spinful, columns), solved(windowed, columns)
+    for name in ("heats", "particle_numbers"):
+        whole, part, error = (np.asarray(getattr(x, name)) for x in (every.ledger, few.ledger, few.error))
+        off = np.abs(part - whole)
+        assert np.all(off <= error), "errors are understated"
+        assert np.median(error / off) < 1e4, "errors are overstated"
+    # A window that costs digits is not OK by default.
+    assert np.all(np.asarray(few.status) == int(Status.NOT_CONVERGED))
+
+    def machine(window):
+        return spinful(*(column[0] for column in columns), window=window)
+
+    energies = np.linalg.eigvalsh(hamiltonian(h[0], dict(zip(PAIRS, u[0], strict=True))))
+    spectrum = machine(None).spectrum()
+    grand = np.asarray(spectrum.energies)[:, None] - np.asarray(spectrum.electrons)[:, None] * mu[0]
+    np.testing.assert_allclose(np.sort(spectrum.energies), energies, atol=1e-12)
+    near = np.any(grand - grand.min(axis=0) <= 1.2, axis=1)
+    counted = np.bincount(np.asarray(spectrum.electrons, int)[near], minlength=5)
+    found = machine(1.2)
+    assert found.window == tuple(counted)
+    assert found.states == near.sum() < 16
+    again = cs.Dots(**found.arguments())
+    assert again.window == found.window
+    for verb in (lambda: cs.counting(found, "heat", "lead 0").cumulants(1), lambda: cs.trajectories(found, KEY)):
+        with pytest.raises(cs.InputError, match="with a `window` have none"):
+            verb()
 
 
 def test_an_energy_that_all_share_costs_nothing():
@@ -283,6 +324,11 @@ FLAT = [[0.0, 0.0], [0.0, 1.0]]
         (lambda: cs.Dots(FLAT, LEAD, {(0, 1): 1j}), "real number"),
         (lambda: cs.Dots(FLAT, LEAD, {(0, 1): np.inf}), "`coulomb` must be finite"),
         (lambda: cs.Dots(FLAT, LEAD, np.ones((2, 2))), "tensor of shape"),
+        (lambda: cs.Dots(FLAT, LEAD, window=-1.0), "`window` must be positive"),
+        (lambda: cs.Dots(FLAT, LEAD, window=[1, 3, 1]), r"at most \(1, 2, 1\), but is \(1, 3, 1\)"),
+        (lambda: cs.Dots(FLAT, LEAD, window=[1, 0, 1]), "one after the other"),
+        (lambda: cs.Dots(FLAT, LEAD, window=[0.5, 1]), "list of integers"),
+        (lambda: jax.jit(lambda e: cs.Dots(e * jnp.eye(2), LEAD, window=9.0))(1.0), "`window=dots.window`"),
         (lambda: cs.Dots(FLAT, LEAD, np.arange(16.0).reshape(2, 2, 2, 2)), "U_ijkl = U_jilk"),
         (lambda: cs.Dots(FLAT, {"left": cs.Lead(cs.ElectronBath(1.0), [0.1, 0.1, 0.1])}), r"shape \(3,\)"),
         (lambda: cs.Lead(cs.ElectronBath(1.0), [[0.1, 0.2], [0.2, 0.1]]), "eigenvalues ≥ 0"),

@@ -69,6 +69,30 @@ def test_histories_do_not_depend_on_how_many_there_are():
         assert np.array_equal(getattr(few, name), getattr(many, name)[:50])
 
 
+def test_ensembles_grow_until_their_errors_are_small_and_go_on_where_they_stopped(tmp_path):
+    def grown(error, key=3, file=None, machine=None, n=1024, most=10_000_000):
+        until = cs.oscillators.Until(error, file=file, most=most)
+        machine = cs.machines.QuantumDot() if machine is None else machine
+        return cs.trajectories(machine, jax.random.key(key), n=n, time=4.0, until=until, progress=False)
+
+    found = grown(0.06)
+    count = len(found.heats)
+    assert count > 1024
+    assert count % 1024 == 0
+    assert max(found.error.heat.values()) <= 0.06 < max(grown(0.06, most=count - 1).error.heat.values())
+    # Grown or not, stopped or not, they are the same.
+    file = tmp_path / "dot.npz"
+    grown(0.1, file=file)
+    for other in (ensemble(n=count), grown(0.06, file=file)):
+        for name in ("heats", "particle_numbers", "storages", "entropy_flows", "starts", "jumps", "durations"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(found, name))
+    for another in ({"key": 4}, {"machine": cs.machines.QuantumDot(level=-4.9)}, {"n": 2048}):
+        with pytest.raises(cs.InputError, match="another ensemble"):
+            grown(0.06, file=file, **another)
+    with pytest.raises(cs.InputError, match="at least 16"):
+        grown(0.06, n=8)
+
+
 def test_tables_make_the_histories_that_comparisons_make(monkeypatch):
     """Few edges are compared with one by one, many are looked up: the same random numbers, the same histories."""
 

@@ -8,6 +8,7 @@ from ..dynamics import Counted, Target
 from .cumulants import count_stationary
 from .large import KEPT
 from .periodic_cumulants import count_periodic
+from .periodic_rates import count_periodic_rate_function
 from .periodic_tilted import count_periodic_generating
 from .sparse_cumulants import count_large
 from .spectrum import count_spectrum
@@ -51,6 +52,8 @@ class CountedSystem(System):
         return count_generating(self, targets, fields)
 
     def rate_function(self, target: Target, currents: Array, tolerance: Array) -> Counted:
+        if len(self.drives):
+            return count_periodic_rate_function(self, target, currents, tolerance)
         self.check_counting()
         return count_rate_function(self, target, currents)
 

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type
+from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
+from ..compiler import is_traced
 from ..dynamics import Outcome
 from ..pytrees import Table
-from ..show import array as show
 from ..solution import Status
+from . import window as window_
 from . import words
 from .assembly import Moment, assemble
 from .channels import Channel
@@ -26,16 +27,21 @@ from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
 from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
 from .graph import Graph, Joined, Snapshot, groups
 from .half_edges import Listed
+from .interaction import OWNER, interaction, parts, tensor_words
 from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
 
-OWNER = "Dots"
 CAUSED = 1024
 """States up to which the graph tells the bath of each transition."""
 SYMMETRIC = 1e-12
 """How far a two-body tensor may be from its symmetries, relative to its largest entry."""
+
+FEWER = (
+    "leave out orbitals that are always empty or always filled (an energy of several temperatures beyond all chemical "
+    "potentials), and add the repulsion of filled ones to the other levels."
+)
 
 
 class Spectrum(NamedTuple):
@@ -56,7 +62,11 @@ class Dots(CountedSystem):
     - `coulomb`: {(i, j): U_ij}, each pair once, in whose order sweeps count them (`coulomb[0]`); or the tensor U_ijkl
       of ½ Σ U_ijkl d_i†d_j†d_l d_k, the matrix element ⟨ij|U|kl⟩ between products of orbitals, with U_ijkl = U_jilk =
       U_klij*;
-    - `bosons`: {name: `BosonCoupling(bath, operator, gamma)`}, phonons or photons inside the dots.
+    - `bosons`: {name: `BosonCoupling(bath, operator, gamma)`}, phonons or photons inside the dots;
+    - `window`: only eigenstates whose grand-canonical energy E − μN, with the potential μ of any lead, is at most so
+      much above the lowest are kept: as many of each number of electrons as are there when the dots are made, also
+      where sweeps change them later. Or these numbers themselves, which `dots.window` has. What the states that are
+      left out could change is in the errors. With a window there are no bosons, counting statistics and trajectories.
 
     Between eigenstates b with N electrons and a with N+1 a lead causes the rates Γ_ab f((E_a−E_b−μ)/T) and
     Γ_ab [1−f], Γ_ab = Σ_ij Γ_ij ⟨a|d_i†|b⟩⟨b|d_j|a⟩ (sequential tunnelling, lowest order in Γ; C. W. J. Beenakker,
@@ -89,6 +99,7 @@ class Dots(CountedSystem):
     drives: Table
     pairs: tuple[tuple[int, int], ...] | None = eqx.field(static=True)
     orbitals: int = eqx.field(static=True)
+    window: tuple[int, ...] | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -96,6 +107,7 @@ class Dots(CountedSystem):
         leads: Mapping[str, Lead],
         coulomb: Any = None,
         bosons: Mapping[str, BosonCoupling] | None = None,
+        window: Any = None,
     ):
         self.hamiltonian = upper(OWNER, "hamiltonian", real_or_complex(f"{OWNER}: `hamiltonian`", hamiltonian))
         self.orbitals = self.hamiltonian.shape[0]
@@ -104,10 +116,10 @@ class Dots(CountedSystem):
                 f"{OWNER}: `hamiltonian` has {self.orbitals} spin-orbitals and so 2^{self.orbitals} states; "
                 f"{MOST_ORBITALS} spin-orbitals are the most that are counted."
             )
-        self.leads = Table(_checked("leads", leads, Lead))
+        self.leads = Table(parts("leads", leads, Lead))
         if not self.leads:
             raise InputError(f"{OWNER}: `leads` is empty; give at least one: {{'left': Lead(bath, gamma)}}.")
-        self.bosons = Table(_checked("bosons", {} if bosons is None else bosons, BosonCoupling))
+        self.bosons = Table(parts("bosons", {} if bosons is None else bosons, BosonCoupling))
         for name in self.bosons:
             if name in self.leads:
                 raise InputError(f"{OWNER}: `{name}` is the name of a lead and of bosons; give another one.")
@@ -122,8 +134,37 @@ class Dots(CountedSystem):
             check_shape(OWNER, f"bosons[{name!r}].operator", coupling.operator, (self.orbitals,) * 2, what)
         if len(self.bosons) and self.orbitals == 1:
             raise InputError(f"{OWNER}: `bosons` lead from one state to another, but one orbital has none to go to.")
-        self.pairs, self.coulomb = _interaction(coulomb, self.orbitals)
+        self.pairs, self.coulomb = interaction(coulomb, self.orbitals)
         self.drives = Table({})
+        self.window = None
+        if window is not None:
+            if len(self.bosons):
+                raise InputError(
+                    f"{OWNER}: `bosons` are given beside a `window`; rates to states left out lack theirs."
+                )
+            self.window = window_.checked(OWNER, self._kept(window), self._fock().sizes)
+
+    def _kept(self, window: Any) -> tuple[int, ...]:
+        """How many states of each number of electrons an energy window has, if it is not these numbers."""
+        if isinstance(window, list | tuple):
+            if not all(isinstance(k, int | np.integer) and not isinstance(k, bool) for k in window):
+                raise InputError(f"{OWNER}: `window` must be an energy or a list of integers, but is {window!r}.")
+            return tuple(int(k) for k in window)
+        energy = as_float(window, f"{OWNER}: `window`")
+        check_shape(OWNER, "window", energy, (), "one energy")
+        check_positive(OWNER, "window", energy)
+        arrays = (energy, self.hamiltonian, self.coulomb, *(lead.bath.potential for lead in self.leads.values()))
+        if any(is_traced(x) for x in arrays):
+            raise InputError(
+                f"{OWNER}: `window` is an energy, but the numbers of the dots are not known while JAX traces (in a "
+                "sweep or a derivative of a function); give `window=dots.window` of dots made before."
+            )
+        self._check_matrices()
+        space = self._fock()
+        elements = np.asarray(self._elements(whole(self.hamiltonian)))
+        tables = (elements[space.flat(n)].reshape(size, size) for n, size in enumerate(space.sizes))
+        energies = [np.linalg.eigvalsh(table) for table in tables]
+        return window_.counted(energies, np.array([float(x) for x in arrays[3:]]), float(energy))
 
     def arguments(self) -> dict[str, Any]:
         """What the constructor takes, for files."""
@@ -134,6 +175,7 @@ class Dots(CountedSystem):
             "leads": self.leads,
             "coulomb": None if none else coulomb,
             "bosons": self.bosons if len(self.bosons) else None,
+            "window": None if self.window is None else list(self.window),
         }
 
     def rules(self) -> Iterable[Rule]:
@@ -146,24 +188,37 @@ class Dots(CountedSystem):
                 turned = jnp.conj(turned) if name.endswith("*") else turned
                 yield Rule(
                     jnp.max(jnp.abs(u - turned)) <= SYMMETRIC * jnp.max(jnp.abs(u)),
-                    functools.partial(_tensor_words, u, turned, name),
+                    functools.partial(tensor_words, u, turned, name),
                 )
 
     # ------------------------------------------------------------------ eigenstates
     def spectrum(self) -> Spectrum:
         """Energies and electrons of all eigenstates: their order is that of `solution.populations`."""
-        found = self._blocks(whole(self.hamiltonian))
-        electrons = jnp.asarray(self._fock().electrons, float)
-        return Spectrum(jnp.concatenate([block.energies for block in found]), electrons)
+        found = self._resolved(jnp.zeros(()))[0]
+        return Spectrum(jnp.concatenate([block.energies for block in found]), jnp.asarray(self._electrons(), float))
 
     def _fock(self) -> Fock:
         return fock(self.orbitals)
 
-    def _blocks(self, single: Array) -> list[Eigenstates]:
-        """Eigenstates of each number of electrons, of the interaction and a matrix of single electrons."""
+    def _elements(self, single: Array) -> Array:
+        """The matrix elements of the interaction and a matrix of single electrons, block after block."""
         space, two = self._fock(), double(self.orbitals, self.pairs is None)
-        elements = _elements(space, space.single, single) + _elements(space, two, self._two_body())
-        return [eigenstates(elements[space.flat(n)].reshape(size, size)) for n, size in enumerate(space.sizes)]
+        return _elements(space, space.single, single) + _elements(space, two, self._two_body())
+
+    def _range(self) -> range:
+        """The numbers of electrons that are kept."""
+        if self.window is None:
+            return range(self.orbitals + 1)
+        there = np.flatnonzero(self.window)
+        return range(int(there[0]), int(there[-1]) + 1)
+
+    def _sizes(self) -> tuple[int, ...]:
+        """The states that are kept of each of these."""
+        every = self._fock().sizes if self.window is None else self.window
+        return tuple(every[n] for n in self._range())
+
+    def _electrons(self) -> np.ndarray:
+        return np.repeat(list(self._range()), self._sizes())
 
     def _two_body(self) -> Array:
         """The coefficients of `double`: U_ij of pairs i < j, or U_ijkl − U_ijlk between pairs."""
@@ -183,7 +238,7 @@ class Dots(CountedSystem):
 
     @property
     def states(self) -> int:  # type: ignore[override]
-        return 2**self.orbitals
+        return sum(self._sizes())
 
     @property
     def period(self) -> None:  # type: ignore[override]
@@ -196,27 +251,48 @@ class Dots(CountedSystem):
     def moment(self, phase: Any) -> Moment:
         """Eigenstates, leads and rates of one point, with energies of levels and leads as they are."""
         zero = jnp.zeros(())
-        return self._moment(self._resolved(zero), zero)
+        return self._moment(self._resolved(zero)[0], zero)
 
-    def _resolved(self, zero: Array) -> list[Eigenstates]:
-        """The eigenstates, with the energies of single levels counted from `zero`."""
-        return self._blocks(whole(self.hamiltonian) - zero * jnp.eye(self.orbitals))
+    def _resolved(self, zero: Array) -> tuple[list[Eigenstates], list[tuple[Eigenstates, Eigenstates, Array]]]:
+        """The eigenstates that are kept of each number of electrons, with the energies of single levels counted from
+
+        `zero`; with a window also all of these and of neighbouring numbers, those kept, and which these are.
+        """
+        space = self._fock()
+        elements = self._elements(whole(self.hamiltonian) - zero * jnp.eye(self.orbitals))
+
+        def block(n: int) -> Eigenstates:
+            return eigenstates(elements[space.flat(n)].reshape(space.sizes[n], space.sizes[n]))
+
+        own = self._range()
+        if self.window is None:
+            return [block(n) for n in own], []
+        cuts = []
+        for n in self._near():
+            every = block(n)
+            cuts.append((every, *window_.cut(every, self.window[n])))
+        return [cuts[n - self._near().start][1] for n in own], cuts
+
+    def _near(self) -> range:
+        """The numbers of electrons that are kept, and their neighbours."""
+        own = self._range()
+        return range(max(own.start - 1, 0), min(own.stop + 1, self.orbitals + 1))
 
     def _moment(self, blocks: list[Eigenstates], zero: Array) -> Moment:
         """What the network is: potentials are counted from the same `zero` as the levels of the eigenstates."""
         space = self._fock()
         channels: list[Channel] = []
         laws: list[Kinetics] = []
-        made = creators(space, blocks)
+        made, sizes = creators(space, blocks, self._range().start), self._sizes()
         every = [widths(self._gammas(), creator).reshape(len(self.leads), -1) for creator in made]
         for name, rates in zip(self.leads, jnp.concatenate(every, axis=1), strict=True):
             laws.append(Tunnelling(rates))
-            channels.append(Channel(name, *fillings(space.sizes), laws[-1]))
+            channels.append(Channel(name, *fillings(sizes), laws[-1]))
         for name, coupling in self.bosons.items():
             matrices = shaken(_elements(space, space.single, whole(coupling.operator)), space, blocks)
             strength = jnp.concatenate([squared(matrix[np.triu_indices(len(matrix), 1)]) for matrix in matrices])
             laws.append(BosonSteps(strength, coupling.law()))
-            channels.append(Channel(name, *shifts(space.sizes), laws[-1]))
+            channels.append(Channel(name, *shifts(sizes), laws[-1]))
         baths = tuple(
             eqx.tree_at(lambda b: b.chemical_potential, bath, bath.potential - zero)
             if bath.exchanges_particles
@@ -224,7 +300,7 @@ class Dots(CountedSystem):
             for bath in self.baths.values()
         )
         # Compilers would compute all that follows from numbers they know, for each transition, by themselves.
-        electrons = jax.lax.optimization_barrier(jnp.asarray(space.electrons, float)[None])
+        electrons = jax.lax.optimization_barrier(jnp.asarray(self._electrons(), float)[None])
         return Moment(
             tuple(self.baths),
             baths,
@@ -245,7 +321,7 @@ class Dots(CountedSystem):
     def snapshot(self, phase: Any) -> Snapshot:
         # Levels and potentials may share an energy far larger than their differences: it costs no digits.
         zero = jax.lax.stop_gradient(self.hamiltonian[0, 0].real)
-        blocks = self._resolved(zero)
+        blocks, cuts = self._resolved(zero)
         moment = self._moment(blocks, zero)
         nothing = jnp.zeros((0, self.states))
         found = assemble(moment, {"slopes": nothing, "gains": nothing, "rest": nothing})
@@ -257,17 +333,23 @@ class Dots(CountedSystem):
             mixed=lost.coherent,
             broad=self._broad(found),
             blur=g.initial.of(lost.blur) + g.final.of(lost.blur),
+            leak=self._leak(cuts, zero) if cuts else None,
         )
+
+    def _leak(self, cuts: list[tuple[Eigenstates, Eigenstates, Array]], zero: Array) -> Array:
+        leads = [lead.bath for lead in self.leads.values()]
+        baths = tuple(jnp.stack(x) for x in ([b.temperature for b in leads], [b.potential - zero for b in leads]))
+        return jnp.stack(window_.leak(self._fock(), cuts, self._near().start, self._gammas(), baths))
 
     def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
         blocks, found = jax.lax.stop_gradient((blocks, found))
-        space = self._fock()
-        amplitudes = [reached(self._gammas(), creator) for creator in creators(space, blocks)]
+        made, sizes = creators(self._fock(), blocks, self._range().start), self._sizes()
+        amplitudes = [reached(self._gammas(), creator) for creator in made]
         rates = jnp.exp(found.log_forward) + jnp.exp(found.log_backward)
-        shaking, at = [], len(self.leads) * len(fillings(space.sizes).initial)
+        shaking, at = [], len(self.leads) * len(fillings(sizes).initial)
         for _ in self.bosons:
             tables = []
-            for size in space.sizes:
+            for size in sizes:
                 count = size * (size - 1) // 2
                 table = jnp.zeros((size, size)).at[np.triu_indices(size, 1)].set(rates[at : at + count])
                 tables.append(table + table.T)
@@ -278,14 +360,14 @@ class Dots(CountedSystem):
     def _broad(self, found: Snapshot) -> Array:
         """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it."""
         leads = len(self.leads)
-        many = leads * len(fillings(self._fock().sizes).initial)
+        many = leads * len(fillings(self._sizes()).initial)
         gamma = found.widths[:many].reshape(leads, -1)
         coldest = jnp.min(jnp.where(gamma > 0, found.temperature[:leads, None], jnp.inf), axis=0)
         return jnp.any(jnp.sum(gamma, axis=0) > coldest)
 
     def _steps(self) -> list[Steps]:
         """The transitions that each bath causes."""
-        sizes = self._fock().sizes
+        sizes = self._sizes()
         return [fillings(sizes) for _ in self.leads] + [shifts(sizes) for _ in self.bosons]
 
     def sizes(self) -> tuple[int, ...]:
@@ -327,31 +409,60 @@ class Dots(CountedSystem):
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
+        if self.window is not None:
+            return solve_large(self.graph(), arrays, look, True, False)
         solve = solve_stationary if self.states <= SMALL else solve_large
         return solve(self.graph(), arrays, look, True, sure)
 
     def trajectories(  # type: ignore[override]
-        self, key: Array, n: int, time: Any, *, start: Any = None, throw: bool = True, progress: bool | None = None
+        self,
+        key: Array,
+        n: int,
+        time: Any,
+        *,
+        start: Any = None,
+        until: Any = None,
+        throw: bool = True,
+        progress: bool | None = None,
     ) -> JumpTrajectories:
         """`n` independent histories, event by event, over `time`; called by `coldspot.trajectories`.
 
         `start`: the first state, or the probabilities of the states (in the order of `spectrum`); by default those of
-        the stationary state.
+        the stationary state. `until`: as for a `JumpNetwork`.
         """
+        self._check_whole("trajectories")
         self._check_size()
-        return sample(self, key, n, time, start=start, throw=throw, progress=progress)
+        return sample(self, key, n, time, start=start, until=until, throw=throw, progress=progress)
 
     def check_counting(self) -> None:
+        self._check_whole("counting")
         self._check_size()
+
+    def _check_whole(self, verb: str) -> None:
+        if self.window is not None:
+            raise InputError(
+                f"{verb}: {OWNER} with a `window` have none: what the states left out change is not known."
+            )
 
     def _check_size(self) -> None:
         """Refuse what does not fit into the memory, before it is asked for."""
+        self._check_matrices()
         edges, square = 2 * sum(self.sizes()), self.states**2 if Listed(self.graph()).dense else 0
+        kept = "have" if self.window is None else "keep"
         check_memory(
-            f"{OWNER}: {self.orbitals} spin-orbitals have {self.states} states with {edges // 2} transitions, which",
+            f"{OWNER}: {self.orbitals} spin-orbitals {kept} {self.states} states with {edges // 2} transitions, which",
             8 * (12 * square + (16 + 4 * len(self.baths) + 4 * self.orbitals) * edges),
-            "leave out orbitals that are always empty or always filled (an energy of several temperatures beyond all "
-            "chemical potentials), and add the repulsion of filled ones to the other levels.",
+            f"give a {'narrower ' if self.window else ''}`window` (an energy of some 20 temperatures: states within it "
+            f"alone are kept), or {FEWER}",
+        )
+
+    def _check_matrices(self) -> None:
+        """Refuse matrices of each number of electrons that do not fit."""
+        space = self._fock()
+        check_memory(
+            f"{OWNER}: the matrices of {self.orbitals} spin-orbitals, the largest of {max(space.sizes)} states, which",
+            8.0 * (4 * space.places + (6 + 2 * self.orbitals) * max(space.sizes) ** 2),
+            FEWER,
         )
 
 
@@ -359,66 +470,3 @@ def _elements(space: Fock, terms: Terms, coefficients: Array) -> Array:
     """The matrix elements of terms with these coefficients, block after block."""
     values = terms.sign * coefficients.ravel()[terms.number]
     return jnp.zeros(space.places, values.dtype).at[terms.place].add(values)
-
-
-# --------------------------------------------------------------------------- arguments
-
-
-def _checked(argument: str, given: Any, kind: type) -> dict[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InputError(f"{OWNER}: `{argument}` must be a mapping from names to {kind.__name__}, but is {given!r}.")
-    for name, part in given.items():
-        check_type(OWNER, f"{argument}[{name!r}]", part, kind)
-    return dict(given)
-
-
-def _interaction(coulomb: Any, orbitals: int) -> tuple[tuple[tuple[int, int], ...] | None, Array]:
-    """The pairs of orbitals and their energies; or None and the tensor."""
-    if coulomb is None:
-        coulomb = {}
-    if not isinstance(coulomb, Mapping):
-        tensor = real_or_complex(f"{OWNER}: `coulomb`", coulomb)
-        if tensor.shape != (orbitals,) * 4:
-            raise InputError(
-                f"{OWNER}: `coulomb` must be {{(i, j): U_ij}} or a tensor of shape {(orbitals,) * 4}, but has shape "
-                f"{tensor.shape}."
-            )
-        return None, tensor
-    seen: dict[tuple[int, int], tuple[int, int]] = {}
-    for place in coulomb:
-        pair = place if isinstance(place, tuple) else (place,)
-        integers = all(isinstance(k, int | np.integer) and not isinstance(k, bool) for k in pair)
-        if len(pair) != 2 or not integers or not all(0 <= k < orbitals for k in pair):
-            raise InputError(
-                f"{OWNER}: `coulomb` has the key {place!r}, but keys are pairs (i, j) of spin-orbitals, which are the "
-                f"integers 0 to {orbitals - 1}; other two-body terms need the tensor U_ijkl."
-            )
-        i, j = sorted(int(k) for k in pair)
-        if i == j:
-            raise InputError(f"{OWNER}: `coulomb[{place}]` pairs a spin-orbital with itself, where n·n = n is no pair.")
-        if (i, j) in seen:
-            raise InputError(
-                f"{OWNER}: `coulomb` has the energy of spin-orbitals {i} and {j} twice, as {seen[i, j]} and {place} "
-                f"({_plain_number(coulomb[seen[i, j]])} and {_plain_number(coulomb[place])}); give each pair once."
-            )
-        seen[i, j] = (int(pair[0]), int(pair[1]))
-    energies = []
-    for place, energy in coulomb.items():
-        number = as_float(energy, f"{OWNER}: `coulomb[{place}]`")
-        check_shape(OWNER, f"coulomb[{place}]", number, (), "one energy")
-        energies.append(number)
-    return tuple(seen.values()), jnp.stack(energies) if energies else jnp.zeros(0)
-
-
-def _plain_number(value: Any) -> str:
-    return show(as_float(value))
-
-
-def _tensor_words(tensor: Any, turned: Any, name: str) -> str:
-    off = np.abs(np.asarray(tensor) - np.asarray(turned))
-    i, j, k, m = (int(x) for x in np.unravel_index(np.nanargmax(off), off.shape))
-    found, other = (np.asarray(x)[i, j, k, m] for x in (tensor, turned))
-    return (
-        f"`coulomb` must have U_ijkl = U_jilk = U_klij*, but U[{i}, {j}, {k}, {m}] is {found:g} and the other ({name}) "
-        f"is {other:g}."
-    )

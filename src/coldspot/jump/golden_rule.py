@@ -108,12 +108,12 @@ def shifts(sizes: tuple[int, ...]) -> Steps:
 # --------------------------------------------------------------------------- leads
 
 
-def creators(space: Fock, blocks: list[Eigenstates]) -> list[Array]:
-    """⟨a|d_i†|k⟩ for states a with N electrons and k with N−1, as (orbital, a, k) for N = 1, 2, …"""
+def creators(space: Fock, blocks: list[Eigenstates], first: int = 0) -> list[Array]:
+    """⟨a|d_i†|k⟩ for states a with N electrons and k with N−1, as (orbital, a, k) for N = `first` + 1, …"""
     found = []
-    for n in range(1, len(space.sizes)):
-        raised = space.signs[n][..., None] * blocks[n - 1].vectors[space.parents[n]]
-        found.append(_without_noise(jnp.conj(blocks[n].vectors.T) @ raised, 1.0))
+    for n, (below, above) in enumerate(itertools.pairwise(blocks), first + 1):
+        raised = space.signs[n][..., None] * below.vectors[space.parents[n]]
+        found.append(_without_noise(jnp.conj(above.vectors.T) @ raised, 1.0))
     return found
 
 

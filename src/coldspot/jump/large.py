@@ -16,9 +16,10 @@ from ..solution import Status
 from .graph import Graph, Snapshot
 from .half_edges import HalfEdges, Listed, doubled
 from .kinetics import faint
-from .sparse import DOUBTFUL, Weights, stationary
+from .sparse import DOUBTFUL, Stationary, Weights, stationary
 from .stationary import solve_stationary
 from .validity import cautions
+from .window import ORDERS
 
 SMALL = 24
 """States up to which elimination alone is used: bounds of its error grow with each state that is removed."""
@@ -74,6 +75,15 @@ def _sway(g: Graph, s: Snapshot, log_p: Array, blur: Array) -> Array:
     return amounts @ current + 2 * jnp.max(amounts, axis=1) * jnp.sum(current)
 
 
+def _lost(leak: Array, found: Stationary, baths: int) -> Array:
+    """What each row may change by with states that have been left out, by first order; see `window`."""
+    rate, energy, stay = leak @ jax.lax.stop_gradient(jnp.exp(found.log_p))
+    span = jnp.max(found.duals, axis=1) - jnp.min(found.duals, axis=1)
+    # Two electrons at most on the way there and back.
+    own = jnp.where(jnp.arange(len(span)) < baths, energy, 2 * rate)
+    return jax.lax.stop_gradient(ORDERS * (own + rate * span + stay * jnp.abs(found.rows)))
+
+
 def reached(edges: HalfEdges, open_: Array) -> Array:
     """Whether open transitions connect all states, given that all transitions together do."""
     both = doubled(open_ * 1.0, open_ * 1.0)
@@ -102,6 +112,9 @@ def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
     least = faint(s.open) * jnp.max(jnp.abs(jnp.concatenate([s.heat, s.particles, s.work])), axis=1)
     rates, rounding = split(found.rows), found.rounding + 2 * least
     errors = split(found.errors + least + (0.0 if s.blur is None else _sway(g, s, found.log_p, s.blur)))
+    if s.leak is not None:
+        lost = split(_lost(s.leak, found, baths))
+        errors = jax.tree.map(lambda a, b: a + b, errors, lost)
     flows = rates.heats / s.temperature
     sizes = jnp.sum(jnp.abs(flows))
     differ = jnp.abs(found.entropy + jnp.sum(flows))

@@ -462,7 +462,8 @@ class JumpNetwork(CountedSystem):
 
         - `start`: the first state, or the probabilities of the states; by default those of the stationary or periodic
           state, and in the latter `time` is lengthened to whole periods;
-        - `until`: a state, or a list of states, at whose entry a history ends: `durations` are first passage times;
+        - `until`: a state, or a list of states, at whose entry a history ends: `durations` are first passage times; or
+          an `Until`: `n` more and `n` more (best a multiple of 1,024), until their standard errors are as it asks;
         - `throw`: whether to raise `SolveError` if the averages cannot be trusted (a rate above its bound); `progress`:
           whether to show a bar.
         """

@@ -105,7 +105,7 @@ class _March(NamedTuple):
 def _step(
     system: System, targets: tuple[Target, ...], field: Array, pieces: Pieces | None, e: Element, m: _March
 ) -> _March:
-    """One element at a field (target)."""
+    """One element at a field (target, point)."""
     g = system.graph()
     nodes, _, _, weights = tableau(STAGES)
     time = period_of(system) * e.span
@@ -113,8 +113,8 @@ def _step(
     t = tilt(system, g, s, targets, pieces is None)
     start = np.concatenate([g.initial.array, g.final.array])
     end = np.concatenate([g.final.array, g.initial.array])
-    x = jnp.tensordot(field, t.amount, 1)
-    own = jnp.tensordot(field, t.gain, 1) / period_of(system)
+    x = jnp.sum(field[:, None, None] * t.amount, axis=0)
+    own = jnp.sum(field[:, None, None] * t.gain, axis=0) / period_of(system)
     more = t.rates * jnp.expm1(x)
     # The generator with e^{χa} on its jumps: what they bring beyond the plain one ends where they do.
     change = jnp.zeros((STAGES, g.states, g.states, e.span.shape[0])).at[:, end, start].add(more)
@@ -137,43 +137,56 @@ def _step(
     )
 
 
+def growth(
+    system: System, targets: tuple[Target, ...], field: Array, mesh: Mesh, parts: Array, loop: Callable[..., Any]
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    """λ (point) at a field (target, point), on the elements of a mesh that are cut into `parts`; sizes of the terms of
+
+    λ and its slopes (1 + target, point), the defect of the propagator and whether it has joined all states.
+    """
+    n, points, time = system.states, parts.shape[0], period_of(system)
+    pieces, elements = pieces_of(system), jnp.max(mesh.count * parts)
+    unit, nothing = jnp.broadcast_to(jnp.eye(n)[..., None], (n, n, points)), jnp.zeros((n, points))
+
+    def one(k: Array, m: _March) -> _March:
+        return _step(system, targets, field, pieces, element_at(pieces, mesh, parts, k), m)
+
+    m = loop(one, elements, _March(unit, nothing, nothing, jnp.zeros((len(targets), n, points))))
+    right, left = eigenvectors(m.columns)
+    grown = jnp.sum(m.grown * right, axis=0)
+    fixed, row, state = jax.lax.stop_gradient((m.columns, left, right))
+    ratio = jnp.sum(row[:, None] * fixed, axis=0) / row
+    defect = jnp.max(ratio, axis=0) / jnp.min(ratio, axis=0) - 1 + jnp.maximum(-jnp.min(state, axis=0), 0.0)
+    # Of amounts in the middle of a period, as far as its end remembers them.
+    sizes = jnp.concatenate([m.sizes[None], m.carried])
+    scale = jnp.sum(sizes * right, axis=1) / (time * jnp.maximum(1 + grown, jnp.finfo(float).tiny))
+    return jnp.log1p(grown) / time, (scale, defect, connected(fixed))
+
+
 def measure(
     system: System, targets: tuple[Target, ...], fields: Array, mesh: Mesh, parts: Array, loop: Callable[..., Any]
 ) -> Measured:
     """λ and its slopes, values (1 + target, field, point), at fields (field, target); see `periodic_cumulants`."""
-    n, points = system.states, parts.shape[0]
-    unit = jnp.broadcast_to(jnp.eye(n)[..., None], (n, n, points))
-    nothing = jnp.zeros((n, points))
-    elements, pieces, time = jnp.max(mesh.count * parts), pieces_of(system), period_of(system)
-
-    def around(field: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-        def one(k: Array, m: _March) -> _March:
-            return _step(system, targets, field, pieces, element_at(pieces, mesh, parts, k), m)
-
-        m = loop(one, elements, _March(unit, nothing, nothing, jnp.zeros((len(targets), n, points))))
-        right, left = eigenvectors(m.columns)
-        grown = jnp.sum(m.grown * right, axis=0)
-        fixed, row, state = jax.lax.stop_gradient((m.columns, left, right))
-        ratio = jnp.sum(row[:, None] * fixed, axis=0) / row
-        defect = jnp.max(ratio, axis=0) / jnp.min(ratio, axis=0) - 1 + jnp.maximum(-jnp.min(state, axis=0), 0.0)
-        # Of amounts in the middle of a period, as far as its end remembers them.
-        sizes = jnp.concatenate([m.sizes[None], m.carried])
-        scale = jnp.sum(sizes * right, axis=1) / (time * jnp.maximum(1 + grown, jnp.finfo(float).tiny))
-        return jnp.log1p(grown) / time, (scale, defect, connected(fixed))
 
     def with_slopes(field: Array) -> tuple[Array, Array, Array, Array]:
-        value, slopes, (scale, defect, joined) = _value_and_slopes(around, field)
+        wide = jnp.broadcast_to(field[:, None], (len(targets), parts.shape[0]))
+        value, slopes, (scale, defect, joined) = value_and_slopes(
+            lambda x: growth(system, targets, x, mesh, parts, loop), wide
+        )
         return jnp.concatenate([value[None], slopes]), scale, defect, joined
 
     values, sizes, defect, joined = jax.vmap(with_slopes, out_axes=(1, 1, 0, 0))(fields)
     return Measured(values, jnp.maximum(sizes, jnp.abs(values)), jnp.max(defect, axis=0), jnp.all(joined, axis=0))
 
 
-def _value_and_slopes(of: Callable[[Array], tuple[Array, Any]], field: Array) -> tuple[Array, Array, Any]:
-    """of(field), its derivatives by each entry of the field, and what else it says."""
+def value_and_slopes(of: Callable[[Array], tuple[Array, Any]], field: Array) -> tuple[Array, Array, Any]:
+    """of(field) (point) for a field (target, point), its derivatives by each target's (target, point), and what else
+
+    it says.
+    """
 
     def along(direction: Array) -> tuple[Array, Array, Any]:
-        return jax.jvp(of, (field,), (direction,), has_aux=True)
+        return jax.jvp(of, (field,), (direction[:, None] + jnp.zeros_like(field),), has_aux=True)
 
     value, slopes, more = jax.vmap(along)(jnp.eye(field.shape[0]))
     return value[0], slopes, jax.tree.map(lambda x: x[0], more)

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .. import parallel
+from .. import growth, parallel
 from .._checks import InputError, Values, as_float, check_memory
 from ..dynamics import Outcome, Rates, conclude, steady_state
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, SolveError, Status
-from ..trajectories import Ensemble
+from ..trajectories import FEWEST, Ensemble
 from .graph import marked
 from .histories import Amounts, Histories, run
 from .system import System
@@ -142,6 +142,11 @@ def sample(
         2 * 8 * float(n) * (8 + 4 * len(system.steady_baths()) + len(system.workers())),
         "take fewer, one ensemble after the other with keys of their own.",
     )
+    more = until if isinstance(until, growth.Until) else None
+    if more is not None and n < FEWEST:
+        raise InputError(f"trajectories: `n` must be at least {FEWEST} with an `Until`, but is {n}.")
+    whole = more is not None or until is None
+    stops = np.zeros(system.states, bool) if whole else marked(system.states, until, "trajectories: `until`")
     span = np.asarray(as_float(time, "trajectories: `time`"))
     if span.ndim or not (np.isfinite(span) and span > 0):
         raise InputError(f"trajectories: `time` must be a positive number, but is {time!r}.")
@@ -166,15 +171,9 @@ def sample(
             "shorten `time`, or use `steady_state` and `counting`."
         )
 
-    stops = np.zeros(system.states, bool) if until is None else marked(system.states, until, "trajectories: `until`")
-
-    def piece(k: int) -> Histories:
-        where = (jnp.asarray(first), jnp.asarray(stops), jnp.asarray(span))
-        return jax.tree.map(np.asarray, _run(system, *where, key, jnp.asarray(k)))
-
-    parts = list(parallel.spread(piece, range(0, n, LANES), label="trajectories", progress=progress))
-    found = jax.tree.map(lambda *x: np.moveaxis(np.concatenate(x, axis=-1)[..., :n], -1, 0), *parts)
-    solution = _averaged(system, found, steady, jax.tree.map(np.asarray, single), stops)
+    single = jax.tree.map(np.asarray, single)
+    found = _many(system, (first, stops, span), key, n, single, more, progress)
+    solution = _averaged(system, found, steady, single, stops)
     if throw and not bool(solution.ok):
         status = Status(int(solution.status))
         above = int(found.exceeded.sum())
@@ -196,6 +195,65 @@ def sample(
     )
 
 
+def _many(
+    system: System,
+    where: tuple[np.ndarray, np.ndarray, np.ndarray],
+    key: Array,
+    n: int,
+    single: Single,
+    until: growth.Until | None,
+    progress: bool | None,
+) -> Histories:
+    """`n` histories, or `n` at a time `until` their errors are small, with the trajectory axis first; `where`: the
+
+    distribution of the first state, the states that end a history, and the time.
+    """
+    start, stops, span = (jnp.asarray(x) for x in where)
+
+    def piece(k: int) -> Histories:
+        return jax.tree.map(np.asarray, _run(system, start, stops, span, key, jnp.asarray(k)))
+
+    def portion(begin: int, bar: bool | None) -> Histories:
+        places = range(begin, begin + n, LANES)
+        parts = list(parallel.spread(piece, places, label="trajectories", progress=bar))
+        return jax.tree.map(lambda *x: np.concatenate(x, axis=-1)[..., :n], *parts)
+
+    if until is None:
+        return jax.tree.map(lambda x: np.moveaxis(x, -1, 0), portion(0, progress))
+    shapes = jax.eval_shape(lambda: _run(system, start, stops, span, key, jnp.asarray(0)))
+
+    def packed(begin: int, bar: bool | None) -> growth.Result:
+        found = portion(begin, bar)
+        rows = np.concatenate([np.asarray(x, float).reshape(-1, n) for x in found])
+        failed = np.where(found.exceeded > 0, 0, -1)
+        return growth.Result(rows[None], failed, failed[None])
+
+    def unpacked(done: growth.Result) -> Histories:
+        rows, at = np.asarray(done.rates)[0], 0
+        found: list[Any] = []
+        for shape in shapes:
+            size = int(np.prod(shape.shape[:-1]))
+            part = rows[at : at + size].reshape(*shape.shape[:-1], rows.shape[-1]).astype(shape.dtype)
+            found.append(np.moveaxis(part, -1, 0))
+            at += size
+        return Histories(*found)
+
+    def worst(done: growth.Result) -> float:
+        found = unpacked(done)
+        errors = _averages(system, found, single, np.asarray(stops))[1]
+        each = [np.asarray(x) for x in (errors.heats, errors.works) if x is not None]
+        return max(float(np.max(x, initial=0.0)) for x in each)
+
+    def label() -> str:
+        edges, cells = edges_of(system), cells_of(system)
+        phases = 2 * jnp.pi * jnp.concatenate([cells.low, (cells.low + cells.high) / 2, cells.high])
+        looks = jax.lax.map(lambda phase: look_at(system, phase), phases)
+        names = " ".join([*system.baths, "|", *system.drives])
+        return growth.identity(system, edges, cells, looks, names, key, *where)
+
+    return unpacked(growth.grown(packed, n, worst, until, progress, label))
+
+
 def _possible(system: System, found: Histories, rates: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """Transitions that could be made from where histories begin or end, or from where these lead (transition)."""
     edges = edges_of(system)
@@ -210,8 +268,8 @@ def _possible(system: System, found: Histories, rates: np.ndarray, stops: np.nda
     return np.any((leads & reached[edges.start]).reshape(2, -1), axis=0)
 
 
-def _averaged(system: System, found: Histories, steady: Solution | None, single: Single, stops: np.ndarray) -> Solution:
-    """The averages over histories and time, with standard errors."""
+def _averages(system: System, found: Histories, single: Single, stops: np.ndarray) -> tuple[Rates, Rates]:
+    """The averages over histories and time, and their standard errors, of a batch of one."""
     span = float(np.mean(found.durations)) or 1.0
     possible = _possible(system, found, np.asarray(single.rates), stops)
 
@@ -234,11 +292,15 @@ def _averaged(system: System, found: Histories, steady: Solution | None, single:
         top = np.max(np.where(possible & np.isfinite(one), one, 0.0), axis=-1, initial=0.0)
         return np.where(alike, np.maximum(spread, top / (len(x) * span)), spread)
 
+    return rates(mean), rates(error)
+
+
+def _averaged(system: System, found: Histories, steady: Solution | None, single: Single, stops: np.ndarray) -> Solution:
+    """The averages over histories and time, with standard errors."""
     closed = found.heats.sum(-1) + found.chemical_works.sum(-1) + found.works.sum(-1) - found.storage
     scale = float(np.max(np.abs(found.heats), initial=0.0) + np.max(np.abs(found.works), initial=0.0))
     outcome = Outcome(
-        rates(mean),
-        rates(error),
+        *_averages(system, found, single, stops),
         faults={Status.NOT_CONVERGED: jnp.asarray([found.exceeded.any()])},
         residuals={"first law of each": jnp.asarray([np.max(np.abs(closed)) / (scale or 1.0)])},
         statistics={

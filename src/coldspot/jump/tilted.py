@@ -178,5 +178,4 @@ def count_rate_function(system: System, target: Target, currents: Array) -> Coun
 
         return jax.vmap(one)(currents)
 
-    words = "rate functions at given currents (under driving: generating_function(…).rate_function, at its slopes)"
-    return undriven(system, (target,), words, solve)
+    return undriven(system, (target,), "rate functions", solve)
