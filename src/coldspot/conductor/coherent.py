@@ -323,7 +323,7 @@ class Conductor(Dynamics):
         def by_mode(part: str) -> Array:
             return jnp.stack([getattr(one, part) for one in found], axis=-1)
 
-        none = jnp.zeros((found[0].energy.shape[0], len(self.baths) - len(self.leads)))
+        none = jnp.zeros((len(found[0].energy), len(self.baths) - len(self.leads)))
         rates, errors = (
             LedgerRates(
                 jnp.concatenate([by_lead(f"{name}s"), sign * self._by_bath(by_mode(energy))], axis=-1),
@@ -365,10 +365,8 @@ class Conductor(Dynamics):
     def _by_bath(self, energies: Array) -> Array:
         """Of each mode (point, mode) → of each of their baths."""
         assert self.modes is not None
-        columns = [
-            sum(energies[:, k] for k, own in enumerate(self.modes.names) if own == name) for name in self.modes.baths
-        ]
-        return jnp.stack([jnp.asarray(column) for column in columns], axis=-1)
+        owns = [[k for k, own in enumerate(self.modes.names) if own == name] for name in self.modes.baths]
+        return jnp.stack([jnp.sum(energies[:, np.array(own)], axis=-1) for own in owns], axis=-1)
 
     def _closed(self) -> bool:
         """Whether currents are sums over poles."""
@@ -381,7 +379,7 @@ class Conductor(Dynamics):
         return self._each(lambda hamiltonian, leads: flows(self._cut(hamiltonian), leads))
 
     def _cut(self, hamiltonian: Array | Slices) -> Array | Slices:
-        """H of one point, in slices if it is long."""
+        """H (site, site) of one point, in slices if it is long."""
         return hamiltonian if isinstance(hamiltonian, Slices) or self.cut is None else sliced(hamiltonian, self.cut)
 
     def _each(self, method: Callable[..., Any], *more: Any) -> Any:
