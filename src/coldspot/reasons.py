@@ -17,7 +17,7 @@ from . import paths
 from ._checks import Checked, InputError, broken, explain_invalid, rules_below
 from .dynamics import as_dynamics, explained
 from .pytrees import compiled, refreshed
-from .solution import Status
+from .solution import SolveError, Status
 
 UNTRUSTED = "untrusted"
 """Attributes of datasets that say why points are not trusted: `untrusted`, `untrusted_2`, …"""
@@ -99,7 +99,7 @@ def _words(status: Status, build: Callable[..., Any], shared: Any, point: Mappin
         own = explain_invalid(machine) if status is Status.INVALID else ""
         # Its dynamics, made of known numbers, may refuse them.
         return own or explained(machine, status) or status.advice
-    except InputError as error:
+    except (InputError, SolveError) as error:  # a function that solves for its machine, such as for probes
         return str(error)
 
 

@@ -54,6 +54,24 @@ def test_reference_values_of_two_sites():
     assert_close(energies, [0.00160731402064958, 0.00355098860674448], 2e-14)
 
 
+def test_symmetric_junctions_near_equilibrium_are_heated_by_halves():
+    """Peltier heats of electrons and holes cancel: half of the Joule heat on each side is left, far smaller."""
+    bias = 2.0 ** -np.array([10, 20, 30, 40])  # of which −.4 ± bias/2 are not rounded
+    p = {"t1": 0.1, "t2": 0.1, "m1": bias / 2, "m2": -bias / 2}
+    moved = p | {"m1": p["m1"] - 0.4, "m2": p["m2"] - 0.4}
+    for found in (
+        solve(lambda _, p: wide(p), columns(4, level=-0.4, link=0.25, gamma=0.7, **moved)),
+        solve(lambda _, p: chain_pair(p), columns(4, level=0.0, contact=0.5, **p)),
+    ):
+        assert np.all(found.status == int(Status.OK))
+        current, heats, errors = found.ledger.particle_numbers[:, 0], found.ledger.heats, found.error.heats
+        assert_close(current / bias, np.full(4, current[1] / bias[1]), 2e-6)
+        joule = -(bias * current / 2)[:, None]
+        assert np.all(np.abs(heats - joule) <= errors)
+        assert np.all(errors <= 1e-12 * 0.1 * current[:, None])
+        assert np.all(np.abs(heats / joule - 1) <= 2e-4 * (bias / bias[-1])[:, None] ** -1)
+
+
 def test_leads_that_depend_on_energy_against_plain_quadrature():
     cases = [
         {"level": 0.3, "contact": 0.6, "gamma": 0.4, "t1": 0.2, "m1": 0.3, "t2": 0.1, "m2": -0.2, "far": 1.0},

@@ -8,6 +8,7 @@ from scipy.integrate import quad
 
 import coldspot as cs
 from coldspot import Status
+from coldspot.conductor.hartree import hartree
 from coldspot.conductor.inelastic import Bosons, inelastic
 from coldspot.conductor.poles import poles_of, undecided
 from coldspot.pytrees import Table
@@ -31,10 +32,13 @@ APART = BIASED | {"link": 0.0}
 
 
 def junction(p):
-    """Two sites with a link of any phase, and a mode that moves a level and the link; without damping it is narrow."""
+    """Two sites with a link of any phase, and a mode that moves a level and the link; without damping it is narrow.
+
+    The static shift of the levels is in the ledger.
+    """
     link = p["link"] * jnp.exp(1j * p["phase"])
     baths = {"phonons": cs.BosonBath(p["tp"])}
-    modes = cs.Modes([0.8], [[[p["own"], 0.3], [0.3, 0.0]]], baths, dampings=jnp.reshape(p["damping"], 1))
+    modes = cs.Modes([0.8], [[[p["own"], 0.3], [0.3, 0.0]]], baths, jnp.reshape(p["damping"], 1), hartree=True)
     return cs.Conductor(
         [[0.4, link], [jnp.conj(link), -0.4]],
         {
@@ -58,9 +62,12 @@ def found():
     return solve(lambda _, p: junction(p), {name: [case[name] for case in cases] for name in REFERENCE})
 
 
-def test_the_reference_junction_cools_its_mode_at_the_cop_of_the_whole_ledger(found):
-    work = found.ledger.chemical_works[0].sum()
+def test_the_reference_junction_cools_its_mode_at_the_cop_of_the_whole_ledger_with_the_shift_and_without(found):
+    made, whole = junction(REFERENCE), found.ledger.chemical_works[0].sum()
     assert_close(found.ledger.heats[0, 2], 0.00425375, 2e-6)
+    assert_close(found.ledger.heats[0, 2] / whole, 0.6574, 0.5e-4 / 0.6574)
+    shift, *_ = jax.jit(hartree)(made.hamiltonian, made.leads, made.modes)
+    work = whole - shift.particles @ np.array([REFERENCE["m1"], REFERENCE["m2"]])
     assert_close(work, 0.0055539, 1e-5)
     assert_close(found.ledger.heats[0, 2] / work, 0.7659, 2e-5)
 

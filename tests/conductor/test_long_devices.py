@@ -1,6 +1,8 @@
 """Ledgers of long conductors, slice by slice, against sums over the poles of the whole matrix."""
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
@@ -9,6 +11,8 @@ import coldspot as cs
 from coldspot.conductor.wide_band import closed
 from coldspot.paths import replace
 from coldspot.pytrees import batch_of_one
+from tests.conductor.scattering import chain_sigma, transmission
+from tests.tolerance import assert_close
 
 SITES = 96
 CLOSED = jax.jit(closed)
@@ -68,6 +72,17 @@ def test_a_link_between_distant_sites_that_is_set_later_is_not_dropped():
     found = cs.sweep(conductor, [dict.fromkeys(paths, x) for x in (0.0, -0.8)])
     assert found.status.values.tolist() == [0, int(cs.Status.INVALID)]
     assert "linked sites at most 1 apart" in found.attrs["untrusted"]
+
+    def closed(x):  # into a ring
+        matrix = conductor.hamiltonian.at[jnp.array([0, n - 1]), jnp.array([n - 1, 0])].add(x)
+        return cs.transmission(eqx.tree_at(lambda c: c.hamiltonian, conductor, matrix), [0.3], "left", "right")
+
+    def exact(x):
+        matrix = hops + x * (np.eye(n, k=n - 1) + np.eye(n, k=1 - n))
+        return transmission(matrix, *((site, lambda e: chain_sigma(e, 1.0, 0.5)) for site in (0, n - 1)), 0.3)
+
+    _, slope = jax.jvp(closed, (0.0,), (1.0,))
+    assert_close(slope, [(exact(1e-5) - exact(-1e-5)) / 2e-5], 1e-8)
     linked = replace(replace(conductor, paths[0], -0.8), paths[1], -0.8)
     with pytest.raises(cs.InputError, match="linked sites at most 1 apart"):
         cs.transmission(linked, [0.3], "left", "right")

@@ -58,8 +58,20 @@ def test_bad_probes_are_refused_in_words(leads, words):
         cs.conductor.probe(chain(), leads)
 
 
-def test_a_probe_that_touches_nothing_has_no_bath():
+def test_a_probe_that_touches_nothing_has_no_bath_and_a_status_in_a_sweep_beside_what_has():
     cut = chain(levels=np.diag(np.diag(LEVELS)))
     with pytest.raises(cs.SolveError, match="NOT_CONVERGED"):
         cs.conductor.probe(cut, "probe", temperature=True)
     assert np.isnan(cs.conductor.probe(cut, "probe", temperature=True, throw=False).leads["probe"].bath.temperature)
+
+    bare = np.diag(np.diag(LEVELS))
+    rest = LEVELS - bare
+
+    def thermometer(link):
+        return cs.conductor.probe(chain(levels=bare + link * rest), "probe", temperature=True)
+
+    swept = cs.sweep(thermometer, {"link": [0.0, 1.0]})
+    assert swept.status.values.tolist() == [int(cs.Status.INVALID), 0]
+    assert "no baths of the probes probe are found (NOT_CONVERGED)" in swept.untrusted
+    alone = cs.conductor.probe(chain(), "probe", temperature=True).leads["probe"].bath
+    assert_close(swept.temperature.values[1, 1], alone.temperature, 1e-12)

@@ -1,5 +1,6 @@
 """Transmission, spectral functions and densities of states against Kwant's numbers and NumPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -92,6 +93,13 @@ def test_bad_input_is_refused_in_words():
     closed = cs.Conductor([[0.0]], {"l": cs.WideBandLead(0, 0.0, BATH), "r": cs.WideBandLead(0, 0.0, BATH)})
     with pytest.raises(cs.InputError, match="no finite value at energy 0"):
         cs.transmission(closed, [1.0, 0.0], "l", "r")
+    giving = cs.SelfEnergyLead(lambda energy: 0.2j * jnp.sign(energy - 1.5), 0, BATH)
+    leads = {"l": giving, "r": cs.WideBandLead(0, 0.3, BATH)}
+    with pytest.raises(cs.InputError, match="retarded self-energy"):
+        cs.transmission(cs.Conductor([[0.0]], leads), [1.0, 2.0], "l", "r")
+    # Of many at once there are no words.
+    found = jax.jit(lambda level: cs.transmission(cs.Conductor([[level]], leads), [1.0, 2.0], "l", "r"))(0.0)
+    assert np.isfinite(found).tolist() == [True, False]
 
 
 def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():
@@ -117,25 +125,35 @@ def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():
 
 
 def test_a_long_conductor_is_eliminated_slice_by_slice():
-    """A ribbon with disorder, a flux and leads at both ends and inside, as one matrix inverted by NumPy."""
+    """A ribbon with disorder, a flux and leads between two dead ends, as one matrix inverted by NumPy.
+
+    Without disorder the dead ends have levels of their own exactly at energies where the whole has none.
+    """
     rng = np.random.default_rng(3)
     sites = 75
     h = np.diag(rng.normal(size=sites))
     for k in (1, 2, 3):
         h = h + np.diag(rng.normal(size=sites - k), k)
     h = np.triu(h) + np.triu(h, 1).T + 1j * (np.diag(np.full(sites - 3, 0.1), 3) - np.diag(np.full(sites - 3, 0.1), -3))
-    widths = {"a": ([0, 2], np.array([[0.5, 0.1j], [-0.1j, 0.4]])), "b": ([40], 0.3), "c": ([74, 71], [0.6, 0.2])}
+    widths = {"a": ([9, 11], np.array([[0.5, 0.1j], [-0.1j, 0.4]])), "b": ([40], 0.3), "c": ([65, 62], [0.6, 0.2])}
     leads = {name: cs.WideBandLead(where, gamma, BATH) for name, (where, gamma) in widths.items()}
     full = {name: np.zeros((sites, sites), complex) for name in widths}
     for name, (where, gamma) in widths.items():
         gamma = np.asarray(gamma) if np.ndim(gamma) == 2 else np.diag(np.broadcast_to(gamma, len(where)))
         full[name][np.ix_(where, where)] = gamma
+
+    def exact(h, energies, source, drain):
+        inverses = [np.linalg.inv(energy * np.eye(sites) - h + 0.5j * sum(full.values())) for energy in energies]
+        return [np.trace(full[drain] @ g @ full[source] @ g.conj().T).real for g in inverses]
+
+    along, across = (np.eye(n, k=1) + np.eye(n, k=-1) for n in (sites // 3, 3))
+    plain = np.kron(along, np.eye(3)) + np.kron(np.eye(sites // 3), across)
+    energies = np.array([0.0, np.sqrt(2), (np.sqrt(5) - 1) / 2])
+    found = cs.transmission(cs.Conductor(plain, leads), energies, "a", "c")
+    assert_close(found, exact(plain, energies, "a", "c"), 1e-12)
     energies = np.array([-0.7, 0.0, 1.3])
     for source, drain in (("a", "b"), ("c", "a"), ("b", "c")):
-        expected = []
-        for energy in energies:
-            g = np.linalg.inv(energy * np.eye(sites) - h + 0.5j * sum(full.values()))
-            expected.append(np.trace(full[drain] @ g @ full[source] @ g.conj().T).real)
+        expected = exact(h, energies, source, drain)
         dense, sparse = (cs.Conductor(matrix, leads) for matrix in (h, scipy.sparse.csr_array(h)))
         assert dense.cut == 3
         assert_close(cs.transmission(dense, energies, source, drain), expected, 1e-11)

@@ -27,8 +27,8 @@ from ..numerics.adaptive import Effort, Integral, Sides, integral, sides
 from ..numerics.dense import adjoint, inverse, product
 from ..occupation import bose, fermi
 from ..pytrees import Table
-from .electron_response import ROUNDING, Electrons, electrons, energies_of, states
-from .landauer import Energies, baths_of, fermi_gap, seen_from
+from .electron_response import ROUNDING, Electrons, electrons, energies_of, states, trace
+from .landauer import Energies, baths_of, gaps, seen_from
 from .resonances import resonances
 from .second_order import SecondOrder
 from .vibrations import Modes
@@ -134,17 +134,17 @@ def at_frequency(
         inner -= between(filled_below, slow) + between(filled_above, slow_back)
         widths, spectral = found.widths[:, :nodes], found.spectral[:, :nodes]
         outgoing = product(product(adjoint(green)[None], widths), green[None])
-        gone, come = _trace(outgoing, scattered_out[None]), _trace(outgoing, scattered_in[None])
+        gone, come = trace(outgoing, scattered_out[None]), trace(outgoing, scattered_in[None])
         leaving = fermi(x) * gone - fermi(-x) * come
-        gap = _gaps(potentials, temperatures, Energies(above, x))
+        gap = gaps(potentials, temperatures, Energies(above, x))
         ways = product(widths, product(green, inner)[None])
-        quasi = 2 * _trace(ways[:, None], spectral[None]) * gap
+        quasi = 2 * trace(ways[:, None], spectral[None]) * gap
         flow = leaving + jnp.sum(quasi, axis=1)
         gross = fermi(x) * gone + fermi(-x) * come
         size, heat = (jnp.sum(part, axis=0, keepdims=True) for part in (gross, gross * above**2 / _scale(leads)))
         corrected = jnp.sum(jnp.abs(quasi), axis=(0, 1))[None]
         emitted, absorbed = (
-            _trace(product(couplings[:, None], one[None]), product(couplings[:, None], other[None]))
+            trace(product(couplings[:, None], one[None]), product(couplings[:, None], other[None]))
             for one, other in ((filled_here, free_below), (free_here, filled_below))
         )
         emitted *= omega * jnp.diagonal(b.more).real[:, None]
@@ -158,11 +158,6 @@ def at_frequency(
     groups = (many + 1, many + 1, count)
     found = integral(integrand, window, 2 * many + 3 + count, INNER, groups=groups, loose=1)
     return found.value, found.error, found.converged
-
-
-def _trace(one: Array, other: Array) -> Array:
-    """Re tr of products (…)."""
-    return jnp.sum((one * jnp.swapaxes(other, -1, -2)).real, axis=(-2, -1))
 
 
 def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[SecondOrder, SecondOrder, Array]:
@@ -257,18 +252,11 @@ def _elastic(hamiltonian: Array, leads: Table) -> Array:
     def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
         found = states(hamiltonian, leads, centre, offset)
         seen = seen_from(potentials, temperatures, centre, offset)
-        passed = _trace(found.widths[:, None], found.spectral[None]) * _gaps(potentials, temperatures, seen)
+        passed = trace(found.widths[:, None], found.spectral[None]) * gaps(potentials, temperatures, seen)
         value = jnp.sum(jnp.abs(passed), axis=(0, 1))[None] / (2 * jnp.pi)
         return value, ROUNDING * value
 
     return integral(integrand, energies_of(hamiltonian, leads, jnp.zeros(())), 1, INNER).value[0]
-
-
-def _gaps(potentials: Array, temperatures: Array, seen: Energies) -> Array:
-    """f_α − f_β (α, β, node)."""
-    unlike = ((temperatures - temperatures[:, None]) / temperatures[:, None])[..., None]
-    lean = seen.above[:, None] * unlike + (potentials - potentials[:, None])[..., None]
-    return fermi_gap(seen.reduced[:, None], seen.reduced[None], lean / temperatures[None, :, None])
 
 
 def _window(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Sides, Array, Array]:

@@ -22,6 +22,7 @@ from .boson_currents import boson_currents
 from .bound_states import uncounted
 from .device import Device, hermitian_rule
 from .few_sites import MOST, TOGETHER
+from .hartree import with_shift
 from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
@@ -34,7 +35,7 @@ from .resonances import resonances, wide
 from .second_order import second_order
 from .sisl_systems import of_sisl
 from .vibrations import Modes
-from .wide_band import attempted, by_nodes, wide_flows
+from .wide_band import GOOD, attempted, by_nodes, wide_flows
 
 LARGE = 1 / 3
 """Part of the elastic current by which modes may change it before a flag says so."""
@@ -62,10 +63,10 @@ class Conductor(Dynamics):
 
     With `modes` the ledger is of second order in their couplings: beside the elastic currents it has the
     inelastic events and the quasi-elastic (Fock) correction, without which energy would not be conserved; the static
-    (Hartree) shift of the levels is not included. The modes' baths take what electrons emit, or share the modes with
-    the electrons if these act back on them (`Modes(…, back_action=True)`). Levels that do not mix, each on one lead,
-    have inelastic events alone, in closed form if their leads have one temperature (`PairJunction` is such a junction,
-    or the inelastic part of any other). Between other leads than wide bands all of it is integrated.
+    (Hartree) shift of the levels is one with `Modes(…, hartree=True)`. The modes' baths take what electrons emit, or
+    share the modes with the electrons if these act back on them (`Modes(…, back_action=True)`). Levels that do not mix,
+    each on one lead, have inelastic events alone, in closed form if their leads have one temperature (`PairJunction` is
+    such a junction, or the inelastic part of any other). Between other leads than wide bands all of it is integrated.
 
     The status is `NOT_UNIQUE` if a state has no width and the leads do not agree on its occupation, or if modes take
     electrons from it or to it and leads are not all wide bands (add a `WideBandLead` of a small width there), `INVALID`
@@ -271,14 +272,12 @@ class Conductor(Dynamics):
         if self.modes is not None:
             plain = wide(self.leads) and not self.modes.back_action
             if wide(self.leads):
-                faults[Status.NOT_UNIQUE] |= self._each(
-                    lambda h, leads, modes: undecided(h, leads, modes.frequencies, modes.couplings), self.modes
-                )
+                open_ = self._each(lambda h, leads, m: undecided(h, leads, m.frequencies, m.couplings), self.modes)
             else:
-                faults[Status.NOT_UNIQUE] |= self._each(
-                    lambda h, leads, m: uncounted(h, leads, m.couplings), self.modes
-                )
-            second, bound, converged = self._each(second_order if plain else boson_currents, self.modes)
+                open_ = self._each(lambda h, leads, m: uncounted(h, leads, m.couplings), self.modes)
+            faults[Status.NOT_UNIQUE] |= open_
+            method = with_shift(second_order if plain else boson_currents)
+            second, bound, converged = self._each(method, self.modes)
             faults[Status.NOT_CONVERGED] |= ~converged
             heats = jnp.concatenate([heats + second.heats, -self._by_bath(second.energies)], axis=-1)
             heat_errors = jnp.concatenate([heat_errors + bound.heats, self._by_bath(bound.energies)], axis=-1)
@@ -304,6 +303,8 @@ class Conductor(Dynamics):
             value,
             error,
             faults=faults,
+            # Levels that rounding moves by a part of the temperature carry as much heat per particle.
+            floor=GOOD * sizes[1] * jnp.min(jax.vmap(baths_of)(self.leads)[1], axis=-1),
             residuals={
                 "integral": sizes[2] / positive_or_one(sizes[0]),
                 "particles": leak / positive_or_one(sizes[1]),
@@ -322,7 +323,7 @@ class Conductor(Dynamics):
         def by_mode(part: str) -> Array:
             return jnp.stack([getattr(one, part) for one in found], axis=-1)
 
-        none = jnp.zeros((found[0].energy.shape[0], len(self.baths) - len(self.leads)))
+        none = jnp.zeros((len(found[0].energy), len(self.baths) - len(self.leads)))
         rates, errors = (
             LedgerRates(
                 jnp.concatenate([by_lead(f"{name}s"), sign * self._by_bath(by_mode(energy))], axis=-1),
@@ -364,10 +365,8 @@ class Conductor(Dynamics):
     def _by_bath(self, energies: Array) -> Array:
         """Of each mode (point, mode) → of each of their baths."""
         assert self.modes is not None
-        columns = [
-            sum(energies[:, k] for k, own in enumerate(self.modes.names) if own == name) for name in self.modes.baths
-        ]
-        return jnp.stack([jnp.asarray(column) for column in columns], axis=-1)
+        owns = [[k for k, own in enumerate(self.modes.names) if own == name] for name in self.modes.baths]
+        return jnp.stack([jnp.sum(energies[:, np.array(own)], axis=-1) for own in owns], axis=-1)
 
     def _closed(self) -> bool:
         """Whether currents are sums over poles."""
@@ -380,7 +379,7 @@ class Conductor(Dynamics):
         return self._each(lambda hamiltonian, leads: flows(self._cut(hamiltonian), leads))
 
     def _cut(self, hamiltonian: Array | Slices) -> Array | Slices:
-        """H of one point, in slices if it is long."""
+        """H (site, site) of one point, in slices if it is long."""
         return hamiltonian if isinstance(hamiltonian, Slices) or self.cut is None else sliced(hamiltonian, self.cut)
 
     def _each(self, method: Callable[..., Any], *more: Any) -> Any:

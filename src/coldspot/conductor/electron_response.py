@@ -23,7 +23,8 @@ from ..occupation import fermi
 from ..pytrees import Table
 from .green_functions import inverse_green
 from .landauer import REACH, baths_of, seen_from, without_width
-from .resonances import resonances, wide
+from .leads import ChainLead
+from .resonances import resonances
 
 ROUNDING = 64 * EPS
 FAR = 1e6
@@ -104,7 +105,7 @@ def electrons(
 
     # Real and imaginary parts of Π, E and A.
     sizes = (modes**2, modes**2 * many**2, modes**2 * many**2)[rates_alone:]
-    window = energies_of(hamiltonian, leads, omega, filled=not rates_alone)
+    window = energies_of(hamiltonian, leads, omega, filled=0.0 if rates_alone else FAR)
     found = integral(integrand, window, 2 * sum(sizes), effort, groups=tuple(2 * size for size in sizes))
     kinds = (many, many, modes, modes)
     parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:-1])
@@ -119,8 +120,16 @@ def electrons(
     return Electrons(retarded, emission, absorption, jnp.max(found.error), found.converged)
 
 
-def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: bool = False) -> Sides:
-    """Fermi edges, resonances and band edges, at their places and a boson above and below; or all filled states."""
+def trace(one: Array, other: Array) -> Array:
+    """Re tr of products (…)."""
+    return jnp.sum((one * jnp.swapaxes(other, -1, -2)).real, axis=(-2, -1))
+
+
+def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: float = 0.0) -> Sides:
+    """Fermi edges, resonances and band edges, at their places and a boson above and below.
+
+    `filled`: how far down all filled states are in it, in units of the largest energy, if bands have no known bottom.
+    """
     potentials, temperatures = baths_of(leads)
     places, widths = resonances(hamiltonian, leads)
     # What has no width is not seen, or has its status.
@@ -140,8 +149,9 @@ def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: bool = F
     low = jnp.min(potentials - REACH * temperatures) - jnp.abs(omega)
     high = jnp.max(potentials + REACH * temperatures) + jnp.abs(omega)
     if filled:
+        closed = all(isinstance(lead, ChainLead) for lead in leads.values())
         bottom = jnp.min(jnp.concatenate([places - jnp.where(bound, 0.0, widths), *(kink[None] for kink in kinks)]))
         size = jnp.max(jnp.abs(places - bottom)) + jnp.max(jnp.where(bound, 0.0, widths)) + jnp.abs(high - low)
-        low = jnp.minimum(low, bottom - jnp.abs(omega)) - (FAR * size if wide(leads) else size)
+        low = jnp.minimum(low, bottom - jnp.abs(omega)) - (size if closed else filled * size)
     is_kink = jnp.arange(centres.size) >= centres.size - edges.size
     return sides(centres, spread, is_kink, low, high)

@@ -13,9 +13,9 @@ and the particles that lead α gives are, beside Landauer's,
 
 The first term is the quasi-elastic correction, without which particles and energy are not conserved; the second holds
 the inelastic events. The energy into a mode is ∫dε/2π Σ_αβ tr[MA_α(ε)MA_β(ε−Ω)][f_α(1−f_β)(N+1) − (1−f_α)f_βN]/2. The
-static (Hartree) shift −M⟨tr Mρ⟩/Ω² of the levels is left out. (Viljas, Cuevas, Pauly and Häfner, "Electron-vibration
-interaction in transport through atomic gold wires"; Paulsson, Frederiksen and Brandbyge, "Modeling inelastic phonon
-scattering in atomic- and molecular-wire junctions".)
+static (Hartree) shift −M⟨tr Mρ⟩/Ω² of the levels is in `hartree`. (Viljas, Cuevas, Pauly and Häfner,
+"Electron-vibration interaction in transport through atomic gold wires"; Paulsson, Frederiksen and Brandbyge, "Modeling
+inelastic phonon scattering in atomic- and molecular-wire junctions".)
 """
 
 from typing import NamedTuple

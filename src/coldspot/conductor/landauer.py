@@ -157,6 +157,13 @@ def flows(hamiltonian: Array | Slices, leads: Table, effort: Effort = FULL) -> F
     return Found(value, error, found.converged, unique, good)
 
 
+def gaps(potentials: Array, temperatures: Array, seen: Energies) -> Array:
+    """f_α − f_β (α, β, node) of all leads."""
+    unlike = ((temperatures - temperatures[:, None]) / temperatures[:, None])[..., None]
+    lean = seen.above[:, None] * unlike + (potentials - potentials[:, None])[..., None]
+    return fermi_gap(seen.reduced[:, None], seen.reduced[None], lean / temperatures[None, :, None])
+
+
 def steepness(x: Array, y: Array, difference: Array) -> Array:
     """How much the relative rounding of x and y grows in f(x) − f(y): e^{−x} loses x roundings until it is 0."""
     tails = jnp.where(difference < 0, jnp.maximum(x, 0) + jnp.maximum(-y, 0), jnp.maximum(y, 0) + jnp.maximum(-x, 0))

@@ -32,6 +32,8 @@ MOST = 2000
 """Sites up to which every state is looked for, which takes 16 bytes × their square and time as their cube."""
 MOST_WHOLE = 200
 """Sites up to which a matrix without slices is inverted at each energy."""
+TINY = 1e-100
+"""What stands for a pivot of 0."""
 SAFETY = 4.0
 """By how much the rounding of an elimination may exceed the difference from that from the other end."""
 
@@ -40,12 +42,14 @@ class Slices(eqx.Module):
     """A Hermitian matrix H (site, site) that links neighbouring slices of one width only.
 
     - `diagonal` (slice, own, own), `upper` (slice, own, own): H between slice i and i + 1, 0 for the last;
-    - `sites`: how many there are; what is left over in the last slice is linked to nothing.
+    - `sites`: how many there are; what is left over in the last slice is linked to nothing;
+    - `far` (site, site): of a matrix that was dense the entries beyond, which are 0 but have derivatives.
     """
 
     diagonal: Array
     upper: Array
     sites: int = eqx.field(static=True)
+    far: Array | None = None
 
     @property
     def width(self) -> int:
@@ -62,10 +66,7 @@ class Slices(eqx.Module):
 
 
 def sliced(matrix: Array, width: int) -> Slices:
-    """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal.
-
-    Derivatives take the entries farther off for constants.
-    """
+    """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal."""
     n = matrix.shape[-1]
     many = -(-n // width)
     filled = jnp.zeros((many * width, many * width), matrix.dtype).at[:n, :n].set(matrix)
@@ -73,15 +74,19 @@ def sliced(matrix: Array, width: int) -> Slices:
     index = np.arange(many)
     diagonal = blocks[index, :, index]
     upper = jnp.zeros_like(diagonal).at[:-1].set(blocks[index[:-1], :, index[1:]])
-    return Slices(diagonal, upper, n)
+    return Slices(diagonal, upper, n, jnp.where(_far(n, width), matrix, 0.0))
+
+
+def _far(sites: int, width: int) -> np.ndarray:
+    """Which entries (site, site) are in no slice and link no neighbours."""
+    own = np.arange(sites) // width
+    return np.abs(own[:, None] - own) > 1
 
 
 def sliced_rule(matrix: Array, width: int) -> Rule:
     """Numbers may have been replaced since the width was told."""
-    own = np.arange(matrix.shape[-1]) // width
-    far = np.abs(own[:, None] - own) > 1
     return Rule(
-        ~jnp.any(far & (matrix != 0)),
+        ~jnp.any(_far(matrix.shape[-1], width) & (matrix != 0)),
         lambda: (
             f"`hamiltonian` linked sites at most {width} apart when the conductor was made, and was cut into slices of "
             "that many; now it links others. Make a conductor with the new matrix."
@@ -165,13 +170,28 @@ def sliced_contacts(slices: Slices, leads: Table, centre: Array, offset: Array, 
 
     With `doubts` the slices are eliminated from both ends, and the bounds of the errors are what tells the two apart.
     """
+    return _with_growth(slices, leads, centre, offset, doubts)[0]
+
+
+def sliced_and_growth(slices: Slices, leads: Table, centre: Array, offset: Array) -> tuple[Contacts, Array]:
+    """The same without bounds, and by how much the elimination may let rounding grow (node).
+
+    A part of the conductor that is cut off by a slice, such as a dead end beyond all leads, may have a level of its own
+    at that energy: its last D_i is then nearly singular, and D_{i+1} nothing but the rounded product with its inverse.
+    """
+    return _with_growth(slices, leads, centre, offset, False)
+
+
+def _with_growth(slices: Slices, leads: Table, centre: Array, offset: Array, doubts: bool) -> tuple[Contacts, Array]:
     sites = np.array(contact_sites(leads))
     sigmas = [lead.self_energy(centre, offset) for lead in leads.values()]
-    green = _eliminated(slices, leads, sigmas, centre, offset, False)
+    green, growth = _eliminated(slices, leads, sigmas, centre, offset, False)
+    if slices.far is not None:
+        green += _linked(slices.far, slices, leads, centre, offset)
     places = tuple(np.searchsorted(sites, lead.sites) for lead in leads.values())
     doubt, unsure = jnp.zeros(green.shape), [None] * len(leads)
     if doubts:
-        other = _eliminated(slices, leads, sigmas, centre, offset, True)
+        other, _ = _eliminated(slices, leads, sigmas, centre, offset, True)
         # Rounding of the two is not the same, but of one size.
         doubt = SAFETY * jnp.abs(green - other) + EPS * (8 + len(slices.diagonal) ** 0.5) * jnp.abs(green)
         unsure = [lead.doubt(centre, offset) for lead in leads.values()]
@@ -179,13 +199,69 @@ def sliced_contacts(slices: Slices, leads: Table, centre: Array, offset: Array, 
             if more is not None:
                 doubt += product(product(jnp.abs(green[..., own]), more), jnp.abs(green[..., own, :]))
     widths = tuple(1j * (sigma - adjoint(sigma)) for sigma in sigmas)
-    return Contacts(green, doubt, widths, places, tuple(unsure))
+    return Contacts(green, doubt, widths, places, tuple(unsure)), growth
+
+
+@eqx.filter_custom_jvp
+def _linked(far: Array, slices: Slices, leads: Table, centre: Array, offset: Array) -> Array:
+    """What links beyond neighbours add to G between the contacts: 0, as they are, with the derivative G·dH·G."""
+    many = len(contact_sites(leads))
+    return jnp.zeros((centre.size, many, many), complex)
+
+
+@_linked.def_jvp
+def _linked_jvp(primals: Any, tangents: Any) -> tuple[Array, Array | None]:
+    found = _linked(*primals)
+    if tangents[0] is None:
+        return found, None
+    columns, rows = (_columns(*primals[1:], turned) for turned in (False, True))
+    return found, product(jnp.swapaxes(rows, -1, -2), product(tangents[0][None] + 0j, columns))
+
+
+def _columns(slices: Slices, leads: Table, centre: Array, offset: Array, turned: bool) -> Array:
+    """G (node, site, contact) from all sites to the contacts, or of the transposed matrix."""
+    width, many = slices.width, len(slices.diagonal)
+    sites = np.array(contact_sites(leads))
+    real = (np.arange(many * width) < slices.sites).reshape(many, width) * 1.0
+    sigma = jnp.zeros((many, centre.size, width, width), complex)
+    for lead in leads.values():
+        own, values = np.array(lead.sites), lead.self_energy(centre, offset)
+        i, j = (index.reshape(-1) for index in np.indices((own.size, own.size)))
+        same = own[i] // width == own[j] // width  # others are zeros
+        i, j = i[same], j[same]
+        sigma = sigma.at[own[i] // width, :, own[i] % width, own[j] % width].add(values[:, i, j].T)
+    picked = np.zeros((many, width, sites.size))
+    picked[sites // width, sites % width, np.arange(sites.size)] = 1.0
+    diagonal, above, below = slices.diagonal, slices.upper, adjoint(slices.upper)
+    if turned:
+        diagonal, above, below, sigma = (jnp.swapaxes(x, -1, -2) for x in (diagonal, below, above, sigma))
+
+    def forward(state: tuple[Array, Array], at: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        lost, gone = state
+        diagonal, above, below, sigma, there, picks = at
+        own = jnp.diag(there)
+        matrix = (centre[:, None, None] * own - diagonal) + (offset[:, None, None] * own + jnp.diag(1.0 - there))
+        matrix = matrix - sigma - lost
+        found = 1 / jnp.where(matrix == 0, TINY, matrix) if width == 1 else inverse(matrix)
+        own_part = product(found, picks - gone)
+        onward = product(found, above[None])
+        return (product(below[None], onward), -product(below[None], own_part)), (onward, own_part)
+
+    def back(after: Array, at: tuple[Array, Array]) -> tuple[Array, Array]:
+        onward, own_part = at
+        now = own_part + product(onward, after)
+        return now, now
+
+    start = jnp.zeros((centre.size, width, width), complex), jnp.zeros((centre.size, width, sites.size), complex)
+    _, parts = jax.lax.scan(forward, start, (diagonal, above, below, sigma, jnp.asarray(real), jnp.asarray(picked)))
+    _, whole = jax.lax.scan(back, start[1], parts, reverse=True)
+    return jnp.moveaxis(whole, 1, 0).reshape(centre.size, many * width, sites.size)[:, : slices.sites]
 
 
 def _eliminated(
     slices: Slices, leads: Table, sigmas: list[Array], centre: Array, offset: Array, backwards: bool
-) -> Array:
-    """G between the contacts, from the first slice to the last, or backwards."""
+) -> tuple[Array, Array]:
+    """G between the contacts, from the first slice to the last, or backwards, and the growth of rounding."""
     width, many = slices.width, len(slices.diagonal)
     sites = np.array(contact_sites(leads))
     real = (np.arange(many * width) < slices.sites).reshape(many, width)
@@ -210,21 +286,26 @@ def _eliminated(
             parts.append((at, block))
 
     def step(state: Any, at: Any) -> tuple[Any, None]:
-        lost, rows, columns, green = state
+        lost, rows, columns, green, growth = state
         index, diagonal, upper, there, picks = at
         # What is left over in the last slice has the energy 1 for itself.
         own = jnp.diag(there)
         matrix = (centre[:, None, None] * own - diagonal) + (offset[:, None, None] * own + jnp.diag(1.0 - there)) - lost
         for place, block in parts:
             matrix -= jnp.where(index == place, block, 0.0)
-        found = 1 / matrix if width == 1 else inverse(matrix)
+        if width == 1:
+            # One number keeps its digits whatever its size: of 0 the limit is taken.
+            found = 1 / jnp.where(matrix == 0, TINY, matrix)
+        else:
+            found = inverse(matrix)
+            growth = jnp.maximum(growth, _size(matrix) * _size(found))
         right = product(found, rows)
         green = green + product(columns, right)
         onward = product(found, -upper)
         back = -adjoint(upper)
         rows = picks - product(back, right)
         columns = jnp.swapaxes(picks, -1, -2) - product(columns, onward)
-        return (product(back, onward), rows, columns, green), None
+        return (product(back, onward), rows, columns, green, growth), None
 
     first = jnp.broadcast_to(picked[0] + 0j, (centre.size, width, sites.size))
     start = (
@@ -232,10 +313,16 @@ def _eliminated(
         first,
         jnp.swapaxes(first, -1, -2),
         jnp.zeros((centre.size, sites.size, sites.size), complex),
+        jnp.ones(centre.size),
     )
     each = (np.arange(many), diagonal, upper, jnp.asarray(real * 1.0), jnp.asarray(picked[1:]))
-    (*_, green), _ = jax.lax.scan(step, start, each)
-    return green
+    (*_, green, growth), _ = jax.lax.scan(step, start, each)
+    return green, jax.lax.stop_gradient(growth)
+
+
+def _size(matrix: Array) -> Array:
+    """Frobenius norm (node)."""
+    return jnp.sqrt(jnp.sum(matrix.real**2 + matrix.imag**2, axis=(-2, -1)))
 
 
 def sliced_resonances(slices: Slices, leads: Table) -> tuple[Array, Array]:

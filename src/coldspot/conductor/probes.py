@@ -1,7 +1,7 @@
 """Voltage and temperature probes: leads that take nothing from a conductor on average, whose baths follow from that."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,11 +11,15 @@ from jax import Array
 
 from .._checks import InputError, check_type, concrete, unknown_name
 from ..compiler import LIGHT
-from ..numerics.dense import inverse
+from ..numerics.dense import EPS, inverse
+from ..occupation import fermi
 from ..pytrees import Table, batch_of_one, compiled
 from ..solution import SolveError, Status
 from .coherent import Conductor
-from .landauer import Flows
+from .green_functions import Contacts, transmissions
+from .landauer import Energies, Flows, baths_of, gaps, over_window
+from .long_devices import check_size
+from .wide_band import SMALL as ROOM
 
 STEPS = 80
 SHORTEST = 1e-4
@@ -95,36 +99,15 @@ class _Search(NamedTuple):
 
 def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array]:
     """Potentials and temperatures (1 or 2, lead), and what still flows into a probe, relative to all flows."""
-    places = np.array([list(conductor.leads).index(name) for name in names])
     baths = [conductor.leads[name].bath for name in names]
-    many = len(names)
     start = jnp.stack([b.chemical_potential for b in baths])
     if thermal:
         start = jnp.concatenate([start, jnp.log(jnp.stack([b.temperature for b in baths]))])
-
-    def baths_at(x: Array) -> Array:
-        return jnp.stack([x[:many], jnp.exp(x[many:])]) if thermal else x[None, :many]
-
-    def flows(x: Array, of: Conductor) -> tuple[Array, Array]:
-        """What flows into the probes, and the same relative to what flows into all leads."""
-        found: Flows = batch_of_one(_with(of, names, baths_at(x)))._flows().value
-        each = [found.particles[0]] + ([found.heats[0]] if thermal else [])
-        into = jnp.concatenate([part[places] for part in each])
-        size = jnp.concatenate([jnp.full(many, jnp.max(jnp.abs(part))) for part in each])
-        return into, jnp.max(jnp.abs(into) / jnp.where(size > 0, size, 1.0))
-
     frozen = jax.lax.stop_gradient(conductor)
-
-    def slopes(x: Array, of: Conductor) -> tuple[Array, tuple[Array, Array]]:
-        def both(x: Array) -> tuple[Array, tuple[Array, Array]]:
-            into, relative = flows(x, of)
-            return into, (into, relative)
-
-        return jax.jacfwd(both, has_aux=True)(x)
 
     def step(state: _Search) -> _Search:
         trial = state.place + state.length * state.move
-        slope, (into, rest) = slopes(trial, frozen)
+        into, slope, rest = _into(_at(frozen, names, trial), names, thermal)
         good = rest < state.rest
         move = -inverse(slope) @ into
         better = _Search(state.steps + 1, trial, jnp.ones(()), move, slope, rest)
@@ -138,13 +121,79 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
         jnp.asarray(0), start, jnp.ones(()), jnp.zeros_like(start), jnp.eye(start.size), jnp.asarray(jnp.inf)
     )
     state = jax.lax.stop_gradient(jax.lax.while_loop(going, step, jax.lax.stop_gradient(first)))
-    x, matrix = state.place, state.slope
-    # The last step of Newton's method carries the derivatives of the solution.
-    into, rest = flows(x, conductor)
+    x, back = state.place, inverse(state.slope)
     # What touches nothing has any bath.
-    rest = jnp.where(jnp.all(jnp.isfinite(inverse(matrix))), rest, jnp.nan)
-    change = inverse(matrix) @ (into - jax.lax.stop_gradient(into))
-    return baths_at(x - change), jax.lax.stop_gradient(rest)
+    rest = jnp.where(jnp.all(jnp.isfinite(back)), state.rest, jnp.nan)
+    found = x - back @ _change(conductor, x, names, thermal)
+    return _baths(found, len(names)), rest
+
+
+def _baths(x: Array, many: int) -> Array:
+    """Potentials, and temperatures of their logarithms (1 or 2, lead)."""
+    return jnp.stack([x[:many], jnp.exp(x[many:])]) if x.size > many else x[None]
+
+
+def _at(conductor: Conductor, names: tuple[str, ...], x: Array) -> Conductor:
+    return _with(conductor, names, _baths(x, len(names)))
+
+
+def _into(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array, Array]:
+    """Particles into the probes, and heat; their slopes in potentials, and in ln T; the largest relative to all flows.
+
+    With D_αp = ∂f_p/∂μ_p (δ_αp Σ_β T_αβ − T_αp) the slopes are ∫dε/2π D, with ε − μ_α of heat, ε − μ_p of ln T; heat
+    is measured from a potential, which takes the particles with it.
+    """
+    own = np.array([list(conductor.leads).index(name) for name in names])
+    potentials, temperatures = baths_of(conductor.leads)
+    many, probes = len(conductor.leads), len(names)
+
+    def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
+        values, errors = transmissions(c)
+        off = 1.0 - np.eye(many)[..., None]
+        gap = gaps(potentials, temperatures, seen) * off
+        flow, noise = jnp.sum(values * gap, axis=1), jnp.sum((errors + 16 * EPS * values) * jnp.abs(gap), axis=1)
+        x, above = seen.reduced[own], seen.above[own]
+        steep = fermi(x) * fermi(-x) / temperatures[own, None]
+        all_ = jnp.sum(values * off, axis=1)[own]
+        d = (np.eye(probes)[..., None] * all_[:, None] - (values * off)[own[:, None], own]) * steep
+        parts = [d] if not thermal else [d, d * above, above[:, None] * d, above[:, None] * d * above]
+        slopes = jnp.concatenate([part.reshape(-1, x.shape[-1]) for part in parts])
+        found = jnp.concatenate([flow, flow * seen.above, slopes])
+        return found / (2 * jnp.pi), jnp.concatenate([noise, noise * jnp.abs(seen.above), EPS * jnp.abs(slopes)])
+
+    kinds = 4 if thermal else 1
+    check_size(conductor.sites, conductor.cut)
+    known = conductor.slices()
+    matrix = conductor.matrix if known is None else known
+    whole, unique, good = over_window(matrix, conductor.leads, integrand, 2 * many + kinds * probes**2, ROOM)
+    particles, heats = whole.value[:many], whole.value[many : 2 * many]
+    parts = whole.value[2 * many :].reshape(kinds, probes, probes)
+    into, slope = particles[own], parts[0]
+    if thermal:
+        slope = jnp.block([[parts[0], parts[1]], [parts[2] - jnp.diag(particles[own]), parts[3]]])
+        into = jnp.concatenate([into, heats[own]])
+    sizes = jnp.repeat(jnp.stack([jnp.max(jnp.abs(part)) for part in (particles, heats)]), probes)[: into.size]
+    rest = jnp.max(jnp.abs(into) / jnp.where(sizes > 0, sizes, 1.0))
+    return into, slope, jnp.where(unique & good, rest, jnp.nan)
+
+
+@eqx.filter_custom_jvp
+def _change(conductor: Conductor, x: Array, names: tuple[str, ...], thermal: bool) -> Array:
+    """By how much what flows into the probes at x differs from what does: 0, which has the derivatives of that."""
+    return jnp.zeros_like(x)
+
+
+@_change.def_jvp
+def _change_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (conductor, x, names, thermal), (moved, *_) = primals, tangents
+    own = np.array([list(conductor.leads).index(name) for name in names])
+
+    def flows(of: Conductor) -> Array:
+        found: Flows = batch_of_one(_at(of, names, x))._flows().value
+        return jnp.concatenate([part[0, own] for part in ((found.particles, found.heats) if thermal else found[:1])])
+
+    _, change = eqx.filter_jvp(flows, (conductor,), (moved,))
+    return jnp.zeros_like(x), change
 
 
 _solved = compiled(_find, **LIGHT)

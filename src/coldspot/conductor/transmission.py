@@ -9,18 +9,21 @@ from jax import Array
 
 from .._checks import InputError, as_float, check_type, concrete, unknown_name
 from ..dynamics import Machine
-from ..numerics.dense import adjoint
+from ..numerics.dense import EPS, adjoint
 from ..pytrees import compiled
 from ..show import array as show
 from .coherent import Conductor
 from .green_functions import contacts, inverse_green, resolvent, transmission_between
 from .leads import SelfEnergyLead, acausal_words, causal
-from .long_devices import sliced_contacts
+from .long_devices import MOST, sliced_and_growth
 
 TOGETHER = 1024
 """Energies that are worked on together, to stay in the processor's cache."""
 WIDE, TOGETHER_WIDE = 4, 64
 """The same of long conductors from this width of a slice on."""
+
+DOUBTFUL, UNSURE = 1e-11, 1e-8
+"""Rounding, relative to a transmission, from which on another elimination is tried, and at which it is no number."""
 
 
 def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -> Array:
@@ -48,8 +51,20 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
         )
     names = list(conductor.leads)
     energies = _energies("transmission", energies)
-    found = _at(_transmission, conductor, energies, (names.index(drain), names.index(source)))
-    return _looked_at("transmission", conductor, energies, found)
+    which = names.index(drain), names.index(source)
+    found = _at(_transmission, conductor, energies, which)
+    values, doubts = found[..., 0], found[..., 1]
+    known = concrete(doubts)
+    if known is None:
+        return jnp.where(doubts <= UNSURE, values, jnp.nan)
+    poor = ~(known <= DOUBTFUL) | ~np.isfinite(np.asarray(values))
+    if poor.any() and conductor.cut is not None and conductor.sites <= MOST:
+        # One energy at a time: each takes a matrix of all sites.
+        at = np.flatnonzero(poor)
+        again = _at(_whole, conductor, energies.reshape(-1)[at], which, together=1)
+        values = values.reshape(-1).at[at].set(again).reshape(values.shape)
+        doubts = jnp.where(poor, 0.0, doubts)
+    return _looked_at("transmission", conductor, energies, jnp.where(doubts <= UNSURE, values, jnp.nan))
 
 
 def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
@@ -85,9 +100,10 @@ def density_of_states(conductor: Conductor, energies: Any) -> Array:
 # --------------------------------------------------------------------------- in blocks of energies
 
 
-def _at(function: Any, conductor: Conductor, energies: Array, which: Any) -> Array:
+def _at(function: Any, conductor: Conductor, energies: Array, which: Any, together: int | None = None) -> Array:
     """function(conductor, energies, which) in the shape of the energies, which are filled up to few lengths."""
-    together = TOGETHER if conductor.cut is None or conductor.cut < WIDE else TOGETHER_WIDE
+    if together is None:
+        together = TOGETHER if conductor.cut is None or conductor.cut < WIDE else TOGETHER_WIDE
     lanes = min(together, 1 << max(energies.size - 1, 0).bit_length())
     blocks = -(-energies.size // lanes)
     blocks = 1 << max(blocks - 1, 0).bit_length()
@@ -107,12 +123,30 @@ def _blocks(function: Any, conductor: Conductor, energies: Array, which: Any) ->
 
 
 def _transmission(conductor: Conductor, energies: Array, which: tuple[int, int]) -> Array:
+    """T and the part of it that rounding may be (energy, 2); without numbers where a self-energy is not causal."""
     slices = conductor.slices()
     if slices is None:
-        c = contacts(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
+        values, doubt = _whole(conductor, energies, which), jnp.zeros_like(energies)
     else:
-        c = sliced_contacts(slices, conductor.leads, energies, jnp.zeros_like(energies))
+        c, growth = sliced_and_growth(slices, conductor.leads, energies, jnp.zeros_like(energies))
+        values, doubt = transmission_between(c, *which), EPS * growth
+    return jnp.stack([_if_causal(conductor, energies, values), doubt], axis=-1)
+
+
+def _whole(conductor: Conductor, energies: Array, which: tuple[int, int]) -> Array:
+    slices = conductor.slices()
+    matrix = conductor.matrix if slices is None else slices.dense()
+    c = contacts(matrix, conductor.leads, energies, jnp.zeros_like(energies), doubts=False)
     return transmission_between(c, *which)
+
+
+def _if_causal(conductor: Conductor, energies: Array, values: Array) -> Array:
+    """Values (energy, …) where no lead gives more electrons than it takes."""
+    good = jnp.ones(energies.shape, bool)
+    for lead in conductor.leads.values():
+        if isinstance(lead, SelfEnergyLead):
+            good &= causal(lead.self_energy(energies, jnp.zeros_like(energies)))
+    return jnp.where(good.reshape(-1, *(1,) * (values.ndim - 1)), values, jnp.nan)
 
 
 def _spectral(conductor: Conductor, energies: Array, which: int) -> Array:
@@ -121,7 +155,7 @@ def _spectral(conductor: Conductor, energies: Array, which: int) -> Array:
     lead = list(conductor.leads.values())[which]
     sigma = lead.self_energy(energies, zero)
     columns = green[..., :, np.array(lead.sites)]
-    return columns @ (1j * (sigma - adjoint(sigma))) @ adjoint(columns)
+    return _if_causal(conductor, energies, columns @ (1j * (sigma - adjoint(sigma))) @ adjoint(columns))
 
 
 def _self_energy(conductor: Conductor, energies: Array, which: int) -> Array:
@@ -130,7 +164,7 @@ def _self_energy(conductor: Conductor, energies: Array, which: int) -> Array:
 
 def _density(conductor: Conductor, energies: Array, which: None) -> Array:
     green = resolvent(inverse_green(conductor.matrix, conductor.leads, energies, jnp.zeros_like(energies)))
-    return -jnp.trace(green, axis1=-2, axis2=-1).imag / jnp.pi
+    return _if_causal(conductor, energies, -jnp.trace(green, axis1=-2, axis2=-1).imag / jnp.pi)
 
 
 # --------------------------------------------------------------------------- checks
@@ -170,14 +204,14 @@ def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Array) 
     energies = energies.reshape(-1)
     bad = ~np.isfinite(values.reshape(energies.size, -1)).all(-1)
     if bad.any():
+        for name, lead in conductor.leads.items():
+            if isinstance(lead, SelfEnergyLead):
+                sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
+                if not bool(jnp.all(causal(sigma))):
+                    raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
         raise InputError(
             f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without "
             "width lies there, or one of a part of a long conductor cut off from the rest, or a self-energy is not "
             "finite. Give a lead a width there, or move that energy by 1e-12 of the levels."
         )
-    for name, lead in conductor.leads.items():
-        if isinstance(lead, SelfEnergyLead):
-            sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
-            if not bool(jnp.all(causal(sigma))):
-                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
     return found

@@ -27,7 +27,11 @@ class Modes(Checked):
       D^r = (ω² − Ω² + iγω)⁻¹ (0: this mode is narrow), or densities J_k(ω), D^r = (ω² − Ω² + iJ)⁻¹: a `spectral`
       density or a function;
     - `back_action`: whether the electrons' self-energy Π(ω), a matrix between the modes, is part of their propagator,
-      D^r = (ω² − Ω² + iJ − Π)⁻¹. Without, the modes are held by their baths, to lowest order in the couplings.
+      D^r = (ω² − Ω² + iJ − Π)⁻¹. Without, the modes are held by their baths, to lowest order in the couplings;
+    - `hartree`: whether ledgers have the static shift of the levels Σ_k M^k⟨u_k⟩, ⟨u_k⟩ = −Σ_ij M^k_ij⟨c_i†c_j⟩/Ω_k²
+      (with `back_action` −(Ω² + Π(0))⁻¹ in its place), to second order in the couplings as all of the ledger is. The
+      displacements are those from the modes' rest without electrons; leave it out if the levels given are those with
+      the electrons in them already.
 
     >>> import coldspot as cs
     >>> cs.Modes(frequencies=[0.8], couplings=[[[0, 0.3], [0.3, 0]]], baths={"phonons": cs.BosonBath(0.3)}).names
@@ -39,6 +43,7 @@ class Modes(Checked):
     dampings: Any
     names: tuple[str, ...] = eqx.field(static=True)
     back_action: bool = eqx.field(static=True)
+    hartree: bool = eqx.field(static=True)
     frequencies: Vector = parameter(dimension="energy", positive=True, shape=None)
 
     def __init__(
@@ -48,6 +53,7 @@ class Modes(Checked):
         baths: Mapping[str, Bath],
         dampings: Any = None,
         back_action: bool = False,
+        hartree: bool = False,
     ):
         self.frequencies = as_float(frequencies, "Modes: `frequencies`")
         if self.frequencies.ndim != 1 or self.frequencies.size == 0:
@@ -73,9 +79,10 @@ class Modes(Checked):
         self.baths = Table(baths)
         self.names = tuple(baths) if len(baths) == many else tuple(baths) * many
         self.dampings = _dampings(dampings, many)
-        if not isinstance(back_action, bool):
-            raise InputError(f"Modes: `back_action` must be True or False, but is {back_action!r}.")
-        self.back_action = back_action
+        for name, switch in (("back_action", back_action), ("hartree", hartree)):
+            if not isinstance(switch, bool):
+                raise InputError(f"Modes: `{name}` must be True or False, but is {switch!r}.")
+        self.back_action, self.hartree = back_action, hartree
         if back_action and dampings is None:
             raise InputError(
                 "Modes: with `back_action` the electrons' pairs and the baths share the modes, so `dampings` must say "
