@@ -20,7 +20,7 @@ from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
+from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, transients, words
 from .arguments import (
     FEEDBACK,
     OWNER,
@@ -404,6 +404,7 @@ class OscillatorNetwork(Dynamics):
         throw: bool = True,
         progress: bool | None = None,
         until: growth.Until | None = None,
+        start: Any = None,
     ) -> Trajectories:
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
@@ -416,27 +417,35 @@ class OscillatorNetwork(Dynamics):
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;
         - `throw`: whether to raise `SolveError` if the averages cannot be trusted; `progress`: whether to show a bar;
-        - `until`: an `Until`: `n` more and `n` more of them, until their standard errors are as small as it asks.
+        - `until`: an `Until`: `n` more and `n` more of them, until their standard errors are as small as it asks;
+        - `start`: where they are at time 0 and phase 0, for `time` from there on, no steady state needed: positions and
+          then velocities of coordinates with a mass, as (mean, covariance), as numbers for all, or (n, numbers). Phases
+          are not folded, so that a `Drive` of one's own may be a ramp. The bias of the step is measured.
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
         options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride}
         options |= {"throw": throw, "progress": progress, "until": until}
-        if self._beyond():
-            return self._journeys(key, n, time, bias, options)
+        if self._beyond() or start is not None:
+            return self._journeys(key, n, time, bias, start, options)
         return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
 
-    def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
-        """Trajectories of a network that is more than masses on constant springs."""
+    def _journeys(self, key: Array, n: int, time: Any, bias: Any, start: Any, options: dict[str, Any]) -> Trajectories:
+        """Trajectories of a network that is more than masses on constant springs, or from a given start."""
         if self.quantum or self.remembers:
             raise InputError(f"trajectories: an {OWNER} with {self._special} has none; its averages: `steady_state`.")
         if bias is not None:
-            raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
+            what = self._beyond() or "a `start`"
+            raise InputError(f"trajectories: with {what} `bias` is measured, not chosen; give `time_step`.")
         frequency = 0.0 if self.frequency is None else float(self.frequency)
         look = functools.partial(_instants, self)
         unseen = functools.partial(untold, self.drives, self.targets)
         seen = journey.Network(look, self.potential, self.places, frequency, self.feedbacks, unseen)
-        return journey.sample(self, seen, key, n, time, **options)
+        if start is None:
+            return journey.sample(self, seen, key, n, time, **options)
+        if options.pop("transient") is not None:
+            raise InputError("trajectories: `start` and `transient` exclude each other: from a start all is averaged.")
+        return transients.follow(self, seen, key, n, time, start=start, **options)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of (x, v) about the mean motion, which forces do not change; linear networks only.
