@@ -71,10 +71,10 @@ def _by_instants(drive: Any) -> bool:
 
 
 def unseen(function: Callable[[Array], Any], seen: int = SEEN, last: Any = 2 * np.pi) -> Array:
-    """Whether numbers that depend on the phase may do something between `seen` instants, such as a narrow pulse, up to
+    """Whether numbers that depend on the phase may do something between `seen` instants, such as a narrow pulse.
 
-    the phase `last`. Their formula tells, by its harmonics; where it does not, they are looked at `LOOKS` times, and must stay in the
-    range that was seen.
+    Up to the phase `last`. Their formula tells, by its harmonics; where it does not, they are looked at `LOOKS` times,
+    and must stay in the range that was seen.
     """
     count = harmonics(function)
     if count is not None:

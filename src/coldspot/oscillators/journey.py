@@ -154,15 +154,16 @@ def sample(
     if throw:
         solution.raise_unless_ok(lambda status: explain(status, solution, step))
     followed = (spans[1] + spans[2]) * BLOCK * step
-    paths = _paths(course, outset, key, keep, stride, spans)
-    return Trajectories(solution, *amounts(result, system, followed), *paths, jnp.asarray(followed))
+    heats, works, storages = amounts(result, system, followed)
+    times, x, v = _paths(course, outset, key, keep, stride, spans)
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(followed))
 
 
-def amounts(result: Result, system: System, time: float) -> list[Array]:
+def amounts(result: Result, system: System, time: float) -> tuple[Array, Array, Array]:
     """Heats (lane, bath), works (lane, drive) and storages (lane,) over a time."""
     sums = time * result.rates.mean(axis=0)
     heats, works, storages, _ = np.split(sums, np.cumsum([system.baths, system.drives, 1]))
-    return [jnp.asarray(a) for a in (heats.T, works.T, storages[0])]
+    return jnp.asarray(heats.T), jnp.asarray(works.T), jnp.asarray(storages[0])
 
 
 def _spans(step: float, period: int, transient: float, time: float, driven: bool) -> tuple[int, int, int]:

@@ -35,6 +35,7 @@ from .arguments import (
     frictions_of,
     given_again,
     is_quantum,
+    matrices_of,
     places_of,
     zeros_of,
 )
@@ -254,16 +255,7 @@ class OscillatorNetwork(Dynamics):
 
     def friction_matrices(self) -> Array:
         """Γ_b (bath, n, n) of each bath; of a friction with a memory, that of slow motion."""
-        n = self.size
-        if isinstance(self.frictions, Table):
-            found = jnp.zeros((len(self.places), n, n))
-            for b, (own, at) in enumerate(zip(self.frictions.values(), self.places, strict=True)):
-                block = own.strength * jnp.eye(len(at)) if isinstance(own, Drude | Ohmic) else own
-                found = found.at[b, np.array(at)[:, None], np.array(at)].set((block + block.T) / 2)
-            return found
-        whole = (self.frictions + self.frictions.T) / 2 if self.full else jnp.diag(self.frictions)
-        masks = np.array([np.isin(np.arange(n), at) for at in self.places], float)
-        return masks[:, :, None] * masks[:, None, :] * whole
+        return matrices_of(self.frictions, self.places, self.size)
 
     def instant(self, phase: Any, pushed: bool = True) -> Instant:
         """The numbers of one network at a phase; `pushed`: with the periodic forces, or without."""
@@ -444,7 +436,7 @@ class OscillatorNetwork(Dynamics):
         if start is None:
             return journey.sample(self, seen, key, n, time, **options)
         if options.pop("transient") is not None:
-            raise InputError("trajectories: `start` and `transient` exclude each other: from a start all is averaged.")
+            raise InputError("trajectories: `start` and `transient` exclude each other: all is averaged.")
         return transients.follow(self, seen, key, n, time, start=start, **options)
 
     def covariance(self) -> Array:

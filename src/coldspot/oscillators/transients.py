@@ -1,11 +1,10 @@
 """Trajectories of any classical network from a given start, for a given time: ramps, quenches and transients.
 
-Steps are those of `walk`, whose velocities lag half a kick behind. Here half a kick is taken back at the start and given
-at the end, and the work of springs is summed by the trapezoidal rule, so that all is of second order in the step between
-any two times, and not only over whole periods. The bias is measured by steps twice as long.
+Steps are those of `walk`, whose velocities lag half a kick behind. Here half a kick is taken back at the start and
+given at the end, and the work of springs is summed by the trapezoidal rule, so that all is of second order in the step
+between any two times, and not only over whole periods. The bias is measured by steps twice as long.
 """
 
-import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -109,8 +108,9 @@ def follow(
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, fine.step))
-    paths = _paths(fine, begun, key, keep, stride)
-    return Trajectories(solution, *amounts(result, system, time), *paths, jnp.asarray(time))
+    heats, works, storages = amounts(result, system, time)
+    times, x, v = _paths(fine, begun, key, keep, stride)
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(time))
 
 
 def _shortest(network: Network, looked: Instant, begun: Start, n: int) -> float:
@@ -167,7 +167,7 @@ def _grid(network: Network, time: float, blocks: int, looked: Instant) -> Grid:
 
 def _books(looked: Instant) -> System:
     """Of averages: how many baths and drives there are, and no more."""
-    n, baths, drives = looked.masses.shape[-1], looked.temperatures.shape[-1], looked.pushes.shape[1]
+    n, drives = looked.masses.shape[-1], looked.pushes.shape[1]
     none = jnp.zeros(drives)
     return System(
         masses=jnp.ones(n),
@@ -264,9 +264,9 @@ def _paths(grid: Grid, begun: Start, key: Array, keep: int, stride: int) -> tupl
         block = mark
         half = 2 * mark * BLOCK if course.springs.shape[0] > 4 else 0
         whole, _ = _ended(course, now, jnp.asarray(half))
-        v = np.full((n, keep), np.nan)
-        v[heavy] = np.asarray(whole.v)
-        seen.append((np.asarray(whole.x), v))
+        speeds = np.full((n, keep), np.nan)
+        speeds[heavy] = np.asarray(whole.v)
+        seen.append((np.asarray(whole.x), speeds))
     x, v = (jnp.moveaxis(jnp.asarray(np.stack(part)), -1, 0) for part in zip(*seen, strict=True))
     return grid.step * BLOCK * jnp.asarray(marks), x, v
 

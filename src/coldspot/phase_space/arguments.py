@@ -39,9 +39,8 @@ def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
         check_shape(OWNER, "frequency", frequency, (), "one number")
     if drives and isinstance(boundary, Open):
         raise InputError(f"{OWNER}: a potential that `drives` move cannot have Open ends; give Periodic or Closed.")
-    for name, drive in drives.items():
-        if name == "load" and isinstance(boundary, Periodic):
-            raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
+    if "load" in drives and isinstance(boundary, Periodic):
+        raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
 
 
 def check_smooth(drives: Table) -> None:
@@ -49,8 +48,8 @@ def check_smooth(drives: Table) -> None:
     for name, drive in drives.items():
         if drive.borders().size:
             raise InputError(
-                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; in a periodic state the potential must move smoothly: "
-                "Cosine, Fourier or Samples. `evolve` follows densities through jumps and kinks."
+                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; in a periodic state the potential must move smoothly "
+                "(Cosine, Fourier or Samples). `evolve` follows densities through jumps and kinks."
             )
 
 
@@ -71,8 +70,8 @@ def check_followed(drives: Table, last: float | None) -> None:
         jump = jump_of(drive, last)
         if jump is not None:
             raise InputError(
-                f"trajectories: `drives[{name!r}]` jumps at the phase {jump:.6g}, and the work of jumps is not booked in a "
-                "trajectory; make it smooth. `evolve` follows the density through jumps of `Steps`."
+                f"trajectories: `drives[{name!r}]` jumps at the phase {jump:.6g}, and the work of jumps is not "
+                "booked in a trajectory; make it smooth. `evolve` follows the density through jumps of `Steps`."
             )
 
 

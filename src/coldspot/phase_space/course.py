@@ -1,7 +1,7 @@
 """A potential that drives move from time 0 on, once through: sampled in JAX at any times, for the time evolution.
 
-The potential that densities are divided by is −T ln⟨e^{−V/T}⟩ with the mean over the times of the run, low wherever V is
-low at some of them; what differs from it at a time pushes.
+The potential that densities are divided by is −T ln⟨e^{−V/T}⟩ with the mean over the times of the run, low wherever V
+is low at some of them; what differs from it at a time pushes.
 """
 
 import math

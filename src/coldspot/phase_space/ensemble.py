@@ -179,9 +179,16 @@ def simulated(
     if request.throw:
         solution.raise_unless_ok(lambda status: words)
     followed = 2 * half * BLOCK * step
-    own = (jnp.asarray(followed * found.lanes[rows(field)[name]].T) for name in ("heat", "work", "storage"))
-    paths = _paths(field, start, step, period, key, request, spans)
-    return Trajectories(solution, *own, *map(jnp.asarray, paths), jnp.asarray(followed))
+    heats, works, storages = amounts(field, found, followed)
+    times, x, v = map(jnp.asarray, _paths(field, start, step, period, key, request, spans))
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(followed))
+
+
+def amounts(field: Field, found: Means, time: float) -> tuple[Array, Array, Array]:
+    """Heats (lane, bath), works (lane, drive) and storages (lane,) over a time."""
+    at = rows(field)
+    heats, works, storages = (jnp.asarray(time * found.lanes[at[name]].T) for name in ("heat", "work", "storage"))
+    return heats, works, storages
 
 
 @compiled

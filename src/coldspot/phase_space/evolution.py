@@ -13,13 +13,13 @@ import numpy as np
 from ..pytrees import Table
 from ..solution import Status
 from .course import LOOKED_AT, Course
+from .extents import extent_of
 from .flow import Flow
 from .moving import Moving
 from .profiles import Profiles
-from .space import Space
+from .space import Mesh, Space, meshed
 from .stationary import CUT, HIGHEST, MOST_ELEMENTS, MOST_UNKNOWNS, RATIO, RISE, Discrete, Rung, ladder, velocity_of
-from .space import Mesh, meshed
-from .terrain import CLOSED, Terrain
+from .terrain import CLOSED, OPEN, Terrain
 
 LESS = 0.3
 """By what factor steps in time are more exact on the next mesh."""
@@ -45,8 +45,8 @@ class Evolution:
     - `particles` (time): ∫P; `energy` (time): ∫(V+mv²/2)P, of which a load is no part;
     - `heat` {bath: (time)}, `work` {load or drive: (time)}: heat that is absorbed and work that is done per time just
       then; `heat_amount`, `work_amount`: from time 0 on, jumps of the drives among them;
-    - `first_law` (time): Σ heat + Σ work since the first of the times, less the change of the energy (but for open ends,
-      where particles bring energy, an error of the method);
+    - `first_law` (time): Σ heat + Σ work since the first of the times, less the change of the energy (an error of the
+      method; but with open ends what particles bring);
     - `profiles`: of each time, density, distribution, effective temperature and power density (`Profiles`);
     - `error`: the largest error of these numbers, relative to one particle, the energy and the heat that friction
       exchanges to and fro (amounts: in all the time); `negative`: how far densities fall below zero, relative to their
@@ -107,11 +107,13 @@ def path(
 ) -> Path | None:
     """The density P(x, v) at `times`, from `density(x, v)` at time 0; None if not even one mesh could be solved."""
     best: Path | None = None
+    extent = extent_of(terrain, density, tolerance)
+    terrain = extent.terrain
     for number, rung in enumerate(ladder(terrain)):
-        mesh = _mesh(terrain, rung, number, course)
+        mesh = _mesh(terrain, rung, max(CUT, extent.height) + 2 * number, course)
         if mesh is None:
             break
-        velocity = velocity_of(terrain, rung)
+        velocity = velocity_of(terrain, rung, extent.speed * (1 + 0.02 * number))
         if len(velocity.number) * mesh.count(False) * 2 > MOST_UNKNOWNS:
             break
         try:
@@ -129,8 +131,12 @@ def path(
             [[1.0, energy], np.full(flows, exchanged), np.full(flows, max(exchanged * times[-1], energy))]
         )
         errors = np.full_like(rows, np.inf)
-        if best is not None:
+        if best is not None and np.isfinite(rows).all() and scale.all():
             errors = np.abs(rows - [moment.row() for moment in best.moments]) / scale + tolerance / 10
+            if terrain.kind != OPEN:
+                amounts = rows[:, 2 + flows :].sum(-1)
+                missing = np.abs((amounts - amounts[0]) - (rows[:, 1] - rows[0, 1])) / scale[-1]
+                errors[:, 1] = np.maximum(errors[:, 1], missing)
         converged = bool(np.all(errors <= tolerance))
         best = Path(states, moments, errors, converged)
         if converged:
@@ -138,9 +144,8 @@ def path(
     return best
 
 
-def _mesh(terrain: Terrain, rung: Rung, number: int, course: Course | None) -> Mesh | None:
+def _mesh(terrain: Terrain, rung: Rung, cut: float, course: Course | None) -> Mesh | None:
     """The mesh in x, as for a steady state; with drives, fine enough for the potential at all times."""
-    cut = CUT + 2 * number
     limit = DEPTH if terrain.kind == CLOSED else math.inf
     first = max(4.0, terrain.variation(limit) / RISE)
     if course is not None:
@@ -167,7 +172,7 @@ def _followed(
 ) -> tuple[list[Discrete], list[Moment]]:
     """States and moments at all times on one mesh."""
     moving = None if course is None else Moving(flow, course, tolerance, limit)
-    y, now, total = flow.projected(density), 0.0, 0.0
+    y, now, total = flow.projected(density), 0.0, np.zeros(())
     space, terrain = flow.space, flow.space.terrain
     heights = terrain.read(space.x)[0] + terrain.lowest
     states, moments = [], []

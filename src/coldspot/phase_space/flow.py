@@ -16,7 +16,7 @@ from scipy.sparse import linalg
 from .nodes import gauss
 from .operator import assembled
 from .space import Space
-from .stationary import FAST, PIVOT, Discrete
+from .stationary import PIVOT, Discrete
 from .terrain import OPEN
 from .velocity import Velocity
 
@@ -51,8 +51,7 @@ class Flow:
         space, velocity, terrain = self.space, self.velocity, self.space.terrain
         s = math.sqrt(terrain.reference / terrain.mass)
         nodes, weights = gauss(POINTS)
-        reach = FAST * math.sqrt(max(1.0, terrain.hottest / terrain.reference))
-        edges = np.linspace(-reach, reach, PANELS + 1)
+        edges = np.linspace(-velocity.reach, velocity.reach, PANELS + 1)
         half = np.diff(edges)[:, None] / 2
         u = ((edges[1:] + edges[:-1])[:, None] / 2 + half * nodes).ravel()
         plain = (half * weights).ravel() * np.exp(u * u / 2) * math.sqrt(2 * math.pi)

@@ -24,8 +24,8 @@ from .arguments import (
     check_count,
     check_drives,
     check_followed,
-    check_smooth,
     check_scalar,
+    check_smooth,
     constant,
     domain,
     is_function,
@@ -40,7 +40,7 @@ from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .particles import field_of
 from .profiles import Profiles
-from .runs import run_of, wrong
+from .runs import REASONS, run_of, wrong
 from .terrain import Terrain
 from .tide import Moved, Tide
 from .transients import followed
@@ -445,15 +445,24 @@ class KleinKramers(Dynamics):
         request = checked(n, time, time_step, transient, keep, stride, throw, progress, until)
         if isinstance(self.boundary, Open) and bool((self.boundary.left == 0) | (self.boundary.right == 0)):
             raise InputError(f"{OWNER}: {self.explain(Status.INVALID)}")
-        terrain, baths = self.terrain(), self.baths
-        ends = [baths[name] for name in ENDS] if isinstance(self.boundary, Open) else []
-        profiles = self._rest(), self.friction, self.temperature
-        field = field_of(*profiles, self.mass, self.boundary, terrain, [end.temperature for end in ends])
-        last = None if start is None else request.time * float(0.0 if self.frequency is None else self.frequency)
+        baths = self.baths
+        last = None if start is None or self.frequency is None else request.time * float(self.frequency)
         check_followed(self.moving, last)
+        rest = self._rest()
+        if isinstance(rest, Moved) and start is not None:
+            profiles = self.friction, self.temperature, self.mass, self.boundary
+            terrain = run_of(rest, *profiles, request.time)[1]
+        else:
+            terrain = self.terrain()
+        ends = [baths[name] for name in ENDS] if isinstance(self.boundary, Open) else []
+        field = field_of(
+            rest, self.friction, self.temperature, self.mass, self.boundary, terrain, [end.temperature for end in ends]
+        )
         if start is not None:
             if transient is not None:
-                raise InputError("trajectories: `start` and `transient` exclude each other: from a start all is averaged.")
+                raise InputError(
+                    "trajectories: `start` and `transient` exclude each other: from a start all is averaged."
+                )
             return followed(self, field, terrain, start, key, request)
         return simulated(self, field, terrain, np.array([float(end.potential) for end in ends]), key, request)
 
@@ -468,14 +477,4 @@ class KleinKramers(Dynamics):
             self.terrain()
         except InputError as error:
             return str(error).removeprefix(f"{OWNER}: ")
-        if status == Status.NOT_FINITE:
-            return (
-                "the potential rises by more than 1400 temperatures between places where particles are, or so often "
-                "that even the coarsest mesh is larger than memory; give each well alone, or a shorter domain."
-            )
-        if status == Status.NOT_CONVERGED:
-            return (
-                "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
-                "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
-            )
-        return ""
+        return REASONS.get(status, "")

@@ -73,7 +73,7 @@ class Moving:
 
     def _smooth(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
         level = max(0, math.ceil(math.log2((stop - start) / min(self._length, stop - start)) - 1e-9))
-        place, total = 0, 0.0
+        place, total = 0, np.zeros(())
         while place < 1 << level:
             length = (stop - start) / (1 << level)
             found = self._step(y, start + place * length, length)
@@ -87,7 +87,7 @@ class Moving:
             if size < ALLOWED and level and place % 2 == 0:
                 level, place = level - 1, place // 2
                 self._length = 2 * length
-        return y, np.asarray(total)
+        return y, total
 
     def _step(self, y: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.ndarray, float] | None:
         """y a step later, amounts, and the last coefficient relative to what is allowed; None if it must be shorter."""

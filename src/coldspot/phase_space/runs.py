@@ -11,6 +11,7 @@ from jax import Array
 from .. import tracing
 from .._checks import InputError
 from ..pytrees import compiled
+from ..solution import Status
 from .arguments import OWNER, check_borders, known, turned
 from .boundaries import Periodic
 from .course import LOOKED_AT, Course, Lowest, phases_of, warmth
@@ -19,6 +20,17 @@ from .landscape import Landscape, hole, kind_of, sample, walled
 from .terrain import Terrain
 from .tide import Moved, Tide
 
+REASONS = {
+    Status.NOT_FINITE: (
+        "the potential rises by more than 1400 temperatures between places where particles are, or so often that even "
+        "the coarsest mesh is larger than memory, or drives move it too far; give each well alone, a shorter domain, "
+        "or smaller drives (`evolve` follows farther ones)."
+    ),
+    Status.NOT_CONVERGED: (
+        "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
+        "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
+    ),
+}
 MISSED = 8
 """Times of a run at which a potential is looked at between its samples."""
 

@@ -1,8 +1,8 @@
 """Particles from a given start, for a given time: ramps and transients of single trajectories.
 
-Steps are those of `particles`, whose velocities lag half a kick behind: half a kick is taken back at the start and given
-at the end, and work is summed by the trapezoidal rule, so that all is of second order between any two times. The bias is
-measured by steps twice as long.
+Steps are those of `particles`, whose velocities lag half a kick behind: half a kick is taken back at the start and
+given at the end, and work is summed by the trapezoidal rule, so that all is of second order between any two times. The
+bias is measured by steps twice as long.
 """
 
 import math
@@ -20,7 +20,21 @@ from ..numerics.random_numbers import normals
 from ..parallel import spread
 from ..pytrees import compiled
 from ..trajectories import Start, Trajectories, start_of
-from .ensemble import CHUNK, FINE, OTHERS, OWNER, STRETCH, Request, assess, closed, concluded, means, rows, stretched
+from .ensemble import (
+    CHUNK,
+    FINE,
+    OTHERS,
+    OWNER,
+    STRETCH,
+    Request,
+    amounts,
+    assess,
+    closed,
+    concluded,
+    means,
+    rows,
+    stretched,
+)
 from .ensemble import outset as resting
 from .particles import BLOCK, START, Clock, Field, Particles, Sums, energy, kicked
 from .terrain import CLOSED, OPEN, Terrain
@@ -41,7 +55,8 @@ def followed(
         )
     begun = start_of(OWNER, start, 2, request.n, "position and velocity")
     inside = field.start, field.start + field.length
-    if (field.walled or terrain.kind != CLOSED) and not np.all((begun.base[0] >= inside[0]) & (begun.base[0] <= inside[1])):
+    bounded = field.walled or terrain.kind != CLOSED
+    if bounded and not np.all((begun.base[0] >= inside[0]) & (begun.base[0] <= inside[1])):
         raise InputError(f"{OWNER}: `start` must lie within the domain, from {inside[0]:g} to {inside[1]:g}.")
     if request.until is not None and begun.base.shape[1] > 1:
         raise InputError(f"{OWNER}: `until` adds trajectories, but `start` gives that of each; give a mean, or `n`.")
@@ -79,9 +94,9 @@ def followed(
     solution = concluded(dynamics, outcome)
     if request.throw:
         solution.raise_unless_ok(lambda status: words)
-    own = (jnp.asarray(request.time * found.lanes[rows(field)[name]].T) for name in ("heat", "work", "storage"))
-    paths = _paths(field, begun, clock(blocks), key, blocks, request)
-    return Trajectories(solution, *own, *paths, jnp.asarray(request.time))
+    heats, works, storages = amounts(field, found, request.time)
+    times, x, v = _paths(field, begun, clock(blocks), key, blocks, request)
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(request.time))
 
 
 @compiled
