@@ -115,7 +115,7 @@ def _harmonics(drive: Any, most: int, instants: int) -> Array:
 def hidden(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int = SEEN) -> str:
     """Words on the first drive of which instants may not show all; empty if they do."""
     for (name, drive), target in zip(drives.items(), targets, strict=True):
-        if (target >= 0 or target == SPRING) and _by_instants(drive) and bool(_unseen(drive, seen)):
+        if (target >= 0 or target == SPRING) and _by_instants(drive) and bool(unseen_at(drive, seen)):
             return (
                 f"the drive `{name}` may hold a pulse between the {seen} instants of the period at which it is looked "
                 "at; widen it, or give it as `Steps` or as `Samples`"
@@ -156,7 +156,7 @@ def untold(
                 f"`time_step` below {shortest / FOLLOWED:.3g} of the period"
             )
         whole = 2 * math.pi if last is None else last
-        if _by_instants(drive) and bool(_unseen(drive, max(int(seen * whole / (2 * math.pi)) // FOLLOWED, 1), whole)):
+        if _by_instants(drive) and bool(unseen_at(drive, max(int(seen * whole / (2 * math.pi)) // FOLLOWED, 1), whole)):
             return (
                 f"the drive `{name}` may change faster than the {seen} steps of a period follow; give a shorter "
                 "`time_step`"
@@ -164,4 +164,4 @@ def untold(
     return ""
 
 
-_unseen = compiled(unseen)
+unseen_at = compiled(unseen)

@@ -212,9 +212,8 @@ class OscillatorNetwork(Dynamics):
     @property
     def remembers(self) -> bool:
         """Whether some friction has a memory."""
-        return isinstance(self.frictions, Table) and any(
-            isinstance(f, SpectralDensity) for f in self.frictions.values()
-        )
+        own = self.frictions.values() if isinstance(self.frictions, Table) else ()
+        return any(isinstance(f, SpectralDensity) for f in own)
 
     @property
     def _special(self) -> str:
@@ -244,9 +243,9 @@ class OscillatorNetwork(Dynamics):
         if not callable(self.springs):
             return self.springs
         named = zip(self.drives.items(), self.targets, strict=True)
-        return self._stiffness({name: drive(phase) for (name, drive), target in named if target == SPRING})
+        return self.stiffness({name: drive(phase) for (name, drive), target in named if target == SPRING})
 
-    def _stiffness(self, values: dict[str, Any]) -> Array:
+    def stiffness(self, values: dict[str, Any]) -> Array:
         only = next(iter(values)) if len(values) == 1 else ""
         given = values[only] if only and isinstance(self.drives[only], _Phase) else Values(values)
         assert callable(self.springs)
@@ -271,7 +270,7 @@ class OscillatorNetwork(Dynamics):
                 values = {other: own(phase) for other, own in moved.items()}
                 speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1] * self.frequency
                 direction = {other: speed if other == name else jnp.zeros_like(v) for other, v in values.items()}
-                changes = changes.at[d].set(jax.jvp(self._stiffness, (values,), (direction,))[1])
+                changes = changes.at[d].set(jax.jvp(self.stiffness, (values,), (direction,))[1])
             elif pushed and target != FEEDBACK:
                 force = force.at[d, target].set(drive(phase))
         return Instant(
@@ -416,8 +415,8 @@ class OscillatorNetwork(Dynamics):
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
-        options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride}
-        options |= {"throw": throw, "progress": progress, "until": until}
+        options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride, "throw": throw}
+        options |= {"progress": progress, "until": until}
         if self._beyond() or start is not None:
             return self._journeys(key, n, time, bias, start, options)
         return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
