@@ -10,10 +10,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from ._checks import Checked, InputError, Rule, Scalar, Vector, parameter
+from .pytrees import compiled
 from .show import array as show
 
 WHOLE = 1e-9
 """How far durations may be from adding up to 1."""
+SEEN = 4096
+"""Intervals in which jumps are looked for."""
+JUMP = 1e-8
+"""A change by this part of a drive's range, over an interval as short as numbers tell apart, is a jump."""
 
 
 class Drive(Checked):
@@ -178,3 +183,41 @@ def as_drive(owner: str, name: str, value: Any) -> Drive:
             f"{owner}: drive `{name}` must be a Drive (Cosine, Fourier, Samples, Steps), but is {type(value).__name__}."
         )
     return value
+
+
+def jump_of(drive: Any, last: float | None) -> float | None:
+    """The phase of the largest jump of a drive between 0 and `last`, or in all periods; None if it is continuous there.
+
+    Its largest changes between instants are halved until nothing is left of them but rounding.
+    """
+    if isinstance(drive, Cosine | Fourier | Samples):
+        return None
+    if isinstance(drive, Steps):
+        ends = 2 * jnp.pi * drive.borders()
+        return next((float(end) for end in ends if last is None or end <= last), None)
+    fold = (2 * jnp.pi, 2 * jnp.pi) if last is None else (last, jnp.inf)
+    found, size = (float(a) for a in _jump(drive, *map(jnp.asarray, fold)))
+    return found if size > JUMP else None
+
+
+@compiled
+def _jump(drive: Any, last: Array, fold: Array) -> tuple[Array, Array]:
+    """The phase of the largest jump, and its size relative to the range of the drive, with phases modulo `fold`."""
+    value = jax.vmap(lambda phase: jnp.asarray(drive(jnp.mod(phase, fold)), float))
+    phases = last * jnp.arange(SEEN + 1) / SEEN
+    known = value(phases)
+
+    def halved(_: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        start, end, low, high = state
+        middle = (start + end) / 2
+        half = value(middle)
+        first = jnp.abs(half - low) >= jnp.abs(high - half)
+        pairs = ((start, middle), (middle, end), (low, half), (half, high))
+        return tuple(jnp.where(first, a, b) for a, b in pairs)
+
+    state = phases[:-1], phases[1:], known[:-1], known[1:]
+    start, _, low, high = jax.lax.fori_loop(0, 40, halved, state)
+    sizes = jnp.abs(high - low)
+    worst = jnp.argmax(sizes)
+    span = jnp.max(known) - jnp.min(known)
+    return start[worst], sizes[worst] / jnp.where(span > 0, span, 1.0)

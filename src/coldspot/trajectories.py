@@ -1,6 +1,6 @@
 """Trajectories: many random histories of one system, with the heat and work of each."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Ensemble(Spoken, eqx.Module):
-    """What ensembles of any dynamics have: a `solution` of averages, and each trajectory's `heats` and `works`."""
+    """What ensembles of any dynamics have: a `solution` of averages, and each trajectory's amounts `heats`, `works`."""
 
     solution: eqx.AbstractVar[Solution]
     heats: eqx.AbstractVar[Any]
@@ -59,8 +59,8 @@ class Ensemble(Spoken, eqx.Module):
         return found
 
     def unit_of(self, rate: str) -> str:
-        """The unit of a trajectory's amounts, from that of the average."""
-        return rate
+        """The unit of a trajectory's amounts, from that of the average, which is a rate."""
+        return rate.replace("E**2/hbar", "E").replace("E/hbar", "1")
 
     def record(self) -> dict[str, Any]:
         """The averages as plain Python values, for JSON."""
@@ -76,9 +76,10 @@ class Trajectories(Ensemble):
 
     - `solution`: averages over trajectories and time, a `Solution` whose `error` holds standard errors;
     - `heats` (n, bath), `works` (n, drive), `storages` (n,): of each trajectory, what it absorbed and what its energy
-      changed, averaged over the time (rates, whose mean over trajectories is the solution's);
-    - `times` (k,) from the end of the transient, `positions`, `velocities` (kept, k, coordinate): the sample paths
-      that were asked for.
+      changed over the `time`: amounts, whose mean is the solution's rate times `time`;
+    - `times` (k,) from the end of the transient (or from the `start`), `positions`, `velocities`
+      (kept, k, coordinate): the sample paths that were asked for;
+    - `time`: how long each was followed, after the transient; what was asked for, or a little more.
     """
 
     solution: Solution
@@ -88,12 +89,15 @@ class Trajectories(Ensemble):
     times: Array
     positions: Array
     velocities: Array
+    time: Array
 
     observables = property(lambda self: self.solution.observables)
 
 
 def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Any:
-    """Simulate `n` independent trajectories of a machine in its steady or periodic state, with heat and work.
+    """Simulate `n` independent trajectories of a machine in its steady or periodic state, with heat and work; or from
+
+    a given `start` (networks of oscillators and Klein-Kramers problems): ramps and transients.
 
     **Arguments:**
 
@@ -105,7 +109,7 @@ def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **
     - `options`: those of the dynamics, see its own `trajectories`: `JumpNetwork`, `OscillatorNetwork`, `KleinKramers`.
 
     **Returns:** averages by name (`heat`, `work`, `particles`) with standard errors, and each trajectory's own amounts
-    (`heats` (n, bath), `works`, …): `Trajectories`, with rates, or `JumpTrajectories`, with amounts over the time.
+    (`heats` (n, bath), `works`, …), over the time: `Trajectories` or `JumpTrajectories`.
     Raises `SolveError` where the averages cannot be trusted: a trajectory ends at infinity or at a value that is not a
     number (with the time and the coordinate), the averages still drift, or a rate exceeded its bound; `throw=False`
     returns them.
@@ -128,6 +132,52 @@ def key_words(key: Any) -> Array:
     if words.dtype != np.uint32 or words.ndim != 1 or words.size not in (2, 4):
         raise InputError(f"trajectories: `key` must be a key such as jax.random.key(0), but is {key!r}.")
     return jnp.asarray(np.bitwise_xor.reduce(words.reshape(-1, 2)))
+
+
+# --------------------------------------------------------------------------- where an ensemble starts
+
+
+class Start(NamedTuple):
+    """Where trajectories start: y of lane l is `base` (k, width), in column l mod width, plus `factor` (k, k) times
+
+    normal numbers."""
+
+    base: np.ndarray
+    factor: np.ndarray
+
+
+def start_of(owner: str, start: Any, k: int, n: int, what: str) -> Start:
+    """From (mean, covariance) of y = `what`, from y itself (k,), or from that of each trajectory (n, k)."""
+    wanted = (
+        f"{owner}: `start` must be (mean, covariance) of {what}, or these numbers themselves, of shape {(k,)} for all "
+        f"trajectories, or {(n, k)} for each"
+    )
+    if isinstance(start, tuple) and len(start) == 2 and np.ndim(start[1]) == 2:
+        return Start(*_normal(wanted, *start, k))
+    try:
+        base = np.asarray(start, float)
+    except (TypeError, ValueError):
+        raise InputError(f"{wanted}, but is {start!r}.") from None
+    if base.shape not in ((k,), (n, k)):
+        raise InputError(f"{wanted}, but has shape {base.shape}.")
+    if not np.isfinite(base).all():
+        raise InputError(f"{owner}: `start` must hold finite numbers.")
+    return Start(np.atleast_2d(base).T, np.zeros((k, k)))
+
+
+def _normal(wanted: str, mean: Any, covariance: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (k, 1), and a factor of the covariance."""
+    mean, covariance = np.asarray(mean, float), np.asarray(covariance, float)
+    if mean.shape != (k,) or covariance.shape != (k, k):
+        raise InputError(f"{wanted}; mean and covariance have shapes {mean.shape} and {covariance.shape}.")
+    size = max(float(np.abs(covariance).max()), 1e-300)
+    fine = np.isfinite(mean).all() and np.isfinite(covariance).all()
+    if not fine or np.abs(covariance - covariance.T).max() > 1e-9 * size:
+        raise InputError(f"{wanted}; numbers must be finite, and the covariance symmetric.")
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    if values[0] < -1e-9 * size:
+        raise InputError(f"{wanted}; the covariance has the negative eigenvalue {values[0]:g}.")
+    return mean[:, None], vectors * np.sqrt(np.maximum(values, 0.0))
 
 
 # --------------------------------------------------------------------------- what is asked of an ensemble

@@ -69,6 +69,37 @@ def test_the_work_of_a_ramp():
     assert found.work_amount["bond"][-1] == 0
 
 
+def test_a_spring_that_jumps():
+    """A trap that softens at once, and hardens again: ½Δk⟨x²⟩ each time, of an overdamped coordinate alone."""
+    first, soft, time = 3.0, 1.0, 2 * np.pi / FREQUENCY / 4
+    found = cs.evolve(network(cs.Steps([first, soft], [0.25, 0.75]), 0.0), (0 * MEAN, COVARIANCE), [time, 4.5 * time])
+
+    def grown(square, spring, time):
+        return WARM[1] / spring + (square - WARM[1] / spring) * np.exp(-2 * spring * time / FRICTIONS[1])
+
+    early = grown(COVARIANCE[1, 1], first, time)
+    late = grown(early, soft, 3 * time)
+    assert found.work_amount["trap"][0] == 0
+    assert abs(found.work_amount["trap"][1] - (soft - first) / 2 * (early - late)) < 1e-8
+    came = sum(found.heat_amount[b] for b in found.heat_amount)
+    assert abs(np.diff(found.energy - came - found.work_amount["trap"])[0]) < 1e-8
+
+
+class Unnamed(cs.Drive):
+    """A jump, or a pulse, that `borders` does not name."""
+
+    pulse: bool
+
+    def __call__(self, phase):
+        return 2.0 + jnp.where(self.pulse, jnp.exp(-(((phase - 1.0) / 1e-4) ** 2)), jnp.mod(phase, 0.9))
+
+
+@pytest.mark.parametrize(("pulse", "words"), [(False, "jumps at the phase"), (True, "may hold a pulse")])
+def test_what_drives_do_not_say(pulse, words):
+    with pytest.raises(cs.InputError, match=words):
+        cs.evolve(network(Unnamed(pulse), 0.0), (MEAN, COVARIANCE), [3.0])
+
+
 @pytest.mark.parametrize(
     ("initial", "words"),
     [

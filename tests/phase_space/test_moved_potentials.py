@@ -93,8 +93,15 @@ def test_a_ring_that_is_rocked():
             "cannot have Open ends",
         ),
         (
-            lambda: cs.KleinKramers(
-                trap, 1.0, 1.0, boundary=cs.Closed(), drives={"a": cs.Steps([1.0, 2.0], [0.5, 0.5])}, frequency=1.0
+            lambda: cs.steady_state(
+                cs.KleinKramers(
+                    lambda x, values: (x - values["place"]) ** 2,
+                    1.0,
+                    1.0,
+                    boundary=cs.Closed(),
+                    drives={"place": cs.Steps([1.0, 2.0], [0.5, 0.5])},
+                    frequency=1.0,
+                )
             ),
             "must move smoothly",
         ),

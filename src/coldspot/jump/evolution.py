@@ -133,7 +133,7 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     """Populations, rates and amounts of heat, particles and work at given times, from a distribution at time 0.
 
     **Arguments:** `machine` (a jump network or a machine that becomes one; a linear classical `OscillatorNetwork`; or a
-    `KleinKramers` whose potential is at rest); `initial`, probabilities of the states at time 0, or the index of one
+    `KleinKramers` problem, driven or not); `initial`, probabilities of the states at time 0, or the index of one
     state; or (mean, covariance) of positions and velocities; or the density as a function P(x, v) of arrays; `times`,
     increasing and not negative; `tolerance`, error allowed in
     any probability, and in amounts relative to all that flows to and fro (there at least 1e-8).

@@ -51,10 +51,6 @@ class JumpTrajectories(Ensemble):
     def own(self) -> dict[str, Any]:
         return super().own() | {"particles": self.particle_numbers}
 
-    def unit_of(self, rate: str) -> str:
-        # Amounts over the time, not rates.
-        return rate.replace("E**2/hbar", "E").replace("E/hbar", "1")
-
 
 @compiled
 def _run(system: System, start: Array, stops: Array, time: Array, key: Array, first: Array) -> Histories:

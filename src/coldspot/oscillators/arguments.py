@@ -271,3 +271,16 @@ def check_potential(potential: Any, n: int) -> None:
     shape = getattr(tracing.called(jax.eval_shape, potential, jnp.zeros(n)), "shape", None)
     if shape != ():
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
+
+
+def matrices_of(frictions: Any, places: tuple[tuple[int, ...], ...], n: int) -> Array:
+    """Γ_b (bath, n, n); of a friction with a memory, that of slow motion."""
+    if isinstance(frictions, Table):
+        found = jnp.zeros((len(places), n, n))
+        for b, (own, at) in enumerate(zip(frictions.values(), places, strict=True)):
+            block = own.strength * jnp.eye(len(at)) if isinstance(own, Drude | Ohmic) else own
+            found = found.at[b, np.array(at)[:, None], np.array(at)].set((block + block.T) / 2)
+        return found
+    whole = (frictions + frictions.T) / 2 if frictions.ndim == 2 else jnp.diag(frictions)
+    masks = np.array([np.isin(np.arange(n), at) for at in places], float)
+    return masks[:, :, None] * masks[:, None, :] * whole

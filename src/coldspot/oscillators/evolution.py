@@ -3,7 +3,8 @@
     Ẋ = A X + X Aᵀ + Σ_b T_b W_b,   X = ⟨yyᵀ⟩, y = (x, v, 1)
 
 and the amounts of heat and work, tr(QX) + Σ_b c_b T_b, by the classical Runge–Kutta formula. Steps are halved until
-the numbers stay; the change, extrapolated, is the error stated.
+the numbers stay; the change, extrapolated, is the error stated. No step goes over a place where a drive jumps or has a
+kink; a jump of springs does the work ½tr(ΔΦ⟨xxᵀ⟩).
 """
 
 import math
@@ -15,14 +16,21 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Values
+from ..drives import jump_of
 from ..pytrees import Table, compiled
 from ..solution import SolveError, Status
+from .arguments import SPRING
+from .forces import SEEN, harmonics_of, unseen_at
 from .instant import Instant, moments, or_one
 
 STABLE = 1.0
 """First steps, in units of the fastest time of the motion."""
 MOST = 1 << 22
 """Steps between two times, at most."""
+STEPS = 16
+"""In the period of the highest harmonic of a drive, at least."""
+EARLY = 1e-12
+"""Part of a period by which a moment lies before, or after, a jump."""
 LOOKED_AT = 64
 """Moments between two times at which the fastest motion is looked for."""
 
@@ -128,17 +136,20 @@ def transient(network: Any, initial: Any, times: np.ndarray, tolerance: float, t
         raise InputError(f"evolve: an OscillatorNetwork with {what} has no evolution yet.")
     names = tuple(network.baths), tuple(network.drives)
     now = _start(initial, network.size, 2 * network.size - len(network.massless), len(names[0]) + len(names[1]))
-    start = 0.0
+    start, borders, often, early = 0.0, *_borders(network, float(times[-1]))
     states, found, error = [], [], 0.0
-    for time in times:
-        stop = float(time)
-        if stop > start:
-            fastest = float(_fastest(network, *map(np.asarray, (start, stop))))
-            count = max(8, math.ceil((stop - start) * fastest / STABLE))
-            now, own = _refined(network, now, start, stop, count, tolerance)
-            error, start = error + own, stop
+    for time in map(float, times):
+        for border in borders[(borders >= start) & (borders < time)]:
+            if border > start:
+                now, own = _between(network, now, start, border, often, early, tolerance)
+                error, start = error + own, border
+            now = _jumped(network, now, border, early, len(names[0]))
+        if time > start:
+            now, own = _between(network, now, start, time, often, early, tolerance)
+            error, start = error + own, time
         states.append(now)
-        found.append(_seen(network, now, np.asarray(stop)))
+        # Of a jump, just before it.
+        found.append(_seen(network, now, np.asarray(time - early if time > 0 else early)))
     evolution = Evolution(times, states, found, names)
     evolution.error = error
     if not error <= tolerance:
@@ -150,6 +161,66 @@ def transient(network: Any, initial: Any, times: np.ndarray, tolerance: float, t
                 Status.NOT_CONVERGED,
             )
     return evolution
+
+
+def _borders(network: Any, stop: float) -> tuple[np.ndarray, float, float]:
+    """Times up to `stop` at which drives jump or have kinks, steps per time that follow them, and `early` as a time."""
+    if network.frequency is None:
+        return np.zeros(0), 0.0, 0.0
+    frequency = float(network.frequency)
+    period, found, often = 2 * math.pi / frequency, [np.zeros(0)], 0.0
+    for (name, drive), target in zip(network.drives.items(), network.targets, strict=True):
+        if target < 0 and target != SPRING:
+            continue
+        own = np.asarray(drive.borders())
+        turns = np.arange(math.ceil(stop / period) + 1)
+        if own.size:
+            found.append(((turns[:, None] + np.append(0.0, own)) * period).ravel())
+        elif (jump := jump_of(drive, frequency * stop)) is not None:
+            raise InputError(
+                f"evolve: the drive `{name}` jumps at the phase {jump:.6g}, which its `borders()` do not name; write "
+                "them, or give it as `Steps`."
+            )
+        elif harmonics_of(drive) is None and bool(unseen_at(drive, SEEN, frequency * stop)):
+            raise InputError(
+                f"evolve: the drive `{name}` may hold a pulse between the {SEEN} instants at which it is looked at; "
+                "widen it, or give it as `Steps` or as `Samples`."
+            )
+        harmonics = harmonics_of(drive)
+        if not own.size:
+            most = STEPS * harmonics / period if harmonics is not None else SEEN / stop
+            often = max(often, most)
+    times = np.unique(np.concatenate(found))
+    early = EARLY * period
+    return times[(times > early) & (times < stop - early)], often, early
+
+
+def _between(
+    network: Any, now: Now, start: float, stop: float, often: float, early: float, tolerance: float
+) -> tuple[Now, float]:
+    """The state at `stop`, with its error, where drives are smooth."""
+    first, last = start + early, stop - early
+    fastest = float(_fastest(network, *map(np.asarray, (first, last))))
+    count = max(8, math.ceil((stop - start) * max(fastest / STABLE, often)))
+    return _refined(network, now, first, last, count, tolerance)
+
+
+def _jumped(network: Any, now: Now, time: float, early: float, baths: int) -> Now:
+    """The work of springs that jump, one drive after another."""
+    moved = [d for d, target in enumerate(network.targets) if target == SPRING]
+    if not moved:
+        return now
+    names, n = list(network.drives), network.size
+    phases = float(network.frequency) * np.array([time - early, time + early])
+    values, after = ({names[d]: network.drives[names[d]](phase) for d in moved} for phase in phases)
+    square, amounts = np.asarray(now.second)[:n, :n], np.array(now.amounts)
+    before = np.asarray(network.stiffness(values))
+    for d in moved:
+        values = values | {names[d]: after[names[d]]}
+        later = np.asarray(network.stiffness(values))
+        amounts[baths + d] += ((later - before) * square).sum() / 2
+        before = later
+    return now._replace(amounts=amounts)
 
 
 def _refined(network: Any, now: Now, start: float, stop: float, count: int, tolerance: float) -> tuple[Now, float]:

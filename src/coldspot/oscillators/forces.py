@@ -1,5 +1,6 @@
 """Periodic forces: their harmonics, and whether a force may hold what instants do not show."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..drives import Cosine, Fourier, Samples, Steps
+from ..drives import Cosine, Fourier, Samples, Steps, jump_of
 from ..numerics.harmonics import harmonics
 from ..pytrees import compiled
 from .arguments import SPRING
@@ -69,24 +70,25 @@ def _by_instants(drive: Any) -> bool:
     return harmonics_of(drive) is None and not isinstance(drive, Steps | Samples)
 
 
-def unseen(function: Callable[[Array], Any], seen: int = SEEN) -> Array:
+def unseen(function: Callable[[Array], Any], seen: int = SEEN, last: Any = 2 * np.pi) -> Array:
     """Whether numbers that depend on the phase may do something between `seen` instants, such as a narrow pulse.
 
-    Their formula tells, by its harmonics; where it does not, they are looked at `LOOKS` times, and must stay in the
-    range that was seen.
+    Up to the phase `last`. Their formula tells, by its harmonics; where it does not, they are looked at `LOOKS` times,
+    and must stay in the range that was seen.
     """
     count = harmonics(function)
     if count is not None:
-        return ~(jnp.asarray(count) <= seen)
+        return ~(jnp.asarray(count) * last <= 2 * jnp.pi * seen)
+
+    def value(phase: Any) -> Array:
+        return jnp.concatenate([jnp.ravel(a) for a in jax.tree.leaves(function(phase))])
 
     def span(shift: Any) -> tuple[Any, Any]:
-        phases = 2 * jnp.pi * (jnp.arange(seen) + shift) / seen
-        values = jax.vmap(lambda phase: jnp.concatenate([jnp.ravel(a) for a in jax.tree.leaves(function(phase))]))(
-            phases
-        )
+        values = jax.vmap(value)(last * (jnp.arange(seen) + shift) / seen)
         return jnp.min(values, 0), jnp.max(values, 0)
 
-    low, high = span(0.0)
+    (low, high), end = span(0.0), value(jnp.asarray(last))
+    low, high = jnp.minimum(low, end), jnp.maximum(high, end)
     shifts = max(LOOKS // seen, 2)
     lows, highs = jax.lax.map(span, jnp.arange(1, shifts) / shifts)
     beyond = jnp.maximum(low - jnp.min(lows, 0), jnp.max(highs, 0) - high)
@@ -113,7 +115,7 @@ def _harmonics(drive: Any, most: int, instants: int) -> Array:
 def hidden(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int = SEEN) -> str:
     """Words on the first drive of which instants may not show all; empty if they do."""
     for (name, drive), target in zip(drives.items(), targets, strict=True):
-        if (target >= 0 or target == SPRING) and _by_instants(drive) and bool(_unseen(drive, seen)):
+        if (target >= 0 or target == SPRING) and _by_instants(drive) and bool(unseen_at(drive, seen)):
             return (
                 f"the drive `{name}` may hold a pulse between the {seen} instants of the period at which it is looked "
                 "at; widen it, or give it as `Steps` or as `Samples`"
@@ -121,21 +123,25 @@ def hidden(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int = SEEN
     return ""
 
 
-def untold(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int) -> str:
+def untold(
+    drives: Mapping[str, Any], targets: tuple[int, ...], seen: int, last: float | None = None, work: bool = True
+) -> str:
     """Words on the first drive that so many steps of a period do not follow, or whose work they miss; else empty.
 
     Trajectories know every drive at their own instants alone, even one whose harmonics are known exactly: `FOLLOWED` of
-    them, at least, in the shortest period, or piece, that it has.
+    them, at least, in the shortest period, or piece, that it has. `last`: the phase at which they end, if that is not
+    a whole period; `work`: whether it is booked.
     """
     for (name, drive), target in zip(drives.items(), targets, strict=True):
         if not (target >= 0 or target == SPRING):
             continue
         ends = np.asarray(drive.borders()) if isinstance(drive, Steps | Samples) else np.zeros(0)
-        if target == SPRING and isinstance(drive, Steps) and ends.size:
+        jump = jump_of(drive, last) if work and target == SPRING else None
+        if jump is not None:
             # The work of springs is that of their slope in time.
             return (
-                f"the drive `{name}` of the springs jumps, and the work of jumps is not booked in a trajectory; make "
-                "it smooth"
+                f"the drive `{name}` of the springs jumps at the phase {jump:.6g}, and the work of jumps is not booked "
+                "in a trajectory; make it smooth"
             )
         many = harmonics_of(drive)
         if many is not None and FOLLOWED * many >= seen:
@@ -149,7 +155,8 @@ def untold(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int) -> st
                 f"the drive `{name}` has a piece shorter than {FOLLOWED} of the {seen} steps of a period; give a "
                 f"`time_step` below {shortest / FOLLOWED:.3g} of the period"
             )
-        if _by_instants(drive) and bool(_unseen(drive, seen // FOLLOWED)):
+        whole = 2 * math.pi if last is None else last
+        if _by_instants(drive) and bool(unseen_at(drive, max(int(seen * whole / (2 * math.pi)) // FOLLOWED, 1), whole)):
             return (
                 f"the drive `{name}` may change faster than the {seen} steps of a period follow; give a shorter "
                 "`time_step`"
@@ -157,4 +164,4 @@ def untold(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int) -> st
     return ""
 
 
-_unseen = compiled(unseen)
+unseen_at = compiled(unseen)

@@ -51,14 +51,14 @@ class Network(NamedTuple):
 
     `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives that so many steps of a
 
-    period do not follow."""
+    period do not follow, over the time of a run or else the period."""
 
     instants: Callable[[Array], Instant]
     potential: Callable[[Array], Array] | None
     places: tuple[tuple[int, ...], ...]
     frequency: float
     feedbacks: Mapping[int, Callable[[Array, Array], Array]]
-    hidden: Callable[[int], str]
+    hidden: Callable[[int, float | None], str]
 
 
 class Outset(NamedTuple):
@@ -104,7 +104,7 @@ def sample(
         duration = 2 * math.pi / network.frequency
         period = 2 * BLOCK * math.ceil(duration / (2 * BLOCK * step) * (1 - 1e-12))
         step = duration / period
-        words = network.hidden(period)
+        words = network.hidden(period, None)
         if words:
             raise InputError(f"{OWNER}: {words}.")
     if not step < 2 * outset.shortest:
@@ -142,7 +142,7 @@ def sample(
     rough = _course(network, 2 * step, max(period // 2, 2), looked.massless)
     halved = tuple(-(-count // 2) for count in spans)
     check = _run(rough, outset, key, OTHERS + np.arange(result.failed.shape[-1]), halved, progress)
-    found, other = (_averages(system, one) for one in (result, check))
+    found, other = (averages(system, one) for one in (result, check))
     bias = Bias(
         jnp.abs(found.mean - other.mean)[:flows] / 3,
         jnp.hypot(found.error, other.error)[:flows] / 3,
@@ -150,14 +150,20 @@ def sample(
     )
     numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK)
     count = result.failed.shape[-1]
-    solution = _conclude(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
+    solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
-        solution.raise_unless_ok(lambda status: _explain(status, solution, step))
-    rates = result.rates.mean(axis=0)
-    heats, works, storages, _ = np.split(rates, np.cumsum([system.baths, system.drives, 1]))
+        solution.raise_unless_ok(lambda status: explain(status, solution, step))
+    followed = (spans[1] + spans[2]) * BLOCK * step
+    heats, works, storages = amounts(result, system, followed)
     times, x, v = _paths(course, outset, key, keep, stride, spans)
-    heat, work, storage = (jnp.asarray(a) for a in (heats.T, works.T, storages[0]))
-    return Trajectories(solution, heat, work, storage, times, x, v)
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(followed))
+
+
+def amounts(result: Result, system: System, time: float) -> tuple[Array, Array, Array]:
+    """Heats (lane, bath), works (lane, drive) and storages (lane,) over a time."""
+    sums = time * result.rates.mean(axis=0)
+    heats, works, storages, _ = np.split(sums, np.cumsum([system.baths, system.drives, 1]))
+    return jnp.asarray(heats.T), jnp.asarray(works.T), jnp.asarray(storages[0])
 
 
 def _spans(step: float, period: int, transient: float, time: float, driven: bool) -> tuple[int, int, int]:
@@ -290,7 +296,7 @@ def _start(course: walk.Course, outset: Outset, key: Array, lanes: Array) -> tup
 
 
 @compiled
-def _stretch(
+def stretched(
     course: walk.Course, key: Array, lanes: Array, now: walk.Walkers, first: Array, last: Array
 ) -> tuple[walk.Walkers, Array]:
     now = walk.stretch(course, key, lanes, now, first, last)
@@ -318,7 +324,7 @@ def _run(
             after, end = before, block + blocks
             while block < end:
                 first, block = block, min(block + most, end)
-                now, after = _stretch(course, key, own, now, jnp.asarray(first), jnp.asarray(block))
+                now, after = stretched(course, key, own, now, jnp.asarray(first), jnp.asarray(block))
             now, rate = _closed(course, now, before, after, jnp.asarray(blocks * BLOCK))
             before = after
             rates.append(np.asarray(rate))
@@ -329,7 +335,7 @@ def _run(
 
 
 @compiled
-def _averages(system: System, result: Result) -> Summary:
+def averages(system: System, result: Result) -> Summary:
     return summarise(system, result)
 
 
@@ -345,12 +351,12 @@ def _paths(
     now, _ = _start(course, outset, key, jnp.arange(keep))
     block, seen = spans[0], []
     if block:
-        now, _ = _stretch(course, key, jnp.arange(keep), now, jnp.asarray(0), jnp.asarray(block))
+        now, _ = stretched(course, key, jnp.arange(keep), now, jnp.asarray(0), jnp.asarray(block))
     while block <= sum(spans):
         v = np.full((n, keep), np.nan)
         v[heavy] = np.asarray(now.v)
         seen.append((np.asarray(now.x), v))
-        now, _ = _stretch(course, key, jnp.arange(keep), now, jnp.asarray(block), jnp.asarray(block + every))
+        now, _ = stretched(course, key, jnp.arange(keep), now, jnp.asarray(block), jnp.asarray(block + every))
         block += every
     paths = [jnp.moveaxis(jnp.asarray(np.stack(part)), -1, 0) for part in zip(*seen, strict=True)]
     return course.step * BLOCK * every * jnp.arange(len(seen)), paths[0], paths[1]
@@ -360,7 +366,7 @@ def _paths(
 
 
 @compiled
-def _conclude(
+def concluded(
     dynamics: Dynamics,
     found: Summary,
     bias: Bias,
@@ -421,7 +427,7 @@ def _assess(
     )
 
 
-def _explain(status: Status, solution: Solution, step: float) -> str:
+def explain(status: Status, solution: Solution, step: float) -> str:
     if status is not Status.NOT_CONVERGED:
         return ""
     seen = solution.statistics

@@ -20,7 +20,7 @@ from ..pytrees import Table, compiled, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
-from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, words
+from . import builders, cumulants, ensemble, floquet, journey, landauer, linear, sampling, stationary, transients, words
 from .arguments import (
     FEEDBACK,
     OWNER,
@@ -35,6 +35,7 @@ from .arguments import (
     frictions_of,
     given_again,
     is_quantum,
+    matrices_of,
     places_of,
     zeros_of,
 )
@@ -211,9 +212,8 @@ class OscillatorNetwork(Dynamics):
     @property
     def remembers(self) -> bool:
         """Whether some friction has a memory."""
-        return isinstance(self.frictions, Table) and any(
-            isinstance(f, SpectralDensity) for f in self.frictions.values()
-        )
+        own = self.frictions.values() if isinstance(self.frictions, Table) else ()
+        return any(isinstance(f, SpectralDensity) for f in own)
 
     @property
     def _special(self) -> str:
@@ -243,9 +243,9 @@ class OscillatorNetwork(Dynamics):
         if not callable(self.springs):
             return self.springs
         named = zip(self.drives.items(), self.targets, strict=True)
-        return self._stiffness({name: drive(phase) for (name, drive), target in named if target == SPRING})
+        return self.stiffness({name: drive(phase) for (name, drive), target in named if target == SPRING})
 
-    def _stiffness(self, values: dict[str, Any]) -> Array:
+    def stiffness(self, values: dict[str, Any]) -> Array:
         only = next(iter(values)) if len(values) == 1 else ""
         given = values[only] if only and isinstance(self.drives[only], _Phase) else Values(values)
         assert callable(self.springs)
@@ -254,16 +254,7 @@ class OscillatorNetwork(Dynamics):
 
     def friction_matrices(self) -> Array:
         """Γ_b (bath, n, n) of each bath; of a friction with a memory, that of slow motion."""
-        n = self.size
-        if isinstance(self.frictions, Table):
-            found = jnp.zeros((len(self.places), n, n))
-            for b, (own, at) in enumerate(zip(self.frictions.values(), self.places, strict=True)):
-                block = own.strength * jnp.eye(len(at)) if isinstance(own, Drude | Ohmic) else own
-                found = found.at[b, np.array(at)[:, None], np.array(at)].set((block + block.T) / 2)
-            return found
-        whole = (self.frictions + self.frictions.T) / 2 if self.full else jnp.diag(self.frictions)
-        masks = np.array([np.isin(np.arange(n), at) for at in self.places], float)
-        return masks[:, :, None] * masks[:, None, :] * whole
+        return matrices_of(self.frictions, self.places, self.size)
 
     def instant(self, phase: Any, pushed: bool = True) -> Instant:
         """The numbers of one network at a phase; `pushed`: with the periodic forces, or without."""
@@ -279,7 +270,7 @@ class OscillatorNetwork(Dynamics):
                 values = {other: own(phase) for other, own in moved.items()}
                 speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1] * self.frequency
                 direction = {other: speed if other == name else jnp.zeros_like(v) for other, v in values.items()}
-                changes = changes.at[d].set(jax.jvp(self._stiffness, (values,), (direction,))[1])
+                changes = changes.at[d].set(jax.jvp(self.stiffness, (values,), (direction,))[1])
             elif pushed and target != FEEDBACK:
                 force = force.at[d, target].set(drive(phase))
         return Instant(
@@ -404,6 +395,7 @@ class OscillatorNetwork(Dynamics):
         throw: bool = True,
         progress: bool | None = None,
         until: growth.Until | None = None,
+        start: Any = None,
     ) -> Trajectories:
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
@@ -416,27 +408,35 @@ class OscillatorNetwork(Dynamics):
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;
         - `throw`: whether to raise `SolveError` if the averages cannot be trusted; `progress`: whether to show a bar;
-        - `until`: an `Until`: `n` more and `n` more of them, until their standard errors are as small as it asks.
+        - `until`: an `Until`: `n` more and `n` more of them, until their standard errors are as small as it asks;
+        - `start`: where they are at time 0 and phase 0, for `time` from there on, no steady state needed: positions and
+          then velocities of coordinates with a mass, as (mean, covariance), as numbers for all, or (n, numbers). Phases
+          are not folded, so that a `Drive` of one's own may be a ramp. The bias of the step is measured.
 
         Raises `InputError` for a time step with which the network is unstable, and names the longest one.
         """
-        options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride}
-        options |= {"throw": throw, "progress": progress, "until": until}
-        if self._beyond():
-            return self._journeys(key, n, time, bias, options)
+        options = {"time_step": time_step, "transient": transient, "keep": keep, "stride": stride, "throw": throw}
+        options |= {"progress": progress, "until": until}
+        if self._beyond() or start is not None:
+            return self._journeys(key, n, time, bias, start, options)
         return sampling.sample(self, self.system(), key, n, time, bias=bias, **options)
 
-    def _journeys(self, key: Array, n: int, time: Any, bias: Any, options: dict[str, Any]) -> Trajectories:
-        """Trajectories of a network that is more than masses on constant springs."""
+    def _journeys(self, key: Array, n: int, time: Any, bias: Any, start: Any, options: dict[str, Any]) -> Trajectories:
+        """Trajectories of a network that is more than masses on constant springs, or from a given start."""
         if self.quantum or self.remembers:
             raise InputError(f"trajectories: an {OWNER} with {self._special} has none; its averages: `steady_state`.")
         if bias is not None:
-            raise InputError(f"trajectories: with {self._beyond()} `bias` is measured, not chosen; give `time_step`.")
+            what = self._beyond() or "a `start`"
+            raise InputError(f"trajectories: with {what} `bias` is measured, not chosen; give `time_step`.")
         frequency = 0.0 if self.frequency is None else float(self.frequency)
         look = functools.partial(_instants, self)
         unseen = functools.partial(untold, self.drives, self.targets)
         seen = journey.Network(look, self.potential, self.places, frequency, self.feedbacks, unseen)
-        return journey.sample(self, seen, key, n, time, **options)
+        if start is None:
+            return journey.sample(self, seen, key, n, time, **options)
+        if options.pop("transient") is not None:
+            raise InputError("trajectories: `start` and `transient` exclude each other: all is averaged.")
+        return transients.follow(self, seen, key, n, time, start=start, **options)
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of (x, v) about the mean motion, which forces do not change; linear networks only.

@@ -24,6 +24,7 @@ from ..pytrees import compiled
 from ..solution import SolveError, Status
 from ..trajectories import key_words
 from . import walk
+from .forces import untold
 from .instant import Instant, moments
 from .network import OscillatorNetwork
 from .simulation import BLOCK, DYNAMICS, START
@@ -133,6 +134,9 @@ def first_passage(
         duration = 2 * math.pi / float(network.frequency)
         period = 2 * math.ceil(duration / (2 * step))
         step = duration / period
+        hidden = untold(network.drives, network.targets, period, work=False)
+        if hidden:
+            raise InputError(f"{VERB}: {hidden}.")
     time = LONGEST * step if longest is None else float(longest)
     found = _run(network, step, period, words, np.arange(n), places, coordinate, borders, time)
     rough = _run(

@@ -73,11 +73,12 @@ def sample(
     solution = _conclude(dynamics, system, result, prepared, n, bias)
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, prepared))
-    rates = result.rates.mean(axis=0)
-    heats, works, storages, _ = np.split(rates, np.cumsum([system.baths, system.drives, 1]))
+    followed = 2 * int(prepared.plan.half) * BLOCK * float(prepared.plan.step)
+    amounts = followed * result.rates.mean(axis=0)
+    heats, works, storages, _ = np.split(amounts, np.cumsum([system.baths, system.drives, 1]))
     times, x, v = _paths(system, prepared, key, keep, stride)
     heat, work, storage = (jnp.asarray(a) for a in (heats.T, works.T, storages[0]))
-    return Trajectories(solution, heat, work, storage, times, x, v)
+    return Trajectories(solution, heat, work, storage, times, x, v, jnp.asarray(followed))
 
 
 _prepare = compiled(prepare)

@@ -10,7 +10,7 @@ from jax import Array
 
 from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape
-from ..drives import Cosine, Drive, Steps
+from ..drives import Cosine, Drive, Steps, jump_of
 from ..pytrees import Table, opened
 from ..show import array as show
 from .boundaries import Open, Periodic
@@ -39,13 +39,39 @@ def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
         check_shape(OWNER, "frequency", frequency, (), "one number")
     if drives and isinstance(boundary, Open):
         raise InputError(f"{OWNER}: a potential that `drives` move cannot have Open ends; give Periodic or Closed.")
+    if "load" in drives and isinstance(boundary, Periodic):
+        raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
+
+
+def check_smooth(drives: Table) -> None:
+    """Refuse drives that jump or have kinks: the harmonics of a periodic state need smooth ones."""
     for name, drive in drives.items():
-        if name == "load" and isinstance(boundary, Periodic):
-            raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
         if drive.borders().size:
             raise InputError(
-                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; the potential must move smoothly: Cosine, Fourier or "
-                "Samples."
+                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; in a periodic state the potential must move smoothly "
+                "(Cosine, Fourier or Samples). `evolve` follows densities through jumps and kinks."
+            )
+
+
+def check_borders(drives: Table, last: float) -> None:
+    """Refuse drives that jump between phase 0 and `last` where their `borders` do not say so."""
+    for name, drive in drives.items():
+        jump = None if drive.borders().size else jump_of(drive, last)
+        if jump is not None:
+            raise InputError(
+                f"evolve: `drives[{name!r}]` jumps at the phase {jump:.6g}, which its `borders()` do not name; write "
+                "them, or give it as `Steps`."
+            )
+
+
+def check_followed(drives: Table, last: float | None) -> None:
+    """Refuse drives that jump between phase 0 and `last`, or anywhere: trajectories do not book the work of jumps."""
+    for name, drive in drives.items():
+        jump = jump_of(drive, last)
+        if jump is not None:
+            raise InputError(
+                f"trajectories: `drives[{name!r}]` jumps at the phase {jump:.6g}, and the work of jumps is not "
+                "booked in a trajectory; make it smooth. `evolve` follows the density through jumps of `Steps`."
             )
 
 

@@ -20,7 +20,7 @@ from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, Status
 from ..trajectories import Trajectories, check_ensemble
-from .particles import BLOCK, Field, Particles, Sums, drawn, energy, stretch
+from .particles import BLOCK, Clock, Field, Particles, Sums, drawn, energy, stretch
 from .terrain import OPEN, PERIODIC, Terrain
 from .tide import Moved
 
@@ -162,10 +162,10 @@ def simulated(
         return _run(field, start, step, period, key, first + lanes, spans, bar)
 
     def worst(done: Result) -> float:
-        return float(_means(field, done, potentials).error[: rows(field)["work"].stop].max(initial=0.0))
+        return float(means(field, done, potentials).error[: rows(field)["work"].stop].max(initial=0.0))
 
     def label() -> str:
-        now, heights = _start(field, start, (jnp.asarray(step), jnp.asarray(period)), key, jnp.arange(8))
+        now, heights = _start(field, start, clock_of(step, period), key, jnp.arange(8))
         profiles = field.read(field.friction, now.x), field.read(field.temperature, now.x)
         kind = repr((field.kind, field.walled))
         return growth.identity(field, start, step, period, key, spans, heights, profiles, kind)
@@ -173,17 +173,26 @@ def simulated(
     result = growth.grown(portion, request.n, worst, request.until, show, label)
     others = OTHERS + np.arange(result.failed.shape[-1])
     rough = _run(field, start, 2 * step, max(period // 2, BLOCK), key, others, tuple(s // 2 for s in spans), show)
-    found, other = (_means(field, one, potentials) for one in (result, rough))
-    outcome, words = _assess(field, found, other, result, step, sum(spans) * BLOCK, request)
-    solution = _concluded(dynamics, outcome)
+    found, other = (means(field, one, potentials) for one in (result, rough))
+    outcome, words = assess(field, found, other, result, step, sum(spans) * BLOCK, request)
+    solution = concluded(dynamics, outcome)
     if request.throw:
         solution.raise_unless_ok(lambda status: words)
-    own = (jnp.asarray(found.lanes[rows(field)[name]].T) for name in ("heat", "work", "storage"))
-    return Trajectories(solution, *own, *map(jnp.asarray, _paths(field, start, step, period, key, request, spans)))
+    followed = 2 * half * BLOCK * step
+    heats, works, storages = amounts(field, found, followed)
+    times, x, v = map(jnp.asarray, _paths(field, start, step, period, key, request, spans))
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(followed))
+
+
+def amounts(field: Field, found: Means, time: float) -> tuple[Array, Array, Array]:
+    """Heats (lane, bath), works (lane, drive) and storages (lane,) over a time."""
+    at = rows(field)
+    heats, works, storages = (jnp.asarray(time * found.lanes[at[name]].T) for name in ("heat", "work", "storage"))
+    return heats, works, storages
 
 
 @compiled
-def _concluded(dynamics: Dynamics, outcome: Outcome) -> Solution:
+def concluded(dynamics: Dynamics, outcome: Outcome) -> Solution:
     batch, good = batch_of_one((dynamics, valid(dynamics)))
     return first_point(conclude(batch, outcome, jnp.asarray(ALLOWED), good))
 
@@ -206,7 +215,11 @@ def rows(field: Field) -> dict[str, Any]:
 _drawn = compiled(drawn)
 
 
-def _start(field: Field, start: Outset, numbers: tuple[Array, Array], key: Array, lanes: Array) -> Any:
+def clock_of(step: float, period: int) -> Clock:
+    return Clock(jnp.asarray(step), jnp.asarray(period), jnp.asarray(period))
+
+
+def _start(field: Field, start: Outset, clock: Clock, key: Array, lanes: Array) -> Any:
     """Lanes where they start, and their energies; one program for all lanes of a number."""
     # SciPy is loaded where it is used.
     from scipy.special import ndtr
@@ -216,19 +229,18 @@ def _start(field: Field, start: Outset, numbers: tuple[Array, Array], key: Array
     v = np.interp(x, start.places, start.speeds) * speed
     none = jnp.full(lanes.shape, -1)
     now = Particles(jnp.asarray(x), jnp.asarray(v), Sums.none(field, lanes.shape[0]), none)
-    return _stretch(field, numbers, key, lanes, now, jnp.asarray(0), jnp.asarray(0))
+    return stretched(field, clock, key, lanes, now, jnp.asarray(0), jnp.asarray(0))
 
 
 @compiled
-def _stretch(
-    field: Field, numbers: tuple[Array, Array], key: Array, lanes: Array, now: Particles, first: Array, last: Array
+def stretched(
+    field: Field, clock: Clock, key: Array, lanes: Array, now: Particles, first: Array, last: Array
 ) -> tuple[Particles, Array]:
-    step, period = numbers
-    now = stretch(field, step, period, key, lanes, now, first, last)
-    return now, energy(field, now, 2 * jnp.pi * (last * BLOCK % period) / period)
+    now = stretch(field, clock, key, lanes, now, first, last)
+    return now, energy(field, now, clock.phase(last * BLOCK))
 
 
-def _closed(now: Particles, before: Array, after: Array, time: float) -> tuple[Particles, np.ndarray]:
+def closed(now: Particles, before: Array, after: Array, time: float) -> tuple[Particles, np.ndarray]:
     """Lanes with their sums cleared, and rates (quantity, lane): all sums, and the change of the energy."""
     sums = [np.asarray(a) for a in now.sums]
     rates = np.concatenate([np.atleast_2d(a) for a in sums] + [np.asarray(after - before)[None]]) / time
@@ -242,18 +254,18 @@ def _run(
     pieces = -(-len(lanes) // CHUNK)
     chunk = -(-len(lanes) // (8 * pieces)) * 8
     most = max(1, STRETCH // (BLOCK * chunk))
-    numbers = jnp.asarray(step), jnp.asarray(period)
+    clock = clock_of(step, period)
 
     def piece(first: int) -> Result:
         own = jnp.asarray(lanes[0] + np.arange(first, first + chunk))
-        now, before = _start(field, start, numbers, key, own)
+        now, before = _start(field, start, clock, key, own)
         rates, block = [], 0
         for blocks in spans:
             after, end = before, block + blocks
             while block < end:
                 begun, block = block, min(block + most, end)
-                now, after = _stretch(field, numbers, key, own, now, jnp.asarray(begun), jnp.asarray(block))
-            now, rate = _closed(now, before, after, max(blocks, 1) * BLOCK * step)
+                now, after = stretched(field, clock, key, own, now, jnp.asarray(begun), jnp.asarray(block))
+            now, rate = closed(now, before, after, max(blocks, 1) * BLOCK * step)
             before = after
             rates.append(rate)
         return Result(np.stack(rates[1:]), np.asarray(now.failed), np.asarray(now.x))
@@ -268,14 +280,14 @@ def _paths(
     """Times, positions and velocities (kept, time, 1) of the first trajectories, a point in a block of steps."""
     if not request.keep:
         return np.zeros(0), *(np.zeros((0, 0, 1)),) * 2
-    numbers, lanes = (jnp.asarray(step), jnp.asarray(period)), jnp.arange(request.keep)
+    clock, lanes = clock_of(step, period), jnp.arange(request.keep)
     every = math.ceil(request.stride / BLOCK)
-    now, _ = _start(field, start, numbers, key, lanes)
-    now, _ = _stretch(field, numbers, key, lanes, now, jnp.asarray(0), jnp.asarray(spans[0]))
+    now, _ = _start(field, start, clock, key, lanes)
+    now, _ = stretched(field, clock, key, lanes, now, jnp.asarray(0), jnp.asarray(spans[0]))
     block, seen = spans[0], []
     while block <= sum(spans):
         seen.append((np.asarray(now.x), np.asarray(now.v)))
-        now, _ = _stretch(field, numbers, key, lanes, now, jnp.asarray(block), jnp.asarray(block + every))
+        now, _ = stretched(field, clock, key, lanes, now, jnp.asarray(block), jnp.asarray(block + every))
         block += every
     x, v = (np.stack(part, axis=-1)[..., None] for part in zip(*seen, strict=True))
     return step * BLOCK * every * np.arange(len(seen)), x, v
@@ -284,7 +296,7 @@ def _paths(
 # --------------------------------------------------------------------------- what they are worth
 
 
-def _means(field: Field, run: Result, potentials: np.ndarray) -> Means:
+def means(field: Field, run: Result, potentials: np.ndarray) -> Means:
     """Averages over lanes, which are independent; of open ends scaled to the rate of births that is known."""
     parts = field.borders.shape[0] + 1
     sizes = [parts, parts, 2, 2, 1, 1, parts - 1, field.drives, 1, 1]
@@ -325,7 +337,7 @@ def _scaled(field: Field, values: np.ndarray, births: np.ndarray) -> tuple[np.nd
     return mean, lanes.std(-1, ddof=1) / count, lanes
 
 
-def _assess(
+def assess(
     field: Field, found: Means, other: Means, run: Result, step: float, steps: int, request: Request
 ) -> tuple[Outcome, str]:
     at = rows(field)

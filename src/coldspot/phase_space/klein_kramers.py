@@ -23,24 +23,27 @@ from .arguments import (
     OWNER,
     check_count,
     check_drives,
+    check_followed,
     check_scalar,
+    check_smooth,
     constant,
     domain,
     is_function,
     known,
     positive,
     profile_of,
-    turned,
 )
 from .boundaries import Boundary, Closed, Open, Periodic
 from .ensemble import checked, simulated
-from .host import Fault, describe, steady_numbers
-from .landscape import Landscape, hole, kind_of, sample, walled
+from .host import Fault, steady_numbers
+from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .particles import field_of
 from .profiles import Profiles
+from .runs import REASONS, run_of, wrong
 from .terrain import Terrain
 from .tide import Moved, Tide
+from .transients import followed
 
 ENDS = ("left", "right")
 
@@ -250,30 +253,13 @@ class KleinKramers(Dynamics):
         seen = jax.tree.map(known, sampled)
         terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
         tide = jax.tree.map(known, self.tide(sampled)) if self.moving and bool(seen.confined) else None
-        words = self._wrong(seen, terrain, tide)
+        words = wrong(self._rest(), seen, self.boundary, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
         return terrain
 
-    def _wrong(self, seen: Landscape, terrain: Terrain, tide: tuple[Tide, Any] | None) -> str:
-        if not bool(seen.confined):
-            place = hole(self._rest())
-            if place is not None:
-                return (
-                    f"`potential` is {float(self._rest()(jnp.asarray(place)))} near x = {place:.6g}; it must be a "
-                    "finite number wherever particles get, and may be infinite only where a wall keeps them out."
-                )
-            return (
-                "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
-                "with Closed(start, stop), or a potential that rises on both sides."
-            )
-        if not bool(seen.periodic):
-            return turned(self._rest(), np.ravel(seen.places), self.boundary)
-        if tide is not None and not bool(tide[1]):
-            return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
-        return describe(seen.samples, terrain, None if tide is None else tide[0])
-
     def solve(self, tolerance: Array) -> Outcome:
+        check_smooth(self.moving)
         seen = eqx.filter_vmap(KleinKramers.landscape)(self)
         parts = len(self.names)
         tide, same = eqx.filter_vmap(KleinKramers.tide)(self, seen) if self.moving else (None, seen.periodic)
@@ -400,18 +386,24 @@ class KleinKramers(Dynamics):
         """See `coldspot.evolve`; `initial` is the density P(x, v) at time 0, a function of arrays."""
         from .evolution import Evolution, path
 
-        self._check_still("evolve")
         if not callable(initial):
             raise InputError(f"evolve: `initial` must be a function P(x, v) of arrays, not {initial!r}.")
+        course = None
+        if self.moving:
+            rest = self._rest()
+            assert isinstance(rest, Moved)
+            course, terrain = run_of(rest, self.friction, self.temperature, self.mass, self.boundary, float(times[-1]))
+        else:
+            terrain = self.terrain()
         with one_thread():
-            found = path(self.terrain(), initial, times, tolerance)
+            found = path(terrain, initial, times, tolerance, course)
         if throw and (found is None or not found.converged):
             raise SolveError(
                 "evolve: no trustworthy solution (NOT_CONVERGED): the finest mesh is not as exact as asked; ask for a "
                 "larger `tolerance`, or start from a smoother density.",
                 Status.NOT_CONVERGED,
             )
-        return Evolution(times, found, self.names)
+        return Evolution(times, found, self.names, tuple(self.drives))
 
     def trajectories(  # type: ignore[override]
         self,
@@ -426,6 +418,7 @@ class KleinKramers(Dynamics):
         throw: bool = True,
         progress: bool | None = None,
         until: Until | None = None,
+        start: Any = None,
     ) -> Trajectories:
         """`n` independent particles, averaged for `time`; called by `coldspot.trajectories`. The same ledger and
 
@@ -435,7 +428,9 @@ class KleinKramers(Dynamics):
           `statistics["time_step_bias"]`; surely more than a hundredth (and a standard error) is `NOT_CONVERGED`;
         - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated; `keep`:
           how many sample paths to return, one point in every `stride` steps (whole blocks of 16);
-        - `until`: a `cs.oscillators.Until`: `n` more and `n` more, until their standard errors are as it asks.
+        - `until`: a `cs.oscillators.Until`: `n` more and `n` more, until their standard errors are as it asks;
+        - `start`: position and velocity at time 0 and phase 0, for `time` from there on: as (mean, covariance), two
+          numbers for all, or (n, 2). Phases are not folded, so that a `Drive` of one's own may be a ramp.
 
         Friction and temperature are those at the particle, and noise acts on its velocity alone: Itô and Stratonovich
         mean the same. For large friction that becomes the limit of `overdamped`. With open ends a trajectory is that of
@@ -450,10 +445,25 @@ class KleinKramers(Dynamics):
         request = checked(n, time, time_step, transient, keep, stride, throw, progress, until)
         if isinstance(self.boundary, Open) and bool((self.boundary.left == 0) | (self.boundary.right == 0)):
             raise InputError(f"{OWNER}: {self.explain(Status.INVALID)}")
-        terrain, baths = self.terrain(), self.baths
+        baths = self.baths
+        last = None if start is None or self.frequency is None else request.time * float(self.frequency)
+        check_followed(self.moving, last)
+        rest = self._rest()
+        if isinstance(rest, Moved) and start is not None:
+            profiles = self.friction, self.temperature, self.mass, self.boundary
+            terrain = run_of(rest, *profiles, request.time)[1]
+        else:
+            terrain = self.terrain()
         ends = [baths[name] for name in ENDS] if isinstance(self.boundary, Open) else []
-        profiles = self._rest(), self.friction, self.temperature
-        field = field_of(*profiles, self.mass, self.boundary, terrain, [end.temperature for end in ends])
+        field = field_of(
+            rest, self.friction, self.temperature, self.mass, self.boundary, terrain, [end.temperature for end in ends]
+        )
+        if start is not None:
+            if transient is not None:
+                raise InputError(
+                    "trajectories: `start` and `transient` exclude each other: from a start all is averaged."
+                )
+            return followed(self, field, terrain, start, key, request)
         return simulated(self, field, terrain, np.array([float(end.potential) for end in ends]), key, request)
 
     def explain(self, status: Status) -> str:
@@ -467,14 +477,4 @@ class KleinKramers(Dynamics):
             self.terrain()
         except InputError as error:
             return str(error).removeprefix(f"{OWNER}: ")
-        if status == Status.NOT_FINITE:
-            return (
-                "the potential rises by more than 1400 temperatures between places where particles are, or so often "
-                "that even the coarsest mesh is larger than memory; give each well alone, or a shorter domain."
-            )
-        if status == Status.NOT_CONVERGED:
-            return (
-                "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
-                "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
-            )
-        return ""
+        return REASONS.get(status, "")

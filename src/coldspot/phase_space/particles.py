@@ -218,25 +218,44 @@ def step(field: Field, h: Array, now: Particles, phase: Array, noise: Array) -> 
     return _flight(field, now._replace(v=v, sums=sums), h / 2, phase, noise[3:5])
 
 
+class Clock(NamedTuple):
+    """The length of a step, how many of them a period of the drives has, and after how many the phase begins anew."""
+
+    step: Array
+    period: Array
+    fold: Array
+
+    def phase(self, index: Array) -> Array:
+        return 2 * jnp.pi * jnp.mod(index, self.fold) / self.period
+
+
 def stretch(
-    field: Field, h: Array, period: Array, key: Array, lanes: Array, now: Particles, first: Array, last: Array
+    field: Field, clock: Clock, key: Array, lanes: Array, now: Particles, first: Array, last: Array
 ) -> Particles:
-    """From block `first` up to block `last`; a period of the drives has `period` steps."""
+    """From block `first` up to block `last`."""
 
     def one(now: Particles, given: tuple[Array, Array]) -> tuple[Particles, None]:
         index, noise = given
-        return step(field, h, now, 2 * jnp.pi * (index % period) / period, noise), None
+        return step(field, clock.step, now, clock.phase(index), noise), None
 
     def block(index: Array, now: Particles) -> Particles:
         m = field.noises
         noise = jnp.concatenate(normals(key, DYNAMICS, lanes, index, BLOCK // 4 * m)).reshape(BLOCK, m, -1)
         new = jax.lax.scan(one, now, (index * BLOCK + jnp.arange(BLOCK), noise))[0]
         # A slope may be a number where the energy is none.
-        fine = jnp.isfinite(energy(field, new, 2 * jnp.pi * ((index + 1) * BLOCK % period) / period)) & (now.failed < 0)
+        fine = jnp.isfinite(energy(field, new, clock.phase((index + 1) * BLOCK))) & (now.failed < 0)
         kept = jax.tree.map(lambda a, b: jnp.where(fine, a, b), new._replace(failed=now.failed), now)
         return kept._replace(failed=jnp.where(fine | (now.failed >= 0), now.failed, index))
 
     return jax.lax.fori_loop(first, last, block, now)
+
+
+def kicked(field: Field, h: Array, now: Particles, phase: Array, sign: float) -> Particles:
+    """Half a kick of a step h forwards or back, and half a step's work."""
+    slope = jax.vmap(jax.grad(field.height), in_axes=(0, None))(now.x, phase)
+    work = sign * h / 2 * jax.vmap(field.powers, in_axes=(0, None), out_axes=-1)(now.x, phase)
+    v = now.v + sign * h / (2 * field.mass) * (field.load - slope)
+    return now._replace(v=v, sums=now.sums._replace(work=now.sums.work + work))
 
 
 def energy(field: Field, now: Particles, phase: Array) -> Array:

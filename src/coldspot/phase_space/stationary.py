@@ -161,7 +161,7 @@ class Discrete:
             ends,
             flux,
             flux * float(widths.sum()),
-            float((space.t * number).sum() / number.sum()),
+            float((space.t * number).sum() / (number.sum() or math.nan)),
             np.array([self._kinetic(border) for border in terrain.bath_borders[1:-1]]),
             exchanged,
             float(np.abs(number).sum()) * math.sqrt(terrain.hottest / terrain.mass),
@@ -234,9 +234,13 @@ class Found(NamedTuple):
     converged: bool
 
 
-def velocity_of(terrain: Terrain, rung: Rung) -> Velocity:
-    reach = FAST * math.sqrt(max(1.0, terrain.hottest / terrain.reference))
-    return elements(graded(reach, rung.bulk, rung.levels, VELOCITY_RATIO), rung.velocity_degree)
+def velocity_of(terrain: Terrain, rung: Rung, least: float = 0.0) -> Velocity:
+    """The basis in velocity, which reaches to `least` thermal velocities if that is more than usual."""
+    usual = FAST * math.sqrt(max(1.0, terrain.hottest / terrain.reference))
+    reach = max(usual, least)
+    return elements(
+        graded(reach, math.ceil(rung.bulk * reach / usual), rung.levels, VELOCITY_RATIO), rung.velocity_degree
+    )
 
 
 def mesh_of(terrain: Terrain, rung: Rung, number: int) -> Mesh | None:

@@ -4,6 +4,7 @@ A machine is sampled once (see `landscape`); any mesh then reads its functions f
 jump at the borders of regions, where panels end; in a panel all three are Chebyshev sums.
 """
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -93,10 +94,16 @@ class Terrain:
         panels = self._values[0].shape[1]
         return float(low + (high - low) * (panel + (ABSCISSAE[node] + 1) / 2) / panels)
 
+    def divided_by(self, reference: float) -> "Terrain":
+        """The same with another temperature T₀ of the weight."""
+        found = copy.copy(self)
+        found.reference = reference
+        return found
+
     @property
     def uniform(self) -> bool:
-        """Whether there is one temperature."""
-        return self.hottest - self.coldest <= 1e-15 * self.hottest
+        """Whether there is one temperature, and it is that of the weight."""
+        return max(self.hottest, self.reference) - min(self.coldest, self.reference) <= 1e-15 * self.hottest
 
     def read(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Potential (above its lowest sample), friction and temperature at x, which must lie within the edges."""

@@ -28,6 +28,7 @@ class Velocity(NamedTuple):
     - `number`, `square` (even): ⟨1, e⟩ and ⟨u², e⟩; `first`, `third` (odd): ⟨u, o⟩ and ⟨u³, o⟩;
     - `one`, `parabola` (even): the coefficients of the functions 1 and u²;
     - `values(u)`: even and odd functions at u, times e^{−u²/2}/√2π;
+    - `reach`: the largest u;
     - `incoming(θ)`: ∫_{u>0} u f e^{−u²/2θ}/√(2πθ) du of both kinds: a Maxwellian of unit density at θT₀.
     """
 
@@ -43,6 +44,7 @@ class Velocity(NamedTuple):
     third: np.ndarray
     one: np.ndarray
     parabola: np.ndarray
+    reach: float
     values: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     incoming: Callable[[float], tuple[np.ndarray, np.ndarray]]
 
@@ -107,6 +109,7 @@ def elements(edges: np.ndarray, degree: int) -> Velocity:
         first=2 * (weight * u) @ o,
         third=2 * (weight * u**3) @ o,
         one=np.exp(-(nodes**2) / 4),
+        reach=float(edges[-1]),
         parabola=nodes**2 * np.exp(-(nodes**2) / 4),
         values=values,
         incoming=incoming,

@@ -1,0 +1,282 @@
+"""Trajectories of any classical network from a given start, for a given time: ramps, quenches and transients.
+
+Steps are those of `walk`, whose velocities lag half a kick behind. Here half a kick is taken back at the start and
+given at the end, and the work of springs is summed by the trapezoidal rule, so that all is of second order in the step
+between any two times, and not only over whole periods. The bias is measured by steps twice as long.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import growth
+from .._checks import InputError, check_memory
+from ..dynamics import Dynamics
+from ..growth import Result
+from ..numerics.random_numbers import normals
+from ..parallel import spread
+from ..pytrees import compiled
+from ..solution import Solution, SolveError, Status
+from ..trajectories import Start, Trajectories, check_ensemble, start_of
+from . import walk
+from .ensemble import BIAS, Summary
+from .feedback import returned
+from .instant import Instant, moments
+from .journey import CHUNK, FINE, OTHERS, STRETCH, Bias, Network, amounts, averages, concluded, stretched
+from .model import System
+from .sampling import QUANTITIES
+from .simulation import BLOCK, START
+
+OWNER = "trajectories"
+LOOKED_AT = 64
+"""Moments, and starts, at which the fastest motion is looked for."""
+FOLLOWED = 32
+"""Steps in a period of the drives, at least."""
+
+
+class Grid(NamedTuple):
+    """`blocks` of steps of the length `step`, and the network at all their half steps (padded to few lengths)."""
+
+    blocks: int
+    step: float
+    course: walk.Course
+
+
+def follow(
+    dynamics: Dynamics,
+    network: Network,
+    key: Array,
+    n: int,
+    time: Any,
+    *,
+    start: Any,
+    time_step: Any,
+    keep: int,
+    stride: int,
+    throw: bool,
+    progress: bool | None,
+    until: growth.Until | None,
+) -> Trajectories:
+    """Trajectories from `start` at time 0 and phase 0; see `OscillatorNetwork.trajectories`."""
+    check_ensemble(OWNER, n, time, time_step, None, keep, stride, QUANTITIES)
+    time = float(time)
+    looked = network.instants(network.frequency * time / LOOKED_AT * jnp.arange(LOOKED_AT + 1))
+    size, heavy = looked.masses.shape[-1], looked.masses.shape[-1] - len(looked.massless)
+    what = f"the {size} positions and then the {heavy} velocities of coordinates with a mass"
+    begun = start_of(OWNER, start, size + heavy, n, what)
+    if until is not None and begun.base.shape[1] > 1:
+        raise InputError(f"{OWNER}: `until` adds trajectories, but `start` gives that of each; give a mean, or `n`.")
+    step = FINE * _shortest(network, looked, begun, n) if time_step is None else float(time_step)
+    if network.frequency and time_step is None:
+        step = min(step, 2 * math.pi / network.frequency / FOLLOWED)
+    blocks = 2 * math.ceil(time / (2 * BLOCK * step) * (1 - 1e-12))
+    fine = _grid(network, time, blocks, looked)
+    system = _books(looked)
+
+    def portion(first: int, show: bool | None) -> Result:
+        return _run(fine, begun, key, np.arange(first, first + n), show)
+
+    def label() -> str:
+        now, energies = _begun(fine.course, begun, key, jnp.arange(8))
+        forces = fine.course.forces(now.x, now.v, jnp.asarray(0))
+        return growth.identity(fine.course, begun, key, fine.blocks, energies, forces, "start", repr(network.places))
+
+    flows = system.baths + system.drives
+    result = growth.grown(portion, n, growth.of_rates(flows), until, progress, label)
+    count = result.failed.shape[-1]
+    if throw and np.any(result.failed >= 0):
+        lane = int(np.argmax(result.failed >= 0))
+        raise SolveError(
+            f"{OWNER}: trajectory {lane} left the range of numbers at time "
+            f"{float(result.failed[lane]) * BLOCK * fine.step:.6g}. The potential does not hold it, or the time step "
+            f"({fine.step:.3g}) is too long where it is steep.",
+            Status.UNSTABLE,
+        )
+    check = _run(_grid(network, time, blocks // 2, looked), begun, key, OTHERS + np.arange(count), progress)
+    found, other = (_mean(system, one) for one in (result, check))
+    bias = Bias(
+        jnp.abs(found.mean - other.mean)[:flows] / 3,
+        jnp.hypot(found.error, other.error)[:flows] / 3,
+        jnp.asarray(BIAS),
+    )
+    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK)
+    solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
+    if throw:
+        solution.raise_unless_ok(lambda status: _explain(status, solution, fine.step))
+    heats, works, storages = amounts(result, system, time)
+    times, x, v = _paths(fine, begun, key, keep, stride)
+    return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(time))
+
+
+def _shortest(network: Network, looked: Instant, begun: Start, n: int) -> float:
+    """The shortest time of the motion where trajectories start, and at any moment of the drives."""
+    size = looked.masses.shape[-1]
+    random = np.random.RandomState(3).standard_normal((len(begun.factor), LOOKED_AT))
+    lanes = np.arange(LOOKED_AT) * max(n // LOOKED_AT, 1)
+    places = (begun.base[:, lanes % begun.base.shape[1]] + begun.factor @ random)[:size]
+    curvatures = np.zeros((1, size, size))
+    if network.potential is not None:
+        curvatures = np.asarray(jax.vmap(jax.hessian(network.potential), in_axes=-1)(jnp.asarray(places)))
+        if not np.isfinite(curvatures).all():
+            lane = int(np.argmin(np.isfinite(curvatures).all((1, 2))))
+            raise InputError(
+                f"{OWNER}: the curvature of `potential` is not a number at x = {places[:, lane].tolist()}, where "
+                "trajectories start."
+            )
+    first = jax.tree.map(lambda a: a[0], looked)
+    slope = returned(network.feedbacks, jax.tree.map(np.asarray, first), places.mean(1)).slope
+    # The springs of all moments with the mean curvature, and those of the first moment with each one.
+    stiff = [(k, curvatures.mean(0)) for k in range(looked.springs.shape[0])] + [(0, one) for one in curvatures]
+    drifts = jax.vmap(lambda k, more: _drift(looked, k, more))(
+        jnp.asarray([k for k, _ in stiff]), jnp.asarray([more for _, more in stiff])
+    )
+    fastest = float(np.abs(np.linalg.eigvals(np.asarray(drifts) + slope)).max())
+    if not np.isfinite(fastest):
+        raise InputError(f"{OWNER}: springs, frictions or drives are not numbers at some time of the run.")
+    return 1 / fastest if fastest > 0 else math.inf
+
+
+def _drift(looked: Instant, k: Array, more: Array) -> Array:
+    one = jax.tree.map(lambda a: a[k], looked)
+    return moments(eqx.tree_at(lambda i: i.springs, one, one.springs + more)).drift[:-1, :-1]
+
+
+def _grid(network: Network, time: float, blocks: int, looked: Instant) -> Grid:
+    step = time / (blocks * BLOCK)
+    # Nothing wraps round: two half steps more than there are.
+    count = 2
+    if network.frequency:
+        turn = 2 * math.pi / network.frequency
+        words = network.hidden(max(int(turn / step), 1), network.frequency * time)
+        if words:
+            raise InputError(f"{OWNER}: {words}.")
+        count = 1 << (2 * blocks * BLOCK + 2).bit_length()
+    entries = sum(a[0].size for a in jax.tree.leaves(looked))
+    check_memory(f"{OWNER}: {count // 2:,} steps of a driven network", 8.0 * count * entries, "give a longer step.")
+    phases = network.frequency * step / 2 * jnp.arange(count)
+    course = walk.course_of(
+        network.instants(phases), network.potential, network.places, looked.massless, step, network.feedbacks
+    )
+    return Grid(blocks, step, course)
+
+
+def _books(looked: Instant) -> System:
+    """Of averages: how many baths and drives there are, and no more."""
+    n, drives = looked.masses.shape[-1], looked.pushes.shape[1]
+    none = jnp.zeros(drives)
+    return System(
+        masses=jnp.ones(n),
+        springs=jnp.eye(n),
+        frictions=jnp.ones(n),
+        temperatures=looked.temperatures[0],
+        amplitudes=none,
+        phases=none,
+        means=none,
+        frequency=jnp.zeros(()),
+        potential=None,
+        bath_of=(0,) * n,
+        sites=(0,) * drives,
+    )
+
+
+# --------------------------------------------------------------------------- all trajectories
+
+
+@compiled
+def _begun(course: walk.Course, begun: Start, key: Array, lanes: Array) -> tuple[walk.Walkers, Array]:
+    """Lanes where they start, half a kick earlier, and their energies."""
+    k, n = begun.factor.shape[0], course.masses.shape[0]
+    random = jnp.concatenate(normals(key, START, lanes, 0, -(-k // 4)))[:k]
+    y = jnp.asarray(begun.base)[:, lanes % begun.base.shape[1]] + jnp.asarray(begun.factor) @ random
+    now = walk.cleared(course, y[:n], y[n:], jnp.full(lanes.shape, -1))
+    return _kicked(course, now, jnp.zeros((), int), -1.0), walk.total(course, now, jnp.zeros((), int))
+
+
+@compiled
+def _ended(course: walk.Course, now: walk.Walkers, half: Array) -> tuple[walk.Walkers, Array]:
+    now = _kicked(course, now, half, 1.0)
+    return now, walk.total(course, now, half)
+
+
+def _kicked(course: walk.Course, now: walk.Walkers, half: Array, sign: float) -> walk.Walkers:
+    """Half a kick forwards or back with its work, and half a step's work of the springs."""
+    h, at = sign * course.step / 2, np.array(course.heavy, int)
+    x, v, work = now.x, now.v, now.work
+    work = work + h / 2 * jnp.einsum("il,dij,jl->dl", x, course.changes[half], x)
+    if at.size:
+        mass = course.masses[at][:, None]
+        force, own = course.forces(x, v, half)
+        u = v + h / mass * force[at]
+        if course.laws:
+            force, own = course.forces(x, (v + u) / 2, half)
+            u = v + h / mass * force[at]
+        work = work + h / 2 * jnp.einsum("dil,il->dl", own[:, at], v + u)
+        v = u
+    return now._replace(v=v, work=work, squares=now.squares + sign / 2 * x * x)
+
+
+_closed = compiled(walk.closed)
+
+
+def _run(grid: Grid, begun: Start, key: Array, lanes: np.ndarray, progress: bool | None) -> Result:
+    """All trajectories in chunks, each in stretches of time."""
+    pieces = -(-len(lanes) // CHUNK)
+    chunk = -(-len(lanes) // (8 * pieces)) * 8
+    course, most = grid.course, max(1, STRETCH // (BLOCK * chunk * grid.course.masses.shape[0]))
+
+    def piece(first: int) -> Result:
+        own = jnp.asarray(lanes[0] + np.arange(first, first + chunk))
+        now, before = _begun(course, begun, key, own)
+        for block in range(0, grid.blocks, most):
+            last = min(block + most, grid.blocks)
+            now, _ = stretched(course, key, own, now, jnp.asarray(block), jnp.asarray(last))
+        now, after = _ended(course, now, jnp.asarray(2 * grid.blocks * BLOCK if course.springs.shape[0] > 4 else 0))
+        now, rates = _closed(course, now, before, after, jnp.asarray(grid.blocks * BLOCK))
+        # One span of time, where a steady state has two halves.
+        return Result(np.stack([np.asarray(rates)] * 2), np.asarray(now.failed), np.asarray(now.x))
+
+    done = list(spread(piece, range(0, len(lanes), chunk), label="trajectories", progress=progress))
+    return jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1)[..., : len(lanes)], *done)
+
+
+def _mean(system: System, result: Result) -> Summary:
+    return averages(system, result)._replace(blocks=jnp.ones(()))
+
+
+def _paths(grid: Grid, begun: Start, key: Array, keep: int, stride: int) -> tuple[Array, Array, Array]:
+    """Times, positions and velocities (NaN without a mass) of the first trajectories, from 0 to the end."""
+    course = grid.course
+    n, heavy = course.masses.shape[0], np.array(course.heavy, int)
+    if not keep:
+        return jnp.zeros(0), *(jnp.zeros((0, 0, n)),) * 2
+    every, lanes = math.ceil(stride / BLOCK), jnp.arange(keep)
+    now, _ = _begun(course, begun, key, lanes)
+    marks = [*range(0, grid.blocks, every), grid.blocks]
+    block, seen = 0, []
+    for mark in marks:
+        if mark > block:
+            now, _ = stretched(course, key, lanes, now, jnp.asarray(block), jnp.asarray(mark))
+        block = mark
+        half = 2 * mark * BLOCK if course.springs.shape[0] > 4 else 0
+        whole, _ = _ended(course, now, jnp.asarray(half))
+        speeds = np.full((n, keep), np.nan)
+        speeds[heavy] = np.asarray(whole.v)
+        seen.append((np.asarray(whole.x), speeds))
+    x, v = (jnp.moveaxis(jnp.asarray(np.stack(part)), -1, 0) for part in zip(*seen, strict=True))
+    return grid.step * BLOCK * jnp.asarray(marks), x, v
+
+
+def _explain(status: Status, solution: Solution, step: float) -> str:
+    if status is not Status.NOT_CONVERGED:
+        return ""
+    seen = solution.statistics
+    return (
+        f"with the time step {step:.3g} heat or work is biased by {float(seen['time_step_bias']):.2g} ± "
+        f"{float(seen['time_step_bias_error']):.1g} of the largest (by comparison with steps twice as long), or the "
+        f"energy balance is off by {float(solution.residuals['first law']):.2g}; give a shorter `time_step`."
+    )

@@ -1,0 +1,155 @@
+"""y(t) on one mesh: exponentials of the operator at rest in small subspaces, and what is read from y.
+
+M ẏ = L y. From y at one time a subspace is spanned by (M − shift·L)⁻¹M, one factorisation for all steps of one length;
+in it the exponential is that of a small matrix. It is orthonormal in M, in which the operator of one temperature
+dissipates. What open ends bring is taken out with the steady state. The subspace grows until the result stands still.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import expm
+from scipy.sparse import linalg
+
+from .nodes import gauss
+from .operator import assembled
+from .space import Space
+from .stationary import PIVOT, Discrete
+from .terrain import OPEN
+from .velocity import Velocity
+
+SHIFT = 0.1
+"""Of a step's length."""
+LARGEST = 100
+"""Vectors of a subspace; a step that needs more is halved."""
+TRIED = 5
+"""So many vectors are added before the result is looked at again."""
+PANELS, POINTS = 40, 12
+"""In the velocity, for the integrals of a density that is given."""
+HALVINGS = 12
+
+
+class Flow:
+    """y(t) on one mesh."""
+
+    def __init__(self, space: Space, velocity: Velocity, tolerance: float):
+        self.space, self.velocity, self._tolerance = space, velocity, tolerance
+        self.operator = assembled(space, velocity).matrix()
+        masses = [sp.kron(v, x) for v, x in zip(velocity.mass, space.mass, strict=True)]
+        self.mass = sp.block_diag(masses, format="csc")
+        self.size = masses[0].shape[0]
+        self._rest = np.zeros(self.mass.shape[0])
+        if space.terrain.kind == OPEN:
+            steady = Discrete(space, velocity)
+            self._rest = np.concatenate([steady.even.ravel(), steady.odd.ravel()])
+        self._inverses: dict[float, linalg.SuperLU] = {}
+
+    def projected(self, density: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """The y whose P is as near to a density as can be, with all its integrals over functions of the basis."""
+        space, velocity, terrain = self.space, self.velocity, self.space.terrain
+        s = math.sqrt(terrain.reference / terrain.mass)
+        nodes, weights = gauss(POINTS)
+        edges = np.linspace(-velocity.reach, velocity.reach, PANELS + 1)
+        half = np.diff(edges)[:, None] / 2
+        u = ((edges[1:] + edges[:-1])[:, None] / 2 + half * nodes).ravel()
+        plain = (half * weights).ravel() * np.exp(u * u / 2) * math.sqrt(2 * math.pi)
+        values = density(space.x.reshape(-1, 1), s * u[None, :]).reshape(*space.x.shape, -1)
+        along = s * values * plain * space.plain[:, :, None]
+        even, odd = velocity.values(u)
+        right = [np.zeros((even.shape[1], space.size)), np.zeros((odd.shape[1], space.odd_size))]
+        for found, speeds, own, places in zip(
+            right, (even, odd), (space.even, space.odd), (space.even_of, space.odd_of), strict=True
+        ):
+            blocks = np.einsum("equ,eqi,un->ein", along, own, speeds, optimize=True)
+            np.add.at(found.T, places, blocks)
+        return linalg.spsolve(self.mass, np.concatenate([part.ravel() for part in right]))
+
+    def after(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+        """y at `stop`, and what has come in meanwhile: heat per bath, and the work of the load."""
+        time = stop - start
+        now, whole = self._decayed(y - self._rest, time, 0)
+        return self._rest + now, self.rates(time * self._rest + whole)
+
+    def _decayed(self, y: np.ndarray, time: float, halved: int) -> tuple[np.ndarray, np.ndarray]:
+        """y a time later, and its integral over the time."""
+        found = self._in_subspace(y, time)
+        if found is not None:
+            return found
+        if halved == HALVINGS:
+            raise RuntimeError("no step is short enough")
+        middle, first = self._decayed(y, time / 2, halved + 1)
+        end, second = self._decayed(middle, time / 2, halved + 1)
+        return end, first + second
+
+    def _in_subspace(self, y: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray] | None:
+        if time not in self._inverses:
+            matrix = (self.mass - SHIFT * time * self.operator).tocsc()
+            self._inverses[time] = linalg.splu(
+                matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=PIVOT, options={"SymmetricMode": True}
+            )
+        inverse, mass = self._inverses[time], self.mass
+        size = math.sqrt(self.square(y))
+        if size == 0:
+            return y, y
+        basis, images = [y / size], [mass @ y / size]
+        small = np.zeros((LARGEST + 1, LARGEST))
+        last: np.ndarray | None = None
+        for k in range(LARGEST):
+            new = inverse.solve(images[k])
+            for _ in range(2):
+                parts = np.array([image @ new for image in images])
+                new = new - np.array(basis).T @ parts
+                small[: k + 1, k] += parts
+            image = mass @ new
+            small[k + 1, k] = norm = math.sqrt(max(float(new @ image), 0.0))
+            closed = norm < 1e-14
+            if closed or (k + 1) % TRIED == 0:
+                square = small[: k + 1, : k + 1]
+                # The last column is that of ∫₀¹ e^{At} dt: of what is kept constant beside.
+                rates = np.zeros((k + 2, k + 2))
+                rates[:-1, :-1] = (np.eye(k + 1) - np.linalg.inv(square)) / SHIFT
+                rates[0, -1] = 1.0
+                now = size * expm(rates)[:-1, [0, -1]]
+                if last is not None or closed:
+                    before = np.zeros((k + 1, 2)) if last is None else np.pad(last, ((0, k + 1 - len(last)), (0, 0)))
+                    if closed or np.linalg.norm(now - before) <= 0.1 * self._tolerance * size:
+                        end, whole = np.array(basis).T @ now[:, 0], np.array(basis).T @ now[:, 1]
+                        return end, time * whole
+                last = now
+            basis.append(new / norm)
+            images.append(image / norm)
+        return None
+
+    def state(self, y: np.ndarray) -> Discrete:
+        even = y[: self.size].reshape(len(self.velocity.number), -1)
+        return Discrete.of(self.space, self.velocity, even, y[self.size :])
+
+    def square(self, y: np.ndarray) -> float:
+        return max(float(y @ (self.mass @ y)), 0.0)
+
+    def rates(self, y: np.ndarray) -> np.ndarray:
+        """Heat per time from each region, and the work of the load."""
+        space, state = self.space, self.state(y)
+        flow = space.weight * space.odd_at_points(self.velocity.first @ state.odd)
+        return np.append(state.ledger().heats, space.terrain.load * state.thermal * flow.sum())
+
+    def held(self, y: np.ndarray, fields: np.ndarray) -> np.ndarray:
+        """∫ field n dx of samples (field, region, panel, node)."""
+        space = self.space
+        number = space.weight * space.at_points(self.velocity.number @ self.state(y).even)
+        return np.array([(number * space.terrain.field(one, space.x)).sum() for one in fields])
+
+    def push(self, heights: np.ndarray) -> sp.csr_array:
+        """The part in the position, ⟨o, −(∂_xU/ms) e⟩, of the force of a potential U in samples."""
+        space, terrain = self.space, self.space.terrain
+        scale = -1 / (terrain.mass * math.sqrt(terrain.reference / terrain.mass))
+        return space.crossed(scale * terrain.field(heights, space.x, slope=True))
+
+    def pushed(self, cross: sp.csr_array, y: np.ndarray) -> np.ndarray:
+        """G y of that force."""
+        state, velocity = self.state(y), self.velocity
+        fast = (cross @ (velocity.raising @ state.even).T).T
+        slow = (cross.T @ (velocity.lowering.T @ state.odd).T).T
+        return np.concatenate([slow.ravel(), fast.ravel()])

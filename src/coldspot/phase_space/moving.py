@@ -1,0 +1,162 @@
+"""Time evolution of a density in a potential that drives move: collocation in time, exact pushes in space.
+
+    M ẏ = (L₀ + G(t)) y,   G = −(∂_x(V(t)−V₀)/ms) ∂†,
+
+with L₀ and ∂† of `operator`, V₀ the reference potential (see `course`). A step is one of Radau's collocation formulas
+with s stages (order 2s−1, stiff motion decays), whose equations (D⊗M − h(L₀+G_k)) Y = −d⊗My are solved by GMRES, after
+multiplication with (D⊗M − hL₀)⁻¹, by sparse factors for each eigenvalue of D. Steps are halved until the last
+coefficient of the polynomial in time is small, and until that polynomial follows the drives.
+"""
+
+import math
+
+import numpy as np
+from numpy.polynomial import legendre
+from scipy.sparse import linalg
+
+from ..numerics.collocation import tableau
+from .course import Course
+from .flow import Flow
+from .stationary import PIVOT
+
+STAGES = 6
+FOLLOWED = 1e-3
+"""How far a drive may be from the polynomial through a step's stages, relative to its range."""
+HALVINGS = 20
+KEPT = 3
+"""Lengths of steps whose factors are kept."""
+RESTART = 60
+GMRES = 1e-2
+"""Accuracy of the stages, relative to the tolerance."""
+ALLOWED = 2.0**-STAGES / 2
+"""Steps become longer where the last coefficient is this part of what is allowed."""
+
+_NODES, _D, _START, _WEIGHTS = tableau(STAGES)
+_ROOTS, _VECTORS = np.linalg.eig(_D)
+_BACK = np.linalg.inv(_VECTORS)
+_ONE_OF_EACH = np.flatnonzero(_ROOTS.imag >= 0)
+_POINTS = np.concatenate([[0.0], _NODES])
+_TO_SERIES = np.linalg.inv(legendre.legvander(2 * _POINTS - 1, STAGES))
+
+
+class Moving:
+    """y(t) on one mesh under a course of the drives; `limit` of the last coefficient in time."""
+
+    def __init__(self, flow: Flow, course: Course, tolerance: float, limit: float):
+        self.flow, self._course, self._tolerance, self._limit = flow, course, tolerance, limit
+        self._factors: dict[float, list[linalg.SuperLU]] = {}
+        self._length = math.inf
+
+    def after(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+        """y at `stop`, and what has come in meanwhile: heat per bath, work of the load, work per drive."""
+        course = self._course
+        inner = course.borders[(course.borders >= start - course.early) & (course.borders < stop - course.early)]
+        total, now = np.zeros(self.flow.rates(y).size + course.count), start
+        for border in [*inner, stop]:
+            if border > now + course.early:
+                y, amounts = self._smooth(y, now, border)
+                total, now = total + amounts, border
+            if border in inner:
+                total[-course.count :] += self.flow.held(y, course.jumps(border))
+        return y, total
+
+    def energy(self, y: np.ndarray, time: float) -> float:
+        """⟨V⟩ less that of the reference potential, just before `time`."""
+        return float(self.flow.held(y, self._course.heights(np.array([self._before(time)])))[0])
+
+    def power(self, y: np.ndarray, time: float) -> np.ndarray:
+        """The work per time of each drive, just before `time`."""
+        return self.flow.held(y, self._course.powers(np.array([self._before(time)]))[0])
+
+    def _before(self, time: float) -> float:
+        return time - self._course.early if time > 0 else self._course.early
+
+    def _smooth(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+        level = max(0, math.ceil(math.log2((stop - start) / min(self._length, stop - start)) - 1e-9))
+        place, total = 0, np.zeros(())
+        while place < 1 << level:
+            length = (stop - start) / (1 << level)
+            found = self._step(y, start + place * length, length)
+            if found is None:
+                level, place = level + 1, 2 * place
+                if level > HALVINGS:
+                    raise RuntimeError("no step is short enough")
+                continue
+            y, amounts, size = found
+            total, place, self._length = total + amounts, place + 1, length
+            if size < ALLOWED and level and place % 2 == 0:
+                level, place = level - 1, place // 2
+                self._length = 2 * length
+        return y, total
+
+    def _step(self, y: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.ndarray, float] | None:
+        """y a step later, amounts, and the last coefficient relative to what is allowed; None if it must be shorter."""
+        course, flow = self._course, self.flow
+        times = start + length * np.clip(_NODES, 0, 1)
+        times = np.clip(times, start + course.early, start + length - course.early)
+        if not self._follows(start, length):
+            return None
+        heights = course.heights(times)
+        pushes = [flow.push(one) for one in heights]
+
+        def pushed(stages: np.ndarray) -> np.ndarray:
+            return np.stack([flow.pushed(cross, stage) for cross, stage in zip(pushes, stages, strict=True)])
+
+        shape = STAGES, y.size
+        right = self._solved(-_START[:, None] * (flow.mass @ y), length)
+        if max(abs(cross).max() for cross in pushes) == 0:
+            stages = right
+        else:
+            operator = linalg.LinearOperator(
+                (right.size,) * 2,
+                matvec=lambda z: z - self._solved(length * pushed(z.reshape(shape)), length).ravel(),
+                dtype=float,
+            )
+            found, wrong = linalg.gmres(
+                operator, right.ravel(), right.ravel(), rtol=GMRES * self._tolerance, restart=RESTART, maxiter=1
+            )
+            if wrong:
+                return None
+            stages = found.reshape(shape)
+        last = _TO_SERIES[-1] @ np.concatenate([y[None], stages])
+        size = math.sqrt(flow.square(last) / max(flow.square(y), flow.square(stages[-1]), 1e-300)) / self._limit
+        if not size <= 1:
+            return None
+        amounts = length * flow.rates(_WEIGHTS @ stages)
+        powers = course.powers(times)
+        works = sum(
+            length * weight * flow.held(stage, power)
+            for weight, stage, power in zip(_WEIGHTS, stages, powers, strict=True)
+        )
+        return stages[-1], np.concatenate([amounts, np.asarray(works)]), size
+
+    def _follows(self, start: float, length: float) -> bool:
+        course = self._course
+        moments, seen = course.between(start, start + length)
+        if not len(moments):
+            return True
+        points = np.clip(start + length * _POINTS, start + course.early, start + length - course.early)
+        basis = legendre.legvander(2 * (moments - start) / length - 1, STAGES)
+        return bool(np.all(np.abs(basis @ _TO_SERIES @ course.values(points) - seen) <= FOLLOWED * course.span))
+
+    def _solved(self, right: np.ndarray, length: float) -> np.ndarray:
+        """(D⊗M − hL₀)⁻¹ of (stage, unknown)."""
+        if length not in self._factors:
+            while len(self._factors) >= KEPT:
+                self._factors.pop(next(iter(self._factors)))
+            self._factors[length] = [
+                linalg.splu(
+                    (_ROOTS[k] * self.flow.mass - length * self.flow.operator).tocsc(),
+                    permc_spec="MMD_AT_PLUS_A",
+                    diag_pivot_thresh=PIVOT,
+                    options={"SymmetricMode": True},
+                )
+                for k in _ONE_OF_EACH
+            ]
+        parts = _BACK @ right
+        found = np.zeros(right.shape)
+        for k, factors in zip(_ONE_OF_EACH, self._factors[length], strict=True):
+            # Of each pair of conjugate roots one is solved for.
+            own = np.outer(_VECTORS[:, k], factors.solve(parts[k])).real
+            found += own if _ROOTS[k].imag == 0 else 2 * own
+        return found

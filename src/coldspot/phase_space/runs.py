@@ -1,0 +1,96 @@
+"""What is wrong with the functions of one known machine, in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .. import tracing
+from .._checks import InputError
+from ..pytrees import compiled
+from ..solution import Status
+from .arguments import OWNER, check_borders, known, turned
+from .boundaries import Periodic
+from .course import LOOKED_AT, Course, Lowest, phases_of, warmth
+from .host import ROUGH, describe
+from .landscape import Landscape, hole, kind_of, sample, walled
+from .terrain import Terrain
+from .tide import Moved, Tide
+
+REASONS = {
+    Status.NOT_FINITE: (
+        "the potential rises by more than 1400 temperatures between places where particles are, or so often that even "
+        "the coarsest mesh is larger than memory, or drives move it too far; give each well alone, a shorter domain, "
+        "or smaller drives (`evolve` follows farther ones)."
+    ),
+    Status.NOT_CONVERGED: (
+        "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
+        "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
+    ),
+}
+MISSED = 8
+"""Times of a run at which a potential is looked at between its samples."""
+
+
+def wrong(
+    potential: Callable[[Array], Array], seen: Landscape, boundary: Any, terrain: Terrain, tide: tuple[Tide, Any] | None
+) -> str:
+    """Empty if nothing is; `tide` with whether it is the same after a turn."""
+    if not bool(seen.confined):
+        place = hole(potential)
+        if place is not None:
+            return (
+                f"`potential` is {float(potential(jnp.asarray(place)))} near x = {place:.6g}; it must be a "
+                "finite number wherever particles get, and may be infinite only where a wall keeps them out."
+            )
+        return (
+            "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
+            "with Closed(start, stop), or a potential that rises on both sides."
+        )
+    if not bool(seen.periodic):
+        return turned(potential, np.ravel(seen.places), boundary)
+    if tide is not None and not bool(tide[1]):
+        return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
+    return describe(seen.samples, terrain, None if tide is None else tide[0])
+
+
+def run_of(
+    moved: Moved, friction: Any, temperature: Any, mass: Array, boundary: Any, stop: float
+) -> tuple[Course, Terrain]:
+    """What drives do from time 0 to `stop`, and the terrain in which a density follows; what is wrong is refused."""
+    last = float(moved.frequency) * stop
+    check_borders(moved.drives, last)
+    low = Lowest(moved, jnp.asarray(phases_of(last)), warmth(temperature))
+    sampled = tracing.called(_sampled, low, friction, temperature, mass, boundary)
+    seen = jax.tree.map(known, sampled)
+    terrain = Terrain(seen.samples, kind_of(boundary), walled(boundary))
+    words = wrong(low, seen, boundary, terrain, None)
+    course = Course(moved, low, sampled.places, stop)
+    if not words:
+        times = np.linspace(0.0, stop, LOOKED_AT)
+        heights = course.heights(times)
+        if not np.isfinite(heights).all():
+            bad = np.argwhere(~np.isfinite(heights))[0]
+            place, time = terrain.place(*bad[1:].tolist()), times[bad[0]]
+            words = f"`potential` is not a finite number near x = {place:.6g} at time {time:.6g}."
+        elif isinstance(boundary, Periodic) and not bool(moved.same(sampled.places, sampled.places + boundary.length)):
+            words = "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
+        else:
+            rough, place = terrain.tail(heights)
+            narrow = course.missed(times[:: LOOKED_AT // MISSED]) / terrain.coldest
+            if max(rough, narrow) > ROUGH:
+                words = (
+                    f"`potential` is not smooth, near x = {place:.6g} perhaps, or too narrow somewhere for the panels, "
+                    f"at some time (to {max(rough, narrow):.0e}); round it off."
+                )
+    if words:
+        raise InputError(f"{OWNER}: {words}")
+    return course, terrain
+
+
+@compiled
+def _sampled(potential: Any, friction: Any, temperature: Any, mass: Array, boundary: Any) -> Landscape:
+    return sample(potential, friction, temperature, mass, boundary)
