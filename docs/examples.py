@@ -1,4 +1,4 @@
-"""Docstrings as the API page needs them: examples are set as code, and fields without words of their own as one block."""
+"""Docstrings as the API page needs them: examples as code, and fields without words of their own as one block."""
 
 import re
 from typing import Any

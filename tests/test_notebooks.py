@@ -58,8 +58,8 @@ def test_names_link_to_the_reference_and_symbols_get_their_subscripts():
         "<code>cs.steady_state</code> <code>heat</code> <a href='#'><code>Solution</code></a></p><pre>Γ_L</pre>"
     )
     assert words.set_words(page, anchors, "../api/") == (
-        "<h2>k_B <code>Solution</code></h2><p>k<sub>B</sub> T<sub>left</sub>, dλ<sub>dx</sub>, σ<sub>1</sub>σ<sub>2</sub>"
-        ", e<sup>−x</sup>, ∂<sub>v</sub>P, work_in, a<sub>ij</sub> <code>x_1</code>"
+        "<h2>k_B <code>Solution</code></h2><p>k<sub>B</sub> T<sub>left</sub>, dλ<sub>dx</sub>, "
+        "σ<sub>1</sub>σ<sub>2</sub>, e<sup>−x</sup>, ∂<sub>v</sub>P, work_in, a<sub>ij</sub> <code>x_1</code>"
         '<a href="../api/#coldspot.steady_state"><code>cs.steady_state</code></a> <code>heat</code> '
         "<a href='#'><code>Solution</code></a></p><pre>Γ_L</pre>"
     )

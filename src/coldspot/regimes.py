@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import Values, unknown_name
+from ._checks import Values, unknown_name, worded
 
 NAMES = (
     "passive",
@@ -56,6 +56,7 @@ CAUTIONS = {
 """What a theory neglects: the flags that forms of dynamics raise, and what they mean."""
 
 
+@worded
 def code(name: str) -> int:
     """The integer that stands for a regime in a Dataset: `ds.regime == code("engine")`.
 
@@ -67,6 +68,7 @@ def code(name: str) -> int:
     return _CODE[name]
 
 
+@worded
 def names(codes: Any) -> Any:
     """The names for such integers: one, or an array of them.
 
@@ -119,6 +121,7 @@ def _library(array: Any) -> Any:
     return np if isinstance(array, np.ndarray | np.generic) else jnp
 
 
+@worded
 def carnot_cop(cold: Any, hot: Any) -> Values:
     """T_c/(T_h−T_c), the largest COP between two temperatures.
 
@@ -128,6 +131,7 @@ def carnot_cop(cold: Any, hot: Any) -> Values:
     return jnp.asarray(cold) / (jnp.asarray(hot) - cold)
 
 
+@worded
 def carnot_efficiency(cold: Any, hot: Any) -> Values:
     """1−T_c/T_h, the largest efficiency between two temperatures.
 
