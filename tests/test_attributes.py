@@ -4,11 +4,13 @@ import copy
 import dataclasses
 import pickle
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot._checks import worded
 from coldspot.conductor.mode_populations import ModePopulations
 from coldspot.jump.dissipation import Dissipation
 
@@ -112,3 +114,80 @@ def test_units_are_called_what_python_calls_them():
         cs.sweep(DOT, {"level": [1.0]}, unit="mev")
     with pytest.raises(cs.InputError, match="files and the command line read units"):
         cs.machines.QuantumDot(level="1 meV")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: cs.steady_state(DOT, tol=1.0), "steady_state: there is no argument `tol`. Did you mean `tolerance`?"),
+        (
+            lambda: cs.steady_state(DOT, 1e-9),
+            "steady_state: in order it takes machine and by name tolerance, throw, but",
+        ),
+        (lambda: cs.sweep(DOT), "sweep: the argument `parameters` is missing. It takes: machine, parameters, also"),
+        (
+            lambda: cs.optimise(DOT, maximize="cop"),
+            "optimise: there is no argument `maximize`. Did you mean `maximise`?",
+        ),
+        (
+            lambda: cs.trajectories(DOT, jax.random.key(0), begin=0),
+            "JumpNetwork.trajectories: there is no argument `begin`",
+        ),
+        (lambda: cs.OscillatorNetwork.chain(3, temps=(2, 1)), "OscillatorNetwork.chain: there is no argument `temps`"),
+        (lambda: cs.ElectronBath(temp=3), "ElectronBath: there is no argument `temp`. Did you mean `temperature`?"),
+        (
+            lambda: cs.ElectronBath(1.0, 2.0, 3.0),
+            "ElectronBath: in order it takes temperature, chemical_potential, but 3",
+        ),
+        (lambda: cs.ElectronBath(1.0, temperature=2.0), "ElectronBath: the argument `temperature` is given twice."),
+        (
+            lambda: cs.Channel("left", 0, 1),
+            "Channel: the argument `kinetics` is missing. It takes: bath, initial, final",
+        ),
+        (lambda: cs.jump.first_passage(DOT, 1, 0), "first_passage: in order it takes network and by name to, start"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_what_does(call, words):
+    with pytest.raises(cs.InputError) as caught:
+        call()
+    assert str(caught.value).startswith(words)
+
+
+def test_type_errors_inside_a_function_stay_what_they_are():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        worded(lambda x: x + None)(1.0)
+
+
+def test_the_likeliest_of_many_names_come_first(solution):
+    from coldspot._attributes import MOST_LISTED, listed
+
+    names = [f"name_{k}" for k in range(40)] + ["entropy_flow"]
+    assert listed("flow", names, 3).startswith("entropy_flow, ")
+    assert listed("FLOW", names, 3).endswith(", …")
+    assert len(listed("x", names, MOST_LISTED).split(", ")) == MOST_LISTED + 1
+    with pytest.raises(AttributeError, match="Did you mean `cop`"):
+        _ = solution.COP
+
+
+def test_arithmetic_keeps_names(solution):
+    heat, numbers = solution.heat, np.asarray(solution.heat.array)
+    for found, expected in (
+        (heat * 2, 2 * numbers),
+        (-heat, -numbers),
+        (abs(heat), abs(numbers)),
+        (1.0 - heat / 4, 1 - numbers / 4),
+        (2.0 / heat**2, 2 / numbers**2),
+        (heat + solution.chemical_work, solution.energy.array),
+        (np.array([1.0, 2.0]) * heat, [1, 2] * numbers),
+        (jnp.array([1.0, 2.0]) - heat, [1, 2] - numbers),
+        (np.float64(3.0) * heat, 3 * numbers),
+    ):
+        assert found.names == ("left", "right")
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    assert float(np.sum(heat)) == float(heat.array.sum())
+    with pytest.raises(cs.InputError, match="the same names on both sides, but these are left, right and none"):
+        _ = heat - solution.work
+    with pytest.raises(cs.InputError, match="2 entries along its last axis"):
+        _ = heat * np.ones((2, 3))
+    with pytest.raises(AttributeError, match=r"write `\.array\.sum`"):
+        heat.sum()

@@ -1,4 +1,4 @@
-"""Notebooks that are made from pages hold what the pages hold, in their order."""
+"""Notebooks that are made from pages hold what the pages hold, in their order; the site's words are linked and set."""
 
 import importlib.util
 from itertools import pairwise
@@ -7,11 +7,18 @@ import pytest
 
 from tests.test_readme import PAGES, ROOT, blocks
 
-spec = importlib.util.spec_from_file_location("notebooks", ROOT / "docs" / "notebooks.py")
-assert spec is not None
-assert spec.loader is not None
-notebooks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(notebooks)
+
+def script(name):
+    """A file of docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+notebooks, words = script("notebooks"), script("words")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -38,3 +45,21 @@ def test_text_stays_and_links_lead_to_the_pages():
     assert "".join(first["source"]) == "# A\n[b](../docs/b.md) ![c](../docs/images/c.png) [d](https://d)"
     assert code["outputs"][0]["text"] == ["1\n"]
     assert "".join(last["source"]) == "end\n```text\nshape\n```"
+
+
+def test_names_link_to_the_reference_and_symbols_get_their_subscripts():
+    anchors = words.entries((ROOT / "docs" / "api.md").read_text())
+    for name in ("Solution", "steady_state", "figures.sankey", "machines.QuantumDot", "KleinKramers"):
+        assert anchors[name].endswith(name)
+    assert not {"sankey", "ledger", "heat"} & set(anchors)  # words of any text
+
+    page = (
+        "<h2>k_B <code>Solution</code></h2><p>k_B T_left, dλ_dx, σ_1σ_2, e^{−x}, ∂_vP, work_in, a_{ij} <code>x_1</code>"
+        "<code>cs.steady_state</code> <code>heat</code> <a href='#'><code>Solution</code></a></p><pre>Γ_L</pre>"
+    )
+    assert words.set_words(page, anchors, "../api/") == (
+        "<h2>k_B <code>Solution</code></h2><p>k<sub>B</sub> T<sub>left</sub>, dλ<sub>dx</sub>, "
+        "σ<sub>1</sub>σ<sub>2</sub>, e<sup>−x</sup>, ∂<sub>v</sub>P, work_in, a<sub>ij</sub> <code>x_1</code>"
+        '<a href="../api/#coldspot.steady_state"><code>cs.steady_state</code></a> <code>heat</code> '
+        "<a href='#'><code>Solution</code></a></p><pre>Γ_L</pre>"
+    )

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from scipy import ndimage
 
 import coldspot as cs
-from coldspot import figures
+from coldspot import figures, style
 from coldspot.style import image
 from coldspot.trajectories import Trajectories
 
@@ -74,6 +74,25 @@ def test_points_that_cannot_be_trusted_are_white():
     unknown = codes == cs.regimes.code("unknown")
     assert unknown[:, : third // 2].all()
     assert not unknown[:, third:].any()
+    assert not figures.regime_map(found).texts
+    bad = found.isel({"left.temperature": slice(0, 1)}).squeeze()
+    for axes in (
+        figures.curves(bad, "heat"),
+        figures.regime_map(cs.sweep(DOT, {"level": [0.0, 1.0], "left.temperature": [-2.0, -1.0]})),
+    ):
+        assert "no point of this sweep can be trusted" in axes.texts[0].get_text()
+    assert "positive and finite" in axes.texts[0].get_text()
+
+
+def test_a_bath_has_one_colour_in_all_pictures(grid):
+    s = cs.steady_state(DOT)
+    bars = [to_hex(patch.get_facecolor()) for patch in figures.ledger(s).patches[:2]]
+    bands = {to_hex(patch.get_facecolor(), keep_alpha=False) for patch in figures.sankey(s).patches}
+    lines = [line.get_color() for line in figures.curves(grid.isel({"left.temperature": 20}), ["heat"]).get_lines()]
+    states = [line.get_color() for line in figures.network(DOT).get_legend().get_lines()]
+    hot_left_cold_right = [style.ORANGE, style.BLUE]
+    assert [name.upper() for name in bars] == lines == states == hot_left_cold_right
+    assert set(hot_left_cold_right) <= {name.upper() for name in bands}
 
 
 def test_a_map_needs_two_parameters(grid):

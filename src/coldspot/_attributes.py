@@ -1,16 +1,76 @@
-"""What modules that are given to users have in common: how they print, and what a wrong attribute is told."""
+"""What is told of wrong names: attributes and arguments; and how modules that are given to users print."""
 
 import dataclasses
 import difflib
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import show
 
 MOST_LISTED = 24
 """Names that a message lists if none is near."""
+
+
+def closest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that somebody meant who wrote `name`, in whatever case; None if none is near."""
+    names = list(valid)
+    exact = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    folded = {valid.casefold(): valid for valid in reversed(names)}
+    near = exact or [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)]
+    return near[0] if near else None
+
+
+def listed(name: str, valid: Iterable[str], most: int) -> str:
+    """Valid names; of more than `most` those that are most like `name`, the likeliest first.
+
+    >>> listed("flow", ["a", "b", "entropy_flow", "c", "flag"], 2)
+    'entropy_flow, flag, …'
+    """
+    names = list(valid)
+    if len(names) <= most:
+        return ", ".join(names)
+
+    def unlike(other: str) -> tuple[bool, float]:
+        inside = name.casefold() in other.casefold() or other.casefold() in name.casefold()
+        return not inside, -difflib.SequenceMatcher(None, name.casefold(), other.casefold()).ratio()
+
+    return ", ".join(sorted(names, key=unlike)[:most]) + ", …"
+
+
+def misfit(owner: str, function: Any, values: tuple[Any, ...], named: Mapping[str, Any]) -> str:
+    """What is wrong with the arguments of a call, in words; "" if they fit.
+
+    >>> misfit("half", lambda x, *, whole=False: x / 2, (), {"hole": True})
+    'half: there is no argument `hole`. Did you mean `whole`? Valid: x, whole.'
+    >>> misfit("half", lambda x, *, whole=False: x / 2, (), {})
+    'half: the argument `x` is missing. It takes: x, whole.'
+    """
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
+    values = values[len(inspect.signature(function).parameters) - len(parameters) :]
+    kind = inspect.Parameter
+    ordered = [p.name for p in parameters if p.kind in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD)]
+    by_name = [p.name for p in parameters if p.kind in (kind.POSITIONAL_OR_KEYWORD, kind.KEYWORD_ONLY)]
+    kinds = {p.kind for p in parameters}
+    wrong = [name for name in named if name not in by_name and kind.VAR_KEYWORD not in kinds]
+    if wrong:
+        near = closest(wrong[0], by_name)
+        hint = f" Did you mean `{near}`?" if near else ""
+        return f"{owner}: there is no argument `{wrong[0]}`.{hint} Valid: {', '.join(by_name) or 'none'}."
+    if len(values) > len(ordered) and kind.VAR_POSITIONAL not in kinds:
+        rest = ", ".join(name for name in by_name if name not in ordered)
+        return (
+            f"{owner}: in order it takes {', '.join(ordered) or 'nothing'}{f' and by name {rest}' if rest else ''}, "
+            f"but {len(values)} values were given in order."
+        )
+    given = ordered[: len(values)]
+    twice = [name for name in given if name in named]
+    if twice:
+        return f"{owner}: the argument `{twice[0]}` is given twice."
+    there = {*given, *named}
+    missing = [p.name for p in parameters if p.default is kind.empty and p.name in {*ordered, *by_name} - there]
+    return f"{owner}: the argument `{missing[0]}` is missing. It takes: {', '.join(by_name)}." if missing else ""
 
 
 @functools.cache
@@ -34,9 +94,8 @@ class _Unknown(AttributeError):
         if in_brackets:
             return f"names stand in brackets here: write `[{name!r}]` instead of `.{name}`."
         known = _public(kind)
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        more = ", …" if len(known) > MOST_LISTED else ""
-        hint = f"Did you mean `{close[0]}`?" if close else f"It has: {', '.join(known[:MOST_LISTED])}{more}."
+        close = closest(name, known)
+        hint = f"Did you mean `{close}`?" if close else f"It has: {listed(name, known, MOST_LISTED)}."
         return f"{kind.__name__} has no `{name}`. {hint}"
 
 
@@ -87,8 +146,8 @@ def _unchanging(module: Any, name: str) -> str:
     kind = type(module)
     known = [field.name for field in dataclasses.fields(kind)]
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f" Did you mean `{close[0]}`?" if close else ""
+        close = closest(name, known)
+        hint = f" Did you mean `{close}`?" if close else ""
         return f"{kind.__name__} has no `{name}`, and cannot be given one.{hint}"
     start = f"{kind.__name__} does not change: `{name}` cannot be set."
     if not hasattr(kind, "rules"):

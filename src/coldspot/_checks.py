@@ -8,12 +8,10 @@ judged in the batch.
 """
 
 import dataclasses
-import difflib
 import functools
-import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -22,7 +20,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from ._attributes import Spoken
+from ._attributes import Spoken, closest, listed, misfit
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -39,6 +37,33 @@ else:
 
 class InputError(ValueError):
     """A value or a name that coldspot cannot use; the message says which and what was expected."""
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def worded(function: Function) -> Function:
+    """A function of users: arguments that do not fit raise `InputError`, which names the nearest one that does.
+
+    >>> @worded
+    ... def half(x):
+    ...     return x / 2
+    >>> half(y=1.0)
+    Traceback (most recent call last):
+    coldspot._checks.InputError: half: there is no argument `y`. Valid: x.
+    """
+
+    @functools.wraps(function)
+    def called(*values: Any, **named: Any) -> Any:
+        try:
+            return function(*values, **named)
+        except TypeError:
+            words = misfit(function.__qualname__, function, values, named)
+            if words:
+                raise InputError(words) from None
+            raise
+
+    return cast(Function, called)
 
 
 _forked = False
@@ -205,12 +230,11 @@ def _article(name: str) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The end of an error message: the nearest valid name and all of them if they are few."""
+    """The end of an error message: the nearest valid name, and all of them or the likeliest."""
     names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean `{close[0]}`?" if close else ""
-    listed = ", ".join(names) if len(names) <= 16 else ", ".join(names[:16]) + ", …"
-    return f"{hint} Valid: {listed or 'none'}."
+    close = closest(name, names)
+    hint = f" Did you mean `{close}`?" if close else ""
+    return f"{hint} Valid: {listed(name, names, 16) or 'none'}."
 
 
 def unknown_name(owner: str, kind: str, name: str, valid: Iterable[str]) -> InputError:
@@ -299,6 +323,7 @@ class _NamedField(dataclasses.Field):
         super().__set_name__(owner, name)  # type: ignore[misc]
 
 
+@worded
 def parameter(
     default: Any = dataclasses.MISSING,
     *,
@@ -339,13 +364,21 @@ def parameter(
     return field
 
 
-class Named(Spoken, eqx.Module):
-    """A module whose constructor names the nearest argument if it is given one that it does not have."""
+class _Worded(type(eqx.Module)):  # type: ignore[misc]
+    """The same for classes, whatever makes their constructors."""
 
-    def __new__(cls, *values: Any, **named: Any) -> Any:
-        if named:
-            _check_keywords(cls, named)
-        return super().__new__(cls)
+    def __call__(cls, *values: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(*values, **named)
+        except TypeError:
+            words = misfit(cls.__name__, cls, values, named)
+            if words:
+                raise InputError(words) from None
+            raise
+
+
+class Named(Spoken, eqx.Module, metaclass=_Worded):
+    """A module whose constructor names the nearest argument if it is given one that it does not have."""
 
 
 class Checked(Named):
@@ -370,17 +403,6 @@ class Checked(Named):
         words = broken(self)
         if words:
             raise InputError(f"{owner}: {words}")
-
-
-def _check_keywords(kind: type, named: Iterable[str]) -> None:
-    """Refuse an argument that the constructor does not have, with the nearest that it has."""
-    signature = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values()):
-        return
-    valid = [name for name in signature if name != "self"]
-    for name in named:
-        if name not in valid:
-            raise unknown_name(kind.__name__, "argument", name, valid)
 
 
 def _domains(module: eqx.Module) -> Iterator[tuple[str, Domain]]:

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 
 from ._attributes import Spoken
-from ._checks import InputError, Named, as_float, unknown_name
+from ._checks import InputError, Named, as_float, unknown_name, worded
 from .compiler import is_traced
 from .counts import (
     QUANTITIES,
@@ -195,12 +195,18 @@ def checked_order(order: Any) -> int:
 
 
 class Fluctuations(Spoken, eqx.Module):
-    """What `counting` returns: a machine, and what is counted of it."""
+    """What `counting` returns: a machine, and what is counted of it; its methods give the numbers."""
 
     machine: Any
     targets: tuple[Target, ...] = eqx.field(static=True)
     single: bool = eqx.field(static=True)
 
+    def __repr__(self) -> str:
+        what = ", ".join(" ".join(target) for target in self.targets)
+        ways = ", ".join(f".{name}" for name in ("cumulants(2)", "covariance()", "uncertainty()", "spectrum(…)"))
+        return f"fluctuations of {what}; their numbers: {ways}"
+
+    @worded
     def cumulants(self, n: int, *, tolerance: float = TOLERANCE, throw: bool = True) -> Cumulants:
         """Cumulants 1 to `n` per time: `values` (order), or (target, order) of a list, with `errors` and a `status`.
 
@@ -209,6 +215,7 @@ class Fluctuations(Spoken, eqx.Module):
         """
         return self._run(Plan(self.targets, "cumulants", self.single, checked_order(n)), tolerance, throw)
 
+    @worded
     def covariance(self, *, tolerance: float = TOLERANCE, throw: bool = True) -> Covariance:
         """Covariances per time of all that is counted, (target, target); arguments as for `cumulants`."""
         return self._run(Plan(self.targets, "covariance", self.single), tolerance, throw)
@@ -332,6 +339,7 @@ class Fluctuations(Spoken, eqx.Module):
         return found
 
 
+@worded
 def counting(machine: Any, quantity: Any, of: str | None = None) -> Fluctuations:
     """Counting statistics of a machine: `counting(machine, "heat", "left").cumulants(4)`.
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from . import show
-from ._checks import Checked, InputError, as_float, explain_invalid, valid
+from ._checks import Checked, InputError, as_float, explain_invalid, valid, worded
 from ._checks import Rule as Rule
 from .baths import Bath
 from .compiler import is_traced
@@ -338,6 +338,7 @@ def as_dynamics(machine: Any, owner: str = "") -> Dynamics:
     )
 
 
+@worded
 def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Solution:
     """The steady state of a machine, or its periodic state averaged over the period if it is driven.
 
@@ -347,8 +348,7 @@ def steady_state(machine: Any, *, tolerance: float = TOLERANCE, throw: bool = Tr
 
     **Returns:** a `Solution`, with heat and particles per bath and work per drive, positive into the system.
 
-    Inside `jax.jit`, `jax.vmap` or `jax.grad` nothing is raised; look at `status`. Derivatives follow the
-    implicit rule at the steady state.
+    Inside `jax.jit`, `jax.vmap` or `jax.grad` nothing is raised; look at `status`. Derivatives are implicit ones.
 
     >>> import coldspot as cs
     >>> dot = cs.machines.QuantumDot(level=-5.0)

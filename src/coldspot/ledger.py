@@ -4,8 +4,9 @@ Sign: a rate is positive when it flows into the system. First law of a steady or
 period-averaged state: Σ_b energy[b] + Σ_d work[d] = storage; second law: σ = −Σ_b ⟨Q̇_b/T_b⟩ ≥ 0.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -14,19 +15,26 @@ import numpy as np
 
 from . import printed, show
 from ._attributes import Spoken
-from ._checks import Values, unknown_name
+from ._checks import InputError, Values, unknown_name
 
 
 class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
     """An array whose last axis has names: `heat["left"]` is the array's entry for the left bath.
 
+    Arithmetic keeps the names; sums and the like are those of `array`.
+
     >>> heat = Named(("left", "right"), np.array([1.0, -1.0]))
     >>> float(heat["right"]), list(heat)
     (-1.0, ['left', 'right'])
+    >>> -2 * heat, heat / 4 + heat, float(heat.array.sum())
+    ({left: -2.0, right: 2.0}, {left: 1.25, right: -1.25}, 0.0)
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
     array: Values
+
+    __array_priority__: ClassVar[float] = 1000.0
+    """NumPy's arrays leave arithmetic to this class."""
 
     @classmethod
     def of(cls, values: Mapping[str, Values], shape: tuple[int, ...]) -> "Named":
@@ -44,6 +52,57 @@ class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
 
     def __array__(self, *arguments: Any, **keywords: Any) -> np.ndarray:
         return np.asarray(self.array).__array__(*arguments, **keywords)
+
+    def _with(self, rule: Callable[[Any, Any], Any], other: Any, *, turned: bool = False) -> Any:
+        """`rule` of this and another array, number or `Named` of the same names; the other one first if `turned`."""
+        if isinstance(other, Named):
+            if other.names != self.names:
+                ours, theirs = (", ".join(one.names) or "none" for one in (self, other))
+                raise InputError(f"arithmetic needs the same names on both sides, but these are {ours} and {theirs}.")
+            other = other.array
+        elif not isinstance(other, int | float | complex | np.ndarray | np.generic | jax.Array):
+            return NotImplemented
+        elif np.shape(other)[-1:] not in ((), (1,), (len(self.names),)):
+            raise InputError(f"arithmetic: an array must have {len(self.names)} entries along its last axis, or one.")
+        return Named(self.names, rule(other, self.array) if turned else rule(self.array, other))
+
+    def __add__(self, other: Any) -> Any:
+        return self._with(operator.add, other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._with(operator.sub, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._with(operator.mul, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._with(operator.truediv, other)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._with(operator.pow, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._with(operator.add, other, turned=True)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._with(operator.sub, other, turned=True)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._with(operator.mul, other, turned=True)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._with(operator.truediv, other, turned=True)
+
+    def __neg__(self) -> "Named":
+        return Named(self.names, -self.array)
+
+    def __abs__(self) -> "Named":
+        return Named(self.names, abs(self.array))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.names and hasattr(np.ndarray, name) and not name.startswith("_"):
+            raise AttributeError(f"a result with names has no `{name}`, but its numbers have: write `.array.{name}`.")
+        return super().__getattr__(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

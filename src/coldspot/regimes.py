@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import Values, unknown_name
+from ._checks import Values, unknown_name, worded
 
 NAMES = (
     "passive",
@@ -59,6 +59,7 @@ CAUTIONS = {
 """What a theory neglects or numbers cannot tell: the flags that are raised beside a solution, and what they mean."""
 
 
+@worded
 def code(name: str) -> int:
     """The integer that stands for a regime in a Dataset: `ds.regime == code("engine")`.
 
@@ -70,6 +71,7 @@ def code(name: str) -> int:
     return _CODE[name]
 
 
+@worded
 def names(codes: Any) -> Any:
     """The names for such integers: one, or an array of them.
 
@@ -122,6 +124,7 @@ def _library(array: Any) -> Any:
     return np if isinstance(array, np.ndarray | np.generic) else jnp
 
 
+@worded
 def carnot_cop(cold: Any, hot: Any) -> Values:
     """T_c/(T_h−T_c), the largest COP between two temperatures.
 
@@ -131,6 +134,7 @@ def carnot_cop(cold: Any, hot: Any) -> Values:
     return jnp.asarray(cold) / (jnp.asarray(hot) - cold)
 
 
+@worded
 def carnot_efficiency(cold: Any, hot: Any) -> Values:
     """1−T_c/T_h, the largest efficiency between two temperatures.
 

@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array
 
 from ._attributes import Spoken
-from ._checks import InputError, Values, as_float, unknown_name
+from ._checks import InputError, Values, as_float, unknown_name, worded
 from .baths import Bath
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import (
@@ -304,6 +304,7 @@ def _response_one(machine: Any, temperature: Any, potential: Any, tolerance: Arr
     return response_at(*with_rules(machine), temperature, potential, tolerance, order)
 
 
+@worded
 def linear_response(
     machine: Any,
     *,

@@ -7,6 +7,7 @@ nothing global is changed, and no window is needed.
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,9 +30,27 @@ DASHES: tuple[Any, ...] = (
 TINTS = {"engine": "#D6E6F4", "refrigerator": "#FBE3CF", "heater": "#E9E9E9", "accelerator": "#D8EFE4"}
 """Backgrounds of the regimes."""
 
+BETWEEN = (AMBER, SKY, GREY)
+"""Baths that are neither the coldest nor the hottest."""
+WORKS = (GREEN, PURPLE, AMBER, SKY)
+"""Drives, and reservoirs of work."""
+
 WIDTH, HEIGHT = 5.6, 3.7
 """Size of a figure with one panel, in inches."""
 DPI = 200
+
+
+def bath_colours(temperatures: Any) -> list[str]:
+    """One colour for each bath, the same in all pictures of a machine: the coldest is blue, the hottest orange.
+
+    Of equal temperatures the first counts as the colder one.
+
+    >>> bath_colours([2.0, 1.0, 3.0]) == [AMBER, BLUE, ORANGE]
+    True
+    """
+    order = sorted(range(len(temperatures)), key=lambda k: float(temperatures[k]))
+    found = dict(zip(order[1:-1], cycle(BETWEEN), strict=False))
+    return [BLUE if k == order[0] else ORANGE if k == order[-1] else found[k] for k in range(len(order))]
 
 
 def require_matplotlib() -> None:

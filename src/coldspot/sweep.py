@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 
 from . import cluster, parallel, paths, reasons, store, tracing
-from ._checks import InputError, Values, short, unknown_name
+from ._checks import InputError, Values, short, unknown_name, worded
 from .compiler import LIGHT
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
@@ -50,6 +50,7 @@ POINTS_SENT = 65536
 """Points that a worker of a cluster gets at a time, at most."""
 
 
+@worded
 def sweep(
     machine: Any,
     parameters: Any,

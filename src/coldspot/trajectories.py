@@ -10,7 +10,7 @@ from jax import Array
 
 from . import show
 from ._attributes import Spoken
-from ._checks import InputError, check_memory, check_positive, check_shape
+from ._checks import InputError, check_memory, check_positive, check_shape, worded
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import as_dynamics
 from .ledger import about
@@ -94,6 +94,7 @@ class Trajectories(Ensemble):
     observables = property(lambda self: self.solution.observables)
 
 
+@worded
 def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **options: Any) -> Any:
     """Simulate `n` independent trajectories of a machine in its steady or periodic state, with heat and work; or from
 
@@ -122,7 +123,7 @@ def trajectories(machine: Any, key: Any, *, n: int = 1000, time: Any = 100.0, **
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise InputError(f"trajectories: `n` must be a positive integer, but is {n!r}.")
-    return as_dynamics(machine).trajectories(key_words(key), n, time, **options)
+    return worded(as_dynamics(machine).trajectories)(key_words(key), n, time, **options)
 
 
 def key_words(key: Any) -> Array:

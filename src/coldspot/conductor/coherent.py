@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_complex, as_float, check_type
+from .._checks import InputError, Rule, as_complex, as_float, check_type, worded
 from ..baths import ElectronBath
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
@@ -128,6 +128,7 @@ class Conductor(Dynamics):
             self._check_modes(modes)
 
     @classmethod
+    @worded
     def from_kwant(
         cls, system: Any, baths: Mapping[str, ElectronBath] | None = None, params: Mapping[str, Any] | None = None
     ) -> "Conductor":
@@ -140,8 +141,7 @@ class Conductor(Dynamics):
         A site with several orbitals is several sites here, in Kwant's order. Kwant itself is not imported.
         (C. W. Groth, M. Wimmer, A. R. Akhmerov and X. Waintal, "Kwant: a software package for quantum transport".)
         """
-        hamiltonian, leads = of_kwant(system, baths, params)
-        return cls(hamiltonian, leads)
+        return cls(*of_kwant(system, baths, params))
 
     @classmethod
     def from_sisl(

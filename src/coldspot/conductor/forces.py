@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_complex, as_float, check_type, concrete
+from .._checks import InputError, as_complex, as_float, check_type, concrete, worded
 from ..ledger import Named
 from ..pytrees import compiled
 from ..solution import NormalModes
@@ -37,6 +37,7 @@ class Forces(NamedTuple):
     berry: Array
 
 
+@worded
 def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
     """The retarded self-energy Π(ω) (…, mode, mode) that electrons give to the modes, at frequencies (…).
 
@@ -52,6 +53,7 @@ def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
     return _looked_at("mode_self_energy", found).reshape(*omega.shape, *_square(modes))
 
 
+@worded
 def pair_densities(conductor: Conductor, omega: Any) -> Named:
     """Λ^{αβ}_mn(ω) (…, mode, mode) of each kind of pair, named "α-β", at frequencies (…), one spin:
 
@@ -74,6 +76,7 @@ def pair_densities(conductor: Conductor, omega: Any) -> Named:
     return Named(kinds, found.reshape(*omega.shape, *_square(modes), len(kinds)))
 
 
+@worded
 def forces(conductor: Conductor) -> Forces:
     """Current-induced forces on the modes of a conductor: see `Forces`.
 
@@ -86,6 +89,7 @@ def forces(conductor: Conductor) -> Forces:
     return Forces(*parts)
 
 
+@worded
 def dynamical_matrix(conductor: Conductor, frequency: Any = None) -> Array:
     """K_mn(ω) = Ω_m²δ_mn + Π_mn(ω) − iJ_m(ω)δ_mn (mode, mode), with J the modes' own damping; (ω² − K)u = 0.
 
@@ -98,6 +102,7 @@ def dynamical_matrix(conductor: Conductor, frequency: Any = None) -> Array:
     return _looked_at("dynamical_matrix", _matrix(conductor, omega + 0j))
 
 
+@worded
 def normal_modes(conductor: Conductor) -> NormalModes:
     """Frequencies Re ω and dampings −Im ω (mode) of the modes under their electrons: (ω² − K(ω))u = 0.
 

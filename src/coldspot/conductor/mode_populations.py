@@ -8,7 +8,7 @@ from jax import Array
 
 from .. import printed, show
 from .._attributes import Spoken
-from .._checks import InputError, check_type, concrete
+from .._checks import InputError, check_type, concrete, worded
 from ..compiler import is_traced
 from ..occupation import bose
 from ..pytrees import compiled
@@ -67,6 +67,7 @@ class ModePopulations(Spoken, eqx.Module):
         return printed.sheet_html(*self._sheet())
 
 
+@worded
 def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulations:
     """The modes of a conductor under its electrons and, where they have `dampings`, their baths: see `ModePopulations`.
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from .._attributes import Spoken
-from .._checks import InputError, as_float, check_positive, check_type, concrete
+from .._checks import InputError, as_float, check_positive, check_type, concrete, worded
 from ..ledger import Named
 from ..pytrees import compiled
 from .boson_currents import dressed
@@ -33,6 +33,7 @@ class ModeSpectra(Spoken, eqx.Module):
     power: Named
 
 
+@worded
 def mode_spectra(conductor: Conductor, omega: Any) -> ModeSpectra:
     """The modes of a conductor at frequencies ω > 0 (…): see `ModeSpectra`. Any leads; narrow modes have no spectrum.
 

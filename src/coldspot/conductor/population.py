@@ -10,7 +10,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from .._checks import worded
 
+
+@worded
 def population(emission: Any, absorption: Any) -> Array:
     """N = 1/(A/E − 1) = E/(A−E); not a number if E ≥ A, where the mode grows without limit (eq. 9).
 
@@ -22,6 +25,7 @@ def population(emission: Any, absorption: Any) -> Array:
     return jnp.where(stable, emission / jnp.where(stable, absorption - emission, 1.0), jnp.nan)
 
 
+@worded
 def effective_temperature(emission: Any, absorption: Any, frequency: Any) -> Array:
     """T_eff = Ω/ln(1+1/N) = Ω/ln(A/E), at which N is the Bose function; not a number if E ≥ A (eq. 10).
 
@@ -31,6 +35,7 @@ def effective_temperature(emission: Any, absorption: Any, frequency: Any) -> Arr
     return jnp.asarray(frequency) / _log_ratio(emission, absorption)
 
 
+@worded
 def effective_chemical_potential(emission: Any, absorption: Any, frequency: Any, temperature: Any) -> Array:
     """μ_eff = Ω − T_e ln(1+1/N) = Ω − T_e ln(A/E), with which N is the Bose function at T_e (eq. 11).
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, check_type, concrete, unknown_name
+from .._checks import InputError, check_type, concrete, unknown_name, worded
 from ..compiler import LIGHT
 from ..numerics.dense import EPS, inverse
 from ..occupation import fermi
@@ -29,6 +29,7 @@ SMALL = 1e-10
 """What may still flow into a probe, relative to what flows into all leads."""
 
 
+@worded
 def probe(
     conductor: Conductor, leads: str | Iterable[str], *, temperature: bool = False, throw: bool = True
 ) -> Conductor:

@@ -11,7 +11,17 @@ import numpy as np
 from jax import Array
 
 from .._attributes import Spoken
-from .._checks import InputError, as_complex, as_float, check_finite, check_positive, check_type, concrete, valid
+from .._checks import (
+    InputError,
+    as_complex,
+    as_float,
+    check_finite,
+    check_positive,
+    check_type,
+    concrete,
+    valid,
+    worded,
+)
 from ..baths import ElectronBath
 from ..ledger import Named
 from .pair_rates import Pair, rates
@@ -48,6 +58,7 @@ class Spectra(Spoken, eqx.Module):
         return Named(self.pairs, (self.emissions + self.absorptions) / 2)
 
 
+@worded
 def pair_spectra(
     conductor: SpectralFunctions, couplings: Any, baths: Mapping[str, ElectronBath], omega: Any
 ) -> Spectra:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, check_type, concrete, unknown_name
+from .._checks import InputError, as_float, check_type, concrete, unknown_name, worded
 from ..dynamics import Machine
 from ..numerics.dense import EPS, adjoint
 from ..pytrees import compiled
@@ -26,6 +26,7 @@ DOUBTFUL, UNSURE = 1e-11, 1e-8
 """Rounding, relative to a transmission, from which on another elimination is tried, and at which it is no number."""
 
 
+@worded
 def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -> Array:
     """T(ε) = tr[Γ_drain G^r Γ_source G^a] (…) from one lead to another at energies (…): dimensionless, one spin.
 
@@ -67,6 +68,7 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
     return _looked_at("transmission", conductor, energies, jnp.where(doubts <= UNSURE, values, jnp.nan))
 
 
+@worded
 def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
     """A_α(ε) = G^r Γ_α G^a (…, site, site): the states that a lead fills, in units of 2π × states per energy.
 
@@ -81,6 +83,7 @@ def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
     return _looked_at("spectral_function", conductor, energies, found)
 
 
+@worded
 def density_of_states(conductor: Conductor, energies: Any) -> Array:
     """−Im tr G^r(ε)/π (…): states of the conductor per energy, of one spin.
 

@@ -1,18 +1,19 @@
 """Bars for a ledger."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from .._mentions import a_or_an
 from ..solution import Solution
-from ..style import AMBER, BLACK, BLUE, GREEN, HEIGHT, ORANGE, house_style, new_figure
+from ..style import BLACK, GREEN, HEIGHT, bath_colours, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@worded
 def ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
     """Bars for the heat absorbed from each bath and the work put in, positive into the machine.
 
@@ -39,9 +40,7 @@ def ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
         temperatures = np.asarray(solution.temperatures)
         names = [f"heat from\n{bath}\n$T$ = {t:.4g}" for bath, t in zip(solution.baths, temperatures, strict=True)]
         heights = [*map(float, solution.heat.array), float(solution.work_in)]
-        bars = axes.bar(
-            [*names, "work in\n"], heights, width=0.62, color=[*map(_by_heat(temperatures), temperatures), GREEN]
-        )
+        bars = axes.bar([*names, "work in\n"], heights, width=0.62, color=[*bath_colours(temperatures), GREEN])
         axes.bar_label(bars, labels=[f"{value:.4g}".replace("-", "−") for value in heights], padding=3, fontsize=9.5)
         axes.axhline(0.0, color=BLACK, linewidth=0.8)
         axes.margins(x=0.08, y=0.16)
@@ -49,17 +48,6 @@ def ledger(solution: "Solution", axes: "Axes | None" = None) -> "Axes":
         axes.set_ylabel("rate into the machine  ($E^2/\\hbar$)")
         axes.set_title(_headline(solution))
     return axes
-
-
-def _by_heat(temperatures: np.ndarray) -> Any:
-    low, high = temperatures.min(), temperatures.max()
-
-    def colour(temperature: float) -> str:
-        if temperature == low:
-            return BLUE
-        return ORANGE if temperature == high else AMBER
-
-    return colour
 
 
 def _headline(solution: "Solution") -> str:

@@ -1,15 +1,17 @@
 """Lines: results of a sweep along one parameter, cumulants, fronts, and trajectories."""
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import InputError, unknown_name
+from .._checks import InputError, unknown_name, worded
 from ..show import number
-from ..style import COLOURS, GREY, HEIGHT, WIDTH, house_style, new_figure
+from ..style import COLOURS, DASHES, GREY, HEIGHT, WIDTH, WORKS, bath_colours, house_style, new_figure
 from ..trajectories import Ensemble
 from .borders import by_ratios
+from .unknown import say_nothing_known
 
 if TYPE_CHECKING:
     import xarray
@@ -22,6 +24,7 @@ FEW = 5
 """Trajectories that share a value, on average, where amounts come in steps."""
 
 
+@worded
 def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | None" = None) -> "Axes":
     """Results along the one swept parameter of a sweep: a line for each, for each bath or drive.
 
@@ -56,15 +59,22 @@ def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | 
     with house_style():
         axes = new_figure(WIDTH, HEIGHT).subplots() if axes is None else axes
         units = set()
+        colours = _colours(found)
+        rest = cycle([c for c in COLOURS if c not in colours.values()])
+        dashes = cycle(DASHES)  # every line has its own: a print without colour tells them apart
         for name in wanted:
             values, error = found[name], found.get(f"{name}_error")
             units.add(str(values.attrs.get("units") or values.attrs.get("natural_units") or ""))
+            axis = next((str(dim) for dim in values.dims if dim in ("bath", "drive")), "")
             for label, at in _lines(values, str(parameter)):
                 y = np.asarray(values.isel(at), float)
-                (line,) = axes.plot(x, y, label=" ".join([name.replace("_", " "), *label]))
+                colour = next((colours[axis, of] for of in label if (axis, of) in colours), "") or next(rest)
+                label_of_line = " ".join([name.replace("_", " "), *label])
+                axes.plot(x, y, label=label_of_line, color=colour, linestyle=next(dashes))
                 if error is not None:
                     doubt = np.asarray(error.isel(at), float)
-                    axes.fill_between(x, y - doubt, y + doubt, color=line.get_color(), alpha=0.25, linewidth=0)
+                    axes.fill_between(x, y - doubt, y + doubt, color=colour, alpha=0.25, linewidth=0)
+        say_nothing_known(axes, found)
         if by_ratios(x):
             axes.set_xscale("log")
         axes.set_xlim(x.min(), x.max())
@@ -78,6 +88,7 @@ def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | 
     return axes
 
 
+@worded
 def cumulants(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
     """All cumulants that a sweep over one parameter has counted, as `curves`.
 
@@ -93,6 +104,7 @@ def cumulants(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
     return curves(dataset, names, axes)
 
 
+@worded
 def pareto(front: "xarray.Dataset", x: str, y: str, axes: "Axes | None" = None) -> "Axes":
     """A front of machines: two of its objectives against each other, each machine a point.
 
@@ -116,6 +128,7 @@ def pareto(front: "xarray.Dataset", x: str, y: str, axes: "Axes | None" = None) 
     return axes
 
 
+@worded
 def trajectories(ensemble: Any, axes: "Axes | None" = None) -> "Axes":
     """Random histories: the sample paths that were kept, or else how heats and works are distributed.
 
@@ -153,13 +166,14 @@ def trajectories(ensemble: Any, axes: "Axes | None" = None) -> "Axes":
                 axes.legend()
             return axes
         baths, drives = ensemble.solution.baths, ensemble.solution.drives
+        colours = [*bath_colours(np.asarray(ensemble.solution.temperatures)), *islice(cycle(WORKS), len(drives))]
         parts = [(f"heat {name}", np.asarray(ensemble.heats)[:, k]) for k, name in enumerate(baths)]
         parts += [(f"work {name}", np.asarray(ensemble.works)[:, k]) for k, name in enumerate(drives)]
         steps = [np.unique(np.round(values, 9), return_counts=True) for _, values in parts]
         discrete = max(len(places) for places, _ in steps) < len(parts[0][1]) / FEW
         edges = np.histogram_bin_edges(np.concatenate([values for _, values in parts]), BINS)
         for k, (label, values) in enumerate(parts):
-            style: Any = {"label": f"{label}, mean {number(values.mean())}", "color": COLOURS[k % len(COLOURS)]}
+            style: Any = {"label": f"{label}, mean {number(values.mean())}", "color": colours[k]}
             if discrete:
                 places, counts = steps[k]
                 axes.plot(places, counts / len(values), marker="o", markersize=3, linewidth=0.8, **style)
@@ -170,6 +184,20 @@ def trajectories(ensemble: Any, axes: "Axes | None" = None) -> "Axes":
         axes.set_ylim(bottom=0.0)
         axes.legend()
     return axes
+
+
+def _colours(dataset: "xarray.Dataset") -> dict[tuple[str, str], str]:
+    """Colours by ("bath" or "drive", its name); baths go by their mean temperatures along the sweep."""
+    found: dict[str, Any] = {"drive": cycle(WORKS)}
+    if "temperature" in dataset:
+        means = dataset.temperature.mean([name for name in dataset.temperature.dims if name != "bath"])
+        found["bath"] = bath_colours(np.asarray(means))
+    return {
+        (axis, str(name)): colour
+        for axis, colours in found.items()
+        if axis in dataset.coords
+        for name, colour in zip(dataset[axis].values, colours, strict=False)
+    }
 
 
 def _lines(values: Any, parameter: str) -> list[tuple[list[str], dict[str, int]]]:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from .._mentions import a_or_an
 from ..solution import Solution
-from ..style import AMBER, BLACK, BLUE, GREEN, ORANGE, PURPLE, house_style, new_figure
+from ..style import BLACK, GREEN, PURPLE, bath_colours, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ GAP = 0.08
 """Between bands, as a part of the whole width."""
 
 
+@worded
 def sankey(solution: Solution, axes: "Axes | None" = None) -> "Axes":
     """What flows into a machine from the left, and out of it to the right: heat, work and chemical work.
 
@@ -26,7 +27,7 @@ def sankey(solution: Solution, axes: "Axes | None" = None) -> "Axes":
     figure, which is `axes.figure` of what is returned.
 
     The width of each band is its rate; by the first law the widths on both sides add up to the same. Heat is orange
-    from the hottest bath, blue from the coldest and amber from others; work is green, chemical work purple. The
+    from the hottest bath and blue from the coldest, as in all pictures; work is green, chemical work purple. The
     particles that each bath gives (+) or takes (−) stand beside its name.
     """
     if not hasattr(solution, "status"):
@@ -60,14 +61,12 @@ def sankey(solution: Solution, axes: "Axes | None" = None) -> "Axes":
 
 def flows_of(s: Solution) -> dict[str, tuple[float, str]]:
     """{words: (rate, colour)}, positive into the machine."""
-    temperatures = np.asarray(s.temperatures)
     found = {}
+    colours = bath_colours(np.asarray(s.temperatures))
     for k, name in enumerate(s.baths):
-        hot, cold = temperatures[k] == temperatures.max(), temperatures[k] == temperatures.min()
-        colour = BLUE if cold else ORANGE if hot else AMBER
         carries = s.kinds[k] in ("electron", "particle")
         moved = f"\nparticles {_number(float(s.particles[name]), sign=True)}" if carries else ""
-        found[f"heat {name}{moved}"] = (float(s.heat[name]), colour)
+        found[f"heat {name}{moved}"] = (float(s.heat[name]), colours[k])
         if carries:
             found[f"chemical work {name}"] = (float(s.chemical_work[name]), PURPLE)
     for name in s.drives:

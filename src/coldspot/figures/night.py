@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .._checks import worded
 from ..style import BLACK
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 GROUND, INK = "#15171C", "#E4E6EB"
 
 
+@worded
 def dark(axes: "Axes") -> "Axes":
     """The picture that `axes` belong to, in light ink on a dark ground; its colours stay, so that meanings do.
 

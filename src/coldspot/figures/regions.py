@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import regimes
+from .._checks import worded
 from ..style import BLACK, HEIGHT, WIDTH, house_style, new_figure
 from .borders import by_ratios, grid_of, pixels, refined, values_at
+from .unknown import say_nothing_known
 
 if TYPE_CHECKING:
     import xarray
@@ -27,6 +29,7 @@ COLOURS = {
 """Told apart with any common colour vision (after Okabe and Ito), and by their lightness."""
 
 
+@worded
 def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
     """The regimes over two parameters of a sweep, in colour.
 
@@ -37,7 +40,8 @@ def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
     Between the points of the grid, heats, works and differences of temperature are interpolated along straight lines,
     and a pixel has the regime of that corner of its cell whose signs it shares: borders lie where signs change, which
     is exact to second order in the steps of the grid, and not in steps. A point that lies on a border itself has no
-    pixels of its own. Where a corner cannot be trusted the pixels near it are white.
+    pixels of its own. Where a corner cannot be trusted the pixels near it are white; where none can be, the picture
+    says why.
 
     >>> import coldspot as cs, numpy as np
     >>> ds = cs.sweep(
@@ -73,6 +77,7 @@ def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
         present = [regimes.NAMES[code] for code in np.unique(codes)]
         edge = matplotlib.rcParams["axes.edgecolor"]
         handles = [Patch(facecolor=COLOURS[name], edgecolor=edge, linewidth=0.6, label=name) for name in present]
+        say_nothing_known(axes, dataset)
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
     return axes
 

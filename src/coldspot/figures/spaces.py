@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import InputError, check_type
+from .._checks import InputError, check_type, worded
 from ..conductor.coherent import Conductor
 from ..conductor.transmission import transmission as passed
 from ..dynamics import as_dynamics
@@ -18,6 +18,7 @@ SHADES = "cividis"
 """Shades that any common colour vision tells apart, in the order of their lightness."""
 
 
+@worded
 def transmission(conductor: Any, energies: Any, axes: "Axes | None" = None) -> "Axes":
     """The transmission from each lead to each other one, over energy.
 
@@ -48,6 +49,7 @@ def transmission(conductor: Any, energies: Any, axes: "Axes | None" = None) -> "
     return axes
 
 
+@worded
 def density(problem: Any, positions: Any, velocities: Any, axes: "Axes | None" = None) -> "Axes":
     """The density P(x, v) of a particle in phase space.
 

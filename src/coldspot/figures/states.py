@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from ..dynamics import as_dynamics, steady_state
-from ..style import BLACK, COLOURS, GREY, HEIGHT, WIDTH, house_style, new_figure
+from ..style import BLACK, GREY, HEIGHT, WIDTH, WORKS, bath_colours, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ HALF = 0.3
 """Half the length of the line that stands for a state."""
 
 
+@worded
 def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     """A jump network: its states at their energies, the transitions that each bath causes, the net currents.
 
@@ -51,6 +53,9 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     energies = np.asarray(snapshot.energies)
     x = _columns(particles, energies)
     baths = list(net.baths)
+    of_baths = dict(zip(solution.baths, bath_colours(np.asarray(solution.temperatures)), strict=True))
+    of_others = dict(zip([name for name in baths if name not in of_baths], cycle(WORKS), strict=False))
+    colours = [{**of_baths, **of_others}[name] for name in baths]
     with house_style():
         from matplotlib.lines import Line2D
 
@@ -68,8 +73,8 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
                     [place], [energy], s=12 + 260 * shares[state], color=GREY, alpha=0.8, zorder=3, linewidths=0
                 )
         causes = _causes(net, graph, baths)
-        _transitions(axes, x, energies, initial, final, causes, currents)
-        handles = [Line2D([], [], color=_colour(k), linestyle="-", label=name) for k, name in enumerate(baths)]
+        _transitions(axes, x, energies, initial, final, [colours[k] for k in causes], currents)
+        handles = [Line2D([], [], color=c, linestyle="-", label=name) for c, name in zip(colours, baths, strict=True)]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
         axes.set_xlim(x.min() - 0.8, x.max() + 0.8)
         axes.margins(y=0.15)
@@ -104,7 +109,7 @@ def _transitions(
     energies: np.ndarray,
     initial: np.ndarray,
     final: np.ndarray,
-    causes: Sequence[int],
+    colours: Sequence[str],
     currents: np.ndarray | None,
 ) -> None:
     largest = 0.0 if currents is None or not currents.size else float(np.max(np.abs(currents)))
@@ -122,14 +127,10 @@ def _transitions(
             xytext=(x[start], energies[start]),
             arrowprops={
                 "arrowstyle": "-|>" if flows else "-",
-                "color": _colour(causes[k]),
+                "color": colours[k],
                 "linewidth": 0.8 + (3.0 * abs(current) / largest if flows else 0.0),
                 "connectionstyle": f"arc3,rad={bend if x[end] >= x[start] else -bend}",
                 "shrinkA": 5,
                 "shrinkB": 5,
             },
         )
-
-
-def _colour(k: int) -> str:
-    return COLOURS[k % len(COLOURS)]

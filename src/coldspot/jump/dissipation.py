@@ -16,7 +16,7 @@ from jax import Array
 
 from .. import printed, show
 from .._attributes import Spoken
-from .._checks import InputError, Values
+from .._checks import InputError, Values, worded
 from ..dynamics import as_dynamics, is_traced, with_rules
 from ..numerics.dense import EPS
 from ..pytrees import compiled
@@ -167,6 +167,7 @@ def _chords(g: Graph) -> list[int]:
     return [k for k in range(many) if k not in tree and g.initial.array[k] != g.final.array[k]]
 
 
+@worded
 def dissipation(network: Any, *, throw: bool = True) -> Dissipation:
     """Entropy production of a network that is not driven, by transition, channel and cycle: see `Dissipation`.
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._attributes import Spoken
-from .._checks import InputError, as_float, concrete, valid
+from .._checks import InputError, as_float, concrete, valid, worded
 from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
 from ..ledger import Ledger, LedgerError, about
@@ -129,6 +129,7 @@ class Evolution(Spoken, eqx.Module):
         return to_dataset(self, {}, {}, provenance(unit=unit), unit)
 
 
+@worded
 def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Any:
     """Populations, rates and amounts of heat, particles and work at given times, from a distribution at time 0.
 

@@ -21,7 +21,7 @@ from jax import Array
 
 from .. import paths
 from .._attributes import Spoken
-from .._checks import InputError, Values
+from .._checks import InputError, Values, worded
 from ..counting import Counting, check
 from ..dynamics import Target, as_dynamics, is_traced, with_rules
 from ..pytrees import compiled
@@ -77,6 +77,7 @@ def _curvature(machine: Any, places: tuple[str, str], target: Target) -> Curvatu
     return Curvature(value, error, jnp.select(conditions, codes, 0))
 
 
+@worded
 def curvature(machine: Any, parameters: tuple[str, str], quantity: str, of: str, *, throw: bool = True) -> Curvature:
     """The geometric part of what a slow cycle of two parameters pumps, per area in their plane.
 

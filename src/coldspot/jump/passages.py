@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from .._attributes import Spoken
-from .._checks import InputError, Values, as_float, unknown_name
+from .._checks import InputError, Values, as_float, unknown_name, worded
 from ..dynamics import as_dynamics, is_traced, with_rules
 from ..numerics.dense import EPS
 from ..pytrees import compiled
@@ -119,7 +119,8 @@ def _passage(machine: Any, stops: tuple[bool, ...], first: Array) -> Times:
     return _times(q, d[kept], first[kept], sizes, good & s.valid)
 
 
-def first_passage(network: Any, to: Any, start: Any, *, throw: bool = True) -> Times:
+@worded
+def first_passage(network: Any, *, to: Any, start: Any, throw: bool = True) -> Times:
     """The time until a network that is not driven enters one of the states `to`, from `start`.
 
     **Arguments:** `to`, a state or a list of states; `start`, a state, or the probabilities of the states (those that
@@ -177,6 +178,7 @@ def _waiting(machine: Any, first: Event, then: Event) -> Times:
     return found
 
 
+@worded
 def waiting_time(network: Any, first: tuple[str, str], then: tuple[str, str], *, throw: bool = True) -> Times:
     """The time from a jump of one kind to the next jump of another, in the steady state of a network without drives.
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from ..files import whole
+from ..solution import Solution
 from .decode import Content, from_text
 from .encode import document
 from .results import ENDINGS, is_dataset, opened, write
@@ -13,11 +14,12 @@ from .toml import text
 MACHINE = ".toml"
 
 
+@worded
 def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
-    """Write a machine or a network to a TOML file, or the Dataset of a sweep to NetCDF (`.nc`) or Zarr (`.zarr`).
+    """Write a machine or a network to a TOML file, results (a Dataset, a solution) to NetCDF (`.nc`) or Zarr (`.zarr`).
 
     **Arguments:** `thing`; `path`, whose ending says the format; `unit`, the name of the energy in whose units the
-    machine's numbers are (`"meV"`).
+    machine's numbers are (`"meV"`). A solution is written as its `to_dataset(unit)`; it does not know its machine.
 
     A file names the machine and gives its numbers by their dotted paths, every float with all its digits, so that
     `load` returns an equal machine. Functions (energies of a driven network, potentials) are written as import paths,
@@ -44,6 +46,9 @@ def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
     -3.0
     """
     place = Path(path)
+    if isinstance(thing, Solution):
+        _check_ending(place, ENDINGS, "a solution")
+        thing = thing.to_dataset(unit)
     if is_dataset(thing):
         write(thing, place)
         return
@@ -56,6 +61,7 @@ def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
         raise InputError(f"save: `{path}` cannot be written: {error.strerror or error}.") from None
 
 
+@worded
 def load(path: str | Path) -> Any:
     """The machine or network of a TOML file; or the Dataset of a NetCDF file or Zarr store, with its `machine`.
 

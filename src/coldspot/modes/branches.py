@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from .eigenvalues import check_size, nearest_pair
 
 FOLLOWED = 5
@@ -31,6 +31,7 @@ class Branches(NamedTuple):
     doubts: np.ndarray
 
 
+@worded
 def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
     """The modes ω = √eigenvalue of a dynamical matrix along a path of parameters, connected by continuity.
 

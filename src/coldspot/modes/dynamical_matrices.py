@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_complex, concrete
+from .._checks import InputError, as_complex, concrete, worded
 
 
+@worded
 def two_mode_matrix(
     frequency: Any, detuning: Any, damping: Any, bias: Any, nonconservative: Any, berry: Any, dissipative: Any
 ) -> Array:
@@ -40,6 +41,7 @@ class FlatBand(NamedTuple):
     dissipative: Array
 
 
+@worded
 def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
     """Forces on modes from electrons with constant spectral functions, to lowest order in the coupling (no spin).
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from ..pytrees import compiled, opened
 from ..solution import Status
 from .eigenvalues import check_size, discriminant, nearest_pair, trace
@@ -58,6 +58,7 @@ class ExceptionalPoints(NamedTuple):
     status: Status
 
 
+@worded
 def exceptional_points(
     matrix: Callable[[Any, Any], Any], first: tuple[float, float], second: tuple[float, float]
 ) -> ExceptionalPoints:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import InputError
+from .._checks import InputError, worded
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..machine_files.results import with_machine
 from ..sweep import sweep
@@ -31,6 +31,7 @@ SAME = 1e-7
 """A point is dominated if another is better by more than this part of the front's extent, and worse by no more."""
 
 
+@worded
 def pareto(
     machine: Any,
     objectives: Mapping[Any, str],

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import show
 from .._attributes import Spoken
-from .._checks import InputError
+from .._checks import InputError, worded
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..solution import Solution, plain
 from ..sweep import builder
@@ -104,6 +104,7 @@ class Optimum(Spoken, eqx.Module):
         return "\n".join(rows)
 
 
+@worded
 def optimise(
     machine: Any,
     *,

@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Float
 
 from .. import growth, tracing
-from .._checks import InputError, Rule, Vector, as_float, check_shape, unknown_name
+from .._checks import InputError, Rule, Vector, as_float, check_shape, unknown_name, worded
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
 from ..dynamics import Counted, Dynamics, Outcome, Target
@@ -155,6 +155,7 @@ class OscillatorNetwork(Dynamics):
         return {name: getattr(self, name) for name in names} | again
 
     @classmethod
+    @worded
     def chain(
         cls,
         n: int,
@@ -171,8 +172,7 @@ class OscillatorNetwork(Dynamics):
         - `temperatures` (left, right); `quantum`: baths of quanta (BosonBath) instead of classical ones.
 
         >>> import coldspot as cs
-        >>> s = cs.steady_state(cs.OscillatorNetwork.chain(8, temperatures=(2.0, 1.0)))
-        >>> f"{float(s.heat['left']):.6f}"
+        >>> f"{float(cs.steady_state(cs.OscillatorNetwork.chain(8, temperatures=(2.0, 1.0))).heat['left']):.6f}"
         '0.190983'
         """
         return cls(**builders.chain(n, spring, mass, friction, temperatures, quantum))

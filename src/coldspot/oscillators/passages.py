@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 
 from .._attributes import Spoken
-from .._checks import InputError, check_positive, check_shape
+from .._checks import InputError, check_positive, check_shape, worded
 from ..dynamics import as_dynamics
 from ..numerics.random_numbers import normals
 from ..parallel import spread
@@ -84,6 +84,7 @@ class Flight(NamedTuple):
     worst: Array
 
 
+@worded
 def first_passage(
     machine: Any,
     key: Any,

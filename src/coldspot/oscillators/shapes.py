@@ -7,12 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import InputError, as_float
+from .._checks import InputError, as_float, worded
 from .arguments import spread_over
 from .builders import check_baths, check_count, damped, pair
 from .network import OscillatorNetwork
 
 
+@worded
 def ring(
     n: int,
     baths: Mapping[str, tuple[Any, Any]],
@@ -42,6 +43,7 @@ def ring(
     return OscillatorNetwork(**damped("ring", n, springs, masses, baths, friction, quantum))
 
 
+@worded
 def lattice(
     shape: Sequence[int],
     spring: Any = 1.0,
@@ -80,6 +82,7 @@ def lattice(
     return OscillatorNetwork(**damped("lattice", n, as_float(spring) * bonds, masses, baths, friction, quantum))
 
 
+@worded
 def atoms(
     masses: Any, constants: Any, baths: Mapping[str, tuple[Any, Any]], friction: Any = 1.0, quantum: bool = False
 ) -> OscillatorNetwork:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float
+from .._checks import InputError, as_float, worded
 
 
+@worded
 def chain_springs(count: int, spring: Any, wall: Any = 0.0) -> Array:
     """Stiffness matrix (count, count) of a chain: `spring` between neighbours, `wall` from each end to a fixed wall.
 

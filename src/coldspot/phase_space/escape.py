@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from .._attributes import Spoken
-from .._checks import InputError, check_type
+from .._checks import InputError, check_type, worded
 from ..dynamics import TOLERANCE, checked_tolerance
 from ..numerics.one_thread import one_thread
 from ..parallel import spread
@@ -57,6 +57,7 @@ class EscapeRate(Spoken, eqx.Module):
         return np.array(self.rate, dtype=dtype)
 
 
+@worded
 def escape_rate(
     problem: KleinKramers, *, friction: Any = None, tolerance: float = TOLERANCE, throw: bool = True
 ) -> EscapeRate:
