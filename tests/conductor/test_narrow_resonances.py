@@ -93,10 +93,10 @@ def test_a_narrow_level_anywhere_in_the_window(width, temperatures):
 
 def device(width, level, damping=0.0):
     """A side level that decays with `width` only, through a weak link to a broad one, between two leads."""
-    link = np.sqrt(width * 0.5) / 2
+    link = jnp.sqrt(width * 0.5) / 2
     return cs.conductor.PairJunction(
         cs.conductor.Device(
-            jnp.array([[0.3, link, 0.2], [link, 0.0, 0.0], [0.2, 0.0, -0.2]]).at[1, 1].set(level),
+            jnp.array([[0.3, link, 0.2], [link, level, 0.0], [0.2, 0.0, -0.2]]),
             {"left": (0, 0.5), "right": (2, 0.8)},
         ),
         {(0, 2): 0.3, (0, 1): 0.4, (1, 2): 0.1},
@@ -106,15 +106,15 @@ def device(width, level, damping=0.0):
     )
 
 
+def devices(_, p):
+    return device(p["width"], p["level"])
+
+
 @pytest.mark.parametrize("width", [1e-3, 1e-6, 1e-9])
 def test_a_narrow_resonance_of_a_device_anywhere_in_the_window(width):
     """Against a mesh that is finer everywhere; the error bounds the difference, and what it says is kept."""
-    positions = jnp.asarray(POSITIONS)
-
-    def build(_, level):
-        return device(width, level)
-
-    s = solve_points(build, None, positions, checked_tolerance(1e-8))
+    points = {"width": jnp.full(POSITIONS.size, width), "level": jnp.asarray(POSITIONS)}
+    s = solve_points(devices, None, points, checked_tolerance(1e-8))
     allowed = {0} if width > 1e-6 else {0, int(cs.Status.NOT_CONVERGED)}
     assert set(map(int, s.status)) <= allowed
     for k in range(0, len(POSITIONS), 5):
