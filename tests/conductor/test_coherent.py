@@ -32,7 +32,12 @@ def dot(p):
         {
             "left": cs.ChainLead(0, 1.0, p["contact"], cs.ElectronBath(p["t1"], p["m1"])),
             "right": cs.SelfEnergyLead(
-                lambda energy: -0.5j * p["gamma"] * jnp.exp(-(energy**2)) * jnp.where(energy < 3, 1.0, p["far"]),
+                lambda energy: (
+                    -0.5j
+                    * p["gamma"]
+                    * jnp.sqrt(jnp.maximum(1 - (energy / 4) ** 2, 0))
+                    * jnp.where(energy < 3, 1.0, p["far"])
+                ),
                 0,
                 cs.ElectronBath(p["t2"], p["m2"]),
             ),
@@ -81,9 +86,9 @@ def test_leads_that_depend_on_energy_against_plain_quadrature():
     assert np.all(found.status == int(Status.OK))
     for k, c in enumerate(cases):
         one = (0, lambda energy, c=c: chain_sigma(energy, 1.0, c["contact"]))
-        other = (0, lambda energy, c=c: -0.5j * c["gamma"] * np.exp(-(energy**2)))
+        other = (0, lambda energy, c=c: -0.5j * c["gamma"] * max(1 - (energy / 4) ** 2, 0.0) ** 0.5)
         ends = (c["t1"], c["m1"]), (c["t2"], c["m2"])
-        breaks = (-2.0, 2.0, c["level"], c["m1"], c["m2"])
+        breaks = (-4.0, -2.0, 2.0, 4.0, c["level"], c["m1"], c["m2"])
         particles, heat = (landauer([[c["level"]]], one, other, *ends, n, breaks) for n in (0, 1))
         assert_close(found.ledger.particle_numbers[k, 0], particles, 1e-11)
         assert_close(found.ledger.heats[k, 0], heat, 1e-11, scale=max(abs(heat), abs(particles)))

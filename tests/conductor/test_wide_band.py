@@ -143,9 +143,10 @@ OFF_RESONANCE = [
 
 def test_panels_of_nodes_keep_the_digits_that_closed_forms_lose():
     cases = [CASES[name] for name in ("ordinary", "hot", "large bias", "exceptional point", "near one", "tails")]
-    cases += OFF_RESONANCE
+    # Distances between levels are not those of their distances from potentials.
+    cases += [*OFF_RESONANCE, ([[0.1, 0.2], [0.2, -0.1]], 0.3, 0.4, 0.1, 300.0, 0.1, -300.0)]
     found, sure, expected = ways(cases)
-    assert len(sure) >= 7
+    assert len(sure) >= 8
     for k in sure:
         scales = abs(expected[k][0]), max(abs(expected[k][1]), min(cases[k][3], cases[k][5]) * abs(expected[k][0]))
         for part, right, scale in zip(("particles", "heats"), expected[k], scales, strict=True):

@@ -45,6 +45,9 @@ def by_panels(
     # Energies from the first potential: differences of potentials may be as small as they like.
     origin = middle - potentials[0]
     levels, halves = origin + places.real.T, jnp.abs(places.imag).T
+    # What rounding of these sums leaves out: levels keep their distances, however far potentials are.
+    back = levels - origin
+    rests = (origin - (levels - back)) + (places.real.T - back)
     seen = potentials - potentials[0]
     low, high = jnp.min(seen - REACH * temperatures, axis=0), jnp.max(seen + REACH * temperatures, axis=0)
     spread = jnp.concatenate([jnp.pi * temperatures, halves])
@@ -52,8 +55,8 @@ def by_panels(
     size = jnp.sqrt(jnp.sum(_squared(matrix), axis=(-2, -1)))
     # |D|², and by how much rounding of the poles, or of the coefficients of D, may change it.
     denominator, near, far, doubt = jnp.ones_like(m.offset), jnp.ones_like(m.offset), size, jnp.zeros_like(m.offset)
-    for level, half, off in zip(levels, halves, moved.T, strict=True):
-        square = ((m.centre - level) + m.offset) ** 2 + half**2
+    for level, rest, half, off in zip(levels, rests, halves, moved.T, strict=True):
+        square = (((m.centre - level) - rest) + m.offset) ** 2 + half**2
         denominator = denominator * square
         root = jnp.sqrt(square)
         near, far, doubt = near * root, far + root, doubt + off / root

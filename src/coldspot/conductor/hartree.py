@@ -54,19 +54,19 @@ def with_shift(method: Method) -> Method:
     """All else of the second order, and what the shift adds to it if the modes ask for that."""
 
     def both(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[SecondOrder, SecondOrder, Array]:
-        *found, converged = method(hamiltonian, leads, modes)
+        value, bound, converged = method(hamiltonian, leads, modes)
         if not modes.hartree:
-            return (*found, converged)
-        *shift, known = hartree(hamiltonian, leads, modes)
-        value, bound = (
-            all_._replace(
-                particles=all_.particles + more.particles, heats=all_.heats + more.heats, quasi=all_.quasi + more.size
-            )
-            for all_, more in zip(found, shift, strict=True)
-        )
-        return value, bound, converged & known
+            return value, bound, converged
+        more, doubt, known = hartree(hamiltonian, leads, modes)
+        return _added(value, more), _added(bound, doubt), converged & known
 
     return both
+
+
+def _added(all_: SecondOrder, more: Shift) -> SecondOrder:
+    return all_._replace(
+        particles=all_.particles + more.particles, heats=all_.heats + more.heats, quasi=all_.quasi + more.size
+    )
 
 
 def densities(hamiltonian: Array, leads: Table, couplings: Array) -> tuple[Array, Array, Array]:

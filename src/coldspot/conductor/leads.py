@@ -200,9 +200,13 @@ class SelfEnergyLead(Lead):
         return found.reshape(*offset.shape, many, many)
 
     def doubt(self, centre: Array, offset: Array) -> Array:
-        """The function sees one number, however narrow its features are."""
+        """The function sees one number, however narrow its features are.
+
+        Where it is √max(x, 0) or the like and 0, its slope is no number, but 0.
+        """
         _, slope = jax.jvp(lambda x: self.self_energy(centre, x), (offset,), (jnp.ones_like(offset),))
-        return EPS * jnp.abs(centre + offset)[..., None, None] * jnp.abs(slope)
+        slope = jnp.where(jnp.isfinite(slope), jnp.abs(slope), 0.0)
+        return EPS * jnp.abs(centre + offset)[..., None, None] * slope
 
     def rules(self) -> Iterable[Rule]:
         probed = self.bath.chemical_potential + self.bath.temperature * jnp.asarray(PROBED)

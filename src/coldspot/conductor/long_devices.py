@@ -211,10 +211,11 @@ def _linked(far: Array, slices: Slices, leads: Table, centre: Array, offset: Arr
 
 @_linked.def_jvp
 def _linked_jvp(primals: Any, tangents: Any) -> tuple[Array, Array | None]:
+    _, slices, leads, centre, offset = primals
     found = _linked(*primals)
     if tangents[0] is None:
         return found, None
-    columns, rows = (_columns(*primals[1:], turned) for turned in (False, True))
+    columns, rows = (_columns(slices, leads, centre, offset, turned) for turned in (False, True))
     return found, product(jnp.swapaxes(rows, -1, -2), product(tangents[0][None] + 0j, columns))
 
 

@@ -156,7 +156,7 @@ def _into(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
         x, above = seen.reduced[own], seen.above[own]
         steep = fermi(x) * fermi(-x) / temperatures[own, None]
         all_ = jnp.sum(values * off, axis=1)[own]
-        d = (np.eye(probes)[..., None] * all_[:, None] - (values * off)[own[:, None], own]) * steep
+        d = (jnp.eye(probes)[..., None] * all_[:, None] - (values * off)[own[:, None], own]) * steep
         parts = [d] if not thermal else [d, d * above, above[:, None] * d, above[:, None] * d * above]
         slopes = jnp.concatenate([part.reshape(-1, x.shape[-1]) for part in parts])
         found = jnp.concatenate([flow, flow * seen.above, slopes])
