@@ -63,7 +63,8 @@ def test_what_cannot_be_set_says_how_to_make_another(solution):
 
 
 def test_copies_and_messages_travel(solution):
-    assert repr(pickle.loads(pickle.dumps(DOT))) == repr(copy.deepcopy(DOT)) == repr(DOT)
+    for thing in (DOT, solution, solution.heat):
+        assert repr(pickle.loads(pickle.dumps(thing))) == repr(copy.deepcopy(thing)) == repr(thing)
     with pytest.raises(AttributeError) as caught:
         _ = DOT.levle
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

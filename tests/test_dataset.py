@@ -163,15 +163,18 @@ def test_a_solution_is_a_dictionary_for_json(name):
     assert set(found["residuals"]) == set(s.residuals)
 
 
-def test_a_batch_is_no_dictionary():
-    batch = jax.vmap(lambda x: cs.steady_state(QuantumDot(level=x)))(np.array([1.0, 2.0]))
+@pytest.fixture(scope="module")
+def batch():
+    return jax.vmap(lambda x: cs.steady_state(QuantumDot(level=x), throw=False))(np.array([1.0, 2.0]))
+
+
+def test_a_batch_is_no_dictionary(batch):
     with pytest.raises(cs.InputError, match=r"batch of shape \(2,\)"):
         batch.to_dict()
 
 
-def test_numbers_that_are_not_to_be_trusted_are_not_shown():
+def test_numbers_that_are_not_to_be_trusted_are_not_shown(batch):
     """Numbers of a point that did not converge are there, but a dataset has NaN; what was given stays."""
-    batch = jax.vmap(lambda x: cs.steady_state(QuantumDot(level=x), throw=False))(np.array([1.0, 2.0]))
     status = np.array([cs.Status.OK, cs.Status.NOT_CONVERGED])
     ds = eqx.tree_at(lambda s: s.status, batch, jnp.asarray(status)).to_dataset()
     assert np.isfinite(batch.heat.array).all()

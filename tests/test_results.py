@@ -1,5 +1,6 @@
 """One protocol of results: what every verb returns has a status, variables, labels and a record."""
 
+import functools
 import json
 
 import jax
@@ -19,9 +20,14 @@ RESULTS = {
 }
 
 
+@functools.cache
+def result_of(name):
+    return RESULTS[name]()
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_result_is_a_dataset_and_json(name, tmp_path):
-    result = RESULTS[name]()
+    result = result_of(name)
     ds = result.to_dataset("meV")
     assert set(ds.data_vars) == set(result.variables())
     for axis, names in result.labels().items():
@@ -35,7 +41,7 @@ def test_every_result_is_a_dataset_and_json(name, tmp_path):
 
 
 def test_an_evolution_has_its_numbers_everywhere():
-    e = cs.evolve(SpinPair(period=20.0), 0, [0.0, 5.0])
+    e = result_of("driven evolution")
     ds, record = e.to_dataset(), e.record()
     for bath in ("left", "right"):
         assert np.array_equal(ds.heat.sel(bath=bath), e.heat[bath])
@@ -48,7 +54,7 @@ def test_an_evolution_has_its_numbers_everywhere():
 
 
 def test_trajectories_keep_their_own_heats():
-    t = RESULTS["trajectories"]()
+    t = result_of("trajectories")
     ds = t.to_dataset()
     assert ds.trajectory_heat.dims == ("trajectory", "bath")
     assert np.array_equal(ds.trajectory_work, t.works)

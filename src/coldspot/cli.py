@@ -23,7 +23,7 @@ from .interrupts import INTERRUPTED
 from .machine_files.decode import Content
 from .machine_files.document import MACHINE as FILE
 from .machine_files.document import read, save
-from .machine_files.results import ENDINGS, ZARR
+from .machine_files.results import ENDINGS, ZARR, check_place
 from .optimisation.optimum import optimise
 from .reasons import UNTRUSTED
 from .settings import MOST_POINTS, condition, configured, grid_axis, interval, once
@@ -229,6 +229,7 @@ def sweep_(
                 f"`--over` asks for {points:,} points, of which no more than {MOST_POINTS:,} fit into memory; "
                 f"write them to a store, `--out {out.with_suffix(ZARR)}`."
             )
+        check_place(out)
         dataset = sweep(made, grid, unit=found.unit)
         save(dataset, out)
     good = int((dataset.status == 0).sum())

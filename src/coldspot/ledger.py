@@ -100,7 +100,8 @@ class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
         return Named(self.names, abs(self.array))
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self.names and hasattr(np.ndarray, name) and not name.startswith("_"):
+        # Whoever copies asks for names that begin so before `names` is there.
+        if not name.startswith("_") and hasattr(np.ndarray, name) and name not in self.names:
             raise AttributeError(f"a result with names has no `{name}`, but its numbers have: write `.array.{name}`.")
         return super().__getattr__(name)
 

@@ -152,7 +152,15 @@ def test_what_has_no_form_in_a_file_is_refused(tmp_path):
         cs.save(cs.machines.QuantumDot(), tmp_path / "m.json")
     with pytest.raises(cs.InputError, match="cannot be written"):
         cs.save(cs.machines.QuantumDot(), tmp_path / "none" / "m.toml")
+    solution = cs.steady_state(cs.machines.QuantumDot())
+    for thing, name, words in ((solution, "s.toml", r"must end in `\.nc`"), (solution, "no/s.nc", "No such file")):
+        with pytest.raises(cs.InputError, match=words):
+            cs.save(thing, tmp_path / name)
     assert not list(tmp_path.iterdir())
+    cs.save(solution, tmp_path / "s.nc", unit="meV")
+    found = cs.load(tmp_path / "s.nc")
+    np.testing.assert_array_equal(found.heat, solution.to_dataset("meV").heat)
+    assert found.heat.units == "W"
 
 
 def test_a_function_with_other_numbers_is_refused(tmp_path):

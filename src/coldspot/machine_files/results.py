@@ -1,6 +1,7 @@
 """Results that carry the machine they belong to."""
 
 import functools
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,12 +136,23 @@ def machines_of(dataset: "xarray.Dataset") -> list[Any]:
     return [functools.reduce(lambda m, item: paths.replace(m, *item), point.items(), base) for point in points]
 
 
+def check_place(path: Path) -> None:
+    """Refuse a place that takes no file, before anything long is solved for it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise InputError(f"`{path}` cannot be written: {error.strerror or error}.") from None
+
+
 def write(dataset: "xarray.Dataset", path: Path) -> None:
     """A dataset as a NetCDF file or a Zarr store, whole or not at all."""
     if path.suffix not in ENDINGS:
         raise InputError(f"results must be saved to `.nc` (NetCDF) or `.zarr` (Zarr), but not to `{path}`.")
     try:
         if path.suffix == NETCDF:
+            check_place(path)  # why it cannot be made; NetCDF has but one word for that
             with whole(path) as part:
                 dataset.to_netcdf(part, engine="netcdf4")
             return
@@ -151,6 +163,7 @@ def write(dataset: "xarray.Dataset", path: Path) -> None:
             with_plain_names(dataset).to_zarr(part, consolidated=False)
     except (OSError, RuntimeError) as error:
         words = getattr(error, "strerror", None) or " ".join(str(error).split())
+        words = words.replace("NetCDF: HDF error", "the disk is full, or takes no file of that size")
         raise InputError(f"`{path}` cannot be written: {words}.") from None
 
 
