@@ -22,7 +22,7 @@ from .channels import Channel
 from .coherences import Neglected, neglected
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
 from .counted import CountedSystem
-from .eigenstates import Eigenstates, eigenstates
+from .eigenstates import Eigenstates, by_blocks, eigenstates
 from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
 from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
 from .graph import Graph, Joined, Snapshot, groups
@@ -163,7 +163,7 @@ class Dots(CountedSystem):
         space = self._fock()
         elements = np.asarray(self._elements(whole(self.hamiltonian)))
         tables = (elements[space.flat(n)].reshape(size, size) for n, size in enumerate(space.sizes))
-        energies = [np.linalg.eigvalsh(table) for table in tables]
+        energies = [by_blocks(table)[0] for table in tables]
         return window_.counted(energies, np.array([float(x) for x in arrays[3:]]), float(energy))
 
     def arguments(self) -> dict[str, Any]:
