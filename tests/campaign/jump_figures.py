@@ -2,9 +2,9 @@
 
     python -m tests.campaign.jump_figures
 
-Second routes are those of the tests: closed forms, 80 digits, the tilted monodromy, products of exponentials. Chains run
-in processes of their own with an empty cache: processor time and memory include importing and compiling. `--count` is
-that of the random networks, times a thousand.
+Second routes are those of the tests: closed forms, 80 digits, the tilted monodromy, products of exponentials. Chains
+run in processes of their own with an empty cache: processor time and memory include importing and compiling. `--count`
+is that of the random networks, times a thousand.
 """
 
 import argparse
