@@ -175,8 +175,17 @@ def test_what_a_window_leaves_out_is_in_the_errors():
     assert found.states == near.sum() < 16
     again = cs.Dots(**found.arguments())
     assert again.window == found.window
-    for verb in (lambda: cs.counting(found, "heat", "lead 0").cumulants(1), lambda: cs.trajectories(found, KEY)):
-        with pytest.raises(cs.InputError, match="with a `window` have none"):
+    for verb in (
+        lambda: cs.counting(found, "heat", "lead 0").cumulants(1),
+        lambda: cs.counting(found, "heat", "lead 0").generating_function(0.1),
+        lambda: cs.counting(found, "heat", "lead 0").spectrum(0.1),
+        lambda: cs.trajectories(found, KEY),
+        lambda: cs.linear_response(found),
+        lambda: cs.evolve(found, 0, [1.0]),
+        lambda: cs.jump.first_passage(found, 0, 1),
+        lambda: cs.jump.dissipation(found),
+    ):
+        with pytest.raises(cs.InputError, match="with a `window` have steady states alone"):
             verb()
 
 
