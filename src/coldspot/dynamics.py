@@ -105,9 +105,8 @@ class Dynamics(Checked):
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         """A cheaper way to the states of a batch; None if there is none at this `cost` (0 the cheapest, 1, …).
 
-        What it leaves `undecided`, the next one is asked for, and after the last of them `solve`.
-
-        Inside `jax.jit`, `jax.vmap` or `jax.grad`, where numbers are not known, `solve` alone is used.
+        What it leaves `undecided`, the next one is asked for, and after the last of them `solve`. Inside `jax.jit`,
+        `jax.vmap` or `jax.grad`, where numbers are not known, `solve` alone is used.
         """
         return None
 
@@ -143,11 +142,13 @@ class Dynamics(Checked):
             "Its averages: `steady_state`."
         )
 
+    def check_complete(self, verb: str) -> None:
+        """Refuse what does not know how much states that were left out would change."""
+
     def evolved(self, initial: Any, times: Any, tolerance: float, throw: bool) -> Any:
         """What happens from a given start: see `coldspot.evolve`; forms that do not know say so."""
-        raise InputError(
-            f"evolve: `machine` must be jumps, linear oscillators or a KleinKramers, but is {type(self).__name__}."
-        )
+        kind = type(self).__name__
+        raise InputError(f"evolve: `machine` must be jumps, linear oscillators or a KleinKramers, but is {kind}.")
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         """Cumulants 1 to `order` of what each target counts, of a batch, as for `solve`: see `coldspot.counting`.
@@ -162,8 +163,7 @@ class Dynamics(Checked):
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
         """Covariances of what the targets count, per time, of a batch: `values` and `errors` (point, target, target).
 
-        The mixed second derivatives: lim ⟨⟨X_a(t) X_b(t)⟩⟩/t, with the second cumulants on the diagonal.
-        """
+        The mixed second derivatives: lim ⟨⟨X_a(t) X_b(t)⟩⟩/t, with the second cumulants on the diagonal."""
         raise InputError(f"counting: {type(self).__name__} has no covariances.")
 
     def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:

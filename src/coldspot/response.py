@@ -281,6 +281,7 @@ def response_at(
 
 def check_undriven(dynamics: Dynamics) -> None:
     """Refuse what has no equilibrium to respond about."""
+    dynamics.check_complete("linear_response")
     if dynamics.workers():
         raise InputError(
             f"linear_response: the machine is driven ({', '.join(dynamics.workers())}) by what does work on it."

@@ -8,7 +8,7 @@ import pytest
 import coldspot as cs
 from coldspot.dynamics import solve_points
 from coldspot.jump.coherences import _of_all, _of_near
-from coldspot.jump.eigenstates import Eigenstates
+from coldspot.jump.eigenstates import Eigenstates, by_blocks, eigenstates
 from coldspot.jump.golden_rule import Layer
 from coldspot.jump.graph import Joined, States
 from coldspot.pytrees import batch_of_one
@@ -175,8 +175,17 @@ def test_what_a_window_leaves_out_is_in_the_errors():
     assert found.states == near.sum() < 16
     again = cs.Dots(**found.arguments())
     assert again.window == found.window
-    for verb in (lambda: cs.counting(found, "heat", "lead 0").cumulants(1), lambda: cs.trajectories(found, KEY)):
-        with pytest.raises(cs.InputError, match="with a `window` have none"):
+    for verb in (
+        lambda: cs.counting(found, "heat", "lead 0").cumulants(1),
+        lambda: cs.counting(found, "heat", "lead 0").generating_function(0.1),
+        lambda: cs.counting(found, "heat", "lead 0").spectrum(0.1),
+        lambda: cs.trajectories(found, KEY),
+        lambda: cs.linear_response(found),
+        lambda: cs.evolve(found, 0, [1.0]),
+        lambda: cs.jump.first_passage(found, 0, 1),
+        lambda: cs.jump.dissipation(found),
+    ):
+        with pytest.raises(cs.InputError, match="with a `window` have steady states alone"):
             verb()
 
 
@@ -229,6 +238,17 @@ def test_states_that_are_near_are_all_that_need_a_look():
         assert bool(every.coherent) == bool(near.coherent) == mixed
         assert np.all(np.asarray(near.turned) >= np.asarray(every.turned))
         assert_close(np.maximum(np.asarray(every.turned), 1e-15 / 0.2), np.asarray(near.turned), 0.1)
+
+
+def test_blocks_one_by_one_are_those_of_the_whole_matrix():
+    rng, matrix = np.random.default_rng(1), np.zeros((9, 9), complex)
+    for places in ([0, 3, 5], [1, 2], [4], [6, 8, 7]):
+        matrix[np.ix_(places, places)] = hermitian(rng, len(places))
+    whole, parts = eigenstates(jnp.asarray(matrix)), Eigenstates(*by_blocks(matrix))
+    np.testing.assert_array_equal(parts.labels, whole.labels)
+    np.testing.assert_allclose(parts.energies, whole.energies, atol=1e-13)
+    # Up to the phase of each.
+    np.testing.assert_allclose(abs(np.sum(np.conj(parts.vectors) * whole.vectors, axis=0)), 1.0, atol=1e-13)
 
 
 def test_weak_leads_give_landauers_currents():

@@ -180,6 +180,7 @@ def dissipation(network: Any, *, throw: bool = True) -> Dissipation:
     system = as_dynamics(network)
     if not isinstance(system, System):
         raise InputError(f"dissipation: {type(system).__name__} is no jump network.")
+    system.check_complete("dissipation")
     if len(system.drives):
         raise InputError(f"dissipation: the network is driven ({', '.join(system.drives)}).")
     g = system.graph()

@@ -22,7 +22,7 @@ from .channels import Channel
 from .coherences import Neglected, neglected
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
 from .counted import CountedSystem
-from .eigenstates import Eigenstates, eigenstates
+from .eigenstates import Eigenstates, by_blocks, eigenstates
 from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
 from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
 from .graph import Graph, Joined, Snapshot, groups
@@ -66,7 +66,7 @@ class Dots(CountedSystem):
     - `window`: only eigenstates whose grand-canonical energy E − μN, with the potential μ of any lead, is at most so
       much above the lowest are kept: as many of each number of electrons as are there when the dots are made, also
       where sweeps change them later. Or these numbers themselves, which `dots.window` has. What the states that are
-      left out could change is in the errors. With a window there are no bosons, counting statistics and trajectories.
+      left out could change is in the errors. With a window there are no bosons, and steady states alone.
 
     Between eigenstates b with N electrons and a with N+1 a lead causes the rates Γ_ab f((E_a−E_b−μ)/T) and
     Γ_ab [1−f], Γ_ab = Σ_ij Γ_ij ⟨a|d_i†|b⟩⟨b|d_j|a⟩ (sequential tunnelling, lowest order in Γ; C. W. J. Beenakker,
@@ -163,7 +163,7 @@ class Dots(CountedSystem):
         space = self._fock()
         elements = np.asarray(self._elements(whole(self.hamiltonian)))
         tables = (elements[space.flat(n)].reshape(size, size) for n, size in enumerate(space.sizes))
-        energies = [np.linalg.eigvalsh(table) for table in tables]
+        energies = [by_blocks(table)[0] for table in tables]
         return window_.counted(energies, np.array([float(x) for x in arrays[3:]]), float(energy))
 
     def arguments(self) -> dict[str, Any]:
@@ -430,18 +430,18 @@ class Dots(CountedSystem):
         `start`: the first state, or the probabilities of the states (in the order of `spectrum`); by default those of
         the stationary state. `until`: as for a `JumpNetwork`.
         """
-        self._check_whole("trajectories")
+        self.check_complete("trajectories")
         self._check_size()
         return sample(self, key, n, time, start=start, until=until, throw=throw, progress=progress)
 
     def check_counting(self) -> None:
-        self._check_whole("counting")
+        self.check_complete("counting")
         self._check_size()
 
-    def _check_whole(self, verb: str) -> None:
+    def check_complete(self, verb: str) -> None:
         if self.window is not None:
             raise InputError(
-                f"{verb}: {OWNER} with a `window` have none: what the states left out change is not known."
+                f"{verb}: {OWNER} with a `window` have steady states alone: what the others would change is not known."
             )
 
     def _check_size(self) -> None:

@@ -4,11 +4,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.custom_batching import sequential_vmap
 
 NEAR = 1e-9
 """Energies nearer than this, relative to the largest of them, count as degenerate where derivatives are taken."""
+
+LARGE = 500
+"""States from which each connected block is solved by itself: how many there are is only known with the numbers."""
 
 
 class Eigenstates(NamedTuple):
@@ -56,6 +60,11 @@ def _separated(matrix: Array) -> tuple[Array, Array, Array]:
     # Bad numbers have their status; LAPACK need not see them.
     good = jnp.all(jnp.isfinite(matrix))
     safe = jnp.where(good, matrix, jnp.eye(size, dtype=matrix.dtype))
+    if size >= LARGE:
+        real = jnp.zeros(0, matrix.dtype).real.dtype
+        shapes = [jax.ShapeDtypeStruct((size,), real), jax.ShapeDtypeStruct((size, size), matrix.dtype)]
+        energies, vectors, own = jax.pure_callback(by_blocks, (*shapes, shapes[0]), safe)
+        return jnp.where(good, energies, jnp.nan), vectors, own
     own = labels(safe != 0)
     ranks = (jnp.cumsum(own == jnp.arange(size)) - 1)[own]
     # Blocks are pulled apart by more than the energies' whole range, and put back by ⟨v|H|v⟩.
@@ -77,3 +86,22 @@ def labels(linked: Array) -> Array:
         return new, jnp.any(new != own)
 
     return jax.lax.while_loop(lambda s: s[1], spread, (jnp.arange(size), jnp.asarray(True)))[0]
+
+
+def by_blocks(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energies, vectors and labels as of `eigenstates`, one connected block after the other."""
+    # SciPy is loaded where it is used.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    matrix = np.asarray(matrix)
+    energies, vectors = np.zeros(len(matrix)), np.zeros_like(matrix)
+    own, at = np.zeros(len(matrix)), 0
+    _, block = connected_components(csr_array(matrix != 0), directed=False)
+    # By the first state of each: blocks are numbered as they are met.
+    order = np.argsort(block, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(block[order])) + 1):
+        some = slice(at, at + len(places))
+        energies[some], vectors[places, some] = np.linalg.eigh(matrix[np.ix_(places, places)])
+        own[some], at = places[0], some.stop
+    return energies, vectors, own

@@ -152,6 +152,7 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     True
     """
     network = as_dynamics(machine)
+    network.check_complete("evolve")
     start = _distribution(initial, network.states) if isinstance(network, System) else initial
     moments = as_float(times)
     values = concrete(moments)

@@ -102,6 +102,7 @@ def curvature(machine: Any, parameters: tuple[str, str], quantity: str, of: str,
     system = as_dynamics(machine)
     if not isinstance(system, System) or len(system.drives):
         raise InputError("curvature: it is that of a jump network without drives; parameters are moved by hand.")
+    system.check_complete("curvature")
     if len(parameters) != 2:
         raise InputError(f"curvature: `parameters` must be two paths, but are {parameters!r}.")
     for path in parameters:

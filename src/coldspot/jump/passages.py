@@ -61,6 +61,7 @@ def _system(network: Any, verb: str) -> System:
     dynamics = as_dynamics(network)
     if not isinstance(dynamics, System):
         raise InputError(f"{verb}: {type(dynamics).__name__} is no jump network.")
+    dynamics.check_complete(verb)
     if len(dynamics.drives):
         raise InputError(f"{verb}: the network is driven ({', '.join(dynamics.drives)}); see `trajectories`.")
     return dynamics
