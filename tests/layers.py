@@ -99,6 +99,7 @@ FORMS = {
             "fock",
             "eigenstates",
             "contacts",
+            "interaction",
             "golden_rule",
             "coherences",
         ),

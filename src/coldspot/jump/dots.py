@@ -10,13 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type
+from .._checks import InputError, Rule, check_memory, check_shape, check_type
 from ..dynamics import Outcome
 from ..pytrees import Table
-from ..show import array as show
 from ..solution import Status
 from . import words
-from .assembly import Moment, assemble
+from .assembly import Moment, assemble, glance, members
 from .channels import Channel
 from .coherences import Neglected, neglected
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
@@ -24,18 +23,18 @@ from .counted import CountedSystem
 from .eigenstates import Eigenstates, eigenstates
 from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
 from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
-from .graph import Graph, Joined, Snapshot, groups
+from .graph import Glance, Graph, Joined, Snapshot, groups
 from .half_edges import Listed
+from .interaction import SYMMETRIC, interaction, tensor_words
 from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
+from .quick import lanes, solve_quick
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
 
 OWNER = "Dots"
 CAUSED = 1024
 """States up to which the graph tells the bath of each transition."""
-SYMMETRIC = 1e-12
-"""How far a two-body tensor may be from its symmetries, relative to its largest entry."""
 
 
 class Spectrum(NamedTuple):
@@ -43,6 +42,14 @@ class Spectrum(NamedTuple):
 
     energies: Array
     electrons: Array
+
+
+class _Inside(NamedTuple):
+    """Of the eigenstates of one point: `energies` (state), `rates` (lead, transition), and what they neglect."""
+
+    energies: Array
+    rates: Array
+    lost: Neglected
 
 
 class Dots(CountedSystem):
@@ -122,7 +129,7 @@ class Dots(CountedSystem):
             check_shape(OWNER, f"bosons[{name!r}].operator", coupling.operator, (self.orbitals,) * 2, what)
         if len(self.bosons) and self.orbitals == 1:
             raise InputError(f"{OWNER}: `bosons` lead from one state to another, but one orbital has none to go to.")
-        self.pairs, self.coulomb = _interaction(coulomb, self.orbitals)
+        self.pairs, self.coulomb = interaction(coulomb, self.orbitals)
         self.drives = Table({})
 
     def arguments(self) -> dict[str, Any]:
@@ -146,7 +153,7 @@ class Dots(CountedSystem):
                 turned = jnp.conj(turned) if name.endswith("*") else turned
                 yield Rule(
                     jnp.max(jnp.abs(u - turned)) <= SYMMETRIC * jnp.max(jnp.abs(u)),
-                    functools.partial(_tensor_words, u, turned, name),
+                    functools.partial(tensor_words, u, turned, name),
                 )
 
     # ------------------------------------------------------------------ eigenstates
@@ -205,16 +212,26 @@ class Dots(CountedSystem):
     def _moment(self, blocks: list[Eigenstates], zero: Array) -> Moment:
         """What the network is: potentials are counted from the same `zero` as the levels of the eigenstates."""
         space = self._fock()
+        rates = self._rates([widths(self._gammas(), creator) for creator in creators(space, blocks)])
+        strengths = []
+        for coupling in self.bosons.values():
+            matrices = shaken(_elements(space, space.single, whole(coupling.operator)), space, blocks)
+            strengths.append(jnp.concatenate([squared(m[np.triu_indices(len(m), 1)]) for m in matrices]))
+        return self._between(jnp.concatenate([block.energies for block in blocks]), rates, strengths, zero)
+
+    def _rates(self, every: list[Array]) -> Array:
+        """Of the rates (lead, a, k) for each number of electrons: (lead, transition)."""
+        return jnp.concatenate([rates.reshape(len(self.leads), -1) for rates in every], axis=1)
+
+    def _between(self, energies: Array, rates: Array, strengths: list[Array], zero: Array) -> Moment:
+        """The network between states of these energies: rates (lead, transition), and what each boson bath moves."""
+        space = self._fock()
         channels: list[Channel] = []
         laws: list[Kinetics] = []
-        made = creators(space, blocks)
-        every = [widths(self._gammas(), creator).reshape(len(self.leads), -1) for creator in made]
-        for name, rates in zip(self.leads, jnp.concatenate(every, axis=1), strict=True):
-            laws.append(Tunnelling(rates))
+        for name, own in zip(self.leads, rates, strict=True):
+            laws.append(Tunnelling(own))
             channels.append(Channel(name, *fillings(space.sizes), laws[-1]))
-        for name, coupling in self.bosons.items():
-            matrices = shaken(_elements(space, space.single, whole(coupling.operator)), space, blocks)
-            strength = jnp.concatenate([squared(matrix[np.triu_indices(len(matrix), 1)]) for matrix in matrices])
+        for (name, coupling), strength in zip(self.bosons.items(), strengths, strict=True):
             laws.append(BosonSteps(strength, coupling.law()))
             channels.append(Channel(name, *shifts(space.sizes), laws[-1]))
         baths = tuple(
@@ -228,7 +245,7 @@ class Dots(CountedSystem):
         return Moment(
             tuple(self.baths),
             baths,
-            jnp.concatenate([block.energies for block in blocks]),
+            energies,
             electrons,
             tuple(channels),
             tuple(laws),
@@ -249,15 +266,20 @@ class Dots(CountedSystem):
         moment = self._moment(blocks, zero)
         nothing = jnp.zeros((0, self.states))
         found = assemble(moment, {"slopes": nothing, "gains": nothing, "rest": nothing})
-        lost, g = self._neglected(blocks, found), self.graph()
+        lost = self._neglected(blocks, found)
         return found._replace(
             energy=found.energy + zero * found.particles,
             potential=jnp.stack([bath.potential for bath in self.baths.values()]),
             energies=found.energies + zero * found.occupations[0],
             mixed=lost.coherent,
             broad=self._broad(found),
-            blur=g.initial.of(lost.blur) + g.final.of(lost.blur),
+            blur=self._at_ends(lost.blur(jnp.min(found.temperature))),
         )
+
+    def _at_ends(self, blur: Array) -> Array:
+        """Relative errors of the rates of each transition, from those of its two states."""
+        g = self.graph()
+        return g.initial.of(blur) + g.final.of(blur)
 
     def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
         blocks, found = jax.lax.stop_gradient((blocks, found))
@@ -275,7 +297,7 @@ class Dots(CountedSystem):
             shaking.append(tables)
         return neglected(blocks, amplitudes, shaking, jnp.min(found.temperature))
 
-    def _broad(self, found: Snapshot) -> Array:
+    def _broad(self, found: Snapshot | Glance) -> Array:
         """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it."""
         leads = len(self.leads)
         many = leads * len(fillings(self._fock().sizes).initial)
@@ -318,7 +340,56 @@ class Dots(CountedSystem):
         return self._stationary(sure=True)
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        return self._stationary(sure=False) if cost == 0 else None
+        if self.states > SMALL or len(self.bosons):
+            return self._stationary(sure=False) if cost == 0 else None
+        return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
+
+    def block(self, cost: int) -> int | None:
+        return lanes(self.states) if cost == 0 and self.states <= SMALL and not len(self.bosons) else None
+
+    @property
+    def few(self) -> int:
+        return 16 if self.states <= SMALL and not len(self.bosons) else 0
+
+    def _quick(self, tolerance: Array) -> Outcome:
+        """Stationary states of a batch of dots without bosons, which leads alone change."""
+        arrays, static = eqx.partition(self, eqx.is_array)
+
+        def inside(point: Any) -> _Inside:
+            return eqx.combine(point, static)._inside()
+
+        # Points that differ in their leads' temperatures and potentials alone have the same eigenstates.
+        own = self.hamiltonian, self.coulomb, [lead.gamma for lead in self.leads.values()]
+        alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
+        points = self.hamiltonian.shape[0]
+
+        def one_for_all() -> _Inside:
+            first = inside(jax.tree.map(lambda leaf: leaf[0], arrays))
+            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), first)
+
+        found = jax.lax.cond(alike, one_for_all, lambda: jax.vmap(inside)(arrays))
+
+        def look(point: tuple[Any, _Inside]) -> Glance:
+            numbers, known = point
+            dots = eqx.combine(numbers, static)
+            seen = glance(dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real))
+            blur = known.lost.blur(jnp.min(seen.temperature))
+            return seen._replace(mixed=known.lost.coherent, broad=dots._broad(seen), blur=dots._at_ends(blur))
+
+        leads = tuple(self.leads)
+        parts = members([Channel(name, *fillings(self._fock().sizes), Tunnelling(1.0)) for name in leads], leads)
+        counted = (True,) * len(leads)
+        return solve_quick(self.graph(), parts, counted, (arrays, found), look, True, tolerance)
+
+    def _inside(self) -> _Inside:
+        """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""
+        blocks = self._resolved(self.hamiltonian[0, 0].real)
+        made = creators(self._fock(), blocks)
+        amplitudes = [reached(self._gammas(), creator) for creator in made]
+        # How cold it is matters to larger dots alone.
+        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))
+        rates = self._rates([widths(self._gammas(), creator) for creator in made])
+        return _Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
 
     def _stationary(self, sure: bool) -> Outcome:
         self._check_size()
@@ -370,55 +441,3 @@ def _checked(argument: str, given: Any, kind: type) -> dict[str, Any]:
     for name, part in given.items():
         check_type(OWNER, f"{argument}[{name!r}]", part, kind)
     return dict(given)
-
-
-def _interaction(coulomb: Any, orbitals: int) -> tuple[tuple[tuple[int, int], ...] | None, Array]:
-    """The pairs of orbitals and their energies; or None and the tensor."""
-    if coulomb is None:
-        coulomb = {}
-    if not isinstance(coulomb, Mapping):
-        tensor = real_or_complex(f"{OWNER}: `coulomb`", coulomb)
-        if tensor.shape != (orbitals,) * 4:
-            raise InputError(
-                f"{OWNER}: `coulomb` must be {{(i, j): U_ij}} or a tensor of shape {(orbitals,) * 4}, but has shape "
-                f"{tensor.shape}."
-            )
-        return None, tensor
-    seen: dict[tuple[int, int], tuple[int, int]] = {}
-    for place in coulomb:
-        pair = place if isinstance(place, tuple) else (place,)
-        integers = all(isinstance(k, int | np.integer) and not isinstance(k, bool) for k in pair)
-        if len(pair) != 2 or not integers or not all(0 <= k < orbitals for k in pair):
-            raise InputError(
-                f"{OWNER}: `coulomb` has the key {place!r}, but keys are pairs (i, j) of spin-orbitals, which are the "
-                f"integers 0 to {orbitals - 1}; other two-body terms need the tensor U_ijkl."
-            )
-        i, j = sorted(int(k) for k in pair)
-        if i == j:
-            raise InputError(f"{OWNER}: `coulomb[{place}]` pairs a spin-orbital with itself, where n·n = n is no pair.")
-        if (i, j) in seen:
-            raise InputError(
-                f"{OWNER}: `coulomb` has the energy of spin-orbitals {i} and {j} twice, as {seen[i, j]} and {place} "
-                f"({_plain_number(coulomb[seen[i, j]])} and {_plain_number(coulomb[place])}); give each pair once."
-            )
-        seen[i, j] = (int(pair[0]), int(pair[1]))
-    energies = []
-    for place, energy in coulomb.items():
-        number = as_float(energy, f"{OWNER}: `coulomb[{place}]`")
-        check_shape(OWNER, f"coulomb[{place}]", number, (), "one energy")
-        energies.append(number)
-    return tuple(seen.values()), jnp.stack(energies) if energies else jnp.zeros(0)
-
-
-def _plain_number(value: Any) -> str:
-    return show(as_float(value))
-
-
-def _tensor_words(tensor: Any, turned: Any, name: str) -> str:
-    off = np.abs(np.asarray(tensor) - np.asarray(turned))
-    i, j, k, m = (int(x) for x in np.unravel_index(np.nanargmax(off), off.shape))
-    found, other = (np.asarray(x)[i, j, k, m] for x in (tensor, turned))
-    return (
-        f"`coulomb` must have U_ijkl = U_jilk = U_klij*, but U[{i}, {j}, {k}, {m}] is {found:g} and the other ({name}) "
-        f"is {other:g}."
-    )
