@@ -2,15 +2,16 @@
 
     python -m benchmarks.qmeq_speed --qmeq PYTHON [--repeats N]
 
-PYTHON is an interpreter that has QmeQ. It is asked as its users do for speed: one builder, of which potentials are
-changed and solved without diagonalising again (`change(mulst=…)`, `solve(qdq=False)`), or levels (`change(hsingle=…)`,
-`solve()`). coldspot solves all points in one call, on all cores, with error bounds, residuals and statuses.
-Both processes measure in turn; figures are medians, "difference" is the largest of all leads' particles and heats
-relative to the largest current of its kind.
+PYTHON is an interpreter that has QmeQ. Its matrices are small, and threads for them make it slower: it has one. It is
+asked as its users do for speed: one builder, of which potentials are changed and solved without diagonalising again
+(`change(mulst=…)`, `solve(qdq=False)`), or levels (`change(hsingle=…)`, `solve()`). coldspot solves all points in one
+call, on all cores, with error bounds, residuals and statuses. Both are measured in turn; figures are medians,
+"difference" is the largest of all leads' particles and heats relative to the largest current of its kind.
 """
 
 import argparse
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,7 +28,7 @@ from .qmeq_pauli import Device, devices, dots, plain
 from .run import facts
 
 POINTS = {"single level": 65536, "spinful double dot": 4096}
-PEER_POINTS = 300
+PEER_POINTS = 1000
 ASKED = {
     ("single level", "leads"): 80,
     ("single level", "levels"): 400,
@@ -76,7 +77,11 @@ class Peer:
 
     def __init__(self, python: str, cases: list[Device]):
         self._process = subprocess.Popen(
-            [python, "-W", "ignore", "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, "-W", "ignore", "-c", PEER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self.versions = self._ask([plain(device) for device in cases])
 
