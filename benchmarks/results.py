@@ -10,6 +10,13 @@ from .measure import Row, Timing
 FILE = Path(__file__).with_name("results.json")
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- results: drawn by benchmarks.run --write -->", "<!-- end of results -->"
+SIZES_FILE = Path(__file__).with_name("sizes.json")
+SIZES_BEGIN, SIZES_END = "<!-- sizes: drawn by benchmarks.sizes --write -->", "<!-- end of sizes -->"
+SIZES_OF = {
+    "states": "static network, every two states linked twice",
+    "masses": "chain of oscillators between two baths",
+    "points": "`coldspot.sweep` of the dot",
+}
 HEADER = ("row", "tool", "µs per point", "spread", "points", "target", "times coldspot", "target", "error", "met")
 
 
@@ -27,9 +34,14 @@ def write(rows: list[dict[str, Any]]) -> None:
 
 
 def redrawn(text: str) -> str:
-    """A README whose figures are those of the file."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{drawn(json.loads(FILE.read_text(encoding='utf-8')))}\n{rest[rest.index(END) :]}"
+    """A README whose figures are those of the files."""
+    text = _between(text, BEGIN, END, drawn(json.loads(FILE.read_text(encoding="utf-8"))))
+    return _between(text, SIZES_BEGIN, SIZES_END, sizes_drawn(json.loads(SIZES_FILE.read_text(encoding="utf-8"))))
+
+
+def _between(text: str, begin: str, end: str, drawn: str) -> str:
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{drawn}\n{rest[rest.index(end) :]}"
 
 
 def drawn(rows: list[dict[str, Any]]) -> str:
@@ -44,8 +56,23 @@ def drawn(rows: list[dict[str, Any]]) -> str:
             for row in found
             for note in (f"compiling takes {row['compile']:.2g} s (not in the figures).", *row["notes"])
         ]
-        parts.append("\n".join([f"Measured on: {machine}.", "", table(found), "", *notes, ""]))
+        missed = "; ".join(m for row in found for m in _missed(row)) or "nothing"
+        parts.append(
+            "\n".join([f"Measured on: {machine}.", "", table(found), "", *notes, "", f"Not met: {missed}.", ""])
+        )
     return "\n".join(parts)
+
+
+def _missed(row: dict[str, Any]) -> list[str]:
+    """Which targets of a row are not met, and by how much."""
+    ours, target = row["coldspot"]["timing"]["median"], row["target"]
+    found = [] if target is None or ours <= target else [f"{ours * 1e6:.3g} µs for {target * 1e6:g}"]
+    for peer in row["peers"]:
+        if peer["timing"] is not None and peer["target_ratio"] is not None:
+            ratio = peer["timing"]["median"] / ours
+            if ratio < peer["target_ratio"]:
+                found.append(f"{ratio:.3g} × {peer['name']} for {peer['target_ratio']:g}")
+    return [f"`{row['name']}` {miss}" for miss in found]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -79,6 +106,23 @@ def _cells(name: str, timing: dict[str, float]) -> tuple[str, str, str, str]:
 
 def _verdict(error: float | None, met: bool | None) -> tuple[str, str]:
     return "" if error is None else f"{error:.1e}", "" if met is None else "yes" if met else "no"
+
+
+def sizes_drawn(found: dict[str, Any]) -> str:
+    """The figures as a table."""
+    about = "; ".join(f"{name} {value}" for name, value in found["machine"].items())
+    lines = [
+        f"Measured on one core of: {about}.",
+        "",
+        "| what | size | processor time, ms | memory added, MB | exponent of the time |",
+        "|------|------|--------------------|------------------|----------------------|",
+    ]
+    for row in found["rows"]:
+        for k, size in enumerate(row["sizes"]):
+            what = f"{SIZES_OF[row['kind']]}, {row['kind']}" if k == 0 else ""
+            slope = f"{row['exponent']:.2f}" if k == len(row["sizes"]) - 1 else ""
+            lines.append(f"| {what} | {size} | {1e3 * row['seconds'][k]:.3g} | {row['bytes'][k] / 1e6:.3g} | {slope} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -99,10 +99,11 @@ FORMS = {
             "fock",
             "eigenstates",
             "contacts",
+            "interaction",
             "golden_rule",
             "coherences",
         ),
-        models=("network", "spin_chain", "dots"),
+        models=("network", "spin_chain", "many_electrons", "dots"),
     ),
     "oscillators": Form(system=("model", "instant"), models=("network", "breathing", "shapes", "passages")),
     "phase_space": Form(

@@ -21,10 +21,18 @@ KEY = jax.random.key(1)
 COHERENT = "coherence-neglected"
 
 
+def at(build, point):
+    return build(*point)
+
+
 def solved(build, columns):
     """Steady states of `build` at each row of the columns; status unchecked."""
-    columns = tuple(jnp.asarray(column) for column in columns)
-    return solve_points(lambda build, point: build(*point), build, columns, jnp.asarray(1e-8))
+    return solve_points(at, build, tuple(jnp.asarray(column) for column in columns), jnp.asarray(1e-8))
+
+
+def quickly(columns):
+    """Of spinful double dots by plain elimination, and where that is not enough."""
+    return solve_points.attempts[0](at, spinful, tuple(jnp.asarray(column) for column in columns), jnp.asarray(1e-8))
 
 
 def hermitian(rng, n, size=1.0):
@@ -79,6 +87,20 @@ def test_spinful_double_dots():
         exact = flows(h[k], coulomb, contacts, split=[0, 1, 0, 1])
         assert_close(particles[k], exact.particles, 1e-11)
         assert_close(heats[k], exact.heats, 1e-11)
+    # Plain elimination decides them; points of one device have its eigenstates found once.
+    one = [np.repeat(x[:1], 5, axis=0) for x in (h, u, gammas)]
+    others = [np.concatenate([x[:4], y[4:]]) for x, y in zip(one, (h, u, gammas), strict=True)]
+    alike, unlike = (quickly((*device, mu, t)) for device in (one, others))
+    for found in (alike, unlike):
+        assert not np.any(found[1])
+        assert_close(np.asarray(found[0].ledger.heats)[0], heats[0], 1e-13)
+    assert_close(np.asarray(unlike[0].ledger.heats)[4], heats[4], 1e-13)
+    assert_close(np.asarray(alike[0].ledger.heats)[:4], np.asarray(unlike[0].ledger.heats)[:4], 1e-13)
+    exact = flows(h[0], dict(zip(PAIRS, u[0], strict=True)), [
+        Contact(t[4, lead], mu[4, lead], np.diag(gammas[0, lead])) for lead in range(4)
+    ], split=[0, 1, 0, 1])  # fmt: skip
+    assert_close(np.asarray(alike[0].ledger.heats)[4], exact.heats, 1e-11)
+    assert np.max(alike[0].error.heats) < 1e-12 * np.max(np.abs(alike[0].ledger.heats))
 
 
 # --------------------------------------------------------------------------- anything: flux, tensors, bosons

@@ -29,13 +29,18 @@ NEAR = 0.1
 
 
 class Neglected(NamedTuple):
-    """Of one point: whether coherences between states matter, and how uncertain each state is by rounding (state), as a
+    """Of one point: whether coherences between states matter; how far rounding turns each state (state) into others;
 
-    relative error of the rates to it and from it.
+    and how far it moves levels.
     """
 
     coherent: Array
-    blur: Array
+    turned: Array
+    moved: Array
+
+    def blur(self, coldest: Array) -> Array:
+        """How uncertain each state is (state), as a relative error of the rates to it and from it."""
+        return self.turned + self.moved / coldest
 
 
 class _Mixed(NamedTuple):
@@ -76,7 +81,7 @@ def neglected(
         else:
             found.append(_of_near(block, some, own, largest, rounding, jnp.maximum(largest, NEAR * coldest)))
     coherent = jnp.any(jnp.stack([mixed.coherent for mixed in found]))
-    return Neglected(coherent, jnp.concatenate([mixed.turned for mixed in found]) + rounding / coldest)
+    return Neglected(coherent, jnp.concatenate([mixed.turned for mixed in found]), rounding)
 
 
 def _judged(coupling: Array, gap: Array, alike: Array, largest: Array, rounding: Array) -> tuple[Array, Array]:

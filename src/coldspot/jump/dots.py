@@ -17,41 +17,36 @@ from ..pytrees import Table
 from ..solution import Status
 from . import window as window_
 from . import words
-from .assembly import Moment, assemble
+from .assembly import Moment, assemble, glance, members
 from .channels import Channel
 from .coherences import Neglected, neglected
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
-from .counted import CountedSystem
-from .eigenstates import Eigenstates, by_blocks, eigenstates
-from .fock import MOST_ORBITALS, Fock, Terms, double, fock, pairs_of
+from .eigenstates import Eigenstates, by_blocks
+from .fock import MOST_ORBITALS
 from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
-from .graph import Graph, Joined, Snapshot, groups
+from .graph import Glance, Graph, Joined, Snapshot, groups
 from .half_edges import Listed
-from .interaction import OWNER, interaction, parts, tensor_words
+from .interaction import OWNER, SYMMETRIC, interaction, parts, tensor_words
 from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
+from .many_electrons import FEWER, ManyElectrons, elements
+from .quick import lanes, solve_quick
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
 
 CAUSED = 1024
 """States up to which the graph tells the bath of each transition."""
-SYMMETRIC = 1e-12
-"""How far a two-body tensor may be from its symmetries, relative to its largest entry."""
-
-FEWER = (
-    "leave out orbitals that are always empty or always filled (an energy of several temperatures beyond all chemical "
-    "potentials), and add the repulsion of filled ones to the other levels."
-)
 
 
-class Spectrum(NamedTuple):
-    """Eigenstates of dots: `energies` and numbers of `electrons` (state), by electrons, then by block and energy."""
+class _Inside(NamedTuple):
+    """Of the eigenstates of one point: `energies` (state), `rates` (lead, transition), and what they neglect."""
 
     energies: Array
-    electrons: Array
+    rates: Array
+    lost: Neglected
 
 
-class Dots(CountedSystem):
+class Dots(ManyElectrons):
     """Dots with Coulomb interaction between leads, by their many-electron eigenstates and golden-rule rates.
 
         H = Σ_ij h_ij d_i†d_j + Σ_{(i,j)} U_ij n_i n_j
@@ -161,8 +156,8 @@ class Dots(CountedSystem):
             )
         self._check_matrices()
         space = self._fock()
-        elements = np.asarray(self._elements(whole(self.hamiltonian)))
-        tables = (elements[space.flat(n)].reshape(size, size) for n, size in enumerate(space.sizes))
+        values = np.asarray(self._elements(whole(self.hamiltonian)))
+        tables = (values[space.flat(n)].reshape(size, size) for n, size in enumerate(space.sizes))
         energies = [by_blocks(table)[0] for table in tables]
         return window_.counted(energies, np.array([float(x) for x in arrays[3:]]), float(energy))
 
@@ -191,46 +186,6 @@ class Dots(CountedSystem):
                     functools.partial(tensor_words, u, turned, name),
                 )
 
-    # ------------------------------------------------------------------ eigenstates
-    def spectrum(self) -> Spectrum:
-        """Energies and electrons of all eigenstates: their order is that of `solution.populations`."""
-        found = self._resolved(jnp.zeros(()))[0]
-        return Spectrum(jnp.concatenate([block.energies for block in found]), jnp.asarray(self._electrons(), float))
-
-    def _fock(self) -> Fock:
-        return fock(self.orbitals)
-
-    def _elements(self, single: Array) -> Array:
-        """The matrix elements of the interaction and a matrix of single electrons, block after block."""
-        space, two = self._fock(), double(self.orbitals, self.pairs is None)
-        return _elements(space, space.single, single) + _elements(space, two, self._two_body())
-
-    def _range(self) -> range:
-        """The numbers of electrons that are kept."""
-        if self.window is None:
-            return range(self.orbitals + 1)
-        there = np.flatnonzero(self.window)
-        return range(int(there[0]), int(there[-1]) + 1)
-
-    def _sizes(self) -> tuple[int, ...]:
-        """The states that are kept of each of these."""
-        every = self._fock().sizes if self.window is None else self.window
-        return tuple(every[n] for n in self._range())
-
-    def _electrons(self) -> np.ndarray:
-        return np.repeat(list(self._range()), self._sizes())
-
-    def _two_body(self) -> Array:
-        """The coefficients of `double`: U_ij of pairs i < j, or U_ijkl − U_ijlk between pairs."""
-        pairs = pairs_of(self.orbitals)
-        if self.pairs is not None:
-            order = [pairs.index((min(p), max(p))) for p in self.pairs]
-            return jnp.zeros(len(pairs)).at[np.array(order, int)].set(self.coulomb)
-        i, j = np.array(pairs, int).reshape(-1, 2).T
-        u = self.coulomb
-        direct, exchanged = (u[i[:, None], j[:, None], k, m] for k, m in ((i, j), (j, i)))
-        return direct - exchanged
-
     # ------------------------------------------------------------------ as a jump process
     @property
     def baths(self) -> Table:  # type: ignore[override]
@@ -253,44 +208,30 @@ class Dots(CountedSystem):
         zero = jnp.zeros(())
         return self._moment(self._resolved(zero)[0], zero)
 
-    def _resolved(self, zero: Array) -> tuple[list[Eigenstates], list[tuple[Eigenstates, Eigenstates, Array]]]:
-        """The eigenstates that are kept of each number of electrons, with the energies of single levels counted from
-
-        `zero`; with a window also all of these and of neighbouring numbers, those kept, and which these are.
-        """
-        space = self._fock()
-        elements = self._elements(whole(self.hamiltonian) - zero * jnp.eye(self.orbitals))
-
-        def block(n: int) -> Eigenstates:
-            return eigenstates(elements[space.flat(n)].reshape(space.sizes[n], space.sizes[n]))
-
-        own = self._range()
-        if self.window is None:
-            return [block(n) for n in own], []
-        cuts = []
-        for n in self._near():
-            every = block(n)
-            cuts.append((every, *window_.cut(every, self.window[n])))
-        return [cuts[n - self._near().start][1] for n in own], cuts
-
-    def _near(self) -> range:
-        """The numbers of electrons that are kept, and their neighbours."""
-        own = self._range()
-        return range(max(own.start - 1, 0), min(own.stop + 1, self.orbitals + 1))
-
     def _moment(self, blocks: list[Eigenstates], zero: Array) -> Moment:
         """What the network is: potentials are counted from the same `zero` as the levels of the eigenstates."""
         space = self._fock()
+        made = creators(space, blocks, self._range().start)
+        rates = self._rates([widths(self._gammas(), creator) for creator in made])
+        strengths = []
+        for coupling in self.bosons.values():
+            matrices = shaken(elements(space, space.single, whole(coupling.operator)), space, blocks)
+            strengths.append(jnp.concatenate([squared(m[np.triu_indices(len(m), 1)]) for m in matrices]))
+        return self._between(jnp.concatenate([block.energies for block in blocks]), rates, strengths, zero)
+
+    def _rates(self, every: list[Array]) -> Array:
+        """Of the rates (lead, a, k) for each number of electrons: (lead, transition)."""
+        return jnp.concatenate([rates.reshape(len(self.leads), -1) for rates in every], axis=1)
+
+    def _between(self, energies: Array, rates: Array, strengths: list[Array], zero: Array) -> Moment:
+        """The network between states of these energies: rates (lead, transition), and what each boson bath moves."""
+        sizes = self._sizes()
         channels: list[Channel] = []
         laws: list[Kinetics] = []
-        made, sizes = creators(space, blocks, self._range().start), self._sizes()
-        every = [widths(self._gammas(), creator).reshape(len(self.leads), -1) for creator in made]
-        for name, rates in zip(self.leads, jnp.concatenate(every, axis=1), strict=True):
-            laws.append(Tunnelling(rates))
+        for name, own in zip(self.leads, rates, strict=True):
+            laws.append(Tunnelling(own))
             channels.append(Channel(name, *fillings(sizes), laws[-1]))
-        for name, coupling in self.bosons.items():
-            matrices = shaken(_elements(space, space.single, whole(coupling.operator)), space, blocks)
-            strength = jnp.concatenate([squared(matrix[np.triu_indices(len(matrix), 1)]) for matrix in matrices])
+        for (name, coupling), strength in zip(self.bosons.items(), strengths, strict=True):
             laws.append(BosonSteps(strength, coupling.law()))
             channels.append(Channel(name, *shifts(sizes), laws[-1]))
         baths = tuple(
@@ -304,19 +245,12 @@ class Dots(CountedSystem):
         return Moment(
             tuple(self.baths),
             baths,
-            jnp.concatenate([block.energies for block in blocks]),
+            energies,
             electrons,
             tuple(channels),
             tuple(laws),
             (0,) * len(self.leads) + (None,) * len(self.bosons),
         )
-
-    def _gammas(self) -> Array:
-        """Level widths (lead, orbital), or (lead, orbital, orbital) if one of them is a matrix."""
-        leads, n = list(self.leads.values()), self.orbitals
-        if any(lead.gamma.ndim == 2 for lead in leads):
-            return jnp.stack([lead.width(n) for lead in leads])
-        return jnp.stack([jnp.broadcast_to(lead.gamma, (n,)) for lead in leads])
 
     def snapshot(self, phase: Any) -> Snapshot:
         # Levels and potentials may share an energy far larger than their differences: it costs no digits.
@@ -325,14 +259,14 @@ class Dots(CountedSystem):
         moment = self._moment(blocks, zero)
         nothing = jnp.zeros((0, self.states))
         found = assemble(moment, {"slopes": nothing, "gains": nothing, "rest": nothing})
-        lost, g = self._neglected(blocks, found), self.graph()
+        lost = self._neglected(blocks, found)
         return found._replace(
             energy=found.energy + zero * found.particles,
             potential=jnp.stack([bath.potential for bath in self.baths.values()]),
             energies=found.energies + zero * found.occupations[0],
             mixed=lost.coherent,
             broad=self._broad(found),
-            blur=g.initial.of(lost.blur) + g.final.of(lost.blur),
+            blur=self._at_ends(lost.blur(jnp.min(found.temperature))),
             leak=self._leak(cuts, zero) if cuts else None,
         )
 
@@ -340,6 +274,11 @@ class Dots(CountedSystem):
         leads = [lead.bath for lead in self.leads.values()]
         baths = tuple(jnp.stack(x) for x in ([b.temperature for b in leads], [b.potential - zero for b in leads]))
         return jnp.stack(window_.leak(self._fock(), cuts, self._near().start, self._gammas(), baths))
+
+    def _at_ends(self, blur: Array) -> Array:
+        """Relative errors of the rates of each transition, from those of its two states."""
+        g = self.graph()
+        return g.initial.of(blur) + g.final.of(blur)
 
     def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
         blocks, found = jax.lax.stop_gradient((blocks, found))
@@ -357,7 +296,7 @@ class Dots(CountedSystem):
             shaking.append(tables)
         return neglected(blocks, amplitudes, shaking, jnp.min(found.temperature))
 
-    def _broad(self, found: Snapshot) -> Array:
+    def _broad(self, found: Snapshot | Glance) -> Array:
         """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it."""
         leads = len(self.leads)
         many = leads * len(fillings(self._sizes()).initial)
@@ -400,7 +339,60 @@ class Dots(CountedSystem):
         return self._stationary(sure=True)
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        return self._stationary(sure=False) if cost == 0 else None
+        if not self._is_plain():
+            return self._stationary(sure=False) if cost == 0 else None
+        return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
+
+    def _is_plain(self) -> bool:
+        """Whether plain elimination may be tried first."""
+        return self.states <= SMALL and not len(self.bosons) and self.window is None
+
+    def block(self, cost: int) -> int | None:
+        return lanes(self.states) if cost == 0 and self._is_plain() else None
+
+    @property
+    def few(self) -> int:
+        return 16 if self._is_plain() else 0
+
+    def _quick(self, tolerance: Array) -> Outcome:
+        """Stationary states of a batch of dots without bosons, which leads alone change."""
+        arrays, static = eqx.partition(self, eqx.is_array)
+
+        def inside(point: Any) -> _Inside:
+            return eqx.combine(point, static)._inside()
+
+        # Points that differ in their leads' temperatures and potentials alone have the same eigenstates.
+        own = self.hamiltonian, self.coulomb, [lead.gamma for lead in self.leads.values()]
+        alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
+        points = self.hamiltonian.shape[0]
+
+        def one_for_all() -> _Inside:
+            first = inside(jax.tree.map(lambda leaf: leaf[0], arrays))
+            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), first)
+
+        found = jax.lax.cond(alike, one_for_all, lambda: jax.vmap(inside)(arrays))
+
+        def look(point: tuple[Any, _Inside]) -> Glance:
+            numbers, known = point
+            dots = eqx.combine(numbers, static)
+            seen = glance(dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real))
+            blur = known.lost.blur(jnp.min(seen.temperature))
+            return seen._replace(mixed=known.lost.coherent, broad=dots._broad(seen), blur=dots._at_ends(blur))
+
+        leads = tuple(self.leads)
+        moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
+        counted = (True,) * len(leads)
+        return solve_quick(self.graph(), moves, counted, (arrays, found), look, True, tolerance)
+
+    def _inside(self) -> _Inside:
+        """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""
+        blocks, _ = self._resolved(self.hamiltonian[0, 0].real)
+        made = creators(self._fock(), blocks)
+        amplitudes = [reached(self._gammas(), creator) for creator in made]
+        # How cold it is matters to larger dots alone.
+        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))
+        rates = self._rates([widths(self._gammas(), creator) for creator in made])
+        return _Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
 
     def _stationary(self, sure: bool) -> Outcome:
         self._check_size()
@@ -455,18 +447,3 @@ class Dots(CountedSystem):
             f"give a {'narrower ' if self.window else ''}`window` (an energy of some 20 temperatures: states within it "
             f"alone are kept), or {FEWER}",
         )
-
-    def _check_matrices(self) -> None:
-        """Refuse matrices of each number of electrons that do not fit."""
-        space = self._fock()
-        check_memory(
-            f"{OWNER}: the matrices of {self.orbitals} spin-orbitals, the largest of {max(space.sizes)} states, which",
-            8.0 * (4 * space.places + (6 + 2 * self.orbitals) * max(space.sizes) ** 2),
-            FEWER,
-        )
-
-
-def _elements(space: Fock, terms: Terms, coefficients: Array) -> Array:
-    """The matrix elements of terms with these coefficients, block after block."""
-    values = terms.sign * coefficients.ravel()[terms.number]
-    return jnp.zeros(space.places, values.dtype).at[terms.place].add(values)

@@ -147,7 +147,8 @@ class Glance(NamedTuple):
 
     (transition): `forward`, `backward`, `exponent` (ln backward/forward), `widths` as in a `Snapshot`; for each bath
     `heats` and `particles`, for each reservoir of work its `works`, taken from it in the transitions in which it has a
-    part (see `assembly.members`); (bath): `temperature`; (state): `energies`; (species, state): `occupations`.
+    part (see `assembly.members`); (bath): `temperature`; (state): `energies`; (species, state): `occupations`;
+    `mixed`, `broad` and `blur` as in a `Snapshot`.
     """
 
     forward: Array
@@ -160,6 +161,9 @@ class Glance(NamedTuple):
     energies: Array
     occupations: Array
     widths: Array
+    mixed: Array | None = None
+    broad: Array | None = None
+    blur: Array | None = None
 
     @property
     def rates(self) -> Array:

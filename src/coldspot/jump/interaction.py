@@ -12,6 +12,8 @@ from ..show import array as show
 from .contacts import real_or_complex
 
 OWNER = "Dots"
+SYMMETRIC = 1e-12
+"""How far a two-body tensor may be from its symmetries, relative to its largest entry."""
 
 
 def parts(argument: str, given: Any, kind: type) -> dict[str, Any]:

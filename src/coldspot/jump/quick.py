@@ -92,7 +92,10 @@ def solve_quick(
         forward, backward = s.forward * p[start], s.backward * p[to]
         log_p, size = jnp.log(p), halved(jnp.maximum, jnp.abs(s.exponent))
         current = _between_two(g, s) if _is_pair(g) else forward - backward
-        return current, forward + backward, log_p, _digits(g, size, log_p)
+        digits = _digits(g, size, log_p)
+        if s.blur is not None:  # of two rates and of their sum
+            digits += 3 * halved(jnp.maximum, s.blur)
+        return current, forward + backward, log_p, digits
 
     current, gross, log_p, digits = stored(sure, flows)
     # By itself, because every target needs it and would have it computed again.
@@ -105,6 +108,11 @@ def solve_quick(
             bounds = [digits * _summed(_Target(jnp.abs(t.amount), t.places), gross) + SMALLEST for t in wanted]
         else:
             found, bounds = _weighed(g, wanted, values, current, *unsure)
+        if s.blur is not None:
+            # What is uncertain about a rate may be its energy, by the same part of a temperature.
+            shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
+            own = [halved(jnp.add, shift[_slice(t.places)]) for t in wanted[: len(parts)]]
+            bounds = [b + more for b, more in zip(bounds, own, strict=False)] + bounds[len(parts) :]
         moved = [_summed(_Target(jnp.abs(t.amount), t.places), jnp.abs(current)) for t in wanted[len(parts) :]]
         nothing = jnp.zeros(current.shape[1:])
         return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
@@ -171,6 +179,8 @@ def _unsure(
     rounding of populations p is that of p times that of the values, both bounded by their elimination.
     """
     by_rates = gross * (EPS * (8 + 4 * _exponents(s, thermal)))
+    if s.blur is not None:  # of both ways alike
+        by_rates += s.blur * jnp.abs(current)
     return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
 
 
@@ -275,7 +285,8 @@ def _in_range(g: Graph, w: Array, p: Array) -> Bool[Array, " point"]:
     linked = np.zeros((g.states, g.states), bool)
     linked[g.final.array, g.initial.array] = linked[g.initial.array, g.final.array] = True
     np.fill_diagonal(linked, False)
-    there = jnp.where(linked[..., None], w, jnp.inf)
+    # What is closed takes no part; what only that would link has no numbers.
+    there = jnp.where(linked[..., None] & (w > 0), w, jnp.inf)
     least = halved(jnp.minimum, there)
     share = least / halved(jnp.add, w)
     smallest = halved(jnp.minimum, least) * halved(jnp.multiply, share)

@@ -26,10 +26,9 @@ MATRIX = 4000
 
 def cautions(g: Graph, s: Snapshot | Glance) -> dict[str, Array]:
     """{words: (point)} for arrays that have the points last."""
-    wide, mixed = (s.broad, s.mixed) if isinstance(s, Snapshot) else (None, None)
     return {
-        BROADENING_NEGLECTED: broad(g, s) if wide is None else wide,
-        COHERENCE_NEGLECTED: coherent(g, s) if mixed is None else mixed,
+        BROADENING_NEGLECTED: broad(g, s) if s.broad is None else s.broad,
+        COHERENCE_NEGLECTED: coherent(g, s) if s.mixed is None else s.mixed,
     }
 
 
