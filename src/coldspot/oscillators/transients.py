@@ -93,8 +93,8 @@ def follow(
         lane = int(np.argmax(result.failed >= 0))
         raise SolveError(
             f"{OWNER}: trajectory {lane} left the range of numbers at time "
-            f"{float(result.failed[lane]) * BLOCK * fine.step:.6g}. The potential does not hold it, or the time step "
-            f"({fine.step:.3g}) is too long where it is steep.",
+            f"{float(result.failed[lane]) * BLOCK * fine.step:.6g}. The potential does not hold it, or is no number "
+            f"there, or the time step ({fine.step:.3g}) is too long where it is steep.",
             Status.UNSTABLE,
         )
     check = _run(_grid(network, time, blocks // 2, looked), begun, key, OTHERS + np.arange(count), progress)

@@ -138,8 +138,7 @@ def _row(samples: Samples, tide: Tide | None, tolerance: float, kind: str, walle
     values = found.ledger.entries()
     errors = found.errors + 4 * rough * np.abs(values)
     fault = Fault.NONE if found.converged else Fault.INEXACT
-    # Of a density that moves, one at each moment would have to be looked at: its mean is not what must be positive.
-    negative = max(0.0, -found.state.smallest()) if tide is None else 0.0
+    negative = max(0.0, -found.state.smallest())
     rest = [stationary.ROUNDING * found.ledger.exchanged, negative, found.unknowns, found.rungs, fault]
     return np.concatenate([values, works[0], errors, works[1] + 4 * rough * np.abs(works[0]), rest])
 

@@ -77,8 +77,8 @@ class KleinKramers(Dynamics):
     **Method.** Polynomial elements in position and in velocity, refined towards steps and open ends, where the density
     is singular at v = 0, and harmonics of the period; the mesh becomes finer (and closed problems reach farther) until
     all numbers are as exact as the tolerance asks. See the page on barriers in the documentation for orders and times.
-    The density is not forced to be positive: the residual `negative density` says how far that of a potential at rest
-    falls below zero, relative to its maximum.
+    The density is not forced to be positive: the residual `negative density` says how far it falls below zero (with
+    drives, at eight phases), relative to its maximum.
 
     A ring, warmer on one side of the barrier, moves without a load:
 

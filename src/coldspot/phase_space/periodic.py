@@ -42,6 +42,8 @@ MOST_NUMBERS = 500_000
 NEGLIGIBLE = 1e-14
 """Harmonics of the potential below this part of the largest are rounding."""
 RESTART, ROUNDS = 60, 4
+LOOKED_AT = 8
+"""Phases at which the density is looked at, whether it is positive."""
 GMRES = 1e-11
 
 
@@ -164,6 +166,16 @@ class Tidal:
             raise RuntimeError("GMRES did not converge")
         return start + complex_(change)
 
+    def smallest(self) -> float:
+        """The smallest value of the density over its largest of the moment, at `LOOKED_AT` phases."""
+        size, found = self._still.size, []
+        for phase in 2 * np.pi * np.arange(LOOKED_AT) / LOOKED_AT:
+            turns = np.exp(1j * phase * np.arange(len(self.states)))
+            turns[1:] *= 2
+            now = (turns @ self.states).real
+            found.append(Discrete.of(self.space, self.velocity, now[:size].reshape(self._even[0].shape), now[size:]))
+        return min(state.smallest() for state in found)
+
     def works(self) -> np.ndarray:
         """⟨∂V/∂λ_d dλ_d/dt⟩ of each drive, averaged over the period."""
         space = self.space
@@ -221,7 +233,7 @@ def periodic(terrain: Terrain, wave: Wave, tolerance: float) -> Found | None:
             errors = np.full_like(entries, np.inf)
         else:
             previous, change = change, np.abs(entries - np.concatenate([best.ledger.entries(), best.works]))
-            errors = left_over(change, previous, scales, rounding)
+            errors = left_over(change, previous, scales, rounding, mesh.narrow)
         own = errors[len(entries) - len(works) :]
         rest = errors[: len(entries) - len(works)]
         largest = float(np.abs(np.concatenate([ledger.heats, works])).max())

@@ -13,7 +13,16 @@ import scipy.sparse as sp
 from numpy.polynomial import legendre
 
 from .nodes import legendre_slopes, lobatto, nodal
-from .terrain import OPEN, PERIODIC, Terrain
+from .terrain import CLOSED, OPEN, PERIODIC, Terrain
+
+FOLLOWED, CLOSELY = 3.0, 2.0
+"""Functions may be off by a power of ten for so many degrees: to see what is narrow, and beside it."""
+HALVINGS, SHORTEST = 12, 1e-4
+"""Of elements, at most, and their least length as a part of the whole."""
+INSIDE = 1 - 1e-9
+"""Of an element, what is looked at."""
+DEEP = 12.0
+"""Temperatures up to which a potential that confines is followed."""
 
 
 class Mesh(NamedTuple):
@@ -21,6 +30,8 @@ class Mesh(NamedTuple):
 
     edges: np.ndarray
     degree: int
+    narrow: bool = False
+    """Whether elements were halved where a function is narrow."""
 
     def count(self, periodic: bool) -> int:
         """How many even functions there are."""
@@ -30,9 +41,9 @@ class Mesh(NamedTuple):
 def meshed(
     terrain: Terrain, cut: float, count: float, degree: int, levels: int, ratio: float, first: float | None = None
 ) -> Mesh:
-    """About `count` equal elements, divided further towards steps of the temperature or friction and open ends.
+    """About `count` equal elements, divided further towards steps of the temperature or friction and open ends, and
 
-    `first`: where the mesh starts, if not at the left end.
+    where potential, friction or temperature are narrow. `first`: where the mesh starts, if not at the left end.
     """
     start, stop = terrain.ends(cut)
     start = start if first is None else first
@@ -47,7 +58,45 @@ def meshed(
         near = width * ratio ** np.arange(1, levels + 1)
         extra = [a + near] * bool(singular[k]) + [b - near] * bool(singular[k + 1])
         edges.append(np.concatenate([np.linspace(a, b, parts + 1)[:-1], *extra]))
-    return Mesh(np.append(np.sort(np.concatenate(edges)), stop), degree)
+    whole = np.append(np.sort(np.concatenate(edges)), stop)
+    halved = _halved(terrain, whole, degree)
+    return Mesh(halved, degree, len(halved) > len(whole))
+
+
+def _halved(terrain: Terrain, edges: np.ndarray, degree: int) -> np.ndarray:
+    """Elements halved where a function is too narrow for polynomials of their degree.
+
+    Densities are less smooth there than the functions are. So if there is such a place, all elements are halved until
+    polynomials of half the degree follow, and none is more than twice as long as the next one.
+    """
+    if not _rough(terrain, edges, degree, 10 ** (-degree / FOLLOWED)).any():
+        return edges
+    for _ in range(HALVINGS):
+        rough = _rough(terrain, edges, degree // 2, 10 ** (-degree / CLOSELY))
+        lengths = np.diff(edges)
+        before, after = np.roll(lengths, 1), np.roll(lengths, -1)
+        if terrain.kind != PERIODIC:
+            before[0] = after[-1] = np.inf
+        rough |= lengths > 2.001 * np.minimum(before, after)
+        rough &= lengths > SHORTEST * (edges[-1] - edges[0])
+        if not rough.any():
+            break
+        edges = np.sort(np.concatenate([edges, (edges[1:] + edges[:-1])[rough] / 2]))
+    return edges
+
+
+def _rough(terrain: Terrain, edges: np.ndarray, degree: int, allowed: float) -> np.ndarray:
+    """Elements in which a function is off a polynomial of a degree by more than a part of T, or of itself."""
+    at = np.linspace(-1, 1, 2 * degree + 1)
+    to_points = nodal(degree, 1, at)[0]
+    middle, half = (edges[1:] + edges[:-1])[:, None] / 2, np.diff(edges)[:, None] / 2
+    # Not at the ends: at a step either side may be read there.
+    points, nodes = (terrain.read(middle + INSIDE * half * places) for places in (at, lobatto(degree)))
+    off = [np.abs(a - b @ to_points.T).max(-1) for a, b in zip(points, nodes, strict=True)]
+    scales = terrain.coldest, np.abs(points[1]).min(-1), np.abs(points[2]).min(-1)
+    rough = np.max([one / scale for one, scale in zip(off, scales, strict=True)], axis=0) > allowed
+    # A potential that confines is not looked at far up.
+    return rough & (points[0].min(-1) < DEEP * terrain.hottest) if terrain.kind == CLOSED else rough
 
 
 class Space:

@@ -32,6 +32,8 @@ RISE = 1.3
 """Elements of the first mesh are so long that the potential rises by this many temperatures in one."""
 CUT = 34.0
 """Closed problems reach at least to where the potential is this many temperatures high; a finer mesh a little more."""
+FALLS = 1e-3
+"""What is left of a change from one mesh to the next, at least, where functions are narrow."""
 SURE = 0.8
 """A ladder ends where the error stated is this part of what is allowed."""
 STILL = 1e-11
@@ -258,10 +260,22 @@ def ladder(terrain: Terrain) -> tuple[Rung, ...]:
     return SINGULAR if terrain.kind == OPEN or len(terrain.steps) > 2 else SMOOTH
 
 
-def left_over(change: np.ndarray, before: np.ndarray | None, scales: np.ndarray, rounding: np.ndarray) -> np.ndarray:
-    """The errors of the last of three results, from the last change and the one before it, each on its scale."""
+def left_over(
+    change: np.ndarray, before: np.ndarray | None, scales: np.ndarray, rounding: np.ndarray, narrow: bool = False
+) -> np.ndarray:
+    """The errors of the last of three results, from the last change and the one before it, each on its scale.
+
+    Where functions are narrow two meshes may agree by chance: no change is trusted to fall faster than `FALLS`.
+    """
     if before is None:
         return change + rounding
+    if narrow:
+        change = np.maximum(change, FALLS * before)
+        return np.maximum(_extrapolated(change, before, scales, rounding), FALLS * before)
+    return _extrapolated(change, before, scales, rounding)
+
+
+def _extrapolated(change: np.ndarray, before: np.ndarray, scales: np.ndarray, rounding: np.ndarray) -> np.ndarray:
     fell = float(np.max(change / scales) / np.max((before + rounding) / scales))
     factor = 4 * fell if fell < 0.25 else 1.0 if fell < 0.5 else 2 * fell / max(1 - fell, 1e-3)
     return change * factor + rounding
@@ -290,7 +304,8 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
             errors = np.full_like(entries, np.inf)
         else:
             previous, change = change, np.abs(entries - best.ledger.entries())
-            errors = left_over(change, previous, scales_of(ledger, terrain), rounding)
+            errors = left_over(change, previous, scales_of(ledger, terrain), rounding, mesh.narrow)
+            change = change if previous is None or not mesh.narrow else np.maximum(change, FALLS * previous)
         converged = small(errors, ledger, terrain, tolerance)
         best = Found(state, ledger, errors, unknowns, number + 1, converged)
         if converged:
