@@ -204,7 +204,7 @@ def test_what_a_window_leaves_out_is_in_the_errors():
         lambda: cs.trajectories(found, KEY),
         lambda: cs.linear_response(found),
         lambda: cs.evolve(found, 0, [1.0]),
-        lambda: cs.jump.first_passage(found, 0, 1),
+        lambda: cs.jump.first_passage(found, to=0, start=1),
         lambda: cs.jump.dissipation(found),
     ):
         with pytest.raises(cs.InputError, match="with a `window` have steady states alone"):
