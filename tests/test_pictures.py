@@ -198,6 +198,7 @@ def test_fronts_and_trajectories_show_each_machine_and_each_path(line):
         solution,
         *(jax.numpy.asarray(part) for part in (heats, np.zeros((40, 0)), np.zeros(40), [0.0, 1.0], np.ones((2, 2, 1)))),
         velocities=jax.numpy.ones((2, 2, 1)),
+        time=jax.numpy.asarray(1.0),
     )
     assert len(figures.trajectories(kept).get_lines()) == 2
     left, _ = figures.trajectories(dataclasses.replace(kept, positions=jax.numpy.ones((0, 2, 1)))).get_lines()
