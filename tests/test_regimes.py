@@ -458,3 +458,19 @@ def test_table_prints_everything():
     for word in ("left", "right", "electron", "regime engine", "absolute negative mobility", "efficiency", "status OK"):
         assert word in text
     assert "work by drive: left" in repr(cs.steady_state(cs.machines.SpinPair()))
+
+
+def test_a_bath_that_exchanges_nothing_has_no_part():
+    dot = cs.machines.QuantumDot().dynamics()
+    more = cs.JumpNetwork(
+        dot.energies, dict(dot.baths) | {"spare": cs.ElectronBath(0.1)}, dot.channels, occupations=[0, 1]
+    )
+    alone, beside = cs.steady_state(dot), cs.steady_state(more)
+    assert alone.regime == beside.regime == "refrigerator"
+    assert float(alone.cop) == float(beside.cop)
+
+
+def test_a_single_bath_that_yields_work_has_no_efficiency():
+    v = view((1.0,), -1.0, (1.0,))
+    assert regimes.regime(v) == "engine"
+    assert np.isnan(regimes.efficiency(v))

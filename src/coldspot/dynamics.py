@@ -334,7 +334,7 @@ def as_dynamics(machine: Any, owner: str = "") -> Dynamics:
         )
     raise InputError(
         f"{asks}`machine` must be a machine or a dynamics (machines.QuantumDot(), JumpNetwork(…), Conductor(…), …), "
-        f"but is {type(machine).__name__}."
+        f"but is {'a number' if is_traced(machine) else type(machine).__name__}."
     )
 
 

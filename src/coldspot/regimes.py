@@ -11,6 +11,8 @@ With one temperature, by bath: heat pump: work_in > 0, a bath gives heat. Otherw
 in, and work goes out through the drives; chemical pump: the reverse; heater and passive as above.
 """
 
+import functools
+import operator
 from typing import Any, NamedTuple
 
 import jax
@@ -34,6 +36,8 @@ NAMES = (
 """Regimes by their codes, which stand in files: new ones are added at the end."""
 _CODE = {name: code for code, name in enumerate(NAMES)}
 
+NOTHING = 1e-290
+"""Errors of what a bath that is tied to nothing exchanges are smaller."""
 INELASTIC_ONLY = "inelastic only"
 BROADENING_NEGLECTED = "broadening-neglected"
 COHERENCE_NEGLECTED = "coherence-neglected"
@@ -49,8 +53,8 @@ CAUTIONS = {
     "rates neglect their coherence",
     WEAK_FRICTION: "the energy lost in one round between the turning points is small against the temperature, and the "
     "barrier's formula neglects that",
-    SECOND_ORDER: "the modes change the elastic current by more than a third, and higher orders in the coupling are "
-    "neglected",
+    SECOND_ORDER: "the modes change the elastic current by more than a third, or take across more than a third of what "
+    "the levels' widths let pass, and higher orders in the coupling are neglected",
     INFORMATION_NEGLECTED: "a force is fed back from what is measured: entropy production, efficiency and COP do not "
     "count the information, and keep no bound",
     WITHIN_ROUNDING: "rounding the machine's own numbers changes the flows by more than the tolerance allows: they are "
@@ -152,13 +156,16 @@ def _sign(value: Values, error: Values) -> Values:
 class _Reservoirs(NamedTuple):
     """For each bath (…, bath), the heat of all baths at its temperature, and its error; for each point, the rest.
 
-    `first` (…, bath): whether the bath is the first one at its temperature; `count` (…): how many temperatures.
+    `first` (…, bath): whether the bath is the first one at its temperature; `count` (…): how many temperatures;
+    `coldest`, `hottest` (…): baths. Baths that exchange nothing at all, exactly, have no part in the last three.
     """
 
     heat: Values
     error: Values
     first: Values
     count: Values
+    coldest: Values
+    hottest: Values
 
 
 def _by_temperature(view: View) -> _Reservoirs:
@@ -171,7 +178,14 @@ def _by_temperature(view: View) -> _Reservoirs:
     def added(values: Values) -> Values:
         return xp.where(same, values[..., None, :], 0.0).sum(axis=-1)
 
-    return _Reservoirs(added(view.heat), added(view.heat_error), first, first.sum(axis=-1))
+    every = (view.heat, view.heat_error, view.particles, view.particles_error)
+    part = functools.reduce(operator.or_, (abs(values) > NOTHING for values in every))
+    part |= ~part.any(axis=-1, keepdims=True)
+    # The first of those at its temperature that have a part, all of which come or go with it.
+    count = (first & ((same & part[..., None, :]).any(axis=-1))).sum(axis=-1)
+    coldest = xp.argmin(xp.where(part, view.temperatures, xp.inf), axis=-1)
+    hottest = xp.argmax(xp.where(part, view.temperatures, -xp.inf), axis=-1)
+    return _Reservoirs(added(view.heat), added(view.heat_error), first, count, coldest, hottest)
 
 
 def _at(values: Values, index: Values) -> Values:
@@ -189,7 +203,7 @@ def _cooled(view: View, by: _Reservoirs) -> tuple[Values, Values]:
     if view.cooled is not None:
         single = together = xp.full(view.heat.shape[:-1], view.cooled)
     else:
-        single, together = xp.argmax(view.heat, axis=-1), xp.argmin(view.temperatures, axis=-1)
+        single, together = xp.argmax(view.heat, axis=-1), by.coldest
     heat = xp.where(alone, _at(view.heat, single), _at(by.heat, together))
     error = xp.where(alone, _at(view.heat_error, single), _at(by.error, together))
     return heat, _sign(heat, error)
@@ -244,7 +258,7 @@ def cop(view: View) -> Values:
     by, code = _by_temperature(view), codes(view)
     heat, _ = _cooled(view, by)
     absorbing = code == _CODE["absorption refrigerator"]
-    spent = xp.where(absorbing, _at(by.heat, xp.argmax(view.temperatures, axis=-1)), view.work_in)
+    spent = xp.where(absorbing, _at(by.heat, by.hottest), view.work_in)
     defined = absorbing | (code == _CODE["refrigerator"]) | (code == _CODE["heat pump"])
     return _ratio(heat, spent, defined & (spent != 0))
 
@@ -252,12 +266,14 @@ def cop(view: View) -> Values:
 def efficiency(view: View) -> Values:
     """−work_in over the heat of the temperatures that give, of an engine; −work/chemical work of a chemical engine.
 
-    Else NaN. With two temperatures only the hot one gives.
+    Else NaN, also where a single bath with a temperature that varies in it (or with time) yields work. With two
+    temperatures only the hot one gives.
     """
     xp = _library(view.heat)
-    code = codes(view)
-    thermal, chemical = code == _CODE["engine"], code == _CODE["chemical engine"]
-    absorbed = _absorbed(view, _by_temperature(view))
+    by, code = _by_temperature(view), codes(view)
+    # A single bath that yields work has several temperatures itself: what it takes back is not told from what it gives.
+    thermal, chemical = (code == _CODE["engine"]) & (by.count != 1), code == _CODE["chemical engine"]
+    absorbed = _absorbed(view, by)
     delivered = -xp.where(chemical, view.works, view.work_in)
     spent = xp.where(chemical, view.chemical, absorbed)
     return _ratio(delivered, spent, (thermal | chemical) & (spent != 0))
@@ -274,7 +290,8 @@ def cop_spent(view: View) -> Values:
     It is work_in, and the heat of the hottest temperature where no work goes in or out.
     """
     xp = _library(view.heat)
-    hottest = _at(_by_temperature(view).heat, xp.argmax(view.temperatures, axis=-1))
+    by = _by_temperature(view)
+    hottest = _at(by.heat, by.hottest)
     return xp.where(_sign(view.work_in, view.work_error) == 0, hottest, view.work_in)
 
 
@@ -282,7 +299,7 @@ def efficiency_terms(view: View) -> tuple[Values, Values]:
     """Numerator and denominator of `efficiency_ratio`: −work_in and heat[hot temperature], or their like."""
     xp = _library(view.heat)
     by = _by_temperature(view)
-    hottest = _at(by.heat, xp.argmax(view.temperatures, axis=-1))
+    hottest = _at(by.heat, by.hottest)
     spent = xp.where(by.count == 2, hottest, _absorbed(view, by))
     delivered = -xp.where(by.count == 1, view.works, view.work_in)
     return delivered, xp.where(by.count == 1, view.chemical, spent)

@@ -29,7 +29,7 @@ from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
 from .long_devices import Slices, check_size, fits, sliced, sliced_resonances, sliced_sparse, width_of
 from .noise import Noise, Weighed, noise
-from .pair_flows import PairMode, kinds_of, pair_flows
+from .pair_flows import LARGE, PairMode, kinds_of, pair_flows, too_fast
 from .poles import undecided, widths_of
 from .resonances import resonances, wide
 from .second_order import second_order
@@ -37,8 +37,6 @@ from .sisl_systems import of_sisl
 from .vibrations import Modes
 from .wide_band import GOOD, attempted, by_nodes, wide_flows
 
-LARGE = 1 / 3
-"""Part of the elastic current by which modes may change it before a flag says so."""
 LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
 FEW = 8
@@ -284,7 +282,7 @@ class Conductor(Dynamics):
             none = jnp.zeros((heats.shape[0], len(self.modes.baths)))
             particles = jnp.concatenate([particles + second.particles, none], axis=-1)
             particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
-            flags = {SECOND_ORDER: second.quasi > LARGE * second.elastic}
+            flags = {SECOND_ORDER: (second.quasi > LARGE * second.elastic) | self._too_fast(second.particles)}
             faults[Status.UNSTABLE] = jnp.any(second.growing, axis=-1)
         return self._outcome(LedgerRates(heats, particles), LedgerRates(heat_errors, particle_errors), faults, flags)
 
@@ -313,6 +311,10 @@ class Conductor(Dynamics):
             undecided=undecided,
         )
 
+    def _too_fast(self, particles: Array) -> Array:
+        functions = eqx.filter_vmap(lambda one: one.spectral_functions())(self) if wide(self.leads) else None
+        return too_fast(functions, dict(zip(self.leads, particles.T, strict=True)))
+
     def _hopping(self) -> Outcome:
         """Of levels that do not mix: nothing but the modes takes electrons across."""
         found = [pair_flows(mode) for mode in self._pair_modes()]
@@ -334,13 +336,12 @@ class Conductor(Dynamics):
                 ("heat_error", "particle_error", "energy_error", 1),
             )
         )
+        growing = jnp.any(by_mode("emission") - by_mode("absorption") >= by_mode("damping"), axis=-1)
         return Outcome(
             rates,
             errors,
-            faults={
-                Status.NOT_UNIQUE: ~jnp.all(by_mode("decays"), axis=-1),
-                Status.UNSTABLE: jnp.any(by_mode("emission") - by_mode("absorption") >= by_mode("damping"), axis=-1),
-            },
+            faults={Status.NOT_UNIQUE: ~jnp.all(by_mode("decays"), axis=-1), Status.UNSTABLE: growing},
+            flags={SECOND_ORDER: self._too_fast(by_lead("particles"))},
         )
 
     def _pair_modes(self) -> Iterable[PairMode]:

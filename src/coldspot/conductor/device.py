@@ -87,6 +87,10 @@ class Device(SpectralFunctions):
         self._check_lead(lead)
         return of_padded(_spectral_at, energy, self._effective(), self.widths[lead])
 
+    def broadening(self, lead: str) -> Array:
+        self._check_lead(lead)
+        return jnp.trace(self.widths[lead]).real
+
     def elastic(self) -> Array:
         """Whether the Green's function links the sites of two leads, at any energy."""
         size = jnp.abs(self._effective())

@@ -16,12 +16,13 @@ from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
 from ..pytrees import Table
+from ..regimes import INELASTIC_ONLY, SECOND_ORDER
 from ..show import array as show
 from ..solution import Status
 from ..spectral import SpectralDensity, as_density
 from .coherent import Conductor
 from .couplings import coupling_elements
-from .pair_flows import PairFlows, PairMode, kinds_of, pair_flows, pairs_of
+from .pair_flows import PairFlows, PairMode, kinds_of, pair_flows, pairs_of, too_fast
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
@@ -213,7 +214,10 @@ class PairJunction(Dynamics):
             },
             residuals={"quadrature": worst / positive_or_one(largest)},
             observables=observables,
-            flags={"inelastic only": eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor)},
+            flags={
+                INELASTIC_ONLY: eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor),
+                SECOND_ORDER: too_fast(self.conductor, found.particles),
+            },
             undecided=undecided,
         )
 

@@ -64,6 +64,10 @@ class Levels(SpectralFunctions):
         ordered = [(k, i, j) for k, place in enumerate(places) for i, j in dict.fromkeys((place, place[::-1]))]
         return [(k, i, j) for k, i, j in ordered if self.lead_of[i] == upper and self.lead_of[j] == lower]
 
+    def broadening(self, lead: str) -> Array:
+        self._check_lead(lead)
+        return jnp.sum(self.gammas[np.flatnonzero([name == lead for name in self.lead_of])])
+
     def elastic(self) -> Array:
         return jnp.asarray(False)
 

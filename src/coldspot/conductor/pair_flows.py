@@ -18,6 +18,9 @@ from .frequencies import Flow, Loss, over_frequencies
 from .pair_rates import Pair
 from .spectral_functions import Place, SpectralFunctions
 
+LARGE = 1 / 3
+"""Part of the elastic current by which modes may change it before a flag says so, or of the electrons per time that the
+widths of a lead's levels let pass that modes may take across."""
 NARROWEST = 1e-14
 """Half width of a state, relative to the conductor's energies, from which on it is tied to a lead."""
 
@@ -165,3 +168,15 @@ def _decay(pairs: Pair, points: int) -> Array:
     size = jnp.max(jnp.abs(energies - jnp.mean(energies, axis=-1, keepdims=True)) + jnp.abs(widths), axis=-1)
     decays = jnp.all(widths > NARROWEST * size[:, None], axis=-1) | ~jnp.isfinite(size)
     return jnp.all(decays.reshape(-1, points), axis=0)
+
+
+def too_fast(conductor: SpectralFunctions | None, particles: Mapping[str, Array]) -> Array:
+    """Of a batch (point): whether modes take more electrons across than the second order in the coupling can tell.
+
+    None is a conductor between leads that are not wide bands, of which this is not known.
+    """
+    if conductor is None:
+        return jnp.asarray(False)
+    most = eqx.filter_vmap(lambda one: jnp.stack([one.broadening(name) for name in one.leads], axis=-1))(conductor)
+    found = jnp.stack([particles[name] for name in conductor.leads], axis=-1)
+    return jnp.any(jnp.abs(found) > LARGE * most, axis=-1)

@@ -61,6 +61,10 @@ class SpectralFunctions(Checked):
         """Spectral function A_α(ε) = G^r Γ_α G^a (…, site, site) of a lead at energies (…)."""
 
     @abc.abstractmethod
+    def broadening(self, lead: str) -> Array:
+        """Sum of the level widths that a lead makes, tr Γ_α: the most electrons per time that its levels can pass."""
+
+    @abc.abstractmethod
     def elastic(self) -> Array:
         """Whether electrons pass from one lead to another without any boson, of one conductor: a boolean."""
 
