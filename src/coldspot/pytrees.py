@@ -239,17 +239,18 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
                         raise _cause(need) from None
 
     def partial(*first: Any) -> Callable[..., Any]:
-        laws, inputs, _ = looked(first, {})
-        chosen = jitted(is_staged() or is_traced((laws, inputs)))
+        seen = looked(first, {})[:2]
+        chosen = jitted(is_staged() or is_traced(seen))
 
         def rest(*arrays: Any) -> Any:
-            nonlocal laws, inputs
+            nonlocal seen  # one name, which threads read and write at once
+            laws, inputs = seen
             try:
                 with _door():
                     return chosen(laws, (*inputs, *arrays), {})
             except _NumbersNeeded:
                 result = call(*first, *arrays)
-                laws, inputs, _ = looked(first, {})
+                seen = looked(first, {})[:2]
                 return result
 
         return rest

@@ -54,7 +54,7 @@ CAUTIONS = {
     WEAK_FRICTION: "the energy lost in one round between the turning points is small against the temperature, and the "
     "barrier's formula neglects that",
     SECOND_ORDER: "the modes change the elastic current by more than a third, or take across more than a third of what "
-    "the levels' widths let pass, and higher orders in the coupling are neglected",
+    "the levels' widths let pass, or what is left breaks the second law: higher orders in the coupling are neglected",
     INFORMATION_NEGLECTED: "a force is fed back from what is measured: entropy production, efficiency and COP do not "
     "count the information, and keep no bound",
     WITHIN_ROUNDING: "rounding the machine's own numbers changes the flows by more than the tolerance allows: they are "

@@ -268,19 +268,22 @@ def _window(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Sides, Arra
         return found, jnp.sqrt(jnp.linalg.eigvals(matrix))
 
     def follow(mode: Array) -> tuple[Array, Array, Array]:
-        """The propagator's poles, as they are at the one next to a mode."""
+        """The propagator's poles, as they are at the one next to a mode; at rest for 0."""
 
         def step(_: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             found, poles = at(state[0])
             own = poles[jnp.argmin(jnp.abs(poles - state[0]))]
-            return jnp.maximum(own.real, mode / 8), poles, found.converged
+            return jnp.where(mode > 0, jnp.maximum(own.real, mode / 8), 0.0), poles, found.converged
 
         start = mode, jnp.zeros(modes.frequencies.size, complex), jnp.asarray(True)
         return jax.lax.fori_loop(0, FOLLOWED, step, start)
 
     if modes.back_action:
-        _, poles, known = jax.lax.stop_gradient(jax.lax.map(follow, modes.frequencies))
-        growing = jnp.any(poles.imag >= 0, axis=0)
+        every = jnp.concatenate([jnp.zeros(1), modes.frequencies])
+        _, (rest, *others), known = jax.lax.stop_gradient(jax.lax.map(follow, every))
+        # Electrons that soften a mode altogether leave no rest about which it could move.
+        poles, soft = jnp.stack(others), jnp.any((rest**2).real <= 0)
+        growing = jnp.any(poles.imag >= 0, axis=0) | soft
         sides_ = _frequencies(hamiltonian, leads, modes, poles.real.reshape(-1), jnp.abs(poles.imag).reshape(-1))
         return sides_, growing, jnp.all(known)
     if modes.dampings is None:

@@ -260,7 +260,6 @@ class Conductor(Dynamics):
         return TOGETHER if cost and self.sites <= MOST else None
 
     def solve(self, tolerance: Array) -> Outcome:
-        del tolerance  # to rounding, with bounds
         if self.lead_of is not None and self.modes is not None and not self.modes.back_action:
             return self._hopping()
         found = self._flows()
@@ -283,6 +282,8 @@ class Conductor(Dynamics):
             particles = jnp.concatenate([particles + second.particles, none], axis=-1)
             particle_errors = jnp.concatenate([particle_errors + bound.particles, none], axis=-1)
             flags = {SECOND_ORDER: (second.quasi > LARGE * second.elastic) | self._too_fast(second.particles)}
+            cold = 1 / jax.vmap(lambda baths: jnp.stack([b.temperature for b in baths.values()]))(self.baths)
+            flags[SECOND_ORDER] |= jnp.sum(heats * cold, axis=-1) > jnp.sum(heat_errors * cold, axis=-1)
             faults[Status.UNSTABLE] = jnp.any(second.growing, axis=-1)
         return self._outcome(LedgerRates(heats, particles), LedgerRates(heat_errors, particle_errors), faults, flags)
 
@@ -422,7 +423,6 @@ class Conductor(Dynamics):
         return jnp.stack(columns, axis=-1)[..., None]
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
-        del tolerance  # to rounding, with bounds
         self._check_elastic()
         names = list(self.leads)
         counted = tuple(
@@ -456,8 +456,8 @@ class Conductor(Dynamics):
             )
         if status == Status.UNSTABLE:
             return (
-                "electrons emit into a mode faster than they absorb, by more than its `dampings`; damp it more, or "
-                "lower the bias or the coupling."
+                "electrons emit into a mode faster than they absorb, by more than its `dampings`, or (with "
+                "`back_action`) leave it no rest; damp it more, or lower the bias or the coupling."
             )
         if status == Status.INVALID:
             potentials, temperatures = baths_of(self.leads)

@@ -107,7 +107,7 @@ class Snapshot(NamedTuple):
     whether the rates are not exactly zero; `balanced`, whether all rates obey local detailed balance; `valid`.
     Where the model knows the amplitudes behind the rates: `mixed`, whether coherences between states matter, `broad`,
     whether levels are wider than the temperature, and `blur` (transition), the relative error of the rates; else None.
-    Where states have been left out: `leak` (3, state), what goes to these (see `window.Leak`); else None.
+    Where states have been left out: `leak` (4, state), what goes to these (see `window.Leak`); else None.
     """
 
     log_forward: Array

@@ -77,10 +77,9 @@ def _sway(g: Graph, s: Snapshot, log_p: Array, blur: Array) -> Array:
 
 def _lost(leak: Array, found: Stationary, baths: int) -> Array:
     """What each row may change by with states that have been left out, by first order; see `window`."""
-    rate, energy, stay = leak @ jax.lax.stop_gradient(jnp.exp(found.log_p))
+    jumps, energy, rate, stay = leak @ jax.lax.stop_gradient(jnp.exp(found.log_p))
     span = jnp.max(found.duals, axis=1) - jnp.min(found.duals, axis=1)
-    # Two electrons at most on the way there and back.
-    own = jnp.where(jnp.arange(len(span)) < baths, energy, 2 * rate)
+    own = jnp.where(jnp.arange(len(span)) < baths, energy, jumps)
     return jax.lax.stop_gradient(ORDERS * (own + rate * span + stay * jnp.abs(found.rows)))
 
 

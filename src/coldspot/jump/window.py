@@ -5,10 +5,11 @@ kept states i would go to states a that were left out: flows p_i r_ia leave, sta
 being the rate from there back to kept states, and come back somewhere. To first order in them a row κ of the ledger
 (heat of a bath, say) changes by at most
 
-    Σ_ia p_i r_ia [2 B_a + max v − min v + |κ|/x_a],
+    Σ_ia p_i r_ia [2 B_a + max v − min v + (|κ| + B tr Γ)/x_a],
 
-with B_a, the most that a single jump to or from a can bring, and v, the dual of the row (see `sparse`), what it matters
-for the row in which state a mistake ends. Twice that is stated as an error.
+with B_a, the most that a single jump to or from a can bring, B, the largest of them, and v, the dual of the row (see
+`sparse`), what it matters for the row in which state a mistake ends. While it is away, it may go to and fro among
+states that are left out at most tr Γ times per time. Twice that is stated as an error.
 """
 
 import itertools
@@ -31,13 +32,14 @@ ORDERS = 2.0
 
 
 class Leak(NamedTuple):
-    """For each kept state (state): the `rate` at which it goes to states left out, what that brings at most of `energy`
+    """For each kept state (state): the number of `jumps` to, from and between states left out, per time, what these
 
-    on the way there and back, per time, and how long it stays there, `stay`, per time.
+    bring at most of `energy`, the `rate` at which it goes to these, and how long it stays there, `stay`, per time.
     """
 
-    rate: Array
+    jumps: Array
     energy: Array
+    rate: Array
     stay: Array
 
 
@@ -92,7 +94,11 @@ def leak(
     inside = jnp.concatenate(own, axis=1)
     low, high = jnp.min(inside, axis=1, keepdims=True), jnp.max(inside, axis=1, keepdims=True)
     most = [jnp.max(jnp.maximum(jnp.abs(g - low), jnp.abs(g - high)), axis=0) for g in every]
-    found = [jnp.zeros((3, g.shape[1])) for g in own]
+    largest, often = (
+        jnp.max(jnp.concatenate(most)),
+        jnp.sum(jnp.diagonal(gammas.T) if gammas.ndim == 3 else gammas).real,
+    )
+    found = [jnp.zeros((4, g.shape[1])) for g in own]
     for n, (below, above) in enumerate(itertools.pairwise(range(len(cuts))), 1):
         for here, there, sign in ((below, above, 1), (above, below, -1)):
             if not own[here].size:
@@ -107,6 +113,7 @@ def leak(
             gone = jnp.where(cuts[there][2][:, None], 0.0, go)
             exits = jnp.sum(back, axis=1, keepdims=True)
             stay = jnp.where(gone > 0, gone / jnp.where(exits > 0, exits, jnp.finfo(float).tiny), 0.0)
-            amounts = jnp.stack([jnp.sum(gone, axis=0), 2 * most[there] @ gone, jnp.sum(stay, axis=0)])
-            found[here] = found[here] + amounts
+            away, rate = jnp.sum(stay, axis=0), jnp.sum(gone, axis=0)
+            energy = 2 * most[there] @ gone + away * often * largest
+            found[here] = found[here] + jnp.stack([2 * rate + away * often, energy, rate, away])
     return Leak(*jnp.concatenate(found, axis=1))
