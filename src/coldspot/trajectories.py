@@ -79,7 +79,8 @@ class Trajectories(Ensemble):
       changed over the `time`: amounts, whose mean is the solution's rate times `time`;
     - `times` (k,) from the end of the transient (or from the `start`), `positions`, `velocities`
       (kept, k, coordinate): the sample paths that were asked for;
-    - `time`: how long each was followed, after the transient; what was asked for, or a little more.
+    - `time`: how long each was followed, after the transient; what was asked for, lengthened to whole blocks of steps
+      (and periods).
     """
 
     solution: Solution
