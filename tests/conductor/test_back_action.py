@@ -116,3 +116,31 @@ def test_bad_back_action_is_refused_in_words():
         cs.conductor.normal_modes(junction())
     with pytest.raises(cs.InputError, match="mode_self_energy: frequencies must be real"):
         cs.conductor.mode_self_energy(junction(), 1.0 + 0.1j)
+
+
+def test_a_mode_that_electrons_leave_no_rest_is_unstable():
+    """Its stiffness Ω² + Π(0) by plain quadrature: Π(0) = ∂tr[Mρ]/∂u is −.131, so that it has none below Ω = .363."""
+    h, m, widths, temperatures = [[0.4, 0.3], [0.3, -0.4]], [[0.2, 0.3], [0.3, 0.0]], (0.2, 0.3), (0.3, 0.2)
+
+    def pull(u):
+        """tr[Mρ] at a displacement."""
+        x = np.linspace(-1, 1, 100_001)
+        energies = np.tan(x * np.pi / 2 * 0.9999)
+        g = np.linalg.inv(energies[:, None, None] * np.eye(2) - np.array(h) - u * np.array(m) + 0.5j * np.diag(widths))
+        filled = [fermi((energies - bias) / t) for bias, t in zip((0.3, 0.0), temperatures, strict=True)]
+        rho = np.einsum(
+            "nij,jn,nkj,n->ik", g, np.array(filled) * np.array(widths)[:, None], g.conj(), np.gradient(energies)
+        )
+        return np.trace(np.array(m) @ rho).real / (2 * np.pi)
+
+    softening = (pull(1e-3) - pull(-1e-3)) / 2e-3
+    leads = {
+        name: cs.WideBandLead(k, widths[k], cs.ElectronBath(temperatures[k], (0.3, 0.0)[k]))
+        for k, name in enumerate(("left", "right"))
+    }
+    modes = cs.Modes([0.5], [m], {"phonons": cs.BosonBath(0.3)}, [0.0], back_action=True)
+    ds = cs.sweep(cs.Conductor(h, leads, modes), {"modes.frequencies[0]": [0.5, 0.3]})
+    assert 0.3**2 + softening < 0 < 0.5**2 + softening
+    assert ds.status.values[1] == int(cs.Status.UNSTABLE) != ds.status.values[0]
+    # What is left of the second order breaks the second law here, which is said.
+    assert bool(ds.second_order_not_small[0])

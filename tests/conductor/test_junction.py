@@ -163,3 +163,19 @@ def test_bad_input(case):
         make()
     for word in words:
         assert word in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize("element", [1e-3, 1.0])
+def test_modes_that_take_more_across_than_widths_let_pass_are_flagged(element):
+    """A level of width Γ passes no more than Γ electrons per time."""
+    width, flag = 0.01, "second order not small"
+    s = cs.steady_state(cs.machines.BosonJunction(halfwidth_left=width / 2, halfwidth_right=width / 2, element=element))
+    too_many = abs(float(s.particles.array[0])) > width / 3
+    assert bool(s.cautions[flag]) == too_many == (element == 1.0)
+    leads = {
+        name: cs.WideBandLead(k, width, cs.ElectronBath(0.05, bias))
+        for k, (name, bias) in enumerate((("left", 2.0), ("right", -2.0)))
+    }
+    modes = cs.Modes([1.0], [[[0.0, element], [element, 0.0]]], {"phonons": cs.BosonBath(0.1)})
+    joined = cs.steady_state(cs.Conductor([[0.5, 0.0], [0.0, -0.5]], leads, modes))
+    assert bool(joined.cautions[flag]) == (abs(float(joined.particles["left"])) > width / 3) == (element == 1.0)
