@@ -341,3 +341,9 @@ def test_points_of_any_verb_are_spread_and_joined(points):
     ds = to_dataset(found, {"level": levels}, {"level": points}, {})
     assert ds.half.dims == ("level",)
     assert ds.half.attrs == {"natural_units": "E", "long_name": "half of the level"}
+
+
+def test_more_points_than_memory_holds_are_refused_before_they_are_made():
+    many = np.arange(1.0, 1e6)
+    with pytest.raises(cs.InputError, match=r"1e\+12 points.*`to=`"):
+        cs.sweep(cs.machines.QuantumDot(), {"level": many, "left.temperature": many})

@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 
 from . import cluster, parallel, paths, reasons, store, tracing
-from ._checks import InputError, Values, short, unknown_name, worded
+from ._checks import InputError, Values, check_memory, short, unknown_name, worded
 from .compiler import LIGHT
 from .counting import Counting, Plan, check, counts
 from .counts import Counts
@@ -42,6 +42,8 @@ AnyResult = TypeVar("AnyResult", bound=Result)
 Wanted = Plan | str
 """What to count, or the name of another verb."""
 RESPONSE = "linear_response"
+LEAST = 400.0
+"""Bytes of a point with its results, at the least."""
 FEW = 256
 """The `few` of any dynamics is at most this."""
 CALL = 64
@@ -139,6 +141,8 @@ def sweep(
         return reasons.untrusted(flat, build, shared)
 
     if to is None:
+        many = math.prod(places.shape.values())
+        check_memory(f"sweep: {many:.3g} points, which", LEAST * many, "write them to a store block by block: `to=`.")
         columns = places.columns()
         solution: Result = solve_columns(verb, build, shared, columns, checked, progress=progress, client=client)
         why = reasons.untrusted([(np.asarray(solution.status), lambda: columns)], build, shared)
