@@ -98,7 +98,7 @@ def test_without_home_and_cache_there_is_one_line(tmp_path):
 MOMENTS = {
     "import": (("list",), 0.15),
     "command line": (("list",), 1.5),
-    "compilation": (("solve", "spin-pair"), 3.5),
+    "compilation": (("solve", "spin-pair"), 2.0),
     "figures": (("reproduce", "quantum-dot-anomalies", "exceptional-point"), 5.0),  # two papers: with a helper
 }
 
@@ -123,3 +123,13 @@ def test_interrupts_are_quick_and_one_line(moment, tmp_path):
     done = process.returncode == 0 and moment in ("command line", "compilation")
     assert done or (process.returncode, text, complaint) == (130, "", "interrupted\n")
     assert not list(out.glob(".*.part"))
+
+
+def test_interrupts_that_come_after_all_is_written_do_nothing():
+    code = (
+        "import atexit, os, signal, sys, time; sys.argv = ['coldspot', '--version'];"
+        "from coldspot.__main__ import main; atexit.register(time.sleep, 1);"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT); main()"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stdout, found.stderr) == (0, f"coldspot {cs.__version__}\n", "")

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from . import cli, kept_programs
+from . import cli, interrupts, kept_programs
 from .progress import be_quiet
 
 UNREAD = 141
@@ -29,6 +29,7 @@ def main() -> None:
         # XLA may still be compiling in threads of its own, and crashes when Python is taken down around them.
         os._exit(code)
     _flush()
+    interrupts.ignore()
     sys.exit(code)
 
 

@@ -43,6 +43,15 @@ def watch() -> None:
     threading.Thread(target=_wait, args=(reader,), daemon=True, name="interrupts").start()
 
 
+def ignore() -> None:
+    """From now on, Ctrl-C does nothing: all is written, and Python is only being taken down.
+
+    That takes a moment, in which Python hands the signal back to the system, whose way would end in a failure.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _wait(reader: int) -> None:
     while signal.SIGINT not in os.read(reader, 1):
         pass
