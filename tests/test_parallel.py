@@ -59,23 +59,29 @@ def test_an_error_in_a_piece_arrives_and_the_rest_is_dropped(monkeypatch):
 
 
 INTERRUPTED = """
-import os, signal, threading, time
+import os, signal, time
 from coldspot import parallel
 parallel.workers = lambda: 2
-threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-start = time.monotonic()
+begun = []
+
+def piece(k):
+    begun.append(k)
+    if k == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.4)
+
 try:
-    list(parallel.spread(lambda k: time.sleep(0.4), range(400), label="pieces"))
+    list(parallel.spread(piece, range(4000), label="pieces"))
 except KeyboardInterrupt:
-    print("left after", time.monotonic() - start)
+    print("left after", len(begun))
 """
 
 
 def test_ctrl_c_leaves_at_once():
-    """A hundred and sixty seconds of work lie before it; the process ends when the pieces in hand do."""
-    started = time.monotonic()
-    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=99, check=False)
+    """Eight hundred seconds of work lie before it; the process ends when the pieces in hand do."""
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=400, check=False
+    )
     assert ended.returncode == 0, ended.stderr
-    assert float(ended.stdout.split()[-1]) < 1.0
+    assert int(ended.stdout.split()[-1]) <= 2 * parallel.AHEAD + 4
     assert ended.stderr == ""
-    assert time.monotonic() - started < 30

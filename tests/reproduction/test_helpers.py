@@ -19,7 +19,7 @@ def meet(name: str) -> None:
     folder = Path(os.environ[MEETING]) / name
     folder.mkdir(exist_ok=True)
     (folder / str(os.getpid())).touch()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while len(list(folder.iterdir())) < 2:
         assert time.monotonic() < until
         time.sleep(0.01)
