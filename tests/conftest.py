@@ -1,6 +1,7 @@
 """Settings for all tests: shapes and types are enforced, compiled programs are kept, property tests are tuned."""
 
 import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -61,19 +62,38 @@ jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
-hypothesis.settings.register_profile("default", deadline=None, max_examples=60)
-hypothesis.settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
+# By the clock, a busy machine would draw numbers too slowly.
+_by_no_clock = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("default", max_examples=60, **_by_no_clock)
+hypothesis.settings.register_profile("ci", max_examples=40, derandomize=True, **_by_no_clock)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+
+# What importing has made stays: looking through it again and again for what can go takes its time.
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
 
 MAPS = Path("/proc/self/maps")
 MOST_MAPS = 30_000
 """A system allows a process some 65,000 memory maps; every compiled program takes a few."""
+NEW = 100
+"""Compiled programs after which maps are counted anew: the system takes 20 ms to list as many as are allowed here."""
+_programs = {"made": 0, "counted": 0}
+
+
+def _note(event: str, seconds: float, **more) -> None:
+    _programs["made"] += event.endswith("backend_compile_duration")
+
+
+jax.monitoring.register_event_duration_secs_listener(_note)
 
 
 @pytest.fixture(autouse=True)
 def compiled_programs_go():
     """Drop compiled programs before thousands of them exhaust the system's memory maps."""
     yield
+    if _programs["made"] < _programs["counted"] + NEW:
+        return
+    _programs["counted"] = _programs["made"]
     if not MAPS.exists() or MAPS.read_text().count("\n") > MOST_MAPS:
         jax.clear_caches()

@@ -10,12 +10,12 @@ import importlib.util
 import io
 import re
 import shlex
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from coldspot import cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,10 +109,13 @@ def run_console(text: str, page: Path) -> None:
         if words[0] == "coldspot":
             if words[1] == "reproduce":  # minutes; the papers have their own tests
                 continue
-            done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=300)
-            code = done.returncode
-            assert not shown.strip() or same(shown, done.stdout + done.stderr), (
-                f"{page.name} shows after `{command}`\n{shown}\nbut it prints\n{done.stdout}{done.stderr}"
+            # In this process; `test_program` starts new ones.
+            out, complaint = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(complaint):
+                code = cli.run(words[1:])
+            printed = out.getvalue() + complaint.getvalue()
+            assert not shown.strip() or same(shown, printed), (
+                f"{page.name} shows after `{command}`\n{shown}\nbut it prints\n{printed}"
             )
         elif command == "echo $?":
             assert shown.strip() == str(code)
