@@ -66,17 +66,18 @@ def test_driven_evolution_against_dop853(name, start):
 def test_ledger_balances_at_every_moment():
     """Energy in plus work is what the states store: first law with storage, from populations and energies."""
     t, point = driven_case("driven ring-3", 3, 5.0)
-    times = np.linspace(0.5, 9.5, 7)
+    times = np.linspace(0.5, 9.5, 5)
     e = cs.evolve(network_of(t, point), 0, times)
     total = e.ledger.energies.sum(-1) + e.ledger.works.sum(-1)
     assert_close(total, e.ledger.storage, 1e-13, np.max(np.abs(e.ledger.energies)))
     # Storage as the slope of ⟨E⟩, by central differences of a finer evolution.
     h = 1e-4
-    both = cs.evolve(network_of(t, point), 0, np.sort(np.concatenate([times - h, times + h])), tolerance=1e-12)
-    p = routes.parts(t, point, 2 * np.pi * np.asarray(both.times) / 5.0)
-    mean = np.sum(p.energies * np.asarray(both.populations), axis=-1)
-    slope = (mean[1::2] - mean[0::2]) / (2 * h)
-    assert_close(slope, e.ledger.storage, 1e-6)
+    means = []
+    for moved in (times - h, times + h):
+        beside = cs.evolve(network_of(t, point), 0, moved, tolerance=1e-12)
+        energies = routes.parts(t, point, 2 * np.pi * moved / 5.0).energies
+        means.append(np.sum(energies * np.asarray(beside.populations), axis=-1))
+    assert_close((means[1] - means[0]) / (2 * h), e.ledger.storage, 1e-6)
 
 
 def test_average_over_a_period_is_the_periodic_ledger():
@@ -97,14 +98,10 @@ def test_long_times_reach_the_steady_state():
     assert np.allclose(e.populations[-1], s.populations, rtol=0, atol=1e-8)
 
 
-def test_starting_values_are_kept_at_time_zero():
-    e = cs.evolve(cs.machines.SpinPair(), 0, [0.0, 1.0])
-    assert np.allclose(e.populations[0], [1.0, 0.0, 0.0, 0.0], rtol=0, atol=1e-14)
-
-
-def test_rates_at_the_start_are_those_of_the_paper():
+def test_starting_values_are_kept_at_time_zero_and_rates_are_those_of_the_paper():
     """From P(++)=1 at t=0 each bath flips its spin at r(1−tanh(J/T))(1−tanh(h/T)) and gives 2(J+h) per flip."""
-    e = cs.evolve(cs.machines.SpinPair(), 0, [0.0])
+    e = cs.evolve(cs.machines.SpinPair(), 0, np.arange(64.0))  # the program of the average above
+    assert np.allclose(e.populations[0], [1.0, 0.0, 0.0, 0.0], rtol=0, atol=1e-14)
     for bath, temperature, field in (("left", 0.5, 0.25), ("right", 0.499, 0.25 * np.cos(2.2))):
         rate = 0.5 * (1 - np.tanh(1 / temperature)) * (1 - np.tanh(field / temperature))
         assert abs(e.heat[bath][0] / (rate * 2 * (1 + field)) - 1) < 1e-13
