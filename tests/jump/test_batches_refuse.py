@@ -10,8 +10,9 @@ import coldspot as cs
 from coldspot._checks import Checked, InputError
 from coldspot.jump import kinetics
 
-STATIC = [m for m in cs.machines.ALL if m not in (cs.machines.SpinPair, cs.machines.NonlinearOscillatorPair)]
-"""The other two take long to solve, and are checked by the same code."""
+SLOW = (cs.machines.SpinPair, cs.machines.NonlinearOscillatorPair, cs.machines.MolecularJunction)
+"""These take long to solve, and are checked by the same code; a junction with modes is among the others."""
+STATIC = [m for m in cs.machines.ALL if m not in SLOW]
 
 
 def numbers(module, path=""):
@@ -54,8 +55,11 @@ def test_every_number_of_a_static_machine(machine):
     found = numbers(one)
     assert found
     assert marked(one, found, each=machine is cs.machines.QuantumDot) == []
-    # The constructors refuse the same values.
-    for path, (_, domain) in found.items():
+
+
+@pytest.mark.parametrize("machine", cs.machines.ALL, ids=lambda m: m.name)
+def test_constructors_refuse_the_same_numbers(machine):
+    for path, (_, domain) in numbers(machine()).items():
         if "." not in path:
             for bad in outside(domain):
                 with pytest.raises(InputError, match=path):
