@@ -71,7 +71,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # What importing has made stays: looking through it again and again for what can go takes its time.
 gc.freeze()
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(50_000, 10, 10)
 
 MAPS = Path("/proc/self/maps")
 MOST_MAPS = 30_000
@@ -97,3 +97,4 @@ def compiled_programs_go():
     _programs["counted"] = _programs["made"]
     if not MAPS.exists() or MAPS.read_text().count("\n") > MOST_MAPS:
         jax.clear_caches()
+        gc.collect()  # what no cache holds any more may hold itself
