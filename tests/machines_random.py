@@ -270,6 +270,7 @@ STATIC = (
     _both("assisted-4", (0, 1, 1, 2), [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]),
     _thermal("degenerate-8", 8, _ring(8) + _chain(8)[::2], ("glauber", "ohmic", "arrhenius"), degenerate=True),
     replace(_dots("degenerate-dots", 3), degenerate=True),
+    _charged("ring-10", (0, 1) * 5, _ring(10)),
 )
 
 DRIVEN = (
@@ -350,7 +351,7 @@ def _lightly(way):
 OPTIMISED = ("dot", "two-dots", "ring-8")
 """Undriven machines whose programs are those of large sweeps; the others' are compiled as those of one point are."""
 WHOLE = (
-    "ring-3", "assisted-4", "complete-4", "parallel-9", "ring-4", "bow-tie", "three-dots", "degenerate-dots",
+    "ring-3", "assisted-4", "complete-4", "parallel-9", "ring-4", "bow-tie", "three-dots", "degenerate-dots", "ring-10",
 )  # fmt: skip
 """Others that are solved in all ways; the rest, to compile less, in two: the first attempt or the second, in turn."""
 ATTEMPTS = tuple(map(_lightly, solve_points.attempts))

@@ -242,7 +242,7 @@ CHECKS = {
 }
 EVERY = [(t, check) for t in mr.STATIC for check, names in CHECKS.items() if t.name in names]
 ONES = (
-    "dot", "two-level", "parallel-9", "chain-4", "ring-3", "ring-4", "ring-8", "ring-16", "star-5", "complete-4",
+    "dot", "two-level", "parallel-9", "chain-4", "ring-3", "ring-4", "ring-8", "ring-10", "star-5", "complete-4",
     "bow-tie", "tree-7", "two-dots", "three-dots", "assisted-4", "degenerate-8", "degenerate-dots",
 )  # fmt: skip
 """One graph or two of every kind, in the smallest size where a larger one is solved by the same code; the others take
