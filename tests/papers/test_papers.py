@@ -44,6 +44,13 @@ def made(tmp_path_factory):
         return out, reproduce(PAPERS.values(), out)
 
 
+def figure_of(made, paper, label):
+    """A figure of a paper, and its data as they were written."""
+    figure = next(f for f in PAPERS[paper].figures if f.label == label)
+    with xr.open_dataset(made[0] / f"{paper}-fig{label}.nc") as data:
+        return figure, data.load()
+
+
 def stems():
     return [f"{name}-fig{label}" for name, labels in LABELS.items() for label in labels]
 
@@ -111,36 +118,32 @@ def test_figures_are_those_of_the_papers_with_two_features_each(made):
         ("9", {"bias": 5.0}),
     ],
 )
-def test_a_wrong_parameter_is_noticed(label, wrong):
-    figure = next(f for f in PAPERS["quantum-dot-anomalies"].figures if f.label == label)
-    data = figure.compute()
+def test_a_wrong_parameter_is_noticed(made, label, wrong):
+    figure, data = figure_of(made, "quantum-dot-anomalies", label)
     spoilt = quantum_dot_anomalies.curves(**{name: data[name].values for name in quantum_dot_anomalies.UNITS} | wrong)
     assert all(number.ok for number in figure.check(data))
     assert not all(number.ok for number in figure.check(spoilt))
 
 
-def test_exchanged_baths_are_noticed():
-    figure = PAPERS["two-classical-pumps"].figures[1]
-    data = figure.compute()
+def test_exchanged_baths_are_noticed(made):
+    figure, data = figure_of(made, "two-classical-pumps", "2")
     exchanged = data.assign(q_L=data.q_R, q_R=data.q_L)
     assert all(number.ok for number in figure.check(data))
     assert not all(number.ok for number in figure.check(exchanged))
 
 
-def test_another_barrier_is_noticed():
+def test_another_barrier_is_noticed(made):
     """Data of another λ, friction or height do not pass for the figures' own."""
-    kramers = PAPERS["kramers-cooling"]
     for label, over, wrong in (("1", "population", 0.99), ("2", "population", 0.99), ("3", "friction", 0.11)):
-        figure = next(f for f in kramers.figures if f.label == label)
-        data = figure.compute()
+        figure, data = figure_of(made, "kramers-cooling", label)
         lists = {name: data[name].values for name in ("friction", "population", "position")}
         spoilt = kramers_cooling.profiles(**(lists | {over: wrong}))
         assert not all(number.ok for number in figure.check(spoilt.assign_coords({over: data[over]}))), label
 
 
-def test_other_modes_are_noticed():
-    (figure,) = PAPERS["exceptional-point"].figures
-    data = figure.compute()
+def test_other_modes_are_noticed(made):
+    figure, data = figure_of(made, "exceptional-point", "4")
+    assert all(number.ok for number in figure.check(data))
     printed = {name: data.attrs[name] for name in ("detuning", "damping", "nonconservative", "dissipative")}
     for wrong in ({"detuning": 0.041}, {"nonconservative": 0.051}, {"damping": 0.0012}, {"dissipative": 0.021}):
         spoilt = exceptional_point.modes(data.bias.values, **(printed | wrong))
