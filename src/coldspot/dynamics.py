@@ -5,6 +5,7 @@ batch of itself at once and returns an `Outcome`; `conclude` alone makes a `Solu
 """
 
 import abc
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +21,9 @@ from .baths import Bath
 from .compiler import is_traced
 from .counted import Counted, Target
 from .ledger import Ledger, LedgerError, Named
-from .numerics.blocks import blockwise
+from .numerics.blocks import blockwise, stored, turned
 from .numerics.dense import EPS, positive_or_one
+from .numerics.reduction import reduce
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
 from .regimes import WITHIN_ROUNDING
 from .solution import STATELESS, WORST_FIRST, NormalModes, Solution, Status
@@ -220,73 +222,107 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
         return jnp.stack([b.temperature for b in baths]), jnp.stack([b.potential for b in baths])
 
     temperatures, potentials = eqx.filter_vmap(known)(dynamics)
-    rates = _complete(outcome.rates, names, temperatures, potentials)
-    ledger = Ledger(names["baths"], names["drives"], **rates)
-    errors = _complete(outcome.errors, names, temperatures, jnp.abs(potentials))
+
+    def finished(one: Outcome, temperatures: Array, potentials: Array, fine: Array) -> Solution:
+        header = names["baths"], names["drives"], kinds, steady, getattr(dynamics, "cooled_bath", None)
+        # Mappings come out of transformations in another order.
+        mappings = ("residuals", "statistics", "observables", "observable_errors", "flags")
+        found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in mappings}
+        return _finished(one, found, header, temperatures, potentials, tolerance, fine)
+
+    # With the points last in memory: vector units work along them, and not along the few baths.
+    columns = turned((outcome, temperatures, potentials, good))
+    return turned(jax.vmap(finished, in_axes=-1, out_axes=-1)(*columns), -1, 0)
+
+
+def _finished(
+    outcome: Outcome,
+    found: Mapping[str, Mapping[str, Array]],
+    header: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[bool, ...], str | None],
+    temperatures: Array,
+    potentials: Array,
+    tolerance: Array,
+    good: Array,
+) -> Solution:
+    """The solution of one point; `header`: the names of baths and drives, what is said of baths, the cooled one."""
+    baths, drives, kinds, steady, cooled = header
+    rates = _complete(outcome.rates, drives, temperatures, potentials)
+    ledger = Ledger(baths, drives, **rates)
+    errors = _complete(outcome.errors, drives, temperatures, jnp.abs(potentials))
     if outcome.errors.entropy_flows is None:
         errors["entropy_flows"] = errors["entropy_flows"] + EPS * jnp.abs(rates["entropy_flows"])
-    error = LedgerError(names["baths"], names["drives"], **errors)
-    points = good.shape
+    error = LedgerError(baths, drives, **errors)
 
     def largest(entries: Ledger | LedgerError) -> Array:
-        both = jnp.concatenate([entries.heats, entries.works], axis=-1)
-        return jnp.max(jnp.abs(both), axis=-1, initial=0.0)
+        return jnp.maximum(_largest(entries.heats), _largest(entries.works))
 
-    top = jnp.maximum(largest(ledger), jnp.max(jnp.abs(ledger.chemical_works), axis=-1, initial=0.0))
-    worst, residual = largest(error), jnp.abs(ledger.first_law_residual)
-    flags = dict(outcome.flags)
+    top = jnp.maximum(largest(ledger), _largest(ledger.chemical_works))
+    worst, residual = largest(error), jnp.abs(_summed(ledger) - ledger.storage)
+    flags = dict(found["flags"])
+    inexact = jnp.zeros((), bool)
     if not outcome.stochastic:
-        floor = jnp.zeros(points) if outcome.floor is None else outcome.floor
+        floor = jnp.zeros(()) if outcome.floor is None else outcome.floor
         beyond = ~(worst <= tolerance * largest(ledger))
         inexact = beyond & ~(worst <= floor)
         flags[WITHIN_ROUNDING] = beyond & ~inexact
-        rounding = EPS * (len(kinds) + len(names["drives"])) * top
-        inexact |= residual > FAR * (error.first_law_residual + rounding)
-    else:
-        inexact = jnp.zeros(points, bool)
-    finite = jnp.ones(points, bool)
+        rounding = EPS * (len(kinds) + len(drives)) * top
+        inexact |= residual > FAR * (_summed(error) + error.storage + rounding)
+    finite = jnp.ones((), bool)
     for leaf in jax.tree.leaves((ledger, error)):
-        finite &= jnp.all(jnp.isfinite(leaf.reshape(*points, -1)), axis=-1)
-    nothing = jnp.zeros(points, bool)
-    faults = dict.fromkeys(WORST_FIRST, nothing) | dict(outcome.faults)
+        if leaf.size:
+            finite &= reduce(jnp.logical_and, jnp.isfinite(leaf).reshape(-1))
+    faults = dict.fromkeys(WORST_FIRST, jnp.zeros((), bool)) | dict(outcome.faults)
     faults[Status.INVALID] |= ~good
     # A method that says itself that it has not converged need not have numbers.
     faults[Status.NOT_FINITE] |= ~finite & ~faults[Status.NOT_CONVERGED]
     faults[Status.NOT_CONVERGED] |= inexact
-    status = jnp.select([faults[s] for s in WORST_FIRST], [int(s) for s in WORST_FIRST], int(Status.OK))
-    stateless = jnp.isin(status, jnp.array([int(s) for s in STATELESS]))
 
-    def blanked(leaf: Array) -> Array:
-        return jnp.where(stateless.reshape(*points, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf)
+    def verdict() -> tuple[Array, Array]:
+        status = jnp.asarray(int(Status.OK))
+        for kind in reversed(WORST_FIRST):
+            status = jnp.where(faults[kind], int(kind), status)
+        return status, functools.reduce(jnp.logical_or, [faults[kind] for kind in STATELESS])
 
-    populations = jnp.zeros((*points, 0)) if outcome.populations is None else outcome.populations
-    ledger, error, populations = jax.tree.map(blanked, (ledger, error, populations))
+    # Once, and not again for each array of results.
+    status, stateless = stored(tolerance > 0, verdict)
+    populations = jnp.zeros(0) if outcome.populations is None else outcome.populations
+    ledger, error, populations = jax.tree.map(
+        lambda leaf: jnp.where(stateless, jnp.nan, leaf), (ledger, error, populations)
+    )
     first_law = {"first law": residual / positive_or_one(top)} if kinds else {}
     return Solution(
         ledger=ledger,
         error=error,
         status=status,
-        residuals=Named.of(first_law | dict(outcome.residuals), points),
-        statistics=Named.of({name: value * 1.0 for name, value in outcome.statistics.items()}, points),
+        residuals=Named.of(first_law | dict(found["residuals"]), ()),
+        statistics=Named.of({name: value * 1.0 for name, value in found["statistics"].items()}, ()),
         temperatures=temperatures if outcome.temperatures is None else outcome.temperatures,
         chemical_potentials=potentials if outcome.potentials is None else outcome.potentials,
         populations=populations,
-        observables=Named.of(outcome.observables, points),
-        observable_errors=Named.of(outcome.observable_errors, points),
-        cautions=Named.of(flags, points),
+        observables=Named.of(found["observables"], ()),
+        observable_errors=Named.of(found["observable_errors"], ()),
+        cautions=Named.of(flags, ()),
         modes=outcome.modes,
         kinds=kinds,
         steady_baths=steady,
-        cooled_bath=getattr(dynamics, "cooled_bath", None),
+        cooled_bath=cooled,
         stochastic=outcome.stochastic,
     )
 
 
-def _complete(
-    rates: Rates, names: Mapping[str, tuple[str, ...]], temperatures: Array, potentials: Array
-) -> dict[str, Array]:
-    """All entries of a ledger (or of its errors, with the sizes of the potentials)."""
-    points = rates.heats.shape[:-1]
+def _summed(entries: Ledger | LedgerError) -> Array:
+    """All energies and works of one point."""
+    both = [x for x in (entries.energies, entries.works) if x.size]
+    return functools.reduce(jnp.add, [reduce(jnp.add, x) for x in both]) if both else jnp.zeros(())
+
+
+def _largest(entries: Array) -> Array:
+    """The largest size of entries; 0 if there are none."""
+    return reduce(jnp.maximum, jnp.abs(entries)) if entries.size else jnp.zeros(())
+
+
+def _complete(rates: Rates, drives: tuple[str, ...], temperatures: Array, potentials: Array) -> dict[str, Array]:
+    """All entries of the ledger of a point (or of its errors, with the sizes of the potentials)."""
     particles = jnp.zeros_like(rates.heats) if rates.particles is None else rates.particles
     chemical = potentials * particles if rates.chemical_works is None else rates.chemical_works
     entropy = rates.heats / temperatures if rates.entropy_flows is None else rates.entropy_flows
@@ -295,8 +331,8 @@ def _complete(
         "particle_numbers": particles,
         "chemical_works": chemical,
         "entropy_flows": entropy,
-        "works": jnp.zeros((*points, len(names["drives"]))) if rates.works is None else rates.works,
-        "storage": jnp.zeros(points) if rates.storage is None else rates.storage,
+        "works": jnp.zeros(len(drives)) if rates.works is None else rates.works,
+        "storage": jnp.zeros(()) if rates.storage is None else rates.storage,
     }
 
 
