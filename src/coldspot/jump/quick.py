@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from ..dynamics import Outcome, Rates
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS, positive_or_one
-from ..numerics.reduction import halved, reduce
+from ..numerics.reduction import halved
 from ..solution import Status
 from .certain import COUNTED, RANGE, known
 from .graph import Glance, Graph, matrix, ranked
