@@ -15,7 +15,7 @@ from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Outcome
 from ..numerics.dense import EPS
-from ..numerics.reduction import reduce
+from ..numerics.reduction import every
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
 from ..solution import Status
@@ -207,8 +207,7 @@ class JumpNetwork(CountedSystem):
             )
         if not callable(self.energies):
             energies = self.energies
-            finite = reduce(jnp.logical_and, jnp.isfinite(energies))
-            yield Rule(finite, lambda: f"`energies` must be finite, but are {energies}.")
+            yield Rule(every(jnp.isfinite(energies)), lambda: f"`energies` must be finite, but are {energies}.")
         if self.breaks is not None:
             breaks = self.breaks
             yield Rule(
