@@ -21,10 +21,19 @@ PACKAGES = ("coldspot", "jax", "jaxlib", "equinox", "numpy", "scipy", "qutip", "
 
 def rows() -> dict[str, tuple[Callable[[int], Row], Callable[[], Task]]]:
     """Name → (measure the row with that many repeats, coldspot's own task)."""
-    from . import boson_junction, driven_dots, jump_trajectories, langevin, random_networks, single_dot, spin_pair
+    from . import (
+        boson_junction,
+        driven_dots,
+        jump_trajectories,
+        langevin,
+        random_networks,
+        random_noises,
+        single_dot,
+        spin_pair,
+    )
 
     found: dict[str, tuple[Callable[[int], Row], Callable[[], Task]]] = {}
-    for module in (single_dot, random_networks, langevin, jump_trajectories, boson_junction):
+    for module in (single_dot, random_networks, random_noises, langevin, jump_trajectories, boson_junction):
         for name in module.NAMES:
             found[name] = (
                 (lambda repeats, m=module, n=name: m.measure(n, repeats)),

@@ -61,8 +61,8 @@ def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
     solved = solve_chunk.partial(solve_points.attempts[0], build, None, (checked_tolerance(TOLERANCE),))
 
     def call(start: int) -> np.ndarray:
-        ledger = solved({name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()})[0].ledger
-        return np.asarray(ledger.energies) - np.asarray(ledger.chemical_works)
+        found = solved({name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()})[0]
+        return np.asarray(found.ledger.heats)
 
     with ThreadPoolExecutor(parallel.workers()) as pool:
         return np.concatenate(list(pool.map(call, range(0, len(c["level"]), CHUNK))), axis=-1).T

@@ -49,7 +49,7 @@ LAYERS = (
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),
     Layer("counted", ("counted",)),
-    Layer("dynamics", ("dynamics",)),
+    Layer("dynamics", ("outcome", "dynamics")),
     Layer(
         "services",
         (
@@ -60,6 +60,7 @@ LAYERS = (
             "counts",
             "counting",
             "response",
+            "beside",
             "machine_files",
             "places",
             "store",

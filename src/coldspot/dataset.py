@@ -85,12 +85,15 @@ def to_dataset(
     shape: Mapping[str, int],
     attributes: Mapping[str, Any],
     unit: str | None = None,
+    *,
+    used_up: bool = False,
 ) -> "xarray.Dataset":
     """A result with one batch axis, in the order of the grid, over that grid.
 
     `coordinates`: whatever xarray takes for them; `shape`: {dimension: length} of the grid, none for one point;
-    `unit`: the energy in whose units the machine's numbers are. An entry of the result that has the name of a
-    coordinate is called `…_result`.
+    `unit`: the energy in whose units the machine's numbers are; `used_up`: whether nobody needs the result any more, so
+    that its arrays may become those of the dataset, masked where they are: many points take half the memory. An entry
+    of the result that has the name of a coordinate is called `…_result`.
     """
     import xarray as xr
 
@@ -103,7 +106,7 @@ def to_dataset(
         array = np.asarray(variable.values)
         array = array.reshape((*lengths, *array.shape[array.ndim - len(variable.axes) :]))
         if variable.masked:
-            array = np.where(trusted.reshape(lengths + (1,) * len(variable.axes)), array, np.nan)
+            array = _masked(array, trusted.reshape(lengths + (1,) * len(variable.axes)), used_up)
         factor, described = unit_attributes(variable.units, unit)
         array = array if factor == 1 else array * factor
         described |= {"long_name": variable.meaning} if variable.meaning else {}
@@ -116,6 +119,15 @@ def to_dataset(
             raise InputError(f"sweep: a parameter called `{name}` would hide the axis of that name; rename it.")
     named = {axis: list(names) for axis, names in labels.items()}
     return xr.Dataset(variables, coords={**coordinates, **named}, attrs=dict(attributes))
+
+
+def _masked(array: np.ndarray, trusted: Any, in_place: bool) -> np.ndarray:
+    """An array with NaN at points that are not trusted."""
+    if not in_place or array.dtype != np.float64 or not array.flags.writeable:
+        return np.where(trusted, array, np.nan)
+    if not np.all(trusted):
+        np.copyto(array, np.nan, where=np.logical_not(trusted))
+    return array
 
 
 # --------------------------------------------------------------------------- where it comes from

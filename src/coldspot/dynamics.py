@@ -6,7 +6,7 @@ batch of itself at once and returns an `Outcome`; `conclude` alone makes a `Solu
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -19,65 +19,16 @@ from ._checks import Rule as Rule
 from .baths import Bath
 from .compiler import is_traced
 from .counted import Counted, Target
-from .ledger import Ledger, LedgerError, Named
-from .numerics.blocks import blockwise
-from .numerics.dense import EPS, positive_or_one
+from .numerics.blocks import blockwise, turned
+from .outcome import Outcome as Outcome
+from .outcome import Rates as Rates
+from .outcome import finished_point
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
-from .regimes import WITHIN_ROUNDING
-from .solution import STATELESS, WORST_FIRST, NormalModes, Solution, Status
+from .solution import Solution, Status
 from .tiers import Tiers, by_weight
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
-FAR = 10.0
-"""A first-law residual that exceeds its error bound by this factor contradicts it."""
-
-
-class Rates(NamedTuple):
-    """What a method found, or bounds of its errors, for a batch; what is None is zero, or follows from the rest.
-
-    - `heats` (point, bath), `particles` (point, bath), `works` (point, drive), `storage` (point);
-    - `chemical_works`, `entropy_flows` (point, bath): averages of products, if baths are driven; else they are
-      μ·particles and heat/T.
-    """
-
-    heats: Array
-    particles: Array | None = None
-    works: Array | None = None
-    storage: Array | None = None
-    chemical_works: Array | None = None
-    entropy_flows: Array | None = None
-
-
-class Outcome(eqx.Module):
-    """All that a form's `solve` has to say of a batch; leading axis = point.
-
-    - `rates` and bounds (or standard errors, if `stochastic`) of their `errors`;
-    - `faults`: {status: where that is wrong}; what is not finite, too inaccurate or against the first law is found
-      later;
-    - `floor` (point): the error that the rounding of the machine's own numbers causes in any method; an error up to it
-      is accepted whatever the tolerance, with a flag;
-    - `residuals`, `statistics`, `observables`, `observable_errors`: {name: (point)}; `populations` (point, state);
-    - `flags`: {words: (point)}, what the theory neglects here (see `regimes.CAUTIONS`);
-    - `undecided` (point): of an attempt, where it cannot vouch for its result and `Dynamics.solve` must;
-    - `temperatures`, `potentials` (point, bath): means over the period, if baths are driven.
-    """
-
-    rates: Rates
-    errors: Rates
-    faults: Mapping[Status, Array] = eqx.field(default_factory=dict)
-    floor: Array | None = None
-    residuals: Mapping[str, Array] = eqx.field(default_factory=dict)
-    statistics: Mapping[str, Array] = eqx.field(default_factory=dict)
-    populations: Array | None = None
-    observables: Mapping[str, Array] = eqx.field(default_factory=dict)
-    observable_errors: Mapping[str, Array] = eqx.field(default_factory=dict)
-    flags: Mapping[str, Array] = eqx.field(default_factory=dict)
-    temperatures: Array | None = None
-    potentials: Array | None = None
-    modes: NormalModes | None = None
-    undecided: Array | None = None
-    stochastic: bool = eqx.field(static=True, default=False)
 
 
 class Dynamics(Checked):
@@ -220,84 +171,17 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
         return jnp.stack([b.temperature for b in baths]), jnp.stack([b.potential for b in baths])
 
     temperatures, potentials = eqx.filter_vmap(known)(dynamics)
-    rates = _complete(outcome.rates, names, temperatures, potentials)
-    ledger = Ledger(names["baths"], names["drives"], **rates)
-    errors = _complete(outcome.errors, names, temperatures, jnp.abs(potentials))
-    if outcome.errors.entropy_flows is None:
-        errors["entropy_flows"] = errors["entropy_flows"] + EPS * jnp.abs(rates["entropy_flows"])
-    error = LedgerError(names["baths"], names["drives"], **errors)
-    points = good.shape
 
-    def largest(entries: Ledger | LedgerError) -> Array:
-        both = jnp.concatenate([entries.heats, entries.works], axis=-1)
-        return jnp.max(jnp.abs(both), axis=-1, initial=0.0)
+    def finished(one: Outcome, temperatures: Array, potentials: Array, fine: Array) -> Solution:
+        header = names["baths"], names["drives"], kinds, steady, getattr(dynamics, "cooled_bath", None)
+        # Mappings come out of transformations in another order.
+        mappings = ("residuals", "statistics", "observables", "observable_errors", "flags")
+        found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in mappings}
+        return finished_point(one, found, header, temperatures, potentials, tolerance, fine)
 
-    top = jnp.maximum(largest(ledger), jnp.max(jnp.abs(ledger.chemical_works), axis=-1, initial=0.0))
-    worst, residual = largest(error), jnp.abs(ledger.first_law_residual)
-    flags = dict(outcome.flags)
-    if not outcome.stochastic:
-        floor = jnp.zeros(points) if outcome.floor is None else outcome.floor
-        beyond = ~(worst <= tolerance * largest(ledger))
-        inexact = beyond & ~(worst <= floor)
-        flags[WITHIN_ROUNDING] = beyond & ~inexact
-        rounding = EPS * (len(kinds) + len(names["drives"])) * top
-        inexact |= residual > FAR * (error.first_law_residual + rounding)
-    else:
-        inexact = jnp.zeros(points, bool)
-    finite = jnp.ones(points, bool)
-    for leaf in jax.tree.leaves((ledger, error)):
-        finite &= jnp.all(jnp.isfinite(leaf.reshape(*points, -1)), axis=-1)
-    nothing = jnp.zeros(points, bool)
-    faults = dict.fromkeys(WORST_FIRST, nothing) | dict(outcome.faults)
-    faults[Status.INVALID] |= ~good
-    # A method that says itself that it has not converged need not have numbers.
-    faults[Status.NOT_FINITE] |= ~finite & ~faults[Status.NOT_CONVERGED]
-    faults[Status.NOT_CONVERGED] |= inexact
-    status = jnp.select([faults[s] for s in WORST_FIRST], [int(s) for s in WORST_FIRST], int(Status.OK))
-    stateless = jnp.isin(status, jnp.array([int(s) for s in STATELESS]))
-
-    def blanked(leaf: Array) -> Array:
-        return jnp.where(stateless.reshape(*points, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf)
-
-    populations = jnp.zeros((*points, 0)) if outcome.populations is None else outcome.populations
-    ledger, error, populations = jax.tree.map(blanked, (ledger, error, populations))
-    first_law = {"first law": residual / positive_or_one(top)} if kinds else {}
-    return Solution(
-        ledger=ledger,
-        error=error,
-        status=status,
-        residuals=Named.of(first_law | dict(outcome.residuals), points),
-        statistics=Named.of({name: value * 1.0 for name, value in outcome.statistics.items()}, points),
-        temperatures=temperatures if outcome.temperatures is None else outcome.temperatures,
-        chemical_potentials=potentials if outcome.potentials is None else outcome.potentials,
-        populations=populations,
-        observables=Named.of(outcome.observables, points),
-        observable_errors=Named.of(outcome.observable_errors, points),
-        cautions=Named.of(flags, points),
-        modes=outcome.modes,
-        kinds=kinds,
-        steady_baths=steady,
-        cooled_bath=getattr(dynamics, "cooled_bath", None),
-        stochastic=outcome.stochastic,
-    )
-
-
-def _complete(
-    rates: Rates, names: Mapping[str, tuple[str, ...]], temperatures: Array, potentials: Array
-) -> dict[str, Array]:
-    """All entries of a ledger (or of its errors, with the sizes of the potentials)."""
-    points = rates.heats.shape[:-1]
-    particles = jnp.zeros_like(rates.heats) if rates.particles is None else rates.particles
-    chemical = potentials * particles if rates.chemical_works is None else rates.chemical_works
-    entropy = rates.heats / temperatures if rates.entropy_flows is None else rates.entropy_flows
-    return {
-        "heats": rates.heats,
-        "particle_numbers": particles,
-        "chemical_works": chemical,
-        "entropy_flows": entropy,
-        "works": jnp.zeros((*points, len(names["drives"]))) if rates.works is None else rates.works,
-        "storage": jnp.zeros(points) if rates.storage is None else rates.storage,
-    }
+    # With the points last in memory: vector units work along them, and not along the few baths.
+    columns = turned((outcome, temperatures, potentials, good))
+    return turned(jax.vmap(finished, in_axes=-1, out_axes=-1)(*columns), -1, 0)
 
 
 class Machine(Checked):

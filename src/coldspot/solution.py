@@ -65,6 +65,10 @@ STATELESS = WORST_FIRST[:4]
 """Where one of these is reported there is no state to have numbers: they are NaN."""
 
 
+PART = 16384
+"""Points whose regimes are found together."""
+
+
 class SolveError(RuntimeError):
     """No trustworthy result. `status` says why; `solution` holds what was found (a `Solution`, cumulants, …)."""
 
@@ -181,6 +185,17 @@ class Solution(Spoken, eqx.Module):
         )
         return view.in_numpy()
 
+    def _judged(self, look: Callable[["regimes.View"], Any]) -> Any:
+        """`look` of the view: of many points part by part, so that what it needs between fits into a cache."""
+        many = np.shape(self.status)[0] if np.ndim(self.status) == 1 else 0
+        if many <= PART or not all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(self)):
+            return look(self._view())
+        starts = range(0, many, PART)
+        parts = [look(jax.tree.map(lambda leaf, at=at: leaf[at : at + PART], self)._view()) for at in starts]
+        if isinstance(parts[0], dict):
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return np.concatenate(parts)
+
     @property
     def _complete(self) -> Values:
         """Whether the ledger holds all currents."""
@@ -203,7 +218,7 @@ class Solution(Spoken, eqx.Module):
         """Anomalies beside the regime, and cautions that are raised: name → boolean (array); see `regimes.Flags`."""
         cautions = {name: np.asarray(self.cautions[name]) for name in self.cautions}
         raised = {name: values for name, values in cautions.items() if np.any(values)}
-        return regimes.Flags(np.shape(self.status), (regimes.flags(self._view()) if self.baths else {}) | raised)
+        return regimes.Flags(np.shape(self.status), (self._judged(regimes.flags) if self.baths else {}) | raised)
 
     @property
     def cop(self) -> Values:
@@ -213,7 +228,7 @@ class Solution(Spoken, eqx.Module):
         """
         if not self.baths:
             return jnp.full(jnp.shape(self.status), jnp.nan)
-        return regimes.cop(self._view())
+        return self._judged(regimes.cop)
 
     @property
     def efficiency(self) -> Values:
@@ -223,7 +238,7 @@ class Solution(Spoken, eqx.Module):
         """
         if not self.baths:
             return jnp.full(jnp.shape(self.status), jnp.nan)
-        return regimes.efficiency(self._view())
+        return self._judged(regimes.efficiency)
 
     @property
     def cop_ratio(self) -> Values:
@@ -329,7 +344,7 @@ class Solution(Spoken, eqx.Module):
         found["temperature"] = Variable(self.temperatures, ("bath",), *about("temperature"), masked=False)
         potentials = self.chemical_potentials
         found["chemical_potential"] = Variable(potentials, ("bath",), *about("chemical_potential"), masked=False)
-        codes = np.asarray(regimes.codes(self._view())).astype(np.int8)
+        codes = self._judged(lambda view: np.asarray(regimes.codes(view)).astype(np.int8))
         found["regime"] = Variable(codes, (), "", "regime", flag_attributes(regimes.NAMES), False)
         return found
 

@@ -20,16 +20,16 @@ import numpy as np
 from jax import Array
 
 from . import cluster, parallel, paths, reasons, store, tracing
-from ._checks import InputError, Values, check_memory, short, unknown_name, worded
+from ._checks import InputError, check_memory, unknown_name, worded
+from .beside import Also, Beside, Wanted, check_names, plans_of
 from .compiler import LIGHT
-from .counting import Counting, Plan, check, counts
-from .counts import Counts
-from .dataset import Result, Variable, provenance, to_dataset, unit_attributes
-from .dynamics import TOLERANCE, Dynamics, as_dynamics, built, checked_tolerance, conclude, solve_points
+from .counting import Counting
+from .dataset import Result, provenance, to_dataset, unit_attributes
+from .dynamics import TOLERANCE, Dynamics, as_dynamics, checked_tolerance, solve_points
 from .machine_files.results import MACHINE, WITHOUT, carried
 from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
-from .response import Response, check_undriven, linear_response, responses
+from .response import Response
 from .solution import Solution
 from .tiers import SIZES, Tiers, few
 from .units import check_energy_unit
@@ -37,11 +37,8 @@ from .units import check_energy_unit
 if TYPE_CHECKING:
     import xarray
 
-AnyResult = TypeVar("AnyResult", bound=Result)
+AnyResult = TypeVar("AnyResult")
 
-Wanted = Plan | str
-"""What to count, or the name of another verb."""
-RESPONSE = "linear_response"
 LEAST = 400.0
 """Bytes of a point with its results, at the least."""
 FEW = 256
@@ -106,12 +103,11 @@ def sweep(
     places = places_of(parameters)
     build, shared, label = builder(machine, tuple(places.axes))
     checked = checked_tolerance(tolerance)
-    plans = _plans(also)
+    plans = plans_of(also)
     if plans:
         # Names are asked of a traced machine, which does not mind its numbers.
         first = {name: jnp.asarray(values[0]) for name, values in places.axes.items()}
-        eqx.filter_eval_shape(lambda point: _check_names(plans, as_dynamics(build(shared, point))), first)
-    verb = _Also(plans) if plans else solve_points
+        eqx.filter_eval_shape(lambda point: check_names(plans, as_dynamics(build(shared, point))), first)
     fixed = {} if shared is None else paths.numbers(shared)
     fixed = {path: value for path, value in fixed.items() if path not in places.axes}
     attributes = provenance(label, fixed, tolerance, unit) | carried(machine, unit)
@@ -120,12 +116,12 @@ def sweep(
         cluster.checked("sweep", client)
 
     def dataset_of(solution: Result, part: Places) -> "xarray.Dataset":
-        return to_dataset(solution, part.coordinates, part.shape, attributes, unit)
+        return to_dataset(solution, part.coordinates, part.shape, attributes, unit, used_up=True)
 
     def blocks(wanted: Sequence[store.Block], size: int) -> "Generator[xarray.Dataset]":
         """Each block by itself, as one of `size` points."""
         cores = parallel.workers()
-        solve = functools.partial(_solve_block, verb, build, shared, (checked,), None if client is None else cores)
+        solve = functools.partial(_solve_block, plans, build, shared, (checked,), None if client is None else cores)
         parts = [places.part(block) for block in wanted]
         columns = (part.columns(size) for part in parts)
         if client is None:
@@ -144,7 +140,7 @@ def sweep(
         many = math.prod(places.shape.values())
         check_memory(f"sweep: {many:.3g} points, which", LEAST * many, "write them to a store block by block: `to=`.")
         columns = places.columns()
-        solution: Result = solve_columns(verb, build, shared, columns, checked, progress=progress, client=client)
+        solution = _solve_all(plans, build, shared, columns, checked, progress=progress, client=client)
         why = reasons.untrusted([(np.asarray(solution.status), lambda: columns)], build, shared)
         attributes = {**why, **attributes}
         dataset = dataset_of(solution, places)
@@ -235,73 +231,22 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
     )
 
 
-# --------------------------------------------------------------------------- what else to compute
-
-
-def _plans(also: Any) -> tuple[Wanted, ...]:
-    entries = list(also) if isinstance(also, list | tuple) else [also]
-    for entry in entries:
-        if not isinstance(entry, Counting) and entry is not linear_response:
-            raise InputError(f"sweep: `also` must be a list of Counting and linear_response, but holds {short(entry)}.")
-    found = tuple(entry.plan if isinstance(entry, Counting) else RESPONSE for entry in entries)
-    for k, plan in enumerate(found):
-        if plan in found[:k]:
-            raise InputError(f"sweep: `also` asks twice for the same, {short(entries[k])}.")
-    return found
-
-
-def _check_names(plans: tuple[Wanted, ...], dynamics: Dynamics) -> None:
-    for plan in plans:
-        if isinstance(plan, Plan):
-            check(plan.targets, dynamics)
-        else:
-            check_undriven(dynamics)
-
-
-class _Beside(eqx.Module):
-    """A solution and what was counted at the same points."""
-
-    solution: Solution
-    counted: tuple[Counts | Response, ...]
-
-    @property
-    def status(self) -> Values:
-        return self.solution.status
-
-    def labels(self) -> dict[str, tuple[Any, ...]]:
-        found = self.solution.labels()
-        for counted in self.counted:
-            found |= counted.labels()
-        return found
-
-    def variables(self) -> dict[str, Variable]:
-        found = self.solution.variables()
-        for counted in self.counted:
-            found |= counted.variables()
-        return found
-
-    def record(self) -> dict[str, Any]:
-        return self.solution.record() | {"counted": [counted.record() for counted in self.counted]}
-
-
-class _Also(eqx.Module):
-    """Steady states, and what else is asked of them; equal for equal plans, so that compiled code is shared."""
-
-    plans: tuple[Wanted, ...] = eqx.field(static=True)
-
-    def __call__(self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> _Beside:
-        dynamics, good = built(build, shared, columns)
-        solution = conclude(dynamics, dynamics.solve(tolerance), tolerance, good)
-
-        def found(plan: Wanted) -> Counts | Response:
-            if isinstance(plan, Plan):
-                return counts(dynamics, good, plan, tolerance)
-            return responses(dynamics, good, tolerance)
-
-        return _Beside(solution, tuple(found(plan) for plan in self.plans))
-
-
 # --------------------------------------------------------------------------- many points
+
+
+def _solve_all(
+    plans: tuple[Wanted, ...],
+    build: Callable[..., Any],
+    shared: Any,
+    columns: Mapping[str, np.ndarray],
+    tolerance: Array,
+    **keywords: Any,
+) -> Result:
+    """Steady states, found as where nothing is counted, and what else is asked at the same points."""
+    solution: Solution = solve_columns(solve_points, build, shared, columns, tolerance, **keywords)
+    if not plans:
+        return solution
+    return Beside(solution, solve_columns(Also(plans), build, shared, columns, tolerance, **keywords))
 
 
 def solve_columns(
@@ -354,9 +299,9 @@ def solve_columns(
 
 
 def _solve_block(
-    verb: Any, build: Any, shared: Any, options: tuple[Any, ...], cores: int | None, columns: Mapping[str, np.ndarray]
+    plans: Any, build: Any, shared: Any, options: tuple[Any, ...], cores: int | None, columns: Mapping[str, np.ndarray]
 ) -> Any:
-    return solve_columns(verb, build, shared, columns, *options, progress=False, cores=cores)
+    return _solve_all(plans, build, shared, columns, *options, progress=False, cores=cores)
 
 
 def _solve_piece(

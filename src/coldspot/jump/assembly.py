@@ -15,6 +15,9 @@ from .channels import Channel
 from .graph import Glance, Snapshot
 from .kinetics import NOTHING, Kinetics, Step
 
+FEW = 2
+"""Transitions whose laws are asked one by one."""
+
 
 class Moment(NamedTuple):
     """What a network is at one phase, for one point: baths and laws in place of functions that return them.
@@ -232,11 +235,13 @@ def both_rates(
     a user's coupling spectrum, say) are shared by the channel's transitions.
     """
     groups: dict[Any, list[int]] = {}
+    # So few that joining them costs more than it saves.
+    apart = sum(step.exponent.shape[0] for _, step in laws) <= FEW
     for k, (law, step) in enumerate(laws):
         arrays, static = eqx.partition(law, eqx.is_array)
         together = all(leaf.ndim == 0 or axis == 0 for leaf, axis in _axes(law, step))
         key = (jax.tree.structure(arrays), jax.tree.structure(static), tuple(jax.tree.leaves(static)))
-        groups.setdefault(key if together else k, []).append(k)
+        groups.setdefault(key if together and not apart else k, []).append(k)
     forward: list[Any] = [None] * len(laws)
     backward: list[Any] = [None] * len(laws)
     for members in groups.values():

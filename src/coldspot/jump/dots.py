@@ -30,6 +30,7 @@ from .interaction import OWNER, SYMMETRIC, interaction, parts, tensor_words
 from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
 from .many_electrons import FEWER, ManyElectrons, elements
+from .pairs import is_pair
 from .quick import lanes, solve_quick
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
@@ -348,7 +349,7 @@ class Dots(ManyElectrons):
         return self.states <= SMALL and not len(self.bosons) and self.window is None
 
     def block(self, cost: int) -> int | None:
-        return lanes(self.states) if cost == 0 and self._is_plain() else None
+        return lanes(self.states) if cost == 0 and self._is_plain() and not is_pair(self.graph()) else None
 
     @property
     def few(self) -> int:

@@ -15,6 +15,7 @@ from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
 from ..dynamics import Outcome
 from ..numerics.dense import EPS
+from ..numerics.reduction import every
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
 from ..solution import Status
@@ -26,6 +27,7 @@ from .graph import Glance, Graph, Snapshot, States, groups
 from .half_edges import Listed
 from .kinetics import Bosonic, Kinetics
 from .large import SMALL, solve_large
+from .pairs import is_pair
 from .periodic import solve_periodic
 from .pieces import cut
 from .quick import lanes, solve_quick
@@ -205,7 +207,7 @@ class JumpNetwork(CountedSystem):
             )
         if not callable(self.energies):
             energies = self.energies
-            yield Rule(jnp.all(jnp.isfinite(energies)), lambda: f"`energies` must be finite, but are {energies}.")
+            yield Rule(every(jnp.isfinite(energies)), lambda: f"`energies` must be finite, but are {energies}.")
         if self.breaks is not None:
             breaks = self.breaks
             yield Rule(
@@ -410,7 +412,8 @@ class JumpNetwork(CountedSystem):
         return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
 
     def block(self, cost: int) -> int | None:
-        return lanes(self.states) if cost == 0 and self.states <= SMALL and not len(self.drives) else None
+        blocks = cost == 0 and self.states <= SMALL and not len(self.drives) and not is_pair(self.graph())
+        return lanes(self.states) if blocks else None
 
     @property
     def few(self) -> int:

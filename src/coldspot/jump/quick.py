@@ -9,7 +9,6 @@ Arrays have the batch axis last.
 """
 
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,23 +21,15 @@ from jaxtyping import Bool, Float
 from ..dynamics import Outcome, Rates
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS, positive_or_one
-from ..numerics.reduction import halved, reduce
+from ..numerics.reduction import halved
 from ..solution import Status
+from .certain import COUNTED, RANGE, known
 from .graph import Glance, Graph, matrix, ranked
 from .gth import populate
+from .pairs import is_pair, solve_pair
 from .stationary import FAR, SMALLEST
 from .validity import cautions
 
-CERTAIN = 1e-12
-"""Largest error of heats and works, in units of the largest of them, with which a point is decided."""
-COUNTED = 1e-11
-"""The same for particles, in units of all that move; of these, as many may come as go."""
-SIGNED = 1e-10
-"""Largest error of each heat and work in units of itself: its sign and its digits are beyond doubt."""
-RANGE = 1e-290
-"""Numbers above it have all their digits, and so have what they are multiplied with."""
-FEW = 4
-"""Transitions between two states of which all pairs are formed."""
 NUMBERS = 2**13
 """Numbers of the rate matrices of a block, about, so that they stay in the nearest cache."""
 
@@ -70,6 +61,8 @@ def solve_quick(
     particles; `batch`: arrays with a leading axis of points, of which `look` makes the numbers of one point; `unique`:
     whether transitions connect all states.
     """
+    if is_pair(g):
+        return solve_pair(g, parts, counted, batch, look, unique, tolerance)
     sure = tolerance > 0
     to, start = g.final.array, g.initial.array
     baths, last = len(counted), turned(batch)
@@ -82,7 +75,7 @@ def solve_quick(
     def rates() -> tuple[Glance, Array, Array]:
         s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
         w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
-        gains = [] if _is_pair(g) else [_gain(g, s, t) for t in targets(s)]
+        gains = [_gain(g, s, t) for t in targets(s)]
         return s, w, jnp.stack(gains) if gains else jnp.zeros((0, *w.shape[1:]))
 
     s, w, gains = stored(sure, rates)
@@ -91,23 +84,18 @@ def solve_quick(
     def flows() -> tuple[Array, Array, Array, Array]:
         forward, backward = s.forward * p[start], s.backward * p[to]
         log_p, size = jnp.log(p), halved(jnp.maximum, jnp.abs(s.exponent))
-        current = _between_two(g, s) if _is_pair(g) else forward - backward
         digits = _digits(g, size, log_p)
         if s.blur is not None:  # of two rates and of their sum
             digits += 3 * halved(jnp.maximum, s.blur)
-        return current, forward + backward, log_p, digits
+        return forward - backward, forward + backward, log_p, digits
 
     current, gross, log_p, digits = stored(sure, flows)
     # By itself, because every target needs it and would have it computed again.
-    unsure = () if _is_pair(g) else stored(sure, lambda: _unsure(g, s, parts[:baths], current, gross, digits))
+    unsure = stored(sure, lambda: _unsure(g, s, parts[:baths], current, gross, digits))
 
     def sums() -> tuple[Array, Array, Array]:
         wanted = targets(s)
-        if _is_pair(g):
-            found = [_summed(t, current) for t in wanted]
-            bounds = [digits * _summed(_Target(jnp.abs(t.amount), t.places), gross) + SMALLEST for t in wanted]
-        else:
-            found, bounds = _weighed(g, wanted, values, current, *unsure)
+        found, bounds = _weighed(g, wanted, values, current, *unsure)
         if s.blur is not None:
             # What is uncertain about a rate may be its energy, by the same part of a temperature.
             shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
@@ -118,7 +106,7 @@ def solve_quick(
         return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
 
     found, bounds, moved = stored(sure, sums)
-    heats, errors, known = found[:baths], bounds[:baths], len(parts)
+    heats, errors, sizes = found[:baths], bounds[:baths], len(parts)
 
     def checks() -> tuple[Array, Array, Array, Array]:
         inflow = _inflow(g, current)
@@ -135,12 +123,12 @@ def solve_quick(
     other, other_error, imbalance, certain = stored(sure, checks)
     differ = jnp.abs(other - halved(jnp.add, heats / s.temperature))
     certain &= differ <= FAR * (other_error + halved(jnp.add, errors / s.temperature))
-    certain &= _known(found[:known], bounds[:known], tolerance)
+    certain &= known(list(found[:sizes]), list(bounds[:sizes]), tolerance)
     if any(counted):
-        certain &= halved(jnp.maximum, bounds[known:]) <= jnp.minimum(tolerance, COUNTED) * moved
+        certain &= halved(jnp.maximum, bounds[sizes:]) <= jnp.minimum(tolerance, COUNTED) * moved
     return Outcome(
-        Rates(heats.T, _among(counted, found[known:]).T, found[baths:known].T),
-        Rates(errors.T, _among(counted, bounds[known:]).T, bounds[baths:known].T),
+        Rates(heats.T, _among(counted, found[sizes:]).T, found[baths:sizes].T),
+        Rates(errors.T, _among(counted, bounds[sizes:]).T, bounds[baths:sizes].T),
         faults={Status.NOT_UNIQUE: jnp.full(certain.shape, not unique)},
         residuals={
             "balance": imbalance / positive_or_one(halved(jnp.maximum, jnp.abs(current))),
@@ -220,44 +208,10 @@ def _everywhere(target: _Target, shape: tuple[int, ...]) -> Array:
     return jnp.concatenate([target.amount, jnp.zeros((1, *shape[1:]))])[index]
 
 
-def _is_pair(g: Graph) -> bool:
-    """Whether two states with a few transitions between them are all there is."""
-    return g.states == 2 and len(g.initial.array) <= FEW and not np.any(g.initial.array == g.final.array)
-
-
-def _between_two(g: Graph, s: Glance) -> Array:
-    """Net currents (transition, point) of two states, which cancel exactly where they must.
-
-    What two of the transitions k, j make go around is (F_k B_j − F_j B_k)/Σ(F + B) with the rates one way and back,
-    and no flows are subtracted if that is written with the difference of their exponents ln B/F.
-    """
-    ahead = g.initial.array == 0
-    out = jnp.where(ahead[:, None], s.forward, s.backward)
-    back = jnp.where(ahead[:, None], s.backward, s.forward)
-    slope = jnp.where(ahead[:, None], s.exponent, -s.exponent)
-    total = reduce(jnp.add, out + back)
-    currents = [jnp.zeros_like(total) for _ in ahead]
-    for k, j in itertools.combinations(range(len(ahead)), 2):
-        apart = slope[j] - slope[k]
-        # Divided first, so that products stay in range.
-        larger = jnp.where(apart > 0, out[k] / total * back[j], out[j] / total * back[k])
-        around = jnp.sign(apart) * larger * -jnp.expm1(-jnp.abs(apart))
-        currents[k], currents[j] = currents[k] + around, currents[j] - around
-    return jnp.stack([c if one else -c for c, one in zip(currents, ahead, strict=True)])
-
-
 def _summed(target: _Target, flow: Array) -> Array:
     """Σ amount·flow over a target's transitions (point)."""
     k = target.places
     return halved(jnp.add, target.amount * flow[_slice(k)]) if k else jnp.zeros(flow.shape[1:])
-
-
-def _known(values: Array, errors: Array, tolerance: Array) -> Bool[Array, " point"]:
-    """Whether errors (entry, point) are small beside the largest value, and beside the value itself."""
-    largest = halved(jnp.maximum, jnp.abs(values))
-    small = errors <= jnp.minimum(tolerance, CERTAIN) * largest
-    # What takes part in nothing has no sign.
-    return halved(jnp.logical_and, small & ((errors <= SIGNED * jnp.abs(values)) | (errors <= SMALLEST)))
 
 
 def _slice(places: tuple[int, ...]) -> Any:

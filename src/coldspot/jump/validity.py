@@ -32,7 +32,7 @@ def cautions(g: Graph, s: Snapshot | Glance) -> dict[str, Array]:
     }
 
 
-def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
+def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, "..."]:
     """Whether a level is wider than the temperature of a lead that fills it.
 
     The width of a pair of states is Γ = Σ γ over its tunnelling transitions. It must not exceed the lowest temperature
@@ -42,6 +42,8 @@ def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
     moves = np.flatnonzero(g.initial.array != g.final.array)
     if not any(g.causes) or not len(moves):
         return found
+    if len(moves) <= FEW:
+        return _broad_of_few(g, s, moves.tolist())
     none = s.temperature.shape[0]
     most = max(len(baths) for baths in g.causes)
     table = np.array([[*baths, *[none] * (most - len(baths))] for baths in g.causes]).T
@@ -54,7 +56,23 @@ def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
     return found
 
 
-def coherent(g: Graph, s: Snapshot | Glance) -> Bool[Array, " point"]:
+def _broad_of_few(g: Graph, s: Snapshot | Glance, moves: list[int]) -> Bool[Array, "..."]:
+    """The same, written out for each transition by itself, which compilers make one loop of."""
+    ends, pairs = _ends(g), dict[int, list[tuple[Array, Array]]]()
+    for k in moves:
+        width = jax.lax.index_in_dim(s.widths, k, 0, keepdims=False)
+        own = [jax.lax.index_in_dim(s.temperature, bath, 0, keepdims=False) for bath in g.causes[k]]
+        coldest = functools.reduce(jnp.minimum, own, jnp.full_like(width, jnp.inf))
+        pairs.setdefault(int(ends[k]), []).append((width, jnp.where(width > 0, coldest, jnp.inf)))
+    wide = [
+        functools.reduce(jnp.add, [width for width, _ in ways])
+        > functools.reduce(jnp.minimum, [coldest for _, coldest in ways])
+        for ways in pairs.values()
+    ]
+    return functools.reduce(jnp.logical_or, wide)
+
+
+def coherent(g: Graph, s: Snapshot | Glance) -> Bool[Array, "..."]:
     """Whether states of equal particle number are nearer in energy than the rates that couple them.
 
     A bath that leads from a state k to both a and b makes superpositions of these, at the rate

@@ -20,14 +20,16 @@ def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
 
     def cut(x: Array) -> Array:
         padded = jnp.pad(x, [(0, blocks * lanes - points)] + [(0, 0)] * (x.ndim - 1), mode="edge")
-        return jnp.moveaxis(padded.reshape(blocks, lanes, *x.shape[1:]), 1, -1)
+        return jnp.moveaxis(jnp.moveaxis(padded, 0, -1).reshape(*x.shape[1:], blocks, lanes), -2, 0)
 
     # Within a block the batch axis is the last one in memory; it stays there until all blocks are done.
     def one(part: Any) -> Result:
         return turned(solve(turned(part, -1, 0)))
 
     def join(x: Array) -> Array:
-        return jnp.moveaxis(x, -1, 1).reshape(blocks * lanes, *x.shape[1:-1])[:points]
+        last = jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], blocks * lanes)
+        # The last step, so that whoever wants the batch axis last has the two undo each other.
+        return jnp.moveaxis(last[..., :points], -1, 0)
 
     return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
 

@@ -27,3 +27,8 @@ def halved(combine: Callable[[Array, Array], Array], x: Array) -> Array:
         both = combine(x[:half], x[half : 2 * half])
         x = jnp.concatenate([both, x[2 * half :]]) if length % 2 else both
     return reduce(combine, x)
+
+
+def every(x: Array) -> Array:
+    """Whether all of a list are true, which is not empty."""
+    return reduce(jnp.logical_and, x)
