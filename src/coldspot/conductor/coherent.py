@@ -32,7 +32,7 @@ from .noise import Noise, Weighed, noise
 from .pair_flows import LARGE, PairMode, kinds_of, pair_flows, too_fast
 from .poles import undecided, widths_of
 from .resonances import resonances, wide
-from .second_order import second_order
+from .second_order import second_order, widest
 from .sisl_systems import of_sisl
 from .vibrations import Modes
 from .wide_band import GOOD, attempted, by_nodes, wide_flows
@@ -313,8 +313,8 @@ class Conductor(Dynamics):
         )
 
     def _too_fast(self, particles: Array) -> Array:
-        functions = eqx.filter_vmap(lambda one: one.spectral_functions())(self) if wide(self.leads) else None
-        return too_fast(functions, dict(zip(self.leads, particles.T, strict=True)))
+        most = eqx.filter_vmap(lambda one: widest(one.matrix, one.leads, one.modes))(self)
+        return too_fast(most, particles)
 
     def _hopping(self) -> Outcome:
         """Of levels that do not mix: nothing but the modes takes electrons across."""

@@ -27,7 +27,6 @@ DOUBTFUL, UNSURE = 1e-11, 1e-8
 """Rounding, relative to a transmission, from which on another elimination is tried, and at which it is no number."""
 
 
-
 @worded
 def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -> Array:
     """T(ε) = tr[Γ_drain G^r Γ_source G^a] (…) from one lead to another at energies (…): dimensionless, one spin.
