@@ -338,7 +338,7 @@ def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: 
         some, fine = eqx.combine(part, static)
         return _attempted(cost, some, tolerance, fine)
 
-    return blockwise(arrays, one, most)
+    return blockwise(arrays, one, most, filled=True)
 
 
 @compiled

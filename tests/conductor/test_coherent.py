@@ -200,6 +200,7 @@ def test_a_self_energy_that_gives_electrons_is_refused_with_its_energy():
             "on site 3, but the sites are the integers 0",
         ),
         (lambda b: cs.Conductor([[0.0]], {}), "`leads` must be a mapping"),
+        (lambda b: cs.Conductor([[0.0]], {1: cs.WideBandLead(0, 1.0, b)}), "each name` must be a str, but is 1"),
         (lambda b: cs.Conductor([[0.0, 1.0]], {"l": cs.WideBandLead(0, 1.0, b)}), "must be a square matrix"),
         (lambda b: cs.WideBandLead(0, -1.0, b), "eigenvalues ≥ 0"),
         (lambda b: cs.WideBandLead([0, 1], [[1.0, 0.0], [1.0, 1.0]], b), "must be Hermitian"),

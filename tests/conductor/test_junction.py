@@ -1,11 +1,13 @@
 """Junctions: derivatives of the ledger, statuses of bad points, errors of bad input."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.conductor.second_order import widest
 from coldspot.machines import BosonJunction
 from tests.conductor.junctions import NAMES, draw, junction, solve
 from tests.tolerance import assert_close
@@ -179,3 +181,30 @@ def test_modes_that_take_more_across_than_widths_let_pass_are_flagged(element):
     modes = cs.Modes([1.0], [[[0.0, element], [element, 0.0]]], {"phonons": cs.BosonBath(0.1)})
     joined = cs.steady_state(cs.Conductor([[0.5, 0.0], [0.0, -0.5]], leads, modes))
     assert bool(joined.cautions[flag]) == (abs(float(joined.particles["left"])) > width / 3) == (element == 1.0)
+
+
+def test_they_are_flagged_between_chains_too():
+    """In its band a chain makes the width (2 contact²/|hopping|)√(1 − x²/4hopping²), x from its middle, else none.
+
+    The second pair of chains has its bands beyond all electrons but the tails', the first has both levels inside.
+    """
+    hopping, width = 1.5, 0.01
+
+    @eqx.filter_jit
+    def flags(onsites, particles):
+        def build(onsite):
+            leads = {
+                name: cs.ChainLead(k, hopping, (width * hopping / 2) ** 0.5, cs.ElectronBath(0.05, bias), onsite)
+                for k, (name, bias) in enumerate((("left", 2.0), ("right", -2.0)))
+            }
+            modes = cs.Modes([1.0], [[[0.0, 0.1], [0.1, 0.0]]], {"phonons": cs.BosonBath(0.1)})
+            return cs.Conductor([[0.5, 0.0], [0.0, -0.5]], leads, modes)
+
+        batch = eqx.filter_vmap(build)(onsites)
+        return batch._too_fast(particles), eqx.filter_vmap(lambda one: widest(one.matrix, one.leads, one.modes))(batch)
+
+    taken = width / 3 * np.array([[1.01, -1.01], [0.98, -0.98], [0.98, -0.98]])
+    flagged, most = flags(jnp.array([0.1, 0.1, 7.5]), jnp.array(taken))
+    assert flagged.tolist() == [True, False, True]
+    x = 7.5 - (2.0 + 40 * 0.05 + 1.0)  # to the end of what is looked at
+    assert_close(most, width * np.sqrt([[1.0], [1.0], [1 - (x / (2 * hopping)) ** 2]]) * np.ones(2), 1e-3)

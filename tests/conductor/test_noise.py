@@ -1,5 +1,6 @@
 """Noise of charge and heat against closed forms, plain quadrature and the theorems of equilibrium."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -95,6 +96,58 @@ def test_shot_noise_at_low_temperature_and_wide_bias():
     assert_close(weak[0, 0], 5e-17, 1e-10)
 
 
-def test_higher_orders_are_refused_in_words():
-    with pytest.raises(cs.InputError, match="cumulants 1 and 2"):
-        cs.counting(dot(), "heat", "left").cumulants(3)
+def test_cumulants_of_two_channels_are_derivatives_of_the_determinant_of_levitov_and_lesovik():
+    """χ(λ) = ∫dε/2π ln det[1 + F(e^{λxP} S† e^{−λxP} S − 1)] of the whole scattering matrix, on a circle of λ."""
+    h = np.array([[0.3, 0.25 + 0.1j], [0.25 - 0.1j, -0.2]])
+    widths = [np.array([[0.5, 0.2j], [-0.2j, 0.3]]), np.array([[0.2, 0.1], [0.1, 0.6]])]
+    baths = [(0.3, 0.4), (0.2, -0.5)]
+    leads = {
+        name: cs.WideBandLead([0, 1], width, cs.ElectronBath(*bath))
+        for name, width, bath in zip(("left", "right"), widths, baths, strict=True)
+    }
+    targets = [("particles", "left"), ("heat", "right")]
+    found = cs.counting(cs.Conductor(h, leads), targets).cumulants(4)
+    x, w = np.polynomial.legendre.leggauss(16)
+    edges = np.linspace(-12.5, 12.5, 126)
+    energies = ((edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x).reshape(-1)
+    weights = (np.diff(edges)[:, None] / 2 * w).reshape(-1) / (2 * np.pi)
+    values, vectors = np.linalg.eigh(widths)
+    roots = np.einsum("aij,aj,akj->aik", vectors, np.sqrt(values), vectors.conj())
+    g = np.linalg.inv(energies[:, None, None] * np.eye(2) - h + 0.5j * sum(widths))
+    blocks = [[(a == b) * np.eye(2) - 1j * roots[a] @ g @ roots[b] for b in (0, 1)] for a in (0, 1)]
+    s = np.concatenate([np.concatenate([part + np.zeros_like(g) for part in row], -1) for row in blocks], -2)
+    f = np.repeat([fermi((energies - mu) / t) for t, mu in baths], 2, axis=0).T[:, :, None]
+    many = 32
+    for k, (own, carried, radius) in enumerate(((0, np.ones_like(energies), 1.0), (1, energies + 0.5, 0.15))):
+        logarithms = []
+        for turn in np.exp(2j * np.pi * np.arange(many) / many) * radius:
+            grown = np.where(np.arange(4) // 2 == own, np.exp(turn * carried)[:, None], 1.0)[:, :, None]
+            turned = grown * s.conj().swapaxes(-1, -2) @ (s / grown)
+            logarithms.append(weights @ np.log(np.linalg.det(np.eye(4) + f * (turned - np.eye(4)))))
+        orders = np.arange(1, 5)
+        exact = (np.fft.fft(logarithms)[orders] / many / radius**orders).real * [1, 2, 6, 24]
+        assert_close(found.values[k], exact, 1e-10, np.abs(exact))
+        assert np.all(found.errors[k] < 1e-11 * np.abs(exact).max())
+
+
+def test_cumulants_of_narrow_levels_are_those_of_a_jump_network():
+    """Γ/T = 1e-6: what the width changes is of its order."""
+    gammas, baths = (2e-6, 1e-6), (cs.ElectronBath(1.0, 1.5), cs.ElectronBath(0.7, -0.3))
+    t = {"t1": 1.0, "m1": 1.5, "t2": 0.7, "m2": -0.3}
+    found = cs.counting(dot(0.4, *gammas, **t), "particles", "left").cumulants(4).values
+    network = cs.JumpNetwork(
+        energies=jnp.array([0.0, 0.4]),
+        occupations=[0, 1],
+        baths=dict(zip(("left", "right"), baths, strict=True)),
+        channels=[cs.Channel(name, 0, 1, cs.Tunnelling(g)) for name, g in zip(("left", "right"), gammas, strict=True)],
+    )
+    expected = cs.counting(network, "particles", "left").cumulants(4).values
+    assert_close(found, expected, 1e-5, np.abs(expected))
+
+
+def test_orders_that_are_not_known_are_refused_in_words():
+    with pytest.raises(cs.InputError, match="cumulants 1 to 4, but order 5"):
+        cs.counting(dot(), "heat", "left").cumulants(5)
+    three = cs.Conductor([[0.2]], {name: cs.WideBandLead(0, 0.3, cs.ElectronBath(0.1)) for name in "abc"})
+    with pytest.raises(cs.InputError, match=r"between two leads, but order 3 is asked for with 3 \(a, b, c\)"):
+        cs.counting(three, "heat", "a").cumulants(3)

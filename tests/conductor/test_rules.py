@@ -13,6 +13,7 @@ import pytest
 import coldspot as cs
 from coldspot.conductor import device as devices
 from coldspot.dynamics import checked_tolerance, solve_points
+from tests.conductor import junctions
 
 INVALID = int(cs.Status.INVALID)
 
@@ -75,6 +76,13 @@ def with_modes(m01=0.2, m10=0.2, m11=0.1, frequency=0.8, damping=0.1, phonons=0.
     return cs.Conductor([0.5, -0.5], leads, modes)
 
 
+def minimum(
+    e1=0.5, e2=-0.5, w1=0.25, w2=0.25, m=0.2, omega=1.0, damping=0.0, t1=1.2, mu1=0.0, t2=1.0, mu2=0.0, tp=1.0
+):  # fmt: skip
+    """The machine of one mode and two levels."""
+    return junctions.junction(None, {name: value for name, value in locals().items() if name in junctions.NAMES})
+
+
 WRONG = {
     conductor: {
         "h01": [-0.3, np.nan], "energy": [np.inf], "gamma": [-0.4, np.nan], "off": [0.2], "back": [0.7],
@@ -90,11 +98,9 @@ WRONG = {
         "damping": [-0.1, np.inf], "energy": [np.nan],
     },
     levels: {"energy": [np.inf], "gamma": [0.0, -1.0, np.inf], "element": [np.nan]},
-    cs.machines.BosonJunction: {
-        "level_left": [np.nan], "level_right": [np.inf], "halfwidth_left": [0.0, -1.0], "halfwidth_right": [0.0],
-        "element": [np.nan], "frequency": [0.0, np.inf], "damping": [-1e-3], "left.temperature": [0.0],
-        "left.chemical_potential": [np.nan], "right.temperature": [-1.0], "right.chemical_potential": [np.inf],
-        "phonons.temperature": [0.0],
+    minimum: {
+        "e1": [np.nan], "e2": [np.inf], "w1": [0.0, -1.0], "w2": [0.0], "m": [np.nan], "omega": [0.0, np.inf],
+        "damping": [-1e-3], "t1": [0.0], "mu1": [np.nan], "t2": [-1.0], "mu2": [np.inf], "tp": [0.0],
     },
     cs.machines.TwoModeJunction: {
         "frequency": [0.0, -1.0], "detuning": [2.0, np.nan], "damping": [np.nan], "bias": [np.inf],
@@ -130,7 +136,7 @@ def test_what_a_constructor_refuses_a_sweep_marks(make):
     if make in UNSTABLE:
         points.append(start | UNSTABLE[make])
     columns = {name: jnp.array([point[name] for point in points]) for name in start}
-    found = solve_points(build, None, columns, checked_tolerance(1e-8))
+    found = junctions.solve(columns) if make is minimum else solve_points(build, None, columns, checked_tolerance(1e-8))
     assert int(found.status[0]) == 0
     for case, status in zip(cases, found.status[1 : 1 + len(cases)], strict=True):
         assert int(status) == INVALID, case

@@ -92,7 +92,7 @@ def test_bad_input_is_refused_in_words():
         cs.steady_state(conductor, tolerance=2)
     closed = cs.Conductor([[0.0]], {"l": cs.WideBandLead(0, 0.0, BATH), "r": cs.WideBandLead(0, 0.0, BATH)})
     with pytest.raises(cs.InputError, match="no finite value at energy 0"):
-        cs.transmission(closed, [1.0, 0.0], "l", "r")
+        cs.transmission(closed, [0.0, 0.0], "l", "r")
     giving = cs.SelfEnergyLead(lambda energy: 0.2j * jnp.sign(energy - 1.5), 0, BATH)
     leads = {"l": giving, "r": cs.WideBandLead(0, 0.3, BATH)}
     with pytest.raises(cs.InputError, match="retarded self-energy"):
@@ -100,6 +100,31 @@ def test_bad_input_is_refused_in_words():
     # Of many at once there are no words.
     found = jax.jit(lambda level: cs.transmission(cs.Conductor([[level]], leads), [1.0, 2.0], "l", "r"))(0.0)
     assert np.isfinite(found).tolist() == [True, False]
+
+
+def test_an_energy_with_a_dark_state_is_nan_with_a_warning_and_the_others_have_their_values():
+    """The difference of two sites that both leads see alike is dark at 1; the sum is one level of width Γ at −1."""
+    both = np.full((2, 2), 0.2)
+    leads = {name: cs.WideBandLead([0, 1], both, BATH) for name in "lr"}
+    conductor = cs.Conductor([[0.0, -1.0], [-1.0, 0.0]], leads)
+    energies = np.array([[0.3, 1.0], [-1.0, 0.5]])
+    seen = {
+        cs.transmission: (conductor, energies, "l", "r"),
+        spectral_function: (conductor, "l", energies),
+        density_of_states: (conductor, energies),
+    }
+    for function, arguments in seen.items():
+        with pytest.warns(RuntimeWarning, match=r"no finite value at energy 1; .* NaN at 1 of 4 energies") as raised:
+            found = np.asarray(function(*arguments))
+        assert len(raised) == 1
+        assert np.isnan(found[0, 1]).all()
+        assert np.isfinite(found).reshape(2, 2, -1).all(-1).tolist() == [[True, False], [True, True]]
+        if function is cs.transmission:
+            expected = 0.4**2 / ((energies + 1) ** 2 + 0.4**2)
+            assert_close(found[[0, 1, 1], [0, 0, 1]], expected[[0, 1, 1], [0, 0, 1]], 1e-13)
+    with pytest.raises(cs.InputError, match="no finite value at energy 1"):
+        cs.transmission(conductor, 1.0, "l", "r")
+    assert cs.transmission(conductor, [], "l", "r").shape == (0,)
 
 
 def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():

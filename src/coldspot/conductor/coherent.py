@@ -23,16 +23,17 @@ from .bound_states import uncounted
 from .device import Device, hermitian_rule
 from .few_sites import MOST, TOGETHER
 from .hartree import with_shift
+from .higher_cumulants import check_order, higher
 from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
 from .long_devices import Slices, check_size, fits, sliced, sliced_resonances, sliced_sparse, width_of
-from .noise import Noise, Weighed, noise
+from .noise import Noise, noise, weighed
 from .pair_flows import LARGE, PairMode, kinds_of, pair_flows, too_fast
 from .poles import undecided, widths_of
 from .resonances import resonances, wide
-from .second_order import second_order
+from .second_order import second_order, widest
 from .sisl_systems import of_sisl
 from .vibrations import Modes
 from .wide_band import GOOD, attempted, by_nodes, wide_flows
@@ -105,6 +106,7 @@ class Conductor(Dynamics):
                 f"Conductor: `leads` must be a mapping from names to leads with at least one, but is {leads!r}."
             )
         for name, lead in leads.items():
+            check_type("Conductor", "leads: each name", name, str)
             check_type("Conductor", f"leads[{name!r}]", lead, Lead)
             for site in lead.sites:
                 if site >= shape[0]:
@@ -313,8 +315,7 @@ class Conductor(Dynamics):
         )
 
     def _too_fast(self, particles: Array) -> Array:
-        functions = eqx.filter_vmap(lambda one: one.spectral_functions())(self) if wide(self.leads) else None
-        return too_fast(functions, dict(zip(self.leads, particles.T, strict=True)))
+        return too_fast(eqx.filter_vmap(lambda one: widest(one.matrix, one.leads, one.modes))(self), particles)
 
     def _hopping(self) -> Outcome:
         """Of levels that do not mix: nothing but the modes takes electrons across."""
@@ -392,8 +393,7 @@ class Conductor(Dynamics):
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         self._check_elastic()
-        if order > 2:
-            raise InputError(f"counting: a Conductor has cumulants 1 and 2, but order {order} is asked for.")
+        check_order(order, self.leads)
         found = self._flows()
         firsts = [self._chosen(part.particles, part.heats, targets) for part in (found.value, found.error)]
         # What cancels in one lead is measured against the others, and particles against heat.
@@ -408,9 +408,13 @@ class Conductor(Dynamics):
             return Counted(firsts[0], firsts[1], scale, faults)
         seconds = self.covariances(targets, tolerance)
         parts = (seconds.values, seconds.errors, scale if seconds.scale is None else seconds.scale)
-        diagonals = [jnp.diagonal(part, axis1=1, axis2=2)[..., None] for part in parts]
-        faults = {status: faults[status] | seconds.faults[status] for status in faults}
-        value, error, size = (jnp.concatenate(pair, axis=-1) for pair in zip((*firsts, scale), diagonals, strict=True))
+        columns = [(*firsts, scale), [jnp.diagonal(part, axis1=1, axis2=2)[..., None] for part in parts]]
+        faults = {status: at | seconds.faults[status] for status, at in faults.items()}
+        if order > 2:
+            more = self._each(lambda h, leads: higher(self._cut(h), leads, weighed(leads, targets), order))
+            columns.append(more[:3])
+            faults = {status: at | self._faults(more)[status] for status, at in faults.items()}
+        value, error, size = (jnp.concatenate(part, axis=-1) for part in zip(*columns, strict=True))
         return Counted(value, error, size, faults)
 
     def _chosen(self, particles: Array, heats: Array, targets: tuple[Target, ...]) -> Array:
@@ -424,12 +428,8 @@ class Conductor(Dynamics):
 
     def covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted:
         self._check_elastic()
-        names = list(self.leads)
-        counted = tuple(
-            Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets
-        )
         check_size(self.sites, self.cut)
-        found = self._each(lambda hamiltonian, leads: noise(self._cut(hamiltonian), leads, counted))
+        found = self._each(lambda h, leads: noise(self._cut(h), leads, weighed(leads, targets)))
         return Counted(found.value, found.error, found.scale, self._faults(found))
 
     def _check_elastic(self) -> None:

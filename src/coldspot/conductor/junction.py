@@ -22,7 +22,7 @@ from ..solution import Status
 from ..spectral import SpectralDensity, as_density
 from .coherent import Conductor
 from .couplings import coupling_elements
-from .pair_flows import PairFlows, PairMode, kinds_of, pair_flows, pairs_of, too_fast
+from .pair_flows import PairFlows, PairMode, broadenings, kinds_of, pair_flows, pairs_of, too_fast
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
@@ -216,7 +216,10 @@ class PairJunction(Dynamics):
             observables=observables,
             flags={
                 INELASTIC_ONLY: eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor),
-                SECOND_ORDER: too_fast(self.conductor, found.particles),
+                SECOND_ORDER: too_fast(
+                    eqx.filter_vmap(broadenings)(self.conductor),
+                    jnp.stack([found.particles[name] for name in self.conductor.leads], axis=-1),
+                ),
             },
             undecided=undecided,
         )

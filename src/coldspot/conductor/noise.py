@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..dynamics import Target
 from ..numerics.dense import EPS, adjoint, product
 from ..occupation import fermi, fermi_product
 from ..pytrees import Table
@@ -42,6 +43,12 @@ class Noise(NamedTuple):
     converged: Array
     unique: Array
     causal: Array
+
+
+def weighed(leads: Table, targets: tuple[Target, ...]) -> tuple[Weighed, ...]:
+    """What is counted of a conductor's leads."""
+    names = list(leads)
+    return tuple(Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets)
 
 
 def noise(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...]) -> Noise:

@@ -170,13 +170,14 @@ def _decay(pairs: Pair, points: int) -> Array:
     return jnp.all(decays.reshape(-1, points), axis=0)
 
 
-def too_fast(conductor: SpectralFunctions | None, particles: Mapping[str, Array]) -> Array:
+def broadenings(conductor: SpectralFunctions) -> Array:
+    """tr Γ_α of each lead (lead)."""
+    return jnp.stack([conductor.broadening(name) for name in conductor.leads])
+
+
+def too_fast(most: Array, particles: Array) -> Array:
     """Of a batch (point): whether modes take more electrons across than the second order in the coupling can tell.
 
-    None is a conductor between leads that are not wide bands, of which this is not known.
+    `most` (point, lead): the most that levels can pass per time; `particles` (point, lead): what modes take from them.
     """
-    if conductor is None:
-        return jnp.asarray(False)
-    most = eqx.filter_vmap(lambda one: jnp.stack([one.broadening(name) for name in one.leads], axis=-1))(conductor)
-    found = jnp.stack([particles[name] for name in conductor.leads], axis=-1)
-    return jnp.any(jnp.abs(found) > LARGE * most, axis=-1)
+    return jnp.any(jnp.abs(particles) > LARGE * most, axis=-1)

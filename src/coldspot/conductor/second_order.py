@@ -17,13 +17,15 @@ from ..numerics.dense import positive_or_one
 from ..pytrees import Table
 from .inelastic import Bosons, Inelastic, inelastic
 from .landauer import baths_of
-from .resonances import resonances
+from .resonances import resonances, wide
 from .vibrations import Modes
 
 FAR = 1e4
 """Where the integral ends, in units of the largest energy: the rest is its inverse cube."""
 THERMAL = 40.0
 """Temperatures up to which bosons and electrons are followed."""
+SAMPLES = 129
+"""Energies of the window at which level widths that change with energy are looked at, beside those of the states."""
 OUTER = Effort(pieces=2, block=2, room=256, target=1e-10)
 INNER = Effort(pieces=2, block=16, room=768, target=1e-12)
 """Of the integral over frequencies, each node of which is one over energies."""
@@ -59,6 +61,21 @@ def second_order(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Second
     rates = modes.rates()
     growing = (rates > 0) & (value.emission - value.absorption >= rates)
     return _joined(value, growing), _joined(bound, growing), jnp.all(converged)
+
+
+def widest(hamiltonian: Array, leads: Table, modes: Modes) -> Array:
+    """The most electrons per time that levels can pass to each lead (lead): the largest tr Γ_α(ε).
+
+    It is looked for where electrons are, with a boson more or less, and at the states; a lead with a wide band has one.
+    """
+    if wide(leads):
+        return jnp.stack([jnp.trace(lead.width()).real for lead in leads.values()])
+    potentials, temperatures = baths_of(leads)
+    reach = THERMAL * jnp.max(temperatures) + jnp.max(modes.frequencies)
+    window = jnp.linspace(jnp.min(potentials) - reach, jnp.max(potentials) + reach, SAMPLES)
+    places = jnp.concatenate([window, resonances(hamiltonian, leads)[0]])
+    each = [lead.self_energy(places, jnp.zeros_like(places)) for lead in leads.values()]
+    return jnp.stack([jnp.max(-2 * jnp.trace(sigma, axis1=-2, axis2=-1).imag) for sigma in each])
 
 
 def _joined(each: Inelastic, growing: Array) -> SecondOrder:

@@ -1,5 +1,6 @@
 """What a conductor does at given energies: transmission, spectral functions of leads, density of states."""
 
+import warnings
 from typing import Any
 
 import jax
@@ -34,8 +35,11 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
     three leads or more. Differentiable with respect to the conductor and to the energies. (D. S. Fisher and
     P. A. Lee, "Relation between conductivity and transmission matrix".)
 
-    InputError: there is no such lead, source and drain are the same, a self-energy is not causal at an energy, or a
-    level without width lies exactly there.
+    At an energy where a level without width lies exactly it is NaN, and a `RuntimeWarning` says so (under `jax.jit` it
+    is NaN without words).
+
+    InputError: there is no such lead, source and drain are the same, a self-energy is not causal at an energy, or no
+    energy has a value.
 
     >>> import coldspot as cs
     >>> bath = cs.ElectronBath(0.1)
@@ -72,6 +76,8 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
 def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
     """A_α(ε) = G^r Γ_α G^a (…, site, site): the states that a lead fills, in units of 2π × states per energy.
 
+    Where there is no finite value it does as `transmission` does.
+
     >>> import coldspot as cs
     >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
     >>> spectral_function(dot, "left", 0.2).real.item()  # 4/Γ
@@ -88,7 +94,8 @@ def density_of_states(conductor: Conductor, energies: Any) -> Array:
     """−Im tr G^r(ε)/π (…): states of the conductor per energy, of one spin.
 
     States without width, outside of the bands of all leads or dark in them, are at one energy each, and not in it: its
-    integral over all energies falls short of the number of sites by their weight.
+    integral over all energies falls short of the number of sites by their weight. Where there is no finite value it
+    does as `transmission` does.
 
     >>> import coldspot as cs
     >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
@@ -200,21 +207,26 @@ def _energies(owner: str, energies: Any) -> Array:
 
 
 def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Array) -> Array:
-    """What was found, if it can be trusted."""
-    values = concrete(found)
-    if values is None:
+    """What was found, without numbers at energies where it has no finite value; refused where none has one."""
+    rest = tuple(range(energies.ndim, found.ndim))
+    finite = jnp.all(jnp.isfinite(found), axis=rest)
+    known = concrete(finite)
+    found = jnp.where(jnp.expand_dims(finite, rest), found, jnp.nan)
+    if known is None or known.all():
         return found
     energies = energies.reshape(-1)
-    bad = ~np.isfinite(values.reshape(energies.size, -1)).all(-1)
-    if bad.any():
-        for name, lead in conductor.leads.items():
-            if isinstance(lead, SelfEnergyLead):
-                sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
-                if not bool(jnp.all(causal(sigma))):
-                    raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
-        raise InputError(
-            f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without "
-            "width lies there, or one of a part of a long conductor cut off from the rest, or a self-energy is not "
-            "finite. Give a lead a width there, or move that energy by 1e-12 of the levels."
-        )
+    for name, lead in conductor.leads.items():
+        if isinstance(lead, SelfEnergyLead):
+            sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
+            if not bool(jnp.all(causal(sigma))):
+                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
+    bad = ~np.asarray(known).reshape(-1)
+    words = (
+        f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without width "
+        "lies there, or one of a part of a long conductor cut off from the rest, or a self-energy is not finite. Give "
+        "a lead a width there, or move that energy by 1e-12 of the levels."
+    )
+    if bad.all():
+        raise InputError(words)
+    warnings.warn(f"{words} It is NaN at {bad.sum()} of {bad.size} energies.", RuntimeWarning, stacklevel=4)
     return found

@@ -10,8 +10,11 @@ from jax import Array
 Result = TypeVar("Result")
 
 
-def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
-    """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`."""
+def blockwise(batch: Any, solve: Callable[[Any], Result], most: int, filled: bool = False) -> Result:
+    """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`.
+
+    If the batch may be `filled` up with copies of one point, a block that equals the one before it has its results.
+    """
     points = jax.tree.leaves(batch)[0].shape[0]
     blocks = -(-points // most)
     if blocks == 1:
@@ -31,7 +34,29 @@ def blockwise(batch: Any, solve: Callable[[Any], Result], most: int) -> Result:
         # The last step, so that whoever wants the batch axis last has the two undo each other.
         return jnp.moveaxis(last[..., :points], -1, 0)
 
-    return jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, batch)))
+    parts = jax.tree.map(cut, batch)
+    return jax.tree.map(join, _mapped(one, parts) if filled else jax.lax.map(one, parts))
+
+
+def _mapped(function: Callable[[Any], Result], parts: Any) -> Result:
+    """`jax.lax.map`, but parts that equal the one before them are not worked on."""
+    first = jax.tree.map(lambda x: x[0], parts)
+    program, shapes = jax.make_jaxpr(function, return_shape=True)(first)
+    leaves, structure = jax.tree.flatten(shapes)
+
+    def step(last: tuple[Array, Any, list[Array]], part: Any) -> tuple[tuple[Array, Any, list[Array]], list[Array]]:
+        known, before, found = last
+        same = jax.tree.leaves(jax.tree.map(lambda x, y: jnp.all(x == y), before, part))
+
+        def computed() -> list[Array]:
+            return jax.core.eval_jaxpr(program.jaxpr, program.consts, *jax.tree.leaves(part))
+
+        found = jax.lax.cond(known & jnp.all(jnp.stack(same)), lambda: found, computed)
+        return (jnp.asarray(True), part, found), found
+
+    none = [jnp.zeros(x.shape, x.dtype) for x in leaves]
+    _, found = jax.lax.scan(step, (jnp.asarray(False), first, none), parts)
+    return jax.tree.unflatten(structure, found)
 
 
 def stored(certain: Array, compute: Callable[[], Result]) -> Result:
