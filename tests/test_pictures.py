@@ -45,12 +45,20 @@ def test_borders_lie_where_signs_change_and_have_no_specks(grid):
     assert border == pytest.approx(level, abs=2 * step)
 
 
-def tilted(level, bias):
-    """Nearly equal temperatures: regimes lie in thin wedges between the lines at which heats and power vanish."""
-    return cs.machines.QuantumDot(level=level, left=cs.ElectronBath(10.0, bias), right=cs.ElectronBath(9.0, -2.5))
+def between(left, right, potential):
+    """Dots by their level and the potential of the left lead, of leads at two temperatures."""
+
+    def build(level, bias):
+        return cs.machines.QuantumDot(
+            level=level, left=cs.ElectronBath(left, bias), right=cs.ElectronBath(right, potential)
+        )
+
+    return build
 
 
 def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks():
+    # Nearly equal temperatures: regimes lie in thin wedges between the lines at which heats and power vanish.
+    tilted = between(10.0, 9.0, -2.5)
     # Power vanishes where potentials meet and where particles turn: the two lines cross between points of the grid.
     found = cs.sweep(tilted, {"level": np.linspace(-20.0, 20.0, 17), "bias": np.linspace(-10.5, 5.5, 17)})
     mesh = figures.regime_map(found).collections[0]
@@ -65,6 +73,21 @@ def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks(
     for code in np.unique(codes):
         labels, count = ndimage.label(codes == code, np.ones((3, 3)))
         assert min(np.bincount(labels.ravel())[1:]) > 20, (cs.regimes.NAMES[code], count)
+
+
+@pytest.mark.parametrize("low", [(0.0, 0.0), (-0.33, -0.17)])
+def test_borders_that_cross_on_a_point_of_the_grid_or_between_points_stay_straight(low):
+    # Particles turn at level = 2 bias, and the heat of the cold bath there and at level = bias: wedges meet at 0, 0.
+    axes_of = {name: start + step * np.arange(17) for name, start, step in zip(("level", "bias"), low, (0.2, 0.1))}
+    mesh = figures.regime_map(cs.sweep(between(1.0, 2.0, 0.0), axes_of)).collections[0]
+    y, x = (mesh.get_coordinates()[..., k] for k in (1, 0))
+    level, bias = ((part[1:, 1:] + part[:-1, :-1]) / 2 for part in (y, x))
+    flow = np.where(abs(level / 2 - bias) < 1e-9, np.nan, level / 2 - bias)  # of particles from the hot bath
+    cases = {"engine": flow * bias > 0, "refrigerator": (bias - level) * flow > 0, "accelerator": level * flow > 0}
+    exact = np.select(list(cases.values()), [cs.regimes.code(name) for name in cases], cs.regimes.code("heater"))
+    inside = ~np.isnan(flow) & (abs(level - bias) > 1e-9)
+    found = np.asarray(mesh.get_array())
+    assert np.mean(found[inside] == exact[inside]) > 0.9998  # heats interpolated as such: 0.996 or less
 
 
 def test_points_that_cannot_be_trusted_are_white():
