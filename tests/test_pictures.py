@@ -78,8 +78,9 @@ def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks(
 @pytest.mark.parametrize("low", [(0.0, 0.0), (-0.33, -0.17)])
 def test_borders_that_cross_on_a_point_of_the_grid_or_between_points_stay_straight(low):
     # Particles turn at level = 2 bias, and the heat of the cold bath there and at level = bias: wedges meet at 0, 0.
-    axes_of = {name: start + step * np.arange(17) for name, start, step in zip(("level", "bias"), low, (0.2, 0.1))}
-    mesh = figures.regime_map(cs.sweep(between(1.0, 2.0, 0.0), axes_of)).collections[0]
+    steps = np.arange(17)
+    grid = {"level": low[0] + 0.2 * steps, "bias": low[1] + 0.1 * steps}
+    mesh = figures.regime_map(cs.sweep(between(1.0, 2.0, 0.0), grid)).collections[0]
     y, x = (mesh.get_coordinates()[..., k] for k in (1, 0))
     level, bias = ((part[1:, 1:] + part[:-1, :-1]) / 2 for part in (y, x))
     flow = np.where(abs(level / 2 - bias) < 1e-9, np.nan, level / 2 - bias)  # of particles from the hot bath
