@@ -87,9 +87,13 @@ class Response(Spoken, eqx.Module):
             raise unknown_name("linear_response", "entry", " ".join(entry), [" ".join(e) for e in self.entries])
         return self.entries.index(Entry(*entry))
 
+    @property
+    def _has_two_leads(self) -> bool:
+        return len(self.electrons) == 2 and len(self.entries) == 4
+
     def _two_leads(self, what: str) -> tuple[Values, Values, Values, Values]:
         """∂J/∂μ, ∂J/∂T, ∂Q/∂μ, ∂Q/∂T of the first of two leads."""
-        if len(self.electrons) != 2 or len(self.entries) != 4:
+        if not self._has_two_leads:
             baths = ", ".join(e.bath for e in self.entries if e.quantity == "heat")
             raise InputError(f"{what}: it is defined between two electron leads alone, but the baths are: {baths}.")
         heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
@@ -140,7 +144,15 @@ class Response(Spoken, eqx.Module):
         ]
         state = Status(int(self.status)).name
         place = f"T = {float(self.temperature):g}, μ = {float(self.chemical_potential):g}"
-        return "\n".join([f"Onsager matrix at {place}", *rows, f"status {state}"])
+        return "\n".join([f"Onsager matrix at {place}", *rows, *self._between_leads(), f"status {state}"])
+
+    def _between_leads(self) -> list[str]:
+        """What two leads have, in lines."""
+        if not self._has_two_leads or not bool(self.ok):
+            return []
+        width = max(map(len, OF_TWO_LEADS.values()))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return [f"{words:<{width}}  {float(getattr(self, name)):.5g}" for name, words in OF_TWO_LEADS.items()]
 
     def labels(self) -> dict[str, tuple[Any, ...]]:
         names = tuple(" ".join(e) for e in self.entries)
@@ -160,7 +172,7 @@ class Response(Spoken, eqx.Module):
             "onsager_error": variable(self.errors, axes, "Onsager coefficient, error estimate"),
             "derivative": variable(self.derivatives, axes, "derivative by the bath's temperature or potential"),
         }
-        if len(self.electrons) == 2 and len(self.entries) == 4:
+        if self._has_two_leads:
             with np.errstate(divide="ignore", invalid="ignore"):
                 for name, words in OF_TWO_LEADS.items():
                     found[name] = variable(getattr(self, name), (), f"{words} between two leads")
