@@ -10,6 +10,7 @@ from scipy import ndimage
 
 import coldspot as cs
 from coldspot import figures, style
+from coldspot.figures import states
 from coldspot.style import image
 from coldspot.trajectories import Trajectories
 
@@ -189,6 +190,13 @@ def test_dots_are_drawn_with_the_transitions_of_each_bath():
     assert len([text for text in axes.texts if text.arrow_patch is not None]) == sum(dots.sizes())
 
 
+def test_many_states_stand_in_columns_by_their_particles_and_apart():
+    occupations, energies = np.array([0, 1, 1, 1, 2]), np.array([0.0, 1.0, 1.01, 1.5, 2.0])
+    x = states._stacks(occupations, energies)
+    assert x[1] == x[3] != x[2]
+    assert x[0] < x[1] < x[2] < x[4]
+
+
 @pytest.fixture(scope="module")
 def line():
     return cs.sweep(DOT, {"level": np.linspace(-15.0, 5.0, 5)}, also=[cs.Counting("heat", "left")])
@@ -200,7 +208,12 @@ def test_curves_show_the_numbers_of_the_sweep(line):
     assert list(drawn) == ["heat left", "heat right", "power"]
     np.testing.assert_array_equal(drawn["heat right"], line.heat.sel(bath="right").values)
     assert axes.get_xlabel() == "level (E)"
-    counted = {one.get_label(): one.get_ydata() for one in figures.cumulants(line).get_lines()}
+    # Heat and its square have different units, and so a panel each.
+    panels = figures.cumulants(line).figure.axes
+    assert [panel.get_ylabel() for panel in panels] == [
+        f"cumulant {m} heat left ({line[f'cumulant_{m}_heat_left'].attrs['natural_units']})" for m in (1, 2)
+    ]
+    counted = {one.get_label(): one.get_ydata() for panel in panels for one in panel.get_lines()}
     np.testing.assert_array_equal(counted["cumulant 2 heat left"], line.cumulant_2_heat_left.values)
     with pytest.raises(cs.InputError, match=r"no variable `heats`\. Did you mean `heat`"):
         figures.curves(line, "heats")
