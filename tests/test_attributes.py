@@ -30,6 +30,17 @@ def test_results_name_the_nearest_attribute(solution, name, words):
         getattr(solution, name)
 
 
+def test_rooms_and_symbols_name_the_nearest():
+    with pytest.raises(AttributeError, match=r"coldspot\.machines has no `Quantumdot`\. Did you mean `QuantumDot`\?"):
+        _ = cs.machines.Quantumdot
+    with pytest.raises(AttributeError, match=r"coldspot\.figures has no `regimemap`\. Did you mean `regime_map`\?"):
+        _ = cs.figures.regimemap
+    assert not hasattr(cs.machines, "__wrapped__")
+    for symbol, word in {"T": "temperature", "mu": "chemical_potential"}.items():
+        with pytest.raises(cs.InputError, match=f"there is no argument `{symbol}`. Did you mean `{word}`?"):
+            cs.ElectronBath(**{symbol: 1.0})
+
+
 def test_names_in_brackets_are_told_so(solution):
     with pytest.raises(AttributeError, match=r"write `\['left'\]` instead of `.left`"):
         _ = solution.heat.left

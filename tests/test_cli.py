@@ -123,6 +123,7 @@ def test_the_list_for_programs_has_every_machine_with_its_parameters(run):
         ("level", ["PATH=START:STOP:N"]),
         ("level=0:x:3", ["--over level", "finite number", "`x`"]),
         ("level=0:1:0", ["N must be an integer", "`0`"]),
+        ("level=1:1:3", ["START and STOP must differ", "both are 1"]),
         ("level=0:1:1e3", ["N must be an integer", "`1e3`"]),
         ("level=0:1:3:lin", ["only `log`", "`lin`"]),
         ("level=-1:1:3:log", ["one sign", "-1 and 1"]),

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 import coldspot as cs
 from coldspot import figures, style
+from coldspot.figures import states
 from coldspot.style import image
 from coldspot.trajectories import Trajectories
 
@@ -45,12 +46,20 @@ def test_borders_lie_where_signs_change_and_have_no_specks(grid):
     assert border == pytest.approx(level, abs=2 * step)
 
 
-def tilted(level, bias):
-    """Nearly equal temperatures: regimes lie in thin wedges between the lines at which heats and power vanish."""
-    return cs.machines.QuantumDot(level=level, left=cs.ElectronBath(10.0, bias), right=cs.ElectronBath(9.0, -2.5))
+def between(left, right, potential):
+    """Dots by their level and the potential of the left lead, of leads at two temperatures."""
+
+    def build(level, bias):
+        return cs.machines.QuantumDot(
+            level=level, left=cs.ElectronBath(left, bias), right=cs.ElectronBath(right, potential)
+        )
+
+    return build
 
 
 def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks():
+    # Nearly equal temperatures: regimes lie in thin wedges between the lines at which heats and power vanish.
+    tilted = between(10.0, 9.0, -2.5)
     # Power vanishes where potentials meet and where particles turn: the two lines cross between points of the grid.
     found = cs.sweep(tilted, {"level": np.linspace(-20.0, 20.0, 17), "bias": np.linspace(-10.5, 5.5, 17)})
     mesh = figures.regime_map(found).collections[0]
@@ -65,6 +74,22 @@ def test_wedges_thinner_than_the_steps_of_the_grid_are_drawn_and_have_no_specks(
     for code in np.unique(codes):
         labels, count = ndimage.label(codes == code, np.ones((3, 3)))
         assert min(np.bincount(labels.ravel())[1:]) > 20, (cs.regimes.NAMES[code], count)
+
+
+@pytest.mark.parametrize("low", [(0.0, 0.0), (-0.33, -0.17)])
+def test_borders_that_cross_on_a_point_of_the_grid_or_between_points_stay_straight(low):
+    # Particles turn at level = 2 bias, and the heat of the cold bath there and at level = bias: wedges meet at 0, 0.
+    steps = np.arange(17)
+    grid = {"level": low[0] + 0.2 * steps, "bias": low[1] + 0.1 * steps}
+    mesh = figures.regime_map(cs.sweep(between(1.0, 2.0, 0.0), grid)).collections[0]
+    y, x = (mesh.get_coordinates()[..., k] for k in (1, 0))
+    level, bias = ((part[1:, 1:] + part[:-1, :-1]) / 2 for part in (y, x))
+    flow = np.where(abs(level / 2 - bias) < 1e-9, np.nan, level / 2 - bias)  # of particles from the hot bath
+    cases = {"engine": flow * bias > 0, "refrigerator": (bias - level) * flow > 0, "accelerator": level * flow > 0}
+    exact = np.select(list(cases.values()), [cs.regimes.code(name) for name in cases], cs.regimes.code("heater"))
+    inside = ~np.isnan(flow) & (abs(level - bias) > 1e-9)
+    found = np.asarray(mesh.get_array())
+    assert np.mean(found[inside] == exact[inside]) > 0.9998  # heats interpolated as such: 0.996 or less
 
 
 def test_points_that_cannot_be_trusted_are_white():
@@ -165,6 +190,13 @@ def test_dots_are_drawn_with_the_transitions_of_each_bath():
     assert len([text for text in axes.texts if text.arrow_patch is not None]) == sum(dots.sizes())
 
 
+def test_many_states_stand_in_columns_by_their_particles_and_apart():
+    occupations, energies = np.array([0, 1, 1, 1, 2]), np.array([0.0, 1.0, 1.01, 1.5, 2.0])
+    x = states._stacks(occupations, energies)
+    assert x[1] == x[3] != x[2]
+    assert x[0] < x[1] < x[2] < x[4]
+
+
 @pytest.fixture(scope="module")
 def line():
     return cs.sweep(DOT, {"level": np.linspace(-15.0, 5.0, 5)}, also=[cs.Counting("heat", "left")])
@@ -176,7 +208,12 @@ def test_curves_show_the_numbers_of_the_sweep(line):
     assert list(drawn) == ["heat left", "heat right", "power"]
     np.testing.assert_array_equal(drawn["heat right"], line.heat.sel(bath="right").values)
     assert axes.get_xlabel() == "level (E)"
-    counted = {one.get_label(): one.get_ydata() for one in figures.cumulants(line).get_lines()}
+    # Heat and its square have different units, and so a panel each.
+    panels = figures.cumulants(line).figure.axes
+    assert [panel.get_ylabel() for panel in panels] == [
+        f"cumulant {m} heat left ({line[f'cumulant_{m}_heat_left'].attrs['natural_units']})" for m in (1, 2)
+    ]
+    counted = {one.get_label(): one.get_ydata() for panel in panels for one in panel.get_lines()}
     np.testing.assert_array_equal(counted["cumulant 2 heat left"], line.cumulant_2_heat_left.values)
     with pytest.raises(cs.InputError, match=r"no variable `heats`\. Did you mean `heat`"):
         figures.curves(line, "heats")

@@ -43,6 +43,16 @@ def test_a_dot_has_the_response_of_its_fermi_functions():
     assert response.status == Status.OK
 
 
+def test_a_single_level_conducts_no_heat_in_an_open_circuit_and_says_so():
+    # Its heat and its particles flow together: κ is a difference of equal numbers, and ZT is no number of rounding.
+    for level in (-3.1, 2.65329, 4.7):
+        response = cs.linear_response(cs.machines.QuantumDot(level=level))
+        assert float(response.thermal_conductance) == 0.0
+        assert float(response.figure_of_merit) == np.inf
+    assert f"conductance          {float(response.conductance):.5g}" in repr(response)
+    assert "figure of merit ZT   inf" in repr(response)
+
+
 def test_response_is_half_the_noise_in_equilibrium():
     """Fluctuations and dissipation: L = covariance/2, of three baths, one of which exchanges no particles."""
     leads = {"left": cs.ElectronBath(T, 0.3), "right": cs.ElectronBath(T, 0.3), "phonons": cs.BosonBath(T)}

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import show
@@ -13,9 +13,34 @@ MOST_LISTED = 24
 """Names that a message lists if none is near."""
 
 
+SYMBOLS = {
+    **dict.fromkeys(("T", "kT"), ("temperature",)),
+    **dict.fromkeys(("mu", "μ"), ("chemical_potential",)),
+    **dict.fromkeys(("eps", "epsilon", "ε"), ("level", "energy", "levels", "energies")),
+    **dict.fromkeys(("omega", "Omega", "ω", "Ω"), ("frequency",)),
+    **dict.fromkeys(("m",), ("mass",)),
+    **dict.fromkeys(("U",), ("interaction", "charging")),
+    **dict.fromkeys(("S",), ("seebeck",)),
+    **dict.fromkeys(("G",), ("conductance",)),
+    **dict.fromkeys(("kappa", "κ"), ("thermal_conductance",)),
+    **dict.fromkeys(("ZT", "zT"), ("figure_of_merit",)),
+    **dict.fromkeys(("sigma", "σ"), ("entropy_production",)),
+    **dict.fromkeys(("P",), ("power",)),
+    **dict.fromkeys(("eta", "η"), ("efficiency",)),
+}
+"""What somebody may mean who writes a symbol of the field."""
+
+
 def closest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name that somebody meant who wrote `name`, in whatever case; None if none is near."""
+    """The valid name that somebody meant who wrote `name`, in whatever case or as a symbol; None if none is near.
+
+    >>> closest("T", ["temperature", "chemical_potential"])
+    'temperature'
+    """
     names = list(valid)
+    for meant in SYMBOLS.get(name, ()):
+        if meant in names:
+            return meant
     exact = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     folded = {valid.casefold(): valid for valid in reversed(names)}
     near = exact or [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)]
@@ -71,6 +96,19 @@ def misfit(owner: str, function: Any, values: tuple[Any, ...], named: Mapping[st
     there = {*given, *named}
     missing = [p.name for p in parameters if p.default is kind.empty and p.name in {*ordered, *by_name} - there]
     return f"{owner}: the argument `{missing[0]}` is missing. It takes: {', '.join(by_name)}." if missing else ""
+
+
+def told(module: str, names: Iterable[str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a module of users, which tells the nearest of its names."""
+    known = tuple(names)
+
+    def missing(name: str) -> Any:
+        # Libraries ask modules for many private names and read no answer.
+        close = None if name.startswith("_") else closest(name, known)
+        hint = f" Did you mean `{close}`?" if close else ""
+        raise AttributeError(f"{module} has no `{name}`.{hint}")
+
+    return missing
 
 
 @functools.cache

@@ -87,9 +87,13 @@ class Response(Spoken, eqx.Module):
             raise unknown_name("linear_response", "entry", " ".join(entry), [" ".join(e) for e in self.entries])
         return self.entries.index(Entry(*entry))
 
+    @property
+    def _has_two_leads(self) -> bool:
+        return len(self.electrons) == 2 and len(self.entries) == 4
+
     def _two_leads(self, what: str) -> tuple[Values, Values, Values, Values]:
         """∂J/∂μ, ∂J/∂T, ∂Q/∂μ, ∂Q/∂T of the first of two leads."""
-        if len(self.electrons) != 2 or len(self.entries) != 4:
+        if not self._has_two_leads:
             baths = ", ".join(e.bath for e in self.entries if e.quantity == "heat")
             raise InputError(f"{what}: it is defined between two electron leads alone, but the baths are: {baths}.")
         heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
@@ -119,13 +123,22 @@ class Response(Spoken, eqx.Module):
 
     @property
     def thermal_conductance(self) -> Values:
-        """κ = ∂Q/∂T with the circuit open (no particles flow)."""
+        """κ = ∂Q/∂T with the circuit open (no particles flow); zero where heat flows with particles alone.
+
+        It is a difference, and counts as zero where it does not exceed its own error, as rates do.
+        """
         bias, gradient, carried, direct = self._two_leads("thermal_conductance")
-        return direct - carried * gradient / bias
+        heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
+        of, t = self.errors, self.temperature
+        doubts = of[..., particles, particles] / t, of[..., particles, heat] / t**2, of[..., heat, particles] / t
+        factors = abs(carried * gradient / bias**2), abs(carried / bias), abs(gradient / bias)
+        error = of[..., heat, heat] / t**2 + sum(f * d for f, d in zip(factors, doubts, strict=True))
+        found = direct - carried * gradient / bias
+        return jnp.where(abs(found) > error, found, 0.0)
 
     @property
     def figure_of_merit(self) -> Values:
-        """ZT = G S² T/κ."""
+        """ZT = G S² T/κ; infinite where κ is zero (tight coupling)."""
         return self.conductance * self.seebeck**2 * self.temperature / self.thermal_conductance
 
     def __repr__(self) -> str:
@@ -140,7 +153,15 @@ class Response(Spoken, eqx.Module):
         ]
         state = Status(int(self.status)).name
         place = f"T = {float(self.temperature):g}, μ = {float(self.chemical_potential):g}"
-        return "\n".join([f"Onsager matrix at {place}", *rows, f"status {state}"])
+        return "\n".join([f"Onsager matrix at {place}", *rows, *self._between_leads(), f"status {state}"])
+
+    def _between_leads(self) -> list[str]:
+        """What two leads have, in lines."""
+        if not self._has_two_leads or not bool(self.ok):
+            return []
+        width = max(map(len, OF_TWO_LEADS.values()))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return [f"{words:<{width}}  {float(getattr(self, name)):.5g}" for name, words in OF_TWO_LEADS.items()]
 
     def labels(self) -> dict[str, tuple[Any, ...]]:
         names = tuple(" ".join(e) for e in self.entries)
@@ -160,7 +181,7 @@ class Response(Spoken, eqx.Module):
             "onsager_error": variable(self.errors, axes, "Onsager coefficient, error estimate"),
             "derivative": variable(self.derivatives, axes, "derivative by the bath's temperature or potential"),
         }
-        if len(self.electrons) == 2 and len(self.entries) == 4:
+        if self._has_two_leads:
             with np.errstate(divide="ignore", invalid="ignore"):
                 for name, words in OF_TWO_LEADS.items():
                     found[name] = variable(getattr(self, name), (), f"{words} between two leads")

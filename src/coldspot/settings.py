@@ -28,6 +28,8 @@ def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarra
         count = 0
     if not 2 <= count <= MOST_POINTS:
         raise InputError(f"`--over {path}`: N must be an integer from 2 to {MOST_POINTS:,}, but is `{parts[2]}`.")
+    if start == stop:
+        raise InputError(f"`--over {path}`: START and STOP must differ, but both are {start:g}.")
     if parts[3:] not in ([], ["log"]):
         raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")
     if not parts[3:]:

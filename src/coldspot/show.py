@@ -76,10 +76,11 @@ def _plain(value: Any) -> str:
 
 
 def fields(module: Any) -> Iterator[tuple[str, Any]]:
-    """The fields of a module that say something: None and False are left out."""
+    """The fields of a module that say something: None, False and lists of None alone are left out."""
     for field in dataclasses.fields(module):
         value = getattr(module, field.name, None)
-        if value is not None and value is not False:
+        nothing = isinstance(value, list | tuple) and len(value) > 0 and all(entry is None for entry in value)
+        if value is not None and value is not False and not nothing:
             yield field.name, value
 
 

@@ -125,6 +125,43 @@ def test_a_front_of_cooling_power_and_cop():
     assert (front.status == 0).all()
 
 
+def fano(level):
+    """κ₂/κ₁ of the particles through a level with equal rates of both leads."""
+    left, right = 1 / (1 + np.exp((level - BIAS) / HOT)), 1 / (1 + np.exp((level + BIAS) / COLD))
+    return (left * (1 - right) + right * (1 - left)) / (left - right) - (left - right) / 2
+
+
+def test_a_function_of_the_machine_is_an_objective():
+    best = cs.optimise(DOT, minimise=lambda machine: (machine.level - 3.0) ** 2, over={"level": (-5.0, 20.0)}, starts=1)
+    assert best.parameters["level"] == pytest.approx(3.0, abs=1e-6)
+    assert best.value == (float(best.machine.level) - 3.0) ** 2
+
+
+def test_linear_response_is_named_as_an_objective():
+    """∂J/∂μ = γ_Lγ_R/(γ_L+γ_R) / (4T cosh²((ε−μ)/2T))."""
+    named = quantity("optimise", "maximise", "conductance", cs.steady_state(DOT), DOT)
+    mean = (HOT + COLD) / 2
+    closed = 1 / (4 * mean * np.cosh(float(DOT.level) / (2 * mean)) ** 2)
+    assert float(named.true(None, DOT)) == pytest.approx(closed, rel=1e-12)
+
+
+def test_counting_is_an_objective_without_slopes():
+    best = cs.optimise(
+        DOT, minimise="fano.particles.left", over={"level": (-5.0, 20.0)}, method="evolution", budget=32, starts=1
+    )
+    assert best.value == pytest.approx(fano(best.parameters["level"]), rel=1e-9)
+    assert best.values[0] == best.value
+
+
+def test_the_end_of_a_front_at_which_nothing_flows_is_left_out_in_words():
+    # At the upper bound particles turn, which is Carnot's limit: power and heat vanish, and their quotient with them.
+    front = cs.pareto(DOT, {"power": "max", "efficiency": "max"}, over={"level": (-60.0, -7.5)}, points=3, starts=1)
+    assert "`efficiency` has no value at level = -7.5 (regime passive)" in front.attrs["left_out"]
+    assert np.isfinite(front.efficiency).all()
+    assert len(front.machines) == front.sizes["point"]
+    assert (front.regime == cs.regimes.code("engine")).all()
+
+
 NARROW = {"level": (-1.0, 1.0)}
 
 
@@ -135,6 +172,10 @@ NARROW = {"level": (-1.0, 1.0)}
         ({"maximise": "heat"}, r"say which one: `heat\.left`, `heat\.right`"),
         ({"maximise": "heat.rigt"}, r"`rigt`.*Did you mean `right`"),
         ({"maximise": 3}, "must be a name"),
+        ({"maximise": "conductence"}, "no quantity `conductence`.*Did you mean `conductance`"),
+        ({"maximise": "fano.particles"}, r"`fano` needs what is counted .* such as `fano\.particles\.left`"),
+        ({"maximise": "fano.particles.lft"}, "`fano.particles.lft`: counting: there is no bath `lft`"),
+        ({"maximise": lambda x: x.hat}, "neither the solution .*no `hat`.* nor the machine .*QuantumDot has no `hat`"),
         ({}, "`maximise` or `minimise`"),
         ({"maximise": "cop", "minimise": "power"}, "`maximise` or `minimise`"),
         ({"maximise": lambda s: s.heat}, "must return one number|a real number"),
@@ -302,6 +343,9 @@ def test_cop_is_searched_where_no_work_is_done_though_electrons_could():
         ],
     )
     s = cs.steady_state(machine)
-    cop = quantity("optimise", "maximise", "cop", s)
-    assert (s.regime, float(cop.true(s))) == ("absorption refrigerator", pytest.approx((1.0 - 0.5) / 2.0, rel=1e-12))
-    assert np.tan(float(cop.search(s))) == pytest.approx(0.25, rel=1e-12)
+    cop = quantity("optimise", "maximise", "cop", s, machine)
+    assert (s.regime, float(cop.true(s, machine))) == (
+        "absorption refrigerator",
+        pytest.approx((1.0 - 0.5) / 2.0, rel=1e-12),
+    )
+    assert np.tan(float(cop.search(s, machine))) == pytest.approx(0.25, rel=1e-12)

@@ -1,5 +1,6 @@
 """Coherent conductors coupled to bosons: spectral functions, electron–hole pairs as baths, and their ledger."""
 
+from .._attributes import told as _told
 from .coherent import Conductor
 from .device import Device
 from .forces import Forces, dynamical_matrix, forces, mode_self_energy, normal_modes, pair_densities
@@ -52,3 +53,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+__getattr__ = _told("coldspot.conductor", __dir__())

@@ -1,5 +1,6 @@
 """Pictures of results, each in one call. Matplotlib is imported only when something is drawn."""
 
+from .._attributes import told as _told
 from .bars import ledger
 from .curves import cumulants, curves, pareto, trajectories
 from .flows import sankey
@@ -25,3 +26,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+__getattr__ = _told("coldspot.figures", __dir__())

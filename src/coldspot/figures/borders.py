@@ -22,6 +22,14 @@ class Quantity(NamedTuple):
     signs: np.ndarray
     terms: Terms
 
+    def marks(self) -> list[np.ndarray]:
+        """Signs of which one changes across each cell where the quantity may: of a product also those of its factors.
+
+        Two borders may pass between points at which the product itself has one sign.
+        """
+        factors = self.terms[0] if len(self.terms) == 1 and len(self.terms[0]) > 1 else ()
+        return [self.signs, *(np.sign(factor) for factor in factors)]
+
 
 class Grid(NamedTuple):
     """A sweep over two parameters: values along y and x, codes (y, x), and the quantities whose signs tell regimes."""
@@ -74,7 +82,11 @@ def grid_of(dataset: Any) -> Grid:
         found["driven"], found["driven_error"] = found.work.sum("drive"), found.work_error.sum("drive")
         driven = [(plain("driven"),)]
     quantities = [quantity("work_in", driven + chemical), quantity("chemical", chemical)]
-    quantities += [quantity("heat", bath=k) for k in baths]
+    for k in baths:
+        heat = quantity("heat", bath=k)
+        carried = per_particle(heat.terms[0][0], quantity("particles", bath=k).terms[0][0])
+        # The particles and the heat of each change their signs on lines that may cross, as at tight coupling.
+        quantities.append(heat if carried is None else heat._replace(terms=[(plain("particles", bath=k), carried)]))
     quantities += [quantity("driven")] if driven else []
     for k in baths:
         for other in range(k):
@@ -82,6 +94,37 @@ def grid_of(dataset: Any) -> Grid:
             quantities.append(Quantity(np.sign(difference), [(difference,)]))
     codes = np.where(plain("status") == 0, plain("regime"), UNKNOWN)
     return Grid(str(dims[0]), str(dims[1]), y, x, codes, quantities)
+
+
+def per_particle(heat: np.ndarray, particles: np.ndarray) -> np.ndarray | None:
+    """Heat per particle at the points of a grid, zeros for what is within its error; None unless it has no pole.
+
+    It has none where no heat flows without particles (tight coupling). Where neither flows it is that of the points
+    beside, along straight lines. At a pole it changes its sign with the divisor, and turns back on both sides.
+    """
+    if not np.any(particles) or np.any((particles == 0) & (heat != 0)):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(particles == 0, np.nan, heat / particles)
+    for quotient, divisor in ((found, particles), (found.T, particles.T)):
+        steps = np.diff(quotient)
+        turned = [part[:, 1:-2] * part[:, 2:-1] < 0 for part in (divisor, quotient)]
+        back = [steps[:, 1:-1] * beside < 0 for beside in (steps[:, :-2], steps[:, 2:])]
+        if np.any(np.all([*turned, *back], axis=0)):
+            return None
+    padded = np.pad(found, 2, constant_values=np.nan)
+    rows, columns = found.shape
+    guesses = []
+    for y, x in ((0, 1), (1, 0)):
+        near = {k: padded[2 + k * y : 2 + k * y + rows, 2 + k * x : 2 + k * x + columns] for k in (-2, -1, 1, 2)}
+        middle = (near[-1] + near[1]) / 2
+        ends = [2 * near[k] - near[2 * k] for k in (-1, 1)]
+        outside = np.where(np.isnan(ends[0]), ends[1], ends[0])
+        guesses.append(np.where(np.isnan(middle), outside, middle))
+    first, second = guesses
+    guess = np.where(np.isnan(first), second, np.where(np.isnan(second), first, (first + second) / 2))
+    filled = np.where((particles == 0) & (heat == 0), guess, found)
+    return None if np.any(np.isnan(filled) & ~np.isnan(particles)) else filled
 
 
 def pixels(values: np.ndarray, least: int = PIXELS) -> np.ndarray:
@@ -119,7 +162,7 @@ def refined(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     )
     size_y, size_x = grid.codes.shape
     signs = np.array([quantity.signs for quantity in grid.quantities])
-    marks = [grid.codes, *signs]
+    marks = [grid.codes, *(mark for quantity in grid.quantities for mark in quantity.marks())]
     cells = [[mark[i : size_y - 1 + i, j : size_x - 1 + j] for mark in marks] for i, j in CORNERS]
     mixed = np.any([one != first for cell in cells[1:] for one, first in zip(cell, cells[0], strict=True)], axis=0)
     codes = grid.codes[np.ix_(low_y, low_x)]
@@ -134,7 +177,8 @@ def refined(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     alike, here = np.zeros(known.shape), []
     for quantity in grid.quantities:
         corners = np.array([quantity.signs[pick] for pick in picks])
-        left = np.any(corners != corners[0], axis=0)
+        own = [np.array([mark[pick] for pick in picks]) for mark in quantity.marks()]
+        left = np.any([np.any(mark != mark[0], axis=0) for mark in own], axis=0)
         found = corners[0].copy()
         place = y[left], x[left], a[left], b[left]
         value = sum(math.prod(between(factor, *place) for factor in factors) for factors in quantity.terms)

@@ -30,7 +30,8 @@ def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | 
 
     **Arguments:** `dataset`, of `coldspot.sweep` over one parameter (further ones selected, as by
     `dataset.isel(level=0)`); `names`, of its variables; `axes`, Matplotlib axes to draw on, or None for a new figure,
-    which is `axes.figure` of what is returned.
+    which is `axes.figure` of what is returned. A new figure has a panel for each unit, below each other in the order of
+    `names`; the first one is returned, and all are `axes.figure.axes`.
 
     The band around a line is its error; there are gaps where points cannot be trusted.
 
@@ -56,36 +57,45 @@ def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | 
             raise unknown_name(owner, "variable", name, map(str, found.data_vars))
     (parameter,) = swept
     x = np.asarray(found[parameter], float)
+    units = {
+        name: str(found[name].attrs.get("units") or found[name].attrs.get("natural_units") or "") for name in wanted
+    }
     with house_style():
-        axes = new_figure(WIDTH, HEIGHT).subplots() if axes is None else axes
-        units = set()
+        panels = [axes] if axes is not None else _panels(len(set(units.values())))
+        place = {unit: panels[min(k, len(panels) - 1)] for k, unit in enumerate(dict.fromkeys(units.values()))}
         colours = _colours(found)
         rest = cycle([c for c in COLOURS if c not in colours.values()])
         dashes = cycle(DASHES)  # every line has its own: a print without colour tells them apart
         for name in wanted:
-            values, error = found[name], found.get(f"{name}_error")
-            units.add(str(values.attrs.get("units") or values.attrs.get("natural_units") or ""))
+            values, error, panel = found[name], found.get(f"{name}_error"), place[units[name]]
             axis = next((str(dim) for dim in values.dims if dim in ("bath", "drive")), "")
             for label, at in _lines(values, str(parameter)):
                 y = np.asarray(values.isel(at), float)
                 colour = next((colours[axis, of] for of in label if (axis, of) in colours), "") or next(rest)
                 label_of_line = " ".join([name.replace("_", " "), *label])
-                axes.plot(x, y, label=label_of_line, color=colour, linestyle=next(dashes))
+                panel.plot(x, y, label=label_of_line, color=colour, linestyle=next(dashes))
                 if error is not None:
                     doubt = np.asarray(error.isel(at), float)
-                    axes.fill_between(x, y - doubt, y + doubt, color=colour, alpha=0.25, linewidth=0)
-        say_nothing_known(axes, found)
-        if by_ratios(x):
-            axes.set_xscale("log")
-        axes.set_xlim(x.min(), x.max())
-        axes.set_xlabel(_labelled(found[parameter], str(parameter)))
-        (unit, *others) = sorted(units)
-        axes.set_ylabel(
-            "" if others or not unit else f"{wanted[0].replace('_', ' ')} ({unit})" if len(wanted) == 1 else unit
-        )
-        if len(axes.get_lines()) > 1:
-            axes.legend()
-    return axes
+                    panel.fill_between(x, y - doubt, y + doubt, color=colour, alpha=0.25, linewidth=0)
+        for panel in panels:
+            drawn = [name for name in wanted if place[units[name]] is panel]
+            (unit, *others) = dict.fromkeys(units[name] for name in drawn)
+            said = f"{drawn[0].replace('_', ' ')} ({unit})" if len(drawn) == 1 and unit else unit
+            panel.set_ylabel("" if others else said.removesuffix(" (1)"))
+            if by_ratios(x):
+                panel.set_xscale("log")
+            panel.set_xlim(x.min(), x.max())
+            if len(panel.get_lines()) > 1 or len(panels) > 1:
+                panel.legend()
+        say_nothing_known(panels[0], found)
+        panels[-1].set_xlabel(_labelled(found[parameter], str(parameter)))
+    return panels[0]
+
+
+def _panels(count: int) -> list["Axes"]:
+    """Axes of a new figure below each other, which share the axis to the right."""
+    height = HEIGHT * (1 + 0.7 * (count - 1))
+    return list(new_figure(WIDTH, height).subplots(count, squeeze=False, sharex=True)[:, 0])
 
 
 @worded

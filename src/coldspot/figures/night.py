@@ -53,9 +53,9 @@ def dark(axes: "Axes") -> "Axes":
                 setter(turned(given))
             elif getattr(given, "ndim", 0) == 2 and len(given):
                 setter([turned(tuple(row)) for row in given])
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set_color(INK)
     for part in figure.axes:
+        for axis in (part.xaxis, part.yaxis):
+            axis.label.set_color(INK)
         part.tick_params(which="both", color=INK, labelcolor=INK)
     return axes
 

@@ -39,9 +39,10 @@ def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
 
     Between the points of the grid, heats, works and differences of temperature are interpolated along straight lines,
     and a pixel has the regime of that corner of its cell whose signs it shares: borders lie where signs change, which
-    is exact to second order in the steps of the grid, and not in steps. A point that lies on a border itself has no
-    pixels of its own. Where a corner cannot be trusted the pixels near it are white; where none can be, the picture
-    says why.
+    is exact to second order in the steps of the grid, and not in steps. Where heat flows with particles alone (tight
+    coupling) these and the heat of each are interpolated apart, so that borders may cross. A point that lies on a
+    border itself has no pixels of its own. Where a corner cannot be trusted the pixels near it are white; where none
+    can be, the picture says why.
 
     >>> import coldspot as cs, numpy as np
     >>> ds = cs.sweep(

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 MOST_STATES = 64
 """A drawing of more states shows nothing any more."""
 CROWDED = 12
-"""States beyond which a drawing grows."""
+"""States beyond which a drawing grows, and states of one number of particles stand above each other."""
+APART = 0.05
+"""States that differ by less than this part of all energies stand side by side."""
+WEAK = 0.03
+"""Net currents below this part of the largest are drawn faintly where there are many states."""
 HALF = 0.3
 """Half the length of the line that stands for a state."""
 
@@ -30,8 +34,9 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     **Arguments:** `machine`, a jump network or dots, or a machine whose dynamics is one of them; `axes`, Matplotlib
     axes to draw on, or None for a new figure, which is `axes.figure` of what is returned.
 
-    States stand side by side by their number of particles; the size of the dot on a state is its probability. An arrow
-    points the way that a transition goes more often, and is as wide as its net current, beside the largest one.
+    States stand side by side by their number of particles (of many states, those of one number in one column); the size
+    of the dot on a state is its probability. An arrow points the way that a transition goes more often, and is as wide
+    as its net current, beside the largest one; of many states weak ones are faint.
     Transitions without net current, and those of driven networks (which are drawn at phase 0), are plain lines.
     """
     net: Any = as_dynamics(machine)
@@ -51,7 +56,8 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         forward, backward = (np.exp(np.asarray(log)) for log in (snapshot.log_forward, snapshot.log_backward))
         currents = shares[initial] * forward - shares[final] * backward
     energies = np.asarray(snapshot.energies)
-    x = _columns(particles, energies)
+    crowded = net.states > CROWDED
+    x = (_stacks if crowded else _columns)(particles, energies)
     baths = list(net.baths)
     of_baths = dict(zip(solution.baths, bath_colours(np.asarray(solution.temperatures)), strict=True))
     of_others = dict(zip([name for name in baths if name not in of_baths], cycle(WORKS), strict=False))
@@ -60,9 +66,8 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         from matplotlib.lines import Line2D
 
         if axes is None:
-            axes = new_figure(
-                WIDTH * max(1.0, net.states / CROWDED), HEIGHT * max(1.0, net.states / CROWDED)
-            ).subplots()
+            scale = max(1.0, net.states / CROWDED)
+            axes = new_figure(WIDTH * scale, HEIGHT * scale).subplots()
         around = {"boxstyle": "round,pad=0.15", "facecolor": axes.get_facecolor(), "edgecolor": "none", "alpha": 0.7}
         for state, (place, energy) in enumerate(zip(x, energies, strict=True)):
             axes.plot([place - HALF, place + HALF], [energy, energy], color=BLACK, linestyle="-", linewidth=2.0)
@@ -73,7 +78,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
                     [place], [energy], s=12 + 260 * shares[state], color=GREY, alpha=0.8, zorder=3, linewidths=0
                 )
         causes = _causes(net, graph, baths)
-        _transitions(axes, x, energies, initial, final, [colours[k] for k in causes], currents)
+        _transitions(axes, x, energies, initial, final, [colours[k] for k in causes], currents, crowded)
         handles = [Line2D([], [], color=c, linestyle="-", label=name) for c, name in zip(colours, baths, strict=True)]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
         axes.set_xlim(x.min() - 0.8, x.max() + 0.8)
@@ -103,6 +108,21 @@ def _columns(occupations: np.ndarray, energies: np.ndarray) -> np.ndarray:
     return x
 
 
+def _stacks(occupations: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """Where each state stands: one column for each particle number, in lanes where energies lie near to each other."""
+    x, left = np.empty(len(energies)), 0.0
+    near = APART * np.ptp(energies)
+    for number in np.unique(occupations):
+        lanes: list[float] = []  # the highest energy in each
+        for state in sorted(np.flatnonzero(occupations == number), key=lambda k: energies[k]):
+            free = [k for k, highest in enumerate(lanes) if energies[state] - highest > near]
+            lane = free[0] if free else len(lanes)
+            lanes[lane : lane + 1] = [float(energies[state])]
+            x[state] = left + 1.2 * lane
+        left += 1.2 * len(lanes) + 1.0
+    return x
+
+
 def _transitions(
     axes: "Axes",
     x: np.ndarray,
@@ -111,6 +131,7 @@ def _transitions(
     final: np.ndarray,
     colours: Sequence[str],
     currents: np.ndarray | None,
+    crowded: bool,
 ) -> None:
     largest = 0.0 if currents is None or not currents.size else float(np.max(np.abs(currents)))
     drawn: Counter[tuple[int, int]] = Counter()
@@ -128,7 +149,8 @@ def _transitions(
             arrowprops={
                 "arrowstyle": "-|>" if flows else "-",
                 "color": colours[k],
-                "linewidth": 0.8 + (3.0 * abs(current) / largest if flows else 0.0),
+                "linewidth": (0.4 if crowded else 0.8) + (3.0 * abs(current) / largest if flows else 0.0),
+                "alpha": 0.15 if crowded and flows and abs(current) < WEAK * largest else 0.7 if crowded else 1.0,
                 "connectionstyle": f"arc3,rad={bend if x[end] >= x[start] else -bend}",
                 "shrinkA": 5,
                 "shrinkB": 5,

@@ -1,5 +1,6 @@
 """Markov jump networks, static or periodically driven: their parts, dissipation, times, and what slow cycles pump."""
 
+from .._attributes import told as _told
 from .contacts import BosonCoupling
 from .dissipation import Dissipation, dissipation
 from .energies import LinearEnergies
@@ -21,3 +22,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+__getattr__ = _told("coldspot.jump", __dir__())

@@ -1,5 +1,6 @@
 """Ready-made machines; a new one is a file here and an entry in `ALL`."""
 
+from .._attributes import told as _told
 from .absorption_refrigerator import AbsorptionRefrigerator
 from .boson_junction import BosonJunction
 from .breathing_trap_engine import BreathingTrapEngine
@@ -54,3 +55,6 @@ BY_NAME = {machine.name: machine for machine in ALL}
 
 def __dir__() -> list[str]:
     return [*(machine.__name__ for machine in ALL), "ALL", "BY_NAME"]
+
+
+__getattr__ = _told("coldspot.machines", __dir__())

@@ -1,5 +1,6 @@
 """Vibrations that something couples: their normal modes and where these coalesce."""
 
+from .._attributes import told as _told
 from .branches import Branches, branches
 from .coupled import CoupledModes, overlap
 from .dynamical_matrices import FlatBand, flat_band, two_mode_matrix
@@ -22,3 +23,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+__getattr__ = _told("coldspot.modes", __dir__())

@@ -113,19 +113,14 @@ class Trials(NamedTuple):
                 machine = functools.partial(machine, **{name: points[name][0] for name in self.choices})
             names = tuple(name for name in columns if not (self.is_function and name in self.choices))
             build, shared, _ = builder(machine, names, self.owner)
-            solution: Solution = solve_columns(
-                solve_points,
-                _Named(build, names),
-                shared,
-                {name: column.astype(float) for name, column in columns.items()},
-                self.tolerance,
-                label=self.owner,
-                progress=False,
-                sizes=CALLS,
-            )
+            numbers = {name: column.astype(float) for name, column in columns.items()}
+            solve = functools.partial(solve_columns, label=self.owner, progress=False, sizes=CALLS)
+            places = (_Named(build, names), shared, numbers)
+            solution: Solution = solve(solve_points, *places, self.tolerance)
             good[index] = (np.asarray(solution.status) == 0).reshape(len(index), many)
             for k, quantity in enumerate(quantities):
-                values[index, k] = searched(quantity, solution).reshape(len(index), many)
+                found = of_machines(quantity, solve, *places) if quantity.of_machine else searched(quantity, solution)
+                values[index, k] = found.reshape(len(index), many)
         return values, good.all(axis=-1) & np.isfinite(values).all(axis=(1, 2))
 
     def _alike(self, xs: np.ndarray) -> list[np.ndarray]:
@@ -149,15 +144,42 @@ class _Named(eqx.Module):
 def searched(quantity: Quantity, solutions: Solution) -> np.ndarray:
     """The search values of a batch; of functions that JAX cannot follow, one after the other."""
     if quantity.function is None:
-        return np.asarray(quantity.search(solutions))
+        return np.asarray(quantity.search(solutions, None))
     try:
-        return np.asarray(eqx.filter_vmap(quantity.search)(solutions))
+        return np.asarray(eqx.filter_vmap(lambda s: quantity.search(s, None))(solutions))
     except InputError:
         raise
     except Exception:
         count = len(np.asarray(solutions.status))
         points = (jax.tree.map(lambda leaf, k=k: leaf[k], solutions) for k in range(count))
-        return np.array([float(np.asarray(quantity.search(point))) for point in points])
+        return np.array([float(np.asarray(quantity.search(point, None))) for point in points])
+
+
+class _OfMachines(eqx.Module):
+    """A quantity of machines, one after the other, as linear response and counting take them."""
+
+    quantity: Quantity
+
+    def __call__(self, build: Callable[..., Any], shared: Any, columns: Any) -> Array:
+        return jax.lax.map(lambda point: self.quantity.true(None, build(shared, point)), columns)
+
+
+def of_machines(
+    quantity: Quantity,
+    solve: Callable[..., Any],
+    build: Callable[..., Any],
+    shared: Any,
+    columns: dict[str, np.ndarray],
+) -> np.ndarray:
+    """The values of a batch of machines; of functions that JAX cannot follow, each by itself."""
+    try:
+        return np.asarray(solve(_OfMachines(quantity), build, shared, columns))
+    except InputError:
+        raise
+    except Exception:
+        count = len(next(iter(columns.values())))
+        points = ({name: jnp.asarray(c[k]) for name, c in columns.items()} for k in range(count))
+        return np.array([float(np.asarray(quantity.true(None, build(shared, point)))) for point in points])
 
 
 class Searched(NamedTuple):

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from .. import regimes
 from .._checks import InputError, worded
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..machine_files.results import with_machine
@@ -63,7 +64,9 @@ def pareto(
     errors in the Dataset.
 
     **Returns:** a Dataset with the dimension `point`, in the order of the first objective: everything that a sweep
-    gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines.
+    gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines. Where an objective has
+    no value, as an efficiency where nothing flows any more (Carnot's limit), the point is left out, and the attribute
+    `left_out` says so.
 
     >>> import coldspot as cs
     >>> front = cs.pareto(
@@ -120,8 +123,8 @@ def _evolved(
     tolerance: float,
 ) -> "xarray.Dataset":
     """A front without slopes."""
-    example = steady_state(trials.made(np.mean(trials.limits(), axis=1)), tolerance=tolerance, throw=False)
-    targets, limits = named(trials.owner, example, objectives, subject_to)
+    example = trials.made(np.mean(trials.limits(), axis=1))
+    (targets, limits), _ = named(trials.owner, example, objectives, subject_to, tolerance)
     survey = surveyed(trials, targets, tuple(signs), limits, budget)
     found = grown(survey, trials, signs, points, budget)
     front = _best(signs, ranked(trials.owner, survey.quantities, found, survey.bounds, survey.sampled, signs[0]))
@@ -205,8 +208,21 @@ def _dataset(
     tolerance: float,
 ) -> "xarray.Dataset":
     dataset = sweep(machine, places, tolerance=tolerance, progress=False)
+    lacking: dict[int, str] = {}
     for quantity in quantities:
         if quantity.name not in dataset:
-            values = [float(quantity.true(steady_state(one, tolerance=tolerance))) for one in machines]
+            values = [float(quantity.true(steady_state(one, tolerance=tolerance), one)) for one in machines]
             dataset[quantity.name] = ("point", np.array(values))
-    return with_machine(dataset)
+        lacking |= {int(k): quantity.name for k in np.flatnonzero(np.isnan(dataset[quantity.name].values))}
+    if not lacking:
+        return with_machine(dataset)
+    said = [
+        f"`{name}` has no value at {', '.join(f'{path} = {value:.6g}' for path, value in places[k].items())} "
+        f"(regime {regimes.NAMES[int(dataset.regime[k])]}), a limit of the front"
+        for k, name in sorted(lacking.items())
+    ]
+    kept = [k for k in range(len(places)) if k not in lacking]
+    if not kept:
+        raise InputError(f"pareto: no machine of the front has values of all objectives: {'; '.join(said)}.")
+    shorter = _dataset(machine, [places[k] for k in kept], [machines[k] for k in kept], quantities, tolerance)
+    return shorter.assign_attrs(left_out="; ".join(said))

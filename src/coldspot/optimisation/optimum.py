@@ -16,7 +16,7 @@ from ..sweep import builder
 from .descent import FEASIBLE, Bound, Found, descend, spread
 from .evolution import Trials, evolved, finely, unsure
 from .problem import Looked, Problem, Sampled
-from .quantities import RATIOS, Quantity, quantity
+from .quantities import Quantity, quantity
 from .space import choices, interval, space
 
 AGREE = 1e-6
@@ -125,8 +125,10 @@ def optimise(
     **Arguments:**
 
     - `machine`: a machine or a network, or a function `build(**parameters) -> machine`;
-    - `maximise` or `minimise`: a name (`"power"`, `"cop"`, `"efficiency"`, `"entropy_production"`, `"heat.right"`,
-      `"work.left"`, …) or a function of the solution that JAX can differentiate;
+    - `maximise` or `minimise`: a name of the steady state (`"power"`, `"cop"`, `"efficiency"`, `"entropy_production"`,
+      `"heat.right"`, `"work.left"`, …), of linear response about the machine's own equilibrium (`"ZT"`,
+      `"conductance"`, `"seebeck"`, …) or of counting statistics (`"fano.particles.left"`, `"uncertainty.heat.left"`);
+      or a function that JAX can differentiate, of the solution or, if it cannot do with that, of the machine;
     - `over`: {path: (low, high)}, the parameters that are free; a parameter with few values has a set or a range of
       them, `{"spins": range(2, 9)}`, which a function gets as they are; `subject_to`: {name: (low, high)}, either may
       be None;
@@ -205,15 +207,15 @@ def _evolved(
 ) -> Optimum:
     """The best machine of a search without slopes."""
     limits = trials.limits()
-    example = steady_state(trials.made(np.mean(limits, axis=1)), tolerance=tolerance, throw=False)
-    (target,), bounded = named(trials.owner, example, objective, subject_to)
+    example = trials.made(np.mean(limits, axis=1))
+    (target,), bounded = named(trials.owner, example, objective, subject_to, tolerance)[0]
     found, bounds, sampled, quantities = evolved(trials, target, bounded, sign, starts, budget)
     ends = ranked(trials.owner, quantities, found, bounds, sampled, sign)
     best = ends[0]
     machine = trials.made(best.u)
     solution = steady_state(machine, tolerance=tolerance, throw=False)
     robust = bool(trials.unsure.laws)
-    value = _true(target, finely(trials, target, sign, best.u)) if robust else float(target.true(solution))
+    value = _true(target, finely(trials, target, sign, best.u)) if robust else float(target.true(solution, machine))
     if not np.isfinite(value):
         raise _without_value(target, solution)
     point = trials.point(best.u)
@@ -254,23 +256,24 @@ def asked(
     build, shared, _ = builder(machine, box.names, owner)
     checked = checked_tolerance(tolerance)
     bare = Problem(build, shared, box, (), checked)
-    example = steady_state(bare.machine(np.full(len(box.names), 0.5)), tolerance=tolerance, throw=False)
-    wanted, limits = named(owner, example, objectives, subject_to)
-    return Problem(build, shared, box, (*wanted, *limits), checked), limits, example.stochastic
+    example = bare.machine(np.full(len(box.names), 0.5))
+    (wanted, limits), stochastic = named(owner, example, objectives, subject_to, tolerance)
+    return Problem(build, shared, box, (*wanted, *limits), checked), limits, stochastic
 
 
 def named(
-    owner: str, example: Solution, objectives: Mapping[str, Any], subject_to: Any
-) -> tuple[tuple[Quantity, ...], Limits]:
-    """The objectives and the bounds of constraints, as the entries of a solution that they name."""
+    owner: str, machine: Any, objectives: Mapping[str, Any], subject_to: Any, tolerance: float
+) -> tuple[tuple[tuple[Quantity, ...], Limits], bool]:
+    """The objectives and the bounds of constraints, as what they name of an example; whether its results are random."""
     if subject_to is not None and not isinstance(subject_to, Mapping):
         raise InputError(f"{owner}: `subject_to` must be a mapping from names to (low, high), but is {subject_to!r}.")
-    wanted = tuple(quantity(owner, argument, given, example) for argument, given in objectives.items())
+    example = steady_state(machine, tolerance=tolerance, throw=False)
+    wanted = tuple(quantity(owner, argument, given, example, machine) for argument, given in objectives.items())
     limits = {}
     for given, pair in (subject_to or {}).items():
-        name = quantity(owner, "subject_to", given, example)
+        name = quantity(owner, "subject_to", given, example, machine)
         limits[name] = interval(f"{owner}: `subject_to[{given!r}]`", pair)
-    return wanted, limits
+    return (wanted, limits), example.stochastic
 
 
 def constraints(
@@ -351,7 +354,7 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
     for best in ends:
         machine = problem.machine(best.u)
         solution = steady_state(machine, tolerance=tolerance, throw=False)
-        value = float(target.true(solution))
+        value = float(target.true(solution, machine))
         # Where all currents vanish, rounding may put a ratio outside of its regime.
         if np.isfinite(value) and bool(solution.ok):
             break
@@ -360,7 +363,7 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
     values = [_true(target, one.looked.values[0]) for one in ends]
     slopes, curvatures = _slopes(problem, best.u)
     # From the angle to the ratio itself.
-    if target.name in RATIOS and target.function is None:
+    if target.is_ratio:
         first = 1 + value**2
         curvatures = first * curvatures + 2 * value * first * slopes**2
         slopes = first * slopes
@@ -395,7 +398,7 @@ def _without_value(target: Quantity, solution: Solution) -> InputError:
 
 
 def _true(target: Quantity, searched: float) -> float:
-    if target.name not in RATIOS or target.function is not None:
+    if not target.is_ratio:
         return float(searched)
     return float(np.tan(searched)) if 0 < searched < np.pi / 2 else float("nan")
 

@@ -46,7 +46,7 @@ class Problem(eqx.Module):
         values, slopes, ok = map(np.asarray, _look(self, jnp.asarray(u)))
         return Looked(values, slopes, bool(ok) and bool(np.isfinite(values).all() and np.isfinite(slopes).all()))
 
-    def machine(self, u: np.ndarray) -> Any:
+    def machine(self, u: Any) -> Any:
         return self.build(self.shared, self.box.point(jnp.asarray(u)))
 
     def sampled(self, owner: str, progress: bool | None = None) -> "Sampled":
@@ -71,8 +71,8 @@ class Sampled(NamedTuple):
 @compiled
 def _look(problem: Problem, u: Array) -> tuple[Array, Array, Array]:
     def asked(u: Array) -> tuple[Array, tuple[Array, Array]]:
-        solution = problem.solution(u)
-        values = jnp.stack([q.search(solution) for q in problem.quantities])
+        solution, machine = problem.solution(u), problem.machine(u)
+        values = jnp.stack([q.search(solution, machine) for q in problem.quantities])
         return values, (values, solution.status == 0)
 
     slopes, (values, good) = jax.jacfwd(asked, has_aux=True)(u)

@@ -1,5 +1,6 @@
 """Stochastic oscillators: masses on springs, with baths that push and damp them and forces that drive them."""
 
+from .._attributes import told as _told
 from ..growth import Until
 from .breathing import BreathingTrap
 from .network import OscillatorNetwork
@@ -18,3 +19,6 @@ __all__ = [
     "lattice",
     "ring",
 ]
+
+
+__getattr__ = _told("coldspot.oscillators", __all__)
