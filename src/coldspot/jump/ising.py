@@ -1,6 +1,7 @@
 """The steady state of a long open Ising chain between two baths, from its numbers; see `sparse`."""
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from ..occupation import log_fermi_pair
 from ..solution import Status
 from .half_edges import Cube
 from .orders import Orders
-from .sparse import DOUBTFUL, Weights, stationary
+from .sparse import DOUBTFUL, Weights, attached, attached_dual, stationary
 from .sparse_cumulants import cumulants
 
 
@@ -40,10 +41,7 @@ def weights(n: int, half: int, chain: Chain) -> Weights:
     row is the heat from the left.
     """
     apart = (chain.left - chain.right) / (chain.left * chain.right)
-    state = jnp.arange(1 << n, dtype=jnp.int32)
-
-    def sign(k: Array) -> Array:
-        return jnp.where((k >= 0) & (k < n), 1.0 - 2.0 * ((state >> jnp.clip(k, 0, n - 1)) & 1), 0.0)
+    sign = functools.partial(_sign, n)
 
     def inverse(k: Array) -> Array:
         return jnp.where(k < half, 1 / chain.left, 1 / chain.right)
@@ -52,29 +50,76 @@ def weights(n: int, half: int, chain: Chain) -> Weights:
         bond = chain.coupling * (inverse(k) + inverse(k + 1)) / 2 * sign(k + 1)
         return log_p + sign(k) * (bond + inverse(k) * chain.field), None
 
-    def across(k: Array) -> Array:
-        """J σσ′ of the bond between the halves, at the sites beside it."""
-        bond = chain.coupling * sign(jnp.int32(half - 1)) * sign(jnp.int32(half))
-        return jnp.where((k == half - 1) | (k == half), bond, 0.0)
-
-    # Site by site, and with little kept for a reverse pass: memory is what limits a chain.
-    @jax.checkpoint
-    def site(k: Array) -> tuple[Array, Array]:
-        around = chain.coupling * (sign(k - 1) + sign(k + 1)) + chain.field
-        rate = jnp.log(2 * chain.rate) + log_fermi_pair(2 * sign(k) * around * inverse(k))[0]
-        return rate, jnp.where(k < half, 2 * across(k), 0.0)
-
     sites = jnp.arange(n, dtype=jnp.int32)
     reference, _ = jax.lax.scan(local, jnp.zeros(1 << n), sites)
-    affinity = jax.lax.map(lambda k: jnp.where(k < half, apart, -apart) * across(k), sites)
-    rates, heat = jax.lax.map(site, sites)
+    affinity = jax.lax.map(lambda k: jnp.where(k < half, apart, -apart) * _across(n, half, chain, k), sites)
+    rates, heat = jax.lax.map(lambda k: _site(n, half, chain, k), sites)
     return Weights(rates, affinity, None, reference, heat[None])
+
+
+def _sign(n: int, k: Array) -> Array:
+    """σ_k (state), 0 beyond the ends."""
+    state = jnp.arange(1 << n, dtype=jnp.int32)
+    return jnp.where((k >= 0) & (k < n), 1.0 - 2.0 * ((state >> jnp.clip(k, 0, n - 1)) & 1), 0.0)
+
+
+def _across(n: int, half: int, chain: Chain, k: Array) -> Array:
+    """J σσ′ of the bond between the halves (state), at the sites k beside it."""
+    bond = chain.coupling * _sign(n, jnp.int32(half - 1)) * _sign(n, jnp.int32(half))
+    return jnp.where((k == half - 1) | (k == half), bond, 0.0)
+
+
+# Site by site, and with little kept for a reverse pass: memory is what limits a chain.
+@functools.partial(jax.checkpoint, static_argnums=(0, 1))
+def _site(n: int, half: int, chain: Chain, k: Array) -> tuple[Array, Array]:
+    """ln of the rate of flips of spin k, and the heat from the left that it counts (state)."""
+    around = chain.coupling * (_sign(n, k - 1) + _sign(n, k + 1)) + chain.field
+    inverse = jnp.where(k < half, 1 / chain.left, 1 / chain.right)
+    rate = jnp.log(2 * chain.rate) + log_fermi_pair(2 * _sign(n, k) * around * inverse)[0]
+    return rate, jnp.where(k < half, 2 * _across(n, half, chain, k), 0.0)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _heat(n: int, half: int, chain: Chain, log_p: Array, dual: Array, value: Array) -> Array:
+    """The heat, which is known, with its derivatives.
+
+    As those of `sparse`, but of rates that are made where they are needed: no number of a flip is kept.
+    """
+    return value
+
+
+@_heat.defjvp
+def _heat_jvp(n: int, half: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    chain, log_p, dual, _ = primals
+    edges, w = Cube(n), weights(n, half, chain)
+    log_p = attached(edges, w.log_out, log_p)
+    out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), w.log_out)
+    dual = attached_dual(edges, out, log_p, w.amounts[0], dual)
+    state = jnp.arange(1 << n, dtype=jnp.int32)
+
+    @jax.checkpoint
+    def added(change: Chain, log_p: Array, dual: Array, k: Array) -> Array:
+        (rate, amount), (d_rate, d_amount) = jax.jvp(lambda c: _site(n, half, c, k), (chain,), (change,))
+        slope = amount + dual[state ^ (jnp.int32(1) << k)] - dual
+        return jnp.sum(jnp.exp(rate + log_p) * (slope * d_rate + d_amount))
+
+    def add(total: Array, k: Array) -> tuple[Array, None]:
+        return total + added(tangents[0], log_p, dual, k), None
+
+    slope, _ = jax.lax.scan(add, jnp.zeros(()), jnp.arange(n, dtype=jnp.int32))
+    return _heat(n, half, *primals), slope
 
 
 def steady(n: int, half: int, chain: Chain) -> Outcome:
     """The outcome of one chain."""
-    found = stationary(Cube(n), weights(n, half, chain))
-    heat, error = found.rows[0], found.errors[0]
+    found = stationary(Cube(n), weights(n, half, jax.lax.stop_gradient(chain)))
+
+    # All that derivatives of populations take is made where these are asked for.
+    @jax.checkpoint
+    def log_p(chain: Chain, known: Array) -> Array:
+        return attached(Cube(n), weights(n, half, chain).log_out, known)
+
+    heat, error = _heat(n, half, chain, found.log_p, found.duals[0], found.rows[0]), found.errors[0]
     return Outcome(
         Rates(jnp.stack([heat, -heat])),
         Rates(jnp.stack([error, error])),
@@ -82,7 +127,7 @@ def steady(n: int, half: int, chain: Chain) -> Outcome:
         floor=found.rounding[0],
         residuals={"balance": found.residual},
         statistics={"products": found.products},
-        populations=jnp.exp(found.log_p),
+        populations=jnp.exp(log_p(chain, found.log_p)),
     )
 
 
