@@ -11,7 +11,7 @@ from jax import Array
 from ..dynamics import Counted, Outcome, Rates, Target
 from ..occupation import log_fermi_pair
 from ..solution import Status
-from .half_edges import Cube
+from .half_edges import Cube, OfBond
 from .orders import Orders
 from .sparse import DOUBTFUL, Weights, attached, attached_dual, stationary
 from .sparse_cumulants import cumulants
@@ -52,9 +52,15 @@ def weights(n: int, half: int, chain: Chain) -> Weights:
 
     sites = jnp.arange(n, dtype=jnp.int32)
     reference, _ = jax.lax.scan(local, jnp.zeros(1 << n), sites)
-    affinity = jax.lax.map(lambda k: jnp.where(k < half, apart, -apart) * _across(n, half, chain, k), sites)
-    rates, heat = jax.lax.map(lambda k: _site(n, half, chain, k), sites)
-    return Weights(rates, affinity, None, reference, heat[None])
+    rates = jax.lax.map(lambda k: _log_rate(n, half, chain, k), sites)
+    heat = _heats(n, half, chain)
+    affinity = apart / 2 * heat.at[half].set(-heat[half - 1])
+    return Weights(rates, OfBond(affinity, half - 1), None, reference, OfBond(heat[None], half - 1))
+
+
+def _heats(n: int, half: int, chain: Chain) -> Array:
+    """What the left bath gives to the bond between the halves where spin k flips (spin), times σσ′."""
+    return jnp.zeros(n).at[half - 1].set(2 * chain.coupling)
 
 
 def _sign(n: int, k: Array) -> Array:
@@ -63,20 +69,13 @@ def _sign(n: int, k: Array) -> Array:
     return jnp.where((k >= 0) & (k < n), 1.0 - 2.0 * ((state >> jnp.clip(k, 0, n - 1)) & 1), 0.0)
 
 
-def _across(n: int, half: int, chain: Chain, k: Array) -> Array:
-    """J σσ′ of the bond between the halves (state), at the sites k beside it."""
-    bond = chain.coupling * _sign(n, jnp.int32(half - 1)) * _sign(n, jnp.int32(half))
-    return jnp.where((k == half - 1) | (k == half), bond, 0.0)
-
-
 # Site by site, and with little kept for a reverse pass: memory is what limits a chain.
 @functools.partial(jax.checkpoint, static_argnums=(0, 1))
-def _site(n: int, half: int, chain: Chain, k: Array) -> tuple[Array, Array]:
-    """ln of the rate of flips of spin k, and the heat from the left that it counts (state)."""
+def _log_rate(n: int, half: int, chain: Chain, k: Array) -> Array:
+    """ln of the rate of flips of spin k (state)."""
     around = chain.coupling * (_sign(n, k - 1) + _sign(n, k + 1)) + chain.field
     inverse = jnp.where(k < half, 1 / chain.left, 1 / chain.right)
-    rate = jnp.log(2 * chain.rate) + log_fermi_pair(2 * _sign(n, k) * around * inverse)[0]
-    return rate, jnp.where(k < half, 2 * _across(n, half, chain, k), 0.0)
+    return jnp.log(2 * chain.rate) + log_fermi_pair(2 * _sign(n, k) * around * inverse)[0]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -91,17 +90,23 @@ def _heat(n: int, half: int, chain: Chain, log_p: Array, dual: Array, value: Arr
 @_heat.defjvp
 def _heat_jvp(n: int, half: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
     chain, log_p, dual, _ = primals
-    edges, w = Cube(n), weights(n, half, chain)
-    log_p = attached(edges, w.log_out, log_p)
-    out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), w.log_out)
-    dual = attached_dual(edges, out, log_p, w.amounts[0], dual)
+    edges = Cube(n)
+
+    def numbers(chain: Chain, k: Array) -> tuple[Array, Array]:
+        """Of flips of spin k: ln of the rate, and the heat from the left that they count (state)."""
+        return _log_rate(n, half, chain, k), OfBond(_heats(n, half, chain)[k], half - 1).row(1 << n)
+
+    log_out = weights(n, half, chain).log_out
+    log_p = attached(edges, log_out, log_p)
+    out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
+    dual = attached_dual(edges, out, log_p, OfBond(_heats(n, half, chain), half - 1), dual)
     state = jnp.arange(1 << n, dtype=jnp.int32)
 
     @jax.checkpoint
     def added(change: Chain, log_p: Array, dual: Array, k: Array) -> Array:
-        (rate, amount), (d_rate, d_amount) = jax.jvp(lambda c: _site(n, half, c, k), (chain,), (change,))
-        slope = amount + dual[state ^ (jnp.int32(1) << k)] - dual
-        return jnp.sum(jnp.exp(rate + log_p) * (slope * d_rate + d_amount))
+        (rate, heat), (d_rate, d_heat) = jax.jvp(lambda c: numbers(c, k), (chain,), (change,))
+        slope = heat + dual[state ^ (jnp.int32(1) << k)] - dual
+        return jnp.sum(jnp.exp(rate + log_p) * (slope * d_rate + d_heat))
 
     def add(total: Array, k: Array) -> tuple[Array, None]:
         return total + added(tangents[0], log_p, dual, k), None
@@ -137,7 +142,10 @@ def counted(n: int, half: int, chain: Chain, targets: tuple[Target, ...], order:
     Over a long time all that comes from the left goes to the right, so that heats of both and entropies are multiples
     of one amount.
     """
-    found = cumulants(Cube(n), weights(n, half, chain), Orders(1, order))
+    w = weights(n, half, chain)
+    # Products of amounts are made of half-edge arrays.
+    heat = jax.lax.map(lambda factor: OfBond(factor, half - 1).row(1 << n), _heats(n, half, chain))
+    found = cumulants(Cube(n), w._replace(amounts=heat[None]), Orders(1, order))
     sides = {"left": (1.0, chain.left), "right": (-1.0, chain.right)}
     parts = []
     for quantity, of in targets:

@@ -26,7 +26,7 @@ from jax import Array
 
 from ..numerics.dense import EPS, positive_or_one
 from ..numerics.krylov import Solved, bicgstab
-from .half_edges import HalfEdges, Slot
+from .half_edges import HalfEdges, Numbers, Slot
 
 ROUNDS = 12
 """Most times that the state found becomes the distribution about which the next one is looked for."""
@@ -49,14 +49,14 @@ class Weights(NamedTuple):
 
     `log_out`: ln of the rate; `affinity`: ln of the flow out over that of the partner, at the reference, and `blur`,
     its error, if it has one; `amounts` (row, half-edge): what a row of the ledger gets when a transition is made this
-    way. `affinity` and `amounts` change their sign from a half-edge to its partner.
+    way. `affinity` and `amounts` change their sign from a half-edge to its partner; they may be `OfBond`.
     """
 
     log_out: Array
-    affinity: Array
+    affinity: Numbers
     blur: Array | None
     reference: Array
-    amounts: Array
+    amounts: Numbers
 
 
 class Stationary(NamedTuple):
@@ -137,24 +137,27 @@ def _linear(edges: HalfEdges, out: Array, total: Array) -> Linear:
             b = right / root
             size = jnp.linalg.norm(b)
 
-            def go_on(s: tuple[Solved, Array, Array]) -> Array:
-                known, before, turns = s
+            State = tuple[Solved, Array, Array, Array]
+
+            def go_on(s: State) -> Array:
+                known, _, before, turns = s
                 return (known.residual > tolerance) & (known.residual < before / 2) & (turns < PASSES)
 
             # The recursion loses touch with its residual or breaks down where relaxation is slow: it starts again.
-            def again(s: tuple[Solved, Array, Array]) -> tuple[Solved, Array, Array]:
-                known, _, turns = s
-                r = b - apply(known.x, transposed)
+            def again(s: State) -> State:
+                known, r, _, turns = s
                 more = bicgstab(lambda y: apply(y, transposed), r, tolerance * size / jnp.linalg.norm(r), MOST)
                 x = known.x + more.x
-                left = jnp.linalg.norm(b - apply(x, transposed)) / size
+                rest = b - apply(x, transposed)
+                left = jnp.linalg.norm(rest) / size
                 better = left < known.residual
-                x, left = jnp.where(better, x, known.x), jnp.where(better, left, known.residual)
-                return Solved(x, left, known.products + more.products + 2), known.residual, turns + 1
+                x, rest = jnp.where(better, x, known.x), jnp.where(better, rest, r)
+                left = jnp.where(better, left, known.residual)
+                return Solved(x, left, known.products + more.products + 1), rest, known.residual, turns + 1
 
             none = jnp.asarray(0)
-            start = Solved(jnp.zeros_like(b), jnp.where(size > 0, 1.0, 0.0), none), jnp.asarray(jnp.inf), none
-            solved, _, _ = jax.lax.while_loop(go_on, again, start)
+            start = Solved(jnp.zeros_like(b), jnp.where(size > 0, 1.0, 0.0), none)
+            solved, _, _, _ = jax.lax.while_loop(go_on, again, (start, b, jnp.asarray(jnp.inf), none))
             return solved._replace(x=solved.x / root)
 
         return iterate
@@ -245,8 +248,10 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     entropy, unsure = (jnp.sum(x) / 2 for x in edges.summed(produced, *numbers))
     unsure = unsure + jnp.sum(jnp.abs(log_p * f.source))
 
-    def row(amounts: Array) -> tuple[Array, ...]:
-        v, solved = _dual(edges, linear, out, log_p, amounts)
+    def row(amounts: Numbers) -> tuple[Array, ...]:
+        gain = _gain(edges, out, log_p, amounts)
+        solved = linear(gain, True, EXACT)
+        v = solved.x - jnp.sum(jnp.exp(log_p) * solved.x)
 
         def judged(slot: Slot, *of: Array) -> tuple[Array, Array]:
             weight = of[-1] + slot.other(v) - slot.own(v)
@@ -256,7 +261,7 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
         value, doubt = edges.summed(judged, *numbers, amounts)
         value = jnp.sum(value) / 2
         rounding = jnp.sum(doubt) / 2 + 4 * EPS * jnp.abs(value)
-        missed = _missed(edges, out, f.total, log_p, amounts, v)
+        missed = _missed(edges, out, f.total, gain, v)
         error = jnp.sum(jnp.abs(v * f.source)) + jnp.sum(jnp.abs(missed * s.last)) + rounding
         return value, error, rounding, v, solved.residual, solved.products
 
@@ -276,21 +281,15 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     )
 
 
-def _gain(edges: HalfEdges, out: Array, log_p: Array, amounts: Array) -> Array:
+def _gain(edges: HalfEdges, out: Array, log_p: Array, amounts: Numbers) -> Array:
     """c − κp: what the state of the system has to do with a row of the ledger."""
     c = edges.summed(lambda s, out, q: out * q, out, amounts)
     return c - jnp.sum(c) * jnp.exp(log_p)
 
 
-def _dual(edges: HalfEdges, linear: Linear, out: Array, log_p: Array, amounts: Array) -> tuple[Array, Solved]:
-    solved = linear(_gain(edges, out, log_p, amounts), True, EXACT)
-    v = solved.x
-    return v - jnp.sum(jnp.exp(log_p) * v), solved
-
-
-def _missed(edges: HalfEdges, out: Array, total: Array, log_p: Array, amounts: Array, v: Array) -> Array:
+def _missed(edges: HalfEdges, out: Array, total: Array, gain: Array, v: Array) -> Array:
     """The residual of a dual."""
-    return _gain(edges, out, log_p, amounts) - (total * v - _outflow(edges, out, v))
+    return gain - (total * v - _outflow(edges, out, v))
 
 
 # --------------------------------------------------------------------------- derivatives
@@ -342,7 +341,7 @@ def _attached_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array,
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def attached_dual(edges: HalfEdges, out: Array, log_p: Array, amounts: Array, v: Array) -> Array:
+def attached_dual(edges: HalfEdges, out: Array, log_p: Array, amounts: Numbers, v: Array) -> Array:
     """A dual, which is known, with its derivatives: linear in the tangents of all that defines it."""
     return v
 
@@ -352,8 +351,9 @@ def _attached_dual_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[A
     out, log_p, amounts, v = primals
     v = attached_dual(edges, out, log_p, amounts, v)
 
-    def missed(out: Array, log_p: Array, amounts: Array) -> Array:
-        return _missed(edges, out, edges.summed(lambda s, out: out, out), log_p, amounts, v)
+    def missed(out: Array, log_p: Array, amounts: Numbers) -> Array:
+        gain = _gain(edges, out, log_p, amounts)
+        return _missed(edges, out, edges.summed(lambda s, out: out, out), gain, v)
 
     _, source = jax.jvp(missed, (out, log_p, amounts), tangents[:3])
     p = jnp.exp(log_p)
@@ -363,7 +363,7 @@ def _attached_dual_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[A
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _booked(edges: HalfEdges, log_out: Array, amounts: Array, log_p: Array, duals: Array, values: Array) -> Array:
+def _booked(edges: HalfEdges, log_out: Array, amounts: Numbers, log_p: Array, duals: Array, values: Array) -> Array:
     """The rows, which are known, with their derivatives: dκ = Σ (q_ij + v_j − v_i) F_ij d ln w_ij + Σ F_ij dq_ij."""
     return values
 
