@@ -110,11 +110,12 @@ def grown(
     if until.most < n:
         raise InputError(f"{OWNER}: `most` must be at least `n` = {n}, but is {until.most}.")
     name = label() if until.file is not None else ""
-    parts = _read(until.file, name, n)
+    parts = _read(until.file, name, n, until.most)
     while not _enough(parts, worst, until, n):
         # How many are missing is only known in the end; a bar for what the errors now let one expect.
         count = _missing(parts, worst, until, n)
-        for part in track(_portions(portion, parts, n, count), total=count, label="trajectories", show=progress):
+        more = _portions(portion, parts, n, until.most, count)
+        for part in track(more, total=count, label="trajectories", show=progress):
             parts.append(part)
             if until.file is not None:
                 _write(until.file, name, n, parts)
@@ -124,10 +125,12 @@ def grown(
 
 
 def _portions(
-    portion: Callable[[int, bool | None], Result], parts: Sequence[Result], n: int, count: int
+    portion: Callable[[int, bool | None], Result], parts: Sequence[Result], n: int, most: int, count: int
 ) -> Iterator[Result]:
+    """As many more; where fewer than `n` are left of the `most`, the first of a portion."""
     for _ in range(count):
-        yield portion(len(parts) * n, False)
+        begin = len(parts) * n
+        yield jax.tree.map(lambda a, left=most - begin: a[..., :left], portion(begin, False))
 
 
 def _joined(parts: Sequence[Result]) -> Result:
@@ -137,7 +140,7 @@ def _joined(parts: Sequence[Result]) -> Result:
 def _enough(parts: Sequence[Result], worst: Worst, until: Until, n: int) -> bool:
     if not parts:
         return False
-    if (len(parts) + 1) * n > until.most or any(np.any(np.asarray(part.failed) >= 0) for part in parts):
+    if len(parts) * n >= until.most or any(np.any(np.asarray(part.failed) >= 0) for part in parts):
         return True
     if len(parts) * n < LEAST:
         return False
@@ -150,7 +153,7 @@ def _missing(parts: Sequence[Result], worst: Worst, until: Until, n: int) -> int
         return 1
     ratio = worst(_joined(parts)) / until.standard_error
     wanted = max(math.ceil(len(parts) * min(ratio**2, 1 + PATIENT / len(parts))), math.ceil(LEAST / n))
-    return max(1, min(wanted, until.most // n) - len(parts))
+    return max(1, min(wanted, math.ceil(until.most / n)) - len(parts))
 
 
 def _write(path: Path, name: str, n: int, parts: Sequence[Result]) -> None:
@@ -163,7 +166,7 @@ def _write(path: Path, name: str, n: int, parts: Sequence[Result]) -> None:
         raise InputError(f"trajectories: `{path}` cannot be written: {error.strerror or error}.") from None
 
 
-def _read(path: Path | None, name: str, n: int) -> list[Result]:
+def _read(path: Path | None, name: str, n: int, most: int) -> list[Result]:
     if path is None or not path.exists():
         return []
     try:
@@ -179,5 +182,7 @@ def _read(path: Path | None, name: str, n: int) -> list[Result]:
             f"trajectories: `{path}` holds trajectories of another ensemble (network, key, `n`, `time`, time step or "
             "transient); give another `file`, or remove it to begin anew."
         )
-    pieces = range(0, done.failed.shape[-1], n)
+    made = done.failed.shape[-1]
+    # A last portion that a smaller `most` cut short is made anew.
+    pieces = range(0, made if made >= most else made // n * n, n)
     return [jax.tree.map(lambda a, k=k: a[..., k : k + n], done) for k in pieces]

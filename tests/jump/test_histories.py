@@ -79,7 +79,9 @@ def test_ensembles_grow_until_their_errors_are_small_and_go_on_where_they_stoppe
     count = len(found.heats)
     assert count > 1024
     assert count % 1024 == 0
-    assert max(found.error.heat.values()) <= 0.06 < max(grown(0.06, most=count - 1).error.heat.values())
+    assert max(found.error.heat.values()) <= 0.06 < max(grown(0.06, most=count - 1024).error.heat.values())
+    # The last ones asked for are fewer than a portion.
+    assert len(grown(1e-3, n=50, most=480).heats) == 480
     # Grown or not, stopped or not, they are the same.
     file = tmp_path / "dot.npz"
     grown(0.1, file=file)

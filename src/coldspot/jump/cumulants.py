@@ -185,6 +185,17 @@ def recursion(flows: Flows, amounts: Float[Array, "field edge point"], orders: O
     return jnp.concatenate(found), jnp.concatenate(sizes)
 
 
+def bare(flows: Flows, amounts: Float[Array, "field edge point"], orders: Orders) -> Array:
+    """The same orders of what transitions carry if none knew of another: Σ_e F_e Π|a_e| (order, point)."""
+    sizes = jnp.abs(amounts)
+
+    def one(index: Index) -> Array:
+        carried = (sizes[field] for field, power in enumerate(index) for _ in range(power))
+        return jnp.sum(functools.reduce(jnp.multiply, carried, flows.flow), axis=0)
+
+    return jnp.stack([one(index) for index in orders.every if any(index)])
+
+
 def product(y: dict[Index, Array], e: dict[Index, Array], index: Index, orders: Orders) -> Array:
     """The order α of e^y without its term y_α: α_i e_α = Σ_β β_i y_β e_{α−β} for any field i with α_i > 0."""
     field = next(k for k, power in enumerate(index) if power)
@@ -211,6 +222,15 @@ def judged(g: Graph, s: Snapshot, found: Array) -> tuple[Array, Array]:
     return values, jax.lax.stop_gradient(digits * (SAFETY / NUDGE * change + jnp.abs(values)))
 
 
+def least(g: Graph, errors: Array, sizes: Array, noise: Array) -> tuple[Array, Array]:
+    """Errors and sizes of cumulants that may be nothing beside the `noise` of single transitions.
+
+    Where whatever goes one way comes back, as of one bath alone, all y vanish: rounding is all that is left of them.
+    """
+    noise = jax.lax.stop_gradient(noise[..., : errors.shape[-1]])
+    return errors + g.states * EPS**2 * noise, jnp.maximum(sizes, EPS * noise)
+
+
 def faults(g: Graph, s: Snapshot, unique: bool) -> dict[Status, Array]:
     return {Status.INVALID: ~s.valid, Status.NOT_UNIQUE: ~joined(g, s.open) | (not unique)}
 
@@ -235,7 +255,9 @@ def stationary_cumulants(g: Graph, s: Snapshot, amount: Array, order: int, uniqu
     flows = flows_of(g, s)
     found, sizes = jax.vmap(lambda a: recursion(flows, a[None], Orders(1, order)))(edges(amount))
     values, errors = judged(g, s, found * jnp.exp(flows.factors.scale))
+    noise = jax.vmap(lambda a: bare(flows, a[None], Orders(1, order)))(edges(amount)) * jnp.exp(flows.factors.scale)
     sizes = (sizes * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
+    errors, sizes = least(g, errors, sizes, noise)
     # The first one is a net current, which keeps its digits near equilibrium.
     values = values.at[:, 0].set(jnp.sum(amount * state.current, axis=1))
     doubt = state.error + EPS * (amount.shape[1] + 2) * jnp.abs(state.current)
@@ -253,6 +275,8 @@ def stationary_mixed(g: Graph, s: Snapshot, amount: Array, order: int, unique: b
     count = len(orders.of(order))
     values, errors = judged(g, s, found[-count:] * jnp.exp(flows.factors.scale))
     sizes = (sizes[-count:] * jnp.exp(flows.factors.scale))[..., : errors.shape[-1]]
+    noise = bare(flows, edges(amount), orders)[-count:] * jnp.exp(flows.factors.scale)
+    errors, sizes = least(g, errors, sizes, noise)
     values, errors, sizes = (jnp.moveaxis(x[orders.derivatives()], -1, 0) for x in (values, errors, sizes))
     return Counted(values, errors, sizes, faults(g, s, unique))
 

@@ -26,7 +26,7 @@ from jax import Array
 
 from ..numerics.dense import EPS, positive_or_one
 from ..numerics.krylov import Solved, bicgstab
-from .half_edges import HalfEdges, Slot
+from .half_edges import HalfEdges, Numbers, Slot
 
 ROUNDS = 12
 """Most times that the state found becomes the distribution about which the next one is looked for."""
@@ -49,14 +49,14 @@ class Weights(NamedTuple):
 
     `log_out`: ln of the rate; `affinity`: ln of the flow out over that of the partner, at the reference, and `blur`,
     its error, if it has one; `amounts` (row, half-edge): what a row of the ledger gets when a transition is made this
-    way. `affinity` and `amounts` change their sign from a half-edge to its partner.
+    way. `affinity` and `amounts` change their sign from a half-edge to its partner; they may be `OfBond`.
     """
 
     log_out: Array
-    affinity: Array
+    affinity: Numbers
     blur: Array | None
     reference: Array
-    amounts: Array
+    amounts: Numbers
 
 
 class Stationary(NamedTuple):
@@ -79,9 +79,8 @@ class Stationary(NamedTuple):
 
 
 class _Flows(NamedTuple):
-    """Flows `out` (half-edge) at a distribution, their `total` and the net inflow, `source` (state)."""
+    """Of each state of a distribution, the `total` of its flows out and the net inflow, `source` (state)."""
 
-    out: Array
     total: Array
     source: Array
 
@@ -94,14 +93,20 @@ def _net(s: Slot, out: Array, affinity: Array, shift: Array) -> tuple[Array, Arr
     return jnp.sign(a) * larger * -jnp.expm1(-jnp.abs(a)), jnp.minimum(out, back), a
 
 
+def _out(edges: HalfEdges, log_out: Array, log_p: Array) -> Array:
+    """Flows out of half-edges."""
+    return edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
+
+
 def _flows(edges: HalfEdges, w: Weights, shift: Array) -> _Flows:
     log_p = _normalised(w.reference + shift)
-    out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), w.log_out)
 
-    def both(s: Slot, out: Array, affinity: Array) -> tuple[Array, Array]:
+    # No number of a half-edge is kept: several arrays of them would be alive in a round.
+    def both(s: Slot, rate: Array, affinity: Array) -> tuple[Array, Array]:
+        out = jnp.exp(rate + s.own(log_p))
         return out, -_net(s, out, affinity, shift)[0]
 
-    return _Flows(out, *edges.summed(both, out, w.affinity))
+    return _Flows(*edges.summed(both, w.log_out, w.affinity))
 
 
 def _inflow(edges: HalfEdges, out: Array, u: Array) -> Array:
@@ -132,24 +137,27 @@ def _linear(edges: HalfEdges, out: Array, total: Array) -> Linear:
             b = right / root
             size = jnp.linalg.norm(b)
 
-            def go_on(s: tuple[Solved, Array, Array]) -> Array:
-                known, before, turns = s
+            State = tuple[Solved, Array, Array, Array]
+
+            def go_on(s: State) -> Array:
+                known, _, before, turns = s
                 return (known.residual > tolerance) & (known.residual < before / 2) & (turns < PASSES)
 
             # The recursion loses touch with its residual or breaks down where relaxation is slow: it starts again.
-            def again(s: tuple[Solved, Array, Array]) -> tuple[Solved, Array, Array]:
-                known, _, turns = s
-                r = b - apply(known.x, transposed)
+            def again(s: State) -> State:
+                known, r, _, turns = s
                 more = bicgstab(lambda y: apply(y, transposed), r, tolerance * size / jnp.linalg.norm(r), MOST)
                 x = known.x + more.x
-                left = jnp.linalg.norm(b - apply(x, transposed)) / size
+                rest = b - apply(x, transposed)
+                left = jnp.linalg.norm(rest) / size
                 better = left < known.residual
-                x, left = jnp.where(better, x, known.x), jnp.where(better, left, known.residual)
-                return Solved(x, left, known.products + more.products + 2), known.residual, turns + 1
+                x, rest = jnp.where(better, x, known.x), jnp.where(better, rest, r)
+                left = jnp.where(better, left, known.residual)
+                return Solved(x, left, known.products + more.products + 1), rest, known.residual, turns + 1
 
             none = jnp.asarray(0)
-            start = Solved(jnp.zeros_like(b), jnp.where(size > 0, 1.0, 0.0), none), jnp.asarray(jnp.inf), none
-            solved, _, _ = jax.lax.while_loop(go_on, again, start)
+            start = Solved(jnp.zeros_like(b), jnp.where(size > 0, 1.0, 0.0), none)
+            solved, _, _, _ = jax.lax.while_loop(go_on, again, (start, b, jnp.asarray(jnp.inf), none))
             return solved._replace(x=solved.x / root)
 
         return iterate
@@ -193,7 +201,8 @@ def _state(edges: HalfEdges, w: Weights) -> _Round:
         return (s.left > 0) & (s.left < s.before / 4) & (s.turns < ROUNDS)
 
     def step(s: _Round) -> _Round:
-        solved = _linear(edges, s.flows.out, s.flows.total)(s.flows.source, False, STEP)
+        out = _out(edges, w.log_out, _normalised(w.reference + s.shift))
+        solved = _linear(edges, out, s.flows.total)(s.flows.source, False, STEP)
         u = solved.x
         # What would be negative by an inexact solution is small instead: the next round sees to it.
         change = jnp.log1p(jnp.maximum(u, LEAST - 1))
@@ -221,8 +230,9 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     s = _state(edges, fixed)
     f = s.flows
     log_p = _normalised(fixed.reference + s.shift)
-    linear = _linear(edges, f.out, f.total)
-    numbers = (f.out, fixed.log_out, fixed.affinity, *(() if fixed.blur is None else (fixed.blur,)))
+    out = _out(edges, fixed.log_out, log_p)
+    linear = _linear(edges, out, f.total)
+    numbers = (out, fixed.log_out, fixed.affinity, *(() if fixed.blur is None else (fixed.blur,)))
 
     def digits(s_: Slot, out: Array, rate: Array, affinity: Array, *known: Array) -> tuple[Array, Array, Array, Array]:
         """Net flows and affinities of half-edges, and what rounding leaves uncertain of them."""
@@ -238,8 +248,10 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     entropy, unsure = (jnp.sum(x) / 2 for x in edges.summed(produced, *numbers))
     unsure = unsure + jnp.sum(jnp.abs(log_p * f.source))
 
-    def row(amounts: Array) -> tuple[Array, ...]:
-        v, solved = _dual(edges, linear, f, log_p, amounts)
+    def row(amounts: Numbers) -> tuple[Array, ...]:
+        gain = _gain(edges, out, log_p, amounts)
+        solved = linear(gain, True, EXACT)
+        v = solved.x - jnp.sum(jnp.exp(log_p) * solved.x)
 
         def judged(slot: Slot, *of: Array) -> tuple[Array, Array]:
             weight = of[-1] + slot.other(v) - slot.own(v)
@@ -249,7 +261,7 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
         value, doubt = edges.summed(judged, *numbers, amounts)
         value = jnp.sum(value) / 2
         rounding = jnp.sum(doubt) / 2 + 4 * EPS * jnp.abs(value)
-        missed = _missed(edges, f.out, f.total, log_p, amounts, v)
+        missed = _missed(edges, out, f.total, gain, v)
         error = jnp.sum(jnp.abs(v * f.source)) + jnp.sum(jnp.abs(missed * s.last)) + rounding
         return value, error, rounding, v, solved.residual, solved.products
 
@@ -269,21 +281,15 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     )
 
 
-def _gain(edges: HalfEdges, out: Array, log_p: Array, amounts: Array) -> Array:
+def _gain(edges: HalfEdges, out: Array, log_p: Array, amounts: Numbers) -> Array:
     """c − κp: what the state of the system has to do with a row of the ledger."""
     c = edges.summed(lambda s, out, q: out * q, out, amounts)
     return c - jnp.sum(c) * jnp.exp(log_p)
 
 
-def _dual(edges: HalfEdges, linear: Linear, f: _Flows, log_p: Array, amounts: Array) -> tuple[Array, Solved]:
-    solved = linear(_gain(edges, f.out, log_p, amounts), True, EXACT)
-    v = solved.x
-    return v - jnp.sum(jnp.exp(log_p) * v), solved
-
-
-def _missed(edges: HalfEdges, out: Array, total: Array, log_p: Array, amounts: Array, v: Array) -> Array:
+def _missed(edges: HalfEdges, out: Array, total: Array, gain: Array, v: Array) -> Array:
     """The residual of a dual."""
-    return _gain(edges, out, log_p, amounts) - (total * v - _outflow(edges, out, v))
+    return gain - (total * v - _outflow(edges, out, v))
 
 
 # --------------------------------------------------------------------------- derivatives
@@ -328,25 +334,26 @@ def attached(edges: HalfEdges, log_out: Array, log_p: Array) -> Array:
 def _attached_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array, Array]:
     log_out, log_p = primals
     log_p = attached(edges, log_out, log_p)
-    out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
+    out = _out(edges, log_out, log_p)
     change = edges.summed(lambda s, d: s.partner(d) - d, out * tangents[0])
     u = solution(edges, out, change, False)
     return log_p, u - jnp.sum(jnp.exp(log_p) * u)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _attached_dual(edges: HalfEdges, out: Array, log_p: Array, amounts: Array, v: Array) -> Array:
+def attached_dual(edges: HalfEdges, out: Array, log_p: Array, amounts: Numbers, v: Array) -> Array:
     """A dual, which is known, with its derivatives: linear in the tangents of all that defines it."""
     return v
 
 
-@_attached_dual.defjvp
+@attached_dual.defjvp
 def _attached_dual_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array, Array]:
     out, log_p, amounts, v = primals
-    v = _attached_dual(edges, out, log_p, amounts, v)
+    v = attached_dual(edges, out, log_p, amounts, v)
 
-    def missed(out: Array, log_p: Array, amounts: Array) -> Array:
-        return _missed(edges, out, edges.summed(lambda s, out: out, out), log_p, amounts, v)
+    def missed(out: Array, log_p: Array, amounts: Numbers) -> Array:
+        gain = _gain(edges, out, log_p, amounts)
+        return _missed(edges, out, edges.summed(lambda s, out: out, out), gain, v)
 
     _, source = jax.jvp(missed, (out, log_p, amounts), tangents[:3])
     p = jnp.exp(log_p)
@@ -356,7 +363,7 @@ def _attached_dual_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[A
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _booked(edges: HalfEdges, log_out: Array, amounts: Array, log_p: Array, duals: Array, values: Array) -> Array:
+def _booked(edges: HalfEdges, log_out: Array, amounts: Numbers, log_p: Array, duals: Array, values: Array) -> Array:
     """The rows, which are known, with their derivatives: dκ = Σ (q_ij + v_j − v_i) F_ij d ln w_ij + Σ F_ij dq_ij."""
     return values
 
@@ -367,10 +374,10 @@ def _booked_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array, A
     values = _booked(edges, *primals)
     d_log_out, d_amounts = tangents[:2]
     log_p = attached(edges, log_out, log_p)
-    out = edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
+    out = _out(edges, log_out, log_p)
     changes = []
     for q, dq, v in zip(amounts, d_amounts, duals, strict=True):
-        v = _attached_dual(edges, out, log_p, q, v)
+        v = attached_dual(edges, out, log_p, q, v)
 
         def slope(s: Slot, out: Array, q: Array, v: Array = v) -> Array:
             return (q + s.other(v) - s.own(v)) * out

@@ -19,7 +19,7 @@ from ..dynamics import Counted, Target
 from ..numerics.dense import EPS
 from ..solution import Status
 from .cumulants import amounts, product
-from .half_edges import HalfEdges, Listed, doubled
+from .half_edges import HalfEdges, Listed, OfBond, doubled
 from .large import reached, weights
 from .orders import Index, Orders
 from .sparse import DOUBTFUL, Weights, attached, solution, stationary
@@ -122,6 +122,7 @@ def cumulants(edges: HalfEdges, w: Weights, orders: Orders, blur: Array | None =
     """
     state = stationary(edges, w)
     log_p = jax.lax.stop_gradient(state.log_p)
+    assert not isinstance(w.amounts, OfBond)
     numbers = _Numbers(w.log_out, w.amounts, jnp.zeros((vectors(orders), edges.states)))
     fixed = jax.lax.stop_gradient(numbers)
     values, pull, (sizes, left) = jax.vjp(functools.partial(_recursion, edges, orders, log_p), fixed, has_aux=True)
