@@ -148,7 +148,7 @@ def sample(
         jnp.hypot(found.error, other.error)[:flows] / 3,
         jnp.asarray(BIAS),
     )
-    numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK)
+    numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK), jnp.zeros(())
     count = result.failed.shape[-1]
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
@@ -370,12 +370,13 @@ def concluded(
     dynamics: Dynamics,
     found: Summary,
     bias: Bias,
-    numbers: tuple[Array, Array],
+    numbers: tuple[Array, Array, Array],
     n: int,
     baths: int,
     massless: tuple[int, ...],
     fed: bool,
 ) -> Solution:
+    """`numbers`: time step, steps, and the energy per time by which the balance is judged where nothing flows."""
     batch, good = batch_of_one((dynamics, valid(dynamics)))
     found, bias, numbers = batch_of_one((found, bias, numbers))
     outcome = _assess(found, bias, numbers, n, baths, massless)
@@ -385,7 +386,7 @@ def concluded(
 
 
 def _assess(
-    found: Summary, bias: Bias, numbers: tuple[Array, Array], n: int, baths: int, massless: tuple[int, ...]
+    found: Summary, bias: Bias, numbers: tuple[Array, Array, Array], n: int, baths: int, massless: tuple[int, ...]
 ) -> Outcome:
     """A batch of one. What is surely off by more than `CLOSED` × the allowed bias and a standard error is refused."""
     flows = bias.size.shape[-1]
@@ -393,7 +394,11 @@ def _assess(
     largest = jnp.max(jnp.abs(found.mean[..., :flows]), axis=-1)
     allowed = CLOSED * bias.allowed * largest
     biased = bias.size - 3 * bias.error > jnp.maximum(allowed[..., None], found.error[..., :flows])
-    balanced = jnp.abs(found.imbalance) <= allowed + DRIFT * found.imbalance_error
+    flowing = largest > 0
+    scale = jnp.where(flowing, largest, numbers[2])
+    balanced = jnp.abs(found.imbalance) <= CLOSED * bias.allowed * scale + DRIFT * found.imbalance_error
+    # Of what exchanges nothing only the energy can be off.
+    off = jnp.where(flowing, jnp.max(bias.size, axis=-1), jnp.abs(found.imbalance))
 
     def rates(values: Array) -> Rates:
         return Rates(values[..., :baths], works=values[..., baths:flows], storage=values[..., flows])
@@ -417,8 +422,8 @@ def _assess(
             "trajectories": jnp.full(found.drift.shape, n),
             "steps": numbers[1],
             "time_step": numbers[0],
-            "time_step_bias": jnp.max(bias.size, axis=-1) / largest,
-            "time_step_bias_error": jnp.max(bias.error, axis=-1) / largest,
+            "time_step_bias": off / jnp.where(scale > 0, scale, 1.0),
+            "time_step_bias_error": jnp.max(bias.error, axis=-1) / jnp.where(scale > 0, scale, 1.0),
             "block_error_ratio": found.blocks,
         },
         observables=squares(found.mean),

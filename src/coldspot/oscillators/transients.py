@@ -104,7 +104,9 @@ def follow(
         jnp.hypot(found.error, other.error)[:flows] / 3,
         jnp.asarray(BIAS),
     )
-    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK)
+    # Without friction and drives nothing flows: twice the kinetic energy is what the balance is judged by.
+    moving = jnp.sum(looked.masses[0] * found.mean[flows + 1 + size :])
+    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK), moving / time
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, fine.step))
