@@ -87,7 +87,7 @@ def test_a_spring_that_jumps():
 
 
 def test_trajectories_that_nothing_damps():
-    """x = cos t + sin t for all: no heat, and an energy that is off by no more than is said; a coarse step is not OK."""
+    """x = cos t + sin t for all: no heat, and an energy off by no more than is said; a coarse step is marked."""
     free = cs.OscillatorNetwork([1.0], [[1.0]], [0.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
     asked = {"n": 16, "time": 10.0, "start": [1.0, 1.0], "keep": 1, "progress": False}
     fine, coarse = (cs.trajectories(free, jax.random.key(0), throw=False, time_step=h, **asked) for h in (None, 0.7))
