@@ -96,7 +96,7 @@ def sample(
 ) -> Trajectories:
     """Trajectories of a network; see `OscillatorNetwork.trajectories`."""
     check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
-    looked = network.instants(2 * jnp.pi * jnp.arange(LOOKED_AT) / LOOKED_AT)
+    looked = network.instants(jnp.asarray(2 * np.pi * np.arange(LOOKED_AT) / LOOKED_AT))
     system, outset = _outset(network, looked)
     step = FINE * outset.shortest if time_step is None else float(time_step)
     period = 2
@@ -174,7 +174,7 @@ def _spans(step: float, period: int, transient: float, time: float, driven: bool
 
 
 def _course(network: Network, step: float, period: int, massless: tuple[int, ...]) -> walk.Course:
-    phases = jnp.pi * jnp.arange(2 * period) / period if network.frequency else jnp.zeros(2 * period)
+    phases = jnp.asarray((np.pi if network.frequency else 0.0) * np.arange(2 * period) / period)
     return walk.course_of(
         network.instants(phases), network.potential, network.places, massless, step, network.feedbacks
     )
@@ -185,7 +185,7 @@ _equivalent, _steepest = compiled(equivalent), compiled(steepest)
 
 def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     """Where trajectories start: the distribution of the linear network most alike, with the springs' mean."""
-    now = jax.tree.map(lambda a: np.asarray(a[0]), looked)
+    now = jax.tree.map(lambda a: np.asarray(a)[0], looked)
     n, frictions = now.masses.size, now.frictions.sum(0)
     light = np.isin(np.arange(n), looked.massless)
     springs = np.asarray(looked.springs).mean(0)
@@ -256,8 +256,14 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     return system, Outset(jnp.asarray(mean), jnp.asarray(spread_), jnp.asarray(warmth), 1 / fastest, longest)
 
 
+@compiled
+def _drifts(looked: Instant) -> Array:
+    """The drift of the second moments at each of some instants (leading axis)."""
+    return jax.vmap(lambda one: moments(one).drift)(looked)
+
+
 def _rates(one: Instant, slope: np.ndarray) -> np.ndarray:
-    drift = np.asarray(moments(jax.tree.map(jnp.asarray, one)).drift)
+    drift = np.asarray(_drifts(jax.tree.map(lambda a: np.asarray(a)[None], one)))[0]
     return np.linalg.eigvals(drift[:-1, :-1] + slope)
 
 
@@ -270,7 +276,7 @@ def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> float
     from scipy.linalg import expm
 
     count = looked.springs.shape[0]
-    drifts = np.asarray(jax.vmap(lambda one: moments(one).drift)(looked))[:, :-1, :-1] + slope
+    drifts = np.asarray(_drifts(looked))[:, :-1, :-1] + slope
     total = np.eye(drifts.shape[-1])
     for drift in drifts:
         total = expm(drift * 2 * math.pi / (frequency * count)) @ total
