@@ -1,5 +1,6 @@
 """Second moments from a given start against matrix exponentials and quadrature."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -83,6 +84,19 @@ def test_a_spring_that_jumps():
     assert abs(found.work_amount["trap"][1] - (soft - first) / 2 * (early - late)) < 1e-8
     came = sum(found.heat_amount[b] for b in found.heat_amount)
     assert abs(np.diff(found.energy - came - found.work_amount["trap"])[0]) < 1e-8
+
+
+def test_trajectories_that_nothing_damps():
+    """x = cos t + sin t for all: no heat, and an energy off by no more than is said; a coarse step is marked."""
+    free = cs.OscillatorNetwork([1.0], [[1.0]], [0.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
+    asked = {"n": 16, "time": 10.0, "start": [1.0, 1.0], "keep": 1, "progress": False}
+    fine, coarse = (cs.trajectories(free, jax.random.key(0), throw=False, time_step=h, **asked) for h in (None, 0.7))
+    assert fine.status == cs.Status.OK
+    assert float(fine.heat["bath"]) == 0.0
+    off = float(fine.solution.statistics["time_step_bias"])
+    assert abs(float(fine.storages[0])) <= 2 * off < 2e-3
+    assert np.abs(fine.positions[0, :, 0] - np.cos(fine.times) - np.sin(fine.times)).max() < 2e-3
+    assert coarse.status == cs.Status.NOT_CONVERGED
 
 
 class Unnamed(cs.Drive):

@@ -35,8 +35,8 @@ def bonds(x):
 def test_a_free_particle():
     """The spring 1 and −x²/2 cancel: ⟨x²⟩ = 2Tt/γ grows without end."""
     network = one(cancels, spring=1.0)
-    for n, time in ((16, 50.0), (64, 200.0)):
-        t = cs.trajectories(network, jax.random.key(0), n=n, time=time, throw=False)
+    for time in (50.0, 200.0):
+        t = cs.trajectories(network, jax.random.key(0), n=16, time=time, throw=False)
         assert t.status == cs.Status.UNSTABLE
         assert float(t.observables["x_squared 0"]) > 0.5 * time
     with pytest.raises(cs.SolveError, match="nothing holds its motion") as caught:

@@ -85,6 +85,18 @@ def test_what_has_not_arrived_is_said():
         passages(0, [-1.0, 0.0], network(wall=-0.5), above=1.0, time_step=0.02)
 
 
+def test_a_step_in_which_all_leave_is_noticed():
+    """From an interval that is left in L²/2D = .0035 a step of .05 tells nothing: all leave in the middle of it."""
+    options = {"below": -0.1, "above": 0.1, "time_step": 0.05}
+    with pytest.raises(cs.SolveError, match=r"the time step 0.05 biases the mean .* give a shorter `time_step`"):
+        passages(1, [-1.0, 0.0], **options)
+    found = passages(1, [-1.0, 0.0], **options, throw=False)
+    assert found.status == cs.Status.NOT_CONVERGED
+    assert found.bias > 5 * found.bias_error
+    # What has no bias is not accused.
+    assert passages(1, [-1.0, 0.0], **(options | {"time_step": 2e-5}), throw=False).status == cs.Status.OK
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -55,6 +55,10 @@ HALVES = [0.5, 0.5]
         (lambda: cs.Periodic(0.0), "`length` must be positive"),
         (lambda: problem().relaxation_rates(2), "are those of the boundary Closed"),
         (lambda: problem(potential=lambda x: 0.3 * x + jnp.cos(x)).state(), "the same after one turn.*`load`"),
+        (
+            lambda: problem(potential=lambda x: jnp.where(jnp.abs(x - 1) < 0.2, jnp.nan, jnp.cos(x))).state(),
+            r"`potential` is nan near x = 1\.0",
+        ),
         (lambda: problem(potential=lambda x: -x * x, ends="closed").state(), "does not confine"),
         (lambda: problem(potential=lambda x: x * x + 1 / (x - 1), ends=cs.Closed(0.0, 1.0)).state(), "not smooth near"),
         (lambda: problem(potential=lambda x: jnp.sqrt(x), ends="open").state(), "`potential` is nan near x = -2"),
@@ -83,22 +87,24 @@ def test_bad_input(build, words):
 
 
 def test_batches_mark_what_constructors_refuse():
-    """One compiled sweep: negative temperatures and frictions, empty ends, potentials that are no number."""
+    """One compiled sweep: negative temperatures, frictions and densities, empty ends, an end before the start, and
+
+    potentials that are no number."""
 
     def build(kind, value):
         return cs.KleinKramers(
             lambda x: 1 + jnp.cos(x) + jnp.where(kind == 0, value, 0.0),
             friction=jnp.where(kind == 1, value, 1.0),
             temperature=jnp.where(kind == 2, value, 1.0),
-            boundary=cs.Open(-PI, PI, left=jnp.where(kind == 3, value, 1.0), right=1.0),
+            boundary=cs.Open(-PI, jnp.where(kind == 4, value, PI), left=jnp.where(kind == 3, value, 1.0), right=1.0),
         )
 
-    points = {"kind": [0, 0, 1, 2, 3, 3], "value": [0.0, np.nan, -1.0, -2.0, 0.0, 2.0]}
+    points = {"kind": [0, 0, 1, 2, 3, 3, 4, 3], "value": [0.0, np.nan, -1.0, -2.0, 0.0, -1.0, -4.0, 2.0]}
     ds = cs.sweep(
         build, [dict(zip(points, row, strict=True)) for row in zip(*points.values(), strict=True)], tolerance=1e-5
     )
     names = [cs.Status(int(code)).name for code in ds.status.values]
-    assert names == ["OK", "NOT_FINITE", "INVALID", "INVALID", "INVALID", "OK"]
+    assert names == ["OK", "NOT_FINITE", *["INVALID"] * 5, "OK"]
     # Equal densities are equilibrium.
     assert abs(float(ds.particles.values[0, 1])) < 1e-10
     assert float(ds.particles.values[-1, 1]) > 1e-4

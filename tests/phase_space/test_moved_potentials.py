@@ -15,7 +15,7 @@ def trap(x, values):
     return SPRING / 2 * (1 + values["stiffness"]) * (x - values["place"]) ** 2
 
 
-def moved(place=0.0, stiffness=0.0, friction=FRICTION, temperature=TEMPERATURE):
+def moved(place=0.0, stiffness=0.0, friction=FRICTION, temperature=TEMPERATURE, frequency=OMEGA):
     return cs.KleinKramers(
         trap,
         friction=friction,
@@ -23,7 +23,7 @@ def moved(place=0.0, stiffness=0.0, friction=FRICTION, temperature=TEMPERATURE):
         mass=MASS,
         boundary=cs.Closed(),
         drives={"place": cs.Cosine(place), "stiffness": cs.Cosine(stiffness, phase=0.4)},
-        frequency=OMEGA,
+        frequency=frequency,
     )
 
 
@@ -36,6 +36,15 @@ def test_a_trap_that_is_carried_to_and_fro():
     assert float(s.heat["bath"]) == pytest.approx(-work, rel=2e-8)
     assert abs(float(s.work["stiffness"])) < 1e-8 * work
     assert abs(float(s.work["place"]) - work) <= s.error.work["place"]
+
+
+def test_errors_of_what_is_driven_far_show_the_walls():
+    """At resonance, three thermal velocities fast: to walls in velocity that particles at rest never come near."""
+    resonance = np.sqrt(SPRING / MASS)
+    far = moved(place=1.5 * np.sqrt(TEMPERATURE / SPRING), friction=0.5 * resonance, frequency=resonance)
+    s = cs.steady_state(far, tolerance=1e-3)
+    work = 0.5 * resonance * 9 * TEMPERATURE / 2
+    assert abs(float(s.work["place"]) - work) <= s.error.work["place"] < 1e-6 * work
 
 
 def test_a_trap_that_breathes():

@@ -22,6 +22,7 @@ from .._checks import (
     unknown_name,
 )
 from ..baths import Bath, BosonBath, HeatBath
+from ..compiler import is_traced
 from ..drives import Drive, _Phase, as_drive
 from ..pytrees import Table, opened
 from ..spectral import Drude, Ohmic, SpectralDensity
@@ -150,7 +151,7 @@ def _own(name: str, friction: Any, at: tuple[int, ...]) -> Any:
         check_shape(OWNER, f"frictions[{name!r}]", array, (size,), "one number per coordinate of the bath")
     elif array.ndim:
         raise InputError(f"{OWNER}: `frictions[{name!r}]` must be a number, a list or a matrix, but is {friction!r}.")
-    return array * jnp.eye(size)
+    return array * np.eye(size)
 
 
 def acting(forces: Any, drives: Any, springs: Any, n: int) -> Acting:
@@ -276,11 +277,18 @@ def check_potential(potential: Any, n: int) -> None:
 def matrices_of(frictions: Any, places: tuple[tuple[int, ...], ...], n: int) -> Array:
     """Γ_b (bath, n, n); of a friction with a memory, that of slow motion."""
     if isinstance(frictions, Table):
-        found = jnp.zeros((len(places), n, n))
+        traced = is_traced(frictions)
+        found: Any = jnp.zeros((len(places), n, n)) if traced else np.zeros((len(places), n, n))
         for b, (own, at) in enumerate(zip(frictions.values(), places, strict=True)):
-            block = own.strength * jnp.eye(len(at)) if isinstance(own, Drude | Ohmic) else own
-            found = found.at[b, np.array(at)[:, None], np.array(at)].set((block + block.T) / 2)
-        return found
+            block = own.strength * np.eye(len(at)) if isinstance(own, Drude | Ohmic) else own
+            where = b, np.array(at)[:, None], np.array(at)
+            if traced:
+                found = found.at[where].set((block + block.T) / 2)
+            else:
+                # Known numbers need no compiler.
+                block = np.asarray(block)
+                found[where] = (block + block.T) / 2
+        return jnp.asarray(found)
     whole = (frictions + frictions.T) / 2 if frictions.ndim == 2 else jnp.diag(frictions)
     masks = np.array([np.isin(np.arange(n), at) for at in places], float)
     return masks[:, :, None] * masks[:, None, :] * whole

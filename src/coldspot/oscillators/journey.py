@@ -96,7 +96,7 @@ def sample(
 ) -> Trajectories:
     """Trajectories of a network; see `OscillatorNetwork.trajectories`."""
     check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
-    looked = network.instants(2 * jnp.pi * jnp.arange(LOOKED_AT) / LOOKED_AT)
+    looked = network.instants(jnp.asarray(2 * np.pi * np.arange(LOOKED_AT) / LOOKED_AT))
     system, outset = _outset(network, looked)
     step = FINE * outset.shortest if time_step is None else float(time_step)
     period = 2
@@ -148,7 +148,7 @@ def sample(
         jnp.hypot(found.error, other.error)[:flows] / 3,
         jnp.asarray(BIAS),
     )
-    numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK)
+    numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK), jnp.zeros(())
     count = result.failed.shape[-1]
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
@@ -174,7 +174,7 @@ def _spans(step: float, period: int, transient: float, time: float, driven: bool
 
 
 def _course(network: Network, step: float, period: int, massless: tuple[int, ...]) -> walk.Course:
-    phases = jnp.pi * jnp.arange(2 * period) / period if network.frequency else jnp.zeros(2 * period)
+    phases = jnp.asarray((np.pi if network.frequency else 0.0) * np.arange(2 * period) / period)
     return walk.course_of(
         network.instants(phases), network.potential, network.places, massless, step, network.feedbacks
     )
@@ -185,7 +185,7 @@ _equivalent, _steepest = compiled(equivalent), compiled(steepest)
 
 def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     """Where trajectories start: the distribution of the linear network most alike, with the springs' mean."""
-    now = jax.tree.map(lambda a: np.asarray(a[0]), looked)
+    now = jax.tree.map(lambda a: np.asarray(a)[0], looked)
     n, frictions = now.masses.size, now.frictions.sum(0)
     light = np.isin(np.arange(n), looked.massless)
     springs = np.asarray(looked.springs).mean(0)
@@ -256,8 +256,14 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     return system, Outset(jnp.asarray(mean), jnp.asarray(spread_), jnp.asarray(warmth), 1 / fastest, longest)
 
 
+@compiled
+def _drifts(looked: Instant) -> Array:
+    """The drift of the second moments at each of some instants (leading axis)."""
+    return jax.vmap(lambda one: moments(one).drift)(looked)
+
+
 def _rates(one: Instant, slope: np.ndarray) -> np.ndarray:
-    drift = np.asarray(moments(jax.tree.map(jnp.asarray, one)).drift)
+    drift = np.asarray(_drifts(jax.tree.map(lambda a: np.asarray(a)[None], one)))[0]
     return np.linalg.eigvals(drift[:-1, :-1] + slope)
 
 
@@ -270,7 +276,7 @@ def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> float
     from scipy.linalg import expm
 
     count = looked.springs.shape[0]
-    drifts = np.asarray(jax.vmap(lambda one: moments(one).drift)(looked))[:, :-1, :-1] + slope
+    drifts = np.asarray(_drifts(looked))[:, :-1, :-1] + slope
     total = np.eye(drifts.shape[-1])
     for drift in drifts:
         total = expm(drift * 2 * math.pi / (frequency * count)) @ total
@@ -370,12 +376,13 @@ def concluded(
     dynamics: Dynamics,
     found: Summary,
     bias: Bias,
-    numbers: tuple[Array, Array],
+    numbers: tuple[Array, Array, Array],
     n: int,
     baths: int,
     massless: tuple[int, ...],
     fed: bool,
 ) -> Solution:
+    """`numbers`: time step, steps, and the energy per time by which the balance is judged where nothing flows."""
     batch, good = batch_of_one((dynamics, valid(dynamics)))
     found, bias, numbers = batch_of_one((found, bias, numbers))
     outcome = _assess(found, bias, numbers, n, baths, massless)
@@ -385,7 +392,7 @@ def concluded(
 
 
 def _assess(
-    found: Summary, bias: Bias, numbers: tuple[Array, Array], n: int, baths: int, massless: tuple[int, ...]
+    found: Summary, bias: Bias, numbers: tuple[Array, Array, Array], n: int, baths: int, massless: tuple[int, ...]
 ) -> Outcome:
     """A batch of one. What is surely off by more than `CLOSED` × the allowed bias and a standard error is refused."""
     flows = bias.size.shape[-1]
@@ -393,7 +400,11 @@ def _assess(
     largest = jnp.max(jnp.abs(found.mean[..., :flows]), axis=-1)
     allowed = CLOSED * bias.allowed * largest
     biased = bias.size - 3 * bias.error > jnp.maximum(allowed[..., None], found.error[..., :flows])
-    balanced = jnp.abs(found.imbalance) <= allowed + DRIFT * found.imbalance_error
+    flowing = largest > 0
+    scale = jnp.where(flowing, largest, numbers[2])
+    balanced = jnp.abs(found.imbalance) <= CLOSED * bias.allowed * scale + DRIFT * found.imbalance_error
+    # Of what exchanges nothing only the energy can be off.
+    off = jnp.where(flowing, jnp.max(bias.size, axis=-1), jnp.abs(found.imbalance))
 
     def rates(values: Array) -> Rates:
         return Rates(values[..., :baths], works=values[..., baths:flows], storage=values[..., flows])
@@ -417,8 +428,8 @@ def _assess(
             "trajectories": jnp.full(found.drift.shape, n),
             "steps": numbers[1],
             "time_step": numbers[0],
-            "time_step_bias": jnp.max(bias.size, axis=-1) / largest,
-            "time_step_bias_error": jnp.max(bias.error, axis=-1) / largest,
+            "time_step_bias": off / jnp.where(scale > 0, scale, 1.0),
+            "time_step_bias_error": jnp.max(bias.error, axis=-1) / jnp.where(scale > 0, scale, 1.0),
             "block_error_ratio": found.blocks,
         },
         observables=squares(found.mean),

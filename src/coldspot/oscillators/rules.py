@@ -9,7 +9,7 @@ from jax import Array
 
 from .._checks import Rule, concrete
 from ..numerics.dense import cholesky
-from ..pytrees import Table
+from ..pytrees import Table, compiled
 from ..spectral import SpectralDensity
 
 SYMMETRIC = 1e-12
@@ -68,10 +68,13 @@ def friction_rules(
             yield each("frictions", frictions, lambda g: ~(~together & (g != 0)), wanted)
             yield from _not_negative("frictions", frictions)
     if massless:
-        yield from _light_rules(places, np.array(massless), jnp.sum(matrices(), 0))
+        whole = matrices()
+        # Known numbers need no compiler.
+        known = concrete(whole)
+        yield from _light_rules(places, np.array(massless), (whole if known is None else known).sum(0))
 
 
-def _light_rules(places: tuple[tuple[int, ...], ...], light: np.ndarray, total: Array) -> Iterable[Rule]:
+def _light_rules(places: tuple[tuple[int, ...], ...], light: np.ndarray, total: Any) -> Iterable[Rule]:
     for i in light.tolist():
         if sum(i in at for at in places) != 1:
             words = (
@@ -82,18 +85,27 @@ def _light_rules(places: tuple[tuple[int, ...], ...], light: np.ndarray, total: 
             return
     heavy = np.setdiff1d(np.arange(total.shape[0]), light)
     yield Rule(
-        cholesky(total[np.ix_(light, light)])[1],
+        _definite(total[np.ix_(light, light)]),
         lambda: "`frictions` must be positive (definite) for the coordinates without a mass.",
     )
     yield Rule(
-        jnp.all(total[np.ix_(light, heavy)] == 0),
+        (total[np.ix_(light, heavy)] == 0).all(),
         lambda: "`frictions` must not couple coordinates without a mass to those that have one.",
     )
 
 
 def _not_negative(name: str, matrix: Array) -> Iterable[Rule]:
     """Friction matrices are symmetric and have no negative eigenvalue."""
-    size = jnp.max(jnp.abs(matrix))
     yield each(name, matrix, lambda g: abs(g - g.T) <= SYMMETRIC * abs(g).max(), "symmetric")
-    shifted = matrix + 1e-12 * size * jnp.eye(matrix.shape[-1])
-    yield Rule((size == 0) | cholesky(shifted)[1], lambda: f"`{name}` must not be negative: friction never pushes.")
+    yield Rule(_nowhere_negative(matrix), lambda: f"`{name}` must not be negative: friction never pushes.")
+
+
+@compiled
+def _definite(matrix: Array) -> Array:
+    return cholesky(matrix)[1]
+
+
+@compiled
+def _nowhere_negative(matrix: Array) -> Array:
+    size = jnp.max(jnp.abs(matrix))
+    return (size == 0) | _definite(matrix + 1e-12 * size * np.eye(matrix.shape[-1]))

@@ -65,7 +65,7 @@ def follow(
     """Trajectories from `start` at time 0 and phase 0; see `OscillatorNetwork.trajectories`."""
     check_ensemble(OWNER, n, time, time_step, None, keep, stride, QUANTITIES)
     time = float(time)
-    looked = network.instants(network.frequency * time / LOOKED_AT * jnp.arange(LOOKED_AT + 1))
+    looked = network.instants(jnp.asarray(network.frequency * time / LOOKED_AT * np.arange(LOOKED_AT + 1)))
     size, heavy = looked.masses.shape[-1], looked.masses.shape[-1] - len(looked.massless)
     what = f"the {size} positions and then the {heavy} velocities of coordinates with a mass"
     begun = start_of(OWNER, start, size + heavy, n, what)
@@ -104,7 +104,9 @@ def follow(
         jnp.hypot(found.error, other.error)[:flows] / 3,
         jnp.asarray(BIAS),
     )
-    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK)
+    # Without friction and drives nothing flows: twice the kinetic energy is what the balance is judged by.
+    moving = jnp.sum(looked.masses[0] * found.mean[flows + 1 + size :])
+    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK), moving / time
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, fine.step))
@@ -128,22 +130,26 @@ def _shortest(network: Network, looked: Instant, begun: Start, n: int) -> float:
                 f"{OWNER}: the curvature of `potential` is not a number at x = {places[:, lane].tolist()}, where "
                 "trajectories start."
             )
-    first = jax.tree.map(lambda a: a[0], looked)
-    slope = returned(network.feedbacks, jax.tree.map(np.asarray, first), places.mean(1)).slope
+    first = jax.tree.map(lambda a: np.asarray(a)[0], looked)
+    slope = returned(network.feedbacks, first, places.mean(1)).slope
     # The springs of all moments with the mean curvature, and those of the first moment with each one.
     stiff = [(k, curvatures.mean(0)) for k in range(looked.springs.shape[0])] + [(0, one) for one in curvatures]
-    drifts = jax.vmap(lambda k, more: _drift(looked, k, more))(
-        jnp.asarray([k for k, _ in stiff]), jnp.asarray([more for _, more in stiff])
-    )
+    drifts = _drifts(looked, jnp.asarray([k for k, _ in stiff]), jnp.asarray(np.array([more for _, more in stiff])))
     fastest = float(np.abs(np.linalg.eigvals(np.asarray(drifts) + slope)).max())
     if not np.isfinite(fastest):
         raise InputError(f"{OWNER}: springs, frictions or drives are not numbers at some time of the run.")
     return 1 / fastest if fastest > 0 else math.inf
 
 
-def _drift(looked: Instant, k: Array, more: Array) -> Array:
-    one = jax.tree.map(lambda a: a[k], looked)
-    return moments(eqx.tree_at(lambda i: i.springs, one, one.springs + more)).drift[:-1, :-1]
+@compiled
+def _drifts(looked: Instant, moment: Array, stiffer: Array) -> Array:
+    """The drift of (x, v) at the numbers of some moments, with springs that are stiffer."""
+
+    def one(k: Array, more: Array) -> Array:
+        now = jax.tree.map(lambda a: a[k], looked)
+        return moments(eqx.tree_at(lambda i: i.springs, now, now.springs + more)).drift[:-1, :-1]
+
+    return jax.vmap(one)(moment, stiffer)
 
 
 def _grid(network: Network, time: float, blocks: int, looked: Instant) -> Grid:
@@ -158,7 +164,7 @@ def _grid(network: Network, time: float, blocks: int, looked: Instant) -> Grid:
         count = 1 << (2 * blocks * BLOCK + 2).bit_length()
     entries = sum(a[0].size for a in jax.tree.leaves(looked))
     check_memory(f"{OWNER}: {count // 2:,} steps of a driven network", 8.0 * count * entries, "give a longer step.")
-    phases = network.frequency * step / 2 * jnp.arange(count)
+    phases = jnp.asarray(network.frequency * step / 2 * np.arange(count))
     course = walk.course_of(
         network.instants(phases), network.potential, network.places, looked.massless, step, network.feedbacks
     )

@@ -113,7 +113,7 @@ def path(
         mesh = _mesh(terrain, rung, max(CUT, extent.height) + 2 * number, course)
         if mesh is None:
             break
-        velocity = velocity_of(terrain, rung, extent.speed * (1 + 0.02 * number))
+        velocity = velocity_of(terrain, rung, number, extent.speed)
         if len(velocity.number) * mesh.count(False) * 2 > MOST_UNKNOWNS:
             break
         try:

@@ -114,6 +114,10 @@ def _row(samples: Samples, tide: Tide | None, tolerance: float, kind: str, walle
     if not all(np.isfinite(array).all() for array in (*samples, *(tide or ()))):
         nothing[-1] = Fault.NOT_FINITE
         return nothing
+    if not samples.borders[-1] > samples.borders[0] or (samples.densities < 0).any():
+        # A domain that ends before it starts, or less than nothing that comes in: no constructor lets them pass.
+        nothing[-1] = Fault.NEGATIVE
+        return nothing
     terrain = Terrain(samples, kind, walled)
     if not terrain.positive or (tide is not None and tide.frequency <= 0):
         nothing[-1] = Fault.NEGATIVE

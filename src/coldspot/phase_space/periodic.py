@@ -216,7 +216,7 @@ def periodic(terrain: Terrain, wave: Wave, tolerance: float) -> Found | None:
         mesh = mesh_of(terrain, rung, number)
         if mesh is None:
             break
-        velocity = velocity_of(terrain, rung)
+        velocity = velocity_of(terrain, rung, number)
         unknowns = len(velocity.number) * mesh.count(False) * 2
         if unknowns > MOST_UNKNOWNS or unknowns * harmonics > MOST_NUMBERS:
             break
@@ -233,7 +233,7 @@ def periodic(terrain: Terrain, wave: Wave, tolerance: float) -> Found | None:
             errors = np.full_like(entries, np.inf)
         else:
             previous, change = change, np.abs(entries - np.concatenate([best.ledger.entries(), best.works]))
-            errors = left_over(change, previous, scales, rounding, mesh.narrow)
+            errors = left_over(change, previous, scales, rounding, mesh.narrow, True)
         own = errors[len(entries) - len(works) :]
         rest = errors[: len(entries) - len(works)]
         largest = float(np.abs(np.concatenate([ledger.heats, works])).max())

@@ -50,7 +50,7 @@ def wrong(
             "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
             "with Closed(start, stop), or a potential that rises on both sides."
         )
-    if not bool(seen.periodic):
+    if not bool(seen.periodic) and np.isfinite(seen.samples.potential).all():
         return turned(potential, np.ravel(seen.places), boundary)
     if tide is not None and not bool(tide[1]):
         return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."

@@ -34,12 +34,14 @@ CUT = 34.0
 """Closed problems reach at least to where the potential is this many temperatures high; a finer mesh a little more."""
 FALLS = 1e-3
 """What is left of a change from one mesh to the next, at least, where functions are narrow."""
+PUSHED = 4.0
+"""What is left over the change, where walls that move outwards from mesh to mesh take away a fifth of it."""
 SURE = 0.8
 """A ladder ends where the error stated is this part of what is allowed."""
 STILL = 1e-11
 """A mean velocity below this part of the thermal one is as good as none."""
-FAST = 8.3
-"""Velocities reach to this many thermal ones."""
+FAST, FASTER = 8.3, 0.04
+"""Velocities reach to this many thermal ones, on each finer mesh by this part farther."""
 RATIO = 0.15
 """Elements beside a singularity become shorter by this factor."""
 VELOCITY_RATIO = 0.37
@@ -236,13 +238,14 @@ class Found(NamedTuple):
     converged: bool
 
 
-def velocity_of(terrain: Terrain, rung: Rung, least: float = 0.0) -> Velocity:
-    """The basis in velocity, which reaches to `least` thermal velocities if that is more than usual."""
+def velocity_of(terrain: Terrain, rung: Rung, number: int = 0, least: float = 0.0) -> Velocity:
+    """The basis in velocity on the mesh of a number, which reaches to `least` thermal velocities if that is more than
+
+    usual, and to a little more on finer meshes: their change shows these walls, too."""
     usual = FAST * math.sqrt(max(1.0, terrain.hottest / terrain.reference))
-    reach = max(usual, least)
-    return elements(
-        graded(reach, math.ceil(rung.bulk * reach / usual), rung.levels, VELOCITY_RATIO), rung.velocity_degree
-    )
+    count = math.ceil(rung.bulk * max(1.0, least / usual))
+    reach = max(usual, least) * (1 + FASTER * number)
+    return elements(graded(reach, count, rung.levels, VELOCITY_RATIO), rung.velocity_degree)
 
 
 def mesh_of(terrain: Terrain, rung: Rung, number: int) -> Mesh | None:
@@ -261,12 +264,21 @@ def ladder(terrain: Terrain) -> tuple[Rung, ...]:
 
 
 def left_over(
-    change: np.ndarray, before: np.ndarray | None, scales: np.ndarray, rounding: np.ndarray, narrow: bool = False
+    change: np.ndarray,
+    before: np.ndarray | None,
+    scales: np.ndarray,
+    rounding: np.ndarray,
+    narrow: bool = False,
+    pushed: bool = False,
 ) -> np.ndarray:
     """The errors of the last of three results, from the last change and the one before it, each on its scale.
 
-    Where functions are narrow two meshes may agree by chance: no change is trusted to fall faster than `FALLS`.
+    Where functions are narrow two meshes may agree by chance: no change is trusted to fall faster than `FALLS`. Where
+    particles are `pushed`, by a load or by drives, far from their equilibrium, walls may cut off most of what is left,
+    which falls slowly: `PUSHED` times the change is stated, at least.
     """
+    if pushed:
+        return np.maximum(PUSHED * change + rounding, left_over(change, before, scales, rounding, narrow))
     if before is None:
         return change + rounding
     if narrow:
@@ -289,7 +301,7 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
         mesh = mesh_of(terrain, rung, number)
         if mesh is None:
             break
-        velocity = velocity_of(terrain, rung)
+        velocity = velocity_of(terrain, rung, number)
         unknowns = len(velocity.number) * mesh.count(False) * 2
         if unknowns > MOST_UNKNOWNS:
             break
@@ -304,7 +316,7 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
             errors = np.full_like(entries, np.inf)
         else:
             previous, change = change, np.abs(entries - best.ledger.entries())
-            errors = left_over(change, previous, scales_of(ledger, terrain), rounding, mesh.narrow)
+            errors = left_over(change, previous, scales_of(ledger, terrain), rounding, mesh.narrow, terrain.load != 0)
             change = change if previous is None or not mesh.narrow else np.maximum(change, FALLS * previous)
         converged = small(errors, ledger, terrain, tolerance)
         best = Found(state, ledger, errors, unknowns, number + 1, converged)
