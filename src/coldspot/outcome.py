@@ -116,7 +116,7 @@ def finished_point(
         return status, functools.reduce(jnp.logical_or, [faults[kind] for kind in STATELESS])
 
     # Once, and not again for each array of results.
-    status, stateless = stored(tolerance > 0, verdict)
+    status, stateless = stored(~(tolerance < 0), verdict)
     populations = jnp.zeros(0) if outcome.populations is None else outcome.populations
     ledger, error, populations = jax.tree.map(
         lambda leaf: jnp.where(stateless, jnp.nan, leaf), (ledger, error, populations)

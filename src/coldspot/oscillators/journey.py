@@ -388,7 +388,7 @@ def concluded(
     outcome = _assess(found, bias, numbers, n, baths, massless)
     if fed:
         outcome = dataclasses.replace(outcome, flags={INFORMATION_NEGLECTED: jnp.ones(1, bool)})
-    return first_point(conclude(batch, outcome, bias.allowed, good))
+    return first_point(conclude(batch, outcome, bias.allowed[0], good))
 
 
 def _assess(
