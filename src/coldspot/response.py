@@ -125,21 +125,30 @@ class Response(Spoken, eqx.Module):
     def thermal_conductance(self) -> Values:
         """κ = ∂Q/∂T with the circuit open (no particles flow); zero where heat flows with particles alone.
 
-        It is a difference, and counts as zero where it does not exceed its own error, as rates do.
+        It is a difference, and counts as zero where it does not exceed `thermal_conductance_error`, as rates do.
         """
-        bias, gradient, carried, direct = self._two_leads("thermal_conductance")
+        found, error = self._open_circuit("thermal_conductance")
+        return jnp.where(abs(found) > error, found, 0.0)
+
+    @property
+    def thermal_conductance_error(self) -> Values:
+        """By how much κ may be off; the largest that it can be where it counts as zero."""
+        return self._open_circuit("thermal_conductance_error")[1]
+
+    @property
+    def figure_of_merit(self) -> Values:
+        """ZT = G S² T/κ; infinite where κ counts as zero: it does not exceed its error (tight coupling)."""
+        return self.conductance * self.seebeck**2 * self.temperature / self.thermal_conductance
+
+    def _open_circuit(self, what: str) -> tuple[Values, Values]:
+        """κ as the difference that it is, and its error."""
+        bias, gradient, carried, direct = self._two_leads(what)
         heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
         of, t = self.errors, self.temperature
         doubts = of[..., particles, particles] / t, of[..., particles, heat] / t**2, of[..., heat, particles] / t
         factors = abs(carried * gradient / bias**2), abs(carried / bias), abs(gradient / bias)
         error = of[..., heat, heat] / t**2 + sum(f * d for f, d in zip(factors, doubts, strict=True))
-        found = direct - carried * gradient / bias
-        return jnp.where(abs(found) > error, found, 0.0)
-
-    @property
-    def figure_of_merit(self) -> Values:
-        """ZT = G S² T/κ; infinite where κ is zero (tight coupling)."""
-        return self.conductance * self.seebeck**2 * self.temperature / self.thermal_conductance
+        return direct - carried * gradient / bias, error
 
     def __repr__(self) -> str:
         if isinstance(self.status, jax.core.Tracer) or np.ndim(self.status):

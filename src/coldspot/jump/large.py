@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..dynamics import Outcome, Rates
+from ..numerics.blocks import one_by_one
 from ..numerics.dense import EPS, positive_or_one
 from ..solution import Status
 from .graph import Graph, Snapshot
@@ -49,7 +50,7 @@ def solve_large(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: b
 
         return jax.lax.cond(found.undecided, eliminated, lambda: found)
 
-    return jax.lax.map(one, batch)
+    return one_by_one(one, batch)
 
 
 def weights(s: Snapshot) -> Weights:

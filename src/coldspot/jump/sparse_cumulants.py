@@ -16,6 +16,7 @@ from jax import Array
 
 from .._checks import check_memory
 from ..dynamics import Counted, Target
+from ..numerics.blocks import one_by_one
 from ..numerics.dense import EPS
 from ..solution import Status
 from .cumulants import amounts, product
@@ -185,4 +186,4 @@ def count_large(system: System, targets: tuple[Target, ...], order: int, mixed: 
         }
         return Counted(values, errors, sizes, faults)
 
-    return jax.lax.map(one, arrays)
+    return one_by_one(one, arrays)

@@ -13,6 +13,7 @@ from .._checks import InputError, Rule, as_float, check_memory, check_shape, che
 from ..baths import Bath
 from ..drives import Drive
 from ..dynamics import Counted, Dynamics, Outcome, Target
+from ..numerics.blocks import one_by_one
 from ..pytrees import Table
 from .channels import Channel
 from .ising import Chain, counted, signs, steady
@@ -173,8 +174,8 @@ class SpinChain(Dynamics):
             return self._networks().solve(tolerance)
         if self.drives:
             arrays, static = eqx.partition(self, eqx.is_array)
-            return jax.lax.map(lambda one: eqx.combine(one, static)._driven(tolerance), arrays)
-        return jax.lax.map(lambda one: steady(self.spins, self.half, one), self._numbers())
+            return one_by_one(lambda one: eqx.combine(one, static)._driven(tolerance), arrays)
+        return one_by_one(lambda one: steady(self.spins, self.half, one), self._numbers())
 
     def _driven(self, tolerance: Array) -> Outcome:
         """Of one long chain."""
@@ -243,7 +244,7 @@ class SpinChain(Dynamics):
             ARRAYS * order * 8 * self.spins * 2.0**self.spins,
             "take fewer spins, or a lower order.",
         )
-        return jax.lax.map(lambda one: counted(self.spins, self.half, one, targets, order, mixed), self._numbers())
+        return one_by_one(lambda one: counted(self.spins, self.half, one, targets, order, mixed), self._numbers())
 
     def _numbers(self) -> Chain:
         return Chain(self.coupling, self.field, self.rate, self.left.temperature, self.right.temperature)

@@ -10,10 +10,23 @@ from jax import Array
 Result = TypeVar("Result")
 
 
+def one_by_one(solve: Callable[[Any], Result], batch: Any) -> Result:
+    """`solve` of each point of a batch (arrays with a leading axis of points, in and out), one after the other.
+
+    A single point is in no loop: where a loop is differentiated backwards and that once more forwards
+    (`jax.hessian`), JAX forgets the rules of what has a derivative of its own.
+    """
+    if jax.tree.leaves(batch)[0].shape[0] == 1:
+        found = solve(jax.tree.map(lambda x: x[0], batch))
+        return jax.tree.map(lambda x: jnp.asarray(x)[None], found)
+    return jax.lax.map(solve, batch)
+
+
 def blockwise(batch: Any, solve: Callable[[Any], Result], most: int, filled: bool = False) -> Result:
     """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`.
 
-    If the batch may be `filled` up with copies of one point, a block that equals the one before it has its results.
+    If the batch may be `filled` up with copies of one point, a block that equals the one before it has its results;
+    that looks at values alone, and is not to be differentiated.
     """
     points = jax.tree.leaves(batch)[0].shape[0]
     blocks = -(-points // most)

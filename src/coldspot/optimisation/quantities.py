@@ -48,7 +48,8 @@ class OfCounting(eqx.Module):
             quotient = counted.uncertainty(throw=False)
             return jnp.where(quotient.ok, quotient.values, jnp.nan)
         cumulants = counted.cumulants(2, throw=False)
-        return jnp.where(cumulants.ok, cumulants.fano, jnp.nan)
+        # The direction of a current is no noise: with its sign the least of all would be where the current turns round.
+        return jnp.where(cumulants.ok, jnp.abs(cumulants.fano), jnp.nan)
 
 
 class Quantity(eqx.Module):
