@@ -52,6 +52,10 @@ def draw(kind, rng):
         c["gamma"] *= rng.random(c["gamma"].shape) < 0.7
     elif kind == "one bath":
         c["gamma"][:, 1], c["rate"][:] = 0.0, 0.0
+    elif kind == "far from zero":
+        # Potentials of three particles at once are no floating-point numbers.
+        c["energies"] += 1e6 * NUMBER
+        c["potential"] += 1e6
     elif kind == "flat":
         c["energies"][:] = 0.0
     elif kind == "frozen":
@@ -110,6 +114,7 @@ KINDS = {
     "fast loops": 1,
     "closed": EACH - 2,
     "one bath": 0,
+    "far from zero": EACH - 2,
     "flat": EACH,
     "frozen": 0,
     "halves that hardly meet": 0,
