@@ -150,7 +150,7 @@ def test_a_tolerance_that_it_cannot_meet_is_left_to_others():
     c = {name: jnp.asarray(np.resize(x, (len(KINDS) * EACH, *x.shape[1:]))) for name, x in c.items()}
     assert np.all(attempt(c, jnp.asarray(1e-15))[1])
     # What is refused has a status, which no other way would change.
-    (found,), undecided = attempt(c | {"temperature": -c["temperature"]}, jnp.asarray(1e-8))
+    (found,), undecided = attempt(c | {"energies": c["energies"] * jnp.nan}, jnp.asarray(1e-8))
     assert np.all(np.asarray(found.status) == int(cs.Status.INVALID))
     assert not np.any(undecided)
     assert np.all(np.isnan(found.values))
