@@ -14,11 +14,10 @@ import numpy as np
 import coldspot as cs
 
 from .measure import Contender, Row, Task, compile_seconds, interleave, relative_error
-from .random_networks import BATHS, build, columns, occupations, transitions
+from .random_networks import BATHS, POINTS, build, columns, occupations, transitions
 
 DOTS = {"random-8-noise": 3, "random-16-noise": 4}
 NAMES = tuple(DOTS)
-POINTS = 4096
 LOOP = 200
 """Points of the loop."""
 

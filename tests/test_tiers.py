@@ -12,7 +12,7 @@ import coldspot as cs
 from coldspot.dynamics import _solve_one, solve_points
 from coldspot.machines import QuantumDot
 from coldspot.sweep import solve_columns
-from coldspot.tiers import SIZES, Tiers
+from coldspot.tiers import SIZES, Tiers, once
 from tests import machines_random as mr
 from tests.jump.test_driven_net_currents import pump
 from tests.test_sweep import halve, sweep_module
@@ -104,6 +104,25 @@ def test_a_gradient_needs_no_attempt():
     before = _solve_one.attempts[0].program()._cached._cache_size()
     eqx.filter_grad(lambda level: cs.steady_state(QuantumDot(level=level)).heat["right"])(jnp.asarray(-5.0))
     assert _solve_one.attempts[0].program()._cached._cache_size() == before
+
+
+def test_what_depends_on_no_number_is_asked_once_unless_it_raises():
+    asked = []
+
+    def ask(level, name, right=True):
+        def answer():
+            asked.append(name)
+            if not right:
+                raise ValueError(name)
+            return len(asked)
+
+        return once("how often", answer, {"level": jnp.asarray(level)}, name)
+
+    assert [ask(1.0, "a"), ask(2.0, "a"), ask([1.0, 2.0], "a"), ask(1.0, "b"), ask(3.0, "a")] == [1, 1, 2, 3, 1]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="c"):
+            ask(1.0, "c", right=False)
+    assert asked == ["a", "a", "b", "c", "c"]
 
 
 @pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])

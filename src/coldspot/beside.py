@@ -1,18 +1,22 @@
 """What a sweep computes beside the steady state: what is counted, and the response about equilibrium."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jax import Array
 
 from ._checks import InputError, Values, short
-from .counting import Counting, Plan, check, counts
+from .counting import Counting, Plan, attempted_counts, check, counts
 from .counts import Counts
 from .dataset import Variable
 from .dynamics import Dynamics, built
+from .numerics.blocks import blockwise
 from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution
+from .tiers import Tiers
 
 Wanted = Plan | str
 """What to count, or the name of another verb."""
@@ -66,18 +70,39 @@ class Beside(eqx.Module):
 
 
 class Also(eqx.Module):
-    """What is asked beside steady states; equal for equal plans, so that compiled code is shared."""
+    """What is asked beside steady states; equal for equal plans, so that compiled code is shared.
+
+    `cheap`: by the cheaper way to covariances, with the points at which it is not to be used.
+    """
 
     plans: tuple[Wanted, ...] = eqx.field(static=True)
+    cheap: bool = eqx.field(static=True, default=False)
 
-    def __call__(
-        self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array
-    ) -> tuple[Counts | Response, ...]:
+    def __call__(self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Any:
         dynamics, good = built(build, shared, columns)
+        if not self.cheap:
+            return tuple(_found(plan, dynamics, good, tolerance) for plan in self.plans)
+        most = dynamics.block(0)
+        arrays, static = eqx.partition((dynamics, good), eqx.is_array)
 
-        def found(plan: Wanted) -> Counts | Response:
-            if isinstance(plan, Plan):
-                return counts(dynamics, good, plan, tolerance)
-            return responses(dynamics, good, tolerance)
+        def one(part: Any) -> Any:
+            some, fine = eqx.combine(part, static)
+            pairs = [attempted_counts(some, fine, plan, tolerance) for plan in self.plans if isinstance(plan, Plan)]
+            left = [undecided for _, undecided in pairs if undecided is not None]
+            return tuple(found for found, _ in pairs), functools.reduce(jnp.logical_or, left) if left else None
 
-        return tuple(found(plan) for plan in self.plans)
+        return one(arrays) if most is None else blockwise(arrays, one, most, filled=True)
+
+
+def _found(plan: Wanted, dynamics: Dynamics, good: Array, tolerance: Array) -> Counts | Response:
+    if isinstance(plan, Plan):
+        return counts(dynamics, good, plan, tolerance)
+    return responses(dynamics, good, tolerance)
+
+
+def ways(plans: tuple[Wanted, ...]) -> list[tuple[tuple[Wanted, ...], Tiers]]:
+    """How to find what is asked: what has a cheaper way apart from what has none."""
+    quick = tuple(plan for plan in plans if isinstance(plan, Plan) and plan.what == "covariance")
+    slow = tuple(plan for plan in plans if plan not in quick)
+    found = [(quick, Tiers((Also(quick, cheap=True),), Also(quick), batch=2)), (slow, Tiers((), Also(slow), batch=2))]
+    return [(some, verb) for some, verb in found if some]

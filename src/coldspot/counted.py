@@ -22,10 +22,12 @@ class Counted(NamedTuple):
       1, 2, …, or (point, target, target) for a covariance;
     - `scale`, of the same shape: the size of the terms that a value is a sum of. An error up to the tolerance times
       that (or times the value, if that is larger) is accepted, so that what cancels to nothing can be trusted;
-    - `faults`: {status: (point), where that is wrong}; what is not finite or too inaccurate is found later.
+    - `faults`: {status: (point), where that is wrong}; what is not finite or too inaccurate is found later;
+    - `undecided` (point): where a cheaper way asks for the sure one.
     """
 
     values: Array
     errors: Array
     scale: Array | None = None
     faults: Mapping[Status, Array] = {}
+    undecided: Array | None = None

@@ -32,6 +32,7 @@ from .counts import (
 )
 from .dynamics import (
     TOLERANCE,
+    Counted,
     Dynamics,
     Target,
     as_dynamics,
@@ -41,6 +42,7 @@ from .dynamics import (
 )
 from .pytrees import batch_of_one, compiled, first_point, refreshed
 from .solution import SolveError, Status
+from .tiers import Tiers
 
 WHAT = ("cumulants", "covariance", "mixed cumulants", "uncertainty")
 """What there is of things that are counted, at each point of a sweep, too."""
@@ -65,8 +67,7 @@ def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cou
         values, errors, status = judge(dynamics.mixed_cumulants(targets, order, tolerance), tolerance, good)
         return MixedCumulants(targets=targets, order=order, values=values, errors=errors, status=status)
     if plan.what == "covariance":
-        values, errors, status = judge(dynamics.covariances(targets, tolerance), tolerance, good)
-        return Covariance(targets=targets, values=values, errors=errors, status=status)
+        return _covariance(dynamics.covariances(targets, tolerance), targets, tolerance, good)
     quotients = plan.what == "uncertainty"
     found = dynamics.uncertainties(targets, tolerance) if quotients else dynamics.cumulants(targets, order, tolerance)
     values, errors, status = judge(found, tolerance, good)
@@ -74,6 +75,21 @@ def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cou
     return (Uncertainty if quotients else Cumulants)(
         targets=targets, single=single, values=values, errors=errors, status=status
     )
+
+
+def _covariance(counted: Counted, targets: tuple[Target, ...], tolerance: Array, good: Array) -> Covariance:
+    values, errors, status = judge(counted, tolerance, good)
+    return Covariance(targets=targets, values=values, errors=errors, status=status)
+
+
+def attempted_counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> tuple[Counts, Array | None]:
+    """The same by a cheaper way, where there is one, and the points at which it is not to be used."""
+    counted = dynamics.attempt_covariances(plan.targets, tolerance) if plan.what == "covariance" else None
+    if counted is None:
+        return counts(dynamics, good, plan, tolerance), None
+    # Where there is no machine, no other way finds one.
+    undecided = None if counted.undecided is None else counted.undecided & good
+    return _covariance(counted, plan.targets, tolerance, good), undecided
 
 
 @compiled
@@ -115,6 +131,15 @@ def _grid(values: Any, argument: str, axes: int = 1) -> tuple[Array, tuple[int, 
 def _count_one(machine: Any, plan: Plan, tolerance: Array) -> Any:
     dynamics, good = batch_of_one(with_rules(machine))
     return first_point(counts(dynamics, good, plan, tolerance))
+
+
+@compiled
+def _attempt_one(machine: Any, plan: Plan, tolerance: Array) -> Any:
+    dynamics, good = batch_of_one(with_rules(machine))
+    return first_point(attempted_counts(dynamics, good, plan, tolerance))
+
+
+_solve_one = Tiers((_attempt_one,), _count_one)
 
 
 # --------------------------------------------------------------------------- what a user types
@@ -329,7 +354,7 @@ class Fluctuations(Spoken, eqx.Module):
         return self._run(Plan(self.targets, "uncertainty", self.single), tolerance, throw)
 
     def _run(self, plan: Plan, tolerance: float, throw: bool) -> Any:
-        return self._trusted(_count_one(self.machine, plan, checked_tolerance(tolerance)), throw)
+        return self._trusted(_solve_one(self.machine, plan, checked_tolerance(tolerance)), throw)
 
     def _trusted(self, found: Any, throw: bool) -> Any:
         if throw and not is_traced(found.status) and int(found.status) != int(Status.OK):

@@ -117,6 +117,10 @@ class Dynamics(Checked):
         The mixed second derivatives: lim ⟨⟨X_a(t) X_b(t)⟩⟩/t, with the second cumulants on the diagonal."""
         raise InputError(f"counting: {type(self).__name__} has no covariances.")
 
+    def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
+        """A cheaper way to them, which leaves points `undecided` that `covariances` is then asked for; None if none."""
+        return None
+
     def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         """Joint cumulants of one order of what the targets count, per time: `values` (point, target, target, …).
 

@@ -21,7 +21,7 @@ from jax import Array
 
 from . import cluster, parallel, paths, reasons, store, tracing
 from ._checks import InputError, check_memory, unknown_name, worded
-from .beside import Also, Beside, Wanted, check_names, plans_of
+from .beside import Beside, Wanted, check_names, plans_of, ways
 from .compiler import LIGHT
 from .counting import Counting
 from .dataset import Result, provenance, to_dataset, unit_attributes
@@ -31,7 +31,7 @@ from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response
 from .solution import Solution
-from .tiers import SIZES, Tiers, few
+from .tiers import SIZES, Tiers, few, once
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -107,7 +107,11 @@ def sweep(
     if plans:
         # Names are asked of a traced machine, which does not mind its numbers.
         first = {name: jnp.asarray(values[0]) for name, values in places.axes.items()}
-        eqx.filter_eval_shape(lambda point: check_names(plans, as_dynamics(build(shared, point))), first)
+
+        def names_exist() -> None:
+            eqx.filter_eval_shape(lambda point: check_names(plans, as_dynamics(build(shared, point))), first)
+
+        once("names exist", names_exist, plans, build, shared, first)
     fixed = {} if shared is None else paths.numbers(shared)
     fixed = {path: value for path, value in fixed.items() if path not in places.axes}
     attributes = provenance(label, fixed, tolerance, unit) | carried(machine, unit)
@@ -246,7 +250,10 @@ def _solve_all(
     solution: Solution = solve_columns(solve_points, build, shared, columns, tolerance, **keywords)
     if not plans:
         return solution
-    return Beside(solution, solve_columns(Also(plans), build, shared, columns, tolerance, **keywords))
+    found: dict[Wanted, Any] = {}
+    for some, verb in ways(plans):
+        found |= zip(some, solve_columns(verb, build, shared, columns, tolerance, **keywords), strict=True)
+    return Beside(solution, tuple(found[plan] for plan in plans))
 
 
 def solve_columns(

@@ -79,19 +79,34 @@ def by_weight(function: Callable[..., Any], make: Callable[[Any], Any]) -> Calla
 
 def few(make: Callable[..., Any], *arguments: Any) -> int:
     """The `few` of the dynamics that `make`, a function of a module, gives: asked once for each structure."""
-    arguments = refreshed(arguments)
-    leaves, structure = jax.tree.flatten(arguments)
-    key = make, structure, tuple(leaf.shape if eqx.is_array(leaf) else type(leaf) for leaf in leaves)
-    if key not in _few:
-        if len(_few) >= MOST:
-            _few.clear()
+
+    def ask() -> int:
         try:
-            _few[key] = int(eqx.filter_eval_shape(make, *arguments).few)
+            return int(eqx.filter_eval_shape(make, *arguments).few)
         except Exception:  # what is wrong with it is said where it is solved
-            _few[key] = 0
-    return _few[key]
+            return 0
+
+    return once("few", ask, make, *arguments)
 
 
-_few: dict[Any, int] = {}
+def once(question: str, ask: Callable[[], Any], *about: Any) -> Any:
+    """What `ask` tells of machines, functions and names: asked once for each structure of theirs, unless it raises.
+
+    The answer to a `question` must not depend on any number.
+    """
+    leaves, structure = jax.tree.flatten(refreshed(about))
+
+    def kind(leaf: Any) -> Any:
+        return leaf.shape if eqx.is_array(leaf) else leaf if callable(leaf) or isinstance(leaf, str) else type(leaf)
+
+    key = question, structure, tuple(map(kind, leaves))
+    if key not in _told:
+        if len(_told) >= MOST:
+            _told.clear()
+        _told[key] = ask()
+    return _told[key]
+
+
+_told: dict[Any, Any] = {}
 MOST = 1024
 """Structures of machines that are remembered."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 import coldspot as cs
-from coldspot.jump import network
+from coldspot.jump import quick
 from coldspot.jump.assembly import members
 from coldspot.jump.network import JumpNetwork
 from tests import machines_random as mr
@@ -259,7 +259,7 @@ def test_random_machines(t, check):
 
 def test_a_flipped_channel_is_noticed(monkeypatch):
     """If one channel books its heat with the wrong sign, the laws do not hold: the checks above can fail."""
-    honest, brief = JumpNetwork.snapshot, network.glance
+    honest, brief = JumpNetwork.snapshot, quick.glance
     (t,) = (t for t in mr.STATIC if t.name == "two-dots")
     columns = mr.draw(t, np.random.default_rng(7), POINTS)
     for wrong in (0, 5):
@@ -276,7 +276,7 @@ def test_a_flipped_channel_is_noticed(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(JumpNetwork, "snapshot", flipped)
-            patch.setattr(network, "glance", at_a_glance)
+            patch.setattr(quick, "glance", at_a_glance)
             s = mr.solve(dataclasses.replace(t, name=f"flipped {wrong}"), columns)
         with pytest.raises(AssertionError, match="first law"):
             check_laws(t, s)

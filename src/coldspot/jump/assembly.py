@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from ..baths import Bath, WorkReservoir
-from ..numerics.double_double import exact_difference
+from ..numerics.double_double import exact_difference, exact_product
 from .channels import Channel
 from .graph import Glance, Snapshot
 from .kinetics import NOTHING, Kinetics, Step
@@ -71,10 +71,10 @@ def exchange(moment: Moment, channel: Channel) -> Exchange:
             heat.append(energy[k] + lost)
             continue
         # Energies and potentials may be far larger than heats: what rounding takes from their differences comes back.
-        chemical = bath.potential * particles[k]
+        chemical, more = exact_product(bath.potential, particles[k])
         works += chemical
         rough, left = exact_difference(energy[k], chemical)
-        heat.append(rough + (left + lost) if bath.exchanges_particles else energy[k] + lost)
+        heat.append(rough + (left + (lost - more)) if bath.exchanges_particles else energy[k] + lost)
         exponent = exponent + heat[k] / bath.temperature
     step = Step(exponent, change, number, start, end, works, temperature)
     return Exchange(step, energy, particles, jnp.stack(heat))

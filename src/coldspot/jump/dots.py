@@ -31,7 +31,7 @@ from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
 from .many_electrons import FEWER, ManyElectrons, elements
 from .pairs import is_pair
-from .quick import lanes, solve_quick
+from .quick import Seen, lanes, solve_quick
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
 
@@ -383,7 +383,8 @@ class Dots(ManyElectrons):
         leads = tuple(self.leads)
         moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
         counted = (True,) * len(leads)
-        return solve_quick(self.graph(), moves, counted, (arrays, found), look, True, tolerance)
+        seen = Seen(leads, moves, (arrays, found), look)
+        return solve_quick(self.graph(), seen, counted, True, tolerance)
 
     def _inside(self) -> _Inside:
         """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""

@@ -74,12 +74,13 @@ UNROLLED = 8
 
 
 def populate(
-    rates: Float[Array, "state state point"], gains: Float[Array, "target state point"]
+    rates: Float[Array, "state state point"], gains: Float[Array, "target state point"], gathered: int = 0
 ) -> tuple[Float[Array, "state point"], Float[Array, "target state point"]]:
     """p, and what starting in each state adds to the `gains` (per time, in each state) in the long run.
 
     For rates w (i, j, point) of j → i, off-diagonal, these values v obey Σ_i w_ij (v_i − v_j) + gain_j = Σ_i p_i gain_i
-    with v_0 = 0. Linear arithmetic; by halves, so that arrays shrink as states go.
+    with v_0 = 0. Of the last gains, so many as are only `gathered`, v is what comes together on the way to state 0: 0
+    stands in place of Σ_i p_i gain_i. Linear arithmetic; by halves, so that arrays shrink as states go.
     """
     n, targets = rates.shape[0], gains.shape[0] + 1
     # Gains are taken along as if they were states which nothing leaves; the last of them, 1 in all states, is time.
@@ -98,7 +99,8 @@ def populate(
         w = jnp.concatenate([w[:k, :k], w[k + 1 :, :k]])
         (w,) = jax.lax.optimization_barrier((w + out[:, None] * row[None],))
     p, v = jnp.ones((1, *rates.shape[2:])), jnp.zeros((targets - 1, 1, *rates.shape[2:]))
-    mean = w[1:-1, 0] / w[-1, 0]
+    mean = w[1 : targets - gathered, 0] / w[-1, 0]
+    mean = jnp.concatenate([mean, jnp.zeros((gathered, *mean.shape[1:]))])
     for row, out in reversed(steps):
         k = row.shape[0]
         p = jnp.concatenate([p, reduce(jnp.add, row * p)[None]])

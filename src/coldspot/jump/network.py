@@ -13,24 +13,25 @@ from .. import tracing
 from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
 from ..drives import Drive, _Phase, as_drive
-from ..dynamics import Outcome
+from ..dynamics import Counted, Outcome, Target
 from ..numerics.dense import EPS
 from ..numerics.reduction import every
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
 from ..solution import Status
 from . import words
-from .assembly import Moment, assemble, glance, members
+from .assembly import Moment, assemble
 from .channels import Channel
 from .counted import CountedSystem
-from .graph import Glance, Graph, Snapshot, States, groups
+from .graph import Graph, Snapshot, States, groups
 from .half_edges import Listed
 from .kinetics import Bosonic, Kinetics
 from .large import SMALL, solve_large
 from .pairs import is_pair
 from .periodic import solve_periodic
 from .pieces import cut
-from .quick import lanes, solve_quick
+from .quick import lanes, seen_plainly, solve_quick
+from .quick_covariances import attempt_covariances
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
 from .species import rows_of, table_of
@@ -422,17 +423,15 @@ class JumpNetwork(CountedSystem):
         return 64 if len(self.drives) else 256
 
     def _quick(self, tolerance: Array) -> Outcome:
-        arrays, static = eqx.partition(self, eqx.is_array)
+        seen = seen_plainly(self, self.channels, self._thermal())
+        kept = zip(self.baths, self._kept(), strict=True)
+        counted = tuple(bool(species) for name, species in kept if name in self._thermal())
+        return solve_quick(self.graph(), seen, counted, len(self.components()) == 1, tolerance)
 
-        def look(point: Any) -> Glance:
-            return glance(eqx.combine(point, static).moment(jnp.zeros(())))
-
-        names = (*self._thermal(), *self.workers())
-        unique = len(self.components()) == 1
-        counted = tuple(
-            bool(kept) for name, kept in zip(self.baths, self._kept(), strict=True) if name in self._thermal()
-        )
-        return solve_quick(self.graph(), members(self.channels, names), counted, arrays, look, unique, tolerance)
+    def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
+        if len(self.drives) or self.states > SMALL or len(self.components()) > 1:
+            return None
+        return attempt_covariances(self.graph(), seen_plainly(self, self.channels, self._thermal()), targets, tolerance)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

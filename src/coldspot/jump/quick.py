@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,11 +24,14 @@ from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS, positive_or_one
 from ..numerics.reduction import halved
 from ..solution import Status
+from .assembly import glance, members
 from .certain import COUNTED, RANGE, known
+from .channels import Channel
 from .graph import Glance, Graph, matrix, ranked
 from .gth import populate
 from .pairs import is_pair, solve_pair
 from .stationary import FAR, SMALLEST
+from .system import System
 from .validity import cautions
 
 NUMBERS = 2**13
@@ -39,43 +43,58 @@ def lanes(states: int) -> int:
     return min(max(NUMBERS // states**2, 64), 512)
 
 
-class _Target(NamedTuple):
-    """What is to be known of a point: Σ amount·current over some of the transitions."""
+class Taken(NamedTuple):
+    """What some of the transitions, at these `places`, take forward: amounts (transition of these, point)."""
 
     amount: Array
     places: tuple[int, ...]
 
 
-def solve_quick(
-    g: Graph,
-    parts: tuple[tuple[int, ...], ...],
-    counted: tuple[bool, ...],
-    batch: Any,
-    look: Callable[[Any], Glance],
-    unique: bool,
-    tolerance: Array,
-) -> Outcome:
+class Seen(NamedTuple):
+    """A batch of networks as plain arithmetic sees it.
+
+    `names` of the baths and then of the reservoirs of work, and for each of them in `parts` its transitions; `batch`:
+    arrays with a leading axis of points, of which `look` makes the numbers of one point.
+    """
+
+    names: tuple[str, ...]
+    parts: tuple[tuple[int, ...], ...]
+    batch: Any
+    look: Callable[[Any], Glance]
+
+
+def seen_plainly(system: System, channels: tuple[Channel, ...], thermal: tuple[str, ...]) -> Seen:
+    """A batch of undriven networks with these channels and `thermal` baths."""
+    arrays, static = eqx.partition(system, eqx.is_array)
+
+    def look(point: Any) -> Glance:
+        return glance(eqx.combine(point, static).moment(jnp.zeros(())))
+
+    names = (*thermal, *system.workers())
+    return Seen(names, members(channels, names), arrays, look)
+
+
+def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, tolerance: Array) -> Outcome:
     """Stationary states of a batch of undriven networks; `undecided` where another method must find them.
 
-    `parts`: for each bath and then for each reservoir of work, its transitions; `counted`: which baths exchange
-    particles; `batch`: arrays with a leading axis of points, of which `look` makes the numbers of one point; `unique`:
-    whether transitions connect all states.
+    `counted`: which baths exchange particles; `unique`: whether transitions connect all states.
     """
+    _, parts, batch, look = seen
     if is_pair(g):
         return solve_pair(g, parts, counted, batch, look, unique, tolerance)
     sure = tolerance > 0
     to, start = g.final.array, g.initial.array
     baths, last = len(counted), turned(batch)
 
-    def targets(s: Glance) -> list[_Target]:
+    def targets(s: Glance) -> list[Taken]:
         """Heats, works, and the particles of baths that have any."""
-        particles = [_Target(x, k) for x, k, one in zip(s.particles, parts, counted, strict=False) if one]
-        return [*map(_Target, (*s.heats, *s.works), parts), *particles]
+        particles = [Taken(x, k) for x, k, one in zip(s.particles, parts, counted, strict=False) if one]
+        return [*map(Taken, (*s.heats, *s.works), parts), *particles]
 
     def rates() -> tuple[Glance, Array, Array]:
         s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
         w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
-        gains = [_gain(g, s, t) for t in targets(s)]
+        gains = [gain(g, s, t) for t in targets(s)]
         return s, w, jnp.stack(gains) if gains else jnp.zeros((0, *w.shape[1:]))
 
     s, w, gains = stored(sure, rates)
@@ -101,7 +120,7 @@ def solve_quick(
             shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
             own = [halved(jnp.add, shift[_slice(t.places)]) for t in wanted[: len(parts)]]
             bounds = [b + more for b, more in zip(bounds, own, strict=False)] + bounds[len(parts) :]
-        moved = [_summed(_Target(jnp.abs(t.amount), t.places), jnp.abs(current)) for t in wanted[len(parts) :]]
+        moved = [_summed(Taken(jnp.abs(t.amount), t.places), jnp.abs(current)) for t in wanted[len(parts) :]]
         nothing = jnp.zeros(current.shape[1:])
         return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
 
@@ -117,7 +136,7 @@ def solve_quick(
             other,
             digits * largest * halved(jnp.add, gross),
             halved(jnp.maximum, jnp.abs(inflow)),
-            _in_range(g, w, p),
+            in_range(g, w, p),
         )
 
     other, other_error, imbalance, certain = stored(sure, checks)
@@ -146,7 +165,7 @@ def _among(counted: tuple[bool, ...], rows: Array) -> Array:
     return jnp.stack([next(found) if one else nothing for one in counted])
 
 
-def _gain(g: Graph, s: Glance, target: _Target) -> Array:
+def gain(g: Graph, s: Glance, target: Taken) -> Array:
     """What a target gains per time in each state (state, point)."""
     k = np.array(target.places, int)
     if not k.size:
@@ -166,20 +185,20 @@ def _unsure(
     A rate is off by the rounding of its formula and of its exponent; a flow by one more product. What is left of the
     rounding of populations p is that of p times that of the values, both bounded by their elimination.
     """
-    by_rates = gross * (EPS * (8 + 4 * _exponents(s, thermal)))
+    by_rates = gross * (EPS * (8 + 4 * exponents(s, thermal)))
     if s.blur is not None:  # of both ways alike
         by_rates += s.blur * jnp.abs(current)
     return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
 
 
 def _weighed(
-    g: Graph, targets: list[_Target], values: Array, current: Array, by_rates: Array, rest: Array
+    g: Graph, targets: list[Taken], values: Array, current: Array, by_rates: Array, rest: Array
 ) -> tuple[list[Array], list[Array]]:
     """Each target's average and a bound of its error (point); the last two are `_unsure`."""
     found, bounds = [], []
     for t, v in zip(targets, values, strict=True):
         after, before = v[g.final.array], v[g.initial.array]
-        amount = _everywhere(t, current.shape)
+        amount = everywhere(t, current.shape)
         weight = amount + after - before
         found.append(halved(jnp.add, weight * current))
         sizes = jnp.abs(amount) + jnp.abs(after) + jnp.abs(before)
@@ -189,26 +208,26 @@ def _weighed(
     return found, bounds
 
 
-def _exponents(s: Glance, thermal: tuple[tuple[int, ...], ...]) -> Array:
+def exponents(s: Glance, thermal: tuple[tuple[int, ...], ...]) -> Array:
     """The sizes of the terms of each transition's exponent, added up (transition, point)."""
     members = [k for places in thermal for k in places]
     if len(members) == len(set(members)):
         return jnp.abs(s.exponent)
     shape = s.exponent.shape
     parts = [
-        _everywhere(_Target(jnp.abs(x), k), shape) / t for x, k, t in zip(s.heats, thermal, s.temperature, strict=True)
+        everywhere(Taken(jnp.abs(x), k), shape) / t for x, k, t in zip(s.heats, thermal, s.temperature, strict=True)
     ]
     return functools.reduce(jnp.add, parts)
 
 
-def _everywhere(target: _Target, shape: tuple[int, ...]) -> Array:
+def everywhere(target: Taken, shape: tuple[int, ...]) -> Array:
     """A target's amounts of all transitions (transition, point)."""
     index = np.full(shape[0], len(target.places))
     index[np.array(target.places, int)] = np.arange(len(target.places))
     return jnp.concatenate([target.amount, jnp.zeros((1, *shape[1:]))])[index]
 
 
-def _summed(target: _Target, flow: Array) -> Array:
+def _summed(target: Taken, flow: Array) -> Array:
     """Σ amount·flow over a target's transitions (point)."""
     k = target.places
     return halved(jnp.add, target.amount * flow[_slice(k)]) if k else jnp.zeros(flow.shape[1:])
@@ -231,7 +250,7 @@ def _digits(g: Graph, size: Array, log_p: Array) -> Array:
     return EPS * (8.0 * g.states + len(g.initial.array) + 4 * size + 4 * span)
 
 
-def _in_range(g: Graph, w: Array, p: Array) -> Bool[Array, " point"]:
+def in_range(g: Graph, w: Array, p: Array) -> Bool[Array, " point"]:
     """Whether all numbers of the elimination surely keep their digits.
 
     What it adds up are products of a rate and of probabilities to go on from each of the other states.

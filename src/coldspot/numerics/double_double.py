@@ -76,6 +76,11 @@ def _product_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     return value, (change, jnp.zeros_like(change))
 
 
+def exact_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """a·b rounded, and what rounding took from it."""
+    return _product(a, b)
+
+
 def plain(a: Any) -> Precise:
     return Precise(jnp.asarray(a), jnp.zeros_like(a))
 

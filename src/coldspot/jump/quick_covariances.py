@@ -1,0 +1,122 @@
+"""Covariances of ordinary networks: plain elimination, and a bound that says where it is enough.
+
+With the values v of `populate`, what a jump e: j → i adds to a counted amount beyond what was to be expected is
+
+    y_e = a_e + v_i − v_j,      Σ_{e from j} w_e y_e = J      for every state j,
+
+so that covariances are Σ_e F_e y_e y'_e with the stationary flows F_e: a sum of squares for each variance. The squares
+of what is off about y add up in the same way. If Σ_{e from j} w_e y_e misses J by at most ρ_j, all included that is
+uncertain about the rates w, v is off by some δ with Σ_{e from j} w_e (δ_i − δ_j) = r_j − Σ_i p_i r_i, |r| ≤ ρ; with
+ρ ≤ R h for the rates h of leaving the states, which are gathered to N on the way to state 0, in the time T,
+
+    |δ_j| ≤ R (N_j + h̄ T_j),      Σ_e F_e (δ_i − δ_j)² = −2 Σ_j p_j δ_j (r_j − r̄) ≤ 2R² Σ_j p_j (N_j + h̄ T_j)(h_j + h̄),
+
+h̄ = Σ_j p_j h_j. By the inequality of Schwarz the root of this, times that of the other's variance, is an error of a
+covariance. Where it is not small beside the terms that a covariance is a sum of, the point is left undecided.
+
+Arrays have the batch axis last.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from ..counted import Counted, Target
+from ..numerics.blocks import stored, turned
+from ..numerics.dense import EPS
+from ..numerics.reduction import halved
+from .graph import Glance, Graph, matrix, ranked
+from .gth import populate
+from .quick import Seen, Taken, everywhere, exponents, gain, in_range
+
+SURE = 1e-10
+"""Largest error of a covariance, in units of the terms that it is a sum of, with which a point is decided."""
+
+
+def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], tolerance: Array) -> Counted:
+    """Covariances of a batch of undriven networks, all states of which are connected, and of ordinary rates."""
+    _, parts, batch, look = seen
+    sure = tolerance > 0
+    to, start, last = g.final.array, g.initial.array, turned(batch)
+
+    def rates() -> tuple[Glance, Array, Array, Array]:
+        s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
+        w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
+        taken = [_taken(s, seen, target) for target in targets]
+        leave = halved(jnp.add, w)
+        amounts = jnp.stack([everywhere(t, s.forward.shape) for t in taken])
+        return s, w, amounts, jnp.stack([*(gain(g, s, t) for t in taken), leave, jnp.ones_like(leave)])
+
+    s, w, amounts, gains = stored(sure, rates)
+    p, values = stored(sure, lambda: populate(w, gains, gathered=2))
+    v, ways, times = values[:-2], values[-2], values[-1]
+
+    def jumps() -> tuple[Array, Array]:
+        sizes = jnp.abs(amounts) + jnp.abs(v[:, to]) + jnp.abs(v[:, start])
+        return amounts + v[:, to] - v[:, start], (4 * EPS) * sizes
+
+    y, rounding = stored(sure, jumps)
+    # What a rate is off by: the rounding of its formula and of its exponent.
+    blur = stored(sure, lambda: EPS * (8 + 4 * exponents(s, parts[: len(s.temperature)])))
+    gross = s.forward * p[start] + s.backward * p[to]
+
+    def spread() -> Array:
+        leave = gains[-2]
+        mean = halved(jnp.add, p * leave)
+        reach = 2 * halved(jnp.add, p * (ways + mean * times) * (leave + mean))
+        found = []
+        for k in range(len(targets)):
+            missed = _missed(g, s, y[k], rounding[k], blur, halved(jnp.add, p * gains[k]))
+            ratio = halved(jnp.maximum, missed / leave)
+            found.append(ratio * jnp.sqrt(reach) + jnp.sqrt(halved(jnp.add, gross * rounding[k] ** 2)))
+        return jnp.stack(found)
+
+    off = stored(sure, spread)
+
+    def sums() -> tuple[Array, Array, Array]:
+        # Populations are quotients of sums of products of n − 1 rates; each step of n rounds about log n times.
+        digits = 2 * g.states * halved(jnp.maximum, blur) + EPS * (8 * g.states**2 + len(to))
+        variance = [halved(jnp.add, gross * y[k] ** 2) for k in range(len(targets))]
+        root = [jnp.sqrt(x) for x in variance]
+        table: dict[tuple[int, int], tuple[Array, Array, Array]] = {}
+        for a in range(len(targets)):
+            for b in range(a, len(targets)):
+                terms = gross * y[a] * y[b]
+                size = variance[a] if a == b else halved(jnp.add, jnp.abs(terms))
+                error = root[a] * off[b] + root[b] * off[a] + off[a] * off[b] + digits * size
+                value = variance[a] if a == b else halved(jnp.add, terms)
+                table[a, b] = table[b, a] = value, error, size
+        n = range(len(targets))
+        rows = (jnp.stack([jnp.stack([table[a, b][part] for b in n]) for a in n]) for part in range(3))
+        return next(rows), next(rows), next(rows)
+
+    found, errors, sizes = stored(sure, sums)
+    small = jnp.all(errors <= jnp.minimum(tolerance, SURE) * sizes, axis=(0, 1))
+    decided = stored(sure, lambda: small & in_range(g, w, p))
+    return Counted(*turned((found, errors, sizes), -1, 0), undecided=~decided)
+
+
+def _taken(s: Glance, seen: Seen, target: Target) -> Taken:
+    """What the transitions take of a target."""
+    place, baths = seen.names.index(target.of), len(s.heats)
+    if target.quantity == "work":
+        return Taken(s.works[place - baths], seen.parts[place])
+    if target.quantity == "particles":
+        return Taken(s.particles[place], seen.parts[place])
+    heat = s.heats[place]
+    return Taken(heat / s.temperature[place] if target.quantity == "entropy" else heat, seen.parts[place])
+
+
+def _missed(g: Graph, s: Glance, y: Array, rounding: Array, blur: Array, mean: Array) -> Float[Array, "state point"]:
+    """By how much Σ_{e from j} w_e y_e may miss the `mean`, with the true rates."""
+    place = np.concatenate([g.initial.array, g.final.array])
+    table = ranked(place, np.arange(len(place)), g.states, len(place))
+    ahead, back = s.forward * y, s.backward * y
+    doubt = (blur + EPS * (len(table) + 2)) * jnp.abs(y) + rounding
+    nothing = jnp.zeros((1, *y.shape[1:]))
+    flows = jnp.concatenate([ahead, -back, nothing])
+    doubts = jnp.concatenate([s.forward * doubt, s.backward * doubt, nothing])
+    total = halved(jnp.add, flows[table])
+    return jnp.abs(total - mean) + halved(jnp.add, doubts[table]) + 4 * EPS * jnp.abs(mean)
