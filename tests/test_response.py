@@ -43,6 +43,22 @@ def test_a_dot_has_the_response_of_its_fermi_functions():
     assert response.status == Status.OK
 
 
+def test_coefficients_of_datasets_are_in_si():
+    response = cs.linear_response(cs.machines.ResonantThermoelectric())
+    ds, plain = response.to_dataset(unit="meV"), response.to_dataset()
+    volts = 1e-3
+    siemens, kelvin = 1.602176634e-19**2 / 1.054571817e-34, volts * 1.602176634e-19 / 1.380649e-23
+    for name, factor, unit in (
+        ("conductance", siemens, "S"),
+        ("seebeck", volts / kelvin, "V/K"),
+        ("peltier", volts, "V"),
+        ("thermal_conductance", volts**2 * siemens / kelvin, "W/K"),
+        ("figure_of_merit", 1.0, "1"),
+    ):
+        assert ds[name].attrs["units"] == unit
+        assert float(ds[name]) == pytest.approx(factor * float(plain[name]), rel=1e-9)
+
+
 def test_a_single_level_conducts_no_heat_in_an_open_circuit_and_says_so():
     # Its heat and its particles flow together: κ is a difference of equal numbers, and ZT is no number of rounding.
     for level in (-3.1, 2.65329, 4.7):

@@ -52,6 +52,7 @@ OF_TWO_LEADS = {
     "figure_of_merit": "figure of merit ZT",
 }
 """What linear response between two electron leads is called."""
+UNITS = dict(zip(OF_TWO_LEADS, ("e**2/hbar", "k_B/e", "E/e", "k_B*E/hbar", "1"), strict=True))
 
 
 class Response(Spoken, eqx.Module):
@@ -180,10 +181,10 @@ class Response(Spoken, eqx.Module):
         """The matrix with its errors, the derivatives, what two leads have, and the status."""
         axes, trusted = ("flux", "force"), np.asarray(self.ok)
 
-        def variable(values: Values, axes: tuple[str, ...], meaning: str) -> Variable:
+        def variable(values: Values, axes: tuple[str, ...], meaning: str, units: str = "") -> Variable:
             array = np.asarray(values)
             known = np.where(trusted.reshape(trusted.shape + (1,) * len(axes)), array, np.nan)
-            return Variable(known, axes, meaning=meaning, masked=False)
+            return Variable(known, axes, units, meaning, masked=False)
 
         found = {
             "onsager": variable(self.onsager, axes, "Onsager coefficient"),
@@ -193,7 +194,7 @@ class Response(Spoken, eqx.Module):
         if self._has_two_leads:
             with np.errstate(divide="ignore", invalid="ignore"):
                 for name, words in OF_TWO_LEADS.items():
-                    found[name] = variable(getattr(self, name), (), f"{words} between two leads")
+                    found[name] = variable(getattr(self, name), (), f"{words} between two leads", UNITS[name])
         return found | {"response_status": status_variable(self.status)}
 
     def record(self) -> dict[str, Any]:

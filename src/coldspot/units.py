@@ -109,7 +109,10 @@ def _registry() -> "pint.UnitRegistry":
     return pint.UnitRegistry()
 
 
-SI = {"E**2/hbar": "W", "E/hbar": "1/s", "e*E/hbar": "A", "k_B*E/hbar": "W/K", "E/k_B": "K", "hbar/E": "s"}
+SI = {
+    "E**2/hbar": "W", "E/hbar": "1/s", "e*E/hbar": "A", "E/k_B": "K", "hbar/E": "s",
+    "k_B*E/hbar": "W/K", "e**2/hbar": "S", "k_B/e": "V/K", "E/e": "V",
+}  # fmt: skip
 """Units in which a physicist wants what is counted in units of one energy E (k_B = ħ = e = 1)."""
 
 

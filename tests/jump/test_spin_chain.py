@@ -222,3 +222,13 @@ def test_counting_under_a_drive_that_stands_still_is_that_without():
     found, expected = (cs.counting(c, what).cumulants(2) for c in (still, chain))
     assert np.all(np.abs(found.values - expected.values) <= found.errors + expected.errors)
     assert np.all(found.errors <= 1e-8 * np.abs(expected.values))
+
+
+def test_second_derivatives_do_not_depend_on_the_way():
+    """Longer chains are solved by iteration, whose results have derivatives of their own."""
+
+    def slope(field):
+        return jax.grad(lambda b: cs.steady_state(chain(spins=5, field=b)).heat["left"])(field)
+
+    found = jax.jit(lambda b: (jax.jvp(slope, (b,), (1.0,))[1], slope(b + 1e-4), slope(b - 1e-4)))(0.3)
+    np.testing.assert_allclose(found[0], (found[1] - found[2]) / 2e-4, rtol=1e-6)

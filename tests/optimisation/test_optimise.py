@@ -10,7 +10,7 @@ from scipy import optimize
 
 import coldspot as cs
 from coldspot.optimisation import generations
-from coldspot.optimisation.quantities import quantity
+from coldspot.optimisation.quantities import OfCounting, quantity
 from tests.tolerance import assert_close
 
 HOT, COLD, BIAS = 10.0, 5.0, 2.5
@@ -149,8 +149,14 @@ def test_counting_is_an_objective_without_slopes():
     best = cs.optimise(
         DOT, minimise="fano.particles.left", over={"level": (-5.0, 20.0)}, method="evolution", budget=32, starts=1
     )
-    assert best.value == pytest.approx(fano(best.parameters["level"]), rel=1e-9)
+    assert best.value == pytest.approx(abs(fano(best.parameters["level"])), rel=1e-9)
     assert best.values[0] == best.value
+
+
+def test_fano_factors_do_not_depend_on_the_side_from_which_a_current_is_looked_at():
+    left, right = (float(OfCounting("fano", ("particles", lead))(DOT)) for lead in ("left", "right"))
+    assert left == pytest.approx(right, rel=1e-9)
+    assert left > 0
 
 
 def test_the_end_of_a_front_at_which_nothing_flows_is_left_out_in_words():
