@@ -74,7 +74,7 @@ gc.freeze()
 gc.set_threshold(50_000, 10, 10)
 
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 30_000
+MOST_MAPS = 20_000
 """A system allows a process some 65,000 memory maps; every compiled program takes a few."""
 NEW = 100
 """Compiled programs after which maps are counted anew: the system takes 20 ms to list as many as are allowed here."""
