@@ -87,7 +87,7 @@ def misfit(owner: str, function: Any, values: tuple[Any, ...], named: Mapping[st
         rest = ", ".join(name for name in by_name if name not in ordered)
         return (
             f"{owner}: in order it takes {', '.join(ordered) or 'nothing'}{f' and by name {rest}' if rest else ''}, "
-            f"but {len(values)} values were given in order."
+            f"but {len(values)} value{'s were' if len(values) > 1 else ' was'} given in order."
         )
     given = ordered[: len(values)]
     twice = [name for name in given if name in named]

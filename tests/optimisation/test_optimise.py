@@ -176,6 +176,7 @@ NARROW = {"level": (-1.0, 1.0)}
         ({"maximise": "fano.particles"}, r"`fano` needs what is counted .* such as `fano\.particles\.left`"),
         ({"maximise": "fano.particles.lft"}, "`fano.particles.lft`: counting: there is no bath `lft`"),
         ({"maximise": lambda x: x.hat}, "neither the solution .*no `hat`.* nor the machine .*QuantumDot has no `hat`"),
+        ({"maximise": lambda s: np.cosh(s.power)}, r"`np\.cosh\(s\.power\)`. Write `jnp\.cosh` for `np\.cosh`"),
         ({}, "`maximise` or `minimise`"),
         ({"maximise": "cop", "minimise": "power"}, "`maximise` or `minimise`"),
         ({"maximise": lambda s: s.heat}, "must return one number|a real number"),
