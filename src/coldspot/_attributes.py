@@ -98,6 +98,18 @@ def misfit(owner: str, function: Any, values: tuple[Any, ...], named: Mapping[st
     return f"{owner}: the argument `{missing[0]}` is missing. It takes: {', '.join(by_name)}." if missing else ""
 
 
+def again_words(kind: Any) -> str:
+    """What is wrong with `dataclasses.replace` of a module, in words; "" if its constructor takes what it keeps."""
+    takes = list(inspect.signature(kind).parameters)
+    kept = [field.name for field in dataclasses.fields(kind) if field.init and field.name not in takes]
+    if not kept:
+        return ""
+    return (
+        f"{kind.__name__}: `dataclasses.replace` is for ready-made machines and others that keep what they were made "
+        f"of, but this keeps `{kept[0]}`; build it anew: {kind.__name__}({', '.join(takes)})."
+    )
+
+
 def told(module: str, names: Iterable[str]) -> Callable[[str], Any]:
     """The `__getattr__` of a module of users, which tells the nearest of its names."""
     known = tuple(names)
