@@ -87,7 +87,7 @@ def misfit(owner: str, function: Any, values: tuple[Any, ...], named: Mapping[st
         rest = ", ".join(name for name in by_name if name not in ordered)
         return (
             f"{owner}: in order it takes {', '.join(ordered) or 'nothing'}{f' and by name {rest}' if rest else ''}, "
-            f"but {len(values)} values were given in order."
+            f"but {len(values)} value{'s were' if len(values) > 1 else ' was'} given in order."
         )
     given = ordered[: len(values)]
     twice = [name for name in given if name in named]
@@ -96,6 +96,18 @@ def misfit(owner: str, function: Any, values: tuple[Any, ...], named: Mapping[st
     there = {*given, *named}
     missing = [p.name for p in parameters if p.default is kind.empty and p.name in {*ordered, *by_name} - there]
     return f"{owner}: the argument `{missing[0]}` is missing. It takes: {', '.join(by_name)}." if missing else ""
+
+
+def again_words(kind: Any) -> str:
+    """What is wrong with `dataclasses.replace` of a module, in words; "" if its constructor takes what it keeps."""
+    takes = list(inspect.signature(kind).parameters)
+    kept = [field.name for field in dataclasses.fields(kind) if field.init and field.name not in takes]
+    if not kept:
+        return ""
+    return (
+        f"{kind.__name__}: `dataclasses.replace` is for ready-made machines and others that keep what they were made "
+        f"of, but this keeps `{kept[0]}`; build it anew: {kind.__name__}({', '.join(takes)})."
+    )
 
 
 def told(module: str, names: Iterable[str]) -> Callable[[str], Any]:

@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from ._attributes import Spoken, closest, listed, misfit
+from ._attributes import Spoken, again_words, closest, listed, misfit
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -371,7 +371,9 @@ class _Worded(type(eqx.Module)):  # type: ignore[misc]
         try:
             return super().__call__(*values, **named)
         except TypeError:
-            words = misfit(cls.__name__, cls, values, named)
+            # `dataclasses.replace` gives all fields.
+            again = {field.name for field in dataclasses.fields(cls) if field.init} <= set(named)
+            words = (again and again_words(cls)) or misfit(cls.__name__, cls, values, named)
             if words:
                 raise InputError(words) from None
             raise

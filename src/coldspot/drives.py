@@ -1,7 +1,7 @@
 """Periodic drives λ(θ) of the phase θ = 2πt/τ, as data: they sweep, differentiate and go into files."""
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -183,6 +183,13 @@ def as_drive(owner: str, name: str, value: Any) -> Drive:
             f"{owner}: drive `{name}` must be a Drive (Cosine, Fourier, Samples, Steps), but is {type(value).__name__}."
         )
     return value
+
+
+def as_drives(owner: str, drives: Any) -> dict[str, Drive]:
+    """A mapping from names to drives, or None, as a dictionary."""
+    if drives is not None and not isinstance(drives, Mapping):
+        raise InputError(f"{owner}: `drives` must be a mapping from names to drives, but is {drives!r}.")
+    return {name: as_drive(owner, name, drive) for name, drive in (drives or {}).items()}
 
 
 def jump_of(drive: Any, last: float | None) -> float | None:

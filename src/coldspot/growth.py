@@ -107,6 +107,8 @@ def grown(
     """
     if until is None:
         return portion(0, progress)
+    if not isinstance(until, Until):
+        raise InputError(f"{OWNER}: `until` must be an Until, such as Until(standard_error=0.02), but is {until!r}.")
     if until.most < n:
         raise InputError(f"{OWNER}: `most` must be at least `n` = {n}, but is {until.most}.")
     name = label() if until.file is not None else ""

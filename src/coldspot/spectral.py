@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from . import tracing
 from ._checks import Checked, InputError, Numbers, Rule, Scalar, Vector, as_float, parameter
 
 
@@ -155,7 +156,7 @@ class Given(SpectralDensity):
     function: Callable[[Array], Array]
 
     def __call__(self, frequency: Any) -> Array:
-        return jnp.asarray(self.function(frequency))
+        return as_float(tracing.called(self.function, frequency), "what a spectral density returns")
 
 
 def as_density(value: Any) -> SpectralDensity:
@@ -166,4 +167,6 @@ def as_density(value: Any) -> SpectralDensity:
     """
     if isinstance(value, SpectralDensity):
         return value
+    if callable(value):
+        tracing.check_takes("a spectral density must be a function of the frequency", value, 1.0)
     return Given(value) if callable(value) else Flat(as_float(value))

@@ -26,7 +26,7 @@ from .compiler import LIGHT
 from .counting import Counting
 from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, checked_tolerance, solve_points
-from .machine_files.results import MACHINE, WITHOUT, carried
+from .machine_files.results import MACHINE, WITHOUT, carried, place_of
 from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response
@@ -150,7 +150,9 @@ def sweep(
         dataset = dataset_of(solution, places)
     else:
         identity = _identity(machine, places, plans, attributes)
-        dataset = store.filled(Path(to), places.empty(), places.shape, blocks, identity, progress, remarks)
+        dataset = store.filled(
+            place_of("sweep", "to", to), places.empty(), places.shape, blocks, identity, progress, remarks
+        )
     for name in places.axes if shared is not None else ():
         natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
         dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])

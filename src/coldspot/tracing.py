@@ -16,7 +16,9 @@ import equinox
 import jax
 import numpy
 
-from ._checks import InputError
+from ._attributes import misfit
+from ._checks import InputError, short
+from .pytrees import Closure
 
 ERRORS = (
     jax.errors.TracerArrayConversionError,
@@ -26,6 +28,8 @@ ERRORS = (
 """What JAX raises where a traced number is used as a known one (`TracerBoolConversionError` is one of the last)."""
 LIBRARIES = (str(Path(__file__).parent), *(str(Path(str(m.__file__)).parent) for m in (jax, equinox, numpy)))
 """Folders whose code is not the user's; nor is Python's own."""
+
+NUMBERS = (bool, int, float, complex, numpy.number, numpy.bool_, numpy.ndarray, jax.Array)
 
 
 def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
@@ -37,10 +41,66 @@ def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> An
     except ERRORS as error:
         raise InputError(_words(error, names)) from None
     except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError):
+            what = f"a function is called with {_given(arguments, keywords)}"
+            check_takes(what, function, *arguments, **keywords)
         # Others complain of what they see: a thing called Tracer.
         if "Tracer" not in str(error) or "JAX traces" in str(error):
             raise
         raise InputError(_words(error, names)) from None
+
+
+def check_takes(what: str, function: Callable[..., Any], *values: Any, **named: Any) -> None:
+    """Refuse a function of the user that does not take these values; `what` begins the error.
+
+    >>> check_takes("Lead: `function` must be a function of the energy", lambda: 0.1, 1.0)
+    Traceback (most recent call last):
+    coldspot._checks.InputError: Lead: `function` must be a function of the energy, but `<lambda>` in line 1 of \
+<doctest coldspot.tracing.check_takes[0]>: in order it takes nothing, but 1 value was given in order.
+    """
+    if isinstance(function, Closure):
+        function = function.plan.make(function.numbers)
+    try:
+        words = misfit(_named(function), function, values, named)
+    except (TypeError, ValueError):  # Python knows no signature
+        return
+    if words:
+        raise InputError(f"{what}, but {words}")
+
+
+def _given(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
+    shown = [f"{{{', '.join(f'{n}: …' for n in a)}}}" if isinstance(a, Mapping) else "a number" for a in arguments]
+    return ", ".join([*shown, *(f"{name}=…" for name in keywords)])
+
+
+def _named(function: Callable[..., Any]) -> str:
+    name, code = getattr(function, "__name__", type(function).__name__), getattr(function, "__code__", None)
+    return f"`{name}`" + (f" in line {code.co_firstlineno} of {Path(code.co_filename).name}" if code else "")
+
+
+def shape_of(what: str, function: Callable[..., Any], *values: Any) -> tuple[int, ...]:
+    """The shape of what a function of the user returns of these values, which is not computed; `what` begins errors.
+
+    >>> import jax.numpy as jnp
+    >>> shape_of("Trap: `force` must be a function f(x)", lambda x: -x, jnp.zeros(3))
+    (3,)
+    >>> shape_of("Trap: `force` must be a function f(x)", lambda x: "a", jnp.zeros(3))
+    Traceback (most recent call last):
+    coldspot._checks.InputError: Trap: `force` must be a function f(x) that returns numbers, but returns 'a'.
+    """
+    check_takes(what, function, *values)
+    found: list[Any] = []
+
+    def look(*traced: Any) -> None:
+        found.append(function(*traced))
+
+    try:
+        called(jax.eval_shape, look, *values)
+    except (TypeError, IndexError) as error:
+        raise InputError(f"{what}, but: {error}") from error
+    if not isinstance(found[0], NUMBERS):
+        raise InputError(f"{what} that returns numbers, but returns {short(found[0])}.")
+    return numpy.shape(found[0])
 
 
 def _words(error: Exception, names: list[str]) -> str:

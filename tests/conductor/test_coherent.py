@@ -210,7 +210,7 @@ def test_a_self_energy_that_gives_electrons_is_refused_with_its_energy():
         (lambda b: cs.WideBandLead(0, 1.0, 0.1), "must be an ElectronBath"),
         (lambda b: cs.ChainLead(0, 0.0, 1.0, b), "must not be 0"),
         (lambda b: cs.SelfEnergyLead(0.1, 0, b), "must be a function"),
-        (lambda b: cs.SelfEnergyLead(lambda energy: -1j * np.asarray(energy), 0, b), "made of JAX operations"),
+        (lambda b: cs.SelfEnergyLead(lambda energy: -1j * np.asarray(energy), 0, b), "`jnp.asarray` for `np.asarray`"),
         (lambda b: cs.SelfEnergyLead(lambda energy: np.zeros((2, 2)), 0, b), r"matrix \(1, 1\)"),
     ],
 )

@@ -8,6 +8,9 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import coldspot as cs
+from coldspot.jump import periodic_cumulants
+from coldspot.numerics.mesh import Mesh
+from coldspot.pytrees import batch_of_one
 from coldspot.solution import Status
 from tests.tolerance import assert_close
 
@@ -355,3 +358,26 @@ def test_what_is_missing_is_named():
         cs.counting(dot, "particles")
     with pytest.raises(cs.InputError, match=r"one pair stands in a list, too: \[\('heat', 'left'\)\]"):
         cs.counting(dot, ("heat", "left"))
+
+
+# --------------------------------------------------------------------------- nothing to count
+
+
+def test_a_search_ends_where_all_that_is_counted_is_exactly_zero():
+    """Such as the work of a drive that opens a barrier: no change has no order, and 0/0 is no error."""
+    network = cs.JumpNetwork(
+        lambda d: jnp.array([0.0, 1.0]) * d["level"],
+        {"bath": cs.HeatBath(1.0)},
+        [cs.Channel("bath", 0, 1, cs.Glauber(1.0))],
+        drives={"level": cs.Cosine(1.0)},
+        period=1.0,
+    )
+
+    def nothing(system, more, mesh, parts, loop):
+        zero = jnp.zeros((1, 2, 1))
+        return periodic_cumulants.Measured(zero, zero, jnp.zeros(1), jnp.ones(1, bool))
+
+    mesh = Mesh(jnp.linspace(0, 1, 5)[:, None], jnp.full(1, 4))
+    found = periodic_cumulants._search(batch_of_one(network), None, nothing, mesh, jnp.full(1, 1e-8))
+    assert bool(found.done.all())
+    assert not found.errors.any()

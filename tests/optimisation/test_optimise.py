@@ -4,13 +4,15 @@ With the current J = γ(f_L−f_R), f = 1/(1+exp((ε−μ)/T)), heat[b] = (ε−
 """
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import optimize
 
 import coldspot as cs
-from coldspot.optimisation import generations
-from coldspot.optimisation.quantities import OfCounting, quantity
+from coldspot.optimisation import generations, problem
+from coldspot.optimisation.quantities import OfCounting, Quantity, quantity
+from coldspot.optimisation.space import space
 from tests.tolerance import assert_close
 
 HOT, COLD, BIAS = 10.0, 5.0, 2.5
@@ -209,6 +211,28 @@ NARROW = {"level": (-1.0, 1.0)}
 def test_bad_input_of_optimise(options, words):
     with pytest.raises(cs.InputError, match=words):
         cs.optimise(DOT, **{"over": NARROW, **options})
+
+
+@pytest.mark.parametrize(
+    ("own", "remedy"),
+    [
+        (lambda s: np.cosh(s), r"`np\.cosh\(s\)`. Write `jnp\.cosh`"),
+        (lambda s: float(s), "Leave out `float`"),
+        (lambda s: s if s > 0 else 0.0, r"`jnp\.where\(condition, a, b\)`"),
+    ],
+)
+def test_own_objectives_that_need_known_numbers(own, remedy):
+    with pytest.raises(cs.InputError, match=rf"line \d+ of test_optimise\.py.*{remedy}"):
+        jax.eval_shape(lambda s: Quantity("own", own).true(s, None), 1.0)
+
+
+def test_what_is_infinite_everywhere_is_said_to_be(monkeypatch):
+    """As ZT at tight coupling; no word on points that cannot be trusted."""
+    looked = problem.Looked(np.array([np.inf]), np.array([[np.nan]]), False)
+    monkeypatch.setattr(problem.Problem, "look", lambda self, u: looked)
+    asked = problem.Problem(cs.steady_state, None, space("optimise", NARROW), (Quantity("ZT"),), jnp.asarray(1e-8))
+    with pytest.raises(cs.InputError, match=r"optimise: `ZT` is infinite at all of 128 points .*tight coupling"):
+        asked.sampled("optimise", progress=False)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import tracing
 from .._checks import (
     Checked,
     InputError,
@@ -153,6 +154,11 @@ class ChainLead(Lead):
         return surface[..., None, None] * jnp.diag(strengths)
 
 
+def _array(value: Any) -> Any:
+    """Rows as an array; anything else stays as it is."""
+    return jnp.asarray(value) if isinstance(value, list | tuple) else value
+
+
 class SelfEnergyLead(Lead):
     """A lead given by its retarded self-energy: a lattice's surface Green's function, or any other.
 
@@ -179,13 +185,9 @@ class SelfEnergyLead(Lead):
         self.function = opened(function)
         check_type("SelfEnergyLead", "bath", bath, ElectronBath)
         self.bath = bath
-        try:
-            shape = jax.eval_shape(lambda energy: jnp.asarray(self.function(energy)), jnp.zeros(())).shape
-        except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
-            raise InputError(
-                "SelfEnergyLead: `function` must be made of JAX operations (`jax.numpy`, `jnp.where`), so that it "
-                f"takes traced energies, but fails with one: {str(error).splitlines()[0]}"
-            ) from None
+        what = "SelfEnergyLead: `function` must be a function of the energy"
+        tracing.check_takes(what, function, 0.0)
+        shape = tracing.shape_of(what, lambda energy: _array(function(energy)), jnp.zeros(()))
         many = len(self.sites)
         if shape != (many, many) and not (shape == () and many == 1):
             raise InputError(

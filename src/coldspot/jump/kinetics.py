@@ -6,18 +6,19 @@ floating-point numbers hold); batching over transitions and points is done by th
 
 import abc
 from collections.abc import Callable, Iterable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
+from .. import tracing
 from .._checks import Checked, Numbers, Rule, as_float, parameter
 from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
 from ..pytrees import opened
 from ..show import array as show
-from ..spectral import as_density
+from ..spectral import SpectralDensity, as_density
 
 NOTHING = 1e-150
 """What stands for a rate of zero in logarithms: beside any other rate it is nothing, and derivatives stay right."""
@@ -169,6 +170,15 @@ class Arrhenius(Kinetics):
         return scale - (barrier - step.initial_energy) / step.temperature, scale - down / step.temperature
 
 
+def _density(gamma: Any) -> Any:
+    """A number, a spectral density or a function that has been seen to return numbers."""
+    if not callable(gamma):
+        return as_float(gamma, "Bosonic: `gamma`")
+    if not isinstance(gamma, SpectralDensity):
+        tracing.shape_of("Bosonic: `gamma` must be a function of the frequency", gamma, jnp.ones(()))
+    return opened(gamma)
+
+
 class Bosonic(Kinetics):
     """Exchange of one boson ω = |ΔE|: absorption γ(ω)n(ω/T), emission γ(ω)(1+n(ω/T)).
 
@@ -178,9 +188,7 @@ class Bosonic(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
-    gamma: Numbers | Callable[[Array], Array] = eqx.field(
-        converter=lambda g: opened(g) if callable(g) else as_float(g), metadata={"dimension": "rate"}
-    )
+    gamma: Numbers | Callable[[Array], Array] = eqx.field(converter=_density, metadata={"dimension": "rate"})
 
     def rules(self) -> Iterable[Rule]:
         if not callable(self.gamma):

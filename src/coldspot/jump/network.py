@@ -12,7 +12,7 @@ from jax import Array
 from .. import tracing
 from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
-from ..drives import Drive, _Phase, as_drive
+from ..drives import Drive, _Phase, as_drives
 from ..dynamics import Counted, Outcome, Target
 from ..numerics.dense import EPS
 from ..numerics.reduction import every
@@ -137,9 +137,7 @@ class JumpNetwork(CountedSystem):
         driven = callable(energies) or any(not isinstance(b, Bath | WorkReservoir) for b in baths.values())
         driven = driven or any(not isinstance(c.kinetics, Kinetics) for c in self.channels)
         self.plain = not drives and driven
-        self.drives = Table(
-            {"drive": _Phase()} if self.plain else {n: as_drive(owner, n, d) for n, d in (drives or {}).items()}
-        )
+        self.drives = Table({"drive": _Phase()} if self.plain else as_drives(owner, drives))
         if len(self.drives) and period is None:
             raise InputError(f"{owner}: `period` is missing, but the network is driven.")
         if not len(self.drives) and period is not None:

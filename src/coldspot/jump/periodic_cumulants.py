@@ -235,7 +235,9 @@ def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance:
         rounding = FEW * EPS * gross
         known = jnp.where(new.sizes > 0, new.sizes, 1.0)
         change = jnp.max(jnp.abs(new.values - old.best.values) / known, axis=(0, 1))
-        errors = estimate(change, change / old.change) * new.sizes + rounding
+        # Nothing changes where all that is counted is exactly 0, such as the work of a drive that moves no energy.
+        ratio = jnp.where(change == 0, 0.0, change / jnp.where(change == 0, 1.0, old.change))
+        errors = estimate(change, ratio) * new.sizes + rounding
         errors = jnp.where(jnp.isfinite(old.change), errors, jnp.inf)
         enough = tolerance * jnp.maximum(jnp.abs(new.values), VALUES * new.sizes)
         stuck = (change > old.change / 4) & (change < 1e3 * EPS * jnp.max(gross / known, axis=(0, 1)))

@@ -1,5 +1,6 @@
 """`save` and `load`: machines and networks as TOML, results with their machine as NetCDF or Zarr."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from ..files import whole
 from ..solution import Solution
 from .decode import Content, from_text
 from .encode import document
-from .results import ENDINGS, is_dataset, opened, write
+from .results import ENDINGS, is_dataset, opened, place_of, write
 from .toml import text
 
 MACHINE = ".toml"
@@ -45,7 +46,9 @@ def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
     gamma_right = 2.0
     -3.0
     """
-    place = Path(path)
+    if isinstance(thing, str | os.PathLike) and not isinstance(path, str | os.PathLike):
+        raise InputError("save: the thing comes first, then the path: `save(thing, path)`.")
+    place = place_of("save", "path", path)
     if isinstance(thing, Solution):
         _check_ending(place, ENDINGS, "a solution")
         thing = thing.to_dataset(unit)
@@ -70,7 +73,7 @@ def load(path: str | Path) -> Any:
 
     **Raises** `InputError` that names the file, the line, the key and the nearest valid one.
     """
-    place = Path(path)
+    place = place_of("load", "path", path)
     if place.suffix in ENDINGS:
         return opened(place)
     _check_ending(place, (MACHINE, *ENDINGS), "a machine or of results")

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from .. import paths
-from .._checks import InputError
+from .._checks import InputError, short
 from ..dynamics import Dynamics, Machine
 from ..files import whole, whole_folder
 from . import toml
@@ -37,6 +37,13 @@ WITHOUT = "machine_file_missing"
 
 BUILD = "# built by "
 """Begins the text of a function that builds machines; its import path follows."""
+
+
+def place_of(owner: str, argument: str, path: Any) -> Path:
+    """A path, of whatever kind that Python knows."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f'{owner}: `{argument}` must be a path, such as "result.nc", but is {short(path)}.')
+    return Path(path)
 
 
 def carried(machine: Any, unit: str | None, most: float = MOST_NUMBERS) -> dict[str, str]:

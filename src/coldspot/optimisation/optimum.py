@@ -134,8 +134,9 @@ def optimise(
       be None;
     - `starts`: the number of searches (8, or 2 without slopes); `tolerance`: of the steady states, as for
       `steady_state`;
-    - `method`: `"slopes"` or `"evolution"`. By default it goes by slopes where there are any: not over sets, not under
-      uncertainty, and not where results are random. Objectives that jump or are flat in between need `"evolution"`;
+    - `method`: `"slopes"` or `"evolution"`. By default it goes by slopes, but not over sets, not under uncertainty, and
+      not where results are random. A `KleinKramers` problem, which has no slopes, and objectives that jump or are flat
+      in between need `"evolution"`;
     - `uncertain`: {path: (low, high)}, evenly spread between, or {path: distribution of `scipy.stats`}, for a robust
       optimum: best is what the machine reaches in all but the part `quantile` of the cases, and constraints are kept
       in as many. None of them is in `over`;

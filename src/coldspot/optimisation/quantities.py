@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .. import regimes
+from .. import regimes, tracing
 from .._checks import InputError, as_float, nearest, unknown_name
 from ..counting import QUANTITIES, counting
 from ..ledger import Named
@@ -67,7 +67,8 @@ class Quantity(eqx.Module):
     def true(self, s: Solution | None, machine: Any) -> Array:
         """`s` may be None for what is `of_machine`."""
         if self.function is not None:
-            return as_float(self.function(machine if self.of_machine else s), f"`{self.name}`")
+            found = tracing.called(self.function, machine if self.of_machine else s)
+            return as_float(found, f"`{self.name}`")
         first, _, rest = self.name.partition(".")
         value = getattr(s, first)
         return jnp.asarray(value[rest] if rest else value)

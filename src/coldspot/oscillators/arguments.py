@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -175,6 +174,8 @@ def acting(forces: Any, drives: Any, springs: Any, n: int) -> Acting:
             f"{OWNER}: `drives` are given ({', '.join(given)}), but `springs` is no function of their values."
         )
     if callable(springs):
+        known = "the values of `drives` {name: λ}" if given else "the phase"
+        tracing.check_takes(f"{OWNER}: `springs` must be a function of {known}", springs, {})
         names = {name: as_drive(OWNER, name, drive) for name, drive in given.items()} or {"drive": _Phase()}
         for name, drive in names.items():
             if name in found:
@@ -208,13 +209,8 @@ def _mapping(argument: str, value: Any, wanted: str) -> Mapping[str, Any]:
 
 
 def _feedback(name: str, force: Any, n: int) -> Feedback:
-    none = jnp.zeros(n)
-    try:
-        shape = getattr(tracing.called(jax.eval_shape, force, none, none), "shape", None)
-    except TypeError as error:
-        raise InputError(
-            f"{OWNER}: force `{name}` must be a function f(x, v) of positions and velocities, but: {error}"
-        ) from error
+    what = f"{OWNER}: force `{name}` must be a function f(x, v) of positions and velocities"
+    shape = tracing.shape_of(what, force, jnp.zeros(n), jnp.zeros(n))
     if shape != (n,):
         raise InputError(
             f"{OWNER}: force `{name}` must return an array of {n} forces, one on each coordinate, from f(x, v), but "
@@ -269,7 +265,8 @@ def zeros_of(array: Array, given: Any) -> tuple[int, ...]:
 def check_potential(potential: Any, n: int) -> None:
     if not callable(potential):
         raise InputError(f"{OWNER}: `potential` must be a function of the coordinates, but is {potential!r}.")
-    shape = getattr(tracing.called(jax.eval_shape, potential, jnp.zeros(n)), "shape", None)
+    what = f"{OWNER}: `potential` must be a function U(x) of the coordinates"
+    shape = tracing.shape_of(what, potential, jnp.zeros(n))
     if shape != ():
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
 

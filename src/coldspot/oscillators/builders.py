@@ -33,6 +33,8 @@ def chain(n: int, spring: Any, mass: Any, friction: Any, temperatures: Any, quan
 def check_baths(owner: str, n: int, baths: Mapping[str, Any]) -> set[int]:
     """All sites that baths {name: (sites, temperature)} act on; each may have one."""
     touched: set[int] = set()
+    if not isinstance(baths, Mapping):
+        raise InputError(f"{owner}: `baths` must be {{name: (sites, temperature)}}, but is {baths!r}.")
     for name, own in baths.items():
         if not isinstance(own, tuple) or len(own) != 2:
             raise InputError(f"{owner}: `baths` must be {{name: (sites, temperature)}}, but {name} is {own!r}.")

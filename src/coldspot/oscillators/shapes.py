@@ -60,6 +60,8 @@ def lattice(
     >>> lattice((2, 2)).springs[0].tolist()
     [3.0, -1.0, -1.0, 0.0]
     """
+    if not isinstance(shape, Sequence):
+        raise InputError(f"lattice: `shape` must be a list of counts, one for each axis, but is {shape!r}.")
     sides = tuple(shape)
     for count in sides:
         check_count("lattice", count, "shape")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, worded
+from .._checks import InputError, as_float, check_shape, worded
 
 
 @worded
@@ -24,4 +24,7 @@ def chain_springs(count: int, spring: Any, wall: Any = 0.0) -> Array:
     ends = np.zeros((count, count))
     ends[0, 0] += 1
     ends[-1, -1] += 1
-    return as_float(spring) * bonds + as_float(wall) * ends
+    each = {name: as_float(value, f"chain_springs: `{name}`") for name, value in (("spring", spring), ("wall", wall))}
+    for name, value in each.items():
+        check_shape("chain_springs", name, value, (), "one number for all")
+    return each["spring"] * bonds + each["wall"] * ends

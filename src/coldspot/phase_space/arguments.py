@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from .. import tracing
-from .._checks import InputError, Rule, as_float, check_shape
+from .._checks import InputError, Rule, as_float, check_shape, unknown_name
 from ..drives import Cosine, Drive, Steps, jump_of
 from ..pytrees import Table, opened
 from ..show import array as show
@@ -23,8 +23,18 @@ def is_function(profile: Any) -> bool:
     return callable(profile) and not isinstance(profile, Steps)
 
 
+class _Values(dict):
+    """The drives' values as a potential sees them: a wrong name is told the right ones."""
+
+    def __missing__(self, name: str) -> Any:
+        raise unknown_name(OWNER, "drive", str(name), self)
+
+
 def check_scalar(argument: str, function: Callable[..., Any], *values: Table) -> None:
-    shape = getattr(tracing.called(jax.eval_shape, function, jnp.zeros(()), *values), "shape", ())
+    of = "the position x and of the drives' values {name: λ}" if values else "the position x"
+    what = f"{OWNER}: `{argument}` must be a function of {of}"
+    tracing.check_takes(what, function, jnp.zeros(()), *values)
+    shape = tracing.shape_of(what, lambda x, *v: function(x, *map(_Values, v)), jnp.zeros(()), *values)
     if shape != ():
         raise InputError(
             f"{OWNER}: `{argument}` must return one number for one position, but returns something of shape {shape}."

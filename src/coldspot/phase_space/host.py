@@ -90,7 +90,8 @@ def _table(kind: str, walled: bool, samples: Samples, tide: Tide | None, toleran
 def _underivable(kind: str, walled: bool, primals: Any, tangents: Any) -> Any:
     raise InputError(
         "KleinKramers: derivatives of its steady state by JAX are not known; take differences of states "
-        "(`steady_state` with a small `tolerance`, or `sweep`) instead."
+        "(`steady_state` with a small `tolerance`, or `sweep`) instead; `optimise` and `pareto` need none with "
+        '`method="evolution"`.'
     )
 
 

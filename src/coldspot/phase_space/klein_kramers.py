@@ -12,7 +12,7 @@ from jax import Array
 from .. import tracing
 from .._checks import InputError, Rule, Scalar, as_float, check_type, parameter
 from ..baths import HeatBath, ParticleBath
-from ..drives import Drive, Steps, as_drive
+from ..drives import Drive, Steps, as_drives
 from ..dynamics import TOLERANCE, Dynamics, Outcome, Rates, checked_tolerance
 from ..growth import Until
 from ..numerics.one_thread import one_thread
@@ -119,7 +119,7 @@ class KleinKramers(Dynamics):
     ):
         if not callable(potential):
             raise InputError(f"{OWNER}: `potential` must be a function of the position x, but is {potential!r}.")
-        self.moving = Table({name: as_drive(OWNER, name, drive) for name, drive in (drives or {}).items()})
+        self.moving = Table(as_drives(OWNER, drives))
         self.frequency = None if frequency is None else as_float(frequency, f"{OWNER}: `frequency`")
         check_drives(self.moving, self.frequency, boundary)
         values = (Table({name: jnp.zeros(()) for name in self.moving}),) if self.moving else ()
