@@ -103,6 +103,9 @@ def test_failures_are_named():
         runs(single(trap=30.0), time=300.0)
     with pytest.raises(cs.InputError, match=r"`time_step` is 1.2, but this network is stable only below 0.707"):
         runs(pair(amplitude=None), time_step=1.2)
+    # A drive's period, which would shorten the step, does not make it what was asked for.
+    with pytest.raises(cs.InputError, match=r"`time_step` is 1.2, but this network is stable only below 0.707"):
+        runs(pair(), time_step=1.2)
     with pytest.raises(cs.InputError, match="linear network that moves most alike is stable only below"):
         runs(single(quartic=0.4), time_step=2.2)
 

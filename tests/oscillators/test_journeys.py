@@ -71,6 +71,8 @@ def test_too_long_a_step_is_seen():
     assert float(found.solution.statistics["time_step_bias"]) > off / 4
     with pytest.raises(cs.InputError, match="stable only below"):
         cs.trajectories(gyrator, KEY, n=64, time_step=1.0)
+    with pytest.raises(cs.InputError, match=r"`time_step` is 9, .* stable only below"):
+        cs.trajectories(mixed(), KEY, n=64, time_step=9.0)
 
 
 def quartic(x):

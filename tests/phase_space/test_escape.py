@@ -195,3 +195,45 @@ def test_depopulation_of_strong_and_weak_loss():
 def test_bad_input(build, words):
     with pytest.raises(cs.InputError, match=words):
         build()
+
+
+def test_barriers_of_many_temperatures():
+    """Against the overdamped equation's double integral, and Mel'nikov and Meshkov's theory, far below rounding."""
+    height, friction = 40.0, 100.0
+    steep = cs.KleinKramers(lambda x: height * (x * x - 1) ** 2, friction, 1.0, boundary=cs.Closed())
+    found = cs.escape_rate(steep, friction=[3.0, 100.0], tolerance=1e-3)
+    assert np.all(found.status == cs.Status.OK)
+    # Corrections to the theory at a barrier are of the first order in T over its height, and small at weaker friction.
+    assert abs(found.melnikov_meshkov[0] / found.rate[0] - 1) < 1e-3
+    # λ₁ = (∫₀ e^V dx ∫_x e^{−V} dy)⁻¹/γ up to e^{−ΔV}, and streaming adds κ's (ω/γ)² to it: ω² = 4·40 at the top.
+    x = np.linspace(0, 1.6, 20001)
+    v = height * (x * x - 1) ** 2
+    step = x[1] - x[0]
+    cells = (np.exp(-v[1:]) + np.exp(-v[:-1])) * step / 2
+    beyond = np.append(np.cumsum(cells[::-1])[::-1], 0.0)
+    first_passage = np.trapezoid(np.exp(v) * beyond, x)
+    overdamped = 1 / (2 * friction * first_passage)
+    ratio = (4 * height) / friction**2
+    assert abs(found.rate[1] / overdamped - (1 - ratio + 2 * ratio**2)) < 1e-3
+
+
+def test_a_high_barrier_between_unequal_wells():
+    """The sum of both rates, and of a mirrored problem; relaxation beyond what rounding leaves is refused in words."""
+    leaning = [
+        cs.KleinKramers(lambda x, s=s: 30 * (x * x - 1) ** 2 + s * x, 10.0, 1.0, boundary=cs.Closed()) for s in (2, -2)
+    ]
+    one, other = (cs.escape_rate(problem, tolerance=1e-3) for problem in leaning)
+    assert one.left_to_right == pytest.approx(float(other.right_to_left), rel=1e-4)
+    assert abs(one.melnikov_meshkov / one.rate - 1) < 1e-2
+    with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*escape_rate"):
+        leaning[0].relaxation_rates(2)
+
+
+def test_rates_below_rounding_are_said(monkeypatch):
+    def fails(*_, **__):
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr(relaxation, "Reduced", fails)
+    assert cs.escape_rate(double_well(3.0), throw=False).status == cs.Status.NOT_CONVERGED
+    with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*5 temperatures high.*melnikov_meshkov"):
+        cs.escape_rate(double_well(3.0))

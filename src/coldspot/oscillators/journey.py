@@ -99,6 +99,11 @@ def sample(
     looked = network.instants(jnp.asarray(2 * np.pi * np.arange(LOOKED_AT) / LOOKED_AT))
     system, outset = _outset(network, looked)
     step = FINE * outset.shortest if time_step is None else float(time_step)
+    if not step < 2 * outset.shortest:
+        raise InputError(
+            f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "
+            f"alike, is stable only below {2 * outset.shortest:.4g}."
+        )
     period = 2
     if network.frequency:
         duration = 2 * math.pi / network.frequency
@@ -107,11 +112,6 @@ def sample(
         words = network.hidden(period, None)
         if words:
             raise InputError(f"{OWNER}: {words}.")
-    if not step < 2 * outset.shortest:
-        raise InputError(
-            f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "
-            f"alike, is stable only below {2 * outset.shortest:.4g}."
-        )
     transient = FORGET * outset.longest if transient is None else float(transient)
     spans = _spans(step, period, transient, float(time), bool(network.frequency))
     course = _course(network, step, period, looked.massless)

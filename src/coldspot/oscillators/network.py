@@ -400,10 +400,10 @@ class OscillatorNetwork(Dynamics):
         """`n` independent trajectories, averaged for `time`; called by `coldspot.trajectories`.
 
         - `time_step`, or else the `bias` of heat and work, relative to the largest, that it may cause (default 1e-3).
-          In a driven network the period is cut into 16, 32, 48, … steps, so that it may be shorter. The standard errors
-          do not contain the bias: `statistics["time_step_bias"]` states it, as the most similar linear network has it.
-          One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`. With driven springs, friction matrices,
-          forces without an energy or coordinates of mass 0 it is measured, by steps twice as long, and not chosen;
+          In a driven network whole blocks of 16 or 32 steps make a period: `statistics["time_step"]` may be shorter.
+          The standard errors do not contain the bias: `statistics["time_step_bias"]` states it, as the most similar
+          linear network has it. One above 1e-2 that exceeds the standard errors is `NOT_CONVERGED`. With driven
+          springs, friction matrices, forces without an energy or coordinates of mass 0 it is measured by a second run;
         - `transient`: time that is not averaged. By default none in a linear network, which starts in its
           steady state, and twelve relaxation times of the most similar linear network otherwise;
         - `keep`: how many sample paths to return, one point in every `stride` steps;

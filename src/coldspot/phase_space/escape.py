@@ -32,7 +32,7 @@ class EscapeRate(Spoken, eqx.Module):
     - `transition_state`: the rate λ₁/2 without friction's recrossings, with ∫e^{−V/T}dx over each well itself, not over
       a parabola; `kramers`: that times √(1+γ²/4ω²) − γ/2ω at the top (Grote and Hynes' for friction without memory);
       `melnikov_meshkov`: that times what weak friction leaves. They need one temperature, and are NaN otherwise;
-    - `status`.
+    - `status`: NOT_CONVERGED if the error exceeds the tolerance; NaN is a rate that rounding exceeds.
     """
 
     rate: np.ndarray
@@ -61,7 +61,7 @@ class EscapeRate(Spoken, eqx.Module):
 def escape_rate(
     problem: KleinKramers, *, friction: Any = None, tolerance: float = TOLERANCE, throw: bool = True
 ) -> EscapeRate:
-    """Rates at which a particle goes over the barrier between two wells, at any friction, weak or strong.
+    """Rates at which a particle goes over the barrier between two wells, with friction weak or strong.
 
     **Arguments:** `problem`, a closed `KleinKramers` with two wells (of more, the two deepest); `friction`, a list of
     uniform frictions to take the place of the problem's own (a turnover in one call: the rates of many frictions are
@@ -93,7 +93,7 @@ def escape_rate(
     _check_walls(terrain, found)
     if friction is None:
         with one_thread():
-            return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), limit, throw)
+            return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), found, limit, throw)
     numbers = np.asarray(friction, float)
     if not (np.isfinite(numbers).all() and (numbers > 0).all()):
         raise InputError(f"escape_rate: `friction` must be positive and finite, but is {numbers}.")
@@ -112,7 +112,7 @@ def escape_rate(
         points = turnover.interpolated(each, solve, limit)
         rows = [_row(terrain.with_friction(g), found, p) for g, p in zip(each, points, strict=True)]
     columns = [np.reshape(np.stack(column)[place.ravel()], numbers.shape) for column in zip(*rows, strict=True)]
-    return _checked(EscapeRate(*columns), limit, throw)
+    return _checked(EscapeRate(*columns), found, limit, throw)
 
 
 def _check_walls(terrain: Terrain, found: wells.Wells) -> None:
@@ -153,22 +153,24 @@ def _row(terrain: Terrain, found: wells.Wells, point: "turnover.Point") -> tuple
         factors = wells.theories(terrain, found)
         simple = base * np.array([1.0, factors.kramers, factors.melnikov_meshkov])
     total = point.rate
-    status = Status.NOT_FINITE if np.isnan(total) else Status.OK if point.converged else Status.NOT_CONVERGED
+    status = Status.OK if point.converged else Status.NOT_CONVERGED
     ways = total * point.shares[::-1]
     numbers = (total / 2, point.error * total / 2, *ways, found.top, *simple, int(status))
     return tuple(np.array(number) for number in numbers)
 
 
-def _checked(rates: EscapeRate, tolerance: float, throw: bool) -> EscapeRate:
+def _checked(rates: EscapeRate, found: wells.Wells, tolerance: float, throw: bool) -> EscapeRate:
     bad = np.flatnonzero(rates.status.ravel() != int(Status.OK))
     if throw and len(bad):
         k = bad[0]
         status = Status(int(rates.status.ravel()[k]))
         off = float(rates.error.ravel()[k] / rates.rate.ravel()[k])
+        what = "rounding exceeds the rate" if np.isnan(off) else f"its error is {off:.0e} of it on the finest mesh"
         raise SolveError(
-            f"no trustworthy escape rate ({status.name}): its error is {off:.0e} of it on the finest mesh, but "
-            f"{tolerance:.0e} was asked for; weak friction needs the finest meshes. Ask for a larger `tolerance`, or "
-            "use `throw=False` and read `error`.",
+            f"no trustworthy escape rate ({status.name}): {what}, but {tolerance:.0e} was asked for; the barrier is "
+            f"{found.depths.max():.3g} temperatures high, and weak friction and high barriers need the finest meshes. "
+            "Ask for a larger `tolerance`, or use `throw=False` and read `error`, and `melnikov_meshkov` (of one "
+            "temperature), a theory that is the better the higher the barrier is.",
             status,
         )
     return rates

@@ -377,7 +377,7 @@ class KleinKramers(Dynamics):
         if not error <= limit * abs(rates[-1]):
             raise SolveError(
                 f"no trustworthy relaxation rates (NOT_CONVERGED): their error is {error:.0e}; ask for a larger "
-                "`tolerance`, or for fewer of them.",
+                "`tolerance`, or for fewer of them; behind a high barrier `escape_rate` gives the slowest alone.",
                 Status.NOT_CONVERGED,
             )
         return rates

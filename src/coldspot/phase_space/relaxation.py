@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import linalg
 
+from . import wells
 from .nodes import gauss
 from .reduced import Reduced
 from .space import Space, meshed
@@ -106,21 +107,29 @@ def symmetric_about(terrain: Terrain, middle: float) -> float | None:
     return centre if same and np.max(np.abs(right[1] / left[1] - 1)) < EVEN else None
 
 
-def _inverse(terrain: Terrain, number: int, centre: float | None = None) -> Reduced | Whole | None:
+def _inverse(
+    terrain: Terrain, number: int, centre: float | None = None, top: float | None = None, height: float = 0.0
+) -> Reduced | Whole | None:
     """The inverse on one mesh of the ladder that fits the problem; None beyond its end.
 
-    `centre`: the place about which the problem and the density that is looked for are symmetric.
+    `centre`: the place about which the problem and the density that is looked for are symmetric. `top` of the barrier,
+    and its `height` in T: meshes reach farther up than that. None, too, where rounding exceeds the rates.
     """
     if terrain.uniform and len(terrain.steps) == 2:
         if number >= len(LADDER):
             return None
         rung = LADDER[number]
-        functions = rung.functions * (6.0 + terrain.variation(12.0)) / (1 if centre is None else 2)
+        functions = rung.functions * (6.0 + terrain.variation(max(12.0, height))) / (1 if centre is None else 2)
         if functions**2 * rung.pairs > MOST_NUMBERS:
             return None
         count = math.ceil(functions / DEGREE)
-        mesh = meshed(terrain, CUT + 2 * number, count, round(functions / count), 0, 0.5, centre)
-        return Reduced(Space(terrain, mesh), rung.pairs, centre is not None)
+        cut = max(CUT, height + ABOVE) + 2 * number
+        mesh = meshed(terrain, cut, count, round(functions / count), 0, 0.5, centre)
+        try:
+            return Reduced(Space(terrain, mesh), rung.pairs, centre is not None, top)
+        except np.linalg.LinAlgError:
+            # A second barrier that is high: its rate is less than what rounding leaves of the others.
+            return None
     if number >= len(SMOOTH):
         return None
     general = mesh_of(terrain, SMOOTH[number], number)
@@ -183,6 +192,7 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None
     change: np.ndarray | None = None
     centre = symmetric_about(terrain, middle)
     number, first = 0, 0.0
+    height = 0.0 if weak is None else weak.height
     if weak is not None and len(terrain.steps) == 2:
         pairs = weak.pairs(tolerance)
         if pairs > MANY:
@@ -196,7 +206,7 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None
         if first and weak is not None:
             inverse: Reduced | Whole | None = _elements(terrain, number, first, weak, centre)
         else:
-            inverse = _inverse(terrain, number, centre)
+            inverse = _inverse(terrain, number, centre, middle, height)
         if inverse is None:
             return best
         rate, rest, slope = _slowest(inverse, middle)
@@ -236,7 +246,9 @@ def spectrum(terrain: Terrain, count: int, tolerance: float) -> tuple[np.ndarray
     """The `count` smallest nonzero relaxation rates (complex), by their real parts, and the largest of their errors."""
     found = np.full(count, np.inf + 0j)
     error, number = math.inf, 0
-    while (inverse := _inverse(terrain, number)) is not None:
+    found_wells = wells.find(terrain)
+    top, height = (None, 0.0) if isinstance(found_wells, str) else (found_wells.top, float(found_wells.depths.max()))
+    while (inverse := _inverse(terrain, number, None, top, height)) is not None:
         number += 1
         if inverse.unknowns < 4 * count + 40:
             continue
@@ -245,7 +257,10 @@ def spectrum(terrain: Terrain, count: int, tolerance: float) -> tuple[np.ndarray
         rates = -1 / linalg.eigs(operator, k=count + 2, which="LM", v0=start, return_eigenvectors=False)
         rates = rates[np.lexsort((rates.imag, np.round(rates.real, 9)))][:count]
         error = float(np.max(np.abs(rates - found))) if np.isfinite(found).all() else math.inf
+        # Inverses are exact to EPS of the largest of them: of rates far above the slowest nothing may be left.
+        rounding = EPS * float(np.max(np.abs(rates)) ** 2 / np.abs(rates).min())
+        error = max(error, rounding)
         found = rates
-        if error <= tolerance * abs(found[-1]):
+        if error <= tolerance * abs(found[-1]) or rounding > tolerance * abs(found[-1]):
             break
     return found, error

@@ -96,8 +96,9 @@ def theories(terrain: Terrain, wells: Wells) -> Theories:
 
 def loss(terrain: Terrain, wells: Wells, side: float) -> float:
     """δ of one well; the square root at the far turning point is taken out by x = far + (top−far)·sin²."""
-    end = terrain.ends(40.0)[0 if side < 0 else 1]
     height = float(terrain.read(np.array([wells.top]))[0][0])
+    # Beyond the turning point, however high the barrier is.
+    end = terrain.ends(max(40.0, height / terrain.hottest + 1))[0 if side < 0 else 1]
     a, b = float(wells.bottoms[0 if side < 0 else 1]), end
     for _ in range(60):
         middle = (a + b) / 2
