@@ -32,6 +32,10 @@ LIBRARIES = (str(Path(__file__).parent), *(str(Path(str(m.__file__)).parent) for
 NUMBERS = (bool, int, float, complex, numpy.number, numpy.bool_, numpy.ndarray, jax.Array)
 
 
+class Untraceable(InputError):
+    """A function that JAX cannot follow."""
+
+
 def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
     """`function(…)`, where JAX's complaints about traced numbers become an `InputError` in words."""
     given = [*(value for value in arguments if isinstance(value, Mapping)), keywords]
@@ -39,7 +43,7 @@ def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> An
     try:
         return function(*arguments, **keywords)
     except ERRORS as error:
-        raise InputError(_words(error, names)) from None
+        raise Untraceable(_words(error, names)) from None
     except (TypeError, ValueError) as error:
         if isinstance(error, TypeError):
             what = f"a function is called with {_given(arguments, keywords)}"
@@ -47,7 +51,7 @@ def called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> An
         # Others complain of what they see: a thing called Tracer.
         if "Tracer" not in str(error) or "JAX traces" in str(error):
             raise
-        raise InputError(_words(error, names)) from None
+        raise Untraceable(_words(error, names)) from None
 
 
 def check_takes(what: str, function: Callable[..., Any], *values: Any, **named: Any) -> None:

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..numerics.dense import EPS
 from .problem import Looked, Problem, Sampled
 
 FEASIBLE = 1e-7
 """A constraint is kept if it is broken by no more than this part of its scale."""
 ACCURACY = 1e-13
 STEPS = 200
+ROUNDED = 8 * EPS
+"""Places this near a side of the unit cube lie on it: so far do roundings of a search go."""
 APART = 0.1
 """Starts are this far from each other in the unit cube, if there are enough of them."""
 
@@ -90,6 +93,8 @@ def descend(
             options={"ftol": ACCURACY, "maxiter": STEPS},
         )
     u = np.clip(result.x[:size], 0.0, 1.0)
+    # What is a bound but for rounding is that bound.
+    u = np.where(u < ROUNDED, 0.0, np.where(u > 1 - ROUNDED, 1.0, u))
     # Mode 8: no descent is left that rounding does not hide.
     return Found(u, look(u), result.status in (0, 8))
 

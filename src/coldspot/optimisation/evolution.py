@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .. import paths
+from .. import paths, tracing
 from .._checks import InputError
 from ..dynamics import solve_points
 from ..solution import Solution
@@ -147,9 +147,9 @@ def searched(quantity: Quantity, solutions: Solution) -> np.ndarray:
         return np.asarray(quantity.search(solutions, None))
     try:
         return np.asarray(eqx.filter_vmap(lambda s: quantity.search(s, None))(solutions))
-    except InputError:
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, InputError) and not isinstance(error, tracing.Untraceable):
+            raise
         count = len(np.asarray(solutions.status))
         points = (jax.tree.map(lambda leaf, k=k: leaf[k], solutions) for k in range(count))
         return np.array([float(np.asarray(quantity.search(point, None))) for point in points])
