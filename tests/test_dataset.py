@@ -28,6 +28,9 @@ FACTORS = {
     "k_B*E/hbar": constants.k * MEV / constants.hbar,
     "E/k_B": MEV / constants.k,
     "hbar/E": constants.hbar / MEV,
+    "e**2/hbar": constants.e**2 / constants.hbar,
+    "k_B/e": constants.k / constants.e,
+    "E/e": MEV / constants.e,
 }
 
 
