@@ -23,6 +23,7 @@ from ..dynamics import Outcome, Rates
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS, positive_or_one
 from ..numerics.reduction import halved
+from ..numerics.trailing import trailing
 from ..solution import Status
 from .assembly import glance, members
 from .certain import COUNTED, RANGE, known
@@ -92,7 +93,7 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
         return [*map(Taken, (*s.heats, *s.works), parts), *particles]
 
     def rates() -> tuple[Glance, Array, Array]:
-        s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
+        s = trailing(look, last)
         w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
         gains = [gain(g, s, t) for t in targets(s)]
         return s, w, jnp.stack(gains) if gains else jnp.zeros((0, *w.shape[1:]))

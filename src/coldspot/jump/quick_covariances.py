@@ -27,6 +27,7 @@ from ..counted import Counted, Target
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS
 from ..numerics.reduction import halved
+from ..numerics.trailing import trailing
 from .graph import Glance, Graph, matrix, ranked
 from .gth import populate
 from .quick import Seen, Taken, everywhere, exponents, gain, in_range
@@ -42,7 +43,7 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
     to, start, last = g.final.array, g.initial.array, turned(batch)
 
     def rates() -> tuple[Glance, Array, Array, Array]:
-        s = jax.vmap(look, in_axes=-1, out_axes=-1)(last)
+        s = trailing(look, last)
         w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
         taken = [_taken(s, seen, target) for target in targets]
         leave = halved(jnp.add, w)

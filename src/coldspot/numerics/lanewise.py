@@ -165,35 +165,35 @@ def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
             inner = equation.params[INSIDE[name]]
             found = _walk(inner.jaxpr, inner.consts, values)
         elif not any(_is_table(v) for v in values):
-            found = _shared(equation, values)
+            found = shared(equation, values)
         else:
             found = _step(equation, values)
         known |= dict(zip(equation.outvars, found, strict=True))
     return [read(v) for v in jaxpr.outvars]
 
 
-def _bind(equation: Any) -> Callable[..., Any]:
+def bound(equation: Any) -> Callable[..., Any]:
     params = equation.primitive.get_bind_params(equation.params)
     if equation.primitive.multiple_results:
         return lambda *x: list(equation.primitive.bind(*x, **params))
     return lambda *x: [equation.primitive.bind(*x, **params)]
 
 
-def _shared(equation: Any, values: list[Any]) -> list[Any]:
+def shared(equation: Any, values: list[Any]) -> list[Any]:
     """What all points share; places that are known stay so."""
     if any(isinstance(v, jax.core.Tracer) for v in values):
-        return _bind(equation)(*values)
+        return bound(equation)(*values)
     with jax.ensure_compile_time_eval():
-        return _bind(equation)(*values)
+        return bound(equation)(*values)
 
 
 def _step(equation: Any, values: list[Any]) -> list[Any]:
-    name, bind = equation.primitive.name, _bind(equation)
+    name, bind = equation.primitive.name, bound(equation)
     kind = KINDS.get(name)
     if not any(_is_table(v) and v.size for v in values):
         # Nothing depends on the points: sums and largest values of no numbers.
         pairs = zip(values, equation.invars, strict=True)
-        return _shared(equation, [jnp.zeros(v.shape, x.aval.dtype) if _is_table(v) else v for v, x in pairs])
+        return shared(equation, [jnp.zeros(v.shape, x.aval.dtype) if _is_table(v) else v for v, x in pairs])
     if kind in (0, 1):
         return [_each(lambda *x: bind(*x)[0], values, equation.outvars[0].aval.shape, kind == 0)]
     # A value to fill up with is not among the numbers that move.
