@@ -34,9 +34,7 @@ def test_a_function_along_the_last_axis_is_vmap():
     random = np.random.default_rng(3)
     x, table, k = random.normal(size=(5, 7)), random.normal(size=(2, 3, 7)), random.integers(0, 5, 7)
     batch = {"x": jnp.asarray(x), "table": jnp.asarray(table), "k": jnp.asarray(k)}
-    found, expected = jax.jit(
-        lambda b: (trailing(formulas, b), jax.vmap(formulas, in_axes=-1, out_axes=-1)(b))
-    )(batch)
+    found, expected = jax.jit(lambda b: (trailing(formulas, b), jax.vmap(formulas, in_axes=-1, out_axes=-1)(b)))(batch)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert one.shape == other.shape
         assert one.dtype == other.dtype

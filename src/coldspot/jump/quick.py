@@ -113,9 +113,11 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
     # By itself, because every target needs it and would have it computed again.
     unsure = stored(sure, lambda: _unsure(g, s, parts[:baths], current, gross, digits))
 
+    weights = stored(sure, lambda: _weights(g, targets(s), values))
+
     def sums() -> tuple[Array, Array, Array]:
         wanted = targets(s)
-        found, bounds = _weighed(g, wanted, values, current, *unsure)
+        found, bounds = _weighed(g, wanted, values, weights, current, *unsure)
         if s.blur is not None:
             # What is uncertain about a rate may be its energy, by the same part of a temperature.
             shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
@@ -129,7 +131,7 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
     heats, errors, sizes = found[:baths], bounds[:baths], len(parts)
 
     def checks() -> tuple[Array, Array, Array, Array]:
-        inflow = _inflow(g, current)
+        inflow = _at_states(g, np.flatnonzero(to != start), current, -current)
         # σ once more, from the jump process itself; see `stationary.schnakenberg`.
         other = halved(jnp.add, current * s.exponent) + halved(jnp.add, inflow * log_p)
         largest = halved(jnp.maximum, jnp.abs(s.exponent)) + halved(jnp.maximum, -log_p)
@@ -192,20 +194,25 @@ def _unsure(
     return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
 
 
+def _weights(g: Graph, targets: list[Taken], values: Array) -> list[Array]:
+    """What each transition adds to each target in the long run, beyond what was to be expected (transition, point)."""
+    shape = (len(g.initial.array), *values.shape[2:])
+    pairs = zip(targets, values, strict=True)
+    return [everywhere(t, shape) + v[g.final.array] - v[g.initial.array] for t, v in pairs]
+
+
 def _weighed(
-    g: Graph, targets: list[Taken], values: Array, current: Array, by_rates: Array, rest: Array
+    g: Graph, targets: list[Taken], values: Array, weights: list[Array], current: Array, by_rates: Array, rest: Array
 ) -> tuple[list[Array], list[Array]]:
     """Each target's average and a bound of its error (point); the last two are `_unsure`."""
+    # The sizes of the three terms of a weight, times the rest: the values' part of it, state by state.
+    around = _at_states(g, np.arange(len(rest)), rest, rest)
     found, bounds = [], []
-    for t, v in zip(targets, values, strict=True):
-        after, before = v[g.final.array], v[g.initial.array]
-        amount = everywhere(t, current.shape)
-        weight = amount + after - before
+    for t, v, weight in zip(targets, values, weights, strict=True):
         found.append(halved(jnp.add, weight * current))
-        sizes = jnp.abs(amount) + jnp.abs(after) + jnp.abs(before)
-        bound = halved(jnp.add, jnp.abs(weight) * by_rates + sizes * rest)
+        bound = halved(jnp.add, jnp.abs(weight) * by_rates) + halved(jnp.add, jnp.abs(v) * around)
         # What a target never takes part in is nothing for certain.
-        bounds.append(bound if t.places else jnp.zeros_like(bound))
+        bounds.append(bound + _summed(Taken(jnp.abs(t.amount), t.places), rest) if t.places else jnp.zeros_like(bound))
     return found, bounds
 
 
@@ -268,14 +275,10 @@ def in_range(g: Graph, w: Array, p: Array) -> Bool[Array, " point"]:
     return (smallest > RANGE) & (most < 1 / RANGE) & (halved(jnp.minimum, p) > RANGE)
 
 
-def _inflow(g: Graph, current: Float[Array, "transition point"]) -> Float[Array, "state point"]:
-    """What flows into each state."""
-    edges = current.shape[0]
-    moves = np.flatnonzero(g.final.array != g.initial.array)
+def _at_states(g: Graph, moves: np.ndarray, into: Array, out: Array) -> Float[Array, "state point"]:
+    """What these of the transitions add to the states that they lead to, and to those that they come from."""
+    edges = into.shape[0]
     place = np.concatenate([g.final.array[moves], g.initial.array[moves]])
     table = ranked(place, np.concatenate([moves, moves + edges]), g.states, 2 * edges)
-    signed = jnp.concatenate([current, -current, jnp.zeros((1, *current.shape[1:]))])
-    total = signed[table[0]]
-    for row in table[1:]:
-        total = total + signed[row]
-    return total
+    both = jnp.concatenate([into, out, jnp.zeros((1, *into.shape[1:]))])
+    return functools.reduce(jnp.add, [both[row] for row in table])

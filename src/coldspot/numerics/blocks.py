@@ -1,5 +1,6 @@
 """Batches in equal blocks, so that what is computed between stays in a cache."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -57,19 +58,30 @@ def _mapped(function: Callable[[Any], Result], parts: Any) -> Result:
     program, shapes = jax.make_jaxpr(function, return_shape=True)(first)
     leaves, structure = jax.tree.flatten(shapes)
 
-    def step(last: tuple[Array, Any, list[Array]], part: Any) -> tuple[tuple[Array, Any, list[Array]], list[Array]]:
-        known, before, found = last
-        same = jax.tree.leaves(jax.tree.map(lambda x, y: jnp.all(x == y), before, part))
+    def step(found: list[Array], part: tuple[Array, Any]) -> tuple[list[Array], list[Array]]:
+        same, numbers = part
 
         def computed() -> list[Array]:
-            return jax.core.eval_jaxpr(program.jaxpr, program.consts, *jax.tree.leaves(part))
+            return jax.core.eval_jaxpr(program.jaxpr, program.consts, *jax.tree.leaves(numbers))
 
-        found = jax.lax.cond(known & jnp.all(jnp.stack(same)), lambda: found, computed)
-        return (jnp.asarray(True), part, found), found
+        found = jax.lax.cond(same, lambda: found, computed)
+        return found, found
 
     none = [jnp.zeros(x.shape, x.dtype) for x in leaves]
-    _, found = jax.lax.scan(step, (jnp.asarray(False), first, none), parts)
+    _, found = jax.lax.scan(step, none, (_repeated(jax.tree.leaves(parts)), parts))
     return jax.tree.unflatten(structure, found)
+
+
+def _repeated(parts: list[Array]) -> Array:
+    """Whether each part (first axis of all arrays) equals the one before it."""
+
+    def equal(some: list[Array]) -> Array:
+        return functools.reduce(jnp.logical_and, [jnp.all(x[1:] == x[:-1], axis=range(1, x.ndim)) for x in some])
+
+    # One number of each tells of almost all parts that they differ; all of them are looked at only if it does not.
+    alike = equal([x.reshape(x.shape[0], -1)[:, :1] for x in parts if x.size])
+    later = jax.lax.cond(jnp.any(alike), lambda: equal(parts), lambda: alike)
+    return jnp.concatenate([jnp.zeros(1, bool), later])
 
 
 def stored(certain: Array, compute: Callable[[], Result]) -> Result:

@@ -75,9 +75,7 @@ def _step(equation: Any, values: list[Any], there: list[bool], points: int) -> l
     if name in ENTRYWISE:
         return bound(equation)(*[_widened(v, y, shape, points) for v, y in zip(values, there, strict=True)])
     if name in ALONG_OWN:
-        wide = [
-            _widened(v, y, x.aval.shape, points) for v, y, x in zip(values, there, equation.invars, strict=True)
-        ]
+        wide = [_widened(v, y, x.aval.shape, points) for v, y, x in zip(values, there, equation.invars, strict=True)]
         return bound(equation)(*wide)
     x = values[0]
     if name == "broadcast_in_dim" and there == [True]:
