@@ -23,11 +23,15 @@ class Shaking(NamedTuple):
 
 
 class Flows(NamedTuple):
-    """Particles and heats from each lead and then each bath of bosons; the noise of the first lead's particles."""
+    """Particles and heats from each lead and then each bath of bosons; the noises of the first lead's particles and
+
+    heat.
+    """
 
     particles: np.ndarray
     heats: np.ndarray
     noise: float
+    heat_noise: float
 
 
 def annihilators(n):
@@ -96,8 +100,10 @@ def flows(h, coulomb, contacts, shakings=(), split=None):
     particles = np.array([np.sum(r * p * gained) for r in rates])
     heats = np.array([np.sum(r * p * (taken - mu * gained)) for r, mu in zip(rates, potentials, strict=True)])
     # Noise of the first lead: Σ F a² + 2 Σ a w u with the response u to the counted current.
-    counted = rates[0] * gained
-    source = counted @ p - p * np.sum(counted @ p)
-    response = np.linalg.lstsq(bordered, np.append(-source, 0.0), rcond=None)[0]
-    noise = np.sum(rates[0] * gained**2 * p) + 2 * np.sum(counted @ response)
-    return Flows(particles, heats, float(noise))
+    noises = []
+    for amount in (gained, taken - potentials[0] * gained):
+        counted = rates[0] * amount
+        source = counted @ p - p * np.sum(counted @ p)
+        response = np.linalg.lstsq(bordered, np.append(-source, 0.0), rcond=None)[0]
+        noises.append(float(np.sum(counted * amount * p) + 2 * np.sum(counted @ response)))
+    return Flows(particles, heats, *noises)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.beside import plans_of, ways
+from coldspot.compiler import LIGHT
 from coldspot.dynamics import solve_points
 from coldspot.jump.coherences import _of_all, _of_near
 from coldspot.jump.eigenstates import Eigenstates, by_blocks, eigenstates
 from coldspot.jump.golden_rule import Layer
 from coldspot.jump.graph import Joined, States
-from coldspot.pytrees import batch_of_one
+from coldspot.pytrees import batch_of_one, compiled
 from coldspot.solution import Status
 from tests.jump.dots_by_hand import Contact, Shaking, flows, hamiltonian
 from tests.tolerance import assert_close
@@ -325,6 +327,41 @@ def test_noise_of_a_single_level():
     single = cs.Dots([[-0.5]], {f"lead {k}": cs.Lead(baths[k], gammas[k]) for k in range(2)})
     found = cs.counting(single, [("particles", "lead 0"), ("heat", "lead 1")]).covariance()
     assert_close(found.values[0, 0], 0.031138084785373173, 1e-13)
+
+
+def test_noises_of_many_points_by_plain_elimination():
+    """Beside dense matrices; what it does not decide is where rounding turns levels into each other."""
+    rng, points = np.random.default_rng(12), 16
+    c = {
+        "levels": rng.normal(0, 1, (points, 3)),
+        "hopping": rng.uniform(0.1, 1, points),
+        "repulsion": rng.uniform(0, 2, points),
+        "temperature": rng.uniform(0.5, 2, (points, 2)),
+        "potential": rng.uniform(-1, 1, (points, 2)),
+        "gamma": rng.uniform(0.1, 1, (points, 2, 3)),
+    }
+    c["levels"][:3], c["hopping"][:3] = c["levels"][:3, :1], 1e-9
+
+    def matrix(p, numbers):
+        return p["levels"] * numbers.eye(3) + p["hopping"] * (numbers.eye(3, k=1) + numbers.eye(3, k=-1))
+
+    def build(_, p):
+        baths = [cs.ElectronBath(p["temperature"][k], p["potential"][k]) for k in range(2)]
+        leads = {name: cs.Lead(baths[k], p["gamma"][k]) for k, name in enumerate("ab")}
+        return cs.Dots(matrix(p, jnp), leads, {(0, 1): p["repulsion"]})
+
+    _, tiers = ways(plans_of([cs.Counting([("particles", "a"), ("heat", "a")])]))[0]
+    attempt = compiled(lambda columns: tiers.attempts[0](build, None, columns, jnp.asarray(1e-8)), **LIGHT)
+    (found,), undecided = attempt({name: jnp.asarray(x) for name, x in c.items()})
+    assert np.all(undecided[:3])
+    assert not np.any(undecided[3:])
+    for k in range(3, points):
+        p = {name: x[k] for name, x in c.items()}
+        contacts = [
+            Contact(*[p[name][b] for name in ("temperature", "potential")], np.diag(p["gamma"][b])) for b in range(2)
+        ]
+        by_hand = flows(matrix(p, np), {(0, 1): p["repulsion"]}, contacts)
+        assert_close(np.diag(found.values[k]), np.array([by_hand.noise, by_hand.heat_noise]), 1e-12)
 
 
 # --------------------------------------------------------------------------- input

@@ -12,7 +12,7 @@ from jax import Array
 
 from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
 from ..compiler import is_traced
-from ..dynamics import Outcome
+from ..dynamics import Counted, Outcome, Target
 from ..pytrees import Table
 from ..solution import Status
 from . import window as window_
@@ -32,6 +32,7 @@ from .large import SMALL, solve_large
 from .many_electrons import FEWER, ManyElectrons, elements
 from .pairs import is_pair
 from .quick import Seen, lanes, solve_quick
+from .quick_covariances import attempt_covariances
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
 
@@ -355,8 +356,14 @@ class Dots(ManyElectrons):
     def few(self) -> int:
         return 16 if self._is_plain() else 0
 
+    def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
+        return attempt_covariances(self.graph(), self._seen(), targets, tolerance) if self._is_plain() else None
+
     def _quick(self, tolerance: Array) -> Outcome:
-        """Stationary states of a batch of dots without bosons, which leads alone change."""
+        return solve_quick(self.graph(), self._seen(), (True,) * len(self.leads), True, tolerance)
+
+    def _seen(self) -> Seen:
+        """A batch of dots without bosons, which leads alone change."""
         arrays, static = eqx.partition(self, eqx.is_array)
 
         def inside(point: Any) -> _Inside:
@@ -382,9 +389,7 @@ class Dots(ManyElectrons):
 
         leads = tuple(self.leads)
         moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
-        counted = (True,) * len(leads)
-        seen = Seen(leads, moves, (arrays, found), look)
-        return solve_quick(self.graph(), seen, counted, True, tolerance)
+        return Seen(leads, moves, (arrays, found), look)
 
     def _inside(self) -> _Inside:
         """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""

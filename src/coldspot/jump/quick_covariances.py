@@ -17,7 +17,6 @@ covariance. Where it is not small beside the terms that a covariance is a sum of
 Arrays have the batch axis last.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -56,11 +55,21 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
 
     def jumps() -> tuple[Array, Array]:
         sizes = jnp.abs(amounts) + jnp.abs(v[:, to]) + jnp.abs(v[:, start])
-        return amounts + v[:, to] - v[:, start], (4 * EPS) * sizes
+        rounding = (4 * EPS) * sizes
+        if s.blur is not None:
+            # What is uncertain about a rate may be its energy, by the same part of a temperature.
+            shift = s.blur * halved(jnp.minimum, s.temperature)
+            rounding += jnp.stack([_shifted(shift, s, seen, target) for target in targets])
+        return amounts + v[:, to] - v[:, start], rounding
 
     y, rounding = stored(sure, jumps)
-    # What a rate is off by: the rounding of its formula and of its exponent.
-    blur = stored(sure, lambda: EPS * (8 + 4 * exponents(s, parts[: len(s.temperature)])))
+
+    def uncertain() -> Array:
+        # What a rate is off by: the rounding of its formula and of its exponent, and what its model says.
+        own = EPS * (8 + 4 * exponents(s, parts[: len(s.temperature)]))
+        return own if s.blur is None else own + s.blur
+
+    blur = stored(sure, uncertain)
     gross = s.forward * p[start] + s.backward * p[to]
 
     def spread() -> Array:
@@ -108,6 +117,16 @@ def _taken(s: Glance, seen: Seen, target: Target) -> Taken:
         return Taken(s.particles[place], seen.parts[place])
     heat = s.heats[place]
     return Taken(heat / s.temperature[place] if target.quantity == "entropy" else heat, seen.parts[place])
+
+
+def _shifted(shift: Array, s: Glance, seen: Seen, target: Target) -> Array:
+    """By how much a target's amounts (transition, point) change where energies do, by so much of each transition."""
+    place = seen.names.index(target.of)
+    if target.quantity == "particles":
+        return jnp.zeros_like(shift)
+    more = shift / s.temperature[place] if target.quantity == "entropy" else shift
+    places = np.array(seen.parts[place], int)
+    return everywhere(Taken(more[places], seen.parts[place]), shift.shape)
 
 
 def _missed(g: Graph, s: Glance, y: Array, rounding: Array, blur: Array, mean: Array) -> Float[Array, "state point"]:

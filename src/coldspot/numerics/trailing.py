@@ -14,9 +14,9 @@ from jax import lax
 from .lanewise import CHEAP, COSTLY, INSIDE, bound, shared
 
 ENTRYWISE = {*CHEAP.split(), *COSTLY.split()}
-ALONG_OWN = set(
-    "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin squeeze rev concatenate".split()
-)
+ALONG_OWN = {"squeeze", "rev", "concatenate", "argmax", "argmin"} | {
+    f"reduce_{how}" for how in ("sum", "max", "min", "prod", "and", "or")
+}
 """Operations that name axes by their numbers, which one more axis behind them does not change."""
 
 
