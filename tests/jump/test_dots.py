@@ -333,17 +333,17 @@ def test_noises_of_many_points_by_plain_elimination():
     """Beside dense matrices; what it does not decide is where rounding turns levels into each other."""
     rng, points = np.random.default_rng(12), 16
     c = {
-        "levels": rng.normal(0, 1, (points, 3)),
+        "levels": rng.normal(0, 1, (points, 2)),
         "hopping": rng.uniform(0.1, 1, points),
         "repulsion": rng.uniform(0, 2, points),
         "temperature": rng.uniform(0.5, 2, (points, 2)),
         "potential": rng.uniform(-1, 1, (points, 2)),
-        "gamma": rng.uniform(0.1, 1, (points, 2, 3)),
+        "gamma": rng.uniform(0.1, 1, (points, 2, 2)),
     }
     c["levels"][:3], c["hopping"][:3] = c["levels"][:3, :1], 1e-9
 
     def matrix(p, numbers):
-        return p["levels"] * numbers.eye(3) + p["hopping"] * (numbers.eye(3, k=1) + numbers.eye(3, k=-1))
+        return p["levels"] * numbers.eye(2) + p["hopping"] * (1 - numbers.eye(2))
 
     def build(_, p):
         baths = [cs.ElectronBath(p["temperature"][k], p["potential"][k]) for k in range(2)]
