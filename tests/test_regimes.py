@@ -66,6 +66,8 @@ def test_batches_give_arrays():
     v = view(heats, [c[1] for c in TWO], [c[2] for c in TWO])
     assert list(regimes.regime(v)) == [c[3] for c in TWO]
     assert np.array_equal(np.isnan(regimes.cop(v)), [c[4] is None for c in TWO])
+    for name, one in (("regime", regimes.codes), ("cop", regimes.cop), ("efficiency", regimes.efficiency)):
+        np.testing.assert_array_equal(regimes.judged(v)[name], one(v))
 
 
 @pytest.mark.parametrize(("heat", "work", "chemical", "temperatures", "name", "cop", "efficiency"), CHEMICAL)

@@ -211,8 +211,11 @@ def _cooled(view: View, by: _Reservoirs) -> tuple[Values, Values]:
 
 def codes(view: View) -> Values:
     """Index into `NAMES` of each point's regime. Usable inside jit."""
+    return _codes(view, _by_temperature(view))
+
+
+def _codes(view: View, by: _Reservoirs) -> Values:
     xp = _library(view.heat)
-    by = _by_temperature(view)
     alone = by.count == 1
     work, drives = _sign(view.work_in, view.work_error), _sign(view.works, view.works_error)
     chemical = _sign(view.chemical, view.chemical_error)
@@ -254,8 +257,12 @@ def cop(view: View) -> Values:
 
     Of an absorption refrigerator heat[cooled temperature]/heat[hottest temperature].
     """
+    by = _by_temperature(view)
+    return _cop(view, by, _codes(view, by))
+
+
+def _cop(view: View, by: _Reservoirs, code: Values) -> Values:
     xp = _library(view.heat)
-    by, code = _by_temperature(view), codes(view)
     heat, _ = _cooled(view, by)
     absorbing = code == _CODE["absorption refrigerator"]
     spent = xp.where(absorbing, _at(by.heat, by.hottest), view.work_in)
@@ -269,14 +276,25 @@ def efficiency(view: View) -> Values:
     Else NaN, also where a single bath with a temperature that varies in it (or with time) yields work. With two
     temperatures only the hot one gives.
     """
+    by = _by_temperature(view)
+    return _efficiency(view, by, _codes(view, by))
+
+
+def _efficiency(view: View, by: _Reservoirs, code: Values) -> Values:
     xp = _library(view.heat)
-    by, code = _by_temperature(view), codes(view)
     # A single bath that yields work has several temperatures itself: what it takes back is not told from what it gives.
     thermal, chemical = (code == _CODE["engine"]) & (by.count != 1), code == _CODE["chemical engine"]
     absorbed = _absorbed(view, by)
     delivered = -xp.where(chemical, view.works, view.work_in)
     spent = xp.where(chemical, view.chemical, absorbed)
     return _ratio(delivered, spent, (thermal | chemical) & (spent != 0))
+
+
+def judged(view: View) -> dict[str, Values]:
+    """`codes`, `cop` and `efficiency` at once, by their names in datasets: what they share is found once."""
+    by = _by_temperature(view)
+    code = _codes(view, by)
+    return {"regime": code, "cop": _cop(view, by, code), "efficiency": _efficiency(view, by, code)}
 
 
 def cop_terms(view: View) -> tuple[Values, Values]:

@@ -329,11 +329,11 @@ class Solution(Spoken, eqx.Module):
 
     def _ledger_variables(self) -> dict[str, Variable]:
         """The ledger's entries and their errors, per bath and per drive, and the regime as an integer."""
-        ledger, error, found = self.ledger, self.error, {}
+        ledger, error, found, judged = self.ledger, self.error, {}, self._judged(regimes.judged)
         for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
             found[name] = Variable(getattr(ledger, name).array, ("bath",), *about(name))
         for name in ("work_in", "power", "entropy_production", "cop", "efficiency", "first_law_residual"):
-            found[name] = Variable(getattr(self, name), (), *about(name))
+            found[name] = Variable(judged[name] if name in judged else getattr(self, name), (), *about(name))
         for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow"):
             found[f"{name}_error"] = Variable(getattr(error, name).array, ("bath",), *about(f"{name}_error"))
         for name in ("work_in", "entropy_production"):
@@ -344,8 +344,9 @@ class Solution(Spoken, eqx.Module):
         found["temperature"] = Variable(self.temperatures, ("bath",), *about("temperature"), masked=False)
         potentials = self.chemical_potentials
         found["chemical_potential"] = Variable(potentials, ("bath",), *about("chemical_potential"), masked=False)
-        codes = self._judged(lambda view: np.asarray(regimes.codes(view)).astype(np.int8))
-        found["regime"] = Variable(codes, (), "", "regime", flag_attributes(regimes.NAMES), False)
+        found["regime"] = Variable(
+            np.asarray(judged["regime"]).astype(np.int8), (), "", "regime", flag_attributes(regimes.NAMES), False
+        )
         return found
 
     def record(self) -> dict[str, Any]:
