@@ -34,7 +34,7 @@ def particle_rules(
     `occupations` (species, state); for each bath `held`, the row of its particles, and `kept`, their species.
     """
     for k, channel in enumerate(channels):
-        change = occupations[:, channel.final.array] - occupations[:, channel.initial.array]
+        change = channel.final.of(occupations) - channel.initial.of(occupations)
         baths = [names.index(name) for name in channel.baths]
         if channel.shares is None:
             yield from _single_bath_rules(k, channel, change, held[baths[0]], kept[baths[0]])
