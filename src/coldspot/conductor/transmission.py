@@ -224,15 +224,15 @@ def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Any) ->
     found = jnp.asarray(np.where(np.expand_dims(known, rest), found, np.nan))
     if known.all():
         return found
-    energies = np.asarray(energies).reshape(-1)
+    flat = np.asarray(energies).reshape(-1)
     for name, lead in conductor.leads.items():
         if isinstance(lead, SelfEnergyLead):
-            sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
+            sigma = _at(_self_energy, conductor, flat, list(conductor.leads).index(name))
             if not np.all(causal(jnp.asarray(sigma))):
-                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
+                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(flat, sigma)}")
     bad = ~known.reshape(-1)
     words = (
-        f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without width "
+        f"{owner}: there is no finite value at energy {float(flat[int(bad.argmax())]):g}; a level without width "
         "lies there, or one of a part of a long conductor cut off from the rest, or a self-energy is not finite. Give "
         "a lead a width there, or move that energy by 1e-12 of the levels."
     )
