@@ -104,7 +104,7 @@ def as_float(value: Any, argument: str | None = None) -> Array:
             raise TypeError
     except (TypeError, ValueError, OverflowError, jax.errors.TracerArrayConversionError):
         raise _no_number(value, argument) from None
-    return jnp.asarray(array, dtype=jnp.float64)
+    return jnp.asarray(array.astype(np.float64))
 
 
 def check_bare(value: Any, argument: str | None = None) -> None:
@@ -172,7 +172,7 @@ def as_complex(value: Any) -> Array:
             raise TypeError
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"a number or an array of them was expected, but got {short(value)}.") from None
-    return jnp.asarray(array, dtype=jnp.complex128)
+    return jnp.asarray(array.astype(np.complex128))
 
 
 def float_or_function(value: Any) -> Any:

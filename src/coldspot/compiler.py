@@ -1,6 +1,7 @@
 """The way in which the compiler makes coldspot's programs."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -36,6 +37,21 @@ def preferences(**more: Any) -> dict[str, Any] | None:
 def is_staged() -> bool:
     """Whether what is called now becomes part of a program (inside `jax.jit`, a loop), which has its own options."""
     return isinstance(jax.lax.neg(np.zeros(())), jax.core.Tracer)
+
+
+def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
+    """`rule` of arrays that are known, by NumPy: JAX would compile a program for each shape that somebody looks at.
+
+    What it gives is an array of JAX again. Arrays that are traced, or in the memory of a GPU, are left to JAX, those of
+    NumPy to NumPy.
+
+    >>> looked_up(lambda x: x[..., 0], jax.numpy.arange(3.0))
+    Array(0., dtype=float64)
+    """
+    known = all(isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer) for array in arrays)
+    if not known or jax.default_backend() != "cpu":
+        return rule(*arrays)
+    return jax.numpy.asarray(rule(*map(np.asarray, arrays)))
 
 
 def is_traced(tree: Any) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from . import printed, show
 from ._attributes import Spoken
 from ._checks import InputError, Values, unknown_name
+from .compiler import looked_up
 
 
 class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
@@ -45,7 +46,8 @@ class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
     def __getitem__(self, name: str) -> Values:
         if name not in self.names:
             raise unknown_name("this result", "entry", str(name), self.names)
-        return self.array[..., self.names.index(name)]
+        index = self.names.index(name)
+        return looked_up(lambda array: array[..., index], self.array)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -159,7 +161,7 @@ class Entries(Spoken, eqx.Module):
     @property
     def energies(self) -> Values:
         """Energy entering from each bath (…, bath): heat + chemical work."""
-        return self.heats + self.chemical_works
+        return looked_up(operator.add, self.heats, self.chemical_works)
 
     @property
     def energy(self) -> Named:
@@ -189,7 +191,7 @@ class Entries(Spoken, eqx.Module):
     @property
     def work_in(self) -> Values:
         """Work done on the system: Σ_d work + Σ_b chemical work."""
-        return self.works.sum(axis=-1) + self.chemical_works.sum(axis=-1)
+        return looked_up(lambda w, c: w.sum(axis=-1) + c.sum(axis=-1), self.works, self.chemical_works)
 
 
 class Ledger(Entries):
@@ -210,21 +212,23 @@ class Ledger(Entries):
     @property
     def current(self) -> Named:
         """Electric current out of each bath, −particles (the electron's charge is −e)."""
-        return Named(self.baths, -self.particle_numbers)
+        return Named(self.baths, looked_up(operator.neg, self.particle_numbers))
 
     @property
     def power(self) -> Values:
         """Power that the machine delivers: −work_in."""
-        return -self.work_in
+        return looked_up(operator.neg, self.work_in)
 
     @property
     def entropy_production(self) -> Values:
         """σ = −Σ_b ⟨Q̇_b/T_b⟩ of a steady or periodic state (units of k_B × rate)."""
-        return -self.entropy_flows.sum(axis=-1)
+        return looked_up(lambda flows: -flows.sum(axis=-1), self.entropy_flows)
 
     @property
     def first_law_residual(self) -> Values:
-        return self.energies.sum(axis=-1) + self.works.sum(axis=-1) - self.storage
+        return looked_up(
+            lambda e, w, storage: e.sum(axis=-1) + w.sum(axis=-1) - storage, self.energies, self.works, self.storage
+        )
 
 
 class LedgerError(Entries):
@@ -241,11 +245,13 @@ class LedgerError(Entries):
 
     @property
     def entropy_production(self) -> Values:
-        return self.entropy_flows.sum(axis=-1)
+        return looked_up(lambda flows: flows.sum(axis=-1), self.entropy_flows)
 
     @property
     def first_law_residual(self) -> Values:
-        return self.energies.sum(axis=-1) + self.works.sum(axis=-1) + self.storage
+        return looked_up(
+            lambda e, w, storage: e.sum(axis=-1) + w.sum(axis=-1) + storage, self.energies, self.works, self.storage
+        )
 
 
 # --------------------------------------------------------------------------- what the entries mean

@@ -14,6 +14,7 @@ from jax import Array
 from . import printed, regimes, show
 from ._attributes import Spoken
 from ._checks import InputError, Values, unknown_name
+from .compiler import is_traced, looked_up
 from .dataset import Variable, flag_attributes, provenance, to_dataset
 from .ledger import Ledger, LedgerError, Named, about
 
@@ -156,10 +157,12 @@ class Solution(Spoken, eqx.Module):
 
     @property
     def ok(self) -> Values:
-        return self.status == int(Status.OK)
+        return looked_up(lambda status: status == int(Status.OK), self.status)
 
     # ------------------------------------------------------------------ what the machine does
     def _view(self) -> "regimes.View":
+        if not is_traced(self):
+            self = jax.tree.map(np.asarray, self)
         index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
         certain = 3.0 if self.stochastic else 1.0
         errors = self.error
@@ -227,7 +230,7 @@ class Solution(Spoken, eqx.Module):
         See `regimes.cop`; `cop_ratio` is the same ratio in any regime.
         """
         if not self.baths:
-            return jnp.full(jnp.shape(self.status), jnp.nan)
+            return jnp.asarray(np.full(np.shape(self.status), np.nan))
         return self._judged(regimes.cop)
 
     @property
@@ -237,7 +240,7 @@ class Solution(Spoken, eqx.Module):
         See `regimes.efficiency`; `efficiency_ratio` is the same ratio in any regime.
         """
         if not self.baths:
-            return jnp.full(jnp.shape(self.status), jnp.nan)
+            return jnp.asarray(np.full(np.shape(self.status), np.nan))
         return self._judged(regimes.efficiency)
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_complex, as_float, check_type, concrete, worded
+from ..compiler import looked_up
 from ..ledger import Named
 from ..pytrees import compiled
 from ..solution import NormalModes
@@ -84,9 +85,9 @@ def forces(conductor: Conductor) -> Forces:
     and Raman signals: Quasiclassical Langevin equation approach".)
     """
     _modes("forces", conductor)
-    still, moving = _looked_at("forces", _forces(conductor))
-    parts = [(part + sign * part.T) / 2 for part in (still, moving) for sign in (1, -1)]
-    return Forces(*parts)
+    found = _looked_at("forces", _forces(conductor))
+    parts = [(k, sign) for k in (0, 1) for sign in (1, -1)]
+    return Forces(*(looked_up(lambda two, k=k, sign=sign: (two[k] + sign * two[k].T) / 2, found) for k, sign in parts))
 
 
 @worded
@@ -123,8 +124,11 @@ def normal_modes(conductor: Conductor) -> NormalModes:
             f"normal_modes: the frequencies do not settle (by {numbers:.1e} of themselves); the coupling is too strong "
             "for modes to be told apart."
         )
-    alike = jnp.abs(jnp.conj(vectors.T) @ vectors) - 2 * jnp.eye(omega.size)
-    return NormalModes(omega.real, -omega.imag, jnp.max(alike) if omega.size > 1 else jnp.asarray(jnp.nan))
+    frequencies, dampings = looked_up(lambda w: w.real, omega), looked_up(lambda w: -w.imag, omega)
+    if omega.size == 1:
+        return NormalModes(frequencies, dampings, jnp.asarray(jnp.nan))
+    alike = looked_up(lambda v: abs(v.conj().T @ v) - 2 * np.eye(len(v)), vectors)
+    return NormalModes(frequencies, dampings, looked_up(lambda a: a.max(), alike))
 
 
 # --------------------------------------------------------------------------- compiled

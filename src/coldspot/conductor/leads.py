@@ -22,6 +22,7 @@ from .._checks import (
     as_float,
     check_bare,
     check_type,
+    concrete,
     parameter,
 )
 from ..baths import ElectronBath
@@ -84,6 +85,10 @@ class WideBandLead(Lead):
 
     def width(self) -> Array:
         """Γ (site, site)."""
+        known = concrete(self.gamma)
+        if known is not None:  # known numbers need no compiler
+            whole = known if known.ndim == 2 else np.diag(np.broadcast_to(known, (len(self.sites),)))
+            return jnp.asarray(whole + 0j)
         if self.gamma.ndim == 2:
             return self.gamma + 0j
         return jnp.diag(jnp.broadcast_to(self.gamma, (len(self.sites),))) + 0j
@@ -237,8 +242,11 @@ def _real_or_complex(owner: str, argument: str, value: Any) -> Array:
     return as_float(value, f"{owner}: `{argument}`")
 
 
-def not_negative(width: Array) -> Array:
+def not_negative(width: Array) -> Any:
     """Whether a matrix is finite, Hermitian and has no negative eigenvalue, up to rounding."""
+    known = concrete(width)
+    if known is not None:
+        return is_hermitian(known) and np.linalg.eigvalsh(known)[0] >= -HERMITIAN * np.abs(known).max()
     largest = jnp.max(jnp.abs(width))
     eye = jnp.eye(width.shape[-1])
     _, positive = cholesky(width + (HERMITIAN * largest + (largest == 0)) * eye)

@@ -10,8 +10,10 @@ a width is needed: A_γδ(α) = Γ_γ^½ B_γδ(α) Γ_δ^½ with
 B_γδ(α) = iδ_αγG_αδ − iδ_αδG_αγ† − G_αγ†Γ_αG_αδ.
 """
 
+import functools
 import itertools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,9 +63,12 @@ def noise(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...
         return (seen.reduced if one.reduced else seen.above)[one.lead]
 
     def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
+        # Each once: the pairs of leads share them, and what is written down twice is compiled slowly.
+        element = functools.cache(lambda a, g, d: _element(c, a, g, d))
+        filled = functools.cache(lambda g, d: fermi_product(seen.reduced[g], seen.reduced[d]))
         known = {}
-        for a, b in {tuple(sorted((counted[i].lead, counted[j].lead))) for i, j in pairs}:
-            known[a, b] = _correlation(c, seen, a, b)
+        for a, b in sorted({tuple(sorted((counted[i].lead, counted[j].lead))) for i, j in pairs}):
+            known[a, b] = _correlation(c, seen, a, b, element, filled)
         values, errors = [], []
         for i, j in pairs:
             factor = weight(counted[i], seen) * weight(counted[j], seen) / (2 * jnp.pi)
@@ -86,22 +91,26 @@ def noise(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...
     return Noise(value, error, scale, found.converged, unique, good)
 
 
-def _correlation(c: Contacts, seen: Energies, a: int, b: int) -> tuple[Array, Array]:
-    """Σ_γδ tr[A_γδ(α)A_δγ(β)] f_γ(1−f_δ) (node), and a bound of its rounding error."""
+def _correlation(
+    c: Contacts, seen: Energies, a: int, b: int, element: Callable[..., Any], filled: Callable[..., Array]
+) -> tuple[Array, Array]:
+    """Σ_γδ tr[A_γδ(α)A_δγ(β)] f_γ(1−f_δ) (node), and a bound of its rounding error.
+
+    `element(α, γ, δ)` is `_element`, `filled(γ, δ)` f_γ(1−f_δ).
+    """
     total, error = jnp.zeros(seen.above.shape[1:]), jnp.zeros(seen.above.shape[1:])
     leads = range(len(c.widths))
     for g in leads:
         for d in leads:
             x, y = seen.reduced[g], seen.reduced[d]
-            filled = fermi_product(x, y)
-            (one, one_size, one_doubt), (other, other_size, other_doubt) = _element(c, a, g, d), _element(c, b, d, g)
+            (one, one_size, one_doubt), (other, other_size, other_doubt) = element(a, g, d), element(b, d, g)
             trace = _trace(product(c.widths[g], one), product(c.widths[d], other))
-            total += filled * trace
+            total += filled(g, d) * trace
             left, right = jnp.abs(c.widths[g]), jnp.abs(c.widths[d])
             doubt = _trace(product(left, one_doubt), product(right, other_size))
             doubt += _trace(product(left, one_size), product(right, other_doubt))
             steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x) + jnp.abs(y) * fermi(y), 750.0)
-            error += filled * (doubt + EPS * steep * jnp.abs(trace))
+            error += filled(g, d) * (doubt + EPS * steep * jnp.abs(trace))
     return total, error
 
 

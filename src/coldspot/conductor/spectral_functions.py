@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import Checked, as_float, unknown_name
+from .._checks import Checked, as_float, concrete, unknown_name
 
 Place = tuple[int, int]
 """Row and column, i ≤ j, of an element M_ij of a Hermitian coupling; M_ji is its conjugate."""
@@ -111,7 +111,8 @@ HERMITIAN = 1e-12
 
 def is_hermitian(matrix: Any) -> Any:
     """Whether matrices (…, n, n) are finite and equal to their adjoints up to rounding: a boolean for each."""
-    xp: Any = np if isinstance(matrix, np.ndarray) else jnp
+    known = concrete(matrix)
+    matrix, xp = (matrix, jnp) if known is None else (known, np)
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         off = xp.abs(matrix - xp.conj(xp.swapaxes(matrix, -1, -2))).max((-2, -1))
     return xp.isfinite(matrix).all((-2, -1)) & (off <= HERMITIAN * xp.abs(matrix).max((-2, -1)))

@@ -58,18 +58,18 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
     energies = _energies("transmission", energies)
     which = names.index(drain), names.index(source)
     found = _at(_transmission, conductor, energies, which)
-    values, doubts = found[..., 0], found[..., 1]
-    known = concrete(doubts)
-    if known is None:
-        return jnp.where(doubts <= UNSURE, values, jnp.nan)
-    poor = ~(known <= DOUBTFUL) | ~np.isfinite(np.asarray(values))
+    if concrete(found) is None:
+        return jnp.where(found[..., 1] <= UNSURE, found[..., 0], jnp.nan)
+    values, doubts = np.moveaxis(np.asarray(found), -1, 0)
+    poor = ~(doubts <= DOUBTFUL) | ~np.isfinite(values)
     if poor.any() and conductor.cut is not None and conductor.sites <= MOST:
         # One energy at a time: each takes a matrix of all sites.
         at = np.flatnonzero(poor)
-        again = _at(_whole, conductor, energies.reshape(-1)[at], which, together=1)
-        values = values.reshape(-1).at[at].set(again).reshape(values.shape)
-        doubts = jnp.where(poor, 0.0, doubts)
-    return _looked_at("transmission", conductor, energies, jnp.where(doubts <= UNSURE, values, jnp.nan))
+        again = _at(_whole, conductor, np.asarray(energies).reshape(-1)[at], which, together=1)
+        values = np.array(values)
+        np.put(values, at, again)
+        doubts = np.where(poor, 0.0, doubts)
+    return _looked_at("transmission", conductor, energies, np.where(doubts <= UNSURE, values, np.nan))
 
 
 @worded
@@ -110,19 +110,26 @@ def density_of_states(conductor: Conductor, energies: Any) -> Array:
 # --------------------------------------------------------------------------- in blocks of energies
 
 
-def _at(function: Any, conductor: Conductor, energies: Array, which: Any, together: int | None = None) -> Array:
-    """function(conductor, energies, which) in the shape of the energies, which are filled up to few lengths."""
+def _at(function: Any, conductor: Conductor, energies: Any, which: Any, together: int | None = None) -> Any:
+    """function(conductor, energies, which) in the shape of the energies, which are filled up to few lengths.
+
+    What is known is handled by NumPy: each operation of JAX on arrays of a new shape compiles a program.
+    """
     if together is None:
         together = TOGETHER if conductor.cut is None or conductor.cut < WIDE else TOGETHER_WIDE
     lanes = min(together, 1 << max(energies.size - 1, 0).bit_length())
     blocks = -(-energies.size // lanes)
     blocks = 1 << max(blocks - 1, 0).bit_length()
+    if concrete(energies) is not None:
+        energies = np.asarray(energies)
     flat = energies.reshape(-1)
-    filled = jnp.concatenate([flat, jnp.broadcast_to(flat[:1], (blocks * lanes - flat.size,))]) if flat.size else flat
     if not flat.size:
         shape = jax.eval_shape(lambda: function(conductor, jnp.zeros(1), which)).shape[1:]
-        return jnp.zeros((*energies.shape, *shape))
-    found = _blocks(function, conductor, filled.reshape(blocks, lanes), which)
+        return np.zeros((*energies.shape, *shape))
+    lane = np.minimum(np.arange(blocks * lanes), flat.size) % flat.size
+    found = _blocks(function, conductor, jnp.asarray(flat[lane].reshape(blocks, lanes)), which)
+    if concrete(found) is not None:
+        found = np.asarray(found)
     found = found.reshape(-1, *found.shape[2:])[: flat.size]
     return found.reshape(*energies.shape, *found.shape[1:])
 
@@ -206,23 +213,26 @@ def _energies(owner: str, energies: Any) -> Array:
     return energies
 
 
-def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Array) -> Array:
+def _looked_at(owner: str, conductor: Conductor, energies: Array, found: Any) -> Array:
     """What was found, without numbers at energies where it has no finite value; refused where none has one."""
     rest = tuple(range(energies.ndim, found.ndim))
-    finite = jnp.all(jnp.isfinite(found), axis=rest)
-    known = concrete(finite)
-    found = jnp.where(jnp.expand_dims(finite, rest), found, jnp.nan)
-    if known is None or known.all():
+    if concrete(found) is None:
+        finite = jnp.all(jnp.isfinite(found), axis=rest, keepdims=True)
+        return jnp.where(finite, found, jnp.nan)
+    found = np.asarray(found)
+    known = np.all(np.isfinite(found), axis=rest)
+    found = jnp.asarray(np.where(np.expand_dims(known, rest), found, np.nan))
+    if known.all():
         return found
-    energies = energies.reshape(-1)
+    flat = np.asarray(energies).reshape(-1)
     for name, lead in conductor.leads.items():
         if isinstance(lead, SelfEnergyLead):
-            sigma = _at(_self_energy, conductor, energies, list(conductor.leads).index(name))
-            if not bool(jnp.all(causal(sigma))):
-                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(energies, sigma)}")
-    bad = ~np.asarray(known).reshape(-1)
+            sigma = _at(_self_energy, conductor, flat, list(conductor.leads).index(name))
+            if not np.all(causal(jnp.asarray(sigma))):
+                raise InputError(f"{owner}: `leads[{name!r}]`: {acausal_words(flat, sigma)}")
+    bad = ~known.reshape(-1)
     words = (
-        f"{owner}: there is no finite value at energy {float(energies[int(bad.argmax())]):g}; a level without width "
+        f"{owner}: there is no finite value at energy {float(flat[int(bad.argmax())]):g}; a level without width "
         "lies there, or one of a part of a long conductor cut off from the rest, or a self-energy is not finite. Give "
         "a lead a width there, or move that energy by 1e-12 of the levels."
     )

@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import Checked, InputError, Rule, Vector, as_complex, as_float, check_shape, check_type, parameter
 from ..baths import Bath
+from ..compiler import looked_up
 from ..pytrees import Table
 from ..show import array as show
 from ..spectral import as_density
@@ -131,12 +132,10 @@ class Modes(Checked):
         if isinstance(self.dampings, Array):
             dampings = self.dampings
             yield Rule(
-                jnp.all(jnp.isfinite(dampings) & (dampings >= 0)),
+                looked_up(lambda d: ((d >= 0) & (abs(d) < np.inf)).all(), dampings),
                 lambda: f"`dampings` must be 0 (a narrow mode) or positive, but are {show(dampings)}.",
             )
-        off = jnp.abs(self.couplings - jnp.conj(jnp.swapaxes(self.couplings, -1, -2)))
-        good = jnp.max(off, initial=0.0) <= HERMITIAN * jnp.max(jnp.abs(self.couplings), initial=0.0)
-        yield Rule(good & jnp.all(jnp.isfinite(self.couplings)), self._words)
+        yield Rule(looked_up(_all_hermitian, self.couplings), self._words)
 
     def _words(self) -> str:
         numbers = np.asarray(self.couplings)
@@ -152,6 +151,14 @@ class Modes(Checked):
     def temperatures(self) -> Array:
         """Of the bath of each mode (mode)."""
         return jnp.stack([self.baths[name].temperature for name in self.names])
+
+
+def _all_hermitian(couplings: Any) -> Any:
+    """Whether all couplings are finite and equal to their adjoints up to rounding of the largest."""
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        off = abs(couplings - couplings.conj().swapaxes(-1, -2)).max(initial=0.0)
+    size = abs(couplings)
+    return (off <= HERMITIAN * size.max(initial=0.0)) & (size < np.inf).all()
 
 
 def _dampings(given: Any, many: int) -> Any:

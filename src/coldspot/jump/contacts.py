@@ -148,22 +148,31 @@ def upper(owner: str, argument: str, matrix: Array) -> Array:
                 f"{owner}: `{argument}` must be Hermitian, but its entries [{i}, {j}] and [{j}, {i}] are "
                 f"{known[i, j]:g} and {known[j, i]:g}."
             )
+        return jnp.asarray(np.triu((known + known.conj().T) / 2))
     good = jnp.max(jnp.abs(matrix - adjoint(matrix))) <= HERMITIAN * jnp.max(jnp.abs(matrix))
     return jnp.where(good, jnp.triu((matrix + adjoint(matrix)) / 2), jnp.nan)
 
 
 def whole(kept: Array) -> Array:
     """The Hermitian matrix of which the entries from the diagonal upwards are kept."""
-    above = jnp.triu(kept, 1)
-    return above + adjoint(above) + jnp.diag(jnp.diagonal(kept).real).astype(kept.dtype)
+    return jnp.asarray(_whole(kept))
+
+
+def _whole(kept: Any) -> Any:
+    known = concrete(kept)
+    kept, xp = (kept, jnp) if known is None else (known, np)  # known numbers need no compiler
+    above = xp.triu(kept, 1)
+    return above + above.conj().T + xp.diag(xp.diagonal(kept).real).astype(kept.dtype)
 
 
 def upper_rule(argument: str, kept: Array) -> Rule:
     """What is kept is finite, real on the diagonal, and says nothing of its own below it."""
-    lower = jnp.tril(kept, -1)
-    mirrored = jnp.all(lower == 0) | jnp.all(lower == jnp.tril(whole(kept), -1))
+    known = concrete(kept)
+    entries, xp = (kept, jnp) if known is None else (known, np)
+    lower = xp.tril(entries, -1)
+    mirrored = (lower == 0).all() | (lower == xp.tril(_whole(entries), -1)).all()
     return Rule(
-        jnp.all(jnp.isfinite(kept)) & mirrored & jnp.all(jnp.diagonal(kept).imag == 0),
+        xp.isfinite(entries).all() & mirrored & (xp.diagonal(entries).imag == 0).all(),
         lambda: (
             f"`{argument}` must be finite and Hermitian; of its entries those from the diagonal upwards count "
             f"([i][j] with i ≤ j), real on the diagonal, but it is {np.asarray(kept).tolist()}."
@@ -171,8 +180,11 @@ def upper_rule(argument: str, kept: Array) -> Rule:
     )
 
 
-def _not_negative(width: Array) -> Array:
+def _not_negative(width: Array) -> Any:
     """Whether a Hermitian matrix is finite and has no negative eigenvalue, up to rounding."""
+    known = concrete(width)
+    if known is not None:
+        return np.isfinite(known).all() and np.linalg.eigvalsh(known)[0] >= -HERMITIAN * np.abs(known).max()
     largest = jnp.max(jnp.abs(width))
     eye = jnp.eye(width.shape[-1], dtype=width.dtype)
     _, positive = cholesky(width + (HERMITIAN * largest + (largest == 0)) * eye)

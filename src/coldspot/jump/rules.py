@@ -24,7 +24,7 @@ RATIO = 1e-8
 
 def particle_rules(
     channels: Sequence[Channel],
-    occupations: Array,
+    occupations: Any,
     held: Sequence[int | None],
     kept: Sequence[str],
     names: Sequence[str],
@@ -33,6 +33,9 @@ def particle_rules(
 
     `occupations` (species, state); for each bath `held`, the row of its particles, and `kept`, their species.
     """
+    known = concrete(occupations)
+    if known is not None:  # known numbers need no compiler
+        occupations = known
     for k, channel in enumerate(channels):
         change = channel.final.of(occupations) - channel.initial.of(occupations)
         baths = [names.index(name) for name in channel.baths]
@@ -62,21 +65,21 @@ def particle_rules(
             )
 
 
-def _single_bath_rules(k: int, channel: Channel, change: Array, row: int | None, species: str) -> Iterator[Rule]:
+def _single_bath_rules(k: int, channel: Channel, change: Any, row: int | None, species: str) -> Iterator[Rule]:
     name = channel.baths[0]
     if species:
-        moved = jnp.zeros(channel.size) if row is None else change[row]
+        moved = np.zeros(channel.size) if row is None else change[row]
         yield Rule(
-            jnp.all(moved != 0),
+            (moved != 0).all(),
             lambda: (
                 f"`channels[{k}]` moves no particle, but its bath `{name}` exchanges particles ({species}): give "
                 "`occupations` (the number of particles in each state), or use a BosonBath or HeatBath; where the "
                 "particles are consumed, give {bath: Share(energy, particles)}."
             ),
         )
-    others = jnp.delete(change, row, axis=0) if row is not None else change
+    others = change[np.arange(len(change)) != row] if row is not None else change
     yield Rule(
-        jnp.all(others == 0),
+        (others == 0).all(),
         lambda: (
             f"`channels[{k}]` changes numbers of other particles than its bath `{name}` holds ({species})."
             if row is not None

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, worded
+from ..pytrees import compiled, opened
 from .eigenvalues import check_size, nearest_pair
 
 FOLLOWED = 5
@@ -46,13 +47,13 @@ def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
     >>> loop.frequencies[[0, -1]].round(6).tolist()
     [[1.814633, 2.169587], [2.169587, 1.814633]]
     """
-    points = jnp.asarray(path, dtype=float)
+    points = np.asarray(path, dtype=float)
     if points.ndim not in (1, 2) or points.shape[0] < 2:
         raise InputError(
             "branches: `path` must hold two or more points, with shape (point) or (point, parameter), "
             f"but has shape {points.shape}."
         )
-    matrices = np.asarray(jax.vmap(lambda p: jnp.asarray(matrix(p), dtype=complex))(points))
+    matrices = np.asarray(_along(opened(matrix), jnp.asarray(points)))
     check_size("branches", matrices.shape[1:], FOLLOWED)
     if not np.all(np.isfinite(matrices)):
         raise InputError("branches: `matrix` must be finite along the path, but is not.")
@@ -61,6 +62,11 @@ def branches(matrix: Callable[[Any], Any], path: Any) -> Branches:
     omega, doubts = (np.asarray(part) for part in _connect(jnp.asarray(omega)))
     _, overlaps = nearest_pair(matrices)
     return Branches(omega.real, -omega.imag, overlaps, doubts)
+
+
+@compiled
+def _along(matrix: Callable[[Any], Any], points: Array) -> Array:
+    return jax.vmap(lambda point: jnp.asarray(matrix(point), dtype=complex))(points)
 
 
 @jax.jit

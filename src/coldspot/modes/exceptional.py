@@ -31,6 +31,8 @@ SMALL = 1e-10
 """A discriminant below this counts as zero; see `_Search.residuals`."""
 MERGE = 1e-5
 """Zeros nearer than this share of the box are one."""
+SIZES = tuple(256 * 4**k for k in range(5))
+"""Numbers of points in a call of compiled code: few, so that programs are shared."""
 MODES = 3
 """Most modes in a search: the discriminant has the degree n(n−1), and rounding leaves few digits at higher ones."""
 
@@ -88,7 +90,7 @@ def exceptional_points(
     nodes = _nodes(BENDS[0])
     middle = (nodes[1:] + nodes[:-1]) / 2
     starts = np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)
-    values = np.asarray(search.values(starts))
+    values = search.values(starts)
     if not np.all(np.isfinite(values)):
         return _result(search, np.zeros((0, 2)), 1.0, 0, Status.NOT_FINITE)
     scale = float(np.median(np.abs(values))) or 1.0
@@ -121,12 +123,28 @@ class _Search(eqx.Module):
         value = discriminant(self.at(point))
         return jnp.stack([value.real, value.imag])
 
-    @compiled
-    def values(self, points: Any) -> Array:
-        return jax.vmap(lambda point: discriminant(self.at(point)))(jnp.asarray(points))
+    def values(self, points: np.ndarray) -> np.ndarray:
+        return _filled(self._values, points)
+
+    def residuals(self, points: np.ndarray, scale: float) -> np.ndarray:
+        return _filled(self._residuals, points, scale)
+
+    def newton(self, points: np.ndarray) -> np.ndarray:
+        return _filled(self._newton, points)
+
+    def matrices(self, points: np.ndarray) -> np.ndarray:
+        return _filled(self._matrices, points)
 
     @compiled
-    def residuals(self, points: Any, scale: float) -> Array:
+    def _matrices(self, points: Array) -> Array:
+        return jax.vmap(self.at)(points)
+
+    @compiled
+    def _values(self, points: Array) -> Array:
+        return jax.vmap(lambda point: discriminant(self.at(point)))(points)
+
+    @compiled
+    def _residuals(self, points: Array, scale: float) -> Array:
         """|discriminant| relative to its size if no eigenvalues were near each other."""
 
         def one(point: Array) -> Array:
@@ -136,10 +154,10 @@ class _Search(eqx.Module):
             norm = jnp.sqrt(jnp.sum(jnp.real(k) ** 2 + jnp.imag(k) ** 2))
             return jnp.abs(discriminant(matrix)) / jnp.maximum(norm ** (n * (n - 1)), scale)
 
-        return jax.vmap(one)(jnp.asarray(points))
+        return jax.vmap(one)(points)
 
     @compiled
-    def newton(self, points: Any) -> Array:
+    def _newton(self, points: Array) -> Array:
         longest = 1.0 / CELLS
 
         def step(_: Any, point: Array) -> Array:
@@ -160,7 +178,14 @@ class _Search(eqx.Module):
             # Where the slope vanishes there is no step: stay, and be judged by the residual.
             return jnp.where(jnp.all(jnp.isfinite(moved)), moved, point)
 
-        return jax.vmap(lambda point: jax.lax.fori_loop(0, NEWTON_STEPS, step, point))(jnp.asarray(points))
+        return jax.vmap(lambda point: jax.lax.fori_loop(0, NEWTON_STEPS, step, point))(points)
+
+
+def _filled(function: Callable[..., Any], points: np.ndarray, *more: Any) -> np.ndarray:
+    """A compiled function of many points (point, 2), filled up with the last one to one of few sizes."""
+    size = next((size for size in SIZES if size >= len(points)), len(points))
+    index = np.minimum(np.arange(size), len(points) - 1)
+    return np.asarray(function(jnp.asarray(points[index]), *more))[: len(points)]
 
 
 def _range(name: str, ends: Any) -> tuple[float, float]:
@@ -179,7 +204,7 @@ def _check_matrix(matrix: Any, low: np.ndarray) -> None:
             "exceptional_points: `matrix` must be a function of two numbers that returns a complex matrix, "
             f"but is {type(matrix).__name__}."
         )
-    check_size("exceptional_points", np.shape(matrix(*low)), MODES)
+    check_size("exceptional_points", jax.eval_shape(lambda: jnp.asarray(matrix(*low))).shape, MODES)
 
 
 def _nodes(bend: float) -> np.ndarray:
@@ -196,7 +221,7 @@ def _turns(search: _Search) -> tuple[np.ndarray, np.ndarray, bool]:
         lines = np.stack(np.meshgrid(nodes, fine, indexing="ij"), axis=-1)  # the first parameter is fixed on each line
         steps = []
         for points in (lines, lines[..., ::-1]):
-            phase = np.angle(np.asarray(search.values(points.reshape(-1, 2)))).reshape(CELLS + 1, -1)
+            phase = np.angle(search.values(points.reshape(-1, 2))).reshape(CELLS + 1, -1)
             steps.append(np.angle(np.exp(1j * np.diff(phase, axis=1))))
         clear = all(bool(np.all(np.abs(step) < CLEAR)) for step in steps)
         if clear:
@@ -211,8 +236,8 @@ def _turns(search: _Search) -> tuple[np.ndarray, np.ndarray, bool]:
 
 def _zeros(search: _Search, starts: np.ndarray, scale: float, known: np.ndarray) -> np.ndarray:
     """The zeros that Newton's steps reach from the starts, added to those known."""
-    ends = np.asarray(search.newton(starts))
-    sizes = np.asarray(search.residuals(ends, scale))
+    ends = search.newton(starts)
+    sizes = search.residuals(ends, scale)
     good = np.all(np.isfinite(ends), axis=-1) & (sizes <= SMALL)
     good &= np.all((ends >= 0) & (ends <= 1), axis=-1)
     found = list(known)
@@ -226,7 +251,7 @@ def _charges(search: _Search, points: np.ndarray) -> np.ndarray:
     """Turns of the discriminant on a small loop round each point."""
     angles = 2 * np.pi * np.arange(65) / 64
     loop = 3 * MERGE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    values = np.asarray(search.values((points[:, None] + loop).reshape(-1, 2))).reshape(len(points), -1)
+    values = search.values((points[:, None] + loop).reshape(-1, 2)).reshape(len(points), -1)
     steps = np.angle(values[:, 1:] / values[:, :-1])
     return np.round(steps.sum(axis=-1) / (2 * np.pi)).astype(int)
 
@@ -245,13 +270,13 @@ def _result(search: _Search, points: np.ndarray, scale: float, winding: int, sta
     if not len(points):
         none = np.zeros(0)
         return ExceptionalPoints(points, none.astype(complex), none, none, none.astype(int), winding, status)
-    matrices = np.asarray(jax.vmap(search.at)(jnp.asarray(points)))
+    matrices = search.matrices(points)
     eigenvalues, overlaps = nearest_pair(matrices)
     return ExceptionalPoints(
-        parameters=np.asarray(search.low + search.size * points),
+        parameters=np.asarray(search.low) + np.asarray(search.size) * points,
         eigenvalues=eigenvalues,
         overlaps=overlaps,
-        residuals=np.asarray(search.residuals(points, scale)),
+        residuals=search.residuals(points, scale),
         charges=_charges(search, points),
         winding=winding,
         status=status,

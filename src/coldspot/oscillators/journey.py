@@ -143,11 +143,8 @@ def sample(
     halved = tuple(-(-count // 2) for count in spans)
     check = _run(rough, outset, key, OTHERS + np.arange(result.failed.shape[-1]), halved, progress)
     found, other = (averages(system, one) for one in (result, check))
-    bias = Bias(
-        jnp.abs(found.mean - other.mean)[:flows] / 3,
-        jnp.hypot(found.error, other.error)[:flows] / 3,
-        jnp.asarray(BIAS),
-    )
+    means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
+    bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
     numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK), jnp.zeros(())
     count = result.failed.shape[-1]
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))

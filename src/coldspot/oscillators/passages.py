@@ -200,14 +200,19 @@ def _instants(network: Any, phases: Array) -> Instant:
     return jax.vmap(network.instant)(phases)
 
 
+@compiled
+def _drift(potential: Any, now: Instant, places: Array) -> Array:
+    """The drift of (x, v) with the potential's curvature at these places."""
+    if potential is not None:
+        now = eqx.tree_at(lambda one: one.springs, now, now.springs + jax.hessian(potential)(places))
+    return moments(now).drift[:-1, :-1]
+
+
 def _step(
     network: OscillatorNetwork, now: Instant, places: np.ndarray, coordinate: int, borders: tuple[float, float]
 ) -> float:
     """A part of the shortest time where trajectories start, and of the time to diffuse to the nearer end."""
-    if network.potential is not None:
-        curvature = np.asarray(jax.hessian(network.potential)(jnp.asarray(places)))
-        now = eqx.tree_at(lambda one: one.springs, now, now.springs + curvature)
-    drift = np.asarray(moments(jax.tree.map(jnp.asarray, now)).drift)[:-1, :-1]
+    drift = np.asarray(_drift(network.potential, jax.tree.map(jnp.asarray, now), jnp.asarray(places)))
     fastest = float(np.abs(np.linalg.eigvals(drift)).max())
     distance = min(abs(border - places[coordinate]) for border in borders)
     hot, friction = float(now.temperatures.max()), float(now.frictions.sum(0)[coordinate, coordinate])
@@ -293,10 +298,10 @@ def _run(
     longest: float,
 ) -> Flight:
     """All trajectories until they have left, or the time `longest`."""
-    phases = jnp.pi * jnp.arange(2 * period) / period if network.frequency is not None else jnp.zeros(2 * period)
-    instants = _instants(network, phases)
+    phases = (np.pi if network.frequency is not None else 0.0) * np.arange(2 * period) / period
+    instants = _instants(network, jnp.asarray(phases))
     course = walk.course_of(instants, network.potential, network.places, instants.massless, step, network.feedbacks)
-    warm = np.asarray(instants.temperatures[0])
+    warm = np.asarray(instants.temperatures)[0]
     own = [[b for b, at in enumerate(network.places) if i in at] for i in course.heavy]
     warmth = jnp.asarray([warm[at].max() if at else warm.max() for at in own])
     width = 0.0
@@ -312,10 +317,10 @@ def _run(
         while True:
             now = _flown(course, key, own, now, *numbers, jnp.asarray(block))
             block += TOGETHER
-            waiting = np.isnan(np.asarray(now.time)) & np.isnan(np.asarray(now.lost))
+            time = np.asarray(now.time)
+            waiting = np.isnan(time) & np.isnan(np.asarray(now.lost))
             if not waiting.any() or block * BLOCK * step >= longest:
-                late = jnp.where(now.time > longest, jnp.nan, now.time)
-                return jax.tree.map(np.asarray, now._replace(time=late))
+                return jax.tree.map(np.asarray, now._replace(time=np.where(time > longest, np.nan, time)))
 
     pieces = list(spread(piece, range(0, len(lanes), CHUNK), label="trajectories", progress=False))
     found = jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1)[..., : len(lanes)], *pieces)

@@ -99,14 +99,11 @@ def follow(
         )
     check = _run(_grid(network, time, blocks // 2, looked), begun, key, OTHERS + np.arange(count), progress)
     found, other = (_mean(system, one) for one in (result, check))
-    bias = Bias(
-        jnp.abs(found.mean - other.mean)[:flows] / 3,
-        jnp.hypot(found.error, other.error)[:flows] / 3,
-        jnp.asarray(BIAS),
-    )
+    means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
+    bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
     # Without friction and drives nothing flows: twice the kinetic energy is what the balance is judged by.
-    moving = jnp.sum(looked.masses[0] * found.mean[flows + 1 + size :])
-    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK), moving / time
+    moving = np.sum(np.asarray(looked.masses)[0] * np.asarray(found.mean)[flows + 1 + size :])
+    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK), jnp.asarray(moving / time)
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, fine.step))
@@ -123,7 +120,7 @@ def _shortest(network: Network, looked: Instant, begun: Start, n: int) -> float:
     places = (begun.base[:, lanes % begun.base.shape[1]] + begun.factor @ random)[:size]
     curvatures = np.zeros((1, size, size))
     if network.potential is not None:
-        curvatures = np.asarray(jax.vmap(jax.hessian(network.potential), in_axes=-1)(jnp.asarray(places)))
+        curvatures = np.asarray(_curvatures(network.potential, jnp.asarray(places)))
         if not np.isfinite(curvatures).all():
             lane = int(np.argmin(np.isfinite(curvatures).all((1, 2))))
             raise InputError(
@@ -139,6 +136,12 @@ def _shortest(network: Network, looked: Instant, begun: Start, n: int) -> float:
     if not np.isfinite(fastest):
         raise InputError(f"{OWNER}: springs, frictions or drives are not numbers at some time of the run.")
     return 1 / fastest if fastest > 0 else math.inf
+
+
+@compiled
+def _curvatures(potential: Any, places: Array) -> Array:
+    """Second derivatives (lane, n, n) at places (n, lane)."""
+    return jax.vmap(jax.hessian(potential), in_axes=-1)(places)
 
 
 @compiled

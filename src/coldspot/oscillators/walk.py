@@ -243,8 +243,10 @@ def course_of(
     feedbacks: Mapping[int, Callable[[Array, Array], Array]],
 ) -> Course:
     """A course from `Instant`s at all half steps of a period (leading axis); `feedbacks` by the number of the drive."""
-    masses = np.asarray(instants.masses[0])
-    n, frictions, warm = masses.size, np.asarray(instants.frictions[0]), np.asarray(instants.temperatures[0])
+    masses, frictions, warm, pulls = (
+        np.asarray(part)[0] for part in (instants.masses, instants.frictions, instants.temperatures, instants.pulls)
+    )
+    n = masses.size
     light, heavy = np.array(massless, int), np.setdiff1d(np.arange(n), massless)
     own = [tuple(int(k) for k in np.flatnonzero(np.isin(heavy, at))) for at in places]
     shared = sum(map(len, own)) > len(set().union(*own))
@@ -267,7 +269,7 @@ def course_of(
         springs=instants.springs,
         pushes=instants.pushes,
         changes=instants.changes,
-        pulls=instants.pulls[0],
+        pulls=jnp.asarray(pulls),
         masses=jnp.asarray(masses),
         step=jnp.asarray(step),
         decays=tuple(map(jnp.asarray, decays)),
