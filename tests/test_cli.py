@@ -392,6 +392,14 @@ BAD = [
     ((*SOLVE, "--unit", "meV", "--set", "level=1 mev"), ["`level`", "`1 mev`", "`meV`"]),
     ((*SOLVE, "--unit", "mev"), ["--unit", "`mev`", "`meV`"]),
     ((*SOLVE, "--unit", "K"), ["--unit", "`K`", "a temperature", "`meV`"]),
+    (
+        ("sweep", "quantum-dot", "--set", "level=3", "--over", "level=-6:6:4", "--out", "a.nc"),
+        ["`--set` gives `level`", "`--over` moves it"],
+    ),
+    (
+        ("optimise", "quantum-dot", "--maximise", "cop", "--set", "level=3", "--over", "level=-6:6"),
+        ["`--set` gives `level`", "`--over` moves it"],
+    ),
     (("reproduce", "quantum-dot-anomaly"), ["paper `quantum-dot-anomaly`", "`quantum-dot-anomalies`"]),
     (("reproduce", "two-classical-pumps", "quantum"), ["paper `quantum`"]),
     (("reproduce", "--out"), ["--out", "requires an argument"]),

@@ -64,6 +64,18 @@ def once(option: str, pairs: Iterable[tuple[str, A]]) -> dict[str, A]:
     return found
 
 
+def check_apart(over: Iterable[str], settings: Iterable[str]) -> None:
+    """Raise `InputError` if a parameter that `--over` moves is also set: its value would have no effect."""
+    moved = set(over)
+    for setting in settings:
+        path = setting.partition("=")[0].strip()
+        if path in moved:
+            raise InputError(
+                f"`--set` gives `{path}`, but `--over` moves it, so that this value would count nowhere; "
+                "leave out one of the two."
+            )
+
+
 def _split(option: str, text: str, lengths: tuple[int, ...], form: str) -> tuple[str, list[str]]:
     path, equals, rest = (part.strip() for part in text.partition("="))
     parts = [part.strip() for part in rest.split(":")]

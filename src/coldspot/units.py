@@ -9,10 +9,13 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._attributes import told as _told
 from ._checks import InputError, nearest
 
 if TYPE_CHECKING:
     import pint
+
+__all__ = ["KINDS", "SI", "check_energy_unit", "physical", "spelled", "to_number"]
 
 
 class Kind(NamedTuple):
@@ -206,3 +209,7 @@ def _kind(unit: Any) -> str | None:
 def _words(unit: Any) -> str:
     kind = _kind(unit)
     return "of another kind" if kind is None else KINDS[kind].words
+
+
+if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here
+    __getattr__ = _told("coldspot.units", __all__)
