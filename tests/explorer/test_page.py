@@ -92,6 +92,13 @@ def test_nothing_sticks_out(chromium, address, width):
     # The hot lead is orange in all pictures of the page.
     strokes = "[...document.querySelectorAll('#curve path:not(.frame)')].map(path => path.getAttribute('stroke'))"
     assert chromium.run(strokes) == [ORANGE, BLUE]
+    # Long numbers at an axis leave room for its label.
+    chromium.run("window.axis = {low: 0, high: 1, values: [0, 1], label: 'x'}")
+    chromium.run("drawLines($('curve'), $('curve-legend'), window.axis, {left: [0, -3e-4]}, 0, 'heat')")
+    boxes = "[...document.querySelectorAll('#curve text')].map(text => text.getBoundingClientRect())"
+    assert chromium.run(
+        f"(([label, ...ticks]) => ticks.every(t => t.left >= label.right || t.top > label.bottom))({boxes}.reverse())"
+    )
     time.sleep(0.1)
     assert chromium.complaints == []
 

@@ -153,7 +153,9 @@ function add(parent, name, attributes, text) {
 
 // An empty picture with a frame and ticks; returns where values stand.
 function framed(svg, height, x, y) {
-  const width = svg.parentNode.clientWidth, box = {left: 58, right: width - 10, top: 8, bottom: height - 40};
+  // Numbers, of some 7 pixels a digit, stand between the frame and the label.
+  const marks = ticks(y, 6), digits = Math.max(...marks.map(v => shown(v).length));
+  const width = svg.parentNode.clientWidth, box = {left: Math.max(58, 28 + 7 * digits), right: width - 10, top: 8, bottom: height - 40};
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = height + "px";
   svg.replaceChildren();
@@ -164,7 +166,7 @@ function framed(svg, height, x, y) {
     add(svg, "line", {class: "frame", x1: box.X(v), x2: box.X(v), y1: box.bottom, y2: box.bottom + 4});
     add(svg, "text", {x: box.X(v), y: box.bottom + 17, "text-anchor": "middle"}, shown(v));
   }
-  for (const v of ticks(y, 6)) {
+  for (const v of marks) {
     add(svg, "line", {class: "frame", x1: box.left - 4, x2: box.left, y1: box.Y(v), y2: box.Y(v)});
     add(svg, "text", {x: box.left - 7, y: box.Y(v) + 4, "text-anchor": "end"}, shown(v));
   }
