@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot import units
 from coldspot._checks import worded
 from coldspot.conductor.mode_populations import ModePopulations
 from coldspot.jump.dissipation import Dissipation
@@ -35,6 +36,19 @@ def test_rooms_and_symbols_name_the_nearest():
         _ = cs.machines.Quantumdot
     with pytest.raises(AttributeError, match=r"coldspot\.figures has no `regimemap`\. Did you mean `regime_map`\?"):
         _ = cs.figures.regimemap
+    for space, wrong, right in (
+        (cs.occupation, "fermy", "fermi"),
+        (cs.spectral, "Omhic", "Ohmic"),
+        (cs.regimes, "carnot_cops", "carnot_cop"),
+        (cs.dynamics, "stedy_state", "steady_state"),
+        (units, "to_numbers", "to_number"),
+    ):
+        with pytest.raises(AttributeError, match=f"{space.__name__} has no `{wrong}`. Did you mean `{right}`"):
+            getattr(space, wrong)
+    with pytest.raises(AttributeError, match=r"coldspot has no `np`\. Valid"):  # what a room imports is not in it
+        _ = cs.np
+    with pytest.raises(AttributeError, match=r"has no `fano`.*`\.cumulants\(2\)\.fano`"):
+        _ = cs.counting(DOT, "heat", "left").fano
     assert not hasattr(cs.machines, "__wrapped__")
     for symbol, word in {"T": "temperature", "mu": "chemical_potential"}.items():
         with pytest.raises(cs.InputError, match=f"there is no argument `{symbol}`. Did you mean `{word}`?"):

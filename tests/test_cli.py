@@ -392,6 +392,21 @@ BAD = [
     ((*SOLVE, "--unit", "meV", "--set", "level=1 mev"), ["`level`", "`1 mev`", "`meV`"]),
     ((*SOLVE, "--unit", "mev"), ["--unit", "`mev`", "`meV`"]),
     ((*SOLVE, "--unit", "K"), ["--unit", "`K`", "a temperature", "`meV`"]),
+    (
+        ("sweep", "quantum-dot", "--set", "level=3", "--over", "level=-6:6:4", "--out", "a.nc"),
+        ["`--set` gives `level`", "`--over` moves it"],
+    ),
+    (
+        ("optimise", "quantum-dot", "--maximise", "cop", "--set", "level=3", "--over", "level=-6:6"),
+        ["`--set` gives `level`", "`--over` moves it"],
+    ),
+    (
+        ("sweep", "quantum-dot", "--over", "level=-1e308:1e308:3", "--out", "a.nc"),
+        ["`--over level`", "-1e+308 and 1e+308 are too far apart"],
+    ),
+    # Pint calculates powers exactly, and this one for ever.
+    ((*SOLVE, "--unit", "meV", "--set", "level=1 meV**(9**9**9)"), ["unknown unit", "`meV**(9**9**9)`"]),
+    (("solve", "q" * 1_000_000), ["there is no machine", "q…"]),
     (("reproduce", "quantum-dot-anomaly"), ["paper `quantum-dot-anomaly`", "`quantum-dot-anomalies`"]),
     (("reproduce", "two-classical-pumps", "quantum"), ["paper `quantum`"]),
     (("reproduce", "--out"), ["--out", "requires an argument"]),

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -142,6 +143,9 @@ def test_bands_are_as_wide_as_the_flows():
     words = " ".join(text.get_text() for text in axes.texts)
     assert f"{-float(s.heat['left']):.4g}" in words
     assert "chemical work left" in words
+    assert words.count("particles") == 2
+    doubtful = eqx.tree_at(lambda one: one.error.particle_numbers, s, jax.numpy.array([1.0, 0.0]))
+    assert " ".join(text.get_text() for text in figures.sankey(doubtful).texts).count("particles") == 1
 
 
 def test_arrows_of_a_network_point_the_way_of_the_heat():
@@ -207,11 +211,12 @@ def test_curves_show_the_numbers_of_the_sweep(line):
     drawn = {one.get_label(): one.get_ydata() for one in axes.get_lines()}
     assert list(drawn) == ["heat left", "heat right", "power"]
     np.testing.assert_array_equal(drawn["heat right"], line.heat.sel(bath="right").values)
-    assert axes.get_xlabel() == "level (E)"
+    assert axes.get_xlabel() == "level ($E$)"
+    assert axes.get_ylabel() == r"$E^{2}/\hbar$"
     # Heat and its square have different units, and so a panel each.
     panels = figures.cumulants(line).figure.axes
     assert [panel.get_ylabel() for panel in panels] == [
-        f"cumulant {m} heat left ({line[f'cumulant_{m}_heat_left'].attrs['natural_units']})" for m in (1, 2)
+        rf"cumulant {m} heat left ($E^{{{m + 1}}}/\hbar$)" for m in (1, 2)
     ]
     counted = {one.get_label(): one.get_ydata() for panel in panels for one in panel.get_lines()}
     np.testing.assert_array_equal(counted["cumulant 2 heat left"], line.cumulant_2_heat_left.values)

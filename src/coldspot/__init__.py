@@ -131,7 +131,7 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> _Any:
     """A name that is not here is told where it is, or the nearest one."""
     for space in (machines, conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics, figures):
-        if name in getattr(space, "__all__", ()) or (not name.startswith("_") and hasattr(space, name)):
+        if name in (getattr(space, "__all__", None) or dir(space)):
             raise AttributeError(f"coldspot has no `{name}` at its root; it is `coldspot.{space.__name__[9:]}.{name}`.")
     from ._checks import nearest
 

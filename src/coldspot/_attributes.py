@@ -11,6 +11,8 @@ from . import show
 
 MOST_LISTED = 24
 """Names that a message lists if none is near."""
+LONGEST = 200
+"""What is compared of a name: comparing takes time with the square of its length."""
 
 
 SYMBOLS = {
@@ -41,6 +43,7 @@ def closest(name: str, valid: Iterable[str]) -> str | None:
     for meant in SYMBOLS.get(name, ()):
         if meant in names:
             return meant
+    name = name[:LONGEST]
     exact = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     folded = {valid.casefold(): valid for valid in reversed(names)}
     near = exact or [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)]
@@ -53,7 +56,7 @@ def listed(name: str, valid: Iterable[str], most: int) -> str:
     >>> listed("flow", ["a", "b", "entropy_flow", "c", "flag"], 2)
     'entropy_flow, flag, …'
     """
-    names = list(valid)
+    names, name = list(valid), name[:LONGEST]
     if len(names) <= most:
         return ", ".join(names)
 

@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from ._attributes import Spoken, again_words, closest, listed, misfit
+from ._attributes import LONGEST, Spoken, again_words, closest, listed, misfit
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -238,7 +238,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def unknown_name(owner: str, kind: str, name: str, valid: Iterable[str]) -> InputError:
-    return InputError(f"{owner}: there is no {kind} `{name}`.{nearest(name, valid)}")
+    said = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+    return InputError(f"{owner}: there is no {kind} `{said}`.{nearest(name, valid)}")
 
 
 def check_memory(words: str, needed: float, instead: str) -> None:

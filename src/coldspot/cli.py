@@ -26,7 +26,7 @@ from .machine_files.document import read, save
 from .machine_files.results import ENDINGS, ZARR, check_place
 from .optimisation.optimum import optimise
 from .reasons import UNTRUSTED
-from .settings import MOST_POINTS, condition, configured, grid_axis, interval, once
+from .settings import MOST_POINTS, check_apart, condition, configured, grid_axis, interval, once
 from .solution import Solution, SolveError, plain
 from .sweep import sweep
 from .units import check_energy_unit
@@ -220,6 +220,7 @@ def sweep_(
     found = _machine("coldspot sweep", machine, unit)
     made = configured(found.machine, settings or [], found.unit)
     grid = once("--over", (grid_axis(made, text, found.unit) for text in over))
+    check_apart(grid, settings or [])
     points = math.prod(len(values) for values in grid.values())
     if out.suffix == ZARR:
         dataset = sweep(made, grid, unit=found.unit, to=out)
@@ -271,11 +272,13 @@ def optimise_(
         raise InputError("coldspot optimise: give `--maximise` or `--minimise`, one of them.")
     found = _machine("coldspot optimise", machine, unit)
     made = configured(found.machine, settings or [], found.unit)
+    free = once("--over", (interval(made, text, found.unit) for text in over))
+    check_apart(free, settings or [])
     best = optimise(
         made,
         maximise=maximise,
         minimise=minimise,
-        over=once("--over", (interval(made, text, found.unit) for text in over)),
+        over=free,
         subject_to=once("--subject-to", map(condition, subject_to or [])) or None,
         starts=starts,
     )

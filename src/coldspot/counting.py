@@ -219,12 +219,29 @@ def checked_order(order: Any) -> int:
     return int(order)
 
 
+NUMBERS = {
+    "fano": "`.cumulants(2).fano`",
+    "mean": "`.cumulants(1).values[..., 0]`",
+    "variance": "`.cumulants(2).values[..., 1]`",
+    "noise": "`.cumulants(2).values[..., 1]`, or `.spectrum(frequencies)`",
+    "values": "`.cumulants(2).values`, or `.covariance().values`",
+}
+"""Where a number is that somebody looks for before anything has been counted."""
+
+
 class Fluctuations(Spoken, eqx.Module):
     """What `counting` returns: a machine, and what is counted of it; its methods give the numbers."""
 
     machine: Any
     targets: tuple[Target, ...] = eqx.field(static=True)
     single: bool = eqx.field(static=True)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in NUMBERS:
+            raise AttributeError(
+                f"Fluctuations has no `{name}`; its numbers are calculated by asking: {NUMBERS[name]}."
+            )
+        return super().__getattr__(name)
 
     def __repr__(self) -> str:
         what = ", ".join(" ".join(target) for target in self.targets)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from . import show
+from ._attributes import told as _told
 from ._checks import Checked, InputError, as_float, explain_invalid, valid, worded
 from ._checks import Rule as Rule
 from .baths import Bath
@@ -26,6 +27,8 @@ from .outcome import finished_point
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
 from .solution import Solution, Status
 from .tiers import Tiers, by_weight
+
+__all__ = ["Dynamics", "Machine", "Outcome", "Rates", "Rule", "as_dynamics", "solve_batch", "steady_state"]
 
 TOLERANCE = 1e-8
 """Default relative tolerance of a ledger's entries, against the largest entry."""
@@ -364,3 +367,7 @@ def solve_batch(dynamics: Dynamics, tolerance: Any) -> Solution:
     """Steady states of a batch of dynamics, every array of which has a leading axis."""
     tolerance = jnp.asarray(tolerance)
     return conclude(dynamics, dynamics.solve(tolerance), tolerance, eqx.filter_vmap(valid)(dynamics))
+
+
+if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here
+    __getattr__ = _told("coldspot.dynamics", __all__)

@@ -1,10 +1,23 @@
 """Fermi and Bose functions that keep full relative accuracy, their logarithms, differences and products."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from ._attributes import told as _told
+
+__all__ = [
+    "bose",
+    "bose_difference",
+    "fermi",
+    "fermi_difference",
+    "fermi_product",
+    "log_bose",
+    "log_fermi",
+    "log_fermi_pair",
+]
 
 
 @jax.custom_jvp
@@ -115,3 +128,7 @@ def bose_difference(x: Any, y: Any) -> Array:
 def _bose_difference_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x, y), (dx, dy) = primals, tangents
     return bose_difference(x, y), bose(x) * bose(-x) * dx - bose(y) * bose(-y) * dy
+
+
+if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here
+    __getattr__ = _told("coldspot.occupation", __all__)

@@ -13,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ._attributes import LONGEST
 from ._checks import InputError, as_complex, as_float, nearest
 from .pytrees import Table
 
@@ -117,11 +118,13 @@ def _meant(tree: Any, path: str, done: int, names: list[str]) -> str:
     """The end of a message: the nearest name, or else the path below `tree` that ends as the one asked for does."""
     steps = split(path)
     ends = [name for name in numbers(tree) if split(name)[-1] == steps[-1] and len(split(name)) > 1]
-    if not ends or difflib.get_close_matches(str(steps[done]), names, n=1, cutoff=0.5):
+    if not ends or difflib.get_close_matches(str(steps[done])[:LONGEST], names, n=1, cutoff=0.5):
         return nearest(str(steps[done]), names)
 
     def likeness(end: str) -> tuple[int, float]:
-        return len({*steps[done:]} & {*split(end)}), difflib.SequenceMatcher(None, written(steps[done:]), end).ratio()
+        return len({*steps[done:]} & {*split(end)}), difflib.SequenceMatcher(
+            None, written(steps[done:])[:LONGEST], end
+        ).ratio()
 
     return f" Did you mean `{written([*steps[:done], *split(max(ends, key=likeness))])}`?"
 

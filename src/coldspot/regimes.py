@@ -13,13 +13,29 @@ in, and work goes out through the drives; chemical pump: the reverse; heater and
 
 import functools
 import operator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._attributes import told as _told
 from ._checks import Values, unknown_name, worded
+
+__all__ = [
+    "CAUTIONS",
+    "NAMES",
+    "carnot_cop",
+    "carnot_efficiency",
+    "code",
+    "codes",
+    "cop",
+    "efficiency",
+    "flags",
+    "names",
+    "regime",
+    "second_law_efficiency",
+]
 
 NAMES = (
     "passive",
@@ -418,3 +434,7 @@ def flags(view: View) -> dict[str, Any]:
         FLAGS[1]: np.asarray(aligned & (flow * gradient < 0)),
         FLAGS[2]: np.asarray(aligned & (from_left < 0) & (from_right < 0)),
     }
+
+
+if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here
+    __getattr__ = _told("coldspot.regimes", __all__)

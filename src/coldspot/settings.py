@@ -1,6 +1,7 @@
 """Texts that a user types for a machine's parameters: `level=-5`, `left.temperature=4.2 K`, `level=-6:6:101`."""
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from . import paths
+from ._attributes import LONGEST
 from ._checks import InputError, nearest
 from .machine_files.kinds import made_again
 from .units import to_number
@@ -34,7 +36,7 @@ def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarra
         raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")
     if not parts[3:]:
         return path, np.linspace(start, stop, count)
-    if not start * stop > 0:
+    if not np.sign(start) * np.sign(stop) > 0:
         raise InputError(f"`--over {path}`: equal ratios need ends of one sign, but they are {start:g} and {stop:g}.")
     return path, np.geomspace(start, stop, count)
 
@@ -64,6 +66,18 @@ def once(option: str, pairs: Iterable[tuple[str, A]]) -> dict[str, A]:
     return found
 
 
+def check_apart(over: Iterable[str], settings: Iterable[str]) -> None:
+    """Raise `InputError` if a parameter that `--over` moves is also set: its value would have no effect."""
+    moved = set(over)
+    for setting in settings:
+        path = setting.partition("=")[0].strip()
+        if path in moved:
+            raise InputError(
+                f"`--set` gives `{path}`, but `--over` moves it, so that this value would count nowhere; "
+                "leave out one of the two."
+            )
+
+
 def _split(option: str, text: str, lengths: tuple[int, ...], form: str) -> tuple[str, list[str]]:
     path, equals, rest = (part.strip() for part in text.partition("="))
     parts = [part.strip() for part in rest.split(":")]
@@ -76,6 +90,8 @@ def _ends(option: str, machine: Any, path: str, parts: Sequence[str], unit: str 
     check_number(option, machine, path)
     dimension = paths.dimension(machine, path)
     start, stop = (to_number(part, dimension=dimension, unit=unit, argument=f"{option} {path}") for part in parts)
+    if not math.isfinite(stop - start):
+        raise InputError(f"`{option} {path}`: {start:g} and {stop:g} are too far apart for floating-point numbers.")
     return start, stop
 
 
@@ -96,7 +112,7 @@ def configured(machine: Any, settings: Sequence[str], unit: str | None) -> Any:
         path, equals, value = (part.strip() for part in setting.partition("="))
         known = paths.numbers(machine)
         if not equals or not path:
-            (closest,) = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
+            (closest,) = difflib.get_close_matches(path[:LONGEST], known, n=1, cutoff=0.0)
             example = np.ravel(known[closest])[0]
             raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={example:g}`, but is `{setting}`.")
         check_number("--set", machine, path)

@@ -12,14 +12,17 @@ At the mode's frequency the golden rule connects both: the ladder of a mode with
 
 import abc
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from . import tracing
+from ._attributes import told as _told
 from ._checks import Checked, InputError, Numbers, Rule, Scalar, Vector, as_float, parameter
+
+__all__ = ["Drude", "Flat", "Given", "Ohmic", "SpectralDensity", "Tabulated", "as_density"]
 
 
 class SpectralDensity(Checked):
@@ -170,3 +173,7 @@ def as_density(value: Any) -> SpectralDensity:
     if callable(value):
         tracing.check_takes("a spectral density must be a function of the frequency", value, 1.0)
     return Given(value) if callable(value) else Flat(as_float(value))
+
+
+if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here
+    __getattr__ = _told("coldspot.spectral", __all__)

@@ -7,12 +7,16 @@ times as E·time/ħ. Angles are in radians.
 import functools
 import math
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._attributes import told as _told
 from ._checks import InputError, nearest
 
 if TYPE_CHECKING:
     import pint
+
+__all__ = ["KINDS", "SI", "check_energy_unit", "physical", "spelled", "to_number"]
 
 
 class Kind(NamedTuple):
@@ -178,8 +182,26 @@ def _energy_unit(unit: str, named: str = "--unit") -> Any:
     return parsed
 
 
+_POWER = re.compile(r"(?:\*\*|\^)\s*\(?\s*[+-]?([0-9]{1,2})(?:[./][0-9]+)?(?![\w.])(?!\s*\)?\s*(?:\*\*|\^))|[⁰¹²³⁴-⁹]+")
+MOST_POWER = 100
+"""All powers in the name of a unit, multiplied, are no larger."""
+
+
+def _within_reason(symbol: str) -> bool:
+    """Whether the powers in a unit are small numbers: Pint calculates them exactly, which of 9**9**9 takes for ever.
+
+    >>> _within_reason("kg*m**2/s^2"), _within_reason("meV**(9**9**9)"), _within_reason("meV*9⁹⁹⁹⁹⁹⁹⁹⁹⁹")
+    (True, False, False)
+    """
+    powers = [match[1] or str(unicodedata.normalize("NFKC", match[0])) for match in _POWER.finditer(symbol)]
+    operators = len(re.findall(r"\*\*|\^", symbol)) + len(re.findall(r"[⁰¹²³⁴-⁹]+", symbol))
+    return operators == len(powers) and math.prod(max(int(power), 1) for power in powers) <= MOST_POWER
+
+
 def _parse(symbol: str) -> Any:
     """The unit, or None if there is no such unit."""
+    if not _within_reason(symbol):
+        return None
     try:
         parsed = _registry().parse_units(f"1{symbol}" if symbol.startswith("/") else symbol)
         _registry().get_root_units(parsed)
@@ -206,3 +228,7 @@ def _kind(unit: Any) -> str | None:
 def _words(unit: Any) -> str:
     kind = _kind(unit)
     return "of another kind" if kind is None else KINDS[kind].words
+
+
+if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here
+    __getattr__ = _told("coldspot.units", __all__)

@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.explorer import looks, server, static
+from coldspot.style import BLUE, ORANGE
 from tests.explorer.browser import browser, program
 
 pytestmark = pytest.mark.skipif(program() is None, reason="Chromium is not installed")
@@ -85,6 +86,19 @@ def test_nothing_sticks_out(chromium, address, width):
     chromium.wait(READY)
     assert chromium.run("document.documentElement.scrollWidth") <= width
     assert chromium.run("document.getElementById('map').clientWidth") > 250
+    table = "document.getElementById('ledger')"
+    assert chromium.run(f"{table}.scrollWidth <= {table}.closest('.scroll').clientWidth")
+    assert "heatE²/ħ" in chromium.run(f"{table}.textContent")
+    # The hot lead is orange in all pictures of the page.
+    strokes = "[...document.querySelectorAll('#curve path:not(.frame)')].map(path => path.getAttribute('stroke'))"
+    assert chromium.run(strokes) == [ORANGE, BLUE]
+    # Long numbers at an axis leave room for its label.
+    chromium.run("window.axis = {low: 0, high: 1, values: [0, 1], label: 'x'}")
+    chromium.run("drawLines($('curve'), $('curve-legend'), window.axis, {left: [0, -3e-4]}, 0, 'heat')")
+    boxes = "[...document.querySelectorAll('#curve text')].map(text => text.getBoundingClientRect())"
+    assert chromium.run(
+        f"(([label, ...ticks]) => ticks.every(t => t.left >= label.right || t.top > label.bottom))({boxes}.reverse())"
+    )
     time.sleep(0.1)
     assert chromium.complaints == []
 

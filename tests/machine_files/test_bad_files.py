@@ -147,6 +147,16 @@ def test_what_is_no_file_of_a_machine_is_refused(tmp_path):
         cs.load(tmp_path / "m.csv")
 
 
+def test_keys_that_are_nested_deeper_than_python_goes_and_modules_that_end_the_program_are_refused(tmp_path):
+    deep = SPINS.replace("coupling", "coupling" + ".a" * 3000)
+    with pytest.raises(cs.InputError, match=r"^deep\.toml.*(nested too deeply|coupling)"):
+        from_text(deep, "deep.toml")
+    (tmp_path / "script_that_ends.py").write_text("raise SystemExit(7)\n")
+    text = NETWORK.replace("[0.0, 1.0]", '{function = "script_that_ends:f"}')
+    with pytest.raises(cs.InputError, match=r"`script_that_ends` cannot be imported: it ends the program"):
+        from_text(text, "net.toml", tmp_path)
+
+
 def test_entries_of_lists_are_parameters_too():
     text = 'machine = "tests.machine_files.laws:Mixed"\n[parameters]\n"levels[1]" = 5.0\n'
     assert from_text(text, "m").machine.levels.tolist() == [0.0, 5.0, 2.0]

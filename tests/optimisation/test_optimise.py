@@ -11,6 +11,8 @@ from scipy import optimize
 
 import coldspot as cs
 from coldspot.optimisation import generations, problem
+from coldspot.optimisation.evolution import Trials, surveyed
+from coldspot.optimisation.front import CERTAIN
 from coldspot.optimisation.quantities import OfCounting, Quantity, quantity
 from coldspot.optimisation.space import space
 from tests.tolerance import assert_close
@@ -168,6 +170,9 @@ def test_the_end_of_a_front_at_which_nothing_flows_is_left_out_in_words():
     assert np.isfinite(front.efficiency).all()
     assert len(front.machines) == front.sizes["point"]
     assert (front.regime == cs.regimes.code("engine")).all()
+    # Another machine stands beside it. At tight coupling the efficiency is 1 − ΔQ/Q = (μ_l−μ_r)/(μ_l−ε).
+    np.testing.assert_allclose(front.efficiency, 5.0 / (2.5 - front.level), rtol=1e-9)
+    assert float(front.power.min()) < 0.02 * float(front.power.max())
 
 
 NARROW = {"level": (-1.0, 1.0)}
@@ -233,6 +238,12 @@ def test_what_is_infinite_everywhere_is_said_to_be(monkeypatch):
     asked = problem.Problem(cs.steady_state, None, space("optimise", NARROW), (Quantity("ZT"),), jnp.asarray(1e-8))
     with pytest.raises(cs.InputError, match=r"optimise: `ZT` is infinite at all of 128 points .*tight coupling"):
         asked.sampled("optimise", progress=False)
+    monkeypatch.setattr(
+        Trials, "look", lambda self, xs, *_: (np.full((len(xs), 1, 1), np.inf), np.zeros(len(xs), bool))
+    )
+    trials = Trials(DOT, space("optimise", {"level": (-1.0, 1.0)}), {}, CERTAIN, jnp.asarray(1e-8), "optimise")
+    with pytest.raises(cs.InputError, match=r"optimise: `ZT` is infinite at all of 32 points .*tight coupling"):
+        surveyed(trials, (Quantity("ZT"),), (1.0,), {}, 128)
 
 
 @pytest.mark.parametrize(

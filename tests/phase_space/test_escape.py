@@ -1,5 +1,6 @@
 """Escape and relaxation rates against orthogonal polynomials, closed forms of linear motion, and simpler theories."""
 
+import json
 import math
 
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.numerics.one_thread import one_thread
-from coldspot.phase_space import relaxation, stationary, turnover, wells, whole
+from coldspot.phase_space import escape, relaxation, stationary, turnover, wells, whole
 from coldspot.phase_space.space import Space
 from tests.tolerance import assert_close
 
@@ -26,6 +27,15 @@ def test_rates_of_a_symmetric_well():
     found = cs.escape_rate(double_well(1.0), friction=[100.0, 10.0, 1.0], tolerance=1e-9)
     expected = np.array([2.7716009630241e-4, 2.423746970595e-3, 4.77275769417e-3])
     assert np.all(np.abs(found.rate / expected - 1) < 1e-10)
+    # It prints a row for each friction, and is plain numbers for programs.
+    assert "3 escape rates" in repr(found)
+    assert "Mel’nikov–Meshkov" in found._repr_html_()
+    kept = json.loads(json.dumps(found.record()))
+    assert kept["status"] == ["OK"] * 3
+    assert kept["rate"] == found.rate.tolist()
+    one = escape.EscapeRate(*(np.asarray(value)[..., 1] for value in vars(found).values()))
+    assert f"0.00242375 ± {float(one.error):.0e}" in repr(one)
+    assert one.record()["rate"] == float(one)
     # The errors stated are no smaller than the true ones, of which some ten digits are known.
     assert np.all(np.abs(found.rate - expected) <= found.error + 2e-11 * expected)
     assert np.all(np.abs(found.left_to_right / found.rate - 1) < 1e-9)

@@ -15,6 +15,7 @@ from ..figures.borders import grid_of, pixels, refined
 from ..figures.flows import flows_of
 from ..figures.regions import COLOURS
 from ..solution import Solution, Status, plain
+from ..style import bath_colours
 from .batches import Batches, at
 from .sliders import Axis
 
@@ -93,10 +94,12 @@ def point(batches: Batches, values: Mapping[str, float], s: Solution, unit: str 
     found: dict[str, Any] = {"status": status.name, "words": "", "record": s.record(), "flows": [], "baths": []}
     if status is not Status.OK:
         found["words"] = _failure(batches, values, status)
+    colours = bath_colours(np.asarray(s.temperatures)) if s.baths else []
     for k, name in enumerate(s.baths):
         found["baths"].append(
             {
                 "name": name,
+                "colour": colours[k],
                 "kind": s.kinds[k],
                 "temperature": plain(s.temperatures[k]),
                 "chemical_potential": plain(s.chemical_potentials[k]) if _carries(s.kinds[k]) else None,

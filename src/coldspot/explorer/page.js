@@ -3,6 +3,7 @@ const $ = id => document.getElementById(id);
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#56B4E9"];
 const DASHES = ["", "8 3", "8 3 2 3", "2 2", "12 3", "5 2 2 2 2 2"];
 const UNITS = {energy: "E", potential: "E", voltage: "E/e", temperature: "E/k", rate: "E/ħ", time: "ħ/E", angle: "rad"};
+const RATES = {heat: "E²/ħ", work: "E²/ħ", "power of drives": "E²/ħ", "chemical work": "E²/ħ", particles: "E/ħ", "entropy production": "k E/ħ", "mode frequencies": "E/ħ", "mode dampings": "E/ħ", T: "E/k", μ: "E"};
 let subject = null, texts = {}, axes = {}, seen = null, traces = null, frame = null;
 
 // ------------------------------------------------------------------ numbers
@@ -18,6 +19,10 @@ function unitOf(s) {
   if (!UNITS[s.dimension]) return "";
   return unit() === null ? UNITS[s.dimension] : UNITS[s.dimension].replace("E", unit());
 }
+
+// What is drawn or listed, with its unit; only E stands for the unit of energy.
+const rated = name => RATES[name] ? RATES[name].replace("E", unit() ?? "E") : "";
+const withUnit = name => rated(name) ? `${name} (${rated(name)})` : name;
 
 // 0 … 1 along a range, and back.
 const along = (r, v) => r.log ? Math.log(v / r.low) / Math.log(r.high / r.low) : (v - r.low) / (r.high - r.low);
@@ -148,7 +153,9 @@ function add(parent, name, attributes, text) {
 
 // An empty picture with a frame and ticks; returns where values stand.
 function framed(svg, height, x, y) {
-  const width = svg.parentNode.clientWidth, box = {left: 58, right: width - 10, top: 8, bottom: height - 40};
+  // Numbers, of some 7 pixels a digit, stand between the frame and the label.
+  const marks = ticks(y, 6), digits = Math.max(...marks.map(v => shown(v).length));
+  const width = svg.parentNode.clientWidth, box = {left: Math.max(58, 28 + 7 * digits), right: width - 10, top: 8, bottom: height - 40};
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = height + "px";
   svg.replaceChildren();
@@ -159,7 +166,7 @@ function framed(svg, height, x, y) {
     add(svg, "line", {class: "frame", x1: box.X(v), x2: box.X(v), y1: box.bottom, y2: box.bottom + 4});
     add(svg, "text", {x: box.X(v), y: box.bottom + 17, "text-anchor": "middle"}, shown(v));
   }
-  for (const v of ticks(y, 6)) {
+  for (const v of marks) {
     add(svg, "line", {class: "frame", x1: box.left - 4, x2: box.left, y1: box.Y(v), y2: box.Y(v)});
     add(svg, "text", {x: box.left - 7, y: box.Y(v) + 4, "text-anchor": "end"}, shown(v));
   }
@@ -213,7 +220,8 @@ function legend(place, entries) {
   }));
 }
 
-function drawLines(svg, place, x, lines, here, label) {
+function drawLines(svg, place, x, lines, here, group) {
+  const label = withUnit(group);
   const known = Object.values(lines).flat().filter(v => v !== null);
   if (!known.length) {
     svg.replaceChildren();
@@ -226,7 +234,11 @@ function drawLines(svg, place, x, lines, here, label) {
   const box = framed(svg, 260, x, {low: low - room, high: high + room, log: false, label});
   if (low - room < 0 && high + room > 0) add(svg, "line", {class: "zero", x1: box.left, x2: box.right, y1: box.Y(0), y2: box.Y(0)});
   if (here >= x.low && here <= x.high) add(svg, "line", {class: "here", x1: box.X(here), x2: box.X(here), y1: box.top, y2: box.bottom});
-  const style = k => ({fill: "none", stroke: COLOURS[k % 6], "stroke-width": 2, "stroke-dasharray": DASHES[k % 6]});
+  // A bath has the colour that it has among the flows.
+  const own = ["heat", "particles"].includes(group) ? Object.fromEntries(seen.point.baths.map(b => [b.name, b.colour])) : {};
+  const rest = COLOURS.filter(c => !Object.values(own).includes(c));
+  const strokes = Object.keys(lines).map((name, k) => own[name] ?? rest[k % rest.length]);
+  const style = k => ({fill: "none", stroke: strokes[k], "stroke-width": 2, "stroke-dasharray": DASHES[k % 6]});
   Object.values(lines).forEach((values, k) => {
     let d = "", pen = "M";
     values.forEach((v, i) => {
@@ -320,7 +332,8 @@ function drawPoint() {
       const node = document.createElement(k ? "td" : "th");
       node.textContent = entry.text ?? entry;
       if (entry.title) node.title = entry.title;
-      if (entry.below) node.append(Object.assign(document.createElement("small"), {textContent: entry.below}));
+      const below = k ? entry.below : rated(entry);
+      if (below) node.append(Object.assign(document.createElement("small"), {textContent: below}));
       line.append(node);
     });
     return line;

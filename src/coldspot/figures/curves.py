@@ -11,6 +11,7 @@ from ..show import number
 from ..style import COLOURS, DASHES, GREY, HEIGHT, WIDTH, WORKS, bath_colours, house_style, new_figure
 from ..trajectories import Ensemble
 from .borders import by_ratios
+from .units import labelled, typeset, unit_of
 from .unknown import say_nothing_known
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | 
             raise unknown_name(owner, "variable", name, map(str, found.data_vars))
     (parameter,) = swept
     x = np.asarray(found[parameter], float)
-    units = {
-        name: str(found[name].attrs.get("units") or found[name].attrs.get("natural_units") or "") for name in wanted
-    }
+    units = {name: unit_of(found[name]) for name in wanted}
     with house_style():
         panels = [axes] if axes is not None else _panels(len(set(units.values())))
         place = {unit: panels[min(k, len(panels) - 1)] for k, unit in enumerate(dict.fromkeys(units.values()))}
@@ -80,15 +79,15 @@ def curves(dataset: "xarray.Dataset", names: str | Sequence[str], axes: "Axes | 
         for panel in panels:
             drawn = [name for name in wanted if place[units[name]] is panel]
             (unit, *others) = dict.fromkeys(units[name] for name in drawn)
-            said = f"{drawn[0].replace('_', ' ')} ({unit})" if len(drawn) == 1 and unit else unit
-            panel.set_ylabel("" if others else said.removesuffix(" (1)"))
+            said = labelled(found[drawn[0]], drawn[0].replace("_", " ")) if len(drawn) == 1 else unit
+            panel.set_ylabel("" if others else said)
             if by_ratios(x):
                 panel.set_xscale("log")
             panel.set_xlim(x.min(), x.max())
             if len(panel.get_lines()) > 1 or len(panels) > 1:
                 panel.legend()
         say_nothing_known(panels[0], found)
-        panels[-1].set_xlabel(_labelled(found[parameter], str(parameter)))
+        panels[-1].set_xlabel(labelled(found[parameter], str(parameter).replace("_", " ")))
     return panels[0]
 
 
@@ -133,8 +132,8 @@ def pareto(front: "xarray.Dataset", x: str, y: str, axes: "Axes | None" = None) 
         places = [np.asarray(front[name], float)[order] for name in (x, y)]
         axes.plot(*places, color=GREY, linestyle="-", linewidth=0.8)
         axes.plot(*places, linestyle="none", marker="o", color=COLOURS[0])
-        axes.set_xlabel(_labelled(front[x], x))
-        axes.set_ylabel(_labelled(front[y], y))
+        axes.set_xlabel(labelled(front[x], x.replace("_", " ")))
+        axes.set_ylabel(labelled(front[y], y.replace("_", " ")))
     return axes
 
 
@@ -183,13 +182,13 @@ def trajectories(ensemble: Any, axes: "Axes | None" = None) -> "Axes":
         discrete = max(len(places) for places, _ in steps) < len(parts[0][1]) / FEW
         edges = np.histogram_bin_edges(np.concatenate([values for _, values in parts]), BINS)
         for k, (label, values) in enumerate(parts):
-            style: Any = {"label": f"{label}, mean {number(values.mean())}", "color": colours[k]}
+            style: Any = {"label": f"{label}, mean {number(values.mean())}".replace("-", "−"), "color": colours[k]}
             if discrete:
                 places, counts = steps[k]
                 axes.plot(places, counts / len(values), marker="o", markersize=3, linewidth=0.8, **style)
             else:
                 axes.stairs(np.histogram(values, edges, density=True)[0], edges, linewidth=1.5, **style)
-        axes.set_xlabel("heat or work of a trajectory")
+        axes.set_xlabel(f"heat or work of a trajectory ({typeset(ensemble.unit_of('E**2/hbar'))})")
         axes.set_ylabel("probability" if discrete else "probability density")
         axes.set_ylim(bottom=0.0)
         axes.legend()
@@ -219,9 +218,3 @@ def _lines(values: Any, parameter: str) -> list[tuple[list[str], dict[str, int]]
         names = [str(values[dim].values[k]) if dim in values.coords else f"{dim} {k}" for dim, k in at.items()]
         found.append((names, at))
     return found
-
-
-def _labelled(values: Any, name: str) -> str:
-    unit = values.attrs.get("units") or values.attrs.get("natural_units")
-    words = name.replace("_", " ")
-    return f"{words} ({unit})" if unit and unit != "1" else words

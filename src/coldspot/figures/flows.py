@@ -65,7 +65,9 @@ def flows_of(s: Solution) -> dict[str, tuple[float, str]]:
     colours = bath_colours(np.asarray(s.temperatures))
     for k, name in enumerate(s.baths):
         carries = s.kinds[k] in ("electron", "particle")
-        moved = f"\nparticles {_number(float(s.particles[name]), sign=True)}" if carries else ""
+        # What does not exceed its error is no flow.
+        flows = carries and abs(float(s.particles[name])) > float(s.error.particles[name])
+        moved = f"\nparticles {_number(float(s.particles[name]), sign=True)}" if flows else ""
         found[f"heat {name}{moved}"] = (float(s.heat[name]), colours[k])
         if carries:
             found[f"chemical work {name}"] = (float(s.chemical_work[name]), PURPLE)

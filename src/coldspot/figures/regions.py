@@ -1,6 +1,6 @@
 """Maps of regimes, with borders where the signs of heats and works change between the points of a grid."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from .. import regimes
 from .._checks import worded
 from ..style import BLACK, HEIGHT, WIDTH, house_style, new_figure
 from .borders import by_ratios, grid_of, pixels, refined, values_at
+from .units import labelled
 from .unknown import say_nothing_known
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ COLOURS = {
 
 @worded
 def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
-    """The regimes over two parameters of a sweep, in colour.
+    r"""The regimes over two parameters of a sweep, in colour.
 
     **Arguments:** `dataset`, of `coldspot.sweep` over a grid of two parameters (further ones selected, as by
     `dataset.sel(level=0.0, method="nearest")`); the first is drawn upwards, the second to the right; `axes`, Matplotlib
@@ -50,7 +51,7 @@ def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
     ... )
     >>> axes = cs.figures.regime_map(ds)
     >>> axes.get_xlabel(), axes.get_ylabel()
-    ('left.temperature (E/k_B)', 'level (E)')
+    ('left.temperature ($E/k_\\mathrm{B}$)', 'level ($E$)')
     """
     grid = grid_of(dataset)
     rows, columns = (pixels(values) for values in (grid.y, grid.x))
@@ -73,17 +74,11 @@ def regime_map(dataset: "xarray.Dataset", axes: "Axes | None" = None) -> "Axes":
         # Thin lines along the borders help where colours are near to each other, or printed without.
         for code in np.unique(codes)[1:]:
             axes.contour(x, y, codes >= code, levels=[0.5], colors=BLACK, linewidths=0.6, linestyles="-")
-        axes.set_xlabel(_label(dataset, grid.x_name))
-        axes.set_ylabel(_label(dataset, grid.y_name))
+        axes.set_xlabel(labelled(dataset[grid.x_name], grid.x_name))
+        axes.set_ylabel(labelled(dataset[grid.y_name], grid.y_name))
         present = [regimes.NAMES[code] for code in np.unique(codes)]
         edge = matplotlib.rcParams["axes.edgecolor"]
         handles = [Patch(facecolor=COLOURS[name], edgecolor=edge, linewidth=0.6, label=name) for name in present]
         say_nothing_known(axes, dataset)
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
     return axes
-
-
-def _label(dataset: Any, name: str) -> str:
-    attributes = dataset[name].attrs
-    unit = attributes.get("units") or attributes.get("natural_units")
-    return f"{name} ({unit})" if unit else name

@@ -43,7 +43,7 @@ def transmission(conductor: Any, energies: Any, axes: "Axes | None" = None) -> "
                     axes.plot(places, back, label=f"{other} → {one}")
         axes.set_xlim(places.min(), places.max())
         axes.set_ylim(bottom=0.0)
-        axes.set_xlabel("energy (E)")
+        axes.set_xlabel("energy ($E$)")
         axes.set_ylabel("transmission")
         axes.legend()
     return axes

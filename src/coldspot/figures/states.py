@@ -84,7 +84,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         axes.set_xlim(x.min() - 0.8, x.max() + 0.8)
         axes.margins(y=0.15)
         axes.set_xticks([])
-        axes.set_ylabel("energy")
+        axes.set_ylabel("energy ($E$)")
         axes.set_title(
             "at phase 0" if len(net.drives) else "net currents" if currents is not None else "no steady state"
         )

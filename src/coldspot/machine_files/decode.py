@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 
 from .. import paths
+from .._attributes import LONGEST
 from .._checks import InputError, as_float, nearest
 from ..dynamics import Dynamics, Machine
 from ..units import check_energy_unit, to_number
@@ -64,11 +65,12 @@ def from_text(source: str, name: str, folder: Path | None = None) -> Content:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InputError(f"{name}: not TOML: {error}") from None
     try:
-        return content(found, folder)
-    except Fault as fault:
-        line = line_of(source, fault.place)
-        raise InputError(f"{name}{'' if line is None else f', line {line}'}: {fault.message}") from None
-    except RecursionError:
+        try:
+            return content(found, folder)
+        except Fault as fault:
+            line = line_of(source, fault.place)
+            raise InputError(f"{name}{'' if line is None else f', line {line}'}: {fault.message}") from None
+    except RecursionError:  # what is nested deeply may be too deep for the search of its line, too
         raise InputError(f"{name}: tables are nested too deeply.") from None
 
 
@@ -103,7 +105,8 @@ def _class(name: Any, key: str, reader: _Reader) -> type:
     if key == "machine" and ":" not in name:
         names = machine_names()
         if name not in names:
-            raise Fault((key,), f"there is no machine `{name}`.{nearest(name, names)}")
+            said = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+            raise Fault((key,), f"there is no machine `{said}`.{nearest(name, names)}")
         return names[name]
     try:
         return class_of(name, Machine if key == "machine" else Dynamics, reader.folder)

@@ -116,8 +116,9 @@ def imported(path: str, folder: Path | None) -> Any:
     with _beside(folder):
         try:
             found: Any = importlib.import_module(module)
-        except Exception as error:
-            raise InputError(f"`{path}`: the module `{module}` cannot be imported: {_first_line(error)}") from None
+        except (Exception, SystemExit) as error:  # a script may end the program
+            why = "it ends the program" if isinstance(error, SystemExit) else _first_line(error)
+            raise InputError(f"`{path}`: the module `{module}` cannot be imported: {why}") from None
     for part in name.split("."):
         if not hasattr(found, part):
             raise InputError(f"`{path}`: the module `{module}` has no `{name}`.{nearest(name, _public(found))}")

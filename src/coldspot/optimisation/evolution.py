@@ -23,7 +23,7 @@ from ..dynamics import solve_points
 from ..solution import Solution
 from ..sweep import builder, solve_columns
 from .descent import Bound, Found
-from .problem import SAMPLES, Looked, Sampled
+from .problem import SAMPLES, Looked, Sampled, infinite
 from .quantities import Quantity
 from .space import Space, interval
 
@@ -237,6 +237,11 @@ def surveyed(
     xs = np.where(whole, np.minimum(np.floor(sobol * (high + 1)), high), sobol)
     values, good = judged(xs)
     if not good.any():
+        # `judged` has nothing of points that cannot be trusted.
+        seen, _ = trials.look(xs, targets, DRAWS)
+        for k, target in enumerate(targets):
+            if np.isinf(seen[:, k]).all():
+                raise InputError(infinite(trials.owner, target.name, len(xs)))
         raise InputError(f"{trials.owner}: none of {len(xs)} points within `over` can be trusted; look at one of them.")
     sampled = Sampled(xs[good], values[good])
     bounds = []

@@ -10,7 +10,9 @@ import numpy as np
 
 from .. import regimes
 from .._checks import InputError, worded
+from ..dataset import unit_attributes
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
+from ..ledger import UNITS
 from ..machine_files.results import with_machine
 from ..sweep import sweep
 from .descent import Bound, Found, descend
@@ -28,6 +30,8 @@ SENSES = {"max": 1.0, "min": -1.0}
 BUDGET = 4_000
 """Machines that a front without slopes looks at, at most."""
 CERTAIN = Unsure({}, 0.5)
+NEAR = 0.01
+"""How far, in parts of the front, a machine stands from an end that is a limit and has no values of its own."""
 SAME = 1e-7
 """A point is dominated if another is better by more than this part of the front's extent, and worse by no more."""
 
@@ -65,8 +69,8 @@ def pareto(
 
     **Returns:** a Dataset with the dimension `point`, in the order of the first objective: everything that a sweep
     gives, the parameters as coordinates, the objectives, and `machines`, a list of the machines. Where an objective has
-    no value, as an efficiency where nothing flows any more (Carnot's limit), the point is left out, and the attribute
-    `left_out` says so.
+    no value, as an efficiency where nothing flows any more (Carnot's limit), the point is left out, which the attribute
+    `left_out` says, and a machine beside it, a hundredth of the front away, ends the front.
 
     >>> import coldspot as cs
     >>> front = cs.pareto(
@@ -108,7 +112,8 @@ def pareto(
     for k, sign in enumerate(signs):
         found = searches(problem, sampled, bounds, sign, starts, k)
         ends.append(ranked(owner, problem.quantities, found, bounds, sampled, sign, k)[0])
-    front = _best(signs, [*ends, *_between(problem, sampled, bounds, signs, ends, points)])
+    goals = np.concatenate([_goals(points, len(signs)), _beside_limits(problem, ends)])
+    front = _best(signs, [*ends, *_between(problem, sampled, bounds, signs, ends, goals)])
     places = [{name: float(v) for name, v in problem.box.point(jnp.asarray(one.u)).items()} for one in front]
     return _dataset(machine, places, [problem.machine(one.u) for one in front], problem.quantities, tolerance)
 
@@ -143,8 +148,19 @@ def _goals(count: int, corners: int) -> np.ndarray:
         steps += 1
 
 
+def _beside_limits(problem: Problem, ends: list[Found]) -> np.ndarray:
+    """Weights of the corners beside those ends of the front that have no value of an objective, as Carnot's limit."""
+    many, rows = len(ends), []
+    for k, end in enumerate(ends):
+        machine = problem.machine(end.u)
+        solution = steady_state(machine, tolerance=float(problem.tolerance), throw=False)
+        if np.isnan([float(quantity.true(solution, machine)) for quantity in problem.quantities[:many]]).any():
+            rows.append(np.where(np.arange(many) == k, 1 - NEAR, NEAR / (many - 1)))
+    return np.reshape(rows, (len(rows), many))
+
+
 def _between(
-    problem: Problem, sampled: Sampled, bounds: list[Bound], signs: np.ndarray, ends: list[Found], points: int
+    problem: Problem, sampled: Sampled, bounds: list[Bound], signs: np.ndarray, ends: list[Found], goals: np.ndarray
 ) -> list[Found]:
     """From each goal as far as possible in all respects at once."""
     many = len(signs)
@@ -156,7 +172,7 @@ def _between(
     candidates, heights = sampled.points[kept], scaled[kept]
     known = [(end.u, (signs * end.looked.values[:many] - low) / extent) for end in ends]
     found: list[Found] = []
-    for weights in _goals(points, many):
+    for weights in goals:
         if np.max(weights) == 1.0:
             continue  # an end
         goal = weights @ ((corners - low) / extent)
@@ -212,7 +228,9 @@ def _dataset(
     for quantity in quantities:
         if quantity.name not in dataset:
             values = [float(quantity.true(steady_state(one, tolerance=tolerance), one)) for one in machines]
-            dataset[quantity.name] = ("point", np.array(values))
+            base = quantity.name.partition(".")[0]
+            described = unit_attributes(UNITS[base], None)[1] if base in UNITS else {}
+            dataset[quantity.name] = ("point", np.array(values), described)
         lacking |= {int(k): quantity.name for k in np.flatnonzero(np.isnan(dataset[quantity.name].values))}
     if not lacking:
         return with_machine(dataset)

@@ -59,15 +59,15 @@ class Problem(eqx.Module):
         if not good.any():
             for name, seen in zip(self.quantities, np.transpose([one.values for one in looked]), strict=True):
                 if np.isinf(seen).all():
-                    raise InputError(infinite(owner, name.name))
+                    raise InputError(infinite(owner, name.name, SAMPLES))
             raise InputError(f"{owner}: none of {SAMPLES} points within `over` can be trusted; look at one of them.")
         return Sampled(points[good], np.array([one.values for one in looked])[good])
 
 
-def infinite(owner: str, name: str) -> str:
-    """Words on a quantity that is infinite wherever it was looked at."""
+def infinite(owner: str, name: str, count: int) -> str:
+    """Words on a quantity that is infinite at all of `count` points that were looked at."""
     why = " (at tight coupling the thermal conductance κ in its denominator is 0)" if name == "ZT" else ""
-    return f"{owner}: `{name}` is infinite at all of {SAMPLES} points within `over`{why}; ask for another quantity."
+    return f"{owner}: `{name}` is infinite at all of {count} points within `over`{why}; ask for another quantity."
 
 
 class Sampled(NamedTuple):

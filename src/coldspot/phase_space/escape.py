@@ -6,19 +6,30 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
+from .. import printed, show
 from .._attributes import Spoken
 from .._checks import InputError, check_type, worded
 from ..dynamics import TOLERANCE, checked_tolerance
 from ..numerics.one_thread import one_thread
 from ..parallel import spread
-from ..show import array as show
-from ..solution import SolveError, Status
+from ..solution import SolveError, Status, plain
 from . import wells
 from .klein_kramers import KleinKramers
 from .terrain import CLOSED, Terrain
 
 if TYPE_CHECKING:
     from . import turnover
+
+WORDS = {
+    "rate": "rate",
+    "left_to_right": "left to right",
+    "right_to_left": "right to left",
+    "transition_state": "transition state",
+    "kramers": "Kramers",
+    "melnikov_meshkov": "Mel’nikov–Meshkov",
+    "top": "top at x",
+}
+"""What prints, in this order."""
 
 
 class EscapeRate(Spoken, eqx.Module):
@@ -45,10 +56,37 @@ class EscapeRate(Spoken, eqx.Module):
     melnikov_meshkov: np.ndarray
     status: np.ndarray
 
+    def _sheet(self) -> tuple[str, list[printed.Table], list[str]]:
+        """A row for each number of one friction; a column for each number of a list of them."""
+        codes = dict.fromkeys(Status(int(code)).name for code in self.status.ravel())
+        facts = [f"status {', '.join(codes)}"]
+        if np.ndim(self.rate) > 1:
+            return f"escape rates of shape {np.shape(self.rate)}", [], facts
+        columns = [
+            [show.measured(*pair) for pair in zip(np.ravel(self.rate), np.ravel(self.error), strict=True)],
+            *([show.number(value) for value in np.ravel(getattr(self, name))] for name in list(WORDS)[1:]),
+        ]
+        words = list(WORDS.values())
+        if np.ndim(self.rate) == 0:
+            return (
+                "escape rate",
+                [(("quantity", "value"), [(w, c[0]) for w, c in zip(words, columns, strict=True)])],
+                facts,
+            )
+        rows = [(str(k), *row) for k, row in enumerate(zip(*columns, strict=True))]
+        return f"{len(rows)} escape rates", [(("", *words), rows)], facts
+
     def __repr__(self) -> str:
-        numbers = ", ".join(f"{name}={show(value)}" for name, value in vars(self).items() if name != "status")
-        status = ", ".join(dict.fromkeys(Status(int(code)).name for code in self.status.ravel()))
-        return f"EscapeRate({numbers}, status={status})"
+        return printed.sheet(*self._sheet())
+
+    def _repr_html_(self) -> str:
+        return printed.sheet_html(*self._sheet())
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain Python values, for JSON: what is not finite is None."""
+        numbers = {name: plain(value) for name, value in vars(self).items() if name != "status"}
+        codes = [Status(int(code)).name for code in self.status.ravel()]
+        return {"status": codes if np.ndim(self.status) else codes[0], **numbers}
 
     def __float__(self) -> float:
         return float(self.rate)
