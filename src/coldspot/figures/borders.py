@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import regimes
 from .._checks import InputError
+from .by_signs import by_definition
 
 PIXELS = 600
 """Pixels of a map along each axis, at least."""
@@ -40,6 +41,8 @@ class Grid(NamedTuple):
     x: np.ndarray
     codes: np.ndarray
     quantities: list[Quantity]
+    baths: int
+    driven: bool
 
 
 def grid_of(dataset: Any) -> Grid:
@@ -93,7 +96,7 @@ def grid_of(dataset: Any) -> Grid:
             difference = plain("temperature", bath=k) - plain("temperature", bath=other)
             quantities.append(Quantity(np.sign(difference), [(difference,)]))
     codes = np.where(plain("status") == 0, plain("regime"), UNKNOWN)
-    return Grid(str(dims[0]), str(dims[1]), y, x, codes, quantities)
+    return Grid(str(dims[0]), str(dims[1]), y, x, codes, quantities, len(baths), bool(driven))
 
 
 def per_particle(heat: np.ndarray, particles: np.ndarray) -> np.ndarray | None:
@@ -154,8 +157,9 @@ def values_at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 def refined(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """The code of each pixel, by the signs of the quantities there.
 
-    It is that of the points of the grid with the same signs, wherever they are; if no point has them, that of the
-    corner of the pixel's cell with most signs in common, of equal ones the nearest.
+    It is that of the points of the grid with the same signs, wherever they are; if no point has them, that by the
+    definition of regimes; where that leaves it open, that of the corner of the pixel's cell with most signs in common,
+    of equal ones the nearest.
     """
     low_y, low_x = (
         np.minimum(places.astype(int), len(values) - 2) for places, values in ((rows, grid.y), (columns, grid.x))
@@ -189,7 +193,12 @@ def refined(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     best = np.argmax(np.where(bad, 0.0, alike) + 0.5 * weights, axis=0)
     meanings = _meanings(grid.codes, signs)
     fallback = np.choose(best, known)
-    told = np.array([meanings.get(key, UNKNOWN) for key in _keys(np.array(here)).tolist()], int)
+    patterns, first, of_pixel = np.unique(_keys(np.array(here)), return_index=True, return_inverse=True)
+    trusted = grid.codes.ravel() != UNKNOWN
+    every = signs.reshape(len(signs), -1).T[trusted]
+    defined = by_definition(np.array(here).T[first], every, grid.codes.ravel()[trusted], grid.baths, grid.driven)
+    told = np.array([meanings.get(key, code) for key, code in zip(patterns.tolist(), defined, strict=True)], int)
+    told = told[of_pixel.ravel()]
     codes[row, column] = np.where(bad | (told == UNKNOWN), fallback, told)
     return _without_specks(codes)
 
