@@ -1,5 +1,7 @@
 """Linear networks beyond masses with one bath each: overdamped, friction matrices, shared coordinates, any force."""
 
+from fractions import Fraction
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -262,3 +264,24 @@ def test_pulses_too_narrow_to_be_seen_are_marked(place):
     narrow = Pulse(jnp.asarray(place), jnp.asarray(1e13))
     with pytest.raises(cs.SolveError, match="may hold a pulse between"):
         cs.steady_state(eqx.tree_at(lambda one: one.drives["push"], network, narrow))
+
+
+def test_a_weak_direction_beside_a_stiff_one():
+    """q = c²(T₁−T₂)/(γ₁b + γ₂a) of two overdamped coordinates, at nearly one temperature: what is stated holds."""
+    rng = np.random.default_rng(5)
+    good = 0
+    for _ in range(14):
+        a, b = 10 ** rng.uniform(-4, 4, 2)
+        c = float(np.sqrt(a * b) * (1 - 10 ** rng.uniform(-7, -1)))
+        g = 10 ** rng.uniform(-3, 3, 2)
+        t = float(10 ** rng.uniform(-1, 1)) * np.array([1.0, 1 + 1e-9])
+        baths = {"first": cs.HeatBath(t[0]), "second": cs.HeatBath(t[1])}
+        pair = cs.OscillatorNetwork([0.0, 0.0], [[a, -c], [-c, b]], g, baths, {"first": 0, "second": 1})
+        s = cs.steady_state(pair, throw=False)
+        a, b, c, g, t = Fraction(a), Fraction(b), Fraction(c), [*map(Fraction, g)], [*map(Fraction, t)]
+        wanted = c**2 * (t[0] - t[1]) / (g[0] * b + g[1] * a)
+        off = [abs(float(Fraction(float(s.heat[name])) - q)) for name, q in (("first", wanted), ("second", -wanted))]
+        assert off[0] <= s.error.heat["first"]
+        assert off[1] <= s.error.heat["second"]
+        good += s.status == cs.Status.OK and max(off) < 1e-10 * abs(wanted)
+    assert good >= 12

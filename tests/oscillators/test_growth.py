@@ -129,9 +129,9 @@ def test_other_networks_grow_too(tmp_path, monkeypatch):
     """Trajectories of networks with coordinates without mass; the bias is measured with as many."""
     run, lanes = journey._run, []
 
-    def counted(course, outset, key, own, *others):
+    def counted(course, line, outset, key, own, *others):
         lanes.append(own)
-        return run(course, outset, key, own, *others)
+        return run(course, line, outset, key, own, *others)
 
     monkeypatch.setattr(journey, "_run", counted)
     light = cs.OscillatorNetwork(

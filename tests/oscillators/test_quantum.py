@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import jax
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -34,10 +35,11 @@ def transmitted(hot, cold, quantum, cutoff=math.inf):
         friction = LEFT / (1 - 1j * w / cutoff)
         g = np.linalg.inv(SPRINGS - w**2 * np.diag(MASSES) - 1j * w * (friction + RIGHT))
         passed = 4 * w**2 * np.trace(friction.real @ g @ RIGHT @ g.conj().T).real
-        carried = w / math.expm1(w / hot) - w / math.expm1(w / cold) if quantum else hot - cold
+        held = [w / math.expm1(min(w / t, 700.0)) for t in (hot, cold)] if quantum else (hot, cold)
+        carried = held[0] - held[1]
         return passed * carried / (2 * math.pi)
 
-    end = min(40.0, 300 * cold) if quantum else math.inf
+    end = min(40.0, 60 * max(hot, cold)) if quantum else math.inf
     edges = [edge for edge in (0.0, 1.0, 2.0, 4.0) if edge < end] + [end]
     parts = [quad(rate, a, b, epsabs=0, epsrel=1e-12, limit=500)[0] for a, b in itertools.pairwise(edges)]
     return sum(parts)
@@ -53,6 +55,18 @@ def test_quanta():
     hot, classical = (cs.steady_state(network(bath, (1e3, 5e2))) for bath in (cs.BosonBath, cs.HeatBath))
     assert_close(hot.heat["a"], classical.heat["a"], 1e-6)
     assert np.all(cs.steady_state(network(cs.BosonBath, (0.3, 0.3))).heat.array == 0)
+
+
+def test_temperatures_far_apart():
+    """A cold bath has no quanta where the warm one has all of its own: a number, with derivatives, both ways."""
+    for hot, cold in ((1.0, 1e-3), (0.02, 1.0)):
+        s = cs.steady_state(network(cs.BosonBath, (hot, cold)))
+        true = transmitted(hot, cold, quantum=True)
+        assert abs(float(s.heat["a"]) - true) <= 1e-11 * abs(true)
+        assert_close(s.heat["b"], -s.heat["a"], 1e-14)
+    slope = jax.grad(lambda t: cs.steady_state(network(cs.BosonBath, (0.02, t))).heat["a"])(1.0)
+    ends = [cs.steady_state(network(cs.BosonBath, (0.02, 1.0 + h))).heat["a"] for h in (-1e-4, 1e-4)]
+    assert_close(slope, (ends[1] - ends[0]) / 2e-4, 1e-7)
 
 
 def test_memory():

@@ -6,6 +6,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import eigh
 
 import coldspot as cs
 from coldspot.numerics.one_thread import one_thread
@@ -247,3 +248,40 @@ def test_rates_below_rounding_are_said(monkeypatch):
     assert cs.escape_rate(double_well(3.0), throw=False).status == cs.Status.NOT_CONVERGED
     with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*5 temperatures high.*melnikov_meshkov"):
         cs.escape_rate(double_well(3.0))
+
+
+def energy_diffusion(height, count=60):
+    """λ/2γ as friction vanishes: (S e^{−E}u′)′ = −λ S′e^{−E}u of a well's action S(E), u = 0 at the top (m = T = 1)."""
+    turn = (np.arange(4000) + 0.5) * np.pi / 4000 - np.pi / 2
+
+    def action(energy):
+        root = np.sqrt(energy / height)[:, None]
+        low, high = np.sqrt(np.maximum(1 - root, 0)), np.sqrt(1 + root)
+        x, half = (low + high) / 2 + (high - low) / 2 * np.sin(turn), (high - low) / 2
+        speed = np.sqrt(np.maximum(2 * (energy[:, None] - height * (x * x - 1) ** 2), 0))
+        return 2 * (speed * half * np.cos(turn)).sum(1) * np.pi / 4000
+
+    # Hat functions, closer to each other towards the top.
+    edges = height * (1 - (1 - np.linspace(0, 1, count + 1)) ** 3)
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    stiff, mass = np.zeros((2, count + 1, count + 1))
+    for k in range(count):
+        width = edges[k + 1] - edges[k]
+        e = (edges[k] + edges[k + 1]) / 2 + width / 2 * nodes
+        ends = e - 1e-3 * width, np.minimum(e + 1e-3 * width, height)
+        slope = (action(ends[1]) - action(ends[0])) / (ends[1] - ends[0])
+        hats, part = np.stack([edges[k + 1] - e, e - edges[k]]) / width, weights * width / 2 * np.exp(-e)
+        stiff[k : k + 2, k : k + 2] += (part @ action(e)) / width**2 * np.array([[1, -1], [-1, 1]])
+        mass[k : k + 2, k : k + 2] += (hats * part * slope) @ hats.T
+    return eigh(stiff[:-1, :-1], mass[:-1, :-1], eigvals_only=True)[0] / 2
+
+
+def test_meshes_too_coarse_for_weak_friction_say_so(monkeypatch):
+    """Two meshes that both miss the thin layer at the barrier change little; the limit of no friction is far off."""
+    monkeypatch.setattr(relaxation, "MOST_WEAK", 20_000)
+    wells = cs.KleinKramers(lambda x: 3 * (x * x - 1) ** 2, friction=1e-6, temperature=1.0, boundary=cs.Closed())
+    found = cs.escape_rate(wells, tolerance=1e-2, throw=False)
+    limit = 1e-6 * energy_diffusion(3.0)
+    off = abs(found.rate - limit)
+    assert 0.02 * limit < off < found.error
+    assert found.status == cs.Status.NOT_CONVERGED

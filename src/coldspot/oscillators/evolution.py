@@ -22,6 +22,7 @@ from ..solution import SolveError, Status
 from .arguments import SPRING
 from .forces import SEEN, harmonics_of, unseen_at
 from .instant import Instant, moments, or_one
+from .told import jump_of_springs
 
 STABLE = 1.0
 """First steps, in units of the fastest time of the motion."""
@@ -207,20 +208,16 @@ def _between(
 
 def _jumped(network: Any, now: Now, time: float, early: float, baths: int) -> Now:
     """The work of springs that jump, one drive after another."""
-    moved = [d for d, target in enumerate(network.targets) if target == SPRING]
-    if not moved:
+    if SPRING not in network.targets:
         return now
-    names, n = list(network.drives), network.size
-    phases = float(network.frequency) * np.array([time - early, time + early])
-    values, after = ({names[d]: network.drives[names[d]](phase) for d in moved} for phase in phases)
-    square, amounts = np.asarray(now.second)[:n, :n], np.array(now.amounts)
-    before = np.asarray(network.stiffness(values))
-    for d in moved:
-        values = values | {names[d]: after[names[d]]}
-        later = np.asarray(network.stiffness(values))
-        amounts[baths + d] += ((later - before) * square).sum() / 2
-        before = later
+    n, frequency = network.size, float(network.frequency)
+    jumps = _jumps(network, *(np.asarray(frequency * (time + shift)) for shift in (-early, early)))
+    amounts = np.array(now.amounts)
+    amounts[baths:] += np.einsum("dij,ij->d", jumps, np.asarray(now.second)[:n, :n]) / 2
     return now._replace(amounts=amounts)
+
+
+_jumps = compiled(jump_of_springs)
 
 
 def _refined(network: Any, now: Now, start: float, stop: float, count: int, tolerance: float) -> tuple[Now, float]:

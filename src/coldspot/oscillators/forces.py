@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..drives import Cosine, Fourier, Samples, Steps, jump_of
+from ..drives import Cosine, Fourier, Samples, Steps, _Phase, jump_of
 from ..numerics.harmonics import harmonics
 from ..pytrees import compiled
 from .arguments import SPRING
@@ -22,6 +23,8 @@ LOOKS = 1 << 20
 """Instants for what has no known formula: pulses of a millionth of the period are seen."""
 FOLLOWED = 4
 """Steps of a trajectory in the shortest period, or piece, of a drive, at least."""
+SHORTEST = 1e-8
+"""The shortest piece of a drive, as a share of the period."""
 BEYOND = 1e-2
 """By what part of its range a number may leave that range between the instants."""
 ANYTHING = 1e100
@@ -123,25 +126,43 @@ def hidden(drives: Mapping[str, Any], targets: tuple[int, ...], seen: int = SEEN
     return ""
 
 
+class Shape(eqx.Module):
+    """Springs that are functions of the phase as one number, in which no entry is lost."""
+
+    springs: Callable[[Array], Array]
+
+    def __call__(self, phase: Any) -> Array:
+        found = jnp.asarray(self.springs(phase), float)
+        return jnp.sum(found * np.sqrt(1 + np.arange(found.size)).reshape(found.shape))
+
+
 def untold(
-    drives: Mapping[str, Any], targets: tuple[int, ...], seen: int, last: float | None = None, work: bool = True
+    drives: Mapping[str, Any],
+    targets: tuple[int, ...],
+    springs: Any,
+    seen: int,
+    last: float | None = None,
 ) -> str:
-    """Words on the first drive that so many steps of a period do not follow, or whose work they miss; else empty.
+    """Words on the first drive that so many steps of a period do not follow, or that jumps between them; else empty.
 
     Trajectories know every drive at their own instants alone, even one whose harmonics are known exactly: `FOLLOWED` of
-    them, at least, in the shortest period, or piece, that it has. `last`: the phase at which they end, if that is not
-    a whole period; `work`: whether it is booked.
+    them, at least, in the shortest period that it has. Steps end where drives say that they jump, or have a kink.
+    `springs`: as the network was given them; `last`: the phase at which they end, if that is not a whole period.
     """
     for (name, drive), target in zip(drives.items(), targets, strict=True):
         if not (target >= 0 or target == SPRING):
             continue
-        ends = np.asarray(drive.borders()) if isinstance(drive, Steps | Samples) else np.zeros(0)
-        jump = jump_of(drive, last) if work and target == SPRING else None
+        ends = np.asarray(drive.borders())
+        if ends.size and np.min(np.diff(ends, prepend=0.0, append=1.0)) < SHORTEST:
+            return f"the drive `{name}` has a piece shorter than {SHORTEST:g} of the period; make it longer"
+        seen_as = Shape(springs) if isinstance(drive, _Phase) else drive
+        jump = None if ends.size else jump_of(seen_as, last)
         if jump is not None:
-            # The work of springs is that of their slope in time.
+            if isinstance(drive, _Phase):
+                return f"`springs`, a function of the phase, jump at the phase {jump:.6g}; give what jumps as `drives`"
             return (
-                f"the drive `{name}` of the springs jumps at the phase {jump:.6g}, and the work of jumps is not booked "
-                "in a trajectory; make it smooth"
+                f"the drive `{name}` jumps at the phase {jump:.6g}, which its `borders()` do not name; write them, or "
+                "give it as `Steps`"
             )
         many = harmonics_of(drive)
         if many is not None and FOLLOWED * many >= seen:
@@ -149,14 +170,9 @@ def untold(
                 f"the drive `{name}` has {many} harmonics, which the {seen} steps of a period do not follow; give a "
                 f"`time_step` below 1/{FOLLOWED * many} of the period"
             )
-        shortest = float(np.min(np.diff(ends, prepend=0.0, append=1.0))) if ends.size else 1.0
-        if shortest * seen < FOLLOWED:
-            return (
-                f"the drive `{name}` has a piece shorter than {FOLLOWED} of the {seen} steps of a period; give a "
-                f"`time_step` below {shortest / FOLLOWED:.3g} of the period"
-            )
-        whole = 2 * math.pi if last is None else last
-        if _by_instants(drive) and bool(unseen_at(drive, max(int(seen * whole / (2 * math.pi)) // FOLLOWED, 1), whole)):
+        end = 2 * math.pi if last is None else last
+        looks = max(int(seen * end / (2 * math.pi)) // FOLLOWED, 1)
+        if _by_instants(drive) and bool(unseen_at(seen_as, looks, end)):
             return (
                 f"the drive `{name}` may change faster than the {seen} steps of a period follow; give a shorter "
                 "`time_step`"

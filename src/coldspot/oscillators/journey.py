@@ -6,7 +6,6 @@ what changes is three times the bias of second order.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -32,6 +31,8 @@ from .likeness import SAMPLES, equivalent
 from .model import System
 from .sampling import QUANTITIES
 from .simulation import BLOCK, Result
+from .timeline import LEAST, Timeline, edges_of, timeline
+from .told import Network
 from .words import UNHELD, jump_words
 
 OWNER = "trajectories"
@@ -44,21 +45,6 @@ OTHERS = 1 << 40
 """Number of the first trajectory of the second ensemble."""
 LOOKED_AT = 64
 """Phases at which driven springs are averaged."""
-
-
-class Network(NamedTuple):
-    """What a network tells: its numbers at phases (leading axis), potential, `places` of the baths, frequency (0), and
-
-    `feedbacks`: forces f(x, v) → (n,) by the number of their drive; words on drives that so many steps of a
-
-    period do not follow, over the time of a run or else the period."""
-
-    instants: Callable[[Array], Instant]
-    potential: Callable[[Array], Array] | None
-    places: tuple[tuple[int, ...], ...]
-    frequency: float
-    feedbacks: Mapping[int, Callable[[Array, Array], Array]]
-    hidden: Callable[[int, float | None], str]
 
 
 class Outset(NamedTuple):
@@ -96,25 +82,25 @@ def sample(
 ) -> Trajectories:
     """Trajectories of a network; see `OscillatorNetwork.trajectories`."""
     check_ensemble(OWNER, n, time, time_step, transient, keep, stride, QUANTITIES)
-    looked = network.instants(jnp.asarray(2 * np.pi * np.arange(LOOKED_AT) / LOOKED_AT))
-    system, outset = _outset(network, looked)
+    looks = _looks(network)
+    looked = network.instants(jnp.asarray(looks.phases))
+    system, outset = _outset(network, looked, looks)
     step = FINE * outset.shortest if time_step is None else float(time_step)
     if not step < 2 * outset.shortest:
         raise InputError(
             f"{OWNER}: `time_step` is {step:g}, but the network's motion, or that of the linear network that is most "
             f"alike, is stable only below {2 * outset.shortest:.4g}."
         )
-    period = 2
+    line = Timeline(np.array([0.0, 2 * BLOCK * step]), np.array([2 * BLOCK]), True)
     if network.frequency:
-        duration = 2 * math.pi / network.frequency
-        period = 2 * BLOCK * math.ceil(duration / (2 * BLOCK * step) * (1 - 1e-12))
-        step = duration / period
-        words = network.hidden(period, None)
+        line = timeline(edges_of(network.borders, network.duration, None), step)
+        words = network.hidden(int(network.duration / line.longest), None)
         if words:
             raise InputError(f"{OWNER}: {words}.")
+    step = line.longest
     transient = FORGET * outset.longest if transient is None else float(transient)
-    spans = _spans(step, period, transient, float(time), bool(network.frequency))
-    course = _course(network, step, period, looked.massless)
+    spans = _spans(line, transient, float(time), bool(network.frequency))
+    course = walk.course_of(network, line)
     drives = looked.pulls.shape[1]
     none = jnp.zeros(drives)
     # Only how many drives there are matters to averages.
@@ -123,25 +109,26 @@ def sample(
 
     def label() -> str:
         now, energies = _start(course, outset, key, jnp.arange(8))
-        forces = course.forces(now.x, now.v, jnp.asarray(0))
+        forces = course.forces(now.x, now.v, course.springs[0], course.pushes[0])
         places = repr((course.turns, course.owners, course.massless, course.fed, course.baths))
         return growth.identity(course, outset, key, spans, energies, forces, places)
 
     def portion(first: int, show: bool | None) -> Result:
-        return _run(course, outset, key, np.arange(first, first + n), spans, show)
+        return _run(course, line, outset, key, np.arange(first, first + n), spans, show)
 
     result = growth.grown(portion, n, growth.of_rates(flows), until, progress, label)
     if throw and np.any(result.failed >= 0):
         lane = int(np.argmax(result.failed >= 0))
-        when = float(result.failed[lane]) * BLOCK * step
+        when = line.after(int(result.failed[lane]) * BLOCK)
         raise SolveError(
             f"{OWNER}: trajectory {lane} left the range of numbers at time {when:.6g} (from the start of the "
             f"transient). The potential does not hold it, or the time step ({step:.3g}) is too long where it is steep.",
             Status.UNSTABLE,
         )
-    rough = _course(network, 2 * step, max(period // 2, 2), looked.massless)
+    half = line.halved()
     halved = tuple(-(-count // 2) for count in spans)
-    check = _run(rough, outset, key, OTHERS + np.arange(result.failed.shape[-1]), halved, progress)
+    others = OTHERS + np.arange(result.failed.shape[-1])
+    check = _run(walk.course_of(network, half), half, outset, key, others, halved, progress)
     found, other = (averages(system, one) for one in (result, check))
     means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
     bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
@@ -150,9 +137,9 @@ def sample(
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: explain(status, solution, step))
-    followed = (spans[1] + spans[2]) * BLOCK * step
+    followed = line.after((spans[1] + spans[2]) * BLOCK)
     heats, works, storages = amounts(result, system, followed)
-    times, x, v = _paths(course, outset, key, keep, stride, spans)
+    times, x, v = _paths(course, line, outset, key, keep, stride, spans)
     return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(followed))
 
 
@@ -163,29 +150,40 @@ def amounts(result: Result, system: System, time: float) -> tuple[Array, Array, 
     return jnp.asarray(heats.T), jnp.asarray(works.T), jnp.asarray(storages[0])
 
 
-def _spans(step: float, period: int, transient: float, time: float, driven: bool) -> tuple[int, int, int]:
+class Looks(NamedTuple):
+    """Phases at which springs are looked at, and the time that each stands for, as a share of the period."""
+
+    phases: np.ndarray
+    shares: np.ndarray
+
+
+def _looks(network: Network) -> Looks:
+    """Evenly over the period; over each piece of it where drives jump."""
+    if not network.borders.size:
+        return Looks(2 * np.pi * np.arange(LOOKED_AT) / LOOKED_AT, np.full(LOOKED_AT, 1 / LOOKED_AT))
+    edges = edges_of(network.borders, 2 * np.pi, None)
+    counts = np.maximum(np.ceil(LOOKED_AT * np.diff(edges) / (2 * np.pi)), LEAST).astype(int)
+    spaces = np.repeat(np.diff(edges) / counts, counts)
+    return Looks(np.cumsum(spaces) - spaces / 2, spaces / (2 * np.pi))
+
+
+def _spans(line: Timeline, transient: float, time: float, driven: bool) -> tuple[int, int, int]:
     """Blocks that are discarded, and averaged twice; whole periods in a driven network."""
-    cycle = period // BLOCK if driven else 1
-    half = cycle * max(1, math.ceil(time / (2 * cycle * BLOCK * step) * (1 - 1e-12)))
-    return 2 * math.ceil(transient / (2 * BLOCK * step)), half, half
-
-
-def _course(network: Network, step: float, period: int, massless: tuple[int, ...]) -> walk.Course:
-    phases = jnp.asarray((np.pi if network.frequency else 0.0) * np.arange(2 * period) / period)
-    return walk.course_of(
-        network.instants(phases), network.potential, network.places, massless, step, network.feedbacks
-    )
+    cycle = line.steps // BLOCK if driven else 1
+    block = line.duration * BLOCK / line.steps
+    half = cycle * max(1, math.ceil(time / (2 * cycle * block) * (1 - 1e-12)))
+    return 2 * math.ceil(transient / (2 * block)), half, half
 
 
 _equivalent, _steepest = compiled(equivalent), compiled(steepest)
 
 
-def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
+def _outset(network: Network, looked: Instant, looks: Looks) -> tuple[System, Outset]:
     """Where trajectories start: the distribution of the linear network most alike, with the springs' mean."""
     now = jax.tree.map(lambda a: np.asarray(a)[0], looked)
     n, frictions = now.masses.size, now.frictions.sum(0)
     light = np.isin(np.arange(n), looked.massless)
-    springs = np.asarray(looked.springs).mean(0)
+    springs = average = np.tensordot(looks.shares, np.asarray(looked.springs), 1)
     owner = [next((b for b, at in enumerate(network.places) if i in at), -1) for i in range(n)]
     none = jnp.zeros(0)
     # Energies know nothing of masses and frictions: those that are missing may be anything.
@@ -223,7 +221,7 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     resonant = 0.0
     if network.potential is None and fed.straight:
         if network.frequency:
-            resonant = _check_period(looked, fed.slope, network.frequency)
+            resonant = _check_period(looked, looks.shares, fed.slope, network.frequency)
         elif not rates.real.max() < -1e-13 * np.abs(rates).max():
             which = "look at springs and feedback" if network.feedbacks else "`steady_state` says which"
             raise SolveError(
@@ -236,6 +234,11 @@ def _outset(network: Network, looked: Instant) -> tuple[System, Outset]:
     ):
         raise SolveError(f"{OWNER}: without its feedback {UNHELD}.", Status.UNSTABLE)
     fastest = float(np.abs(rates).max())
+    if network.borders.size:
+        # Springs that jump may be stiff for a short while.
+        moved = eqx.tree_at(lambda one: one.springs, looked, looked.springs + (springs - average))
+        drifts = np.asarray(_drifts(moved))[:, :-1, :-1] + fed.slope
+        fastest = max(fastest, float(np.abs(np.linalg.eigvals(drifts)).max()))
     if steepest:
         # Root mean square of the curvature, where that is larger than its mean.
         root = np.sqrt(np.asarray(system.masses))
@@ -264,7 +267,7 @@ def _rates(one: Instant, slope: np.ndarray) -> np.ndarray:
     return np.linalg.eigvals(drift[:-1, :-1] + slope)
 
 
-def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> float:
+def _check_period(looked: Instant, shares: np.ndarray, slope: np.ndarray, frequency: float) -> float:
     """The longest time of a linear network, whose motion must have decayed after a period.
 
     Steps of a 64th of it tell growth from decay. Near a parametric resonance mean springs decay much faster than that.
@@ -272,11 +275,10 @@ def _check_period(looked: Instant, slope: np.ndarray, frequency: float) -> float
     # SciPy is loaded where it is used.
     from scipy.linalg import expm
 
-    count = looked.springs.shape[0]
     drifts = np.asarray(_drifts(looked))[:, :-1, :-1] + slope
     total = np.eye(drifts.shape[-1])
-    for drift in drifts:
-        total = expm(drift * 2 * math.pi / (frequency * count)) @ total
+    for drift, share in zip(drifts, shares, strict=True):
+        total = expm(drift * 2 * math.pi * share / frequency) @ total
     factors = np.abs(np.linalg.eigvals(total))
     largest = factors.max()
     if not largest < 1 + 1e-6:
@@ -303,14 +305,20 @@ def stretched(
     course: walk.Course, key: Array, lanes: Array, now: walk.Walkers, first: Array, last: Array
 ) -> tuple[walk.Walkers, Array]:
     now = walk.stretch(course, key, lanes, now, first, last)
-    return now, walk.total(course, now, 2 * last * BLOCK)
+    return now, walk.total(course, now, last * BLOCK)
 
 
 _closed = compiled(walk.closed)
 
 
 def _run(
-    course: walk.Course, outset: Outset, key: Array, lanes: np.ndarray, spans: tuple[int, ...], progress: bool | None
+    course: walk.Course,
+    line: Timeline,
+    outset: Outset,
+    key: Array,
+    lanes: np.ndarray,
+    spans: tuple[int, ...],
+    progress: bool | None,
 ) -> Result:
     """All trajectories in chunks, each in stretches of time."""
     # Longest and shortest time are no arrays: another of them compiles nothing.
@@ -328,7 +336,8 @@ def _run(
             while block < end:
                 first, block = block, min(block + most, end)
                 now, after = stretched(course, key, own, now, jnp.asarray(first), jnp.asarray(block))
-            now, rate = _closed(course, now, before, after, jnp.asarray(blocks * BLOCK))
+            span = line.after((block) * BLOCK) - line.after((block - blocks) * BLOCK)
+            now, rate = _closed(course, now, before, after, jnp.asarray(span or 1.0))
             before = after
             rates.append(np.asarray(rate))
         return Result(np.stack(rates[1:]), np.asarray(now.failed), np.asarray(now.x))
@@ -343,7 +352,7 @@ def averages(system: System, result: Result) -> Summary:
 
 
 def _paths(
-    course: walk.Course, outset: Outset, key: Array, keep: int, stride: int, spans: tuple[int, ...]
+    course: walk.Course, line: Timeline, outset: Outset, key: Array, keep: int, stride: int, spans: tuple[int, ...]
 ) -> tuple[Array, Array, Array]:
     """Times, positions and velocities (NaN without a mass) of the first trajectories, a point in a block of steps."""
     n, heavy = course.masses.shape[0], np.array(course.heavy, int)
@@ -352,17 +361,18 @@ def _paths(
     every = math.ceil(stride / BLOCK)
     outset = outset._replace(shortest=0.0, longest=0.0)
     now, _ = _start(course, outset, key, jnp.arange(keep))
-    block, seen = spans[0], []
+    block, seen, times = spans[0], [], []
     if block:
         now, _ = stretched(course, key, jnp.arange(keep), now, jnp.asarray(0), jnp.asarray(block))
     while block <= sum(spans):
         v = np.full((n, keep), np.nan)
         v[heavy] = np.asarray(now.v)
         seen.append((np.asarray(now.x), v))
+        times.append(line.after(block * BLOCK) - line.after(spans[0] * BLOCK))
         now, _ = stretched(course, key, jnp.arange(keep), now, jnp.asarray(block), jnp.asarray(block + every))
         block += every
     paths = [jnp.moveaxis(jnp.asarray(np.stack(part)), -1, 0) for part in zip(*seen, strict=True)]
-    return course.step * BLOCK * every * jnp.arange(len(seen)), paths[0], paths[1]
+    return jnp.asarray(times), paths[0], paths[1]
 
 
 # --------------------------------------------------------------------------- what they are worth

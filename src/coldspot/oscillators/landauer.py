@@ -163,9 +163,12 @@ def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
         x = w[:, None] / t
         apart = t[:, None] - t[None, :]
         if s.quantum:
-            few = w[:, None] / jnp.expm1(x)
             more = -1 / jnp.expm1(-x)  # 1 + n
-            passed = few[:, :, None] * more[:, None] * -jnp.expm1(-w[:, None, None] * apart / (t[:, None] * t))
+            few = w[:, None] * jnp.exp(-x) * more
+            # From the warmer bath to the colder: the other way the exponential has no end.
+            down = jnp.expm1(-w[:, None, None] * jnp.maximum(apart, 0.0) / (t[:, None] * t))
+            passed = -few[:, :, None] * more[:, None] * down
+            passed = passed - jnp.swapaxes(passed, 1, 2)
         else:
             passed = jnp.broadcast_to(apart, (w.size, *apart.shape))
         return passed * transmission(s, m, w) / (2 * jnp.pi)

@@ -1,6 +1,5 @@
 """Oscillator networks: masses, springs, frictions, baths and what drives them."""
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from .._checks import InputError, Rule, Vector, as_float, check_shape, unknown_n
 from ..baths import BosonBath, HeatBath
 from ..drives import Cosine, Drive, _Phase
 from ..dynamics import Counted, Dynamics, Outcome, Target
-from ..pytrees import Table, compiled, opened
+from ..pytrees import Table, opened
 from ..solution import Status
 from ..spectral import Drude, Ohmic, SpectralDensity
 from ..trajectories import Trajectories
@@ -40,10 +39,11 @@ from .arguments import (
     zeros_of,
 )
 from .evolution import Evolution, transient
-from .forces import amplitudes_of, hidden, untold
+from .forces import amplitudes_of, hidden
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
+from .told import told
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which driven springs are looked at."""
@@ -428,10 +428,7 @@ class OscillatorNetwork(Dynamics):
         if bias is not None:
             what = self._beyond() or "a `start`"
             raise InputError(f"trajectories: with {what} `bias` is measured, not chosen; give `time_step`.")
-        frequency = 0.0 if self.frequency is None else float(self.frequency)
-        look = functools.partial(_instants, self)
-        unseen = functools.partial(untold, self.drives, self.targets)
-        seen = journey.Network(look, self.potential, self.places, frequency, self.feedbacks, unseen)
+        seen = told(self)
         if start is None:
             return journey.sample(self, seen, key, n, time, **options)
         if options.pop("transient") is not None:
@@ -473,8 +470,3 @@ class OscillatorNetwork(Dynamics):
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
         if FEEDBACK in self.targets:
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has {self._beyond()}.")
-
-
-@compiled
-def _instants(network: OscillatorNetwork, phases: Array) -> Instant:
-    return jax.vmap(network.instant)(phases)

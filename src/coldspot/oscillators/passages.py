@@ -24,10 +24,11 @@ from ..pytrees import compiled
 from ..solution import SolveError, Status
 from ..trajectories import key_words
 from . import walk
-from .forces import untold
 from .instant import Instant, moments
 from .network import OscillatorNetwork
 from .simulation import BLOCK, DYNAMICS, START
+from .timeline import Timeline, edges_of, timeline
+from .told import Network, told
 
 VERB = "first_passage"
 BRIDGE = 2
@@ -127,22 +128,19 @@ def first_passage(
         if value is not None:
             check_shape(VERB, name, value, (), "one number")
             check_positive(VERB, name, value)
-    now = jax.tree.map(np.asarray, _instants(network, jnp.zeros(1)))
-    now = jax.tree.map(lambda a: a[0], now)
+    now = jax.tree.map(lambda a: np.asarray(a)[0], told(network).instants(jnp.zeros(1)))
     step = _step(network, now, places, coordinate, borders) if time_step is None else float(time_step)
-    period = 2
-    if network.frequency is not None:
-        duration = 2 * math.pi / float(network.frequency)
-        period = 2 * math.ceil(duration / (2 * step))
-        step = duration / period
-        hidden = untold(network.drives, network.targets, period, work=False)
+    seen = told(network)
+    line = Timeline(np.array([0.0, 2 * step]), np.array([2]), True)
+    if seen.frequency:
+        line = timeline(edges_of(seen.borders, seen.duration, None), step, block=1)
+        step = line.longest
+        hidden = seen.hidden(int(seen.duration / step), None)
         if hidden:
             raise InputError(f"{VERB}: {hidden}.")
     time = LONGEST * step if longest is None else float(longest)
-    found = _run(network, step, period, words, np.arange(n), places, coordinate, borders, time)
-    rough = _run(
-        network, 2 * step, max(period // 2, 1), words, OTHERS + np.arange(n), places, coordinate, borders, time
-    )
+    found = _run(seen, line, words, np.arange(n), places, coordinate, borders, time)
+    rough = _run(seen, line.halved(), words, OTHERS + np.arange(n), places, coordinate, borders, time)
     mean, other = float(found.time.mean()), float(rough.time.mean())
     error, other_error = (float(one.time.std(ddof=1)) / math.sqrt(n) for one in (found, rough))
     bias, doubt = abs(mean - other), math.hypot(error, other_error)
@@ -196,11 +194,6 @@ def _asked(network: OscillatorNetwork, coordinate: Any, start: Any, below: Any, 
 
 
 @compiled
-def _instants(network: Any, phases: Array) -> Instant:
-    return jax.vmap(network.instant)(phases)
-
-
-@compiled
 def _drift(potential: Any, now: Instant, places: Array) -> Array:
     """The drift of (x, v) with the potential's curvature at these places."""
     if potential is not None:
@@ -242,18 +235,24 @@ def _flown(
     now: Flight,
     place: Array,
     borders: Array,
-    width: Array,
+    widths: Array,
+    begins: Array,
+    duration: Array,
     first: Array,
 ) -> Flight:
-    """`TOGETHER` blocks of steps from block `first`; `width` σ² of the coordinate `place` within a step (0: heavy)."""
-    count, m = course.springs.shape[0], course.noises
+    """`TOGETHER` blocks of steps from block `first`; `widths` (piece,): σ² of the coordinate `place` within a step (0:
+
+    heavy); steps of a period of that `duration` begin at `begins` (step,)."""
+    m = course.noises
     low, high = borders
     empty = jnp.zeros(0)
 
     def one(now: Flight, given: tuple[Array, Array, Array]) -> tuple[Flight, None]:
         index, noise, chance = given
         state = walk.cleared(course, now.x, now.v, empty)
-        new = walk.step(course, state, 2 * index % count, noise)
+        k = index % course.count
+        new, width = walk.step(course, state, k, noise), widths[course.pieces[k]]
+        since = index // course.count * duration + begins[k]
         before, after = now.x[place], new.x[place]
         narrow = jnp.where(width > 0, width, 1.0)
         seen = [jnp.exp(-2 * (b - before) * (b - after) / narrow) for b in (low, high)]
@@ -264,10 +263,10 @@ def _flown(
         apart = jnp.where(after == before, 1.0, after - before)
         share = jnp.where(width > 0, 0.5, jnp.clip((border - before) / apart, 0.0, 1.0))
         fresh = leaves & jnp.isnan(now.time)
-        time = jnp.where(fresh, (index + share) * course.step, now.time)
+        time = jnp.where(fresh, since + share * course.lengths[k], now.time)
         # The largest one of the last positions that are numbers; products carry what is none to all others.
         gone = ~jnp.all(jnp.isfinite(new.x), 0) & jnp.isnan(now.lost) & jnp.isnan(time)
-        lost = jnp.where(gone, index * course.step, now.lost)
+        lost = jnp.where(gone, since, now.lost)
         worst = jnp.where(gone, jnp.argmax(jnp.abs(now.x), 0), now.worst)
         return Flight(new.x, new.v, time, jnp.where(fresh, upwards, now.upwards), lost, worst), None
 
@@ -281,15 +280,15 @@ def _flown(
             return new
         # A slope may be a number where the energy is none.
         none = ~jnp.isfinite(jax.vmap(course.potential, in_axes=-1)(new.x)) & jnp.isnan(new.time)
-        return new._replace(lost=jnp.where(none & jnp.isnan(new.lost), (index + 1) * BLOCK * course.step, new.lost))
+        turns, k = jnp.divmod((index + 1) * BLOCK, course.count)
+        return new._replace(lost=jnp.where(none & jnp.isnan(new.lost), turns * duration + begins[k], new.lost))
 
     return jax.lax.fori_loop(0, TOGETHER, block, now)
 
 
 def _run(
-    network: OscillatorNetwork,
-    step: float,
-    period: int,
+    network: Network,
+    line: Timeline,
     key: Array,
     lanes: np.ndarray,
     places: np.ndarray,
@@ -298,17 +297,17 @@ def _run(
     longest: float,
 ) -> Flight:
     """All trajectories until they have left, or the time `longest`."""
-    phases = (np.pi if network.frequency is not None else 0.0) * np.arange(2 * period) / period
-    instants = _instants(network, jnp.asarray(phases))
-    course = walk.course_of(instants, network.potential, network.places, instants.massless, step, network.feedbacks)
-    warm = np.asarray(instants.temperatures)[0]
+    course, step = walk.course_of(network, line), line.longest
+    warm = np.asarray(network.instants(jnp.zeros(1)).temperatures[0])
     own = [[b for b, at in enumerate(network.places) if i in at] for i in course.heavy]
     warmth = jnp.asarray([warm[at].max() if at else warm.max() for at in own])
-    width = 0.0
+    widths = np.zeros(line.counts.size)
     if coordinate in course.massless:
-        row = np.asarray(course.spread)[course.massless.index(coordinate)]
-        width = float(row @ row)
-    numbers = jnp.asarray(coordinate), jnp.asarray(borders), jnp.asarray(width)
+        rows = np.asarray(course.spread)[:, course.massless.index(coordinate)]
+        widths = (rows * rows).sum(1)
+    times = np.cumsum(line.lengths) - line.lengths if course.count > 1 else np.zeros(1)
+    turn = line.duration if course.count > 1 else step
+    numbers = tuple(map(jnp.asarray, (coordinate, borders, widths, times, turn)))
     begins = jnp.asarray(places)
 
     def piece(begin: int) -> Flight:
@@ -319,7 +318,7 @@ def _run(
             block += TOGETHER
             time = np.asarray(now.time)
             waiting = np.isnan(time) & np.isnan(np.asarray(now.lost))
-            if not waiting.any() or block * BLOCK * step >= longest:
+            if not waiting.any() or line.after(block * BLOCK) >= longest:
                 return jax.tree.map(np.asarray, now._replace(time=np.where(time > longest, np.nan, time)))
 
     pieces = list(spread(piece, range(0, len(lanes), CHUNK), label="trajectories", progress=False))

@@ -22,6 +22,7 @@ from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, cholesky, inverse
+from ..numerics.double_double import add, matmul, plain
 from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
 from ..solution import Status
 from .instant import APART, Instant, Moments, moments
@@ -114,16 +115,23 @@ def conduction(instant: Instant, m: Moments, reciprocal: bool) -> Conduction:
     root = jnp.sqrt(jax.lax.stop_gradient(instant.masses[heavy]))
     to = to.at[jnp.arange(n, k), jnp.arange(n, k)].set(root)
     back = inverse(to)
-    a = to @ m.drift[:k, :k] @ back
+    # Of Φ C⁻ᵀ = C only what rounding, or a derivative, leaves is a product: a stiff spring would hide a weak one.
+    beside = add(plain(instant.springs), -matmul(factor, plain(factor.T))).value @ back[:n, :n]
+    there = factor + jnp.where(definite, beside, (instant.springs - factor @ factor.T) @ back[:n, :n])
+    y = moments(eqx.tree_at(lambda o: (o.springs, o.pulls), instant, (there, instant.pulls @ back[:n, :n])))
+    scale = jnp.ones(k).at[n:].set(1 / root)
+    drift = y.drift[:k, :k] * scale
+    a = to @ drift
     w = to @ m.noise[:, :k, :k] @ to.T
     solver = cayley(a[None])
     x, left, _ = covariances(a[None], w[None], solver)
     x = (x[0] + jnp.swapaxes(x[0], -1, -2)) / 2
     quiet = jax.lax.stop_gradient((a, w, x))
-    bound = _bound(*quiet, solver)
+    rough = 2 * k * EPS * (jnp.abs(to) @ jnp.abs(jax.lax.stop_gradient(drift))) @ jnp.abs(quiet[2])
+    bound = _bound(*quiet, solver, rough + jnp.swapaxes(rough, -1, -2))
     baths = instant.temperatures.shape[0]
     excess = excess_errors = jnp.zeros(baths)
-    forms = back.T @ m.forms[:, :k, :k] @ back
+    forms = y.forms[:, :k, :k] * scale * scale[:, None]
     rates = jnp.einsum("qij,bij->qb", forms, x) + m.constants
     wide = jnp.sqrt(jnp.maximum(jnp.diagonal(bound, axis1=-2, axis2=-1), 0.0))
     sizes = jnp.abs(jax.lax.stop_gradient(forms))

@@ -27,10 +27,12 @@ from . import walk
 from .ensemble import BIAS, Summary
 from .feedback import returned
 from .instant import Instant, moments
-from .journey import CHUNK, FINE, OTHERS, STRETCH, Bias, Network, amounts, averages, concluded, stretched
+from .journey import CHUNK, FINE, OTHERS, STRETCH, Bias, amounts, averages, concluded, stretched
 from .model import System
 from .sampling import QUANTITIES
 from .simulation import BLOCK, START
+from .timeline import Timeline, edges_of, timeline
+from .told import Network
 
 OWNER = "trajectories"
 LOOKED_AT = 64
@@ -40,11 +42,14 @@ FOLLOWED = 32
 
 
 class Grid(NamedTuple):
-    """`blocks` of steps of the length `step`, and the network at all their half steps (padded to few lengths)."""
+    """The steps, and the network along them."""
 
-    blocks: int
-    step: float
+    line: Timeline
     course: walk.Course
+
+    @property
+    def blocks(self) -> int:
+        return self.line.steps // BLOCK
 
 
 def follow(
@@ -65,7 +70,8 @@ def follow(
     """Trajectories from `start` at time 0 and phase 0; see `OscillatorNetwork.trajectories`."""
     check_ensemble(OWNER, n, time, time_step, None, keep, stride, QUANTITIES)
     time = float(time)
-    looked = network.instants(jnp.asarray(network.frequency * time / LOOKED_AT * np.arange(LOOKED_AT + 1)))
+    edges = edges_of(network.borders, network.duration, time)
+    looked = network.instants(jnp.asarray(network.frequency * _moments(edges)))
     size, heavy = looked.masses.shape[-1], looked.masses.shape[-1] - len(looked.massless)
     what = f"the {size} positions and then the {heavy} velocities of coordinates with a mass"
     begun = start_of(OWNER, start, size + heavy, n, what)
@@ -74,8 +80,8 @@ def follow(
     step = FINE * _shortest(network, looked, begun, n) if time_step is None else float(time_step)
     if network.frequency and time_step is None:
         step = min(step, 2 * math.pi / network.frequency / FOLLOWED)
-    blocks = 2 * math.ceil(time / (2 * BLOCK * step) * (1 - 1e-12))
-    fine = _grid(network, time, blocks, looked)
+    line = timeline(edges, step, turns=False)
+    fine = _grid(network, line, looked)
     system = _books(looked)
 
     def portion(first: int, show: bool | None) -> Result:
@@ -83,7 +89,7 @@ def follow(
 
     def label() -> str:
         now, energies = _begun(fine.course, begun, key, jnp.arange(8))
-        forces = fine.course.forces(now.x, now.v, jnp.asarray(0))
+        forces = fine.course.forces(now.x, now.v, fine.course.springs[0], fine.course.pushes[0])
         return growth.identity(fine.course, begun, key, fine.blocks, energies, forces, "start", repr(network.places))
 
     flows = system.baths + system.drives
@@ -93,20 +99,20 @@ def follow(
         lane = int(np.argmax(result.failed >= 0))
         raise SolveError(
             f"{OWNER}: trajectory {lane} left the range of numbers at time "
-            f"{float(result.failed[lane]) * BLOCK * fine.step:.6g}. The potential does not hold it, or is no number "
-            f"there, or the time step ({fine.step:.3g}) is too long where it is steep.",
+            f"{line.after(int(result.failed[lane]) * BLOCK):.6g}. The potential does not hold it, or is no number "
+            f"there, or the time step ({line.longest:.3g}) is too long where it is steep.",
             Status.UNSTABLE,
         )
-    check = _run(_grid(network, time, blocks // 2, looked), begun, key, OTHERS + np.arange(count), progress)
+    check = _run(_grid(network, line.halved(), looked), begun, key, OTHERS + np.arange(count), progress)
     found, other = (_mean(system, one) for one in (result, check))
     means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
     bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
     # Without friction and drives nothing flows: twice the kinetic energy is what the balance is judged by.
     moving = np.sum(np.asarray(looked.masses)[0] * np.asarray(found.mean)[flows + 1 + size :])
-    numbers = jnp.asarray(fine.step), jnp.asarray(blocks * BLOCK), jnp.asarray(moving / time)
+    numbers = jnp.asarray(line.longest), jnp.asarray(line.steps), jnp.asarray(moving / time)
     solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
-        solution.raise_unless_ok(lambda status: _explain(status, solution, fine.step))
+        solution.raise_unless_ok(lambda status: _explain(status, solution, line.longest))
     heats, works, storages = amounts(result, system, time)
     times, x, v = _paths(fine, begun, key, keep, stride)
     return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(time))
@@ -155,23 +161,26 @@ def _drifts(looked: Instant, moment: Array, stiffer: Array) -> Array:
     return jax.vmap(one)(moment, stiffer)
 
 
-def _grid(network: Network, time: float, blocks: int, looked: Instant) -> Grid:
-    step = time / (blocks * BLOCK)
-    # Nothing wraps round: two half steps more than there are.
-    count = 2
+def _moments(edges: np.ndarray) -> np.ndarray:
+    """Moments at which the fastest motion is looked for: over the whole time, and in pieces of it."""
+    if edges.size == 2:
+        return edges[-1] / LOOKED_AT * np.arange(LOOKED_AT + 1)
+    # The first pieces, and some of the others.
+    count = edges.size - 1
+    some = np.concatenate([np.arange(LOOKED_AT), np.linspace(0, count - 1, LOOKED_AT).astype(int)]) % count
+    starts, spaces = edges[:-1][some], np.diff(edges)[some]
+    return np.sort((starts[:, None] + spaces[:, None] * np.array([1e-3, 0.5, 0.999])).ravel())
+
+
+def _grid(network: Network, line: Timeline, looked: Instant) -> Grid:
     if network.frequency:
-        turn = 2 * math.pi / network.frequency
-        words = network.hidden(max(int(turn / step), 1), network.frequency * time)
+        words = network.hidden(max(int(network.duration / line.longest), 1), network.frequency * line.duration)
         if words:
             raise InputError(f"{OWNER}: {words}.")
-        count = 1 << (2 * blocks * BLOCK + 2).bit_length()
-    entries = sum(a[0].size for a in jax.tree.leaves(looked))
-    check_memory(f"{OWNER}: {count // 2:,} steps of a driven network", 8.0 * count * entries, "give a longer step.")
-    phases = jnp.asarray(network.frequency * step / 2 * np.arange(count))
-    course = walk.course_of(
-        network.instants(phases), network.potential, network.places, looked.massless, step, network.feedbacks
-    )
-    return Grid(blocks, step, course)
+        entries = sum(a[0].size for a in jax.tree.leaves(looked))
+        size = 1 << (line.steps + 1).bit_length()
+        check_memory(f"{OWNER}: {size:,} steps of a driven network", 24.0 * size * entries, "give a longer step.")
+    return Grid(line, walk.course_of(network, line))
 
 
 def _books(looked: Instant) -> System:
@@ -203,30 +212,25 @@ def _begun(course: walk.Course, begun: Start, key: Array, lanes: Array) -> tuple
     random = jnp.concatenate(normals(key, START, lanes, 0, -(-k // 4)))[:k]
     y = jnp.asarray(begun.base)[:, lanes % begun.base.shape[1]] + jnp.asarray(begun.factor) @ random
     now = walk.cleared(course, y[:n], y[n:], jnp.full(lanes.shape, -1))
-    return _kicked(course, now, jnp.zeros((), int), -1.0), walk.total(course, now, jnp.zeros((), int))
+    first = jnp.zeros((), int)
+    return _half(course, now, first, -1.0), walk.total(course, now, first)
 
 
 @compiled
-def _ended(course: walk.Course, now: walk.Walkers, half: Array) -> tuple[walk.Walkers, Array]:
-    now = _kicked(course, now, half, 1.0)
-    return now, walk.total(course, now, half)
+def _ended(course: walk.Course, now: walk.Walkers, k: Array) -> tuple[walk.Walkers, Array]:
+    now = _half(course, now, k % course.count, 1.0)
+    return now, walk.total(course, now, k)
 
 
-def _kicked(course: walk.Course, now: walk.Walkers, half: Array, sign: float) -> walk.Walkers:
-    """Half a kick forwards or back with its work, and half a step's work of the springs."""
-    h, at = sign * course.step / 2, np.array(course.heavy, int)
-    x, v, work = now.x, now.v, now.work
-    work = work + h / 2 * jnp.einsum("il,dij,jl->dl", x, course.changes[half], x)
-    if at.size:
-        mass = course.masses[at][:, None]
-        force, own = course.forces(x, v, half)
-        u = v + h / mass * force[at]
-        if course.laws:
-            force, own = course.forces(x, (v + u) / 2, half)
-            u = v + h / mass * force[at]
-        work = work + h / 2 * jnp.einsum("dil,il->dl", own[:, at], v + u)
-        v = u
-    return now._replace(v=v, work=work, squares=now.squares + sign / 2 * x * x)
+def _half(course: walk.Course, now: walk.Walkers, k: Array, sign: float) -> walk.Walkers:
+    """The half of kick k before its moment, forwards or back, with its work, and half a step's work of the springs.
+
+    The works of kick k are those of the springs' slope alone at the first and the last moment.
+    """
+    x, time = now.x, sign * course.lapses[k] / 2
+    v, done = walk.kicked(course, x, now.v, time, course.held[k], course.pressed[k])
+    work = now.work + done + sign / 4 * jnp.einsum("il,dij,jl->dl", x, course.works[k], x)
+    return now._replace(v=v, work=work, squares=now.squares + time * x * x)
 
 
 _closed = compiled(walk.closed)
@@ -244,8 +248,8 @@ def _run(grid: Grid, begun: Start, key: Array, lanes: np.ndarray, progress: bool
         for block in range(0, grid.blocks, most):
             last = min(block + most, grid.blocks)
             now, _ = stretched(course, key, own, now, jnp.asarray(block), jnp.asarray(last))
-        now, after = _ended(course, now, jnp.asarray(2 * grid.blocks * BLOCK if course.springs.shape[0] > 4 else 0))
-        now, rates = _closed(course, now, before, after, jnp.asarray(grid.blocks * BLOCK))
+        now, after = _ended(course, now, jnp.asarray(grid.line.steps))
+        now, rates = _closed(course, now, before, after, jnp.asarray(grid.line.duration))
         # One span of time, where a steady state has two halves.
         return Result(np.stack([np.asarray(rates)] * 2), np.asarray(now.failed), np.asarray(now.x))
 
@@ -271,13 +275,12 @@ def _paths(grid: Grid, begun: Start, key: Array, keep: int, stride: int) -> tupl
         if mark > block:
             now, _ = stretched(course, key, lanes, now, jnp.asarray(block), jnp.asarray(mark))
         block = mark
-        half = 2 * mark * BLOCK if course.springs.shape[0] > 4 else 0
-        whole, _ = _ended(course, now, jnp.asarray(half))
+        whole, _ = _ended(course, now, jnp.asarray(mark * BLOCK))
         speeds = np.full((n, keep), np.nan)
         speeds[heavy] = np.asarray(whole.v)
         seen.append((np.asarray(whole.x), speeds))
     x, v = (jnp.moveaxis(jnp.asarray(np.stack(part)), -1, 0) for part in zip(*seen, strict=True))
-    return grid.step * BLOCK * jnp.asarray(marks), x, v
+    return jnp.asarray([grid.line.after(mark * BLOCK) for mark in marks]), x, v
 
 
 def _explain(status: Status, solution: Solution, step: float) -> str:

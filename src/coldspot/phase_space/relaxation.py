@@ -191,7 +191,7 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None
     best: Slowest | None = None
     change: np.ndarray | None = None
     centre = symmetric_about(terrain, middle)
-    number, first = 0, 0.0
+    number, first, trust = 0, 0.0, 1.0
     height = 0.0 if weak is None else weak.height
     if weak is not None and len(terrain.steps) == 2:
         pairs = weak.pairs(tolerance)
@@ -200,6 +200,8 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None
             first = weak.loss**-0.4 * max(0.75 * -math.log10(tolerance) - 0.7, 1.0)
             while not _fits(terrain, number + 1, first, centre is not None):
                 number -= 1
+            # Coarser than the thin layer at the barrier needs: changes fall slowly, or hardly yet.
+            trust = FINER**-number / (FINER - 1) if number < 0 else 1.0
         else:
             number = sum(rung.pairs < pairs for rung in LADDER[:-4])
     while True:
@@ -215,7 +217,7 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None
         if best is not None:
             previous, change = change, np.abs(found - best.rate)
             # Position and velocity converge each in its own way: a small change may be one of both signs.
-            error = np.maximum(left_over(change, previous, np.abs(found), rounding), change / 4)
+            error = trust * np.maximum(left_over(change, previous, np.abs(found), rounding), change / 4)
         number += 1
         converged = bool(error[0] <= tolerance * abs(found[0]))
         best = Slowest(rate, float(error[0]), converged, inverse, number, slope)
