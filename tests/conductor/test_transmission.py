@@ -49,7 +49,7 @@ def test_onsager_symmetry_with_flux_and_the_sum_rule():
 def test_spectral_functions_add_up_to_the_density_of_states():
     conductor = ring(0.3)
     energies = np.array([[-0.4, 0.2], [0.5, 3.0]])
-    parts = [np.asarray(spectral_function(conductor, name, energies)) for name in "abc"]
+    parts = [np.asarray(spectral_function(conductor, energies, name)) for name in "abc"]
     total = np.trace(sum(parts), axis1=-2, axis2=-1).real / (2 * np.pi)
     assert total.shape == energies.shape
     assert_close(density_of_states(conductor, energies), total, 1e-13)
@@ -110,7 +110,7 @@ def test_an_energy_with_a_dark_state_is_nan_with_a_warning_and_the_others_have_t
     energies = np.array([[0.3, 1.0], [-1.0, 0.5]])
     seen = {
         cs.transmission: (conductor, energies, "l", "r"),
-        spectral_function: (conductor, "l", energies),
+        spectral_function: (conductor, energies, "l"),
         density_of_states: (conductor, energies),
     }
     for function, arguments in seen.items():
@@ -125,6 +125,15 @@ def test_an_energy_with_a_dark_state_is_nan_with_a_warning_and_the_others_have_t
     with pytest.raises(cs.InputError, match="no finite value at energy 1"):
         cs.transmission(conductor, 1.0, "l", "r")
     assert cs.transmission(conductor, [], "l", "r").shape == (0,)
+
+    def wider(width):
+        leads = {name: cs.WideBandLead([0, 1], width * both, BATH) for name in "lr"}
+        return cs.transmission(cs.Conductor([[0.0, -1.0], [-1.0, 0.0]], leads), energies.reshape(-1), "l", "r")[::2]
+
+    # T = Γ²/(x²+Γ²) with Γ = .4w and x = ε+1, beside the energy without a value.
+    x = energies.reshape(-1)[::2] + 1
+    slope = 2 * 0.4**2 * x**2 / (x**2 + 0.4**2) ** 2
+    assert_close(jax.jacrev(wider)(1.0), slope, 1e-12)
 
 
 def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.conductor.wide_band import by_nodes, integrated, wide_flows
+from coldspot.conductor.two_sites import closed_of_two
+from coldspot.conductor.wide_band import by_nodes, closed, integrated, wide_flows
 from coldspot.pytrees import Table
 
 POINTS = 12
@@ -189,3 +190,51 @@ def test_panels_with_three_leads_on_both_sites_are_those_of_plain_quadrature():
         errors = np.concatenate([np.asarray(part)[k] for part in found.error])
         assert np.all(np.abs(got - expected) <= 1e-14)
         assert np.all(errors <= 1e-14)
+
+
+OF_TWO = jax.jit(lambda h, leads: closed_of_two(h, leads, ~(h[0, 0, 0].real < -1e300)))
+
+
+def close_to_exceptional(rng):
+    """Two levels whose poles all but coalesce: d and |t| − |Γ_1−Γ_2|/4 over eleven decades."""
+    g, level = 10 ** rng.uniform(-1, 0.3, 2), rng.normal()
+    link = abs(g[0] - g[1]) / 4 * (1 + rng.choice([-1, 1]) * 10 ** rng.uniform(-12, -1))
+    h = np.array([[level, link], [link, level + 10 ** rng.uniform(-12, -1)]])
+    t, mu = 10 ** rng.uniform(-2, 1, 2), rng.normal(size=2)
+    return h, g[0], g[1], t[0], mu[0], t[1], mu[1]
+
+
+def test_the_form_for_two_sites_has_honest_errors_also_near_exceptional_points():
+    rng = np.random.default_rng(11)
+    for cases in (list(CASES.values()), draw(rng, POINTS), [close_to_exceptional(rng) for _ in range(POINTS)]):
+        found, dark = OF_TWO(*stack(cases))
+        assert not np.any(dark)
+        for k, case in enumerate(cases):
+            if case is not CASES["exceptional point"]:
+                for part, right in zip(("particles", "heats"), exact(*case), strict=True):
+                    value, error = (float(getattr(side, part)[k, 0]) for side in (found.value, found.error))
+                    assert abs(value - right) <= error, (k, part, value - right, error)
+
+
+def test_the_form_for_two_sites_is_that_of_any_matrix_with_leads_on_both_sites():
+    def one(h, widths, baths):
+        left, right = (cs.ElectronBath(*bath) for bath in baths)
+        return h, Table({"l": cs.WideBandLead([0, 1], widths[0], left), "r": cs.WideBandLead([1, 0], widths[1], right)})
+
+    rng = np.random.default_rng(3)
+    h = rng.normal(size=(POINTS, 2, 2)) + 1j * rng.normal(size=(POINTS, 2, 2))
+    h[0] = np.diag([0.1, 0.4])  # levels that nothing links
+    baths = np.stack([rng.uniform(0.05, 1, (POINTS, 2)), rng.normal(size=(POINTS, 2))], -1)
+    batch = jax.vmap(one)(h + h.conj().swapaxes(1, 2), rng.uniform(0.05, 1, (POINTS, 2, 2)), baths)
+    (found, dark), other = OF_TWO(*batch), jax.jit(closed)(*batch)
+    assert not np.any(dark)
+    for part in ("heats", "particles"):
+        values = [np.asarray(getattr(side.value, part)) for side in (found, other)]
+        errors = [np.asarray(getattr(side.error, part)) for side in (found, other)]
+        assert np.all(np.abs(values[0] - values[1]) <= errors[0] + errors[1])
+        assert np.all(errors[0] <= 1e-11)
+
+
+def test_a_state_that_no_lead_touches_is_left_to_the_form_of_any_matrix():
+    cases = [([[0.1, 0.0], [0.0, 0.3]], 0.4, 0.0, 0.1, 0.2, 0.1, -0.1), CASES["ordinary"]]
+    assert OF_TWO(*stack(cases))[1].tolist() == [True] + [False] * (POINTS - 1)

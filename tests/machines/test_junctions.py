@@ -52,7 +52,7 @@ def test_two_modes_of_a_conductor_are_the_matrix_of_the_paper():
     baths = {"left": cs.ElectronBath(0.1, bias / 2), "right": cs.ElectronBath(0.1, -bias / 2)}
     leads = {name: cs.WideBandLead(k, wide, bath) for k, (name, bath) in enumerate(baths.items())}
     conductor = cs.Conductor(np.zeros((2, 2)), leads, cs.Modes([1.02, 0.98], couplings, {"p": cs.BosonBath(0.1)}))
-    left, right = (cs.conductor.spectral_function(conductor, name, 0.0) for name in leads)
+    left, right = (cs.conductor.spectral_function(conductor, 0.0, name) for name in leads)
     made = TwoModeJunction.of_electrons([1.02, 0.98], couplings, left, right, bias)
     matrix = np.asarray(made.dynamics().matrix)
     whole = np.asarray(cs.conductor.mode_self_energy(conductor, 1.0))

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +24,8 @@ TOGETHER = 1024
 WIDE, TOGETHER_WIDE = 4, 64
 """The same of long conductors from this width of a slice on."""
 
+NEXT = 1e-3
+"""How far from an energy without a value derivatives are taken, which nobody sees."""
 DOUBTFUL, UNSURE = 1e-11, 1e-8
 """Rounding, relative to a transmission, from which on another elimination is tried, and at which it is no number."""
 
@@ -73,14 +76,14 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
 
 
 @worded
-def spectral_function(conductor: Conductor, lead: str, energies: Any) -> Array:
+def spectral_function(conductor: Conductor, energies: Any, lead: str) -> Array:
     """A_α(ε) = G^r Γ_α G^a (…, site, site): the states that a lead fills, in units of 2π × states per energy.
 
     Where there is no finite value it does as `transmission` does.
 
     >>> import coldspot as cs
     >>> dot = cs.Conductor([[0.2]], {"left": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
-    >>> spectral_function(dot, "left", 0.2).real.item()  # 4/Γ
+    >>> spectral_function(dot, 0.2, "left").real.item()  # 4/Γ
     8.0
     """
     _check("spectral_function", conductor, lead=lead)
@@ -127,11 +130,29 @@ def _at(function: Any, conductor: Conductor, energies: Any, which: Any, together
         shape = jax.eval_shape(lambda: function(conductor, jnp.zeros(1), which)).shape[1:]
         return np.zeros((*energies.shape, *shape))
     lane = np.minimum(np.arange(blocks * lanes), flat.size) % flat.size
-    found = _blocks(function, conductor, jnp.asarray(flat[lane].reshape(blocks, lanes)), which)
+    found = _valued(conductor, jnp.asarray(flat[lane].reshape(blocks, lanes)), function, which)
     if concrete(found) is not None:
         found = np.asarray(found)
     found = found.reshape(-1, *found.shape[2:])[: flat.size]
     return found.reshape(*energies.shape, *found.shape[1:])
+
+
+@eqx.filter_custom_jvp
+def _valued(conductor: Conductor, energies: Array, function: Any, which: Any) -> Array:
+    """Values (block, energy, …). Where there is none, derivatives are NaN there, and not at the other energies too."""
+    return _blocks(function, conductor, energies, which)
+
+
+@_valued.def_jvp
+def _valued_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    conductor, energies, function, which = primals
+    found = _valued(conductor, energies, function, which)
+    none = ~jnp.all(jnp.isfinite(found.reshape(*energies.shape, -1)), axis=-1)
+    # Backwards a derivative that is not finite, times zero, would be NaN in all parameters.
+    largest = jnp.max(jnp.abs(jnp.concatenate([x.reshape(-1) for x in jax.tree.leaves(conductor.hamiltonian)])))
+    aside = jnp.where(none, energies + NEXT * (largest + jnp.abs(energies) + 1), energies)
+    _, moved = eqx.filter_jvp(lambda *at: _blocks(function, *at, which), (conductor, aside), tuple(tangents[:2]))
+    return found, jnp.where(none.reshape(*none.shape, *(1,) * (found.ndim - 2)), jnp.nan, moved)
 
 
 @compiled

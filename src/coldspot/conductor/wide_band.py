@@ -28,6 +28,7 @@ from ..pytrees import Table
 from .few_sites import by_panels
 from .landauer import DISAGREE, NARROWEST, Flows, Found, baths_of, flows
 from .long_devices import Slices, sliced
+from .two_sites import closed_of_two, unmixed
 
 GOOD = 1e-12
 """Error up to which the closed form is kept, relative to the largest current."""
@@ -72,8 +73,11 @@ def _flows(hamiltonian: Array, leads: Table, cut: int | None) -> Found:
 
 def attempted(hamiltonian: Array, leads: Table, tolerance: Array) -> tuple[Found, Array]:
     """The closed form alone, and where its errors are above that part of the largest current which is asked for."""
-    found = closed(hamiltonian, leads)
-    return found, _poor(hamiltonian, leads, found, jnp.maximum(GOOD, SURE * tolerance))
+    if unmixed(hamiltonian, leads):
+        found, dark = closed_of_two(hamiltonian, leads, ~(tolerance < 0))
+    else:
+        found, dark = closed(hamiltonian, leads), jnp.zeros(hamiltonian.shape[0], bool)
+    return found, _poor(hamiltonian, leads, found, jnp.maximum(GOOD, SURE * tolerance)) | dark
 
 
 def by_nodes(hamiltonian: Array, leads: Table, tolerance: Array) -> tuple[Found, Array]:

@@ -7,13 +7,19 @@ difference is a quotient that is written out, so no two nearly equal numbers are
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+from . import planar
 
 STEPS = 10
 """Steps N of the recurrence: from Re x ≥ ½ on, 8 terms of the asymptotic series are then right to rounding."""
 SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 """B_2k/(2k) for k = 1, 2, …"""
+THERMAL_STEPS = 8
+"""The same of ψ(½+ζ) from Re ζ ≥ 0 on, whose series has smaller terms."""
 FAR = 12.0
 """Distance |ζ| from which the series of ψ(½+ζ), which has no odd terms, needs no recurrence."""
 
@@ -72,16 +78,28 @@ def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> 
     '0.346573590 -0.785398163'
     """
     pole = jnp.asarray(pole, complex)
-    up, down = 1j * (pole - one) / (2 * jnp.pi), 1j * (pole - other) / (2 * jnp.pi)
-    z, x = up / hot, down / cold
-    d = (up * ((cold - hot) / hot) - 0.5j * (one - other) / jnp.pi) / cold
+    one, other, hot, cold = (jnp.asarray(v, float) for v in (one, other, hot, cold))
+    first, second = thermal_parts(pole - one, pole - other, one - other, hot, cold)
+    return first + second, planar.size(first) + planar.size(second)
+
+
+def thermal_parts(above: Array, below: Array, bias: Array, hot: Array, cold: Array) -> tuple[Array, Array]:
+    """`thermal_difference` of λ−μ_1, λ−μ_2 and μ_1−μ_2, each of which has digits of its own: what is added up."""
+    turn = 1 / (2 * np.pi)
+    # i(λ−μ)/2π
+    up, down = (jax.lax.complex(-turn * part.imag, turn * part.real) for part in (above, below))
+    z, x = planar.scaled(up, 1 / hot), planar.scaled(down, 1 / cold)
+    tilt = (cold - hot) / hot
+    d = planar.scaled(jax.lax.complex(up.real * tilt, up.imag * tilt - turn * bias), 1 / cold)
     # Far away the steps of the recurrence would cancel nearly all of the logarithm.
-    steps = jnp.where((_squared(z) > FAR**2) & (_squared(x) > FAR**2), 0.0, STEPS)
+    close = (planar.squared(z) <= FAR**2) | (planar.squared(x) <= FAR**2)
+    steps = jnp.where(close, THERMAL_STEPS, 0.0)
     total = jnp.zeros_like(d)
-    for k in range(STEPS):
-        total += _inverse((x + (k + 0.5)) * (z + (k + 0.5)))
-    total = jnp.where(steps > 0, total, 0.0)
-    a, b = _inverse(x + steps), _inverse(z + steps)
+    for k in range(0, THERMAL_STEPS, 2):  # two at a time, for one division
+        one, other = ((x + (k + half)) * (z + (k + half)) for half in (0.5, 1.5))
+        total += (one + other) * planar.inverse(one * other)
+    total = jnp.where(close, total, 0.0)
+    a, b = planar.inverse(x + steps), planar.inverse(z + steps)
     # Σ c_k (a^2k − b^2k)/(a−b), as (a+b) times the divided difference of a polynomial in the squares.
     square, other_square = a * a, b * b
     inner, tail = jnp.zeros_like(d), jnp.zeros_like(d)
@@ -89,11 +107,9 @@ def thermal_difference(pole: Any, one: Any, other: Any, hot: Any, cold: Any) -> 
         inner, tail = inner * square - (1 - 2.0 ** (1 - 2 * k)) * SERIES[k - 1], inner + tail * other_square
     tail = (a + b) * (inner + tail * other_square)
     # Of T(ζ+N), whose logarithms are the rest.
-    above, below = steps * hot + up, steps * cold + down
-    inverse = _inverse(below)
-    ratio = (steps * (hot - cold) - 0.5j * (one - other) / jnp.pi) * inverse
-    first, second = d * (total + a * b * tail), ratio * _log_over(ratio, above * inverse)
-    return first + second, jnp.sqrt(_squared(first)) + jnp.sqrt(_squared(second))
+    inverse = planar.inverse(down + steps * cold)
+    ratio = jax.lax.complex(steps * (hot - cold), -turn * bias + 0 * steps) * inverse
+    return d * (total + a * b * tail), ratio * planar.log_over(ratio, (up + steps * hot) * inverse)
 
 
 def mixed_difference(x: Any, z: Any, d: Any) -> Array:
