@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import Checked, InputError, Rule, Vector, as_complex, as_float, check_shape, check_type, parameter
 from ..baths import Bath
+from ..compiler import plainly
 from ..pytrees import Table
 from ..show import array as show
 from ..spectral import as_density
@@ -129,14 +130,18 @@ class Modes(Checked):
 
     def rules(self) -> Iterable[Rule]:
         if isinstance(self.dampings, Array):
-            dampings = self.dampings
+            xp, dampings = plainly(self.dampings)
             yield Rule(
-                jnp.all(jnp.isfinite(dampings) & (dampings >= 0)),
+                xp.all(xp.isfinite(dampings) & (dampings >= 0)),
                 lambda: f"`dampings` must be 0 (a narrow mode) or positive, but are {show(dampings)}.",
             )
-        off = jnp.abs(self.couplings - jnp.conj(jnp.swapaxes(self.couplings, -1, -2)))
-        good = jnp.max(off, initial=0.0) <= HERMITIAN * jnp.max(jnp.abs(self.couplings), initial=0.0)
-        yield Rule(good & jnp.all(jnp.isfinite(self.couplings)), self._words)
+        xp, couplings = plainly(self.couplings)
+        finite = xp.isfinite(couplings)
+        # What is infinite is refused anyway; its differences are no numbers.
+        couplings = xp.where(finite, couplings, 0.0)
+        off = xp.abs(couplings - xp.conj(xp.swapaxes(couplings, -1, -2)))
+        good = xp.max(off, initial=0.0) <= HERMITIAN * xp.max(xp.abs(couplings), initial=0.0)
+        yield Rule(good & xp.all(finite), self._words)
 
     def _words(self) -> str:
         numbers = np.asarray(self.couplings)
