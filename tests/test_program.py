@@ -65,7 +65,7 @@ def test_terminal_without_greek_letters_gets_question_marks(cache):
 def test_reader_that_leaves_early_is_no_error(cache):
     reader, writer = os.pipe()
     os.close(reader)
-    found = start("list", cache=cache, stdout=writer)
+    found = start("solve", "quantum-dot", cache=cache, stdout=writer)
     os.close(writer)
     assert (found.returncode, found.stderr) == (141, "")
 
