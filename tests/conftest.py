@@ -23,14 +23,16 @@ import hypothesis
 import jax
 import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
+
+from tests import annotations
 
 # Before anything imports coldspot: every annotation of the package, shapes of arrays included, becomes a check.
-install_import_hook("coldspot", "tests.annotations.checked")
+jaxtyping.jaxtyped = annotations.jaxtyped  # which the hook puts before every function
+jaxtyping.install_import_hook("coldspot", None)
 
-import tests.annotations  # noqa: F401
-from coldspot import InputError, compiler
+from coldspot import InputError, compiler, tracing
 
+tracing.LIBRARIES += (annotations.__file__,)  # whose frames are not the user's
 compiler.PREFERRED["xla_backend_optimization_level"] = 3  # the compiler's own default
 # In one piece: parts that are compiled side by side take an eighth more processor time, and the other core is busy.
 compiler.PREFERRED["xla_cpu_parallel_codegen_split_count"] = 1

@@ -144,7 +144,7 @@ def test_public_names_exist():
 
 def test_annotated_shapes_are_enforced():
     """Under test, a shape that an annotation forbids is refused."""
-    with pytest.raises(Exception, match="Type-check error"):
+    with pytest.raises(Exception, match="violates type hint"):
         eliminate_rates(np.zeros((2, 3, 1)))
 
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -36,15 +37,17 @@ def test_process_writes_json_alone_and_keeps_what_it_compiled(cache):
     assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
 
 
-def test_damaged_or_missing_cache_does_no_harm(tmp_path):
+def test_damaged_or_missing_cache_does_no_harm(cache, tmp_path):
     (tmp_path / "a-file").write_text("no folder")
     assert start("--version", cache=tmp_path / "a-file").stdout == f"coldspot {cs.__version__}\n"
-    start("list", cache=tmp_path)
-    entries = list(tmp_path.glob("coldspot/jax-*/*-cache"))
+    if not (cache / "coldspot").exists():
+        start("solve", "quantum-dot", "--json", cache=cache)
+    spoilt = shutil.copytree(cache, tmp_path / "spoilt")
+    entries = list(spoilt.glob("coldspot/jax-*/*-cache"))
     assert entries
     for entry in entries:
         entry.write_bytes(b"damaged")
-    again = start("list", cache=tmp_path)
+    again = start("solve", "quantum-dot", "--json", cache=spoilt)
     assert (again.returncode, again.stderr) == (0, "")
 
 
@@ -62,7 +65,7 @@ def test_terminal_without_greek_letters_gets_question_marks(cache):
 def test_reader_that_leaves_early_is_no_error(cache):
     reader, writer = os.pipe()
     os.close(reader)
-    found = start("list", cache=cache, stdout=writer)
+    found = start("solve", "quantum-dot", cache=cache, stdout=writer)
     os.close(writer)
     assert (found.returncode, found.stderr) == (141, "")
 

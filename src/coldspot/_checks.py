@@ -21,6 +21,7 @@ from jax import Array
 from jaxtyping import Float
 
 from ._attributes import LONGEST, Spoken, again_words, closest, listed, misfit
+from .compiler import plainly
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -292,7 +293,7 @@ class Domain(NamedTuple):
 
     def holds(self, value: Any) -> Any:
         """Whether all numbers of a value lie in the domain."""
-        xp: Any = np if concrete(value) is not None else jnp
+        xp, value = plainly(value)
         value = xp.asarray(value)
         good = xp.isfinite(value) if self.finite else ~xp.isnan(value)
         if self.positive:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 PREFERRED = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_prefer_vector_width": 512}
@@ -57,3 +58,11 @@ def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
 def is_traced(tree: Any) -> bool:
     """Whether numbers of a tree are not known yet."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def plainly(value: Any) -> tuple[Any, Any]:
+    """The library to look at an array with, and the array: NumPy and NumPy's, where its numbers are known.
+
+    `jax.numpy` compiles a program for each operation on each new shape, which takes longer than any look.
+    """
+    return (jnp, value) if isinstance(value, jax.core.Tracer) else (np, np.asarray(value))

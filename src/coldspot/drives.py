@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ._checks import Checked, InputError, Rule, Scalar, Vector, parameter
+from .compiler import plainly
 from .pytrees import compiled
 from .show import array as show
 
@@ -116,14 +117,12 @@ class Steps(Drive):
             )
 
     def rules(self) -> Iterable[Rule]:
-        durations = self.durations
-        yield Rule(jnp.all(durations > 0), lambda: f"`durations` must be positive, but are {show(durations)}.")
+        xp, durations = plainly(self.durations)
+        yield Rule(xp.all(durations > 0), lambda: f"`durations` must be positive, but are {show(durations)}.")
+        total = xp.sum(durations)
         yield Rule(
-            jnp.abs(jnp.sum(durations) - 1) <= WHOLE,
-            lambda: (
-                "`durations` must add up to 1, being shares of the period, but add up to "
-                f"{float(jnp.sum(durations)):.10g}."
-            ),
+            xp.abs(total - 1) <= WHOLE,
+            lambda: f"`durations` must add up to 1, being shares of the period, but add up to {float(total):.10g}.",
         )
 
     def __call__(self, phase: Any) -> Array:

@@ -181,7 +181,8 @@ def test_otto_cycle_against_its_closed_form():
         return jnp.stack([s.heat["hot"], s.heat["cold"], s.work["piston"]]), s
 
     def with_slope(share, point):
-        return jax.jvp(lambda x: flows(x, point)[0], (share,), (jnp.ones(()),))[1], flows(share, point)[1]
+        _, slope, s = jax.jvp(lambda x: flows(x, point), (share,), (jnp.ones(()),), has_aux=True)
+        return slope, s
 
     columns = np.column_stack([high, low, *rates, period, hot, cold])
     slopes, s = jax.jit(jax.vmap(with_slope))(jnp.asarray(share), jnp.asarray(columns))

@@ -11,7 +11,7 @@ from jax import Array
 
 from .._checks import Checked, InputError, Rule, Vector, as_complex, as_float, check_shape, check_type, parameter
 from ..baths import Bath
-from ..compiler import looked_up
+from ..compiler import plainly
 from ..pytrees import Table
 from ..show import array as show
 from ..spectral import as_density
@@ -130,12 +130,18 @@ class Modes(Checked):
 
     def rules(self) -> Iterable[Rule]:
         if isinstance(self.dampings, Array):
-            dampings = self.dampings
+            xp, dampings = plainly(self.dampings)
             yield Rule(
-                looked_up(lambda d: ((d >= 0) & (abs(d) < np.inf)).all(), dampings),
+                xp.all(xp.isfinite(dampings) & (dampings >= 0)),
                 lambda: f"`dampings` must be 0 (a narrow mode) or positive, but are {show(dampings)}.",
             )
-        yield Rule(looked_up(_all_hermitian, self.couplings), self._words)
+        xp, couplings = plainly(self.couplings)
+        finite = xp.isfinite(couplings)
+        # What is infinite is refused anyway; its differences are no numbers.
+        couplings = xp.where(finite, couplings, 0.0)
+        off = xp.abs(couplings - xp.conj(xp.swapaxes(couplings, -1, -2)))
+        good = xp.max(off, initial=0.0) <= HERMITIAN * xp.max(xp.abs(couplings), initial=0.0)
+        yield Rule(good & xp.all(finite), self._words)
 
     def _words(self) -> str:
         numbers = np.asarray(self.couplings)
@@ -151,14 +157,6 @@ class Modes(Checked):
     def temperatures(self) -> Array:
         """Of the bath of each mode (mode)."""
         return jnp.stack([self.baths[name].temperature for name in self.names])
-
-
-def _all_hermitian(couplings: Any) -> Any:
-    """Whether all couplings are finite and equal to their adjoints up to rounding of the largest."""
-    with np.errstate(invalid="ignore"):  # ∞ − ∞
-        off = abs(couplings - couplings.conj().swapaxes(-1, -2)).max(initial=0.0)
-    size = abs(couplings)
-    return (off <= HERMITIAN * size.max(initial=0.0)) & (size < np.inf).all()
 
 
 def _dampings(given: Any, many: int) -> Any:

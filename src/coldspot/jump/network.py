@@ -12,6 +12,7 @@ from jax import Array
 from .. import tracing
 from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
+from ..compiler import plainly
 from ..drives import Drive, _Phase, as_drives
 from ..dynamics import Counted, Outcome, Target
 from ..numerics.dense import EPS
@@ -200,23 +201,24 @@ class JumpNetwork(CountedSystem):
 
     def rules(self) -> Iterator[Rule]:
         if self.period is not None:
-            period = self.period
+            xp, period = plainly(self.period)
             yield Rule(
-                jnp.isfinite(period) & (period > 0), lambda: f"`period` must be positive and finite, but is {period:g}."
+                xp.isfinite(period) & (period > 0), lambda: f"`period` must be positive and finite, but is {period:g}."
             )
         if not callable(self.energies):
-            energies = self.energies
-            yield Rule(every(jnp.isfinite(energies)), lambda: f"`energies` must be finite, but are {energies}.")
+            xp, energies = plainly(self.energies)
+            yield Rule(every(xp.isfinite(energies)), lambda: f"`energies` must be finite, but are {energies}.")
         if self.breaks is not None:
-            breaks = self.breaks
+            xp, breaks = plainly(self.breaks)
             yield Rule(
-                jnp.all((breaks >= 0) & (breaks <= 2 * np.pi)),
+                xp.all((breaks >= 0) & (breaks <= 2 * np.pi)),
                 lambda: f"`breaks` must be phases from 0 to 2π, but are {show(breaks)}.",
             )
-        numbers = table_of(self.occupations)
-        yield Rule(jnp.all(jnp.isfinite(numbers)), lambda: f"`occupations` must be finite, but are {numbers}.")
+        held = table_of(self.occupations)
+        xp, numbers = plainly(held)
+        yield Rule(xp.all(xp.isfinite(numbers)), lambda: f"`occupations` must be finite, but are {held}.")
         names, kept = tuple(self.baths), self._kept()
-        yield from particle_rules(self.channels, numbers, self.held, kept, names)
+        yield from particle_rules(self.channels, held, self.held, kept, names)
         exchanging = tuple(bool(species) for species in kept)
         if any(depends_on_moment(channel, exchanging, names) for channel in self.channels):
             for phase in self._looked_at():

@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import Rule, concrete
 from ..baths import WorkReservoir
+from ..compiler import plainly
 from ..numerics.dense import EPS
 from .assembly import Moment, exchange
 from .channels import Channel
@@ -33,20 +34,18 @@ def particle_rules(
 
     `occupations` (species, state); for each bath `held`, the row of its particles, and `kept`, their species.
     """
-    known = concrete(occupations)
-    if known is not None:  # known numbers need no compiler
-        occupations = known
+    _, numbers = plainly(occupations)
     for k, channel in enumerate(channels):
-        change = channel.final.of(occupations) - channel.initial.of(occupations)
+        change = channel.final.of(numbers) - channel.initial.of(numbers)
         baths = [names.index(name) for name in channel.baths]
         if channel.shares is None:
             yield from _single_bath_rules(k, channel, change, held[baths[0]], kept[baths[0]])
             continue
         for name, bath, share in zip(channel.baths, baths, channel.shares, strict=True):
             if not kept[bath]:
-                amount = share.particles
+                xp, amount = plainly(share.particles)
                 yield Rule(
-                    jnp.all(amount == 0),
+                    xp.all(amount == 0),
                     lambda k=k, name=name, amount=amount: (
                         f"`channels[{k}]` takes {_first(amount, amount != 0):g} particles from bath `{name}`, "
                         "which exchanges none."
@@ -65,21 +64,24 @@ def particle_rules(
             )
 
 
-def _single_bath_rules(k: int, channel: Channel, change: Any, row: int | None, species: str) -> Iterator[Rule]:
+def _single_bath_rules(
+    k: int, channel: Channel, change: Array | np.ndarray, row: int | None, species: str
+) -> Iterator[Rule]:
     name = channel.baths[0]
+    xp, change = plainly(change)
     if species:
         moved = np.zeros(channel.size) if row is None else change[row]
         yield Rule(
-            (moved != 0).all(),
+            xp.all(moved != 0),
             lambda: (
                 f"`channels[{k}]` moves no particle, but its bath `{name}` exchanges particles ({species}): give "
                 "`occupations` (the number of particles in each state), or use a BosonBath or HeatBath; where the "
                 "particles are consumed, give {bath: Share(energy, particles)}."
             ),
         )
-    others = change[np.arange(len(change)) != row] if row is not None else change
+    others = xp.delete(change, row, axis=0) if row is not None else change
     yield Rule(
-        (others == 0).all(),
+        xp.all(others == 0),
         lambda: (
             f"`channels[{k}]` changes numbers of other particles than its bath `{name}` holds ({species})."
             if row is not None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 SHORT = 8
@@ -29,6 +30,6 @@ def halved(combine: Callable[[Array, Array], Array], x: Array) -> Array:
     return reduce(combine, x)
 
 
-def every(x: Array) -> Array:
+def every(x: Array | np.ndarray) -> Array | np.bool_:
     """Whether all of a list are true, which is not empty."""
-    return reduce(jnp.logical_and, x)
+    return x.all() if isinstance(x, np.ndarray) else reduce(jnp.logical_and, x)
