@@ -2,6 +2,7 @@
 
 import functools
 import math
+from fractions import Fraction
 
 import hypothesis
 import jax
@@ -332,3 +333,17 @@ def test_a_closed_valve_carries_no_sign():
     for name in leads:
         assert abs(float(s.heat[name])) <= float(s.error.heat[name]) < 1e-100
     assert s.regime == "passive"
+
+
+def test_hopping_at_large_potentials():
+    """Three electrons at once from a lead at 1e8: Arrhenius rates keep what the product 3μ loses by rounding."""
+    potential, barrier = 1e8 + 0.1, 2.0
+    level = 3 * potential + 0.3
+    lead = cs.ElectronBath(0.5, potential)
+    hop = cs.Channel("lead", 0, 1, cs.Arrhenius(barrier))
+    net = cs.JumpNetwork([0.0, level], {"lead": lead}, [hop], occupations=[0, 3])
+    s = net.snapshot(jnp.zeros(()))
+    exact = -(Fraction(barrier) - Fraction(level) + 3 * Fraction(potential)) * 2
+    assert float(s.log_forward[0]) == -4.0
+    assert abs(float(s.log_backward[0]) - float(exact)) < 1e-15 * abs(float(exact))
+    assert abs(float(s.exponent[0]) - float(exact) - 4.0) < 2e-15

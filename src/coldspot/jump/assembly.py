@@ -65,18 +65,19 @@ def exchange(moment: Moment, channel: Channel) -> Exchange:
         energy = jnp.stack([jnp.broadcast_to(s.energy, size) for s in channel.shares])
         particles = jnp.stack([jnp.broadcast_to(s.particles, size) for s in channel.shares])
         temperature = jnp.full(size, jnp.nan)
-    heat, works, exponent = [], jnp.zeros(size), jnp.zeros(size)
+    heat, works, rest, exponent = [], jnp.zeros(size), jnp.zeros(size), jnp.zeros(size)
     for k, bath in enumerate(used):
         if isinstance(bath, WorkReservoir):
             heat.append(energy[k] + lost)
             continue
         # Energies and potentials may be far larger than heats: what rounding takes from their differences comes back.
         chemical, more = exact_product(bath.potential, particles[k])
-        works += chemical
+        works, left = exact_difference(works, -chemical)
+        rest += left + more
         rough, left = exact_difference(energy[k], chemical)
         heat.append(rough + (left + (lost - more)) if bath.exchanges_particles else energy[k] + lost)
         exponent = exponent + heat[k] / bath.temperature
-    step = Step(exponent, change, number, start, end, works, temperature)
+    step = Step(exponent, change, number, start, end, works, temperature, rest)
     return Exchange(step, energy, particles, jnp.stack(heat))
 
 

@@ -13,10 +13,11 @@ from jax import Array
 from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
 from ..compiler import is_traced
 from ..dynamics import Counted, Outcome, Target
+from ..numerics.blocks import one_by_one
 from ..pytrees import Table
 from ..solution import Status
+from . import charge_steady, words
 from . import window as window_
-from . import words
 from .assembly import Moment, assemble, glance, members
 from .channels import Channel
 from .coherences import Neglected, neglected
@@ -25,7 +26,7 @@ from .eigenstates import Eigenstates, by_blocks
 from .fock import MOST_ORBITALS
 from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
 from .graph import Glance, Graph, Joined, Snapshot, groups
-from .half_edges import Listed
+from .half_edges import MOST_FILLED, Listed
 from .interaction import OWNER, SYMMETRIC, interaction, parts, tensor_words
 from .kinetics import Kinetics, Tunnelling
 from .large import SMALL, solve_large
@@ -330,6 +331,8 @@ class Dots(ManyElectrons):
         return np.repeat(constant, self.sizes())
 
     def explain(self, status: Status) -> str:
+        if self._is_huge():
+            return charge_steady.words(status)
         if status == Status.NOT_UNIQUE:
             return words.of_groups(self)
         if status == Status.INVALID:
@@ -402,8 +405,13 @@ class Dots(ManyElectrons):
         return _Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
 
     def _stationary(self, sure: bool) -> Outcome:
-        self._check_size()
         arrays, static = eqx.partition(self, eqx.is_array)
+        if self._is_huge():
+            charge_steady.check(self._fock(), len(self.leads), FEWER)
+            return one_by_one(
+                lambda point: charge_steady.solve(self._fock(), eqx.combine(point, static)._numbers()), arrays
+            )
+        self._check_size()
 
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
@@ -412,6 +420,21 @@ class Dots(ManyElectrons):
             return solve_large(self.graph(), arrays, look, True, False)
         solve = solve_stationary if self.states <= SMALL else solve_large
         return solve(self.graph(), arrays, look, True, sure)
+
+    def _is_huge(self) -> bool:
+        """Whether there are lists of transitions for windows alone."""
+        return self.window is None and not len(self.bosons) and self.states > MOST_FILLED
+
+    def _numbers(self) -> charge_steady.Numbers:
+        """Of one point, as dots too large for lists are solved."""
+        zero = self.hamiltonian[0, 0].real
+        baths = [lead.bath for lead in self.leads.values()]
+        return charge_steady.Numbers(
+            self._elements(whole(self.hamiltonian) - zero * jnp.eye(self.orbitals)),
+            self._gammas(),
+            jnp.stack([bath.temperature for bath in baths]),
+            jnp.stack([bath.potential - zero for bath in baths]),
+        )
 
     def trajectories(  # type: ignore[override]
         self,
@@ -442,6 +465,11 @@ class Dots(ManyElectrons):
             raise InputError(
                 f"{verb}: {OWNER} with a `window` have steady states alone: what the others would change is not known."
             )
+
+    def _counted(self, targets: tuple[Target, ...], order: int, mixed: bool, tolerance: Array) -> Counted:
+        if self._is_huge():
+            self._check_size()
+        return super()._counted(targets, order, mixed, tolerance)
 
     def _check_size(self) -> None:
         """Refuse what does not fit into the memory, before it is asked for."""

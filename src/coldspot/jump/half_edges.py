@@ -47,8 +47,20 @@ class HalfEdges(abc.ABC):
         """Sums of `term(slot, *numbers)` over the half-edges of each state."""
 
     @abc.abstractmethod
-    def matrix(self, out: Array) -> Array:
+    def matrix(self, out: Any) -> Array:
         """The flows as a matrix (state, state): from the state of its column to that of its row."""
+
+    def merged(self, out: Any) -> Any:
+        """Flows as `inflow` and `outflow` take them, which may have joined those of parallel transitions."""
+        return out
+
+    def inflow(self, out: Any, u: Array) -> Array:
+        """Σ_j F_ji u_j (state i) of `merged` flows F_ij from i to j."""
+        return self.summed(lambda s, out: s.partner(out) * s.other(u), out)
+
+    def outflow(self, out: Any, v: Array) -> Array:
+        """Σ_j F_ij v_j, its transpose."""
+        return self.summed(lambda s, out: out * s.other(v), out)
 
     @property
     def dense(self) -> bool:
@@ -56,7 +68,11 @@ class HalfEdges(abc.ABC):
         return self.states <= MATRIX
 
 
-class OfBond(eqx.Module):
+class Made(eqx.Module):
+    """Half-edge numbers that are made where they are needed, and take no memory; which, its graph knows."""
+
+
+class OfBond(Made):
     """Half-edge numbers of a cube that take no memory: of spin k, `factors[k]` σ_b σ_{b+1}, where b is `first`."""
 
     factors: Array
@@ -68,7 +84,7 @@ class OfBond(eqx.Module):
         return self.factors * (1.0 - 2.0 * ((bits ^ (bits >> 1)) & 1))
 
 
-Numbers = Array | OfBond
+Numbers = Array | list[Array] | Made
 """Of half-edges."""
 
 

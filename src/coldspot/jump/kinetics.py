@@ -41,8 +41,8 @@ class Step(NamedTuple):
     """One transition i → f as its kinetics sees it; all are scalars.
 
     `exponent` is x = Σ_b (e_b − μ_b n_b)/T_b with e_b, n_b the energy and particles that the transition takes
-    from bath b, so that local detailed balance reads backward/forward = eˣ. `chemical_work` is Σ_b μ_b n_b;
-    `temperature` is that of the bath, NaN if there are several.
+    from bath b, so that local detailed balance reads backward/forward = eˣ. `chemical_work` is Σ_b μ_b n_b, and
+    `chemical_rest` what rounding took from it; `temperature` is that of the bath, NaN if there are several.
     """
 
     exponent: Array
@@ -52,6 +52,7 @@ class Step(NamedTuple):
     final_energy: Array
     chemical_work: Array
     temperature: Array
+    chemical_rest: Array
 
 
 class Kinetics(Checked):
@@ -166,7 +167,7 @@ class Arrhenius(Kinetics):
         rest, lost = exact_difference(barrier, step.final_energy)
         # Going back also brings the particles' potential: E_i = E_f − e, and x = (e − μn)/T.
         down, more = exact_difference(rest, -step.chemical_work)
-        down = down + (lost + more)
+        down = down + (lost + more + step.chemical_rest)
         return scale - (barrier - step.initial_energy) / step.temperature, scale - down / step.temperature
 
 

@@ -4,7 +4,7 @@ Point by point: memory is what limits them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,13 +65,15 @@ def weights(s: Snapshot) -> Weights:
     )
 
 
-def _sway(g: Graph, s: Snapshot, log_p: Array, blur: Array) -> Array:
+def _sway(g: Graph, s: Snapshot, found: Stationary, blur: Array) -> Array:
     """What each row changes by, with relative errors `blur` (transition) of the rates, alike for both ways.
 
-    That changes each net current by its part; what then does not balance goes back along other transitions.
+    That changes each net current by its part; what then does not balance goes back along other transitions. Net
+    currents follow from affinities, as in `sparse`: in equilibrium there are none.
     """
-    out, back = g.initial.of(log_p) + s.log_forward, g.final.of(log_p) + s.log_backward
-    current = blur * jnp.abs(jnp.exp(out) - jnp.exp(back))
+    affinity = s.deviation + (g.initial.of(found.shift) - g.final.of(found.shift))
+    out, back = g.initial.of(found.log_p) + s.log_forward, g.final.of(found.log_p) + s.log_backward
+    current = blur * jnp.exp(jnp.where(affinity >= 0, out, back)) * -jnp.expm1(-jnp.abs(affinity))
     amounts = jnp.abs(jnp.concatenate([s.heat, s.particles, s.work]))
     return amounts @ current + 2 * jnp.max(amounts, axis=1) * jnp.sum(current)
 
@@ -101,38 +103,68 @@ def reached(edges: HalfEdges, open_: Array) -> Array:
     return jax.lax.cond(jnp.all(open_), lambda: jnp.asarray(True), look)
 
 
-def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
-    edges = Listed(g)
-    found = stationary(edges, weights(s))
-    baths, works = s.heat.shape[0], s.work.shape[0]
+class Seen(NamedTuple):
+    """What of a network, beside its stationary state, says how far that can be trusted.
+
+    `least` (row): what transitions of rate zero may do; `sway` (row): errors by what the rates themselves lack;
+    `temperature` (bath); `valid`; `unique`; `balanced`, whether all rates obey local detailed balance.
+    """
+
+    least: Array
+    sway: Array | float
+    temperature: Array
+    valid: Array
+    unique: Array
+    balanced: Array
+
+
+def outcome(found: Stationary, seen: Seen, flags: dict[str, Array], few: bool = False) -> Outcome:
+    """The outcome of one network whose rows are heats, particles and works; if `few`, it may ask for elimination."""
+    baths = len(seen.temperature)
 
     def split(rows: Array) -> Rates:
-        return Rates(rows[:baths], rows[baths : 2 * baths], rows[2 * baths :] if works else jnp.zeros(0))
+        return Rates(
+            rows[:baths], rows[baths : 2 * baths], rows[2 * baths :] if len(rows) > 2 * baths else jnp.zeros(0)
+        )
 
-    least = faint(s.open) * jnp.max(jnp.abs(jnp.concatenate([s.heat, s.particles, s.work])), axis=1)
-    rates, rounding = split(found.rows), found.rounding + 2 * least
-    errors = split(found.errors + least + (0.0 if s.blur is None else _sway(g, s, found.log_p, s.blur)))
-    if s.leak is not None:
-        lost = split(_lost(s.leak, found, baths))
-        errors = jax.tree.map(lambda a, b: a + b, errors, lost)
-    flows = rates.heats / s.temperature
+    rates, rounding = split(found.rows), found.rounding + 2 * seen.least
+    errors = split(found.errors + seen.least + seen.sway)
+    flows = rates.heats / seen.temperature
     sizes = jnp.sum(jnp.abs(flows))
     differ = jnp.abs(found.entropy + jnp.sum(flows))
-    allowed = found.entropy_error + jnp.sum(errors.heats / s.temperature) + EPS * sizes
-    one = jax.tree.map(lambda x: x[..., None], s)
+    allowed = found.entropy_error + jnp.sum(errors.heats / seen.temperature) + EPS * sizes
     doubtful = ~(found.dual_residual < DOUBTFUL)
     largest = jnp.max(jnp.abs(found.rows[:baths]))
     return Outcome(
         rates,
         errors,
         faults={
-            Status.INVALID: ~s.valid,
-            Status.NOT_UNIQUE: ~reached(edges, s.open) | (not unique),
-            Status.NOT_CONVERGED: doubtful | (s.balanced & (differ > FAR * allowed)),
+            Status.INVALID: ~seen.valid,
+            Status.NOT_UNIQUE: ~seen.unique,
+            Status.NOT_CONVERGED: doubtful | (seen.balanced & (differ > FAR * allowed)),
         },
         floor=jnp.max(jnp.concatenate([rounding[:baths], rounding[2 * baths :]])),
         residuals={"balance": found.residual, "entropy": differ / positive_or_one(sizes)},
         populations=jnp.exp(found.log_p),
-        flags={words: mark[0] for words, mark in cautions(g, one).items()},
-        undecided=(g.states <= KEPT) & (doubtful | ~(jnp.max(found.errors[:baths]) <= CERTAIN * largest)),
+        flags=flags,
+        undecided=few & (doubtful | ~(jnp.max(found.errors[:baths]) <= CERTAIN * largest)),
     )
+
+
+def _solve(g: Graph, s: Snapshot, unique: bool) -> Outcome:
+    edges = Listed(g)
+    found = stationary(edges, weights(s))
+    sway = jnp.zeros(()) if s.blur is None else _sway(g, s, found, s.blur)
+    if s.leak is not None:
+        sway = sway + _lost(s.leak, found, s.heat.shape[0])
+    seen = Seen(
+        least=faint(s.open) * jnp.max(jnp.abs(jnp.concatenate([s.heat, s.particles, s.work])), axis=1),
+        sway=sway,
+        temperature=s.temperature,
+        valid=s.valid,
+        unique=reached(edges, s.open) & unique,
+        balanced=s.balanced,
+    )
+    one = jax.tree.map(lambda x: x[..., None], s)
+    flags = {words: mark[0] for words, mark in cautions(g, one).items()}
+    return outcome(found, seen, flags, g.states <= KEPT)

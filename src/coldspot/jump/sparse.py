@@ -49,24 +49,26 @@ class Weights(NamedTuple):
 
     `log_out`: ln of the rate; `affinity`: ln of the flow out over that of the partner, at the reference, and `blur`,
     its error, if it has one; `amounts` (row, half-edge): what a row of the ledger gets when a transition is made this
-    way. `affinity` and `amounts` change their sign from a half-edge to its partner; they may be `OfBond`.
+    way. `affinity` and `amounts` change their sign from a half-edge to its partner; all may be `Made`.
     """
 
-    log_out: Array
+    log_out: Numbers
     affinity: Numbers
-    blur: Array | None
+    blur: Numbers | None
     reference: Array
     amounts: Numbers
 
 
 class Stationary(NamedTuple):
-    """What is known of the state: ln p (state), rows with `errors`, and `rounding`, the part of these that rounding of
+    """What is known of the state: ln p (state), and its `shift` from the reference, but for a constant.
 
-    the rates causes in any method; `duals` (row, state); the state's `residual`, Σ|g| over Σ D p, and that of the
-    duals; the `entropy` production ½ Σ N a of the jump process, with an error; how many `products` it took.
+    Rows with `errors`, and `rounding`, the part of these that rounding of the rates causes in any method; `duals` (row,
+    state); the state's `residual`, Σ|g| over Σ D p, and that of the duals; the `entropy` production ½ Σ N a of the jump
+    process, with an error; how many `products` it took.
     """
 
     log_p: Array
+    shift: Array
     rows: Array
     errors: Array
     rounding: Array
@@ -85,7 +87,7 @@ class _Flows(NamedTuple):
     source: Array
 
 
-def _net(s: Slot, out: Array, affinity: Array, shift: Array) -> tuple[Array, Array, Array]:
+def net(s: Slot, out: Array, affinity: Array, shift: Array) -> tuple[Array, Array, Array]:
     """Net flows out of half-edges, the smaller of both flows, and affinities; `shift` (state) is ln p/reference."""
     a = affinity + (s.own(shift) - s.other(shift))
     back = s.partner(out)
@@ -93,7 +95,7 @@ def _net(s: Slot, out: Array, affinity: Array, shift: Array) -> tuple[Array, Arr
     return jnp.sign(a) * larger * -jnp.expm1(-jnp.abs(a)), jnp.minimum(out, back), a
 
 
-def _out(edges: HalfEdges, log_out: Array, log_p: Array) -> Array:
+def _out(edges: HalfEdges, log_out: Numbers, log_p: Array) -> Numbers:
     """Flows out of half-edges."""
     return edges.each(lambda s, rate: jnp.exp(rate + s.own(log_p)), log_out)
 
@@ -104,32 +106,24 @@ def _flows(edges: HalfEdges, w: Weights, shift: Array) -> _Flows:
     # No number of a half-edge is kept: several arrays of them would be alive in a round.
     def both(s: Slot, rate: Array, affinity: Array) -> tuple[Array, Array]:
         out = jnp.exp(rate + s.own(log_p))
-        return out, -_net(s, out, affinity, shift)[0]
+        return out, -net(s, out, affinity, shift)[0]
 
     return _Flows(*edges.summed(both, w.log_out, w.affinity))
-
-
-def _inflow(edges: HalfEdges, out: Array, u: Array) -> Array:
-    return edges.summed(lambda s, out: s.partner(out) * s.other(u), out)
-
-
-def _outflow(edges: HalfEdges, out: Array, v: Array) -> Array:
-    """The transpose of `_inflow`."""
-    return edges.summed(lambda s, out: out * s.other(v), out)
 
 
 Linear = Callable[[Array, bool, float], Solved]
 """x with K x = `right`, or Kᵀx = `right` if transposed, whose Σ is zero, to a tolerance (x up to the null vector)."""
 
 
-def _linear(edges: HalfEdges, out: Array, total: Array) -> Linear:
+def _linear(edges: HalfEdges, out: Numbers, total: Array) -> Linear:
     """With a matrix where that is small enough, whose factors serve many right-hand sides; by Bi-CGSTAB elsewhere."""
+    merged = edges.merged(out)
     root = jnp.sqrt(positive_or_one(total))
     null = root / jnp.linalg.norm(root)
 
     def apply(y: Array, transposed: bool) -> Array:
-        product = _outflow if transposed else _inflow
-        return y - product(edges, out, y / root) / root + null * jnp.vdot(null, y)
+        product = edges.outflow if transposed else edges.inflow
+        return y - product(merged, y / root) / root + null * jnp.vdot(null, y)
 
     if not edges.dense:
 
@@ -236,10 +230,10 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
 
     def digits(s_: Slot, out: Array, rate: Array, affinity: Array, *known: Array) -> tuple[Array, Array, Array, Array]:
         """Net flows and affinities of half-edges, and what rounding leaves uncertain of them."""
-        net, smaller, a = _net(s_, out, affinity, s.shift)
+        flow, smaller, a = net(s_, out, affinity, s.shift)
         terms = jnp.abs(affinity) + jnp.abs(s_.own(s.shift)) + jnp.abs(s_.other(s.shift))
         blur = sum(known, start=2 * EPS * terms)
-        return net, EPS * jnp.abs(net) * (16 + jnp.abs(rate + s_.own(log_p))) + smaller * blur, a, blur
+        return flow, EPS * jnp.abs(flow) * (16 + jnp.abs(rate + s_.own(log_p))) + smaller * blur, a, blur
 
     def produced(slot: Slot, *of: Array) -> tuple[Array, Array]:
         net, doubt, a, blur = digits(slot, *of)
@@ -269,6 +263,7 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     values = _booked(edges, w.log_out, w.amounts, log_p, duals, values)
     return Stationary(
         log_p=attached(edges, w.log_out, log_p),
+        shift=s.shift,
         rows=values,
         errors=errors,
         rounding=rounding,
@@ -281,30 +276,30 @@ def stationary(edges: HalfEdges, w: Weights) -> Stationary:
     )
 
 
-def _gain(edges: HalfEdges, out: Array, log_p: Array, amounts: Numbers) -> Array:
+def _gain(edges: HalfEdges, out: Numbers, log_p: Array, amounts: Numbers) -> Array:
     """c − κp: what the state of the system has to do with a row of the ledger."""
     c = edges.summed(lambda s, out, q: out * q, out, amounts)
     return c - jnp.sum(c) * jnp.exp(log_p)
 
 
-def _missed(edges: HalfEdges, out: Array, total: Array, gain: Array, v: Array) -> Array:
+def _missed(edges: HalfEdges, out: Numbers, total: Array, gain: Array, v: Array) -> Array:
     """The residual of a dual."""
-    return gain - (total * v - _outflow(edges, out, v))
+    return gain - (total * v - edges.outflow(edges.merged(out), v))
 
 
 # --------------------------------------------------------------------------- derivatives
 
 
-def solution(edges: HalfEdges, out: Array, right: Array, transposed: bool) -> Array:
+def solution(edges: HalfEdges, out: Numbers, right: Array, transposed: bool) -> Array:
     """As `_linear`, differentiable and transposable; Σ right = 0."""
 
-    def total_of(out: Array) -> Array:
+    def total_of(out: Numbers) -> Array:
         return edges.summed(lambda s, out: out, out)
 
     def product(which: bool) -> Any:
         def apply(x: Array) -> Array:
             total = total_of(out)
-            through = _outflow(edges, out, x) if which else _inflow(edges, out, x)
+            through = edges.outflow(out, x) if which else edges.inflow(out, x)
             return total * x - through + total * jnp.sum(total * x) / jnp.sum(total)
 
         return apply
@@ -325,7 +320,7 @@ def solution(edges: HalfEdges, out: Array, right: Array, transposed: bool) -> Ar
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def attached(edges: HalfEdges, log_out: Array, log_p: Array) -> Array:
+def attached(edges: HalfEdges, log_out: Numbers, log_p: Array) -> Array:
     """ln p, which is known, with its derivatives."""
     return log_p
 
@@ -341,7 +336,7 @@ def _attached_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array,
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def attached_dual(edges: HalfEdges, out: Array, log_p: Array, amounts: Numbers, v: Array) -> Array:
+def attached_dual(edges: HalfEdges, out: Numbers, log_p: Array, amounts: Numbers, v: Array) -> Array:
     """A dual, which is known, with its derivatives: linear in the tangents of all that defines it."""
     return v
 
@@ -363,7 +358,7 @@ def _attached_dual_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[A
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _booked(edges: HalfEdges, log_out: Array, amounts: Numbers, log_p: Array, duals: Array, values: Array) -> Array:
+def _booked(edges: HalfEdges, log_out: Numbers, amounts: Numbers, log_p: Array, duals: Array, values: Array) -> Array:
     """The rows, which are known, with their derivatives: dκ = Σ (q_ij + v_j − v_i) F_ij d ln w_ij + Σ F_ij dq_ij."""
     return values
 
@@ -375,6 +370,7 @@ def _booked_jvp(edges: HalfEdges, primals: Any, tangents: Any) -> tuple[Array, A
     d_log_out, d_amounts = tangents[:2]
     log_p = attached(edges, log_out, log_p)
     out = _out(edges, log_out, log_p)
+    assert isinstance(out, Array)
     changes = []
     for q, dq, v in zip(amounts, d_amounts, duals, strict=True):
         v = attached_dual(edges, out, log_p, q, v)

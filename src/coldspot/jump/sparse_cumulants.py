@@ -20,7 +20,7 @@ from ..numerics.blocks import one_by_one
 from ..numerics.dense import EPS
 from ..solution import Status
 from .cumulants import amounts, product
-from .half_edges import HalfEdges, Listed, OfBond, doubled
+from .half_edges import HalfEdges, Listed, doubled
 from .large import reached, weights
 from .orders import Index, Orders
 from .sparse import DOUBTFUL, Weights, attached, solution, stationary
@@ -123,7 +123,8 @@ def cumulants(edges: HalfEdges, w: Weights, orders: Orders, blur: Array | None =
     """
     state = stationary(edges, w)
     log_p = jax.lax.stop_gradient(state.log_p)
-    assert not isinstance(w.amounts, OfBond)
+    assert isinstance(w.log_out, Array)
+    assert isinstance(w.amounts, Array)
     numbers = _Numbers(w.log_out, w.amounts, jnp.zeros((vectors(orders), edges.states)))
     fixed = jax.lax.stop_gradient(numbers)
     values, pull, (sizes, left) = jax.vjp(functools.partial(_recursion, edges, orders, log_p), fixed, has_aux=True)
