@@ -348,10 +348,10 @@ def _lightly(way):
     return compiled(way.__wrapped__, **LIGHT)
 
 
-OPTIMISED = ("dot", "two-dots", "ring-8")
+OPTIMISED = ("dot", "two-dots", "ring-4")
 """Undriven machines whose programs are those of large sweeps; the others' are compiled as those of one point are."""
 WHOLE = (
-    "ring-3", "assisted-4", "complete-4", "parallel-9", "ring-4", "bow-tie", "three-dots", "degenerate-dots", "ring-10",
+    "ring-3", "assisted-4", "complete-4", "parallel-9", "bow-tie", "three-dots", "degenerate-dots", "ring-10",
 )  # fmt: skip
 """Others that are solved in all ways; the rest, to compile less, in two: the first attempt or the second, in turn."""
 ATTEMPTS = tuple(map(_lightly, solve_points.attempts))

@@ -223,67 +223,56 @@ def test_onsager_symmetry_by_derivatives():
 
 
 def periodic(x):
-    """x = J, h_0, τ, φ, T_L, T_R."""
-    s = cs.steady_state(SpinPair(x[0], 0.5, x[1], x[2], x[3], cs.HeatBath(x[4]), cs.HeatBath(x[5])), tolerance=1e-11)
+    """Heats, work and entropy production of a driven level; x = h_0, φ, τ, T_L, T_R, μ_R."""
+    network = cs.JumpNetwork(
+        energies=_gate,
+        occupations=[0, 1],
+        baths={"left": cs.ElectronBath(x[3]), "right": cs.ElectronBath(x[4], x[5])},
+        channels=[cs.Channel("left", 0, 1, cs.Tunnelling(1.0)), cs.Channel("right", 0, 1, cs.Tunnelling(0.3))],
+        drives={"gate": cs.Cosine(x[0], 0.0, x[1])},
+        period=x[2],
+    )
+    s = cs.steady_state(network, tolerance=1e-11)
     return jnp.concatenate([s.heat.array, s.work.array, s.entropy_production[None]])
-
-
-@jax.jit
-def derivatives_of_periodic(x):
-    """Values, and the Jacobian forwards and backwards: one linear map and its transpose."""
-    values, push = jax.linearize(periodic, x)
-    (backward,) = jax.vmap(jax.linear_transpose(push, x))(jnp.eye(values.size))
-    return values, jax.vmap(push, out_axes=1)(jnp.eye(x.size)), backward
-
-
-def test_gradients_of_a_periodic_state():
-    x = np.array([1.0, 0.4, 20.0, 1.2, 0.6, 0.5])
-    _, forward, backward = map(np.asarray, derivatives_of_periodic(x))
-    assert_close(forward, backward, 1e-12)
-    for k in range(6):
-        h = 1e-3 * x[k]
-        e = np.eye(6)[k] * h
-        # Fourth order: error of order h⁴ beside 1e-11 of the state's own.
-        by_difference = (
-            8 * (derivatives_of_periodic(x + e)[0] - derivatives_of_periodic(x - e)[0])
-            - (derivatives_of_periodic(x + 2 * e)[0] - derivatives_of_periodic(x - 2 * e)[0])
-        ) / (12 * h)
-        assert_close(forward[:, k], by_difference, 1e-8, np.max(np.abs(forward)))
-
-
-def test_second_derivatives_of_a_periodic_state():
-    """∂²/∂φ∂h_0 of the heat and the work of a driven level, forward over reverse."""
-
-    def heat(x):
-        network = cs.JumpNetwork(
-            energies=_gate,
-            occupations=[0, 1],
-            baths={"left": cs.ElectronBath(1.0), "right": cs.ElectronBath(0.7, 0.1)},
-            channels=[cs.Channel("left", 0, 1, cs.Tunnelling(1.0)), cs.Channel("right", 0, 1, cs.Tunnelling(0.3))],
-            drives={"gate": cs.Cosine(x[0], 0.0, x[1])},
-            period=x[2],
-        )
-        return cs.steady_state(network, tolerance=1e-11).heat["left"]
-
-    x = np.array([0.5, 0.2, 7.0])
-    both = with_values(jax.jacfwd, jax.grad(heat))
-    hessian, _ = both(x)
-    for k in range(3):
-        h = 1e-3
-        e = np.eye(3)[k] * h
-        near, far = both(x + e)[1] - both(x - e)[1], both(x + 2 * e)[1] - both(x - 2 * e)[1]
-        by_difference = (8 * near - far) / (12 * h)
-        assert_close(hessian[k], by_difference, 1e-8, np.max(np.abs(hessian)))
 
 
 def _gate(values):
     return jnp.stack([jnp.zeros(()), values["gate"]])
 
 
+@jax.jit
+def derivatives_of_periodic(x):
+    """Values, the Jacobian backwards and forwards, and second derivatives, forward over reverse: one program."""
+
+    def backwards(x):
+        values, pull = jax.vjp(periodic, x)
+        return values, jax.vmap(pull)(jnp.eye(values.size))[0]
+
+    (values, backward), push = jax.linearize(backwards, x)
+    forward, second = jax.vmap(push, out_axes=-1)(jnp.eye(x.size))
+    return values, backward, forward, second
+
+
+def test_first_and_second_derivatives_of_a_periodic_state():
+    x = np.array([0.5, 0.2, 7.0, 1.0, 0.7, 0.1])
+    _, backward, forward, second = map(np.asarray, derivatives_of_periodic(x))
+    assert_close(forward, backward, 1e-12)
+    for k in range(6):
+        h = 1e-3 * max(x[k], 1.0)
+        e = np.eye(6)[k] * h
+        (one, two), (minus_one, minus_two) = (
+            [tuple(map(np.asarray, derivatives_of_periodic(x + sign * n * e)[:2])) for n in (1, 2)] for sign in (1, -1)
+        )
+        for found, a, b, c, d in zip((forward[:, k], second[..., k]), one, minus_one, two, minus_two, strict=True):
+            # Fourth order: error of order h⁴ beside 1e-11 of the state's own.
+            by_difference = (8 * (a - b) - (c - d)) / (12 * h)
+            assert_close(found, by_difference, 1e-8, np.max(np.abs(forward if found.ndim == 1 else second)))
+
+
 def test_gradient_at_vanishing_drive_is_zero():
-    """Heats are even in the amplitude: the first derivative vanishes at h_0 = 0, without NaN."""
-    _, slopes, _ = map(np.asarray, derivatives_of_periodic(np.array([1.0, 0.0, 20.0, 1.2, 0.6, 0.5])))
-    assert_close(slopes[:, 1], np.zeros(len(slopes)), 1e-12, np.max(np.abs(slopes)))
+    """Flows are even in the amplitude: the first derivative vanishes at h_0 = 0, without NaN."""
+    _, slopes, *_ = map(np.asarray, derivatives_of_periodic(np.array([0.0, 0.2, 7.0, 1.0, 0.7, 0.1])))
+    assert_close(slopes[:, 0], np.zeros(len(slopes)), 1e-12, np.max(np.abs(slopes)))
 
 
 def test_vmap_of_gradients():

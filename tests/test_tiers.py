@@ -14,7 +14,7 @@ from coldspot.machines import QuantumDot
 from coldspot.sweep import solve_columns
 from coldspot.tiers import SIZES, Tiers, once
 from tests import machines_random as mr
-from tests.jump.test_driven_net_currents import pump
+from tests.jump.test_driven_net_currents import pump, solved_at
 from tests.test_sweep import halve, sweep_module
 
 TOLERANCE = jnp.asarray(1e-8)
@@ -55,7 +55,7 @@ def test_inside_a_compiled_program_the_sure_way_is_taken():
 
 
 def test_both_tiers_of_a_static_network_agree_where_the_first_decides():
-    (t,) = (t for t in mr.STATIC if t.name == "ring-4")
+    (t,) = (t for t in mr.STATIC if t.name == "complete-4")
     columns = mr.join(*(mr.draw(t, np.random.default_rng(1), 250, kind) for kind in ("ordinary", "extreme")))
     points = {name: jnp.asarray(values) for name, values in columns.items()}
     ways = mr.way(t)
@@ -78,12 +78,11 @@ def build(_, point):
 def test_a_pump_that_moves_almost_nothing_goes_on_to_deviations():
     """The sweep's own way, batch axis last."""
     columns = {"barrier": np.array([2.0, 14.0, 3.0, 15.0])}
-    points = {name: jnp.asarray(values) for name, values in columns.items()}
-    _, undecided = solve_points.attempts[0](build, None, points, TOLERANCE)
+    _, undecided = solve_columns(solve_points.attempts[0], build, None, columns, TOLERANCE, progress=False)
     assert undecided.tolist() == [False, True, False, True]
     s = solve_columns(solve_points, build, None, columns, TOLERANCE, progress=False)
     assert np.all(np.asarray(s.status) == 0)
-    sure = solve_points.solve(build, None, points, TOLERANCE)
+    sure = solved_at(1e-8, **columns)
     assert np.all(np.abs(s.ledger.heats - sure.ledger.heats) <= s.error.heats + sure.error.heats)
     assert np.all(s.error.heats[1::2] <= 1e-7 * np.abs(s.ledger.heats[1::2]))
 
