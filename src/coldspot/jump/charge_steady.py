@@ -19,6 +19,7 @@ from .half_edges import Slot
 from .kinetics import FAINT
 from .large import Seen, outcome
 from .sparse import Stationary, Weights, net, stationary
+from .validity import broad_by_all
 
 
 class Numbers(NamedTuple):
@@ -117,7 +118,8 @@ def _solved(space: Fock, numbers: Numbers) -> Outcome:
         unique=known.connected,
         balanced=jnp.asarray(True),
     )
-    flags = {BROADENING_NEGLECTED: _broad(known.strength, temperature), COHERENCE_NEGLECTED: known.coherent}
+    wide = jnp.any(jnp.stack([broad_by_all(gamma, temperature) for gamma in known.strength]))
+    flags = {BROADENING_NEGLECTED: wide, COHERENCE_NEGLECTED: known.coherent}
     return outcome(found, seen, flags)
 
 
@@ -145,12 +147,3 @@ def _sway(edges: ChargeEdges, heats: Heats, w: Weights, found: Stationary, uncer
 
     changed, current = jax.lax.map(one, w.amounts)
     return changed + 2 * _largest(edges, heats) * current
-
-
-def _broad(strength: list[Array], temperature: Array) -> Array:
-    """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it."""
-    found = []
-    for gamma in strength:
-        coldest = jnp.min(jnp.where(gamma > 0, temperature[:, None, None], jnp.inf), axis=0)
-        found.append(jnp.any(jnp.sum(gamma, axis=0) > coldest))
-    return jnp.any(jnp.stack(found))

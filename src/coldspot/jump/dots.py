@@ -36,6 +36,7 @@ from .quick import Seen, lanes, solve_quick
 from .quick_covariances import attempt_covariances
 from .simulation import JumpTrajectories, sample
 from .stationary import solve_stationary
+from .validity import broad_by_all
 
 CAUSED = 1024
 """States up to which the graph tells the bath of each transition."""
@@ -300,12 +301,8 @@ class Dots(ManyElectrons):
         return neglected(blocks, amplitudes, shaking, jnp.min(found.temperature))
 
     def _broad(self, found: Snapshot | Glance) -> Array:
-        """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it."""
         leads = len(self.leads)
-        many = leads * len(fillings(self._sizes()).initial)
-        gamma = found.widths[:many].reshape(leads, -1)
-        coldest = jnp.min(jnp.where(gamma > 0, found.temperature[:leads, None], jnp.inf), axis=0)
-        return jnp.any(jnp.sum(gamma, axis=0) > coldest)
+        return broad_by_all(found.widths[: sum(self.sizes()[:leads])].reshape(leads, -1), found.temperature[:leads])
 
     def _steps(self) -> list[Steps]:
         """The transitions that each bath causes."""
@@ -333,11 +330,8 @@ class Dots(ManyElectrons):
     def explain(self, status: Status) -> str:
         if self._is_huge():
             return charge_steady.words(status)
-        if status == Status.NOT_UNIQUE:
-            return words.of_groups(self)
-        if status == Status.INVALID:
-            return words.of_invalid(self)
-        return ""
+        told = {Status.NOT_UNIQUE: words.of_groups, Status.INVALID: words.of_invalid}
+        return told[status](self) if status in told else ""
 
     # ------------------------------------------------------------------ verbs
     def solve(self, tolerance: Array) -> Outcome:

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
-from .._checks import InputError
+from .._checks import InputError, Values
 
 PHASES = 2 * np.pi * np.arange(32) / 32
 """Phases at which a driven network is looked at for its baths' means and for values outside their domain."""
@@ -36,8 +36,10 @@ class States:
     def __len__(self) -> int:
         return len(self.array)
 
-    def of(self, numbers: Array) -> Array:
+    def of(self, numbers: Values) -> Any:
         """Numbers of the states (…, state) at each of these (…, index)."""
+        if isinstance(numbers, np.ndarray):
+            return numbers[..., self.array]
         if len(self.array) == 1:  # a slice, which compilers see through
             return jax.lax.slice_in_dim(numbers, self.array[0], self.array[0] + 1, axis=-1)
         return numbers[..., self.array]
@@ -72,7 +74,9 @@ class Joined(States):
     def array(self) -> np.ndarray:  # type: ignore[override]
         return np.concatenate([part.array for part in self.parts])
 
-    def of(self, numbers: Array) -> Array:
+    def of(self, numbers: Values) -> Any:
+        if isinstance(numbers, np.ndarray):
+            return numbers[..., self.array]
         return jnp.concatenate([part.of(numbers) for part in self.parts], axis=-1)
 
     def collect(self, numbers: Array, states: int) -> Array:

@@ -56,6 +56,16 @@ def broad(g: Graph, s: Snapshot | Glance) -> Bool[Array, "..."]:
     return found
 
 
+def broad_by_all(widths: Array, temperature: Array) -> Array:
+    """Whether a level is wider, by all leads together, than the lowest temperature of those that fill it.
+
+    `widths` (lead, …), `temperature` (lead).
+    """
+    each = temperature.reshape(-1, *(1,) * (widths.ndim - 1))
+    coldest = jnp.min(jnp.where(widths > 0, each, jnp.inf), axis=0)
+    return jnp.any(jnp.sum(widths, axis=0) > coldest)
+
+
 def _broad_of_few(g: Graph, s: Snapshot | Glance, moves: list[int]) -> Bool[Array, "..."]:
     """The same, written out for each transition by itself, which compilers make one loop of."""
     ends, pairs = _ends(g), dict[int, list[tuple[Array, Array]]]()
