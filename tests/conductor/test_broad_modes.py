@@ -11,6 +11,7 @@ from scipy.integrate import quad
 import coldspot as cs
 from coldspot.machines import BosonJunction
 from tests.conductor.junctions import Integrals, bose, check_laws, draw, join, solve
+from tests.machines_random import take
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def test_laws_of_broad_modes(broad):
     status = np.asarray(s.status)
     assert set(status) <= {0, int(cs.Status.UNSTABLE)}
     assert np.mean(status == 0) > 0.9
+    s = take(s, status == 0)
     check_laws(s)
     assert np.max(s.residuals["quadrature"]) < 1e-9
 
