@@ -92,7 +92,9 @@ TIED = [
 def test_what_cannot_change_alone_is_marked_in_sweeps_and_not_searched(machine, path, other, words):
     found = cs.sweep(machine, {path: [0.15, 0.2]})
     assert (found.status == cs.Status.INVALID).all()
-    assert words in reasons(found)[0]
+    (reason,) = reasons(found)
+    assert words in reason
+    assert f"`{path}` cannot change alone. Instead of a machine, give a function of your own numbers" in reason
     with pytest.raises(cs.InputError, match="cannot change alone") as caught:
         cs.optimise(machine, maximise="entropy_production", over={path: (0.1, 0.2)})
     assert words in str(caught.value)

@@ -59,7 +59,8 @@ def untrusted(
         for count, words, first in _reasons(known, points, build, shared):
             most = f" of the first {looked:,} of {counts[code]:,}" if looked < counts[code] else f" of {total:,}"
             place = ", ".join(f"{name}={value:.6g}" for name, value in first.items())
-            lines.append(f"{count:,}{most} {known.name}: {words.rstrip('.')} (at {place}).")
+            rather = _instead(shared, first, words) if known is Status.INVALID else ""
+            lines.append(f"{count:,}{most} {known.name}: {words.rstrip('.')} (at {place}).{rather}")
     return {f"{UNTRUSTED}_{k + 1}" if k else UNTRUSTED: line for k, line in enumerate(lines)}
 
 
@@ -77,7 +78,7 @@ def _reasons(
     found: dict[Any, int] = {}
     if size <= FEW:
         texts = [_words(status, build, shared, point(k)) for k in range(size)]
-        keys: Sequence[Any] = [re.sub(r"-?[\d.]+(e[-+]?\d+)?|-?inf|nan", "#", text) for text in texts]
+        keys: Sequence[Any] = list(map(_without_numbers, texts))
     else:
         first, many = _broken(points, build, shared)
         keys, texts = first.tolist(), []
@@ -90,6 +91,10 @@ def _reasons(
         (counts[key], texts[k] if texts else _words(status, build, shared, point(k)), point(k))
         for key, k in sorted(found.items(), key=lambda pair: -counts[pair[0]])
     ]
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"-?[\d.]+(e[-+]?\d+)?|-?inf|nan", "#", text)
 
 
 def _words(status: Status, build: Callable[..., Any], shared: Any, point: Mapping[str, float]) -> str:
@@ -136,16 +141,37 @@ def _broken_rules(build: Callable[..., Any], shared: Any, columns: Any) -> tuple
 def check_free(owner: str, machine: Any, names: Sequence[str]) -> None:
     """Refuse entries of lists and matrices that a rule ties to others, unless one of those is varied with them."""
     for name in names:
-        steps = paths.split(name)
-        if not isinstance(steps[-1], int) or isinstance(paths.get(machine, name), tuple):
-            continue
-        words = _tied(machine, {name: 1.0}) and _tied(machine, {name: -1.0})
-        beside = [other for other in names if other != name and paths.split(other)[0] == steps[0]]
+        words = _alone(machine, name)
+        first = paths.split(name)[0]
+        beside = [other for other in names if other != name and paths.split(other)[0] == first]
         if words and all(_tied(machine, {name: 1.0, other: sign}) for other in beside for sign in (1.0, -1.0)):
-            raise InputError(
-                f"{owner}: `{name}` cannot change alone: {words.rstrip('.')}. Instead of a machine, give a function of "
-                f"your own numbers that returns one (`def build(x): return {type(machine).__name__}(…)`)."
-            )
+            raise InputError(f"{owner}: `{name}` cannot change alone: {words.rstrip('.')}. {_function_of(machine)}")
+
+
+def _instead(machine: Any, names: Iterable[str], words: str) -> str:
+    """What to sweep instead, if these words are those of a rule that ties one of the numbers to others; else nothing.
+
+    `machine`: what the paths `names` belong to; no module if a function makes the machines.
+    """
+    for name in names if isinstance(machine, eqx.Module) else ():
+        alone = _alone(machine, name)
+        if alone and _without_numbers(words).endswith(_without_numbers(alone)):
+            return f" `{name}` cannot change alone. {_function_of(machine)}"
+    return ""
+
+
+def _function_of(machine: Any) -> str:
+    return (
+        "Instead of a machine, give a function of your own numbers that returns one "
+        f"(`def build(x): return {type(machine).__name__}(…)`)."
+    )
+
+
+def _alone(machine: Any, name: str) -> str:
+    """The words of a rule by which an entry of a list or a matrix cannot change alone; empty if it can."""
+    if not isinstance(paths.split(name)[-1], int) or isinstance(paths.get(machine, name), tuple):
+        return ""
+    return _tied(machine, {name: 1.0}) and _tied(machine, {name: -1.0})
 
 
 def _tied(machine: Any, nudges: Mapping[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath as mp
 import numpy as np
 import pytest
 import scipy.sparse
@@ -66,6 +67,30 @@ def test_a_site_between_chains_is_that_of_numpy_in_and_outside_the_band():
         g = green([[0.4]], [(0, sigma - 0.15j)], energy)[0, 0]
         expected.append(0.3 * max(-2 * sigma.imag, 0.0) * abs(g) ** 2)
     assert_close(cs.transmission(conductor, energies, "l", "r"), expected, 1e-13)
+
+
+def test_a_chain_far_from_zero_knows_by_how_much_rounding_moves_its_band():
+    """Its edges at 1e4 are sums that are 1e-12 off; in 80 digits they are not. At 0 nothing is moved."""
+    near, far = (cs.ChainLead(0, 0.7, 0.5, BATH, onsite) for onsite in (0.0, 1e4 + 0.1))
+    low, high = map(float, far.kinks())
+    centres = np.repeat([low, high, 1e4], 6)
+    offsets = np.tile([1e-15, 1e-9, 0.3, -1e-13, -0.2, -3.0], 3)
+    nodes = jnp.asarray(centres), jnp.asarray(offsets)
+    found, bounds = (np.asarray(part)[:, 0, 0] for part in (far.self_energy(*nodes), far.doubt(*nodes)))
+    with mp.workdps(80):
+        exact = []
+        for centre, offset in zip(centres, offsets, strict=True):
+            x, t = mp.mpf(centre) + mp.mpf(offset) - mp.mpf(float(far.onsite)), mp.mpf(0.7)
+            root = mp.sqrt(4 * t**2 - x**2)
+            # Below and above the band the root is that for which Σ falls off.
+            root = -1j * mp.sign(x) * abs(root) if abs(x) > 2 * t else root
+            exact.append(complex(mp.mpf(0.25) * (x - 1j * root) / (2 * t**2)))
+    off = np.abs(found - exact)
+    assert np.all(off <= bounds + 1e-15)
+    assert np.all(bounds <= 1e-5)
+    assert np.max(off[2::6]) > 1e-13
+    assert np.max(bounds[2::6]) < 1e-11
+    assert not np.any(near.doubt(jnp.zeros(18), nodes[1]))
 
 
 def test_bad_input_is_refused_in_words():

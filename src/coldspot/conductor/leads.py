@@ -144,6 +144,25 @@ class ChainLead(Lead):
         half = 2 * jnp.abs(self.hopping)
         return [self.onsite - half, self.onsite + half]
 
+    def doubt(self, centre: Array, offset: Array) -> Array:
+        """Band edges are sums: at energies of 1e4 rounding moves them by δ = 1e-12, and √(ab) with them.
+
+        a and b are the distances to the two edges. |√(a+δ) − √a| is at most δ/√a and at most √δ, which counts next to
+        the edge. Where the sums are exact there is no δ.
+        """
+        half = 2 * jnp.abs(self.hopping)
+        low, high = self.kinks()
+        moved = jnp.maximum(_rounded(self.onsite, -half, low), _rounded(self.onsite, half, high))
+        moved = jax.lax.stop_gradient(moved)
+        above, below = jnp.abs((centre - low) + offset), jnp.abs((high - centre) - offset)
+        near = jnp.minimum(above, below)
+        root, other = jnp.sqrt(near), jnp.sqrt(jnp.maximum(above, below) + moved)
+        by_near = jnp.minimum(moved / jnp.where(root > 0, root, 1.0), jnp.sqrt(moved))
+        by_near = jnp.where(root > 0, by_near, jnp.sqrt(moved))
+        change = by_near * other + jnp.sqrt(near + moved) * moved / jnp.where(other > 0, other, 1.0)
+        strengths = jnp.broadcast_to(self.contact**2, (len(self.sites),))
+        return (change / (2 * self.hopping**2))[..., None, None] * jnp.diag(strengths)
+
     def self_energy(self, centre: Array, offset: Array) -> Array:
         low, high = self.kinks()
         above, below = (centre - low) + offset, (high - centre) + offset * -1.0
@@ -157,6 +176,12 @@ class ChainLead(Lead):
         surface = jnp.where(inside, (x - 1j * root) / (2 * self.hopping**2), 2 / outer)
         strengths = jnp.broadcast_to(self.contact**2, (len(self.sites),))
         return surface[..., None, None] * jnp.diag(strengths)
+
+
+def _rounded(one: Array, other: Array, total: Array) -> Array:
+    """What rounding left out of a sum of two numbers: |(a + b) − total|, exactly."""
+    kept = total - one
+    return jnp.abs((one - (total - kept)) + (other - kept))
 
 
 def _array(value: Any) -> Any:

@@ -109,6 +109,9 @@ def _correlation(
             left, right = jnp.abs(c.widths[g]), jnp.abs(c.widths[d])
             doubt = _trace(product(left, one_doubt), product(right, other_size))
             doubt += _trace(product(left, one_size), product(right, other_doubt))
+            for first, second in ((_unsure(c, g), right), (left, _unsure(c, d))):
+                if first is not None and second is not None:
+                    doubt += _trace(product(first, one_size), product(second, other_size))
             steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x) + jnp.abs(y) * fermi(y), 750.0)
             error += filled(g, d) * (doubt + EPS * steep * jnp.abs(trace))
     return total, error
@@ -126,11 +129,20 @@ def _element(c: Contacts, a: int, g: int, d: int) -> tuple[Array, Array, Array]:
     value = -product(left, product(c.widths[a], right))
     size = product(jnp.abs(left), product(width, jnp.abs(right)))
     doubt = product(left_doubt, product(width, jnp.abs(right))) + product(jnp.abs(left), product(width, right_doubt))
+    more = _unsure(c, a)
+    if more is not None:
+        doubt += product(jnp.abs(left), product(more, jnp.abs(right)))
     if a == g:
         value, size, doubt = value + 1j * right, size + jnp.abs(right), doubt + right_doubt
     if a == d:
         value, size, doubt = value - 1j * left, size + jnp.abs(left), doubt + left_doubt
     return value, size, doubt + 8 * EPS * size
+
+
+def _unsure(c: Contacts, lead: int) -> Array | None:
+    """A bound of the error of Γ beyond its rounding, from that of Σ."""
+    more = c.unsure[lead]
+    return None if more is None else more + jnp.swapaxes(more, -1, -2)
 
 
 def _trace(left: Array, right: Array) -> Array:
