@@ -103,6 +103,16 @@ def test_steps_end_at_jumps_of_many_periods():
     assert found.solution.statistics["time_step"] <= 0.05
 
 
+def test_a_time_that_ends_at_the_first_jump():
+    """Nothing jumps before, so that there is no work, and energies are those before the jump."""
+    end = 2 * np.pi / 0.8 * 0.3
+    found = cs.trajectories(
+        trap(1.0, force=None), KEY, n=64, time=end, start=(np.zeros(2), np.eye(2)), time_step=0.02, progress=False
+    )
+    assert np.all(np.asarray(found.works) == 0)
+    assert np.max(np.abs(np.asarray(found.heats)[:, 0] - found.storages)) < 0.01
+
+
 def test_springs_of_the_phase():
     """A smooth function of the phase is no jump at the end of its period; a jump is refused."""
 

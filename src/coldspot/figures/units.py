@@ -5,7 +5,7 @@ from typing import Any
 
 LETTERS = {"hbar": r"\hbar", "k_B": r"k_\mathrm{B}", "E": "E", "e": "e"}
 """Constants and the unspecified energy E; every other name is a unit, which stands upright."""
-_POWER = re.compile(r"\*\*(-?[0-9]+)")
+_POWER = re.compile(r"\*\*(-?[0-9]+(?:\.[0-9]+)?)")
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -14,8 +14,8 @@ def typeset(unit: str) -> str:
 
     >>> typeset("E**2/hbar"), typeset("k_B*E/hbar"), typeset("E/k_B")
     ('$E^{2}/\\hbar$', '$k_\\mathrm{B}\\,E/\\hbar$', '$E/k_\\mathrm{B}$')
-    >>> typeset("W"), typeset("meV**3/hbar"), typeset("1/s")
-    ('W', '$\\mathrm{meV}^{3}/\\hbar$', '1/s')
+    >>> typeset("W"), typeset("meV**3/hbar"), typeset("1/s"), typeset("E**0.5")
+    ('W', '$\\mathrm{meV}^{3}/\\hbar$', '1/s', '$E^{0.5}$')
     """
     if not _POWER.search(unit) and not any(name in LETTERS for name in _NAME.findall(unit)):
         return unit

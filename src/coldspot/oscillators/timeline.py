@@ -59,7 +59,8 @@ class Timeline(NamedTuple):
         parts, rounding = [], ROUNDING * self.duration
         for start, end, count in zip(self.edges[:-1], self.edges[1:], self.counts, strict=True):
             times = start + (end - start) * np.arange(count + 1) / count
-            inside = EARLY * (end - start) + rounding if self.counts.size > 1 else 0.0
+            # A time that does not turn may end where a drive jumps for the first time.
+            inside = 0.0 if self.turns and self.counts.size == 1 else EARLY * (end - start) + rounding
             parts.append(np.clip(times, start + inside, end - inside))
         return np.concatenate(parts)
 
