@@ -36,9 +36,9 @@ class States:
     def __len__(self) -> int:
         return len(self.array)
 
-    def of(self, numbers: Array) -> Array:
-        """Numbers of the states (…, state) at each of these (…, index)."""
-        if len(self.array) == 1:  # a slice, which compilers see through
+    def of(self, numbers: Any) -> Any:
+        """Numbers of the states (…, state) at each of these (…, index); of NumPy's, NumPy's."""
+        if len(self.array) == 1 and not isinstance(numbers, np.ndarray):  # a slice, which compilers see through
             return jax.lax.slice_in_dim(numbers, self.array[0], self.array[0] + 1, axis=-1)
         return numbers[..., self.array]
 
