@@ -61,9 +61,10 @@ FAST = 1e20
 def of_fast(net: System) -> str:
     """The fastest jumps of a driven network, if there are too many of them in a period."""
     s = jax.tree.map(np.asarray, jax.vmap(net.snapshot)(jnp.asarray(looked_at(net))))
+    period = np.asarray(net.period, float)
     rates = np.max(np.maximum(s.log_forward, s.log_backward), axis=0)
     j = int(np.argmax(rates))
-    many = float(rates[j] + np.log(net.period)) / np.log(10)
+    many = float(rates[j] + np.log(period)) / np.log(10)
     if not many > np.log10(FAST):
         return ""
     g = net.graph()
