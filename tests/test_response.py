@@ -131,3 +131,15 @@ def test_a_lead_that_gives_heat_but_no_particles_is_no_failure():
     others = np.delete(np.delete(matrix, k, 0), k, 1)
     sizes = np.sqrt(np.diagonal(others))
     assert np.all(np.abs(others - others.T) <= 1e-12 * sizes[:, None] * sizes)
+
+
+@pytest.mark.parametrize("second", [0.0, 1e-200])
+def test_a_closed_lead_leaves_nothing_to_respond(second):
+    rates = {"hot": cs.Glauber(0.1), "cold": cs.Glauber(second)}
+    net = cs.JumpNetwork(
+        [0.0, 1.0], {name: cs.HeatBath(2.0) for name in rates}, [cs.Channel(name, 0, 1, rates[name]) for name in rates]
+    )
+    response = cs.linear_response(net)
+    # One bath alone takes back what it gives: all that stands there are rates of zero, or of 1e-200.
+    assert np.all(np.abs(response.onsager) <= np.maximum(second, response.errors))
+    assert np.all(response.errors <= 1e-139)

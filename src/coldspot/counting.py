@@ -8,6 +8,7 @@ as t; `counting` gives them per time,
 so that κ₁ is the mean rate (the ledger's entry) and κ₂ the zero-frequency noise ∫⟨⟨I(t)I(0)⟩⟩dt of the current.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -186,7 +187,7 @@ class Counting(Named):
             raise unknown_name("counting: `what`", "choice", what, WHAT)
         if order is not None and what in ("covariance", "uncertainty"):
             raise InputError(f"counting: `order` is {order!r}, but what is asked for, {what}, has none.")
-        number = 2 if order is None else checked_order(order)
+        number = 2 if order is None else checked_order(order, len(targets) if what == "mixed cumulants" else 1)
         if what == "mixed cumulants" and number < 2:
             raise InputError(BEGIN)
         self.plan = Plan(targets, what, single, number)
@@ -213,10 +214,28 @@ def _target(pair: Any) -> Target:
     return target
 
 
-def checked_order(order: Any) -> int:
+PRODUCTS = 2500
+"""Products of power series up to which cumulants are counted: each is compiled by itself."""
+
+
+def checked_order(order: Any, fields: int = 1) -> int:
+    """An order from 1 of so many counting fields together, whose power series can be multiplied out."""
     if not isinstance(order, int | np.integer) or isinstance(order, bool) or order < 1:
         raise InputError(f"counting: the order of cumulants must be an integer from 1, but is {order!r}.")
-    return int(order)
+    order = int(order)
+    if order > 2 and _products(order, fields) > PRODUCTS:
+        most = max(k for k in range(2, PRODUCTS) if k == 2 or _products(k, fields) <= PRODUCTS)
+        what = "one quantity" if fields == 1 else f"{fields} quantities together"
+        raise InputError(
+            f"counting: cumulants of order {order} of {what} are too many products of power series; order {most} is "
+            "the highest. All of them are in `.generating_function(fields)`."
+        )
+    return order
+
+
+def _products(order: int, fields: int) -> int:
+    """Pairs of multi-indices β ≤ α with |α| ≤ order."""
+    return math.comb(order + 2 * fields, 2 * fields)
 
 
 NUMBERS = {
@@ -268,9 +287,10 @@ class Fluctuations(Spoken, eqx.Module):
         `mixed_cumulants(3)[0, 0, 1]` is lim ⟨⟨X₀² X₁⟩⟩/t, and `mixed_cumulants(2)` the covariance; arguments as for
         `cumulants`.
         """
-        if checked_order(n) < 2:
+        order = checked_order(n, len(self.targets))
+        if order < 2:
             raise InputError(BEGIN)
-        return self._run(Plan(self.targets, "mixed cumulants", self.single, checked_order(n)), tolerance, throw)
+        return self._run(Plan(self.targets, "mixed cumulants", self.single, order), tolerance, throw)
 
     def spectrum(self, frequencies: Any, *, tolerance: float = TOLERANCE, throw: bool = True) -> Spectrum:
         """Noise at angular frequencies, S_ab(ω) = ∫dt e^{iωt}⟨⟨I_a(t)I_b(0)⟩⟩, of a machine that is not driven.

@@ -279,6 +279,7 @@ def response_at(
 
     start = jnp.zeros((2, len(baths)))
     slope, found = first(start)
+    slope, least = _of_the_others(slope)
     curvature = jax.jacfwd(first, has_aux=True)(start)[0] if order == 2 else None
     names = list(baths)
     pairs = [(0, k) for k in range(len(names))] + [
@@ -300,16 +301,35 @@ def response_at(
         for matrix in (raw, raw.T)
     )
     turned = jnp.where(dynamics.reversible(), raw.T, raw)
-    errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale
+    errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale + least
     # What does not flow, such as particles of a lead that only gives heat, is known to the rounding of what does.
     kinds = jnp.asarray(rows)[:, None] == jnp.arange(2)
     top = jnp.max(jnp.where(kinds, size[:, None], 0.0), axis=0)[rows]
-    inexact = ~jnp.all(errors <= tolerance * scale + 8 * EPS * len(entries) * top[:, None] * top)
+    inexact = ~jnp.all(errors <= tolerance * scale + least + 8 * EPS * len(entries) * top[:, None] * top)
     # At equilibrium nothing flows, and no error is small beside nothing: the matrix is judged instead.
     stateless = jnp.isin(found, jnp.array([int(s) for s in STATELESS]))
     status = jnp.where(stateless, found, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
     electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
     return Response(entries, electrons, (raw + turned) / 2, errors, derivatives, second, t, mu, status)
+
+
+CLOSED = 1e-140
+"""Rates of zero may stand as numbers that give no more than this."""
+
+
+def _of_the_others(slope: Array) -> tuple[Array, Array]:
+    """Slopes (flux, bath, force, bath) with those of the one bath that is in touch from those of the others.
+
+    Where all others are closed, or almost, what their one counterpart gives is rounding of what it exchanges with the
+    machine, back and forth; to first order it gives what the others take. Beside them how far zeros may be off.
+    """
+    each = jnp.max(jnp.abs(slope), axis=(0, 2, 3))
+    touching = each > EPS**2 * jnp.max(each)
+    alone = jnp.sum(touching) == 1
+    others = jnp.where(touching[:, None, None], 0.0, slope)
+    others = jnp.where(jnp.max(jnp.abs(others)) <= CLOSED, 0.0, others)
+    left = others - jnp.where(touching[:, None, None], jnp.sum(others, axis=1, keepdims=True), 0.0)
+    return jnp.where(alone, left, slope), jnp.where(alone, CLOSED, 0.0)
 
 
 def check_undriven(dynamics: Dynamics) -> None:

@@ -17,6 +17,19 @@ def network(**changes):
     return cs.JumpNetwork(**(arguments | changes))
 
 
+def dots(**changes):
+    bath = cs.ElectronBath(1.0)
+    arguments = {"hamiltonian": [[0.0, 0.0], [0.0, 0.0]], "leads": {"left": cs.Lead(bath, 0.1)}}
+    return cs.Dots(**(arguments | changes))
+
+
+def tensor(one, other):
+    """A two-body tensor of two orbitals, with two entries that exchange makes equal and adjoining real."""
+    u = np.zeros((2,) * 4, complex if isinstance(one, complex) else float)
+    u[0, 1, 0, 1], u[1, 0, 1, 0] = one, other
+    return u
+
+
 PHONON = cs.Channel("phonons", [0, 1], [1, 2], cs.Bosonic(0.1))
 
 CASES = {
@@ -132,6 +145,57 @@ CASES = {
     "tolerance a word": (lambda: cs.steady_state(QuantumDot(), tolerance="small"), ["tolerance", "small"]),
     "machine a number": (lambda: cs.steady_state(3.0), ["machine", "float"]),
     "machine a class": (lambda: cs.steady_state(QuantumDot), ["machine"]),
+    # what dots are made of
+    "U of one orbital": (lambda: dots(coulomb={(0, 0): 1.0}), ["Dots", "coulomb[(0, 0)]", "itself"]),
+    "U twice": (lambda: dots(coulomb={(0, 1): 1.0, (1, 0): 2.0}), ["coulomb", "twice", "1 and 2"]),
+    "U complex": (lambda: dots(coulomb={(0, 1): 1 + 1j}), ["coulomb[(0, 1)]", "real", "(1+1j)"]),
+    "U a word": (lambda: dots(coulomb={"01": 1.0}), ["coulomb", "'01'", "pairs (i, j)"]),
+    "tensor not exchanged": (lambda: dots(coulomb=tensor(1.0, 0.0)), ["coulomb", "U_ijkl = U_jilk", "U[0, 1, 0, 1]"]),
+    "tensor not Hermitian": (lambda: dots(coulomb=tensor(1j, 1j)), ["coulomb", "U_klij*", "U[0, 1, 0, 1]"]),
+    "leads empty": (lambda: dots(leads={}), ["leads", "empty"]),
+    "leads a list": (lambda: dots(leads=[]), ["leads", "mapping", "[]"]),
+    # orders of cumulants
+    **{
+        f"order {order!r}": (lambda order=order: cs.Counting("heat", "lead", order=order), ["order", repr(order)])
+        for order in (0, -1, 1.5, True, "2", 10**6)
+    },
+    "mixed order": (
+        lambda: cs.Counting([("heat", "a"), ("heat", "b")], order=14, what="mixed cumulants"),
+        ["order 14", "2 quantities", "13", "generating_function"],
+    ),
+    # strokes
+    **{
+        f"break {at!r}": (
+            lambda at=at: network(drives={"x": cs.Cosine(1.0)}, period=1.0, breaks=[at]),
+            ["breaks", "2π"],
+        )
+        for at in (-1.0, 7.0, np.nan)
+    },
+    **{
+        f"durations {shares!r}": (lambda shares=shares: cs.Steps([1.0, 2.0], shares), ["Steps", "durations", word])
+        for shares, word in (
+            ([0.5, -0.5], "positive"),
+            ([1.0, 0.0], "positive"),
+            ([0.5, 0.6], "add up to 1"),
+            ([np.nan, 0.5], "finite"),
+            ([1.0], "same length"),
+        )
+    },
+    # work reservoirs and species
+    "work reservoir at a temperature": (lambda: cs.WorkReservoir(1.0), ["WorkReservoir", "no temperature", "1.0"]),
+    "species that no bath holds": (
+        lambda: network(occupations={"proton": [0, 1, 1]}),
+        ["species `proton`", "electron", "ParticleBath"],
+    ),
+    # beyond the memory
+    "dots beyond the memory": (
+        lambda: cs.steady_state(dots(hamiltonian=np.diag(np.arange(20.0)), coulomb=None)),
+        ["20 spin-orbitals", "184756 states", "GiB", "leave out"],
+    ),
+    "spins beyond the memory": (
+        lambda: cs.SpinChain(40, 1.0, 0.3, 0.5, cs.HeatBath(2.0), cs.HeatBath(1.0)),
+        ["2^40 states", "GiB", "fewer"],
+    ),
     # sweeps
     "sweep nothing": (lambda: cs.sweep(QuantumDot(), {}), ["sweep", "parameters"]),
     "sweep unknown": (lambda: cs.sweep(QuantumDot(), {"levl": [1.0]}), ["levl", "Did you mean `level`"]),

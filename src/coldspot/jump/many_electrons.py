@@ -1,5 +1,6 @@
 """Electrons in orbitals: the eigenstates of each of their numbers, all of them or those within an energy window."""
 
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -45,6 +46,7 @@ class ManyElectrons(CountedSystem):
         return Spectrum(jnp.concatenate([block.energies for block in found]), jnp.asarray(self._electrons(), float))
 
     def _fock(self) -> Fock:
+        self._check_matrices()  # the tables of operators alone would take a minute
         return fock(self.orbitals)
 
     def _elements(self, single: Array) -> Array:
@@ -112,10 +114,10 @@ class ManyElectrons(CountedSystem):
 
     def _check_matrices(self) -> None:
         """Refuse matrices of each number of electrons that do not fit."""
-        space = self._fock()
+        sizes = [math.comb(self.orbitals, electrons) for electrons in range(self.orbitals + 1)]
         check_memory(
-            f"{OWNER}: the matrices of {self.orbitals} spin-orbitals, the largest of {max(space.sizes)} states, which",
-            8.0 * (4 * space.places + (6 + 2 * self.orbitals) * max(space.sizes) ** 2),
+            f"{OWNER}: the matrices of {self.orbitals} spin-orbitals, the largest of {max(sizes)} states, which",
+            8.0 * (4 * sum(size**2 for size in sizes) + (6 + 2 * self.orbitals) * max(sizes) ** 2),
             FEWER,
         )
 

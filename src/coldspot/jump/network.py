@@ -264,7 +264,11 @@ class JumpNetwork(CountedSystem):
         if status == Status.INVALID:
             return words.of_invalid(self)
         if status == Status.NOT_CONVERGED and self.period is not None and self.borders() is None:
-            return f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]) or Steps."
+            fast = words.of_fast(self)
+            return (
+                fast
+                or f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]) or Steps."
+            )
         return ""
 
     # ------------------------------------------------------------------ pieces of the period

@@ -93,14 +93,18 @@ def state_of(propagator: Array) -> tuple[Array, Elimination, Array]:
 
 
 def connected(propagator: Array) -> Array:
-    """Whether a propagator leads from any state to any other in some number of periods."""
+    """Whether a propagator leads from any state to any other in some number of periods.
+
+    One that overflowed says nothing of this: what it gives is not finite, and is told as that.
+    """
     ways = (propagator > FAINT) | (jnp.swapaxes(propagator, 0, 1) > FAINT)
 
     def spread(_: Any, reached: Array) -> Array:
         return reached | jnp.any(ways & reached[None], axis=1)
 
     start = jnp.zeros(propagator.shape[1:], bool).at[0].set(True)
-    return jnp.all(jax.lax.fori_loop(1, propagator.shape[0], spread, start), axis=0)
+    reached = jax.lax.fori_loop(1, propagator.shape[0], spread, start)
+    return jnp.all(reached, axis=0) | ~jnp.all(jnp.isfinite(propagator), axis=(0, 1))
 
 
 def closed(factors: Elimination, r: Array) -> Array:

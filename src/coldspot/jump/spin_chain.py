@@ -255,4 +255,7 @@ class SpinChain(Dynamics):
 
     def _check_few(self, verb: str, most: int = MATRICES) -> None:
         if self.spins > most:
-            raise InputError(f"{verb}: it is known for chains of at most {most} spins, but `spins` is {self.spins}.")
+            raise InputError(
+                f"{verb}: it is known for chains of at most {most} spins, but `spins` is {self.spins}: it takes dense "
+                f"matrices of 2^{self.spins} = {2.0**self.spins:g} states; take fewer spins."
+            )

@@ -14,6 +14,9 @@ def of_groups(net: System) -> str:
     closed = len(net.components()) == 1
     opened = jax.jit(jax.vmap(lambda phase: net.snapshot(phase).open))
     found = net.components(np.any(np.asarray(opened(jnp.asarray(looked_at(net)))), axis=0) if closed else None)
+    if len(found) == 1 and len(net.drives):
+        # All are connected, by rates whose propagator over a period was lost.
+        return of_fast(net)
     groups = ", ".join(str(g[:8])[:-1] + (", …]" if len(g) > 8 else "]") for g in found[:8])
     channel = "no channel that is ever open" if closed else "no channel"
     return f"the steady state is not unique: {channel} connects the groups of states {groups}."
@@ -49,6 +52,26 @@ def of_invalid(net: System) -> str:
                 f"but are {np.exp(rates[0, j]):g} and {np.exp(rates[1, j]):g}{where}."
             )
     return ""
+
+
+FAST = 1e20
+"""Jumps in a period from which on the equations of a period are taken to overflow, where they were not solved."""
+
+
+def of_fast(net: System) -> str:
+    """The fastest jumps of a driven network, if there are too many of them in a period."""
+    s = jax.tree.map(np.asarray, jax.vmap(net.snapshot)(jnp.asarray(looked_at(net))))
+    period = np.asarray(net.period, float)
+    rates = np.max(np.maximum(s.log_forward, s.log_backward), axis=0)
+    j = int(np.argmax(rates))
+    many = float(rates[j] + np.log(period)) / np.log(10)
+    if not many > np.log10(FAST):
+        return ""
+    g = net.graph()
+    return (
+        f"the rates between states {g.initial.array[j]} and {g.final.array[j]} make about 1e{many:.0f} jumps in a "
+        f"period, which overflows; states between which more than {FAST:g} are made are one, in equilibrium."
+    )
 
 
 def looked_at(net: System) -> np.ndarray:
