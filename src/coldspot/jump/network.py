@@ -259,17 +259,12 @@ class JumpNetwork(CountedSystem):
         return np.repeat(constant, self.sizes())
 
     def explain(self, status: Status) -> str:
-        if status == Status.NOT_UNIQUE:
-            return words.of_groups(self)
-        if status == Status.INVALID:
-            return words.of_invalid(self)
-        if status == Status.NOT_CONVERGED and self.period is not None and self.borders() is None:
-            fast = words.of_fast(self)
-            return (
-                fast
-                or f"{status.advice} What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]) or Steps."
-            )
-        return ""
+        told = {
+            Status.NOT_UNIQUE: words.of_groups,
+            Status.INVALID: words.of_invalid,
+            Status.NOT_CONVERGED: words.of_not_converged,
+        }
+        return told[status](self) if status in told else ""
 
     # ------------------------------------------------------------------ pieces of the period
     def borders(self) -> Array | None:

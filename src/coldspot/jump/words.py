@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..solution import Status
 from .graph import PHASES
 from .pieces import cut
 from .system import System
@@ -52,6 +53,14 @@ def of_invalid(net: System) -> str:
                 f"but are {np.exp(rates[0, j]):g} and {np.exp(rates[1, j]):g}{where}."
             )
     return ""
+
+
+def of_not_converged(net: System) -> str:
+    """What a driven network may have that no mesh follows: jumps without end, or a border that it does not name."""
+    if net.period is None or net.borders() is not None:
+        return ""
+    fast, unnamed = of_fast(net), "What jumps or has a kink must say where: JumpNetwork(…, breaks=[phases]) or Steps."
+    return fast or f"{Status.NOT_CONVERGED.advice} {unnamed}"
 
 
 FAST = 1e20
