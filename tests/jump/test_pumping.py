@@ -17,18 +17,15 @@ def edge_currents(driven: tuple[str, ...], points: int = 200) -> tuple[np.ndarra
 
     Arrhenius rates with symmetric barriers at one temperature. Each edge has a lead of its own at μ = 0, which
     leaves the rates alone, and the states hold 0, 1, 3, 7 particles: what a lead gives tells its edge's current.
-    What is not `driven` has a drive that moves it by nothing: one program for all.
     """
     occupations = (0, 1, 3, 7)
     baths = tuple((f"edge {i}-{f}", "electron") for i, f in RING)
     edges = tuple(mr.Edge((name,), i, f, "arrhenius") for (name, _), (i, f) in zip(baths, RING, strict=True))
-    t = mr.Topology("no pumping", occupations, baths, edges, driven=("energy", "barrier"))
+    t = mr.Topology("no pumping", occupations, baths, edges, driven=driven)
     columns = mr.draw(t, np.random.default_rng(1), points)
     columns["temperature"][:] = np.clip(columns["temperature"][:, :1], 0.5, None)
     columns["potential"][:] = 0.0
     columns["period"] = 10 ** np.random.default_rng(2).uniform(-1, 2, points)
-    for name, moved in (("tilt", "energy"), ("wave", "energy"), ("sway", "barrier")):
-        columns[name] *= moved in driven
     s = mr.solve(t, columns)
     good = np.flatnonzero(np.asarray(s.ok))
     assert good.size >= 0.99 * points

@@ -134,7 +134,7 @@ def _at(function: Any, conductor: Conductor, energies: Any, which: Any, together
     if concrete(found) is not None:
         found = np.asarray(found)
     found = found.reshape(-1, *found.shape[2:])[: flat.size]
-    return found.reshape(*energies.shape, *found.shape[1:])
+    return found.reshape((*energies.shape, *found.shape[1:]))
 
 
 @eqx.filter_custom_jvp
