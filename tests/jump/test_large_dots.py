@@ -9,6 +9,7 @@ from coldspot.jump import charge_blocks, dots
 from coldspot.jump.large import _sway
 from coldspot.jump.sparse import Stationary
 from coldspot.solution import Status
+from tests.jump import test_dots
 from tests.jump.dots_by_hand import Contact, flows
 from tests.tolerance import assert_close
 
@@ -25,23 +26,10 @@ def at(build, point):
     return build(*point)
 
 
-def some(seed, size=0.01):
-    """Three orbitals with a flux, scattering of pairs, a lead of two channels and one of one channel."""
-    rng = np.random.default_rng(seed)
-    u = rng.normal(size=(3,) * 4) + 1j * rng.normal(size=(3,) * 4)
-    u = (u + u.transpose(1, 0, 3, 2)) / 2
-    u = (u + u.transpose(2, 3, 0, 1).conj()) / 2
-    h = rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3))
-    wide = rng.normal(size=(3, 2)) + 1j * rng.normal(size=(3, 2))
-    one = rng.normal(size=(3, 1)) + 1j * rng.normal(size=(3, 1))
-    return [
-        (h + h.conj().T) / 2,
-        u,
-        size * wide @ wide.conj().T,
-        2 * size * one @ one.conj().T,
-        (0.3, -0.4),
-        (0.5, 0.8),
-    ]
+def some(seed, factor=1.0):
+    """The dots of `test_dots` without phonons, their leads stronger by a factor."""
+    h, u, left, right, _, potentials, temperatures = test_dots.some(seed)
+    return [h, u, factor * left, factor * right, potentials, temperatures]
 
 
 def test_blocks_beside_a_dense_master_equation(monkeypatch):
@@ -49,7 +37,7 @@ def test_blocks_beside_a_dense_master_equation(monkeypatch):
     monkeypatch.setattr(dots, "SMALL", 1)
     # Alone, each connected block has products of its own.
     monkeypatch.setattr(charge_blocks, "WORTH", 1)
-    good = [some(seed) for seed in range(3)] + [some(3, size=1.0)]
+    good = [some(seed) for seed in range(3)] + [some(3, factor=100.0)]
     apart, hot = some(4), some(5)
     # The last orbital is by itself, and no lead reaches it.
     apart[0] = np.diag([0.1, -0.2, 0.3])
