@@ -261,3 +261,18 @@ def test_period_beyond_the_last_number_of_elements_is_marked():
         assert abs(s.first_law_residual) <= np.sum(flat_error(s))
     else:
         assert s.regime == "unknown"
+
+
+def test_rates_whose_propagator_overflows_are_not_states_that_nothing_connects():
+    def build(rate):
+        return cs.JumpNetwork(
+            energies=lambda v: [0.0, v["gate"]],
+            baths={"hot": cs.HeatBath(2.0), "cold": cs.HeatBath(1.0)},
+            channels=[cs.Channel(name, 0, 1, cs.Glauber(rate)) for name in ("hot", "cold")],
+            drives={"gate": cs.Cosine(0.3, 1.0)},
+            period=3.0,
+        )
+
+    found = cs.sweep(build, {"rate": [1.0, 1e50, 1e300]}, progress=False)
+    assert found.status.values.tolist() == [cs.Status.OK, cs.Status.NOT_CONVERGED, cs.Status.NOT_CONVERGED]
+    assert np.all(np.isfinite(found.heat.values[0]))
