@@ -8,8 +8,9 @@ One step of length h, at the phases of its start, middle and end:
   drift, as in `integrator`. Heat is the change of mv²/2 in the bath's part. Baths that share a coordinate take turns,
   there and back;
 - coordinates without one: γẋ = F + η by Heun's method. Heat is −F∘dx and the work of forces without an energy f∘dx
-  (Stratonovich), by Simpson's rule along the chord of a step. Chords miss the area between them and the path; its mean,
-  of first order in h, is added (see `_bent`). Its fluctuations, which are left out, are of first order in the variance;
+  (Stratonovich), by Simpson's rule along the chord of a step. Chords miss the area between them and the path; the means
+  of it and of its place, of first order in h, are added (see `_bent` and `_curved`). Its fluctuations, which are left
+  out, are of first order in the variance;
 - springs: work ½xᵀ(∂Φ/∂t)x, and ½xᵀΔΦx where they jump, which is where steps end: half of the kick there is by the
   forces before, half by those after;
 - forces that are fed back, functions of x and v: those in the middle of a kick, so that their work f∘dx balances.
@@ -222,6 +223,42 @@ def _bent(course: Course, x: Array, v: Array, k: Array) -> tuple[Array, Array]:
     return -(owners @ jnp.einsum("jil,ijl->jl", slopes, area)), jnp.einsum("djil,ijl->dl", pulls, area)
 
 
+def _curved(course: Course, now: Walkers, end: Walkers, k: Array) -> tuple[Array, Array]:
+    """The mean of what forces that are not linear add to `_bent`: heat (bath, lane) and work (drive, lane).
+
+    The path is its chord Δ and a Brownian bridge b of the variance ⟨b_k b_l⟩ = Σ_kl s(1−s), s from 0 to 1, so that
+    ⟨∫f_j∘dx_j⟩ less its value along the chord is [Δ_j Σ_kl ∂_k∂_l f_j − Σ_kj Δ_l ∂_k∂_l f_j]/12 (sums over k and l). Of
+    the slope of an energy the sum over j vanishes, but not each bath's part.
+    """
+    light = np.array(course.massless, int)
+    x, v, across = (now.x + end.x) / 2, course.whole((now.v + end.v) / 2), course.spread[course.pieces[k]]
+    chord = jnp.zeros_like(x).at[light].set((end.x - now.x)[light])
+    columns = jnp.zeros((light.size, x.shape[0])).at[:, light].set(across.T)
+    variance = across @ across.T
+
+    def missed(force: Callable[[Array, Array], Array]) -> Array:
+        def one(x: Array, v: Array, chord: Array) -> Array:
+            def turned(way: Array) -> Array:
+                """How the slopes ∂_k f_j of light coordinates change along a way."""
+                return jax.jvp(jax.jacfwd(lambda y: jnp.asarray(force(y, v), float)[light]), (x,), (way,))[1]
+
+            spread = jnp.einsum("mjk,mk->j", jax.vmap(turned)(columns), columns)
+            return (spread * chord[light] - jnp.sum(turned(chord)[:, light] * variance, 1)) / 12
+
+        return jax.vmap(one, in_axes=-1, out_axes=-1)(x, v, chord)
+
+    owners = (np.arange(course.baths)[:, None] == np.array(course.owners)).astype(float)
+    work = jnp.zeros((course.pulls.shape[0], x.shape[-1]))
+    total = jnp.zeros((light.size, x.shape[-1]))
+    if course.potential is not None:
+        slope = jax.grad(course.potential)
+        total = total - missed(lambda x, v: slope(x))
+    for d, law in zip(course.fed, course.laws, strict=True):
+        own = missed(law)
+        total, work = total + own, work.at[d].add(jnp.sum(own, 0))
+    return -(owners @ total), work
+
+
 def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array, last: Array) -> Walkers:
     """The trajectories from block `first` up to block `last`."""
 
@@ -229,9 +266,13 @@ def stretch(course: Course, key: Array, lanes: Array, now: Walkers, first: Array
         k, noise = given
         end = step(course, now, k, noise)
         if course.massless:
-            bent = _bent(course, (now.x + end.x) / 2, (now.v + end.v) / 2, k)
-            parts = _chord(course, now, end, k), bent
-            heat, work = (a + b for a, b in zip(*parts, strict=True))
+            parts = [_chord(course, now, end, k)]
+            if len(course.massless) > 1:
+                # A line has no area beside it.
+                parts.append(_bent(course, (now.x + end.x) / 2, (now.v + end.v) / 2, k))
+                if course.potential is not None or course.laws:
+                    parts.append(_curved(course, now, end, k))
+            heat, work = (sum(each[1:], each[0]) for each in zip(*parts, strict=True))
             end = end._replace(heat=end.heat + heat, work=end.work + work)
         return end, None
 
