@@ -1,5 +1,7 @@
 """Trajectories of networks of any kind against exact averages, equilibrium and fluctuation theorems."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.machines import BrownianGyrator
-from coldspot.oscillators import journey
+from coldspot.oscillators import floquet, journey
 
 KEY = jax.random.key(7)
 
@@ -135,6 +137,26 @@ def test_paths_and_reproducibility():
     assert np.all(np.isfinite(few.positions))
 
 
+def breathing():
+    """Two coordinates on a spring that breathes, and no wall."""
+    return cs.OscillatorNetwork(
+        [1.0, 1.0],
+        lambda drives: drives["k"] * jnp.array([[1.0, -1.0], [-1.0, 1.0]]),
+        [0.5, 0.5],
+        {"a": cs.HeatBath(1.0), "b": cs.HeatBath(0.5)},
+        {"a": 0, "b": 1},
+        drives={"k": cs.Cosine(0.5, mean=1.0)},
+        frequency=1.0,
+    )
+
+
+def test_no_periodic_state_of_what_no_wall_holds():
+    """After a period its position is the same but for rounding, which is no decay."""
+    total = jnp.diag(jnp.array([1 - 2e-13, 0.5, 1.0]))
+    assert floquet._periodic(total, jnp.eye(3))[1] > floquet.GONE
+    assert re.search(r"nothing holds the motion along \(1, 1\)", breathing().explain(cs.Status.NOT_UNIQUE))
+
+
 @pytest.mark.parametrize(
     ("network", "words"),
     [
@@ -173,6 +195,20 @@ def test_paths_and_reproducibility():
             ),
             "nothing holds its motion",
         ),
+        # Pushed with nothing to hold it; and a spring that breathes between two that no wall holds.
+        (
+            lambda: cs.OscillatorNetwork(
+                [0.0],
+                [[0.0]],
+                [1.0],
+                {"b": cs.HeatBath(1.0)},
+                {"b": 0},
+                forces={"push": (0, cs.Cosine(0.3, mean=1.0))},
+                frequency=1.0,
+            ),
+            "spreads or drifts for ever",
+        ),
+        (breathing, "spreads or drifts for ever"),
     ],
 )
 def test_no_steady_state(network, words):

@@ -44,8 +44,8 @@ GONE = 1e-16
 ABSENT = 1e-15
 """Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
 of temperatures and frictions alone causes them."""
-PERIODS = 60
-"""The number of periods is doubled at most this often."""
+PERIODS = 40
+"""The number of periods is doubled at most this often: what rounding alone lets decay, later, is not damped."""
 
 
 class Period(NamedTuple):

@@ -252,7 +252,8 @@ def _outset(network: Network, looked: Instant, looks: Looks) -> tuple[System, Ou
     spread_ = vectors * np.sqrt(warm / np.maximum(np.abs(values), 1e-12 * np.abs(values).max()))
     heavy = np.flatnonzero(~light)
     warmth = np.array([now.temperatures[owner[i]] if owner[i] >= 0 else warm for i in heavy])
-    longest = max(resonant, 1 / decaying.min() if decaying.size else math.inf)
+    # Of driven springs the period tells; their mean may hold nothing.
+    longest = resonant or (1 / decaying.min() if decaying.size else math.inf)
     return system, Outset(jnp.asarray(mean), jnp.asarray(spread_), jnp.asarray(warmth), 1 / fastest, longest)
 
 
@@ -286,9 +287,14 @@ def _check_period(looked: Instant, shares: np.ndarray, slope: np.ndarray, freque
             f"{OWNER}: the network has no periodic state: a motion grows by the factor {largest:.6g} in a period.",
             Status.UNSTABLE,
         )
-    # What is free, as the place of a network that nothing holds, does not decay, and need not.
-    decaying = np.maximum(factors[factors < 1 - 1e-6], 1e-300)
-    return -2 * math.pi / (frequency * math.log(decaying.max())) if decaying.size else 0.0
+    if largest > 1 - 1e-9:
+        raise SolveError(
+            f"{OWNER}: the network has no periodic state: a motion does not decay in a period, as the position of what "
+            "no wall holds, which spreads or drifts for ever, or a mode without friction; give it a spring to a wall, "
+            "however weak, or a bath.",
+            Status.UNSTABLE,
+        )
+    return -2 * math.pi / (frequency * math.log(max(largest, 1e-300)))
 
 
 # --------------------------------------------------------------------------- all trajectories

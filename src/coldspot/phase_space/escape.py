@@ -176,7 +176,7 @@ def _solved(terrain: Terrain, found: wells.Wells, tolerance: float) -> "turnover
         loss = min(wells.loss(terrain, found, side) for side in (-1.0, 1.0))
         weak = relaxation.Weak(max(loss, 1e-6), float(found.depths.max()))
     slowest = relaxation.slowest(terrain, tolerance, found.top, weak)
-    if slowest is None:
+    if slowest is None or not slowest.rate > 0:
         return turnover.Point(np.nan, np.nan, np.nan, False, np.full(2, np.nan))
     shares = relaxation.shares(slowest, found.top)
     return turnover.Point(slowest.rate, slowest.error / slowest.rate, slowest.slope, slowest.converged, shares)

@@ -12,7 +12,7 @@ from ..drives import Steps
 from .boundaries import Boundary, Closed, Open, Periodic
 from .terrain import ABSCISSAE, BETWEEN, CLOSED, INTERPOLATE, OPEN, PERIODIC, REACH, Samples
 
-PANELS = 24
+PANELS = 96
 """Panels in a region, with 20 samples each."""
 FARTHEST = 1e6
 """Potentials that have not risen so far away do not confine."""

@@ -18,7 +18,7 @@ ABSCISSAE = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)
 """Chebyshev points of the first kind: a jump at a panel's border is not sampled."""
 _TO_COEFFICIENTS = chebyshev.chebvander(ABSCISSAE, NODES - 1).T * 2 / NODES
 _TO_COEFFICIENTS[0] /= 2
-BETWEEN = np.arange(0.5, 1024) / 1024
+BETWEEN = np.arange(0.5, 256) / 256
 """Places in a panel, as shares of it, at which functions are compared with their polynomials."""
 INTERPOLATE = chebyshev.chebvander(2 * BETWEEN - 1, NODES - 1) @ _TO_COEFFICIENTS
 """The values of a panel's polynomial there, from its samples."""
