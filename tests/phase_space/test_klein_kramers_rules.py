@@ -62,6 +62,12 @@ HALVES = [0.5, 0.5]
         (lambda: problem(potential=lambda x: -x * x, ends="closed").state(), "does not confine"),
         (lambda: problem(potential=lambda x: x * x + 1 / (x - 1), ends=cs.Closed(0.0, 1.0)).state(), "not smooth near"),
         (lambda: problem(potential=lambda x: jnp.sqrt(x), ends="open").state(), "`potential` is nan near x = -3.0"),
+        (
+            lambda: problem(
+                lambda x: (x * x - 1) ** 2, temperature=lambda x: jnp.maximum(x, 0.0), ends="closed"
+            ).state(),
+            "`temperature` must be positive everywhere, but is 0",
+        ),
         (lambda: problem(friction=lambda x: jnp.sin(x)).state(), "`friction` must be positive everywhere, but is -"),
         (
             lambda: problem(potential=lambda x: jnp.where(x < 0.3, 0.0, 1.0), ends="open").state(),
@@ -159,3 +165,15 @@ def test_what_stands_between_the_samples_is_not_passed_over(place):
     )
     with pytest.raises(cs.InputError, match="too narrow there"):
         cs.escape_rate(closed)
+
+
+def test_a_feature_a_three_hundredth_of_a_ring_wide_is_read_from_samples():
+    width = 0.02
+
+    def height(x, cos, exp):
+        return cos(x) + 1.5 * exp(-(1 - cos(x - 1)) / width**2)
+
+    terrain = problem(potential=lambda x: height(x, jnp.cos, jnp.exp)).terrain()
+    x = np.linspace(terrain.edges[0], terrain.edges[-1], 40_001)
+    read, wanted = terrain.read(x)[0], height(x, np.cos, np.exp)
+    assert np.abs(read - read[0] - (wanted - wanted[0])).max() < 1e-6

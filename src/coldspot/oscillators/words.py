@@ -126,7 +126,8 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
         if status == Status.INVALID:
             return (
                 "`springs` or `forces` jump, are not finite, or may have a pulse too narrow to be seen, somewhere in "
-                "the period; smooth them."
+                "the period; smooth them. What jumps as `Steps` is followed by `coldspot.evolve`, over as many periods "
+                "as it takes to forget the start, and by `coldspot.trajectories`."
             )
         if status == Status.UNSTABLE:
             return (

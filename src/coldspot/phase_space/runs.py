@@ -46,6 +46,11 @@ def wrong(
                 f"`potential` is {float(potential(jnp.asarray(place)))} near x = {place:.6g}; it must be a "
                 "finite number wherever particles get, and may be infinite only where a wall keeps them out."
             )
+        cold = np.argwhere(~(seen.samples.temperature > 0))
+        if len(cold):
+            # No wall is high against what is not positive.
+            value, x = seen.samples.temperature[tuple(cold[0])], terrain.place(*cold[0].tolist())
+            return f"`temperature` must be positive everywhere, but is {value:g} near x = {x:.6g}."
         return (
             "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
             "with Closed(start, stop), or a potential that rises on both sides."
