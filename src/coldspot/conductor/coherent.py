@@ -393,7 +393,7 @@ class Conductor(Dynamics):
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         self._check_elastic()
-        check_order(order, self.leads)
+        check_order(order)
         found = self._flows()
         firsts = [self._chosen(part.particles, part.heats, targets) for part in (found.value, found.error)]
         # What cancels in one lead is measured against the others, and particles against heat.
