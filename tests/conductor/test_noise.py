@@ -1,11 +1,16 @@
 """Noise of charge and heat against closed forms, plain quadrature and the theorems of equilibrium."""
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 import coldspot as cs
+from coldspot.compiler import LIGHT
+from coldspot.conductor.higher_cumulants import higher
+from coldspot.conductor.noise import Weighed
 from tests.conductor.scattering import fermi
 from tests.tolerance import assert_close
 
@@ -96,8 +101,31 @@ def test_shot_noise_at_low_temperature_and_wide_bias():
     assert_close(weak[0, 0], 5e-17, 1e-10)
 
 
+def by_determinant(h, widths, baths, own, power, radius):
+    """Cumulants 1 to 4 of (ε−μ)^power: χ(λ) = ∫dε/2π ln det[1 + F(e^{λxP} S† e^{−λxP} S − 1)] on a circle of λ."""
+    leads = range(len(baths))
+    x, w = np.polynomial.legendre.leggauss(16)
+    edges = np.linspace(-12.5, 12.5, 126)
+    energies = ((edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x).reshape(-1)
+    weights = (np.diff(edges)[:, None] / 2 * w).reshape(-1) / (2 * np.pi)
+    values, vectors = np.linalg.eigh(widths)
+    roots = np.einsum("aij,aj,akj->aik", vectors, np.sqrt(np.maximum(values, 0)), vectors.conj())
+    g = np.linalg.inv(energies[:, None, None] * np.eye(2) - h + 0.5j * sum(widths))
+    blocks = [[(a == b) * np.eye(2) - 1j * roots[a] @ g @ roots[b] for b in leads] for a in leads]
+    s = np.concatenate([np.concatenate([part + np.zeros_like(g) for part in row], -1) for row in blocks], -2)
+    f = np.repeat([fermi((energies - mu) / t) for t, mu in baths], 2, axis=0).T[:, :, None]
+    many, channels = 32, 2 * len(baths)
+    carried = (energies - baths[own][1]) ** power
+    logarithms = []
+    for turn in np.exp(2j * np.pi * np.arange(many) / many) * radius:
+        grown = np.where(np.arange(channels) // 2 == own, np.exp(turn * carried)[:, None], 1.0)[:, :, None]
+        turned = grown * s.conj().swapaxes(-1, -2) @ (s / grown)
+        logarithms.append(weights @ np.log(np.linalg.det(np.eye(channels) + f * (turned - np.eye(channels)))))
+    orders = np.arange(1, 5)
+    return (np.fft.fft(logarithms)[orders] / many / radius**orders).real * [1, 2, 6, 24]
+
+
 def test_cumulants_of_two_channels_are_derivatives_of_the_determinant_of_levitov_and_lesovik():
-    """χ(λ) = ∫dε/2π ln det[1 + F(e^{λxP} S† e^{−λxP} S − 1)] of the whole scattering matrix, on a circle of λ."""
     h = np.array([[0.3, 0.25 + 0.1j], [0.25 - 0.1j, -0.2]])
     widths = [np.array([[0.5, 0.2j], [-0.2j, 0.3]]), np.array([[0.2, 0.1], [0.1, 0.6]])]
     baths = [(0.3, 0.4), (0.2, -0.5)]
@@ -107,27 +135,35 @@ def test_cumulants_of_two_channels_are_derivatives_of_the_determinant_of_levitov
     }
     targets = [("particles", "left"), ("heat", "right")]
     found = cs.counting(cs.Conductor(h, leads), targets).cumulants(4)
-    x, w = np.polynomial.legendre.leggauss(16)
-    edges = np.linspace(-12.5, 12.5, 126)
-    energies = ((edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x).reshape(-1)
-    weights = (np.diff(edges)[:, None] / 2 * w).reshape(-1) / (2 * np.pi)
-    values, vectors = np.linalg.eigh(widths)
-    roots = np.einsum("aij,aj,akj->aik", vectors, np.sqrt(values), vectors.conj())
-    g = np.linalg.inv(energies[:, None, None] * np.eye(2) - h + 0.5j * sum(widths))
-    blocks = [[(a == b) * np.eye(2) - 1j * roots[a] @ g @ roots[b] for b in (0, 1)] for a in (0, 1)]
-    s = np.concatenate([np.concatenate([part + np.zeros_like(g) for part in row], -1) for row in blocks], -2)
-    f = np.repeat([fermi((energies - mu) / t) for t, mu in baths], 2, axis=0).T[:, :, None]
-    many = 32
-    for k, (own, carried, radius) in enumerate(((0, np.ones_like(energies), 1.0), (1, energies + 0.5, 0.15))):
-        logarithms = []
-        for turn in np.exp(2j * np.pi * np.arange(many) / many) * radius:
-            grown = np.where(np.arange(4) // 2 == own, np.exp(turn * carried)[:, None], 1.0)[:, :, None]
-            turned = grown * s.conj().swapaxes(-1, -2) @ (s / grown)
-            logarithms.append(weights @ np.log(np.linalg.det(np.eye(4) + f * (turned - np.eye(4)))))
-        orders = np.arange(1, 5)
-        exact = (np.fft.fft(logarithms)[orders] / many / radius**orders).real * [1, 2, 6, 24]
+    for k, (own, power, radius) in enumerate(((0, 0, 1.0), (1, 1, 0.15))):
+        exact = by_determinant(h, widths, baths, own, power, radius)
         assert_close(found.values[k], exact, 1e-10, np.abs(exact))
         assert np.all(found.errors[k] < 1e-11 * np.abs(exact).max())
+
+
+def test_third_and_fourth_cumulants_between_three_leads_are_those_of_the_determinant_too():
+    h = np.array([[0.3, 0.25 + 0.1j], [0.25 - 0.1j, -0.2]])
+    widths = [np.diag([0.5, 0.0]), np.array([[0.2, 0.1j], [-0.1j, 0.3]]), np.diag([0.0, 0.4])]
+    baths = [(0.3, 0.4), (0.2, -0.5), (0.25, 0.1)]
+    leads = {
+        name: cs.WideBandLead([0, 1], width, cs.ElectronBath(*bath))
+        for name, width, bath in zip("abc", widths, baths, strict=True)
+    }
+    conductor = cs.Conductor(h, leads)
+    counted = (Weighed(0, 0, False), Weighed(1, 1, False))
+    compiled = jax.jit(lambda one: higher(one.matrix, one.leads, counted, 4), compiler_options=dict(LIGHT))
+    found = compiled(conductor)
+    for k, (own, power, radius) in enumerate(((0, 0, 1.0), (1, 1, 0.15))):
+        exact = by_determinant(h, widths, baths, own, power, radius)[2:]
+        assert np.all(np.abs(found.value[k] - exact) < found.error[k] + 1e-10 * np.abs(exact))
+        assert np.all(found.error[k] < 1e-10 * np.asarray(found.scale[k]))
+    # In equilibrium what goes one way comes back as often.
+    alike = eqx.tree_at(
+        lambda one: [lead.bath for lead in one.leads.values()], conductor, [cs.ElectronBath(0.2, 0.1)] * 3
+    )
+    found = compiled(alike)
+    assert np.all(np.abs(found.value[:, 0]) <= found.error[:, 0])
+    assert np.all(found.error < 1e-10 * np.asarray(found.scale))
 
 
 def test_cumulants_of_narrow_levels_are_those_of_a_jump_network():
@@ -148,6 +184,3 @@ def test_cumulants_of_narrow_levels_are_those_of_a_jump_network():
 def test_orders_that_are_not_known_are_refused_in_words():
     with pytest.raises(cs.InputError, match="cumulants 1 to 4, but order 5"):
         cs.counting(dot(), "heat", "left").cumulants(5)
-    three = cs.Conductor([[0.2]], {name: cs.WideBandLead(0, 0.3, cs.ElectronBath(0.1)) for name in "abc"})
-    with pytest.raises(cs.InputError, match=r"between two leads, but order 3 is asked for with 3 \(a, b, c\)"):
-        cs.counting(three, "heat", "a").cumulants(3)

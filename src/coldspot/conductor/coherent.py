@@ -248,7 +248,8 @@ class Conductor(Dynamics):
 
     @property
     def few(self) -> int:
-        return 64 if self.sites <= FEW else 0
+        nested = self.modes is not None and (self.modes.dampings is not None or not wide(self.leads))
+        return 64 if self.sites <= FEW and not nested else 0
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         if self.modes is not None or not self._closed() or cost > int(self.sites <= MOST):
@@ -393,7 +394,7 @@ class Conductor(Dynamics):
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         self._check_elastic()
-        check_order(order, self.leads)
+        check_order(order)
         found = self._flows()
         firsts = [self._chosen(part.particles, part.heats, targets) for part in (found.value, found.error)]
         # What cancels in one lead is measured against the others, and particles against heat.

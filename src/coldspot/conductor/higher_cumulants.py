@@ -1,4 +1,4 @@
-"""Third and fourth cumulants of charge and heat between two leads, by integration over energy: one point of a batch.
+"""Third and fourth cumulants of charge and heat, by integration over energy: one point of a batch.
 
 Levitov and Lesovik's generating function per time is ∫dε/2π ln det[1 + W(f_L(1−f_R)(e^λ−1) + f_R(1−f_L)(e^{−λ}−1))]
 for electrons from L to R, with W = Γ_L G^r_LR Γ_R G^a_RL, whose eigenvalues are the transmissions of the channels. With
@@ -6,41 +6,48 @@ d = f_L − f_R, s = f_L(1−f_R) + f_R(1−f_L) and t_k = tr W^k its derivative
 
 κ_3: d t_1 − 3ds t_2 + 2d³ t_3,    κ_4: s t_1 − (4d² + 3s²) t_2 + 12d²s t_3 − 6d⁴ t_4.
 
+Between any leads it is ∫dε/2π ln det[1 + f(S†e^{−λP_α}Se^{λP_α} − 1)], counted in the lead α, and with the elements B
+of `noise` that is ln det[1 + fΓB D], D = e^λ − 1 in α and 1 − e^{−λ} in all others: a power series in λ, whose matrices
+need not commute under the trace. Where leads are full it is that of the holes, ln det[1 − (1−f)ΓB D'] with λ → −λ in D'
+and −D' in its place, so that nothing is left of what is filled everywhere.
+
 What an electron carries, 1 or ε−μ, is its power n in κ_n, with the sign of its direction. (L. S. Levitov and
 G. B. Lesovik, "Charge distribution in quantum shot noise"; H. Lee, L. S. Levitov and A. Yu. Yakovets, "Universal
 statistics of transport in disordered conductors".)
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .._checks import InputError
 from ..numerics.dense import EPS, adjoint, product
 from ..occupation import fermi, fermi_product
 from ..pytrees import Table
-from .green_functions import Contacts
+from .green_functions import Contacts, transmission_between
 from .landauer import Energies, baths_of, fermi_gap, over_window, steepness
 from .long_devices import Slices
 from .noise import Noise, Weighed
 
 MOST = 4
-"""The highest order that is written out."""
+"""The highest order that is known."""
+PAIR = 2
+"""Leads between which all cumulants are those of what passes from one to the other."""
 
 
-def check_order(order: int, leads: Table) -> None:
+def check_order(order: int) -> None:
     """Refuses an order that is not known of a conductor."""
     if order > MOST:
         raise InputError(f"counting: a Conductor has cumulants 1 to {MOST}, but order {order} is asked for.")
-    if order > 2 and len(leads) != 2:
-        raise InputError(
-            f"counting: cumulants beyond the second are known of a Conductor between two leads, but order {order} is "
-            f"asked for with {len(leads)} ({', '.join(leads)})."
-        )
 
 
 def higher(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...], order: int) -> Noise:
-    """Cumulants 3 to `order` (target, order) of one conductor between two leads."""
+    """Cumulants 3 to `order` (target, order) of one conductor."""
+    if len(leads) != PAIR:
+        return _between_many(hamiltonian, leads, counted, order)
     potentials, temperatures = baths_of(leads)
     orders = range(3, order + 1)
 
@@ -100,3 +107,97 @@ def _traces(c: Contacts, most: int) -> tuple[list[Array], list[Array]]:
 
 def _trace(matrix: Array) -> Array:
     return jnp.trace(matrix, axis1=-2, axis2=-1).real
+
+
+def _between_many(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...], order: int) -> Noise:
+    """The same between any number of leads."""
+    orders = range(3, order + 1)
+
+    def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
+        known, alone = {}, {}
+        for lead in sorted({one.lead for one in counted}):
+            known[lead] = _series(c, seen, lead, order)
+            alone[lead] = sum(
+                transmission_between(c, lead, k)
+                * (fermi_product(x, seen.reduced[lead]) + fermi_product(seen.reduced[lead], x))
+                for k, x in enumerate(seen.reduced)
+                if k != lead
+            )
+        values, errors, sizes = [], [], []
+        for one in counted:
+            carried = jnp.ones_like(seen.above[one.lead])
+            if one.power:
+                carried = (seen.reduced if one.reduced else seen.above)[one.lead]
+            for n in orders:
+                value, error = known[one.lead][n]
+                weight = carried**n / (2 * jnp.pi)
+                values.append(weight * value)
+                errors.append(jnp.abs(weight) * error)
+                # What electrons that pass one by one would give: odd cumulants may cancel.
+                sizes.append(jnp.abs(weight) * alone[one.lead])
+        each = jnp.stack(values + sizes), jnp.stack(errors + [8 * EPS * size for size in sizes])
+        return each[0], jax.lax.stop_gradient(each[1])
+
+    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * len(counted) * len(orders))
+    value, scale = found.value.reshape(2, len(counted), len(orders))
+    error = found.error.reshape(2, len(counted), len(orders))[0]
+    return Noise(value, error, scale, found.converged, unique, good)
+
+
+def _series(c: Contacts, seen: Energies, lead: int, order: int) -> dict[int, tuple[Array, Array]]:
+    """∂ⁿ ln det/∂λⁿ (node) for n = 1 to `order`, and bounds of their rounding errors.
+
+    ln det(1+X) of X = Σ_j λ^j Z_j has the coefficients (m+1)c_{m+1} = Σ_j (j+1) tr[W_{m−j}Z_{j+1}], with the series W
+    of (1+X)⁻¹: W_0 = 1, W_k = −Σ_j Z_jW_{k−j}.
+    """
+    # Of all channels at once: a site that several leads touch is one of each.
+    channels = np.concatenate(c.places)
+    owner = np.repeat(np.arange(len(c.places)), [place.size for place in c.places])
+    here = (owner == lead)[:, None] * 1.0
+    green, unsure = (part[..., channels[:, None], channels] for part in (c.green, c.doubt))
+    sizes_ = jnp.abs(green)
+    width, more = jnp.zeros_like(green), jnp.zeros_like(sizes_)
+    for k, own in enumerate(c.widths):
+        at = (..., np.flatnonzero(owner == k)[:, None], np.flatnonzero(owner == k))
+        width = width.at[at].set(own)
+        extra = c.unsure[k]
+        if extra is not None:
+            more = more.at[at].set(extra + jnp.swapaxes(extra, -1, -2))
+    inside, rough = width * here, jnp.abs(width)
+    value = 1j * here * green - 1j * adjoint(green) * here.T - adjoint(green) @ inside @ green
+    back, back_unsure = jnp.swapaxes(sizes_, -1, -2), jnp.swapaxes(unsure, -1, -2)
+    size = here * sizes_ + back * here.T + back @ (here * rough) @ sizes_
+    doubt = here * unsure + back_unsure * here.T + back_unsure @ (here * rough) @ sizes_
+    doubt += back @ (here * rough) @ unsure + back @ (here * more) @ sizes_ + 8 * EPS * size
+    x = seen.reduced
+    holes = jnp.mean(x < 0, axis=0) > 1 / 2
+    way = jnp.where(holes, -1.0, 1.0)[:, None, None]
+    x = jnp.where(holes, -x, x)[owner].T[:, :, None]
+    z = fermi(x) * way * (width @ value)
+    steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x), 750.0)
+    doubt = fermi(x) * (rough @ doubt + more @ size + EPS * steep * (rough @ size))
+    size = fermi(x) * (rough @ size)
+    sign = (2 * here.T - 1) * way  # (node, 1, channel): which columns turn over in even powers
+    one = jnp.broadcast_to(jnp.eye(owner.size), z.shape)
+    inverses, sizes, doubts = [one + 0j], [one], [jnp.zeros_like(one)]
+    found = {}
+    steps = [(z if j % 2 else z * sign) / math.factorial(j) for j in range(1, order + 1)]
+    for m in range(order):
+        value, error = jnp.zeros(z.shape[0]), jnp.zeros(z.shape[0])
+        for j in range(m + 1):
+            part = math.factorial(j)  # (j+1)/(j+1)!
+            before = inverses[m - j], sizes[m - j], doubts[m - j]
+            value += (j + 1) * _trace(before[0] @ steps[j])
+            error += _trace(before[1] @ doubt + (before[2] + 8 * EPS * before[1]) @ size) / part
+        found[m + 1] = math.factorial(m) * value, math.factorial(m) * error
+        if m + 1 == order:
+            break
+        nexts = [jnp.zeros_like(part) for part in (inverses[0], one, one)]
+        for j in range(m + 1):
+            before, factor = (inverses[m - j], sizes[m - j], doubts[m - j]), 1 / math.factorial(j + 1)
+            nexts[0] -= steps[j] @ before[0]
+            nexts[1] += factor * (size @ before[1])
+            nexts[2] += factor * (size @ (before[2] + 8 * EPS * before[1]) + doubt @ before[1])
+        for table, new in zip((inverses, sizes, doubts), nexts, strict=True):
+            table.append(new)
+    return found

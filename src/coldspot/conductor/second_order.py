@@ -26,8 +26,8 @@ THERMAL = 40.0
 """Temperatures up to which bosons and electrons are followed."""
 SAMPLES = 129
 """Energies of the window at which level widths that change with energy are looked at, beside those of the states."""
-OUTER = Effort(pieces=2, block=2, room=256, target=1e-10)
-INNER = Effort(pieces=2, block=16, room=768, target=1e-12)
+OUTER = Effort(pieces=1, block=2, room=256, target=1e-10)
+INNER = Effort(pieces=1, block=12, room=768, target=1e-12)
 """Of the integral over frequencies, each node of which is one over energies."""
 
 
