@@ -143,14 +143,14 @@ def machines_of(dataset: "xarray.Dataset") -> list[Any]:
     return [functools.reduce(lambda m, item: paths.replace(m, *item), point.items(), base) for point in points]
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place that takes no file, before anything long is solved for it."""
+def check_place(path: Path, begins: str = "") -> None:
+    """Refuse a place that takes no file, before anything long is solved for it; `begins` begins the words."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.touch()
         part.unlink()
     except OSError as error:
-        raise InputError(f"`{path}` cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"{begins}`{path}` cannot be written: {error.strerror or error}.") from None
 
 
 def write(dataset: "xarray.Dataset", path: Path) -> None:
