@@ -257,11 +257,11 @@ code { font: .85em ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans
 @media (max-width: 40rem) { main { padding: 1.25rem .75rem 3rem; } th, td { padding: .3rem .35rem; }
   .wide table { font-size: .8rem; } td:first-child { white-space: nowrap; }
   .numbers thead { display: none; } .numbers tbody, .numbers .group, .numbers .group th { display: block; }
-  .numbers tr:not(.group) { display: grid; grid-template-columns: 1.5rem repeat(6, 1fr); padding: .2rem 0;
+  .numbers tr:not(.group) { display: grid; grid-template-columns: 1.5rem 8fr 8fr 4.4fr; padding: .2rem 0;
     border-bottom: 1px solid var(--line); }
   .numbers td { border: 0; padding: .1rem .35rem; }
-  .numbers td:nth-child(2) { grid-column: 2 / -1; } .numbers td:nth-child(3) { grid-column: 2 / span 2; }
-  .numbers td.number { grid-column-end: span 2; text-align: left; white-space: normal; overflow-wrap: anywhere; }
+  .numbers td:nth-child(2) { grid-column: 2 / -1; } .numbers td:nth-child(3) { grid-column: 2; }
+  .numbers td.number { text-align: left; white-space: normal; overflow-wrap: anywhere; padding-right: 0; }
   .numbers td.number::before { content: attr(data-name); display: block; color: var(--soft); } }
 @media (max-width: 60rem) { .pair { grid-template-columns: minmax(0, 1fr); gap: 1rem; } figure { max-width: 40rem; } }
 @media print {
