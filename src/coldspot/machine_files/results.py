@@ -33,7 +33,7 @@ POINT = "point"
 """The dimension of a list of points."""
 WITHOUT = "machine_file_missing"
 """The attribute that says why there is none."""
-
+UNTOLD = "a solution does not know it; `coldspot.save(solution, path, machine=machine)` writes it beside."
 
 BUILD = "# built by "
 """Begins the text of a function that builds machines; its import path follows."""
@@ -57,6 +57,13 @@ def carried(machine: Any, unit: str | None, most: float = MOST_NUMBERS) -> dict[
         return {MACHINE: BUILD + import_path(machine, f"the function `{getattr(machine, '__name__', machine)}`")}
     except InputError as error:
         return {WITHOUT: str(error)}
+
+
+def beside(dataset: "xarray.Dataset", machine: Any, unit: str | None) -> "xarray.Dataset":
+    """A dataset of a solution and its like, which do not know their machine, with it or with the words that say so."""
+    if not isinstance(machine, Machine | Dynamics | None):
+        raise InputError(f"save: `machine` must be a machine or a network, but is {short(machine)}.")
+    return dataset.assign_attrs({WITHOUT: UNTOLD} if machine is None else carried(machine, unit))
 
 
 def is_dataset(thing: Any) -> bool:
