@@ -190,7 +190,7 @@ function drawMap() {
   $("everything").textContent = `Draw map and curves (about ${Math.max(1, Math.round(seen.seconds))} s)`;
   $("map-legend").replaceChildren();
   if (!map) {
-    $("map-note").textContent = !seen.point.baths.length ? "This machine has no baths, and so no regimes; curves along a parameter stand below."
+    $("map-note").textContent = seen.pending ? "Compiling the program for maps and curves …" : !seen.point.baths.length ? "This machine has no baths, and so no regimes; curves along a parameter stand below."
       : axes.x.path === axes.y.path ? "A map needs two different parameters." : DATA ? "Points of this machine take too long for a map." : "Points of this machine take a while: the map is drawn when you ask for it.";
     return;
   }
@@ -416,7 +416,7 @@ function begin(found) {
   makeSliders();
   makeAxes();
   drawTraces();
-  update();
+  update({live: !DATA});  // the point comes first
 }
 
 async function change() {
