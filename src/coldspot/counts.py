@@ -1,7 +1,7 @@
 """What counting gives: cumulants, covariances, spectra, generating and rate functions, with errors and a status."""
 
-import itertools
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 

@@ -196,7 +196,7 @@ def test_results_of_every_verb_take_their_machine_with_them(tmp_path):
         xr.testing.assert_equal(xr.Dataset(found.data_vars, found.coords), result.to_dataset())
         assert_equal(found.machine, machine)
     cs.save(cs.steady_state(machine), place)
-    with pytest.raises(cs.InputError, match="does not know it; .*machine=machine"):
+    with pytest.raises(cs.InputError, match=r"does not know it; .*machine=machine"):
         _ = cs.load(place).machine
     for thing, given, words in (
         (cs.steady_state(machine), 3, "`machine` must be a machine or a network, but is 3"),

@@ -28,8 +28,8 @@ def document(machine: Any, unit: str | None = None) -> dict[str, Any]:
     if not isinstance(machine, Machine | Dynamics):
         parts = [f"`.{name}`" for name in ("machine", "solution") if hasattr(machine, name)]
         raise InputError(
-            "save: a machine or a network, results such as a solution, or the Dataset of a sweep can be saved, but this "
-            f"is {type(machine).__name__}{'; save its ' + ' or '.join(parts) if parts else ''}."
+            "save: a machine or a network, results such as a solution, or the Dataset of a sweep can be saved, but "
+            f"this is {type(machine).__name__}{'; save its ' + ' or '.join(parts) if parts else ''}."
         )
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(machine)):
         raise InputError("save: the machine has numbers that JAX traces; save it outside of `jit`, `vmap` and `grad`.")
