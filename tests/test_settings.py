@@ -68,6 +68,10 @@ def test_what_cannot_be_optimised_is_one_line(capsys, arguments, words):
         ("solve quantum-dot --set left", ["left.temperature=", "left.chemical_potential="]),
         ("sweep spin-pair --over p", ["period=", "phase="]),
         ("solve nothing --set left", []),
+        ("reproduce qu", ["quantum-dot-anomalies"]),
+        ("optimise quantum-dot --maximise he", ["heat.left", "heat.right"]),
+        ("optimise otto-engine --maximise cop --subject-to w", ["work_in=", "work.piston="]),
+        ("optimise nothing --maximise he", []),
     ],
 )
 def test_shells_complete_machines_and_paths(capsys, monkeypatch, line, found):

@@ -18,7 +18,7 @@ from . import machines, paths
 from ._checks import InputError, unknown_name
 from ._version import __version__
 from .command_text import assignments, described, entry, json_text, name_of, physical_text, record, tables, wrapped
-from .dynamics import steady_state
+from .dynamics import as_dynamics, steady_state
 from .interrupts import INTERRUPTED
 from .machine_files.decode import Content
 from .machine_files.document import MACHINE as FILE
@@ -62,19 +62,50 @@ def _machine_names(incomplete: str) -> list[str]:
     return [name for name in machines.BY_NAME if name.startswith(incomplete)]
 
 
+def _on_line(context: typer.Context) -> Any:
+    """The machine that stands on the line, or None."""
+    # Before an option that has no value yet the machine is not told from other words.
+    words = (context.params.get("machine"), *context.args)
+    with contextlib.suppress(InputError, StopIteration):
+        name = next(word for word in words if word and (word in machines.BY_NAME or word.endswith(FILE)))
+        return _machine("coldspot", name, None).machine
+    return None
+
+
 def _paths(context: typer.Context, incomplete: str) -> list[str]:
     """Paths of the machine that stands on the line, with the sign that follows them."""
-    with contextlib.suppress(InputError, StopIteration):
-        # Before an option that has no value yet the machine is not told from other words.
-        words = (context.params.get("machine"), *context.args)
-        name = next(word for word in words if word and (word in machines.BY_NAME or word.endswith(FILE)))
-        known = paths.numbers(_machine("coldspot", name, None).machine)
-        return [f"{path}=" for path in known if path.startswith(incomplete)]
-    return []
+    machine = _on_line(context)
+    known = [] if machine is None else paths.numbers(machine)
+    return [f"{path}=" for path in known if path.startswith(incomplete)]
+
+
+def _quantities(context: typer.Context, incomplete: str) -> list[str]:
+    """Quantities of the steady state of the machine that stands on the line."""
+    machine = _on_line(context)
+    if machine is None:
+        return []
+    dynamics = as_dynamics(machine)
+    of_baths = [f"{name}.{bath}" for bath in dynamics.reservoirs() for name in ("heat", "particles", "entropy_flow")]
+    names = (*TOTALS, *of_baths, *(f"work.{drive}" for drive in dynamics.workers()))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _conditions(context: typer.Context, incomplete: str) -> list[str]:
+    """Quantities with the sign that follows them."""
+    return [f"{name}=" for name in _quantities(context, incomplete)]
+
+
+def _papers(incomplete: str) -> list[str]:
+    """Names of papers."""
+    from .papers import PAPERS
+
+    return [name for name in PAPERS if name.startswith(incomplete)]
 
 
 # --------------------------------------------------------------------------- options
 
+TOTALS = ("power", "cop", "efficiency", "work_in", "entropy_production")
+"""Quantities of a solution that belong to no bath or drive, for completion."""
 MACHINE_HELP = "A machine's name, as in `coldspot list`, or its file (TOML)."
 Settings = Annotated[
     list[str] | None,
@@ -251,15 +282,23 @@ def optimise_(
         ),
     ],
     maximise: Annotated[
-        str | None, typer.Option(metavar="QUANTITY", help="What is to be largest: power, cop, heat.right, …")
+        str | None,
+        typer.Option(
+            metavar="QUANTITY",
+            help="What is to be largest: power, cop, heat.right, …",
+            autocompletion=_quantities,
+        ),
     ] = None,
-    minimise: Annotated[str | None, typer.Option(metavar="QUANTITY", help="What is to be smallest.")] = None,
+    minimise: Annotated[
+        str | None, typer.Option(metavar="QUANTITY", help="What is to be smallest.", autocompletion=_quantities)
+    ] = None,
     subject_to: Annotated[
         list[str] | None,
         typer.Option(
             "--subject-to",
             metavar="QUANTITY=LOW:HIGH",
             help="Bounds that must be kept, in the machine's units; one may be left out. Repeatable.",
+            autocompletion=_conditions,
         ),
     ] = None,
     starts: Annotated[int, typer.Option(metavar="N", help="The number of searches.")] = 8,
@@ -318,7 +357,10 @@ def explore(
 @app.command()
 def reproduce(
     papers: Annotated[
-        list[str] | None, typer.Argument(metavar="[PAPER]...", help="Papers, as in `coldspot list`; by default all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[PAPER]...", help="Papers, as in `coldspot list`; by default all.", autocompletion=_papers
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("reproduction"),
     as_json: AsJson = False,

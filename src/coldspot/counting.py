@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from ._attributes import Spoken
-from ._checks import InputError, Named, as_float, unknown_name, worded
+from ._checks import InputError, Named, as_float, check_memory, unknown_name, worded
 from .compiler import is_traced
 from .counts import (
     QUANTITIES,
@@ -113,10 +113,14 @@ def _rate_one(machine: Any, target: Target, currents: Array, tolerance: Array) -
 
 FEWEST = 8
 """Grids of frequencies, fields and currents are padded to powers of two from here on, so that few sizes compile."""
+PER_ENTRY = 1000.0
+"""Bytes for each entry of such a grid at the least (a spectrum of two states takes 1,750)."""
 
 
 def _grid(values: Any, argument: str, axes: int = 1) -> tuple[Array, tuple[int, ...], int]:
     """A padded grid (entry, …), the shape of what the user gave without its last `axes` − 1 axes, and its length."""
+    count = np.size(values) if isinstance(values, np.ndarray) else 0  # lists of that length nobody has
+    check_memory(f"counting: a grid of {count:,} `{argument}`", PER_ENTRY * count, "ask for a part of them at a time.")
     given = as_float(values, f"counting: `{argument}`")
     if given.ndim < axes - 1 or given.size == 0:
         raise InputError(f"counting: `{argument}` must be numbers, but is {values!r}.")

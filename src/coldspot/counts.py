@@ -1,5 +1,6 @@
 """What counting gives: cumulants, covariances, spectra, generating and rate functions, with errors and a status."""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -105,6 +106,12 @@ class Counts(Spoken, eqx.Module):
 def _variable(value: Values, trusted: Values, targets: Sequence[Target], meaning: str) -> Variable:
     """A product of counted amounts per time."""
     return _masked(value, trusted, _units(targets), meaning)
+
+
+def _in_line(array: Values, status: Values, behind: int = 0) -> np.ndarray:
+    """The axes of a grid, of which a number has none, as the one that a dataset has; `behind` it stay so many."""
+    array = np.asarray(array)
+    return array.reshape(*np.shape(status), -1, *array.shape[array.ndim - behind :])
 
 
 def _masked(value: Values, trusted: Values, units: str, meaning: str) -> Variable:
@@ -215,7 +222,7 @@ class Spectrum(Counts):
     status: Values
 
     def labels(self) -> dict[str, tuple[Any, ...]]:
-        return {"frequency": tuple(np.asarray(self.frequencies).tolist())}
+        return {"frequency": tuple(np.ravel(self.frequencies).tolist())}
 
     def record(self) -> dict[str, Any]:
         """One point as plain Python values, for JSON; of a list the real and imaginary parts."""
@@ -229,6 +236,7 @@ class Spectrum(Counts):
         values, errors = (np.asarray(x) for x in (self.values, self.errors))
         if self.single:
             values, errors = (x[..., None, None] for x in (values, errors))
+        values, errors = (_in_line(x, self.status, 2) for x in (values, errors))
         found: dict[str, Variable] = {}
         for k, one in enumerate(self.targets):
             for m, other in enumerate(self.targets[k:], k):
@@ -268,15 +276,16 @@ class GeneratingFunction(Counts):
         """`generating_function`, its error, the slopes by what is counted, and the status, along `field`."""
         slopes, fields = (x[..., None] if self.single else x for x in (self.slopes, self.fields))
         axes, shape = ("field",), np.shape(self.values)
+        line = functools.partial(_in_line, status=self.status)
         found = {
-            "generating_function": Variable(self.values, axes, "E/hbar", "scaled generating function"),
-            "generating_function_error": Variable(self.errors, axes, "E/hbar", "its error estimate"),
+            "generating_function": Variable(line(self.values), axes, "E/hbar", "scaled generating function"),
+            "generating_function_error": Variable(line(self.errors), axes, "E/hbar", "its error estimate"),
         }
         for k, target in enumerate(self.targets):
             name, words = _spelled(target), f"{target.quantity} of {target.of}"
             field = np.broadcast_to(np.asarray(fields)[..., k], shape)
-            found[f"field_{name}"] = Variable(field, axes, "", f"counting field of {words}", masked=False)
-            found[f"slope_{name}"] = Variable(slopes[..., k], axes, _units((target,)), f"{words} under the tilt")
+            found[f"field_{name}"] = Variable(line(field), axes, "", f"counting field of {words}", masked=False)
+            found[f"slope_{name}"] = Variable(line(slopes[..., k]), axes, _units((target,)), f"{words} under the tilt")
         return found | {"generating_function_status": status_variable(self.status)}
 
 
@@ -295,15 +304,15 @@ class RateFunction(Counts):
     status: Values
 
     def labels(self) -> dict[str, tuple[Any, ...]]:
-        return {"current": tuple(np.asarray(self.currents).tolist())}
+        return {"current": tuple(np.ravel(self.currents).tolist())}
 
     def variables(self) -> dict[str, Variable]:
         """`rate_function`, its error, the fields, and the status, along `current`."""
-        axes = ("current",)
+        axes, line = ("current",), functools.partial(_in_line, status=self.status)
         return {
-            "rate_function": Variable(self.values, axes, "E/hbar", "rate function of large deviations"),
-            "rate_function_error": Variable(self.errors, axes, "E/hbar", "its error estimate"),
-            "field": Variable(self.fields, axes, "", "counting field"),
+            "rate_function": Variable(line(self.values), axes, "E/hbar", "rate function of large deviations"),
+            "rate_function_error": Variable(line(self.errors), axes, "E/hbar", "its error estimate"),
+            "field": Variable(line(self.fields), axes, "", "counting field"),
             "rate_function_status": status_variable(self.status),
         }
 

@@ -99,6 +99,11 @@ def test_nothing_sticks_out(chromium, address, width):
     assert chromium.run(
         f"(([label, ...ticks]) => ticks.every(t => t.left >= label.right || t.top > label.bottom))({boxes}.reverse())"
     )
+    # Small numbers stand by their power, with fewer digits where there is no room for six.
+    chromium.run("for (const of of ['heat', 'particles', 'chemical_work']) seen.point.record[of].right = -1.234567e-7")
+    chromium.run("drawPoint()")
+    assert chromium.run(f"{CELLS}.slice(9, 12)") == [{390: "−1.235e−7", 1440: "−1.23457e−7"}[width]] * 3
+    assert chromium.run(f"{table}.scrollWidth <= {table}.closest('.scroll').clientWidth")
     time.sleep(0.1)
     assert chromium.complaints == []
 
@@ -107,6 +112,8 @@ def test_a_page_for_sharing_needs_no_server(chromium, tmp_path, monkeypatch):
     monkeypatch.setattr(static, "FRAMES", 2)
     monkeypatch.setattr(looks, "GRIDS", (11, 21))  # of maps, at which nothing is looked at here
     place = tmp_path / "dot.html"
+    with pytest.raises(cs.InputError, match=r"--static`: `.*nowhere/dot\.html` cannot be written: No such file"):
+        static.write(None, tmp_path / "nowhere" / "dot.html")  # before anything is calculated
     static.write(server.ready("quantum-dot"), place)
     chromium.show(1440, 900)
     chromium.open(place.as_uri())
@@ -116,5 +123,9 @@ def test_a_page_for_sharing_needs_no_server(chromium, tmp_path, monkeypatch):
     s = cs.steady_state(cs.machines.QuantumDot(level=-20.0))
     assert number(chromium.run(CELLS)[3]) == pytest.approx(float(s.heat["left"]), rel=1e-5)
     assert chromium.run("document.getElementById('regime').textContent") == "engine"
+    chromium.run("$('code-ask').onclick()")
+    assert "level=-20.0" in chromium.run("$('python').textContent")
+    chromium.run(MOVE % ("level", 960))
+    assert "level=20.0" in chromium.run("$('python').textContent")
     assert chromium.complaints == []
     assert place.stat().st_size < 3_000_000

@@ -85,6 +85,20 @@ def test_the_point_and_the_curves_are_those_of_the_closed_form(port, live):
     )
 
 
+def test_a_machine_that_takes_long_to_compile_shows_its_point_first(port):
+    phase, spring = ({"path": path, "low": low, "high": 3, "log": False} for path, low in (("phase", 0), ("spring", 1)))
+    question = {"machine": "oscillator-pair", "values": {"phase": 1.0}, "x": phase, "y": spring, "live": True}
+    first, second = ask(port, "look", question), ask(port, "look", question | {"live": False})
+    s = cs.steady_state(cs.machines.OscillatorPair(phase=1.0))
+    for found in (first, second):
+        assert found["point"]["record"]["heat"] == pytest.approx({b: float(s.heat[b]) for b in s.baths}, rel=1e-12)
+    assert (first["map"], first["curves"], first["pending"]) == (None, [], True)
+    assert second["map"]["points"] in GRIDS
+    assert [curve["path"] for curve in second["curves"]] == ["phase", "spring"]
+    assert "pending" not in second
+    assert "pending" not in ask(port, "look", question)
+
+
 def test_the_map_has_the_regimes_of_the_closed_form(port):
     found = ask(port, "look", LOOK)["map"]
     codes = np.repeat(found["runs"][::2], found["runs"][1::2]).reshape(found["size"], found["size"])

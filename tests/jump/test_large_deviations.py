@@ -143,6 +143,10 @@ def test_requests_that_have_no_answer():
         both.generating_function([[0.1, 0.2, 0.3]])
     with pytest.raises(cs.InputError, match="single amount"):
         both.rate_function(0.1)
+    with pytest.raises(
+        cs.InputError, match=r"10,000,000,000 `frequencies` needs about .* GiB.* ask for a part of them"
+    ):
+        dot.spectrum(np.broadcast_to(1.0, 10**10))
     with pytest.raises(cs.InputError, match="`frequencies` must be finite"):
         dot.spectrum([np.inf])
     driven = cs.counting(cs.machines.OttoEngine(), "work", "piston")

@@ -187,6 +187,26 @@ def test_results_carry_their_machine(tmp_path, ending):
     assert [part.name for part in tmp_path.iterdir()] == [f"r.{ending}"]
 
 
+def test_results_of_every_verb_take_their_machine_with_them(tmp_path):
+    machine, place = cs.machines.QuantumDot(level=-3.0), tmp_path / "r.nc"
+    counting = cs.counting(machine, [("heat", "left"), ("particles", "right")])
+    for result in (cs.steady_state(machine), counting.spectrum(1.0)):  # the latter complex
+        cs.save(result, place, machine=machine)
+        found = cs.load(place)
+        xr.testing.assert_equal(xr.Dataset(found.data_vars, found.coords), result.to_dataset())
+        assert_equal(found.machine, machine)
+    cs.save(cs.steady_state(machine), place)
+    with pytest.raises(cs.InputError, match=r"does not know it; .*machine=machine"):
+        _ = cs.load(place).machine
+    for thing, given, words in (
+        (cs.steady_state(machine), 3, "`machine` must be a machine or a network, but is 3"),
+        (machine, machine, "stands beside a solution"),
+        (counting, None, r"is Fluctuations; save its `\.machine`"),
+    ):
+        with pytest.raises(cs.InputError, match=words):
+            cs.save(thing, place, machine=given)
+
+
 def test_what_xarray_has_written_carries_its_machine(tmp_path):
     machine = cs.machines.QuantumDot(level=-2.0)
     cs.sweep(machine, {"level": [-1.0, 2.0], "left.temperature": [3.0, 4.0]}).to_netcdf(tmp_path / "r.nc")

@@ -11,8 +11,10 @@ from scipy import optimize
 
 import coldspot as cs
 from coldspot.optimisation import generations, problem
+from coldspot.optimisation.descent import Bound
 from coldspot.optimisation.evolution import Trials, surveyed
 from coldspot.optimisation.front import CERTAIN
+from coldspot.optimisation.optimum import ranked
 from coldspot.optimisation.quantities import OfCounting, Quantity, quantity
 from coldspot.optimisation.space import space
 from tests.tolerance import assert_close
@@ -104,6 +106,24 @@ def test_a_constraint_that_binds():
 def test_a_constraint_that_nothing_keeps_is_named_with_what_was_reached():
     with pytest.raises(cs.InputError, match=r"`heat\.right` must be at least 5, but the most .* is 0\.1422"):
         cs.optimise(DOT, maximise="cop", over={"level": (-30.0, 15.0)}, subject_to={"heat.right": (5.0, None)})
+
+
+def test_constraints_of_which_each_can_be_kept_but_not_all_are_named_with_the_nearest_point():
+    values = np.array([[0.5, 0.0, 1.0], [0.6, 0.4, 0.7], [0.4, 1.0, 0.0]])
+    bounds = [Bound("heat.left", 1, 1.0, 0.5, 1.0, 0.5), Bound("heat.right", 2, 1.0, 0.8, 1.0, 0.8)]
+    quantities = tuple(map(Quantity, ("power", "heat.left", "heat.right")))
+    with pytest.raises(
+        cs.InputError, match=r"keeps .*left`, .*right` together.* has .*left` 0\.4 \(at least 0\.5\), .* 0\.7"
+    ):
+        ranked("optimise", quantities, [], bounds, problem.Sampled(np.zeros((3, 1)), values), 1.0)
+
+
+def test_what_cannot_be_trusted_anywhere_is_explained():
+    options = {"over": {"level": (-7.0, 15.0)}, "uncertain": {"left.temperature": (-8, 12)}, "budget": 32, "starts": 1}
+    with pytest.raises(
+        cs.InputError, match=r"with the draw -7\.9\d+ of the uncertain `left.temperature` .*INVALID.*positive"
+    ):
+        cs.optimise(DOT, maximise="heat.right", **options)
 
 
 def test_a_front_of_cooling_power_and_cop():

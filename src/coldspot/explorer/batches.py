@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,29 +36,39 @@ class Batches:
         dynamics = subject.dynamics
         quick = isinstance(dynamics, System) and dynamics.period is None
         self.chunk = LARGE_CHUNK if quick else CHUNK
-        self.together = quick or self._is_together()
-        self.seconds = 0.0 if self.together else self._one(subject.machine)
+        self.together, self.prepared, self.seconds = quick, False, 0.0
+        if quick:
+            self.prepare()
+
+    def alone(self, values: Mapping[str, float]) -> Solution:
+        """One point by the program of `steady_state`, which takes half the time to compile that one for many does."""
+        begun = time.perf_counter()
+        found = self._singly({path: np.full(1, value) for path, value in values.items()}, 1)
+        self.seconds = time.perf_counter() - begun
+        return found
+
+    def prepare(self) -> None:
+        """Find out how points are solved, and compile what many of them need: before the first map, once."""
+        if self.prepared:
+            return
+        quick, numbers = self.together, self.subject.numbers
+        if not quick:
+            found = self.alone(numbers)  # it may have to be compiled first
+            self.together = not found.stochastic and (self.seconds < SLOW or self._seconds_again() < SLOW)
         if self.together:
             # Maps have points that the cheapest way leaves undecided: both programs are compiled at once.
-            other = threading.Thread(target=self._undecided, args=(subject.numbers,), daemon=True, name="compiling")
+            other = threading.Thread(target=self._undecided, args=(numbers,), daemon=True, name="compiling")
             if quick:
                 other.start()
             for _ in range(2):  # the first one compiles, the second one tells how long a point takes
-                self.solved(subject.numbers, {})
+                self.solved(numbers, {})
             if quick:
                 other.join()
+        self.prepared = True
 
-    def _is_together(self) -> bool:
-        shapes = eqx.filter_eval_shape(lambda m: steady_state(m, throw=False), self.subject.machine)
-        if shapes.stochastic:
-            return False
-        self._one(self.subject.machine)  # compiles
-        return self._one(self.subject.machine) < SLOW
-
-    def _one(self, machine: Any) -> float:
-        begun = time.perf_counter()
-        jax.block_until_ready(steady_state(machine, throw=False).status)
-        return time.perf_counter() - begun
+    def _seconds_again(self) -> float:
+        self.alone(self.subject.numbers)
+        return self.seconds
 
     def solved(self, values: Mapping[str, float], varied: Mapping[str, np.ndarray]) -> Solution:
         """Solutions with one leading axis: `values` of all numbers, of which some are `varied`, in NumPy arrays."""

@@ -64,8 +64,13 @@ def look(
 ) -> dict[str, Any]:
     """The point, the map over x and y, and curves along both through the point, from one batch.
 
-    Machines that are slow show the point alone unless `everything` is wanted.
+    Machines that are slow show the point alone unless `everything` is wanted, and so does the first look while a slider
+    moves, for which no program for many points has been compiled yet (`pending`).
     """
+    if live and not batches.prepared:
+        first = point(batches, values, at(batches.alone(values), 0), unit)
+        return {"point": first, "map": None, "curves": [], "seconds": 0.0, "pending": True}
+    batches.prepare()
     n = grid_size(batches, live)
     m = n if live or not batches.together else CURVE
     seconds = (n * n + 2 * m) * batches.seconds

@@ -4,11 +4,17 @@ const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#56B4E9
 const DASHES = ["", "8 3", "8 3 2 3", "2 2", "12 3", "5 2 2 2 2 2"];
 const UNITS = {energy: "E", potential: "E", voltage: "E/e", temperature: "E/k", rate: "E/ħ", time: "ħ/E", angle: "rad"};
 const RATES = {heat: "E²/ħ", work: "E²/ħ", "power of drives": "E²/ħ", "chemical work": "E²/ħ", particles: "E/ħ", "entropy production": "k E/ħ", "mode frequencies": "E/ħ", "mode dampings": "E/ħ", T: "E/k", μ: "E"};
-let subject = null, texts = {}, axes = {}, seen = null, traces = null, frame = null;
+let subject = null, texts = {}, axes = {}, seen = null, traces = null, frame = null, code = null;
 
 // ------------------------------------------------------------------ numbers
 
-const shown = v => v === null || v === undefined ? "–" : String(Number(v.toPrecision(6))).replace("-", "−");
+// Small numbers by their power: zeros behind the point would push a column off the page.
+const plainly = v => v === 0 || (Math.abs(v) >= 1e-4 && Math.abs(v) < 1e7);
+const shown = (v, digits = 6) => {
+  if (v === null || v === undefined) return "–";
+  const rounded = Number(v.toPrecision(digits));
+  return (plainly(rounded) ? String(rounded) : rounded.toExponential().replace("+", "")).replaceAll("-", "−");
+};
 const rough = v => v === null ? "" : v === 0 ? "0" : v.toExponential(0).replace("+", "").replace("-", "−");
 const value = path => Number(texts[path]);
 const slider = path => subject.sliders.find(s => s.path === path);
@@ -184,7 +190,7 @@ function drawMap() {
   $("everything").textContent = `Draw map and curves (about ${Math.max(1, Math.round(seen.seconds))} s)`;
   $("map-legend").replaceChildren();
   if (!map) {
-    $("map-note").textContent = !seen.point.baths.length ? "This machine has no baths, and so no regimes; curves along a parameter stand below."
+    $("map-note").textContent = seen.pending ? "Compiling the program for maps and curves …" : !seen.point.baths.length ? "This machine has no baths, and so no regimes; curves along a parameter stand below."
       : axes.x.path === axes.y.path ? "A map needs two different parameters." : DATA ? "Points of this machine take too long for a map." : "Points of this machine take a while: the map is drawn when you ask for it.";
     return;
   }
@@ -292,7 +298,7 @@ function drawSankey() {
     for (const f of mine) {
       const w = Math.abs(f.rate) / total * tall;
       add(svg, "path", {fill: f.colour, "fill-opacity": .75, d: `M${x[0]} ${inner}C${x[1]} ${inner} ${x[2]} ${outer} ${x[3]} ${outer}V${outer + w}C${x[2]} ${outer + w} ${x[1]} ${inner + w} ${x[0]} ${inner + w}Z`});
-      const lines = [...f.words.split("\n"), shown(Math.abs(f.rate))], text = add(svg, "text", {"text-anchor": side > 0 ? "start" : "end"});
+      const lines = [...f.words.replace(/e(.)0(\d)/g, "e$1$2").split("\n"), shown(Math.abs(f.rate))], text = add(svg, "text", {"text-anchor": side > 0 ? "start" : "end"});
       lines.forEach((line, k) => add(text, "tspan", {x: x[3] + side * 5, y: outer + w / 2 + 4 + 14 * (k - (lines.length - 1) / 2)}, line));
       inner += w;
       outer += w + gap;
@@ -314,8 +320,20 @@ function drawPoint() {
   $("facts").textContent = good ? facts.join(" · ") : p.words;
   const list = (node, items) => node.replaceChildren(...items.map(text => Object.assign(document.createElement("li"), {textContent: text})));
   list($("remarks"), p.cautions);
-  const rows = [["bath", "T", "μ", "heat", "particles", "chemical work"]];
-  const cell = (v, e, below) => ({text: shown(v), title: e ? "± " + e.toExponential(1) : "", below});
+  drawLedger(p, 6);
+  const table = $("ledger");
+  if (table.scrollWidth > table.parentNode.clientWidth) drawLedger(p, 4);
+  $("ledger-section").hidden = !p.baths.length && !r.modes;
+  const with_si = (name, v, key) => `${name} ${shown(v)}` + (si[key] ? ` (${si[key]})` : "");
+  const totals = p.baths.length ? [with_si("work in", r.work_in, "work_in"), with_si("entropy production", r.entropy_production, "entropy_production"), `first law off by ${rough(r.first_law_residual)}`] : [];
+  if (r.modes) for (const key in r.modes) totals.push(`${key} ${[r.modes[key]].flat().map(v => shown(v)).join(", ")}`);
+  for (const key in p.observables) totals.push(`${key} ${[p.observables[key]].flat().map(v => shown(v)).join(", ")}`);
+  $("totals").textContent = totals.join(" · ");
+}
+
+function drawLedger(p, digits) {
+  const r = p.record, si = p.si || {}, rows = [["bath", "T", "μ", "heat", "particles", "chemical work"]];
+  const cell = (v, e, below) => ({text: shown(v, digits), title: e ? "± " + e.toExponential(1) : "", below});
   for (const b of p.baths) {
     const carries = b.chemical_potential !== null;
     rows.push([b.name, cell(b.temperature, 0, si.temperature?.[b.name]), carries ? cell(b.chemical_potential) : "",
@@ -338,12 +356,6 @@ function drawPoint() {
     });
     return line;
   }));
-  $("ledger-section").hidden = !p.baths.length && !r.modes;
-  const with_si = (name, v, key) => `${name} ${shown(v)}` + (si[key] ? ` (${si[key]})` : "");
-  const totals = p.baths.length ? [with_si("work in", r.work_in, "work_in"), with_si("entropy production", r.entropy_production, "entropy_production"), `first law off by ${rough(r.first_law_residual)}`] : [];
-  if (r.modes) for (const key in r.modes) totals.push(`${key} ${[r.modes[key]].flat().map(shown).join(", ")}`);
-  for (const key in p.observables) totals.push(`${key} ${[p.observables[key]].flat().map(shown).join(", ")}`);
-  $("totals").textContent = totals.join(" · ");
 }
 
 function draw() {
@@ -404,7 +416,7 @@ function begin(found) {
   makeSliders();
   makeAxes();
   drawTraces();
-  update();
+  update({live: !DATA});  // the point comes first
 }
 
 async function change() {
@@ -418,6 +430,10 @@ async function change() {
   }
 }
 
+function showCode() {
+  for (const name in code) $(name).textContent = code[name];
+}
+
 // ------------------------------------------------------------------ a page without a server
 
 function choose(path, v) {
@@ -428,10 +444,15 @@ function choose(path, v) {
   texts[path] = String(best.value);
   subject.sliders.forEach(showValue);
   seen = best.look;
+  code = best.code;
+  showCode();
   draw();
 }
 
-const stored = () => DATA.look;
+function stored() {
+  code = DATA.code;
+  return DATA.look;
+}
 
 // ------------------------------------------------------------------ start
 
@@ -462,9 +483,9 @@ $("trace-ask").onclick = async () => {
 };
 $("code-ask").onclick = async () => {
   try {
-    const code = DATA ? DATA.code : await ask("code", question());
-    for (const name in code) $(name).textContent = code[name];
+    if (!DATA) code = await ask("code", question());
     $("code").hidden = false;
+    showCode();
     complain("");
   } catch (error) { complain(error.message); }
 };

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._checks import InputError
 from ..files import whole
+from ..machine_files.results import check_place
 from ..progress import track
 from . import looks, snippets
 from .batches import Batches
@@ -23,6 +24,7 @@ def write(subject: Subject, place: Path) -> None:
     """Write the page of one machine: each slider moves through its frames while the others stay where they are."""
     if place.suffix not in (".html", ".htm"):
         raise InputError(f"`--static` must be a file that ends in `.html`, but is `{place}`.")
+    check_place(place, "`--static`: ")
     try:
         with whole(place) as part:
             part.write_text(page(data(subject)), encoding="utf-8")
@@ -39,17 +41,20 @@ def data(subject: Subject) -> dict[str, Any]:
     def look(changed: dict[str, float]) -> Any:
         return rounded(looks.look(batches, values | changed, x, y, unit=subject.unit))
 
+    def code(changed: dict[str, float]) -> dict[str, str]:
+        try:
+            machine = subject.made(values | changed)
+        except InputError as error:  # what constructors refuse, a frame marks
+            return dict.fromkeys(("python", "toml"), f"# {error}\n")
+        return {"python": snippets.python(machine, x, y, subject.unit), "toml": snippets.toml(machine, subject.unit)}
+
     look({})  # tells how long a point takes
     wanted = [(s.path, value) for s in sliders for value in _values(s)]
     found = [look({path: value}) for path, value in track(wanted, total=len(wanted), label="frames")]
     frames: dict[str, Any] = {s.path: [] for s in sliders}
     for (path, value), seen in zip(wanted, found, strict=True):
-        frames[path].append({"value": value, "look": seen})
-    code = {
-        "python": snippets.python(subject.machine, x, y, subject.unit),
-        "toml": snippets.toml(subject.machine, subject.unit),
-    }
-    return {"machine": described, "look": look({}), "frames": frames, "code": code}
+        frames[path].append({"value": value, "look": seen, "code": code({path: value})})
+    return {"machine": described, "look": look({}), "frames": frames, "code": code({})}
 
 
 def _values(s: Slider) -> list[float]:

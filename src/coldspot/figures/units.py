@@ -5,7 +5,7 @@ from typing import Any
 
 LETTERS = {"hbar": r"\hbar", "k_B": r"k_\mathrm{B}", "E": "E", "e": "e"}
 """Constants and the unspecified energy E; every other name is a unit, which stands upright."""
-_POWER = re.compile(r"\*\*(-?[0-9]+(?:\.[0-9]+)?)")
+_POWER = re.compile(r"\*\*(?:(-?[0-9]+(?:\.[0-9]+)?)|\((-?[0-9]+(?:[./][0-9]+)?)\))")
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -16,11 +16,13 @@ def typeset(unit: str) -> str:
     ('$E^{2}/\\hbar$', '$k_\\mathrm{B}\\,E/\\hbar$', '$E/k_\\mathrm{B}$')
     >>> typeset("W"), typeset("meV**3/hbar"), typeset("1/s"), typeset("E**0.5")
     ('W', '$\\mathrm{meV}^{3}/\\hbar$', '1/s', '$E^{0.5}$')
+    >>> typeset("E**(1/2)"), typeset("E**(-2)*hbar")
+    ('$E^{1/2}$', '$E^{-2}\\,\\hbar$')
     """
     if not _POWER.search(unit) and not any(name in LETTERS for name in _NAME.findall(unit)):
         return unit
     written = _NAME.sub(lambda name: LETTERS.get(name[0], rf"\mathrm{{{name[0]}}}"), unit)
-    return "$" + _POWER.sub(r"^{\1}", written).replace("*", r"\,") + "$"
+    return "$" + _POWER.sub(lambda power: f"^{{{power[1] or power[2]}}}", written).replace("*", r"\,") + "$"
 
 
 def unit_of(values: Any) -> str:

@@ -4,23 +4,26 @@ import os
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+
 from .._checks import InputError, worded
 from ..files import whole
-from ..solution import Solution
 from .decode import Content, from_text
 from .encode import document
-from .results import ENDINGS, is_dataset, opened, place_of, write
+from .results import ENDINGS, beside, is_dataset, opened, place_of, write
 from .toml import text
 
 MACHINE = ".toml"
 
 
 @worded
-def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
-    """Write a machine or a network to a TOML file, results (a Dataset, a solution) to NetCDF (`.nc`) or Zarr (`.zarr`).
+def save(thing: Any, path: str | Path, *, unit: str | None = None, machine: Any = None) -> None:
+    """Write a machine or a network to a TOML file, results of any kind to NetCDF (`.nc`) or Zarr (`.zarr`).
 
     **Arguments:** `thing`; `path`, whose ending says the format; `unit`, the name of the energy in whose units the
-    machine's numbers are (`"meV"`). A solution is written as its `to_dataset(unit)`; it does not know its machine.
+    machine's numbers are (`"meV"`). Solutions, cumulants, responses, trajectories are written as their
+    `to_dataset(unit)`; they do not know their `machine`, which stands beside them in the file if it is given, as that
+    of a sweep does.
 
     A file names the machine and gives its numbers by their dotted paths, every float with all its digits, so that
     `load` returns an equal machine. Functions (energies of a driven network, potentials) are written as import paths,
@@ -49,14 +52,16 @@ def save(thing: Any, path: str | Path, *, unit: str | None = None) -> None:
     if isinstance(thing, str | os.PathLike) and not isinstance(path, str | os.PathLike):
         raise InputError("save: the thing comes first, then the path: `save(thing, path)`.")
     place = place_of("save", "path", path)
-    if isinstance(thing, Solution):
-        _check_ending(place, ENDINGS, "a solution")
-        thing = thing.to_dataset(unit)
+    if isinstance(thing, eqx.Module) and hasattr(thing, "to_dataset"):
+        _check_ending(place, ENDINGS, "results")
+        thing = beside(thing.to_dataset(unit), machine, unit)
+    elif machine is not None:
+        raise InputError("save: `machine` stands beside a solution and its like; a sweep's Dataset carries its own.")
     if is_dataset(thing):
         write(thing, place)
         return
-    _check_ending(place, (MACHINE,), "a machine")
     written = as_text(thing, unit)
+    _check_ending(place, (MACHINE,), "a machine")
     try:
         with whole(place) as part:
             part.write_text(written, encoding="utf-8", newline="\n")

@@ -26,9 +26,10 @@ from .kinds import (
 def document(machine: Any, unit: str | None = None) -> dict[str, Any]:
     """A machine or a network as the content of a file."""
     if not isinstance(machine, Machine | Dynamics):
+        parts = [f"`.{name}`" for name in ("machine", "solution") if hasattr(machine, name)]
         raise InputError(
-            "save: a machine or a network, a solution or the Dataset of a sweep can be saved, but this is "
-            f"{type(machine).__name__}."
+            "save: a machine or a network, results such as a solution, or the Dataset of a sweep can be saved, but "
+            f"this is {type(machine).__name__}{'; save its ' + ' or '.join(parts) if parts else ''}."
         )
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(machine)):
         raise InputError("save: the machine has numbers that JAX traces; save it outside of `jit`, `vmap` and `grad`.")

@@ -33,7 +33,7 @@ POINT = "point"
 """The dimension of a list of points."""
 WITHOUT = "machine_file_missing"
 """The attribute that says why there is none."""
-
+UNTOLD = "a solution does not know it; `coldspot.save(solution, path, machine=machine)` writes it beside."
 
 BUILD = "# built by "
 """Begins the text of a function that builds machines; its import path follows."""
@@ -57,6 +57,13 @@ def carried(machine: Any, unit: str | None, most: float = MOST_NUMBERS) -> dict[
         return {MACHINE: BUILD + import_path(machine, f"the function `{getattr(machine, '__name__', machine)}`")}
     except InputError as error:
         return {WITHOUT: str(error)}
+
+
+def beside(dataset: "xarray.Dataset", machine: Any, unit: str | None) -> "xarray.Dataset":
+    """A dataset of a solution and its like, which do not know their machine, with it or with the words that say so."""
+    if not isinstance(machine, Machine | Dynamics | None):
+        raise InputError(f"save: `machine` must be a machine or a network, but is {short(machine)}.")
+    return dataset.assign_attrs({WITHOUT: UNTOLD} if machine is None else carried(machine, unit))
 
 
 def is_dataset(thing: Any) -> bool:
@@ -143,14 +150,14 @@ def machines_of(dataset: "xarray.Dataset") -> list[Any]:
     return [functools.reduce(lambda m, item: paths.replace(m, *item), point.items(), base) for point in points]
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place that takes no file, before anything long is solved for it."""
+def check_place(path: Path, begins: str = "") -> None:
+    """Refuse a place that takes no file, before anything long is solved for it; `begins` begins the words."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.touch()
         part.unlink()
     except OSError as error:
-        raise InputError(f"`{path}` cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"{begins}`{path}` cannot be written: {error.strerror or error}.") from None
 
 
 def write(dataset: "xarray.Dataset", path: Path) -> None:

@@ -19,11 +19,11 @@ from jax import Array
 
 from .. import paths, tracing
 from .._checks import InputError
-from ..dynamics import solve_points
+from ..dynamics import solve_points, steady_state
 from ..solution import Solution
 from ..sweep import builder, solve_columns
 from .descent import Bound, Found
-from .problem import SAMPLES, Looked, Sampled, infinite
+from .problem import SAMPLES, Looked, Sampled, infinite, untrusted
 from .quantities import Quantity
 from .space import Space, interval
 
@@ -90,9 +90,10 @@ class Trials(NamedTuple):
     def is_function(self) -> bool:
         return not isinstance(self.machine, eqx.Module)
 
-    def made(self, x: np.ndarray) -> Any:
-        """The machine of a place, with the uncertain parameters at their medians."""
-        point = self.point(x) | {name: float(law(np.array(0.5))) for name, law in self.unsure.laws.items()}
+    def made(self, x: np.ndarray, **drawn: float) -> Any:
+        """The machine of a place, with the uncertain parameters at their medians, if they are not `drawn`."""
+        medians = {name: float(law(np.array(0.5))) for name, law in self.unsure.laws.items()}
+        point = self.point(x) | medians | drawn
         if self.is_function:
             return self.machine(**point)
         return functools.reduce(lambda machine, item: paths.replace(machine, *item), point.items(), self.machine)
@@ -182,6 +183,19 @@ def of_machines(
         return np.array([float(np.asarray(quantity.true(None, build(shared, point)))) for point in points])
 
 
+def _untrusted(trials: Trials, count: int) -> InputError:
+    """An error where no place can be trusted: what is wrong in the middle, or with a draw of what is uncertain."""
+    middle = np.mean(trials.limits(), axis=1)
+    for name, law in trials.unsure.laws.items():
+        for share in (0.5 / DRAWS, 1 - 0.5 / DRAWS):
+            value = float(law(np.array(share)))
+            machine = trials.made(middle, **{name: value})
+            if int(steady_state(machine, throw=False).status) != 0:
+                where = f"with the draw {value:.4g} of the uncertain `{name}`"
+                return untrusted(trials.owner, count, machine, where)
+    return untrusted(trials.owner, count, trials.made(middle), "in the middle of it")
+
+
 class Searched(NamedTuple):
     """Where the searches ended, the bounds (a column of the values each), and the points looked at before."""
 
@@ -242,7 +256,7 @@ def surveyed(
         for k, target in enumerate(targets):
             if np.isinf(seen[:, k]).all():
                 raise InputError(infinite(trials.owner, target.name, len(xs)))
-        raise InputError(f"{trials.owner}: none of {len(xs)} points within `over` can be trusted; look at one of them.")
+        raise _untrusted(trials, len(xs))
     sampled = Sampled(xs[good], values[good])
     bounds = []
     for k, (name, side, said) in enumerate(sides, start=len(targets)):

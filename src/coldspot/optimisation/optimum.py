@@ -346,8 +346,18 @@ def ranked(
                 f"{owner}: `subject_to`: `{bound.name}` must be {relation} {bound.said:g}, but the {extreme} that was "
                 f"found within `over` is {value:.6g}."
             )
+    margins = np.stack([bound.margin(seen) for bound in bounds])
+    nearest = seen[np.argmax(np.min(margins, axis=0))]
     names = ", ".join(f"`{name}`" for name in dict.fromkeys(bound.name for bound in bounds))
-    raise InputError(f"{owner}: `subject_to`: no point within `over` was found that keeps {names} together.")
+    have = ", ".join(
+        f"`{bound.name}` {_true(quantities[bound.place], nearest[bound.place]):.6g} "
+        f"(at {'least' if bound.sign > 0 else 'most'} {bound.said:g})"
+        for bound in bounds
+    )
+    raise InputError(
+        f"{owner}: `subject_to`: no point within `over` was found that keeps {names} together; the nearest one has "
+        f"{have}."
+    )
 
 
 def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], tolerance: float) -> Optimum:

@@ -11,9 +11,9 @@ from jax import Array
 
 from .. import parallel
 from .._checks import InputError
-from ..dynamics import solve_points
+from ..dynamics import explained, solve_points, steady_state
 from ..pytrees import compiled, first_point
-from ..solution import Solution
+from ..solution import Solution, Status
 from .quantities import Quantity
 from .space import Space
 
@@ -60,8 +60,17 @@ class Problem(eqx.Module):
             for name, seen in zip(self.quantities, np.transpose([one.values for one in looked]), strict=True):
                 if np.isinf(seen).all():
                     raise InputError(infinite(owner, name.name, SAMPLES))
-            raise InputError(f"{owner}: none of {SAMPLES} points within `over` can be trusted; look at one of them.")
+            raise untrusted(owner, SAMPLES, self.machine(np.full(len(self.box.names), 0.5)), "in the middle of it")
         return Sampled(points[good], np.array([one.values for one in looked])[good])
+
+
+def untrusted(owner: str, count: int, machine: Any, where: str) -> InputError:
+    """An error where none of `count` points can be trusted, with what is wrong with one machine among them."""
+    status = Status(int(steady_state(machine, throw=False).status))
+    why = "look at one of them"
+    if status is not Status.OK:
+        why = f"{where} the status is {status.name}: {explained(machine, status) or status.advice}"
+    return InputError(f"{owner}: none of {count} points within `over` can be trusted; {why.rstrip('.')}.")
 
 
 def infinite(owner: str, name: str, count: int) -> str:

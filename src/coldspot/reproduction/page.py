@@ -138,7 +138,7 @@ def _figure(paper: Paper, one: Shown) -> str:
 
 def _table(groups: Sequence[tuple[str, Sequence[Number]]]) -> str:
     head = '<th scope="col" aria-label="agrees">✓</th><th scope="col">quantity</th>' + "".join(
-        f'<th scope="col" class="number">{name}</th>' for name in ("paper", "computed", "tolerance")
+        f'<th scope="col" class="number">{name}</th>' for name in COLUMNS
     )
     body = []
     for name, numbers in groups:
@@ -147,10 +147,14 @@ def _table(groups: Sequence[tuple[str, Sequence[Number]]]) -> str:
         for one in numbers:
             of = one.tolerance
             cells = (published(one.published, of), computed(one.computed, of), _tolerance(of))
-            values = "".join(f'<td class="number">{cell}</td>' for cell in cells)
+            values = "".join(
+                f'<td class="number" data-name="{column}">{cell}</td>'
+                for column, cell in zip(COLUMNS, cells, strict=True)
+            )
             mark = '<span aria-label="yes">✓</span>' if one.ok else '<span aria-label="no">✗</span>'
             body.append(f'<tr><td class="{_mood(one.ok)}">{mark}</td><td>{_text(one.quantity)}</td>{values}</tr>')
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    table = f'<table class="numbers"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    return f'<div class="wide">{table}</div>'
 
 
 def _count(numbers: Sequence[Number]) -> tuple[int, int]:
@@ -212,6 +216,9 @@ def _signed(text: str) -> str:
     return text.replace("-", "−")
 
 
+COLUMNS = ("paper", "computed", "tolerance")
+"""Of a table of numbers, beside the sign of agreement and the quantity."""
+# On a phone the three numbers of a row stand below its quantity, each with the name of its column.
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f23; --soft: #5b636d; --paper: #ffffff; --line: #d9dde2; --band: #f4f6f8;
   --link: #0b5cad; --good: #0a6b45; --bad: #b3261e; }
@@ -248,7 +255,14 @@ figcaption { font-size: .9rem; margin-top: .5rem; }
 code { font: .85em ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere; }
 @media (max-width: 40rem) { main { padding: 1.25rem .75rem 3rem; } th, td { padding: .3rem .35rem; }
-  .wide table { font-size: .8rem; } td:first-child { white-space: nowrap; } }
+  .wide table { font-size: .8rem; } td:first-child { white-space: nowrap; }
+  .numbers thead { display: none; } .numbers tbody, .numbers .group, .numbers .group th { display: block; }
+  .numbers tr:not(.group) { display: grid; grid-template-columns: 1.5rem 8fr 8fr 4.4fr; padding: .2rem 0;
+    border-bottom: 1px solid var(--line); }
+  .numbers td { border: 0; padding: .1rem .35rem; }
+  .numbers td:nth-child(2) { grid-column: 2 / -1; } .numbers td:nth-child(3) { grid-column: 2; }
+  .numbers td.number { text-align: left; white-space: normal; overflow-wrap: anywhere; padding-right: 0; }
+  .numbers td.number::before { content: attr(data-name); display: block; color: var(--soft); } }
 @media (max-width: 60rem) { .pair { grid-template-columns: minmax(0, 1fr); gap: 1rem; } figure { max-width: 40rem; } }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --band: #f2f2f2;
