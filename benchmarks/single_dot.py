@@ -61,9 +61,9 @@ def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
     solved = solve_chunk.partial(solve_points.attempts[0], build, None, (checked_tolerance(TOLERANCE),))
 
     def call(start: int) -> np.ndarray:
-        # Heats of the two leads are the first of all results.
         found = solved({name: values[start : start + CHUNK] for name, values in c.items()})
-        return np.asarray(found.arrays["float64"][:2])
+        kind, start, shape = found.parts[0]  # heats are the first of all results
+        return np.asarray(found.arrays[kind])[start : start + shape[0]].copy()
 
     with ThreadPoolExecutor(parallel.workers()) as pool:
         return np.concatenate(list(pool.map(call, range(0, len(c["level"]), CHUNK))), axis=-1).T

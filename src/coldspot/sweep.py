@@ -46,6 +46,8 @@ FEW = 256
 """The `few` of any dynamics is at most this."""
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
+TOGETHER = 2048
+"""Up to so many points in a call its arrays are joined: each by itself costs as much as to copy those of so many."""
 POINTS_SENT = 65536
 """Points that a worker of a cluster gets at a time, at most."""
 
@@ -421,7 +423,8 @@ class _Chunk(eqx.Module):
 
 def _chunk(verb: Callable[..., Any], build: Any, shared: Any, options: tuple[Any, ...], columns: Any) -> _Chunk:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
-    return _Chunk(*packed(turned(verb(build, shared, columns, *options))))
+    many = any(len(values) > TOGETHER for values in columns.values())
+    return _Chunk(*packed(turned(verb(build, shared, columns, *options)), apart=many))
 
 
 solve_chunk, solve_few = compiled(_chunk), compiled(_chunk, **LIGHT)

@@ -98,7 +98,7 @@ def _repeated(parts: list[Array]) -> Array:
 class Packed(NamedTuple):
     """A tree of arrays that have the points last, in one array (row, point) for each kind of numbers: cheap to pass on.
 
-    `arrays`: {dtype: (row, point)}; `parts`: of each leaf its dtype, its first row, and its shape without the points.
+    `arrays`: {name: (row, point)}; `parts`: of each leaf the name, its first row there, and its shape without points.
     """
 
     arrays: dict[str, Any]
@@ -106,8 +106,8 @@ class Packed(NamedTuple):
     structure: Any
 
 
-def packed(tree: Any, xp: Any = jnp) -> Packed:
-    """Arrays (…, point) packed by NumPy or its like; `unpacked` gives the tree again.
+def packed(tree: Any, xp: Any = jnp, *, apart: bool = False) -> Packed:
+    """Arrays (…, point) packed by NumPy or its like, or each by itself (`apart`); `unpacked` gives the tree again.
 
     >>> parts = packed({"heat": jnp.ones((2, 3)), "sure": jnp.ones(3, bool), "work": jnp.zeros((1, 3))})
     >>> {kind: array.shape for kind, array in parts.arrays.items()}, unpacked(parts)["work"].tolist()
@@ -117,13 +117,13 @@ def packed(tree: Any, xp: Any = jnp) -> Packed:
     rows: dict[str, list[Any]] = {}
     count: dict[str, int] = {}
     parts = []
-    for leaf in leaves:
-        kind, shape = leaf.dtype.name, leaf.shape[:-1]
+    for k, leaf in enumerate(leaves):
+        kind, shape = str(k) if apart else leaf.dtype.name, leaf.shape[:-1]
         flat = leaf.reshape(-1, leaf.shape[-1])
         parts.append((kind, count.get(kind, 0), shape))
         rows.setdefault(kind, []).append(flat)
         count[kind] = count.get(kind, 0) + flat.shape[0]
-    return Packed({kind: xp.concatenate(own) for kind, own in rows.items()}, tuple(parts), structure)
+    return Packed({kind: own[0] if apart else xp.concatenate(own) for kind, own in rows.items()}, tuple(parts), structure)
 
 
 def unpacked(p: Packed) -> Any:
