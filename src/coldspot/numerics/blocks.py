@@ -123,7 +123,9 @@ def packed(tree: Any, xp: Any = jnp, *, apart: bool = False) -> Packed:
         parts.append((kind, count.get(kind, 0), shape))
         rows.setdefault(kind, []).append(flat)
         count[kind] = count.get(kind, 0) + flat.shape[0]
-    return Packed({kind: own[0] if apart else xp.concatenate(own) for kind, own in rows.items()}, tuple(parts), structure)
+    return Packed(
+        {kind: own[0] if apart else xp.concatenate(own) for kind, own in rows.items()}, tuple(parts), structure
+    )
 
 
 def unpacked(p: Packed) -> Any:
