@@ -46,6 +46,8 @@ FEW = 256
 """The `few` of any dynamics is at most this."""
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
+LATER_CALL = 2
+"""The same in points that need a later way, which takes many times as long: smaller calls go to all cores."""
 TOGETHER = 2048
 """Up to so many points in a call its arrays are joined: each by itself costs as much as to copy those of so many."""
 POINTS_SENT = 65536
@@ -273,20 +275,23 @@ def solve_columns(
     later: Sequence[int] | None = None,
     cores: int | None = None,
     client: Any = None,
+    call: int = CALL,
 ) -> AnyResult:
     """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
     Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile; those of points that the
-    first way leaves have one of `later`. Given `cores`, the work is
+    first way leaves have one of `later`; `call` is what a call costs by itself, in points. Given `cores`, the work is
     cut as it would be for so many, but done by one thread; given a Dask `client`, its workers do it.
     """
     if not isinstance(verb, Tiers) or not verb.attempts:
         way = verb.solve if isinstance(verb, Tiers) else verb
-        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client))
+        return _batch_first(
+            _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client, call)
+        )
     way = verb.attempts[0]
-    found = _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client)
+    found = _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client, call)
     result, undecided = _batch_first(found)
     left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
     if left.size:
@@ -304,6 +309,7 @@ def solve_columns(
             sizes=later or sizes,
             cores=cores,
             client=client,
+            call=LATER_CALL,
         )
         for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
             whole[left] = part
@@ -319,7 +325,7 @@ def _solve_block(
 def _solve_piece(
     way: Any, build: Any, shared: Any, options: tuple[Any, ...], size: int, columns: Mapping[str, np.ndarray]
 ) -> Any:
-    return _in_chunks(way, build, shared, columns, options, "sweep", False, (size,), 1, None)
+    return _in_chunks(way, build, shared, columns, options, "sweep", False, (size,), 1, None, CALL)
 
 
 def _batch_first(tree: Any) -> Any:
@@ -337,13 +343,14 @@ def _in_chunks(
     sizes: Sequence[int] | None,
     cores: int | None,
     client: Any,
+    call: int,
 ) -> Any:
     """What one way gives at all points, batch axis last."""
     total = len(next(iter(columns.values())))
     workers = cores or parallel.workers()
 
     def cost(size: int) -> int:
-        return -(-total // (size * workers)) * (size + CALL)
+        return -(-total // (size * workers)) * (size + call)
 
     # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
     chunk = min(sizes or SIZES, key=cost)
