@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
@@ -61,8 +60,9 @@ def by_calls(c: Mapping[str, np.ndarray]) -> np.ndarray:
     solved = solve_chunk.partial(solve_points.attempts[0], build, None, (checked_tolerance(TOLERANCE),))
 
     def call(start: int) -> np.ndarray:
-        found = solved({name: jnp.asarray(values[start : start + CHUNK]) for name, values in c.items()})[0]
-        return np.asarray(found.ledger.heats)
+        found = solved({name: values[start : start + CHUNK] for name, values in c.items()})
+        kind, start, shape = found.parts[0]  # heats are the first of all results
+        return np.asarray(found.arrays[kind])[start : start + shape[0]].copy()
 
     with ThreadPoolExecutor(parallel.workers()) as pool:
         return np.concatenate(list(pool.map(call, range(0, len(c["level"]), CHUNK))), axis=-1).T

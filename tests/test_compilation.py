@@ -59,7 +59,7 @@ def test_a_sweep_compiles_its_build_function_once_per_shape_and_tier():
         return QuantumDot(level=level, left=cs.ElectronBath(warm, 2.5))
 
     def programs():
-        return sum(solve.program()._cached._cache_size() for solve in (solve_chunk, solve_few))
+        return solve_chunk.count() + solve_few.count()
 
     before = programs()
     sizes = []
@@ -67,7 +67,7 @@ def test_a_sweep_compiles_its_build_function_once_per_shape_and_tier():
         cs.sweep(build, {"level": np.linspace(-20, 20, 100) + shift, "warm": [8.0, 9.0]})
         sizes.append(programs() - before)
     assert sizes == [sizes[0]] * 5
-    assert sizes[0] <= len(_solve_one.attempts)
+    assert 1 <= sizes[0] <= len(_solve_one.attempts)
 
 
 def test_driven_machines_compile_once():

@@ -124,8 +124,8 @@ def test_what_depends_on_no_number_is_asked_once_unless_it_raises():
     assert asked == ["a", "a", "b", "c", "c"]
 
 
-@pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000])
-def test_sweeps_of_any_length_take_few_sizes(length, monkeypatch):
+def sizes_of_calls(monkeypatch):
+    """How many points the calls of compiled code from now on have."""
     taken = []
 
     def noted(chunk):
@@ -142,9 +142,35 @@ def test_sweeps_of_any_length_take_few_sizes(length, monkeypatch):
 
     for name in ("solve_chunk", "solve_few"):
         monkeypatch.setattr(sweep_module, name, noted(getattr(sweep_module, name)))
+    return taken
+
+
+def leveled(_, point):
+    return QuantumDot(level=point["level"])
+
+
+@pytest.mark.parametrize("length", [1, 5, 63, 100, 101, 300, 1000, 5000])
+def test_sweeps_of_any_length_take_few_sizes(length, monkeypatch):
+    taken = sizes_of_calls(monkeypatch)
     levels = np.arange(length * 1.0)
-    found = solve_columns(halve, lambda _, p: QuantumDot(level=p["level"]), None, {"level": levels}, progress=False)
+    found = solve_columns(halve, leveled, None, {"level": levels}, progress=False)
     assert taken
     assert set(taken) <= set(SIZES)
     assert np.array_equal(found.half, levels / 2)
     assert sum(taken) <= 2 * length + 6
+
+
+def in_tens(build, shared, columns):
+    """Halves, of which each tenth is wrong and said to be."""
+    wrong = columns["level"] % 10 == 0
+    halves = halve(build, shared, columns)
+    return eqx.tree_at(lambda h: h.half, halves, jnp.where(wrong, -1.0, halves.half)), wrong
+
+
+def test_what_is_left_over_goes_to_all_cores_in_small_calls(monkeypatch):
+    monkeypatch.setattr(sweep_module.parallel, "workers", lambda: 2)
+    taken = sizes_of_calls(monkeypatch)
+    levels = np.arange(140.0)
+    found = solve_columns(Tiers((in_tens,), halve), leveled, None, {"level": levels}, progress=False)
+    assert taken[-4:] == [4] * 4
+    assert np.array_equal(found.half, levels / 2)

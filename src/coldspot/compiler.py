@@ -40,29 +40,33 @@ def is_staged() -> bool:
     return isinstance(jax.lax.neg(np.zeros(())), jax.core.Tracer)
 
 
-def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
-    """`rule` of arrays that are known, by NumPy: JAX would compile a program for each shape that somebody looks at.
-
-    What it gives is an array of JAX again. Arrays that are traced, or in the memory of a GPU, are left to JAX, those of
-    NumPy to NumPy.
-
-    >>> looked_up(lambda x: x[..., 0], jax.numpy.arange(3.0))
-    Array(0., dtype=float64)
-    """
-    known = all(isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer) for array in arrays)
-    if not known or jax.default_backend() != "cpu":
-        return rule(*arrays)
-    return jax.numpy.asarray(rule(*map(np.asarray, arrays)))
-
-
 def is_traced(tree: Any) -> bool:
     """Whether numbers of a tree are not known yet."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
-def plainly(value: Any) -> tuple[Any, Any]:
-    """The library to look at an array with, and the array: NumPy and NumPy's, where its numbers are known.
+def plainly(*arrays: Any) -> tuple[Any, ...]:
+    """The library to look at arrays with, and the arrays: NumPy and NumPy's, where all their numbers are known.
 
-    `jax.numpy` compiles a program for each operation on each new shape, which takes longer than any look.
+    `jax.numpy` compiles a program for each operation on each new shape, which takes longer than any look. Arrays that
+    are traced, or in the memory of a GPU, are left to it.
+
+    >>> xp, x = plainly(jnp.arange(3.0))
+    >>> xp.__name__, x
+    ('numpy', array([0., 1., 2.]))
     """
-    return (jnp, value) if isinstance(value, jax.core.Tracer) else (np, np.asarray(value))
+    far = jax.default_backend() != "cpu" and any(isinstance(array, jax.Array) for array in arrays)
+    if far or is_traced(arrays):
+        return jnp, *arrays
+    return np, *map(np.asarray, arrays)
+
+
+def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
+    """`rule` of arrays as `plainly` gives them; what it gives is an array of JAX again, unless all are NumPy's.
+
+    >>> looked_up(lambda x: x[..., 0], jnp.arange(3.0))
+    Array(0., dtype=float64)
+    """
+    _, *found = plainly(*arrays)
+    value = rule(*found)
+    return jnp.asarray(value) if any(isinstance(array, jax.Array) for array in arrays) else value

@@ -12,7 +12,9 @@ in, and work goes out through the drives; chemical pump: the reverse; heater and
 """
 
 import functools
+import itertools
 import operator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -185,28 +187,63 @@ class _Reservoirs(NamedTuple):
 
 
 def _by_temperature(view: View) -> _Reservoirs:
+    # Bath by bath: lists of points are quick to add up, a few baths of each point are not.
     xp = _library(view.heat)
-    size, steady = len(view.steady), np.array(view.steady, bool)
-    groups = np.eye(size, dtype=bool) | (steady[:, None] & steady[None, :])
-    same = (view.temperatures[..., :, None] == view.temperatures[..., None, :]) & groups
-    first = ~(same & np.tri(size, k=-1, dtype=bool)).any(axis=-1)
+    baths = range(len(view.steady))
+    temperature = _each(view.temperatures)
+    alike: dict[tuple[int, int], Any] = {(a, a): np.True_ for a in baths}
+    for a, b in itertools.combinations(baths, 2):
+        if view.steady[a] and view.steady[b]:
+            alike[a, b] = alike[b, a] = temperature[a] == temperature[b]
+    near = [[b for b in baths if (a, b) in alike] for a in baths]
 
     def added(values: Values) -> Values:
-        return xp.where(same, values[..., None, :], 0.0).sum(axis=-1)
+        own = _each(values)
+        terms = [[own[b] if a == b else xp.where(alike[a, b], own[b], 0.0) for b in near[a]] for a in baths]
+        return _together(xp, [functools.reduce(operator.add, some) for some in terms])
 
     every = (view.heat, view.heat_error, view.particles, view.particles_error)
-    part = functools.reduce(operator.or_, (abs(values) > NOTHING for values in every))
-    part |= ~part.any(axis=-1, keepdims=True)
+    part = [_either(abs(values[..., b]) > NOTHING for values in every) for b in baths]
+    nobody = ~_either(part)
+    part = [one | nobody for one in part]
+    first = [~_either(alike[a, b] for b in near[a] if b < a) for a in baths]
     # The first of those at its temperature that have a part, all of which come or go with it.
-    count = (first & ((same & part[..., None, :]).any(axis=-1))).sum(axis=-1)
-    coldest = xp.argmin(xp.where(part, view.temperatures, xp.inf), axis=-1)
-    hottest = xp.argmax(xp.where(part, view.temperatures, -xp.inf), axis=-1)
+    there = [_either(alike[a, b] & part[b] for b in near[a]) for a in baths]
+    count = functools.reduce(operator.add, [1 * (one & own) for one, own in zip(first, there, strict=True)])
+    coldest = _best(xp, [xp.where(one, t, xp.inf) for one, t in zip(part, temperature, strict=True)], operator.lt)
+    hottest = _best(xp, [xp.where(one, t, -xp.inf) for one, t in zip(part, temperature, strict=True)], operator.gt)
+    first = _together(xp, [one | xp.zeros_like(nobody) for one in first])
     return _Reservoirs(added(view.heat), added(view.heat_error), first, count, coldest, hottest)
+
+
+def _each(values: Values) -> list[Values]:
+    """The numbers of each bath."""
+    return [values[..., b] for b in range(values.shape[-1])]
+
+
+def _together(xp: Any, each: list[Values]) -> Values:
+    """(…, bath) of the numbers of each bath, which stay next to each other in memory."""
+    return xp.moveaxis(xp.stack(each), 0, -1)
+
+
+def _either(marks: Iterable[Values]) -> Values:
+    """Whether any of some marks is true."""
+    return functools.reduce(operator.or_, marks, np.False_)
+
+
+def _best(xp: Any, each: list[Values], better: Callable[[Values, Values], Values]) -> Values:
+    """Which of the baths has the best number (…): the first of those."""
+    best, index = each[0], xp.zeros(each[0].shape, int)
+    for b, values in enumerate(each[1:], 1):
+        ahead = better(values, best)
+        best, index = xp.where(ahead, values, best), xp.where(ahead, b, index)
+    return index
 
 
 def _at(values: Values, index: Values) -> Values:
     """The entry of each point at its own bath."""
-    return _library(values).take_along_axis(values, index[..., None], -1)[..., 0]
+    xp, own = _library(values), _each(values)
+    return functools.reduce(lambda found, b: xp.where(index == b, own[b], found), range(1, len(own)), own[0])
 
 
 def _cooled(view: View, by: _Reservoirs) -> tuple[Values, Values]:
@@ -219,7 +256,7 @@ def _cooled(view: View, by: _Reservoirs) -> tuple[Values, Values]:
     if view.cooled is not None:
         single = together = xp.full(view.heat.shape[:-1], view.cooled)
     else:
-        single, together = xp.argmax(view.heat, axis=-1), by.coldest
+        single, together = _best(xp, _each(view.heat), operator.gt), by.coldest
     heat = xp.where(alone, _at(view.heat, single), _at(by.heat, together))
     error = xp.where(alone, _at(view.heat_error, single), _at(by.error, together))
     return heat, _sign(heat, error)
@@ -236,8 +273,8 @@ def _codes(view: View, by: _Reservoirs) -> Values:
     work, drives = _sign(view.work_in, view.work_error), _sign(view.works, view.works_error)
     chemical = _sign(view.chemical, view.chemical_error)
     _, cooled = _cooled(view, by)
-    bath_gives = (_sign(view.heat, view.heat_error) > 0).any(axis=-1)
-    gives = (_sign(by.heat, by.error) > 0).any(axis=-1)
+    bath_gives = _either(_each(view.heat > xp.maximum(view.heat_error, 0.0)))
+    gives = _either(_each(by.heat > xp.maximum(by.error, 0.0)))
     cases = {
         "unknown": ~(view.trusted & view.complete),
         "heat pump": alone & (work > 0) & bath_gives,
@@ -249,7 +286,10 @@ def _codes(view: View, by: _Reservoirs) -> Values:
         "accelerator": work > 0,
         "absorption refrigerator": (by.count >= 3) & (cooled > 0),
     }
-    return xp.select(list(cases.values()), [_CODE[name] for name in cases], _CODE["passive"])
+    found = xp.asarray(_CODE["passive"])
+    for name, holds in reversed(cases.items()):
+        found = xp.where(holds, _CODE[name], found)
+    return found
 
 
 def regime(view: View) -> Any:
@@ -265,7 +305,7 @@ def _ratio(value: Values, over: Values, defined: Values) -> Values:
 def _absorbed(view: View, by: _Reservoirs) -> Values:
     """The sum of the heats of the temperatures that give."""
     xp = _library(view.heat)
-    return xp.where(by.first, xp.maximum(by.heat, 0.0), 0.0).sum(axis=-1)
+    return functools.reduce(operator.add, _each(xp.where(by.first, xp.maximum(by.heat, 0.0), 0.0)))
 
 
 def cop(view: View) -> Values:

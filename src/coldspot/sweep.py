@@ -27,6 +27,7 @@ from .counting import Counting
 from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, checked_tolerance, solve_points
 from .machine_files.results import MACHINE, WITHOUT, carried, place_of
+from .numerics.blocks import Packed, packed, turned, unpacked
 from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response
@@ -45,6 +46,10 @@ FEW = 256
 """The `few` of any dynamics is at most this."""
 CALL = 64
 """What a call of compiled code costs by itself, in points."""
+LATER_CALL = 2
+"""The same in points that need a later way, which takes many times as long: smaller calls go to all cores."""
+TOGETHER = 2048
+"""Up to so many points in a call its arrays are joined: each by itself costs as much as to copy those of so many."""
 POINTS_SENT = 65536
 """Points that a worker of a cluster gets at a time, at most."""
 
@@ -270,20 +275,23 @@ def solve_columns(
     later: Sequence[int] | None = None,
     cores: int | None = None,
     client: Any = None,
+    call: int = CALL,
 ) -> AnyResult:
     """The result of a verb at the points whose parameters stand in `columns`, in chunks, on all cores.
 
     `verb(build, shared, columns, *options)` is traceable, or `Tiers` of what is, and gives a result with one leading
     batch axis, for arrays of parameters with such an axis; `build(shared, point)` makes the machine of one point.
     Calls have one of the `sizes` (`SIZES`), for each of which there is a program to compile; those of points that the
-    first way leaves have one of `later`. Given `cores`, the work is
+    first way leaves have one of `later`; `call` is what a call costs by itself, in points. Given `cores`, the work is
     cut as it would be for so many, but done by one thread; given a Dask `client`, its workers do it.
     """
     if not isinstance(verb, Tiers) or not verb.attempts:
         way = verb.solve if isinstance(verb, Tiers) else verb
-        return _batch_first(_in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client))
+        return _batch_first(
+            _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client, call)
+        )
     way = verb.attempts[0]
-    found = _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client)
+    found = _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client, call)
     result, undecided = _batch_first(found)
     left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
     if left.size:
@@ -301,6 +309,7 @@ def solve_columns(
             sizes=later or sizes,
             cores=cores,
             client=client,
+            call=LATER_CALL,
         )
         for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
             whole[left] = part
@@ -316,7 +325,7 @@ def _solve_block(
 def _solve_piece(
     way: Any, build: Any, shared: Any, options: tuple[Any, ...], size: int, columns: Mapping[str, np.ndarray]
 ) -> Any:
-    return _in_chunks(way, build, shared, columns, options, "sweep", False, (size,), 1, None)
+    return _in_chunks(way, build, shared, columns, options, "sweep", False, (size,), 1, None, CALL)
 
 
 def _batch_first(tree: Any) -> Any:
@@ -334,22 +343,23 @@ def _in_chunks(
     sizes: Sequence[int] | None,
     cores: int | None,
     client: Any,
+    call: int,
 ) -> Any:
     """What one way gives at all points, batch axis last."""
     total = len(next(iter(columns.values())))
     workers = cores or parallel.workers()
 
     def cost(size: int) -> int:
-        return -(-total // (size * workers)) * (size + CALL)
+        return -(-total // (size * workers)) * (size + call)
 
     # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
     chunk = min(sizes or SIZES, key=cost)
 
-    def piece(start: int) -> dict[str, Array]:
+    def piece(start: int) -> dict[str, np.ndarray]:
         if start + chunk <= total:
-            return {name: jnp.asarray(c[start : start + chunk]) for name, c in columns.items()}
+            return {name: c[start : start + chunk] for name, c in columns.items()}
         index = np.minimum(np.arange(start, start + chunk), total - 1)
-        return {name: jnp.asarray(c[index]) for name, c in columns.items()}
+        return {name: c[index] for name, c in columns.items()}
 
     light = chunk <= FEW and chunk <= few(_first, build, shared, {n: jnp.asarray(c[0]) for n, c in columns.items()})
     joined = _Joined(total)
@@ -373,42 +383,55 @@ def _in_chunks(
             pass
     else:
         for start, part in zip(starts, done, strict=True):
-            joined.put(start, part)
+            joined.put(start, _Chunk(*packed(part, np)))
     return joined.whole
 
 
 class _Joined:
-    """Results of so many points in one piece of memory each, where threads put those of their own points."""
+    """Results of so many points in one piece of memory for each kind of numbers, where threads put those of their own.
+
+    Fresh memory costs more than what is computed, and so do many small copies.
+    """
 
     def __init__(self, total: int):
-        self.total, self.whole, self._lock = total, None, threading.Lock()
+        self.total, self._lock = total, threading.Lock()
+        self._room: dict[str, np.ndarray] | None = None
+        self._like: Packed | None = None
 
-    def put(self, start: int, part: Any) -> None:
-        """Results of points from `start` on, batch axis last; what goes beyond the last point is left out."""
-        part = jax.tree.map(np.asarray, part)
+    def put(self, start: int, part: "_Chunk") -> None:
+        """Results of points from `start` on; what goes beyond the last point is left out."""
+        arrays = {kind: np.asarray(array) for kind, array in part.arrays.items()}
         with self._lock:
-            if self.whole is None:
-                self.whole = _room(part, self.total)
-        for whole, leaf in zip(jax.tree.leaves(self.whole), jax.tree.leaves(part), strict=True):
-            whole[..., start : start + leaf.shape[-1]] = leaf[..., : self.total - start]
+            if self._room is None:
+                self._room = {k: np.empty((a.shape[0], self.total), a.dtype) for k, a in arrays.items()}
+                self._like = part.like
+        for kind, array in arrays.items():
+            self._room[kind][:, start : start + array.shape[1]] = array[:, : self.total - start]
+
+    @property
+    def whole(self) -> Any:
+        """The results, batch axis last."""
+        assert self._room is not None
+        assert self._like is not None
+        return unpacked(self._like._replace(arrays=self._room))
 
 
-def _room(part: Any, total: int) -> Any:
-    """Arrays like those of `part` for `total` points, in one piece of memory: fresh memory costs more than the sums."""
-    leaves, structure = jax.tree.flatten(part)
-    sizes = [total * int(np.prod(leaf.shape[:-1])) * leaf.itemsize for leaf in leaves]
-    ends = np.cumsum([-(-size // 64) * 64 for size in sizes])
-    memory = np.empty(int(ends[-1]), np.uint8)
-    arrays = [
-        memory[end - -(-size // 64) * 64 :][:size].view(leaf.dtype).reshape(*leaf.shape[:-1], total)
-        for leaf, size, end in zip(leaves, sizes, ends, strict=True)
-    ]
-    return jax.tree.unflatten(structure, arrays)
+class _Chunk(eqx.Module):
+    """Results of a call, packed: what they are is the same for all calls."""
+
+    arrays: dict[str, Any]
+    parts: tuple[Any, ...] = eqx.field(static=True)
+    structure: Any = eqx.field(static=True)
+
+    @property
+    def like(self) -> Packed:
+        return Packed(self.arrays, self.parts, self.structure)
 
 
-def _chunk(verb: Callable[..., Any], build: Any, shared: Any, options: tuple[Any, ...], columns: Any) -> Any:
+def _chunk(verb: Callable[..., Any], build: Any, shared: Any, options: tuple[Any, ...], columns: Any) -> _Chunk:
     """Results with the batch axis last in memory, as solvers have it; the caller turns it to the front."""
-    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), verb(build, shared, columns, *options))
+    many = any(len(values) > TOGETHER for values in columns.values())
+    return _Chunk(*packed(turned(verb(build, shared, columns, *options)), apart=many))
 
 
 solve_chunk, solve_few = compiled(_chunk), compiled(_chunk, **LIGHT)

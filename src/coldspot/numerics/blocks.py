@@ -1,8 +1,9 @@
 """Batches in equal blocks, so that what is computed between stays in a cache."""
 
 import functools
+import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -44,12 +45,22 @@ def blockwise(batch: Any, solve: Callable[[Any], Result], most: int, filled: boo
         return turned(solve(turned(part, -1, 0)))
 
     def join(x: Array) -> Array:
-        last = jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], blocks * lanes)
-        # The last step, so that whoever wants the batch axis last has the two undo each other.
-        return jnp.moveaxis(last[..., :points], -1, 0)
+        return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], blocks * lanes)[..., :points]
 
     parts = jax.tree.map(cut, batch)
-    return jax.tree.map(join, _mapped(one, parts) if filled else jax.lax.map(one, parts))
+    if filled:
+        kinds: list[Packed] = []
+
+        def in_few(part: Any) -> dict[str, Array]:
+            kinds.append(packed(one(part)))
+            return kinds[-1].arrays
+
+        arrays = jax.tree.map(join, _mapped(in_few, parts))
+        found = unpacked(kinds[-1]._replace(arrays=arrays))
+    else:
+        found = jax.tree.map(join, jax.lax.map(one, parts))
+    # The last step, so that whoever wants the batch axis last has the two undo each other.
+    return turned(found, -1, 0)
 
 
 def _mapped(function: Callable[[Any], Result], parts: Any) -> Result:
@@ -82,6 +93,48 @@ def _repeated(parts: list[Array]) -> Array:
     alike = equal([x.reshape(x.shape[0], -1)[:, :1] for x in parts if x.size])
     later = jax.lax.cond(jnp.any(alike), lambda: equal(parts), lambda: alike)
     return jnp.concatenate([jnp.zeros(1, bool), later])
+
+
+class Packed(NamedTuple):
+    """A tree of arrays that have the points last, in one array (row, point) for each kind of numbers: cheap to pass on.
+
+    `arrays`: {name: (row, point)}; `parts`: of each leaf the name, its first row there, and its shape without points.
+    """
+
+    arrays: dict[str, Any]
+    parts: tuple[tuple[str, int, tuple[int, ...]], ...]
+    structure: Any
+
+
+def packed(tree: Any, xp: Any = jnp, *, apart: bool = False) -> Packed:
+    """Arrays (…, point) packed by NumPy or its like, or each by itself (`apart`); `unpacked` gives the tree again.
+
+    >>> parts = packed({"heat": jnp.ones((2, 3)), "sure": jnp.ones(3, bool), "work": jnp.zeros((1, 3))})
+    >>> {kind: array.shape for kind, array in parts.arrays.items()}, unpacked(parts)["work"].tolist()
+    ({'float64': (3, 3), 'bool': (1, 3)}, [[0.0, 0.0, 0.0]])
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    rows: dict[str, list[Any]] = {}
+    count: dict[str, int] = {}
+    parts = []
+    for k, leaf in enumerate(leaves):
+        kind, shape = str(k) if apart else leaf.dtype.name, leaf.shape[:-1]
+        flat = leaf.reshape(-1, leaf.shape[-1])
+        parts.append((kind, count.get(kind, 0), shape))
+        rows.setdefault(kind, []).append(flat)
+        count[kind] = count.get(kind, 0) + flat.shape[0]
+    return Packed(
+        {kind: own[0] if apart else xp.concatenate(own) for kind, own in rows.items()}, tuple(parts), structure
+    )
+
+
+def unpacked(p: Packed) -> Any:
+    """The tree of what `packed` has packed: views, where arrays are those of NumPy."""
+    leaves = []
+    for kind, start, shape in p.parts:
+        array = p.arrays[kind]
+        leaves.append(array[start : start + math.prod(shape)].reshape(*shape, array.shape[-1]))
+    return jax.tree.unflatten(p.structure, leaves)
 
 
 def stored(certain: Array, compute: Callable[[], Result]) -> Result:
