@@ -33,7 +33,7 @@ jaxtyping.install_import_hook("coldspot", None)
 from coldspot import InputError, compiler, tracing
 
 tracing.LIBRARIES += (annotations.__file__,)  # whose frames are not the user's
-compiler.PREFERRED["xla_backend_optimization_level"] = 3  # the compiler's own default
+compiler.PREFERRED["xla_backend_optimization_level"] = 0
 # In one piece: parts that are compiled side by side take an eighth more processor time, and the other core is busy.
 compiler.PREFERRED["xla_cpu_parallel_codegen_split_count"] = 1
 _raises = pytest.raises
