@@ -1,6 +1,5 @@
 """Ledgers as the regimes see them: given ones and random ones."""
 
-import jax.numpy as jnp
 import numpy as np
 
 from coldspot import regimes
@@ -23,7 +22,7 @@ def view(
     steady=None,
     trusted=True,
     complete=True,
-    xp=jnp,
+    xp=np,
 ):
     """What the regimes see, with the first law closed by the caller's numbers; `work` is the total."""
     heat, temperatures = xp.asarray(heat, float), xp.asarray(temperatures, float)

@@ -1,6 +1,7 @@
 """Regimes, COP, efficiency and flags: a table of cases, and real machines in each."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -68,6 +69,15 @@ def test_batches_give_arrays():
     assert np.array_equal(np.isnan(regimes.cop(v)), [c[4] is None for c in TWO])
     for name, one in (("regime", regimes.codes), ("cop", regimes.cop), ("efficiency", regimes.efficiency)):
         np.testing.assert_array_equal(regimes.judged(v)[name], one(v))
+
+
+@pytest.mark.parametrize("cases", [TWO, THREE], ids=["two", "three"])
+def test_inside_a_program_all_is_the_same(cases):
+    heats, works, temperatures = (np.array([case[k] for case in cases]) for k in range(3))
+    looks = (regimes.codes, regimes.cop, regimes.efficiency, regimes.cop_ratio, regimes.efficiency_ratio)
+    found = jax.jit(lambda *x: [look(view(*x, xp=jnp)) for look in looks])(heats, works, temperatures)
+    for part, look in zip(found, looks, strict=True):
+        np.testing.assert_allclose(part, look(view(heats, works, temperatures)), rtol=1e-15)
 
 
 @pytest.mark.parametrize(("heat", "work", "chemical", "temperatures", "name", "cop", "efficiency"), CHEMICAL)
@@ -141,10 +151,10 @@ def test_names_units_and_parts_of_baths_do_not_matter(seed, baths):
     """The order of baths, the unit of energy, JAX or NumPy."""
     rng = np.random.default_rng(seed)
     heat, work, chemical, temperatures = random_ledgers(seed, baths, (1.0, 2.0, 3.0)[: seed % 3 + 1])
-    whole = view(heat, work, temperatures, chemical=chemical, xp=np)
+    whole = view(heat, work, temperatures, chemical=chemical)
     order = rng.permutation(baths)
-    assert same(whole, view(heat[:, order], work, temperatures[:, order], chemical=chemical, xp=np))
-    scaled = view(1e6 * heat, 1e6 * work, 7 * temperatures, chemical=1e6 * chemical, error=1e6 * TINY, xp=np)
+    assert same(whole, view(heat[:, order], work, temperatures[:, order], chemical=chemical))
+    scaled = view(1e6 * heat, 1e6 * work, 7 * temperatures, chemical=1e6 * chemical, error=1e6 * TINY)
     assert same(whole, scaled)
     assert same(whole, view(heat, work, temperatures, chemical=chemical))
     point = view(heat[7], work[7], temperatures[7], chemical=chemical[7])
@@ -162,8 +172,8 @@ def test_a_bath_in_two_parts_is_one(seed, baths):
     parted = np.concatenate([heat, (heat[:, -1] - share)[:, None]], axis=-1)
     parted[:, -2] = share
     again = np.concatenate([temperatures, temperatures[:, -1:]], axis=-1)
-    one = view(heat, work, temperatures, chemical=chemical, xp=np, error=1e-9)
-    two = view(parted, work, again, chemical=chemical, xp=np, error=1e-9)
+    one = view(heat, work, temperatures, chemical=chemical, error=1e-9)
+    two = view(parted, work, again, chemical=chemical, error=1e-9)
     assert np.array_equal(regimes.codes(one), regimes.codes(two))
     for ratio in (regimes.cop, regimes.efficiency, regimes.cop_ratio, regimes.efficiency_ratio):
         np.testing.assert_allclose(ratio(one), ratio(two), rtol=1e-9, atol=1e-12)
@@ -181,11 +191,12 @@ def test_ratios_for_optimisers():
     assert regimes.cop_ratio(engine) == 0.5
 
     def ratio(work, function):
-        return function(view((3.0, -1.0), 0.0, (2.0, 1.0))._replace(work_in=work))
+        return function(view((3.0, -1.0), 0.0, (2.0, 1.0), xp=jnp)._replace(work_in=work))
 
     for function, slope in ((regimes.cop_ratio, 0.25), (regimes.efficiency_ratio, -1 / 3)):
-        assert abs(jax.grad(ratio)(-2.0, function) - slope) < 1e-15
-        assert np.isfinite(jax.grad(ratio)(0.0, function))
+        derivative = jax.jit(jax.grad(ratio), static_argnums=1)
+        assert abs(derivative(-2.0, function) - slope) < 1e-15
+        assert np.isfinite(derivative(0.0, function))
 
 
 def test_an_optimiser_starts_outside_the_regime():

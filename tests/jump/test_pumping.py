@@ -12,7 +12,7 @@ from tests import routes
 RING = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2)]
 
 
-def edge_currents(driven: tuple[str, ...], points: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def edge_currents(driven: tuple[str, ...], points: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Period-averaged probability current of each edge of a ring with a chord, its error, and the gross jump rate.
 
     Arrhenius rates with symmetric barriers at one temperature. Each edge has a lead of its own at μ = 0, which

@@ -7,6 +7,9 @@ import pytest
 from scipy.linalg import expm
 
 import coldspot as cs
+from coldspot.oscillators.timeline import edges_of, timeline
+from coldspot.oscillators.told import told
+from coldspot.oscillators.walk import course_of
 
 KEY = jax.random.key(11)
 SPRINGS, FORCES = cs.Steps([1.0, 3.0, 2.0], [0.3, 0.25, 0.45]), cs.Steps([0.5, -1.0], [0.4, 0.6])
@@ -136,3 +139,19 @@ def test_a_stiff_pulse_shortens_the_steps():
     assert found.solution.statistics["time_step"] <= 0.05 / 100
     with pytest.raises(cs.InputError, match=r"`time_step` is 0\.1, .* stable only below 0\.02\."):
         cs.trajectories(network, KEY, n=16, time_step=0.1)
+
+
+@pytest.mark.parametrize("stop", [None, 20.0])
+def test_a_coarser_row_of_steps_has_the_programs_of_a_finer_one(stop):
+    """Another row with its shapes: over a period, the same once more; up to some time, the same, and its end again."""
+    network = told(trap(0.0))
+    line = timeline(edges_of(network.borders, network.duration, stop), 0.1, turns=stop is None)
+    fine, half = course_of(network, line), line.halved()
+    alone, within = course_of(network, half), course_of(network, half, fine.count)
+    for whole, part, padded in zip(*map(jax.tree.leaves, (fine, alone, within)), strict=True):
+        assert padded.shape == whole.shape
+        again = [part] * 2 if stop is None and part.shape[0] == alone.count else [part]
+        np.testing.assert_array_equal(np.concatenate(again)[: alone.count], padded[: alone.count])
+        if stop is None:
+            np.testing.assert_array_equal(np.concatenate(again), padded)
+    assert within.count == fine.count > alone.count

@@ -1,9 +1,12 @@
 """Words on networks that have no steady state, or more than one: which state, bath or transition, at which phase."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..compiler import LIGHT, preferences
 from ..solution import Status
 from .graph import PHASES
 from .pieces import cut
@@ -13,8 +16,7 @@ from .system import System
 def of_groups(net: System) -> str:
     """Which groups of states nothing connects."""
     closed = len(net.components()) == 1
-    opened = jax.jit(jax.vmap(lambda phase: net.snapshot(phase).open))
-    found = net.components(np.any(np.asarray(opened(jnp.asarray(looked_at(net)))), axis=0) if closed else None)
+    found = net.components(np.any(_snapshots(net, looked_at(net)).open, axis=0) if closed else None)
     if len(found) == 1 and len(net.drives):
         # All are connected, by rates whose propagator over a period was lost.
         return of_fast(net)
@@ -28,7 +30,7 @@ def of_invalid(net: System) -> str:
     if net.period is not None and not (np.isfinite(net.period) and net.period > 0):
         return f"`period` must be positive and finite, but is {float(net.period):g}."
     phases = looked_at(net)
-    s = jax.tree.map(np.asarray, jax.vmap(net.snapshot)(jnp.asarray(phases)))
+    s = _snapshots(net, phases)
     places = [f" at phase {phase:.3g}" if len(net.drives) else "" for phase in phases]
     for k, where in enumerate(places):
         for name, temperature in zip(net.baths, s.temperature[k], strict=True):
@@ -69,7 +71,7 @@ FAST = 1e20
 
 def of_fast(net: System) -> str:
     """The fastest jumps of a driven network, if there are too many of them in a period."""
-    s = jax.tree.map(np.asarray, jax.vmap(net.snapshot)(jnp.asarray(looked_at(net))))
+    s = _snapshots(net, looked_at(net))
     period = np.asarray(net.period, float)
     rates = np.max(np.maximum(s.log_forward, s.log_backward), axis=0)
     j = int(np.argmax(rates))
@@ -81,6 +83,12 @@ def of_fast(net: System) -> str:
         f"the rates between states {g.initial.array[j]} and {g.final.array[j]} make about 1e{many:.0f} jumps in a "
         f"period, which overflows; states between which more than {FAST:g} are made are one, in equilibrium."
     )
+
+
+def _snapshots(net: System, phases: np.ndarray) -> Any:
+    """Snapshots of all phases, in NumPy's arrays: by one program, not by one for each operation."""
+    look = jax.jit(jax.vmap(net.snapshot), compiler_options=preferences(**LIGHT))
+    return jax.tree.map(np.asarray, look(jnp.asarray(phases)))
 
 
 def looked_at(net: System) -> np.ndarray:

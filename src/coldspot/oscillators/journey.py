@@ -128,7 +128,7 @@ def sample(
     half = line.halved()
     halved = tuple(-(-count // 2) for count in spans)
     others = OTHERS + np.arange(result.failed.shape[-1])
-    check = _run(walk.course_of(network, half), half, outset, key, others, halved, progress)
+    check = _run(walk.course_of(network, half, course.count), half, outset, key, others, halved, progress)
     found, other = (averages(system, one) for one in (result, check))
     means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
     bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
@@ -147,7 +147,7 @@ def amounts(result: Result, system: System, time: float) -> tuple[Array, Array, 
     """Heats (lane, bath), works (lane, drive) and storages (lane,) over a time."""
     sums = time * result.rates.mean(axis=0)
     heats, works, storages, _ = np.split(sums, np.cumsum([system.baths, system.drives, 1]))
-    return jnp.asarray(heats.T), jnp.asarray(works.T), jnp.asarray(storages[0])
+    return jax.device_put((heats.T, works.T, storages[0]))
 
 
 class Looks(NamedTuple):

@@ -140,7 +140,8 @@ def first_passage(
             raise InputError(f"{VERB}: {hidden}.")
     time = LONGEST * step if longest is None else float(longest)
     found = _run(seen, line, words, np.arange(n), places, coordinate, borders, time)
-    rough = _run(seen, line.halved(), words, OTHERS + np.arange(n), places, coordinate, borders, time)
+    room = line.steps if seen.frequency else 1
+    rough = _run(seen, line.halved(), words, OTHERS + np.arange(n), places, coordinate, borders, time, room)
     mean, other = float(found.time.mean()), float(rough.time.mean())
     error, other_error = (float(one.time.std(ddof=1)) / math.sqrt(n) for one in (found, rough))
     bias, doubt = abs(mean - other), math.hypot(error, other_error)
@@ -295,9 +296,10 @@ def _run(
     coordinate: int,
     borders: tuple[float, float],
     longest: float,
+    room: int = 1,
 ) -> Flight:
-    """All trajectories until they have left, or the time `longest`."""
-    course, step = walk.course_of(network, line), line.longest
+    """All trajectories until they have left, or the time `longest`; `room` as for `course_of`."""
+    course, step = walk.course_of(network, line, room), line.longest
     warm = np.asarray(network.instants(jnp.zeros(1)).temperatures[0])
     own = [[b for b, at in enumerate(network.places) if i in at] for i in course.heavy]
     warmth = jnp.asarray([warm[at].max() if at else warm.max() for at in own])
@@ -305,8 +307,10 @@ def _run(
     if coordinate in course.massless:
         rows = np.asarray(course.spread)[:, course.massless.index(coordinate)]
         widths = (rows * rows).sum(1)
-    times = np.cumsum(line.lengths) - line.lengths if course.count > 1 else np.zeros(1)
-    turn = line.duration if course.count > 1 else step
+    turns = course.count // line.steps
+    lengths = np.tile(line.lengths, turns)
+    times = np.cumsum(lengths) - lengths if course.count > 1 else np.zeros(1)
+    turn = turns * line.duration if course.count > 1 else step
     numbers = tuple(map(jnp.asarray, (coordinate, borders, widths, times, turn)))
     begins = jnp.asarray(places)
 

@@ -77,7 +77,7 @@ def sample(
     amounts = followed * result.rates.mean(axis=0)
     heats, works, storages, _ = np.split(amounts, np.cumsum([system.baths, system.drives, 1]))
     times, x, v = _paths(system, prepared, key, keep, stride)
-    heat, work, storage = (jnp.asarray(a) for a in (heats.T, works.T, storages[0]))
+    heat, work, storage = jax.device_put((heats.T, works.T, storages[0]))
     return Trajectories(solution, heat, work, storage, times, x, v, jnp.asarray(followed))
 
 
@@ -189,9 +189,10 @@ def _paths(system: System, prepared: Prepared, key: Array, keep: int, stride: in
     if not keep:
         nothing = jnp.zeros((0, 0, system.size))
         return jnp.zeros(0), nothing, nothing
-    x, v = _record(system, prepared, key, jnp.arange(keep), 2 * int(prepared.plan.half))
+    x, v = map(np.asarray, _record(system, prepared, key, jnp.arange(keep), 2 * int(prepared.plan.half)))
     steps = np.arange(0, x.shape[0], stride)
-    return prepared.plan.step * steps, jnp.moveaxis(x[steps], -1, 0), jnp.moveaxis(v[steps], -1, 0)
+    times = np.asarray(prepared.plan.step) * steps
+    return jax.device_put((times, np.moveaxis(x[steps], -1, 0), np.moveaxis(v[steps], -1, 0)))
 
 
 # --------------------------------------------------------------------------- what went wrong

@@ -103,7 +103,9 @@ def follow(
             f"there, or the time step ({line.longest:.3g}) is too long where it is steep.",
             Status.UNSTABLE,
         )
-    check = _run(_grid(network, line.halved(), looked), begun, key, OTHERS + np.arange(count), progress)
+    check = _run(
+        _grid(network, line.halved(), looked, fine.course.count), begun, key, OTHERS + np.arange(count), progress
+    )
     found, other = (_mean(system, one) for one in (result, check))
     means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
     bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
@@ -172,7 +174,7 @@ def _moments(edges: np.ndarray) -> np.ndarray:
     return np.sort((starts[:, None] + spaces[:, None] * np.array([1e-3, 0.5, 0.999])).ravel())
 
 
-def _grid(network: Network, line: Timeline, looked: Instant) -> Grid:
+def _grid(network: Network, line: Timeline, looked: Instant, room: int = 1) -> Grid:
     if network.frequency:
         words = network.hidden(max(int(network.duration / line.longest), 1), network.frequency * line.duration)
         if words:
@@ -180,7 +182,7 @@ def _grid(network: Network, line: Timeline, looked: Instant) -> Grid:
         entries = sum(a[0].size for a in jax.tree.leaves(looked))
         size = 1 << (line.steps + 1).bit_length()
         check_memory(f"{OWNER}: {size:,} steps of a driven network", 24.0 * size * entries, "give a longer step.")
-    return Grid(line, walk.course_of(network, line))
+    return Grid(line, walk.course_of(network, line, room))
 
 
 def _books(looked: Instant) -> System:

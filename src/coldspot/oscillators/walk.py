@@ -307,24 +307,30 @@ def closed(course: Course, now: Walkers, before: Array, after: Array, time: Arra
     return cleared(course, now.x, now.v, now.failed), jnp.concatenate(rates)
 
 
-def course_of(network: Network, line: Timeline) -> Course:
-    """The course of a network along a row of steps."""
-    driven, count, pieces = bool(network.frequency), line.steps, line.pieces
-    # A row that does not turn is padded to few lengths.
-    padded = 1 if not driven else count if line.turns else 1 << (count + 1).bit_length()
+def course_of(network: Network, line: Timeline, room: int = 1) -> Course:
+    """The course of a network along a row of steps; with `room` for so many, that of longer ones has its programs."""
+    driven, count = bool(network.frequency), line.steps
+    # A row that turns is there several times, one that does not is padded to few lengths.
+    least = -(-room // count) * count if line.turns else max(room, 1 << (count + 1).bit_length())
+    padded = least if driven else 1
+
+    def row(values: np.ndarray, after: Any) -> np.ndarray:
+        return values[np.arange(padded) % count] if line.turns else _padded(np.append(values, after), padded)
+
     times = _padded(line.nodes(), padded + line.counts.size) if driven else np.zeros(1)
     nodes = network.frequency * times
     seen = jax.tree.map(np.asarray, network.instants(jnp.asarray(nodes)))
     # Which node each step starts and ends with, and which one was last before its kick.
-    begin = np.arange(count) + pieces if driven else np.zeros(count, int)
+    begin = np.arange(count) + line.pieces if driven else np.zeros(count, int)
     end = begin + 1 if driven else begin
     last, lengths = np.roll(end, 1), line.lengths
     lapses = np.roll(lengths, 1)
     if not line.turns:
         last[0], lapses[0] = begin[0], lengths[0]
     # After the last step half a kick may follow.
-    here, last, ends = (_padded(np.append(a, end[-1]), padded) for a in (begin, last, end))
-    lengths, lapses = (_padded(np.append(a, lengths[-1]), padded) for a in (lengths, lapses))
+    here, last, ends = (row(a, end[-1]) for a in (begin, last, end))
+    lengths, lapses = (row(a, lengths[-1]) for a in (lengths, lapses))
+    pieces = row(line.pieces, line.pieces[-1])
     kicks = (lengths + lapses) / 2
 
     def mean(values: np.ndarray) -> np.ndarray:
@@ -350,14 +356,14 @@ def course_of(network: Network, line: Timeline) -> Course:
         "held": seen.springs[last],
         "pressed": seen.pushes[last],
         "lengths": lengths,
-        "pieces": _padded(pieces, padded),
+        "pieces": pieces,
         "inside": tuple(inside),
         "pulls": one.pulls,
         "masses": one.masses,
         **_thermal(one, network.places, np.diff(line.edges) / line.counts),
     }
     return Course(
-        **jax.tree.map(jnp.asarray, numbers),
+        **jax.device_put(numbers),  # where `asarray` compiles a program for each shape
         potential=network.potential,
         laws=tuple(network.feedbacks.values()),
         fed=tuple(network.feedbacks),
