@@ -106,7 +106,9 @@ FORMS = {
         ),
         models=("network", "spin_chain", "many_electrons", "dots"),
     ),
-    "oscillators": Form(system=("model", "instant"), models=("network", "breathing", "shapes", "passages")),
+    "oscillators": Form(
+        system=("model", "instant"), models=("network", "breathing", "shapes", "passages", "frequencies")
+    ),
     "phase_space": Form(
         system=("potentials", "nodes", "terrain", "boundaries", "landscape", "velocity", "space", "operator"),
         models=("barrier", "klein_kramers", "escape"),

@@ -3,6 +3,7 @@
 from .._attributes import told as _told
 from ..growth import Until
 from .breathing import BreathingTrap
+from .frequencies import heat_spectrum, transmission
 from .network import OscillatorNetwork
 from .passages import Passages, first_passage
 from .shapes import atoms, lattice, ring
@@ -16,8 +17,10 @@ __all__ = [
     "atoms",
     "chain_springs",
     "first_passage",
+    "heat_spectrum",
     "lattice",
     "ring",
+    "transmission",
 ]
 
 

@@ -31,6 +31,8 @@ EXACT = 200
 """Up to so many coordinates the damped modes are found; beyond, by how much friction takes part in each mode."""
 NARROW = 1e-14
 """Widths, relative to the fastest mode, below which a mode carries no heat."""
+BEYOND = 16
+"""Frequencies beyond the window."""
 LEAST = 1e-100
 """In place of the frequency 0, where the Bose function diverges."""
 
@@ -130,7 +132,7 @@ def _window(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
     top = positive_or_one(speeds[-1])
     centres = jnp.concatenate([centres, jnp.zeros_like(scales)])
     widths = jnp.concatenate([jnp.maximum(widths, NARROW * top), scales])
-    fastest = FAST * jnp.maximum(top, jnp.max(scales))
+    fastest = FAST * jnp.maximum(jnp.maximum(top, jnp.max(widths)), jnp.max(scales))
     end = jnp.minimum(fastest, HOT * jnp.max(s.temperatures)) if s.quantum else fastest
     return jax.lax.stop_gradient(centres), jax.lax.stop_gradient(widths), jax.lax.stop_gradient(end)
 
@@ -150,6 +152,21 @@ def _damped(s: Spectral, m: Modes) -> Array:
     return a.at[2 * n :, 2 * n :].set(-jnp.diag(jnp.repeat(rate, r)))
 
 
+def passed(s: Spectral, w: Array) -> Array:
+    """ω[n(ω/T_b) − n(ω/T_b′)] at positive frequencies (node,): (node, bath, bath)."""
+    t = s.temperatures
+    x = w[:, None] / t
+    apart = t[:, None] - t[None, :]
+    if not s.quantum:
+        return jnp.broadcast_to(apart, (w.size, *apart.shape))
+    more = -1 / jnp.expm1(-x)  # 1 + n
+    few = w[:, None] * jnp.exp(-x) * more
+    # From the warmer bath to the colder: the other way the exponential has no end.
+    down = jnp.expm1(-w[:, None, None] * jnp.maximum(apart, 0.0) / (t[:, None] * t))
+    found = -few[:, :, None] * more[:, None] * down
+    return found - jnp.swapaxes(found, 1, 2)
+
+
 def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
     """Heat that flows into the network from bath b (row) to bath b′, and bounds of its error (bath, bath)."""
     centres, widths, end = _window(s, m)
@@ -160,18 +177,7 @@ def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
 
     def carried(w: Array) -> Array:
         """ω[n(ω/T_b) − n(ω/T_b′)] T_bb′/2π at the nodes of one panel (node, bath, bath)."""
-        x = w[:, None] / t
-        apart = t[:, None] - t[None, :]
-        if s.quantum:
-            more = -1 / jnp.expm1(-x)  # 1 + n
-            few = w[:, None] * jnp.exp(-x) * more
-            # From the warmer bath to the colder: the other way the exponential has no end.
-            down = jnp.expm1(-w[:, None, None] * jnp.maximum(apart, 0.0) / (t[:, None] * t))
-            passed = -few[:, :, None] * more[:, None] * down
-            passed = passed - jnp.swapaxes(passed, 1, 2)
-        else:
-            passed = jnp.broadcast_to(apart, (w.size, *apart.shape))
-        return passed * transmission(s, m, w) / (2 * jnp.pi)
+        return passed(s, w) * transmission(s, m, w) / (2 * jnp.pi)
 
     values = jax.lax.map(carried, w, batch_size=64)
     panels = w.shape[0]
@@ -179,9 +185,23 @@ def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
     stretch = jnp.broadcast_to(net.stretch, pairs.shape)
     wide = net._replace(stretch=stretch)
     rounding = jnp.full((panels, pairs.shape[-1]), 32.0 + s.masses.size)
-    found, error = integrate(pairs, jnp.zeros_like(pairs), wide, rounding)
     shape = (t.size, t.size)
-    return found.reshape(shape), error.reshape(shape)
+    found, error = (a.reshape(shape) for a in integrate(pairs, jnp.zeros_like(pairs), wide, rounding))
+    if s.quantum:
+        return found, error
+    # Classical baths that share a coordinate exchange heat at all frequencies: T_bb′ falls as 1/ω² only.
+    tail, doubt = _beyond(carried, end)
+    return found + tail, error + doubt
+
+
+def _beyond(carried: Callable[[Array], Array], end: Array) -> tuple[Array, Array]:
+    """The integral from `end` to infinity of what falls as 1/ω², in u = end/ω, and its error."""
+    sums = []
+    for count in (BEYOND, BEYOND // 2):
+        nodes, weights = np.polynomial.legendre.leggauss(count)
+        u = (nodes + 1) / 2
+        sums.append(jnp.einsum("n,nab->ab", weights / 2 / u**2, carried(end / u)) * end)
+    return sums[0], jax.lax.stop_gradient(jnp.abs(sums[0] - sums[1]) + 64 * EPS * jnp.abs(sums[0]))
 
 
 def _driven(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
