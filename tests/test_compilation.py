@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot import regimes
 from coldspot.dynamics import _solve_one
 from coldspot.machines import QuantumDot, SpinPair
 from coldspot.sweep import solve_chunk, solve_few
+from tests.ledgers import random_ledgers, view
 from tests.tolerance import assert_close
 
 # --------------------------------------------------------------------------- compiled once
@@ -280,3 +282,17 @@ def test_vmap_of_gradients():
     slope = jax.vmap(jax.grad(lambda x: current(jnp.asarray(POINTS["ordinary"]).at[0].set(x))))(levels)
     expected = [gradient_by_hand(np.array([x, *POINTS["ordinary"][1:]]))[0] for x in np.asarray(levels)]
     assert_close(slope, expected, 1e-13)
+
+
+@pytest.mark.parametrize("baths", [2, 3])
+def test_regimes_inside_a_program_are_those_outside(baths):
+    *numbers, temperatures = random_ledgers(baths, baths, (1.0, 2.0, 3.0))
+    looks = (regimes.codes, regimes.cop, regimes.efficiency, regimes.cop_ratio, regimes.efficiency_ratio)
+
+    def looked(heat, work, chemical, temperatures, xp):
+        seen = view(heat, work, temperatures, chemical=chemical, xp=xp)
+        return [look(seen) for look in looks]
+
+    found = jax.jit(looked, static_argnums=4)(*numbers, temperatures, jnp)
+    for inside, outside in zip(found, looked(*numbers, temperatures, np), strict=True):
+        np.testing.assert_allclose(inside, outside, rtol=1e-13)

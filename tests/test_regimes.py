@@ -71,15 +71,6 @@ def test_batches_give_arrays():
         np.testing.assert_array_equal(regimes.judged(v)[name], one(v))
 
 
-@pytest.mark.parametrize("cases", [TWO, THREE], ids=["two", "three"])
-def test_inside_a_program_all_is_the_same(cases):
-    heats, works, temperatures = (np.array([case[k] for case in cases]) for k in range(3))
-    looks = (regimes.codes, regimes.cop, regimes.efficiency, regimes.cop_ratio, regimes.efficiency_ratio)
-    found = jax.jit(lambda *x: [look(view(*x, xp=jnp)) for look in looks])(heats, works, temperatures)
-    for part, look in zip(found, looks, strict=True):
-        np.testing.assert_allclose(part, look(view(heats, works, temperatures)), rtol=1e-15)
-
-
 @pytest.mark.parametrize(("heat", "work", "chemical", "temperatures", "name", "cop", "efficiency"), CHEMICAL)
 def test_chemical_work_at_one_temperature(heat, work, chemical, temperatures, name, cop, efficiency):
     v = view(heat, work, temperatures, chemical=chemical)

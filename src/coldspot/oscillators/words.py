@@ -1,10 +1,10 @@
 """Words on why an oscillator network has no steady state that can be trusted."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..compiler import LIGHT, preferences
 from ..solution import Status
 from .continuity import Jump
 from .ensemble import LONGEST
@@ -45,9 +45,10 @@ def start_words(system: System) -> str:
         values = np.linalg.eigvalsh(np.asarray(system.springs))
         loose = values[0] <= 1e-12 * np.max(np.abs(values))
         return explain_springs(system.springs) if loose else _explain_damping(system, Status.NOT_UNIQUE)
-    x = jnp.zeros(system.size)
-    found = {"value": system.energy(x), "slope": jax.grad(system.energy)(x), "curvature": jax.hessian(system.energy)(x)}
-    for name, number in found.items():
+    derivatives = system.energy, jax.grad(system.energy), jax.hessian(system.energy)
+    # In one program, not in one for each operation.
+    look = jax.jit(lambda x: [derivative(x) for derivative in derivatives], compiler_options=preferences(**LIGHT))
+    for name, number in zip(("value", "slope", "curvature"), look(np.zeros(system.size)), strict=True):
         if not np.isfinite(number).all():
             shown = np.asarray(number)[~np.isfinite(number)].ravel()[0]
             return (
