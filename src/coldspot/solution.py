@@ -66,7 +66,7 @@ STATELESS = WORST_FIRST[:4]
 """Where one of these is reported there is no state to have numbers: they are NaN."""
 
 
-PART = 8192
+PART = 16384
 """Points whose regimes are found together."""
 
 

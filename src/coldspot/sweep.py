@@ -388,10 +388,7 @@ def _in_chunks(
 
 
 class _Joined:
-    """Results of so many points in one piece of memory for each kind of numbers, where threads put those of their own.
-
-    Fresh memory costs more than what is computed, and so do many small copies.
-    """
+    """Results of so many points, where threads put those of their own."""
 
     def __init__(self, total: int):
         self.total, self._lock = total, threading.Lock()
@@ -403,7 +400,7 @@ class _Joined:
         arrays = {kind: np.asarray(array) for kind, array in part.arrays.items()}
         with self._lock:
             if self._room is None:
-                self._room = {k: np.empty((a.shape[0], self.total), a.dtype) for k, a in arrays.items()}
+                self._room = _room(arrays, self.total)
                 self._like = part.like
         for kind, array in arrays.items():
             self._room[kind][:, start : start + array.shape[1]] = array[:, : self.total - start]
@@ -414,6 +411,17 @@ class _Joined:
         assert self._room is not None
         assert self._like is not None
         return unpacked(self._like._replace(arrays=self._room))
+
+
+def _room(arrays: Mapping[str, np.ndarray], total: int) -> dict[str, np.ndarray]:
+    """Arrays (row, point) like these for `total` points, in one piece of memory: it comes in large pages."""
+    sizes = [array.shape[0] * total * array.itemsize for array in arrays.values()]
+    starts = np.cumsum([0, *(-(-size // 64) * 64 for size in sizes)])
+    memory = np.empty(int(starts[-1]), np.uint8)
+    return {
+        kind: memory[start : start + size].view(array.dtype).reshape(array.shape[0], total)
+        for (kind, array), start, size in zip(arrays.items(), starts, sizes, strict=False)
+    }
 
 
 class _Chunk(eqx.Module):
