@@ -20,9 +20,15 @@ import numpy as np
 
 import coldspot as cs
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # MUMPS is not in Kwant's wheel
-    import kwant
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MUMPS is not in Kwant's wheel
+        import kwant
+except ImportError as missing:
+    raise SystemExit(
+        "benchmarks.kwant_transmission compares with Kwant, which this interpreter does not have; install `kwant` "
+        "beside coldspot (Kwant 1.5 is built with a NumPy below 2)."
+    ) from missing
 
 ENERGIES = 40
 CHAIN, STRIP = 10_000, (500, 20)

@@ -3,8 +3,8 @@
     python -m tests.campaign.boson_ledgers --count 60000
 
 Between chains and wide bands, with back-action and without; one junction in twenty thousand of `count`, as each
-takes most of a minute. Chains with back-action, every frequency of which needs two integrals over energies, take
-minutes and come last. Particles and energy are sums of integrals of their own, which nothing makes agree.
+takes half a minute of a core, most of it for compiling. Particles and energy are sums of integrals of their own, which
+nothing makes agree.
 """
 
 import argparse

@@ -41,8 +41,8 @@ THERMAL = 40.0
 """Temperatures up to which bosons and electrons are followed."""
 FOLLOWED = 3
 """Steps from a bare mode to the pole of its propagator: each contracts by the strength of the coupling."""
-OUTER = Effort(pieces=2, block=2, room=256, target=1e-9)
-INNER = Effort(pieces=3, block=24, room=768, target=1e-11)
+OUTER = Effort(pieces=1, block=2, room=256, target=1e-9)
+INNER = Effort(pieces=1, block=16, room=768, target=1e-11)
 
 
 class Bosons(NamedTuple):
