@@ -41,7 +41,7 @@ from .wide_band import GOOD, attempted, by_nodes, wide_flows
 LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
 FEW = 8
-"""Sites of which one point takes less than optimising its program."""
+"""Sites of which one point takes less than optimising its program, but for integrals within integrals."""
 
 
 class Conductor(Dynamics):
@@ -300,7 +300,6 @@ class Conductor(Dynamics):
     ) -> Outcome:
         assert value.particles is not None
         sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (value.heats, value.particles, error.heats)]
-        leak = jnp.abs(jnp.sum(value.particles, axis=-1))
         return Outcome(
             value,
             error,
@@ -309,7 +308,7 @@ class Conductor(Dynamics):
             floor=GOOD * sizes[1] * jnp.min(jax.vmap(baths_of)(self.leads)[1], axis=-1),
             residuals={
                 "integral": sizes[2] / positive_or_one(sizes[0]),
-                "particles": leak / positive_or_one(sizes[1]),
+                "particles": jnp.abs(jnp.sum(value.particles, axis=-1)) / positive_or_one(sizes[1]),
             },
             flags=flags,
             undecided=undecided,
