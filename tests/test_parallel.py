@@ -61,6 +61,7 @@ def test_an_error_in_a_piece_arrives_and_the_rest_is_dropped(monkeypatch):
 INTERRUPTED = """
 import os, signal, threading, time
 from coldspot import parallel
+{first}
 parallel.workers = lambda: 2
 begun, left = [], threading.Event()
 
@@ -68,6 +69,7 @@ def piece(k):
     begun.append(k)
     if k == 3:
         time.sleep(0.3)  # until the main thread only waits
+        {here}
         os.kill(os.getpid(), signal.SIGINT)
     if k >= 2:
         left.wait()
@@ -81,9 +83,17 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_leaves_at_once():
+SLEEPING = {
+    "first": "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})",
+    "here": "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})",
+}
+"""Another thread gets the signal, which does not wake the one that waits: as when it comes just before that one waits."""
+
+
+@pytest.mark.parametrize("more", [{"first": "", "here": "pass"}, SLEEPING], ids=["waiting", "not woken"])
+def test_ctrl_c_leaves_at_once(more):
     """The pieces in hand end only after it has left, and no other is begun."""
     ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", INTERRUPTED.format(**more)], capture_output=True, text=True, timeout=100, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "begun: [0, 1, 2, 3]\n", "")

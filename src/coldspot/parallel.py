@@ -7,7 +7,7 @@ piece should take well below a second: whoever cuts the work sees to that.
 import collections
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import jax
@@ -19,6 +19,8 @@ B = TypeVar("B")
 
 AHEAD = 4
 """Pieces that each core may have finished or in hand before their turn comes: bounds the memory of what waits."""
+AWAKE = 0.5
+"""Seconds after which who waits looks up: Ctrl-C in the moment before a thread falls asleep does not wake it."""
 
 
 def workers() -> int:
@@ -58,7 +60,13 @@ def _in_order(pool: ThreadPoolExecutor, function: Callable[[A], B], pieces: Sequ
     """Results in order; at most `ahead` pieces are begun before the first of them is taken."""
     waiting = collections.deque(pool.submit(function, piece) for piece in pieces[:ahead])
     for k in range(len(pieces)):
-        result = waiting.popleft().result()
+        result = _taken(waiting.popleft())
         if k + ahead < len(pieces):
             waiting.append(pool.submit(function, pieces[k + ahead]))
         yield result
+
+
+def _taken(piece: Future[B]) -> B:
+    while not piece.done():
+        wait([piece], timeout=AWAKE)
+    return piece.result()

@@ -7,6 +7,7 @@ programs; who has none left begins the largest that nobody has begun, or takes t
 """
 
 import collections
+import contextlib
 import os
 import pickle
 import queue
@@ -19,6 +20,7 @@ from typing import Any
 
 from .. import kept_programs
 from ..files import remove_unfinished
+from ..parallel import AWAKE
 from ..progress import be_quiet
 from .parts import Done, Part, do
 
@@ -73,7 +75,7 @@ def spread(rows: Sequence[Sequence[Part]], processes: int) -> Iterator[tuple[int
             if at is not None:
                 latest = at[0]
                 results.put((*at, do(rows[at[0]][at[1]])))
-            found = results.get()
+            found = _next(results)
             if isinstance(found, BaseException):
                 raise found
             missing -= 1
@@ -82,6 +84,13 @@ def spread(rows: Sequence[Sequence[Part]], processes: int) -> Iterator[tuple[int
         for helper in helpers:
             helper.kill()
             helper.wait()
+
+
+def _next(results: "queue.SimpleQueue[Any]") -> Any:
+    """What is done next. Looks up now and then, so that Ctrl-C just before it waits is noticed, too."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return results.get(timeout=AWAKE)
 
 
 def _attempt(part: Part) -> Done | BaseException:
