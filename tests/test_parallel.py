@@ -87,7 +87,7 @@ SLEEPING = {
     "first": "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})",
     "here": "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})",
 }
-"""Another thread gets the signal, which does not wake the one that waits: as when it comes just before that one waits."""
+"""Another thread gets the signal, which does not wake the one that waits: as when it comes just before that waits."""
 
 
 @pytest.mark.parametrize("more", [{"first": "", "here": "pass"}, SLEEPING], ids=["waiting", "not woken"])
