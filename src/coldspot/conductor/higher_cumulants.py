@@ -176,7 +176,7 @@ def _series(c: Contacts, seen: Energies, lead: int, order: int) -> dict[int, tup
     z = fermi(x) * way * (width @ value)
     steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x), 750.0)
     doubt = fermi(x) * (rough @ doubt + more @ size + EPS * steep * (rough @ size))
-    size = jnp.abs(z)
+    size = jnp.abs(z) + doubt
     sign = (2 * here.T - 1) * way  # (node, 1, channel): which columns turn over in even powers
     one = jnp.broadcast_to(jnp.eye(owner.size), z.shape)
     inverses, doubts = [one + 0j], [jnp.zeros_like(one)]

@@ -104,7 +104,7 @@ def _correlation(
         for d in leads:
             x, y = seen.reduced[g], seen.reduced[d]
             (one, one_doubt), (other, other_doubt) = element(a, g, d), element(b, d, g)
-            one_size, other_size = jnp.abs(one), jnp.abs(other)
+            one_size, other_size = jnp.abs(one), jnp.abs(other) + other_doubt
             trace = _trace(product(c.widths[g], one), product(c.widths[d], other))
             total += filled(g, d) * trace
             left, right = jnp.abs(c.widths[g]), jnp.abs(c.widths[d])
