@@ -164,6 +164,13 @@ def test_third_and_fourth_cumulants_between_three_leads_are_those_of_the_determi
     found = compiled(alike)
     assert np.all(np.abs(found.value[:, 0]) <= found.error[:, 0])
     assert np.all(found.error < 1e-10 * np.asarray(found.scale))
+    # Where a lead holds sites fast, almost all is reflected: rounding errors are not multiplied by what cancels.
+    broad = eqx.tree_at(lambda one: one.leads["b"].gamma, conductor, 40.0 * np.array(widths[1]))
+    found = compiled(broad)
+    for k, (own, power, radius) in enumerate(((0, 0, 1.0), (1, 1, 0.15))):
+        exact = by_determinant(h, [widths[0], 40.0 * widths[1], widths[2]], baths, own, power, radius)[2:]
+        assert np.all(np.abs(found.value[k] - exact) < found.error[k] + 1e-10 * np.abs(exact))
+        assert np.all(found.error[k] < 1e-11 * np.asarray(found.scale[k]))
 
 
 def test_cumulants_of_narrow_levels_are_those_of_a_jump_network():

@@ -176,28 +176,28 @@ def _series(c: Contacts, seen: Energies, lead: int, order: int) -> dict[int, tup
     z = fermi(x) * way * (width @ value)
     steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x), 750.0)
     doubt = fermi(x) * (rough @ doubt + more @ size + EPS * steep * (rough @ size))
-    size = fermi(x) * (rough @ size)
+    size = jnp.abs(z) + doubt
     sign = (2 * here.T - 1) * way  # (node, 1, channel): which columns turn over in even powers
     one = jnp.broadcast_to(jnp.eye(owner.size), z.shape)
-    inverses, sizes, doubts = [one + 0j], [one], [jnp.zeros_like(one)]
+    inverses, doubts = [one + 0j], [jnp.zeros_like(one)]
     found = {}
     steps = [(z if j % 2 else z * sign) / math.factorial(j) for j in range(1, order + 1)]
     for m in range(order):
         value, error = jnp.zeros(z.shape[0]), jnp.zeros(z.shape[0])
         for j in range(m + 1):
             part = math.factorial(j)  # (j+1)/(j+1)!
-            before = inverses[m - j], sizes[m - j], doubts[m - j]
-            value += (j + 1) * _trace(before[0] @ steps[j])
-            error += _trace(before[1] @ doubt + (before[2] + 8 * EPS * before[1]) @ size) / part
+            before, unsure = inverses[m - j], doubts[m - j]
+            value += (j + 1) * _trace(before @ steps[j])
+            error += _trace(jnp.abs(before) @ doubt + (unsure + 8 * EPS * jnp.abs(before)) @ size) / part
         found[m + 1] = math.factorial(m) * value, math.factorial(m) * error
         if m + 1 == order:
             break
-        nexts = [jnp.zeros_like(part) for part in (inverses[0], one, one)]
+        inverse, unsure = jnp.zeros_like(inverses[0]), jnp.zeros_like(one)
         for j in range(m + 1):
-            before, factor = (inverses[m - j], sizes[m - j], doubts[m - j]), 1 / math.factorial(j + 1)
-            nexts[0] -= steps[j] @ before[0]
-            nexts[1] += factor * (size @ before[1])
-            nexts[2] += factor * (size @ (before[2] + 8 * EPS * before[1]) + doubt @ before[1])
-        for table, new in zip((inverses, sizes, doubts), nexts, strict=True):
-            table.append(new)
+            before = inverses[m - j]
+            inverse -= steps[j] @ before
+            more = size @ (doubts[m - j] + 8 * EPS * jnp.abs(before)) + doubt @ jnp.abs(before)
+            unsure += more / math.factorial(j + 1)
+        inverses.append(inverse)
+        doubts.append(unsure)
     return found

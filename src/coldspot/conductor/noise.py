@@ -103,7 +103,8 @@ def _correlation(
     for g in leads:
         for d in leads:
             x, y = seen.reduced[g], seen.reduced[d]
-            (one, one_size, one_doubt), (other, other_size, other_doubt) = element(a, g, d), element(b, d, g)
+            (one, one_doubt), (other, other_doubt) = element(a, g, d), element(b, d, g)
+            one_size, other_size = jnp.abs(one), jnp.abs(other) + other_doubt
             trace = _trace(product(c.widths[g], one), product(c.widths[d], other))
             total += filled(g, d) * trace
             left, right = jnp.abs(c.widths[g]), jnp.abs(c.widths[d])
@@ -117,8 +118,8 @@ def _correlation(
     return total, error
 
 
-def _element(c: Contacts, a: int, g: int, d: int) -> tuple[Array, Array, Array]:
-    """B_γδ(α), the size of its terms, and a bound of its rounding error."""
+def _element(c: Contacts, a: int, g: int, d: int) -> tuple[Array, Array]:
+    """B_γδ(α), and a bound of its rounding error."""
 
     def block(matrix: Array, other: int) -> Array:
         return matrix[..., c.places[a][:, None], c.places[other]]
@@ -136,7 +137,7 @@ def _element(c: Contacts, a: int, g: int, d: int) -> tuple[Array, Array, Array]:
         value, size, doubt = value + 1j * right, size + jnp.abs(right), doubt + right_doubt
     if a == d:
         value, size, doubt = value - 1j * left, size + jnp.abs(left), doubt + left_doubt
-    return value, size, doubt + 8 * EPS * size
+    return value, doubt + 8 * EPS * size
 
 
 def _unsure(c: Contacts, lead: int) -> Array | None:

@@ -289,9 +289,10 @@ def _check_period(looked: Instant, shares: np.ndarray, slope: np.ndarray, freque
         )
     if largest > 1 - 1e-9:
         raise SolveError(
-            f"{OWNER}: the network has no periodic state: a motion does not decay in a period, as the position of what "
-            "no wall holds, which spreads or drifts for ever, or a mode without friction; give it a spring to a wall, "
-            "however weak, or a bath.",
+            f"{OWNER}: the network has no periodic state, or none that could be waited for: a motion decays by less "
+            "than 1e-9 in a period, as the position of what no wall holds, which spreads or drifts for ever, or a mode "
+            "with almost no friction for the frequency of its drives; give it a spring to a wall, however weak, or a "
+            "bath.",
             Status.UNSTABLE,
         )
     return -2 * math.pi / (frequency * math.log(max(largest, 1e-300)))
