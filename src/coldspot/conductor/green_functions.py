@@ -6,6 +6,7 @@ G^r(ε) = (ε − H − Σ_αΣ_α(ε))⁻¹, Γ_α = i(Σ_α − Σ_α†), T_�
 All of it is of one conductor; nodes are energies, given as a centre and an offset from it.
 """
 
+import itertools
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -42,12 +43,19 @@ def contact_sites(leads: Table) -> tuple[int, ...]:
 
 def inverse_green(hamiltonian: Array, leads: Table, centre: Array, offset: Array) -> Array:
     """ε − H − Σ(ε) (node, site, site)."""
-    n = hamiltonian.shape[-1]
-    eye = jnp.eye(n)
+    return _dressed(hamiltonian, leads, _self_energies(leads, centre, offset), centre, offset)
+
+
+def _self_energies(leads: Table, centre: Array, offset: Array) -> list[Array]:
+    return [lead.self_energy(centre, offset) for lead in leads.values()]
+
+
+def _dressed(hamiltonian: Array, leads: Table, sigmas: list[Array], centre: Array, offset: Array) -> Array:
+    eye = jnp.eye(hamiltonian.shape[-1])
     matrix = (centre[..., None, None] * eye - hamiltonian) + offset[..., None, None] * eye
-    for lead in leads.values():
+    for lead, sigma in zip(leads.values(), sigmas, strict=True):
         rows = np.array(lead.sites)
-        matrix = matrix.at[..., rows[:, None], rows].add(-lead.self_energy(centre, offset))
+        matrix = matrix.at[..., rows[:, None], rows].add(-sigma)
     return matrix
 
 
@@ -62,7 +70,8 @@ def resolvent(matrix: Array) -> Array:
 def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, doubts: bool = True) -> Contacts:
     """Green's functions at nodes; without `doubts` the bounds are zeros."""
     sites = np.array(contact_sites(leads))
-    matrix = inverse_green(hamiltonian, leads, centre, offset)
+    sigmas = _self_energies(leads, centre, offset)
+    matrix = _dressed(hamiltonian, leads, sigmas, centre, offset)
     full = resolvent(matrix)
     green = full[..., sites[:, None], sites]
     doubt, unsure = jnp.zeros(green.shape), [None] * len(leads)
@@ -78,8 +87,7 @@ def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, dou
         left, right = jnp.abs(full[..., sites, :]), jnp.abs(full[..., :, sites])
         doubt = left @ (off @ right)
     widths, places = [], []
-    for lead in leads.values():
-        sigma = lead.self_energy(centre, offset)
+    for lead, sigma in zip(leads.values(), sigmas, strict=True):
         widths.append(1j * (sigma - adjoint(sigma)))
         places.append(np.searchsorted(sites, lead.sites))
     return Contacts(green, doubt, tuple(widths), tuple(places), tuple(unsure))
@@ -95,22 +103,57 @@ def transmission_between(c: Contacts, into: int, out_of: int) -> Array:
 def transmissions(c: Contacts) -> tuple[Array, Array]:
     """T_αβ (α, β, node) from β into α, with zeros for α = β, and bounds of their rounding errors."""
     many = len(c.widths)
-    zero = jnp.zeros(c.green.shape[:-2])
-    values = [[zero] * many for _ in range(many)]
-    errors = [[zero] * many for _ in range(many)]
-    for a in range(many):
-        for b in range(many):
-            if a == b:
-                continue
-            block = (..., c.places[a][:, None], c.places[b])
-            green, doubt = jnp.abs(c.green[block]), c.doubt[block]
-            values[a][b] = transmission_between(c, a, b)
-            left, right = jnp.abs(c.widths[a]), jnp.abs(c.widths[b])
-            size = product(product(left, 2 * doubt + EPS * 8 * green), right)
-            one, other = c.unsure[a], c.unsure[b]
-            if one is not None:
-                size += product(product(one + jnp.swapaxes(one, -1, -2), green), right)
-            if other is not None:
-                size += product(product(left, green), other + jnp.swapaxes(other, -1, -2))
-            errors[a][b] = jnp.sum(size * green, axis=(-2, -1))
-    return jnp.asarray(values), jnp.asarray(errors)
+    into, out_of = np.array(pairs_of(many)).reshape(-1, 2).T
+    table = jnp.zeros((many, many, *c.green.shape[:-2]))
+    values, errors = (table.at[into, out_of].set(part) for part in transmissions_of_pairs(c))
+    return values, errors
+
+
+def pairs_of(many: int) -> list[tuple[int, int]]:
+    """All pairs (α, β) of so many leads, α first."""
+    return list(itertools.permutations(range(many), 2))
+
+
+def transmissions_of_pairs(c: Contacts) -> tuple[Array, Array]:
+    """T_αβ of all `pairs_of` leads (pair, node), and bounds of their rounding errors."""
+    pairs = pairs_of(len(c.widths))
+    # Those of leads of the same sizes at once: what is written down for each is compiled for each.
+    sizes = [tuple(len(c.places[lead]) for lead in pair) for pair in pairs]
+    order, parts = [], []
+    for size in dict.fromkeys(sizes):
+        some = [k for k, own in enumerate(sizes) if own == size]
+        order += some
+        parts.append(_of_some(c, *zip(*(pairs[k] for k in some), strict=True)))
+    if len(parts) < 2:
+        return parts[0] if parts else (jnp.zeros((0, *c.green.shape[:-2])),) * 2
+    back = np.argsort(order)
+    values, errors = (jnp.concatenate(part)[back] for part in zip(*parts, strict=True))
+    return values, errors
+
+
+def _of_some(c: Contacts, into: tuple[int, ...], out_of: tuple[int, ...]) -> tuple[Array, Array]:
+    """T_αβ (pair, node) of leads α and β that have as many sites each, and bounds of their rounding errors."""
+    rows, columns = (np.stack([c.places[lead] for lead in side]) for side in (into, out_of))
+
+    def block(matrix: Array) -> Array:
+        return jnp.moveaxis(matrix[..., rows[:, :, None], columns[:, None, :]], -3, 0)
+
+    def each(side: tuple[int, ...]) -> Array:
+        return jnp.stack([c.widths[lead] for lead in side])
+
+    def unsure(side: tuple[int, ...]) -> Array | None:
+        if all(c.unsure[lead] is None for lead in side):
+            return None
+        both = [jnp.zeros(()) if (own := c.unsure[lead]) is None else own + jnp.swapaxes(own, -1, -2) for lead in side]
+        return jnp.stack([jnp.broadcast_to(own, c.widths[lead].shape) for lead, own in zip(side, both, strict=True)])
+
+    green, left, right = block(c.green), each(into), each(out_of)
+    values = jnp.sum(product(left, green) * jnp.swapaxes(product(right, adjoint(green)), -1, -2), axis=(-2, -1)).real
+    size, left, right = jnp.abs(green), jnp.abs(left), jnp.abs(right)
+    rounded = product(product(left, 2 * block(c.doubt) + EPS * 8 * size), right)
+    one, other = unsure(into), unsure(out_of)
+    if one is not None:
+        rounded += product(product(one, size), right)
+    if other is not None:
+        rounded += product(product(left, size), other)
+    return values, jnp.sum(rounded * size, axis=(-2, -1))

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..numerics.adaptive import FULL, Effort, Integral, integral, sides
 from ..numerics.dense import EPS
 from ..occupation import fermi
 from ..pytrees import Table
-from .green_functions import Contacts, contacts, transmissions
+from .green_functions import Contacts, contacts, pairs_of, transmissions_of_pairs
 from .leads import SelfEnergyLead, causal
 from .long_devices import Slices, sliced_contacts, sliced_resonances
 from .resonances import resonances
@@ -132,21 +133,21 @@ def flows(hamiltonian: Array | Slices, leads: Table, effort: Effort = FULL) -> F
     """The currents of one conductor."""
     potentials, temperatures = baths_of(leads)
     many = len(leads)
+    into, out_of = np.array(pairs_of(many), int).reshape(-1, 2).T
+    higher = (potentials[out_of] - potentials[into])[:, None]
+    warmer = ((temperatures[out_of] - temperatures[into]) / temperatures[into])[:, None]
 
     def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
-        values, errors = transmissions(c)
-        particles = [jnp.zeros(seen.above.shape[1:])] * many
-        noises = list(particles)
-        for a in range(many):
-            for b in range(many):
-                if a != b:
-                    gap = potentials[b] - potentials[a], temperatures[b] - temperatures[a]
-                    lean = (seen.above[a] * gap[1] / temperatures[a] + gap[0]) / temperatures[b]
-                    f = fermi_gap(seen.reduced[a], seen.reduced[b], lean)
-                    doubt = EPS * (8 + steepness(seen.reduced[a], seen.reduced[b], lean))
-                    particles[a] += values[a, b] * f
-                    noises[a] += (errors[a, b] + doubt * values[a, b]) * jnp.abs(f)
-        flow, noise = jnp.stack(particles), jax.lax.stop_gradient(jnp.stack(noises))
+        values, errors = transmissions_of_pairs(c)
+        x, y = seen.reduced[into], seen.reduced[out_of]
+        lean = (seen.above[into] * warmer + higher) / temperatures[out_of, None]
+        f = fermi_gap(x, y, lean)
+        doubt = errors + EPS * (8 + steepness(x, y, lean)) * values
+
+        def by_lead(part: Array) -> Array:
+            return jnp.sum(part.reshape(many, many - 1, part.shape[-1]), axis=1)
+
+        flow, noise = by_lead(values * f), jax.lax.stop_gradient(by_lead(doubt * jnp.abs(f)))
         return (
             jnp.concatenate([flow, flow * seen.above]) / (2 * jnp.pi),
             jnp.concatenate([noise, noise * jnp.abs(seen.above)]) / (2 * jnp.pi),

@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import InputError, check_type, concrete, unknown_name, worded
 from ..compiler import LIGHT
+from ..numerics.adaptive import Effort
 from ..numerics.dense import EPS, inverse
 from ..occupation import fermi
 from ..pytrees import Table, batch_of_one, compiled
@@ -19,8 +20,9 @@ from .coherent import Conductor
 from .green_functions import Contacts, transmissions
 from .landauer import Energies, Flows, baths_of, gaps, over_window
 from .long_devices import check_size
-from .wide_band import SMALL as ROOM
 
+ROOM = Effort(room=256)
+"""Enough for nearly all of these integrals, which are taken again at each step."""
 STEPS = 80
 SHORTEST = 1e-4
 """Steps of Newton's method, halved ones included, and to what part one may be halved."""

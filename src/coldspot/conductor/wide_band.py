@@ -12,7 +12,6 @@ and where the leads see the tails of all levels only. There, and for derivatives
 """
 
 import functools
-import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -20,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..numerics.adaptive import Effort
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..numerics.digamma import thermal_difference
 from ..occupation import fermi
 from ..pytrees import Table
 from .few_sites import by_panels
+from .green_functions import pairs_of
 from .landauer import DISAGREE, NARROWEST, Flows, Found, baths_of, flows
 from .long_devices import Slices, sliced
 from .two_sites import closed_of_two, unmixed
@@ -36,8 +35,6 @@ SURE = 1e-4
 """The same of a first look at many points, in units of the tolerance."""
 ROUNDING = 4e-14
 """Error, relative to the gross flow, that is rounding: no integral has less."""
-SMALL = Effort(room=256)
-"""What nearly all integrals between wide bands need: with less room one takes a third of the time."""
 
 
 class Poles(NamedTuple):
@@ -109,9 +106,30 @@ def _poor(hamiltonian: Array, leads: Table, found: Found, good: Array | float) -
 
 @_flows.defjvp
 def _flows_jvp(cut: int | None, primals: Any, tangents: Any) -> Any:
-    """Derivatives always are those of the integral."""
-    _, change = jax.jvp(functools.partial(integrated, cut=cut), primals, tangents)
-    return _flows(*primals, cut), change
+    """Derivatives always are those of the integral, which is known at all points here."""
+    whole, change = jax.jvp(functools.partial(integrated, cut=cut), primals, tangents)
+    hamiltonian, leads = jax.lax.stop_gradient(primals)
+    found = closed(hamiltonian, leads)
+    refined = _better(_poor(hamiltonian, leads, found, GOOD), found, whole)
+    return _derived(refined, whole), change
+
+
+@jax.custom_jvp
+def _derived(value: Found, whole: Found) -> Found:
+    """The value, with the derivatives of the integral."""
+    return value
+
+
+@_derived.defjvp
+def _derived_jvp(primals: Any, tangents: Any) -> Any:
+    return _derived(*primals), tangents[1]
+
+
+def _better(poor: Array, found: Found, integral: Found) -> Found:
+    """Where the closed form is poor, whichever has the smaller errors."""
+    old, new = (jnp.sum(part.error.heats, axis=-1) for part in (found, integral))
+    better = poor & ((new < old) | ~jnp.all(jnp.isfinite(found.error.heats), axis=-1))
+    return jax.tree.map(lambda a, b: jnp.where(better.reshape(-1, *(1,) * (b.ndim - 1)), a, b), integral, found)
 
 
 def integrated(hamiltonian: Array, leads: Table, cut: int | None = None) -> Found:
@@ -128,15 +146,10 @@ def _refined(hamiltonian: Array, leads: Table, cut: int | None, poor: Array, sta
     (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
 
     def one(k: Array, state: Found) -> Found:
-        at = order[k]
-        old = jax.tree.map(lambda leaf: leaf[at], state)
-        own, around = jax.tree.map(lambda leaf: leaf[at], (hamiltonian, leads))
-        own = _sliced(own, cut)
-        small = flows(own, around, SMALL)
-        new = jax.lax.cond(small.converged, lambda: small, lambda: flows(own, around))
-        better = jnp.sum(new.error.heats) < jnp.sum(old.error.heats)
-        better |= ~jnp.all(jnp.isfinite(old.error.heats))
-        return jax.tree.map(lambda full, a, b: full.at[at].set(jnp.where(better, a, b)), state, new, old)
+        at = order[k][None]
+        old, own, around = jax.tree.map(lambda leaf: leaf[at], (state, hamiltonian, leads))
+        new = _better(jnp.ones(1, bool), old, integrated(own, around, cut))
+        return jax.tree.map(lambda full, part: full.at[at].set(part), state, new)
 
     return jax.lax.fori_loop(0, jnp.sum(poor), one, start)
 
@@ -161,33 +174,41 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     # What rounding does to a pole, to its vectors, and to the distance of two poles of different names.
     moved = _moved(p, n) + EPS * jnp.abs(p.middle[:, None] - potentials[:, :1])
     vectors = EPS * (6 if n <= 2 else 8 + n) * p.condition + (0.0 if n == 1 else 1.0) * moved / p.gap
-    other = 1.0 - jnp.eye(n)
-    doubts = vectors[:, :, None] + vectors[:, None] + other * (moved[:, :, None] + moved[:, None]) / jnp.abs(distance)
+    apart = (1.0 - jnp.eye(n)) * (moved[:, :, None] + moved[:, None]) / jnp.abs(distance)
+    doubts = vectors[:, :, None] + vectors[:, None] + apart
     reference = potentials[:, :1]
     poles = (p.middle[:, None] - reference) + p.poles
-    apart = [
-        jnp.abs(poles - (potentials - reference)[:, a, None]) + temperatures[:, a, None] for a in range(len(leads))
-    ]
-    near = moved / jnp.min(jnp.stack(apart), axis=0)
+    seen, hot = (potentials - reference)[..., None], temperatures[..., None]
+    near = moved / jnp.min(jnp.abs(poles[:, None] - seen) + hot, axis=1)
     lost = 4 * jnp.sum(jnp.where(dark, jnp.abs(p.poles.imag), 0.0), axis=-1)
-    flow = _Totals(points, len(leads))
-    for a, b in itertools.combinations(range(len(leads)), 2):
-        args = (potentials - reference)[:, a, None], (potentials - reference)[:, b, None]
-        difference, added = thermal_difference(poles, *args, temperatures[:, a, None], temperatures[:, b, None])
-        far = jnp.abs(difference)
-        for into_lead, other_lead, sign in ((a, b, 1), (b, a, -1)):
-            level = poles - (potentials - reference)[:, into_lead, None]
-            terms = out[other_lead] * into[into_lead] / distance
-            sizes = jnp.abs(terms)
-            whole = jnp.sum(sizes, axis=-1) / jnp.pi
-            bound = jnp.sum(sizes * doubts, axis=-1) * far / jnp.pi + whole * (far * near + 16 * EPS * (far + added))
-            current = sign * jnp.sum(terms, axis=-1) * difference / jnp.pi
-            flow.add(into_lead, current, level, bound, moved * whole * far, lost)
-    filled = fermi((poles.real[:, None] - (potentials - reference)[:, :, None]) / temperatures[:, :, None])
+    # All pairs of leads at once: what is written down for each is compiled for each.
+    many = len(leads)
+    own, other = np.array(pairs_of(many), int).reshape(-1, 2).T
+    first, second = np.array([pair for pair in pairs_of(many) if pair[0] < pair[1]], int).reshape(-1, 2).T
+    which = [int(np.flatnonzero((first == min(pair)) & (second == max(pair)))[0]) for pair in pairs_of(many)]
+    parts = thermal_difference(poles[:, None], seen[:, first], seen[:, second], hot[:, first], hot[:, second])
+    difference, added = (part[:, np.array(which, int)] for part in parts)
+    far, level = jnp.abs(difference), poles[:, None] - seen[:, own]
+    terms = jnp.stack([out[b] * into[a] / distance for a, b in pairs_of(many)], axis=1)
+    sizes = jnp.abs(terms)
+    whole = jnp.sum(sizes, axis=-1) / jnp.pi
+    rounded = far * near[:, None] + 16 * EPS * (far + added)
+    bound = jnp.sum(sizes * doubts[:, None], axis=-1) * far / jnp.pi + whole * rounded
+    current = jnp.asarray(np.where(own < other, 1.0, -1.0))[:, None] * jnp.sum(terms, axis=-1) * difference / jnp.pi
+    away = jnp.abs(level)
+    shifted = away * bound + moved[:, None] * whole * far
+
+    def by_lead(parts: Array, more: Array | float = 0.0) -> Array:
+        """Of parts (point, pair, pole), and more (point, pair)."""
+        return jnp.sum((jnp.sum(parts, axis=-1) + more).reshape(points, many, many - 1), axis=-1)
+
+    value = Flows(by_lead(current.real), by_lead((level * current).real))
+    error = Flows(by_lead(bound, lost[:, None]), by_lead(shifted, lost[:, None] * jnp.max(away, axis=-1)))
+    filled = fermi((poles.real[:, None] - seen) / hot)
     open_ = jnp.max(filled, axis=1) - jnp.min(filled, axis=1) > DISAGREE
     unique = ~jnp.any(dark & open_, axis=-1)
     yes = jnp.ones(points, bool)
-    return Found(Flows(*flow.values), Flows(*flow.errors), yes, unique, yes)
+    return Found(value, error, yes, unique, yes)
 
 
 def _widths(leads: Table, points: int, n: int) -> tuple[Array, list[tuple[np.ndarray, Array]]]:
@@ -203,31 +224,6 @@ def _widths(leads: Table, points: int, n: int) -> tuple[Array, list[tuple[np.nda
 def _moved(p: Poles, n: int) -> Array:
     """How far rounding moves the poles of n sites (point, pole)."""
     return (0.0 if n == 1 else 2.0 if n == 2 else 2.0 * n) * EPS * p.size[:, None] * p.condition
-
-
-class _Totals:
-    """Particles and heats (point, lead) with their errors, while the poles' parts are added up."""
-
-    def __init__(self, points: int, leads: int):
-        self.values = [jnp.zeros((points, leads))] * 2
-        self.errors = [jnp.zeros((points, leads))] * 2
-
-    def add(self, lead: int, current: Array, level: Array, bound: Array, moved: Array, lost: Array) -> None:
-        """A current (point, pole) at complex levels, which has an error and whose level is moved; what is left out."""
-
-        def put(table: Array, parts: Array) -> Array:
-            return table.at[:, lead].add(parts)
-
-        distance = jnp.abs(level)
-        top = jnp.max(distance, axis=-1)
-        self.values = [
-            put(self.values[0], jnp.sum(current.real, -1)),
-            put(self.values[1], jnp.sum((level * current).real, -1)),
-        ]
-        self.errors = [
-            put(self.errors[0], jnp.sum(bound, -1) + lost),
-            put(self.errors[1], jnp.sum(distance * bound + moved, -1) + lost * top),
-        ]
 
 
 def _poles(hamiltonian: Array, width: Array) -> Poles:

@@ -184,18 +184,25 @@ def _weighed(values: Array, stretch: Array) -> Array:
 
 
 class _Search(NamedTuple):
-    """Panels, and of each (panel, component): truncation errors, value, error and size; `evaluated` (panel)."""
+    """Panels, and of each (panel, component): truncation errors that ask for halves, value, error and size.
+
+    `queue` (panel): the panels that have none of these yet, of which `queued` wait from the place `next` on;
+    `full`: whether there was no room for a half.
+    """
 
     panels: Panels
     truncations: Array
     sums: tuple[Array, Array, Array]
-    evaluated: Array
+    queue: Array
+    queued: Array
+    next: Array
     full: Array
 
 
 def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, loose: int) -> tuple[Integral, Panels]:
     """Panels that resolve all components but the loose ones, and the integral over them; `runs` as `integral` says."""
     components = runs.size
+    tight = components - loose
     pieces, together, room, target = effort
     count = s.centre.size * pieces
     size = together * (-(-max(room, 4 * count) // together))
@@ -205,81 +212,70 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
     place = index % pieces
     panels = Panels(side, piece * place, piece * (place + 1), jnp.asarray(count))
     nothing = jnp.zeros((size, components))
-    start = _Search(panels, nothing, (nothing,) * 3, jnp.zeros(size, bool), jnp.asarray(False))
-
-    def used(state: _Search) -> Array:
-        return index < state.panels.filled
-
-    def total(state: _Search) -> list[Array]:
-        real = (used(state) & state.evaluated)[:, None]
-        return [jnp.sum(jnp.where(real, part, 0.0), axis=0) for part in state.sums]
-
-    def poor(state: _Search) -> Array:
-        """Panels that are to be halved."""
-        real = used(state) & state.evaluated
-        _, _, whole = total(state)
-        whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
-        whole = jax.ops.segment_max(whole, jnp.asarray(runs), components)[runs]
-        tight = np.arange(components) < components - loose
-        open_ = jnp.any((state.truncations > target * whole) & tight, axis=1) & real
-        p = state.panels
-        middle = (p.start + p.end) / 2
-        ends = jnp.sinh(jnp.stack([p.start, p.end]))
-        first, last = s.scale[p.side] * jnp.where(s.kink[p.side], ends * ends, ends)
-        return open_ & (middle > p.start) & (middle < p.end) & (last - first > SHORTEST * jnp.abs(s.centre[p.side]))
+    none = jnp.asarray(0)
+    start = _Search(panels, nothing[:, :tight], (nothing,) * 3, index, panels.filled, none, jnp.asarray(False))
 
     def evaluate(state: _Search) -> _Search:
-        (at,) = jnp.nonzero(used(state) & ~state.evaluated, size=together, fill_value=size)
-        safe = jnp.minimum(at, size - 1)
-        centre, offset, stretch = _nodes(s, *(part[safe] for part in state.panels[:3]))
+        at = jax.lax.dynamic_slice(state.queue, (state.next,), (together,))
+        at = jnp.where(state.next + np.arange(together) < state.queued, at, size)
+        own, first, last = (part[jnp.minimum(at, size - 1)] for part in state.panels[:3])
+        centre, offset, stretch = _nodes(s, own, first, last)
         values, noise = function(centre.reshape(-1), offset.reshape(-1))
         values, noise = _weighed(values, stretch), _weighed(noise, stretch)
         inside = values[..., :NODES]
         sums = summed(inside, noise[..., :NODES], 2)
         hidden = GAP * jnp.sum(jnp.abs(values[..., NODES:] - inside @ _AT_ENDS.T), axis=-1)
-        last = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
-        truncation = 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0) + hidden
-        # What is below the rounding of the values does not get less by halving.
-        truncation = jnp.where(truncation > sums.error, truncation, 0.0)
+        ends = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
+        truncation = 8 * ends * jnp.minimum(ends / positive_or_one(sums.size), 1.0) + hidden
+        # What is below the rounding of the values does not get less by halving, and what is short has no halves.
+        truncation = jnp.where((truncation > sums.error) & _has_halves(s, own, first, last), truncation, 0.0)
         value, error = closed_sums(sums, 0.0)
         error += hidden
-        old = state.sums
 
         def put(table: Array, new: Array) -> Array:
             return table.at[at].set(new.T, mode="drop")
 
         return state._replace(
-            truncations=put(state.truncations, truncation),
-            sums=(put(old[0], value), put(old[1], error), put(old[2], sums.size)),
-            evaluated=state.evaluated.at[at].set(True, mode="drop"),
+            truncations=put(state.truncations, truncation[:tight]),
+            sums=(put(state.sums[0], value), put(state.sums[1], error), put(state.sums[2], sums.size)),
+            next=state.next + together,
         )
 
     def halve(state: _Search) -> _Search:
-        chosen = poor(state)
+        whole = jnp.sum(state.sums[2], axis=0)
+        whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
+        if np.any(np.diff(runs) == 0):
+            whole = jax.ops.segment_max(whole, jnp.asarray(runs), components)[runs]
+        chosen = jnp.any(state.truncations > target * whole[:tight], axis=1)
         p = state.panels
-        left = size - p.filled
-        rank = jnp.cumsum(chosen) - 1
-        full = state.full | (jnp.sum(chosen) > left)
-        chosen &= rank < left
-        new = jnp.where(chosen, p.filled + rank, size)
+        left, rank = size - p.filled, jnp.cumsum(chosen)
+        full, chosen = state.full | (rank[-1] > left), chosen & (rank <= left)
+        many = jnp.minimum(rank[-1], left)
+        halved = jnp.zeros_like(index).at[jnp.where(chosen, rank - 1, size)].set(index, mode="drop")
+        new = (index >= p.filled) & (index < p.filled + many)
+        origin = jnp.where(new, halved[index - p.filled], index)
         middle = (p.start + p.end) / 2
         panels = Panels(
-            p.side.at[new].set(p.side, mode="drop"),
-            p.start.at[new].set(middle, mode="drop"),
-            jnp.where(chosen, middle, p.end).at[new].set(p.end, mode="drop"),
-            p.filled + jnp.sum(chosen),
+            p.side[origin],
+            jnp.where(new, middle[origin], p.start),
+            jnp.where(new, p.end[origin], jnp.where(chosen, middle, p.end)),
+            p.filled + many,
         )
-        return state._replace(panels=panels, evaluated=state.evaluated & ~chosen, full=full)
+        queue = jnp.where(index < many, halved, p.filled + index - many)
+        return state._replace(panels=panels, queue=queue, queued=2 * many, next=none, full=full)
 
     def waiting(state: _Search) -> Array:
-        return jnp.any(used(state) & ~state.evaluated)
+        return state.next < state.queued
 
-    def step(state: _Search) -> _Search:
-        return jax.lax.cond(waiting(state), evaluate, halve, state)
-
-    def unfinished(state: _Search) -> Array:
-        return waiting(state) | (jnp.any(poor(state)) & ~state.full)
-
-    final = jax.lax.while_loop(unfinished, step, start)
-    value, error, whole = total(final)
+    # A loop in a loop: from the branches of a condition the compiler would copy all tables.
+    final = jax.lax.while_loop(waiting, lambda state: halve(jax.lax.while_loop(waiting, evaluate, state)), start)
+    value, error, whole = (jnp.sum(part, axis=0) for part in final.sums)
     return Integral(value, error, whole, ~final.full), final.panels
+
+
+def _has_halves(s: Sides, side: Array, start: Array, end: Array) -> Array:
+    """Whether panels (panel) are not too short to be halved."""
+    middle = (start + end) / 2
+    ends = jnp.sinh(jnp.stack([start, end]))
+    first, last = s.scale[side] * jnp.where(s.kink[side], ends * ends, ends)
+    return (middle > start) & (middle < end) & (last - first > SHORTEST * jnp.abs(s.centre[side]))
