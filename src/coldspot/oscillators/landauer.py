@@ -186,7 +186,10 @@ def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
     wide = net._replace(stretch=stretch)
     rounding = jnp.full((panels, pairs.shape[-1]), 32.0 + s.masses.size)
     shape = (t.size, t.size)
-    found, error = (a.reshape(shape) for a in integrate(pairs, jnp.zeros_like(pairs), wide, rounding))
+    # Near a narrow mode the rounding of ω² − ω_k² is as large as its frequency over what is left there.
+    near = jnp.max(w[..., None] / jnp.hypot(w[..., None] - centres, widths), -1)
+    doubts = jax.lax.stop_gradient(2 * EPS * near[..., None] * jnp.abs(pairs))
+    found, error = (a.reshape(shape) for a in integrate(pairs, doubts, wide, rounding))
     if s.quantum:
         return found, error
     # Classical baths that share a coordinate exchange heat at all frequencies: T_bb′ falls as 1/ω² only.
