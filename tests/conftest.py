@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 OWN = {"xla_cpu_use_fusion_emitters": "false", "xla_backend_optimization_level": "0"}
-"""How what tests compile themselves (derivatives, say) is made: fast to compile, not fast. coldspot's own programs are
-made as they are for users."""
+"""How what tests compile is made: fast to compile, not fast. coldspot's own programs have options of their own, below."""
 FLAGS = os.environ.get("XLA_FLAGS", "")
 if "fusion_emitters" not in FLAGS:
     # Asked for in a process of its own: an unknown flag would end this one. Processes that it starts have the answer.
@@ -35,6 +34,8 @@ from coldspot.oscillators import journey, passages, sampling, transients
 from coldspot.phase_space import ensemble
 
 tracing.LIBRARIES += (annotations.__file__,)  # whose frames are not the user's
+# Users' programs are optimised, which takes longer than most programs of tests run. A test of what only those reach
+# starts a process without these flags.
 compiler.PREFERRED["xla_backend_optimization_level"] = 0
 for module, name in (
     (journey, "stretched"), (transients, "stretched"), (passages, "_flown"), (sampling, "_stretch"),
