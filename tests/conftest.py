@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 OWN = {"xla_cpu_use_fusion_emitters": "false", "xla_backend_optimization_level": "0"}
-"""How what tests compile is made: fast to compile, not fast. coldspot's own programs have options of their own, below."""
+"""How what tests compile is made: fast to compile, not fast. The options of coldspot's own programs are set below."""
 FLAGS = os.environ.get("XLA_FLAGS", "")
 if "fusion_emitters" not in FLAGS:
     # Asked for in a process of its own: an unknown flag would end this one. Processes that it starts have the answer.
