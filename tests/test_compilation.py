@@ -120,25 +120,43 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("name", POINTS)
-@pytest.mark.parametrize("mode", [jax.grad, jax.jacfwd, jax.jacrev], ids=["grad", "jacfwd", "jacrev"])
-def test_gradient_of_the_dot(name, mode):
-    p = np.array(POINTS[name])
-    expected = gradient_by_hand(p)
-    assert_close(mode(current)(jnp.asarray(p)), expected, 2e-14)
+LEVELS = np.linspace(-10.0, 10.0, 11)
+"""Of the ordinary point, for derivatives of a batch."""
+BATCH = np.array([*POINTS.values(), *([level, *POINTS["ordinary"][1:]] for level in LEVELS)])
 
 
-@pytest.mark.parametrize("name", POINTS)
-def test_hessian_of_the_dot(name):
-    p = np.array(POINTS[name])
-    hessian = np.asarray(jax.hessian(current)(jnp.asarray(p)))
-    assert np.all(np.isfinite(hessian))
-    steps = 1e-6 * np.maximum(np.abs(p), 1e-2)
-    for k, h in enumerate(steps):
-        e = np.eye(7)[k] * h
-        by_difference = (gradient_by_hand(p + e) - gradient_by_hand(p - e)) / (2 * h)
-        size = np.max(np.abs(by_difference)) + 1e-4 * np.max(np.abs(hessian))
-        assert np.allclose(hessian[k], by_difference, rtol=1e-6, atol=1e-8 * size), (name, k)
+@jax.jit
+@jax.vmap
+def derivatives_of_current(p):
+    """Gradients forwards and backwards, and second derivatives, of a batch: one program."""
+
+    def backwards(p):
+        slope = jax.grad(current)(p)
+        return slope, slope
+
+    hessian, backward = jax.jacfwd(backwards, has_aux=True)(p)
+    return jax.jacfwd(current)(p), backward, hessian
+
+
+def test_gradient_of_the_dot():
+    forward, backward, _ = map(np.asarray, derivatives_of_current(BATCH))
+    for found in (forward, backward):
+        for slope, p in zip(found, BATCH, strict=True):
+            assert_close(slope, gradient_by_hand(p), 2e-14)
+        expected = [gradient_by_hand(p)[0] for p in BATCH[len(POINTS) :]]
+        assert_close(found[len(POINTS) :, 0], expected, 1e-13)
+
+
+def test_hessian_of_the_dot():
+    *_, hessians = map(np.asarray, derivatives_of_current(BATCH))
+    for p, hessian in zip(BATCH, hessians, strict=True):
+        assert np.all(np.isfinite(hessian))
+        steps = 1e-6 * np.maximum(np.abs(p), 1e-2)
+        for k, h in enumerate(steps):
+            e = np.eye(7)[k] * h
+            by_difference = (gradient_by_hand(p + e) - gradient_by_hand(p - e)) / (2 * h)
+            size = np.max(np.abs(by_difference)) + 1e-4 * np.max(np.abs(hessian))
+            assert np.allclose(hessian[k], by_difference, rtol=1e-6, atol=1e-8 * size), (p, k)
 
 
 def ring(e, t):
@@ -212,12 +230,13 @@ def test_hessian_of_a_network(name):
 def test_onsager_symmetry_by_derivatives():
     """At equilibrium L_nq = L_qn: ∂J/∂(ΔT/T) equals ∂Q/∂Δμ."""
 
-    def flows(bias, gradient):
+    def flows(forces):
+        bias, gradient = forces
         dot = QuantumDot(0.7, cs.ElectronBath(1.0 + gradient, bias), cs.ElectronBath(1.0, 0.0), 0.5, 3.0)
         s = cs.steady_state(dot)
         return jnp.stack([s.particles["left"], s.heat["left"]])
 
-    matrix = jnp.stack(jax.jacfwd(flows, (0, 1))(0.0, 0.0), axis=-1)
+    matrix = np.asarray(jax.jit(jax.jacfwd(flows))(np.zeros(2)))
     assert np.isclose(matrix[0, 1], matrix[1, 0], rtol=1e-13)
 
 
@@ -248,10 +267,10 @@ def derivatives_of_periodic(x):
 
     def backwards(x):
         values, pull = jax.vjp(periodic, x)
-        return values, jax.vmap(pull)(jnp.eye(values.size))[0]
+        both = values, jax.vmap(pull)(jnp.eye(values.size))[0]
+        return both, both
 
-    (values, backward), push = jax.linearize(backwards, x)
-    forward, second = jax.vmap(push, out_axes=-1)(jnp.eye(x.size))
+    (forward, second), (values, backward) = jax.jacfwd(backwards, has_aux=True)(x)
     return values, backward, forward, second
 
 
@@ -275,13 +294,6 @@ def test_gradient_at_vanishing_drive_is_zero():
     """Flows are even in the amplitude: the first derivative vanishes at h_0 = 0, without NaN."""
     _, slopes, *_ = map(np.asarray, derivatives_of_periodic(np.array([0.0, 0.2, 7.0, 1.0, 0.7, 0.1])))
     assert_close(slopes[:, 0], np.zeros(len(slopes)), 1e-12, np.max(np.abs(slopes)))
-
-
-def test_vmap_of_gradients():
-    levels = jnp.linspace(-10.0, 10.0, 11)
-    slope = jax.vmap(jax.grad(lambda x: current(jnp.asarray(POINTS["ordinary"]).at[0].set(x))))(levels)
-    expected = [gradient_by_hand(np.array([x, *POINTS["ordinary"][1:]]))[0] for x in np.asarray(levels)]
-    assert_close(slope, expected, 1e-13)
 
 
 @pytest.mark.parametrize("baths", [2, 3])

@@ -16,6 +16,7 @@ import coldspot as cs
 from coldspot.conductor import pair_rates as rules
 from coldspot.dynamics import checked_tolerance, solve_points
 from coldspot.machines import BosonJunction
+from tests.optimised import optimised
 
 TINY = 1e-290
 
@@ -39,6 +40,7 @@ def junction(shared, p):
 
 
 SIZES = (48, 1700)
+LONG = optimised(solve_points)
 
 
 def solve(columns, tolerance=1e-8):
@@ -47,7 +49,7 @@ def solve(columns, tolerance=1e-8):
     size = next(n for n in SIZES if n >= points)
     index = np.minimum(np.arange(size), points - 1)
     full = {name: jnp.asarray(values[index]) for name, values in columns.items()}
-    found = solve_points(junction, None, full, checked_tolerance(tolerance))
+    found = LONG(junction, None, full, checked_tolerance(tolerance))
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:points], found)
 
 

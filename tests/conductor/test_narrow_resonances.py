@@ -14,6 +14,7 @@ from coldspot.conductor.pair_rates import integrated
 from coldspot.dynamics import checked_tolerance, solve_points
 from coldspot.machines import BosonJunction
 from tests.conductor.junctions import bose
+from tests.optimised import optimised
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 POSITIONS = np.linspace(-3.1, 3.3, 16)
@@ -190,7 +191,7 @@ def test_any_damping_of_a_mode_is_solved_and_one_far_above_the_temperatures_is_n
     rows = [[damping, *usual] for damping in (*DAMPINGS, 0.0)] + [[x, 0.01, 0.01, -0.97, 0.01] for x in (1e-12, 0.0)]
     names = ("damping", "t1", "t2", "mu", "tp")
     columns = {name: jnp.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
-    s = solve_points(build, None, columns, checked_tolerance(1e-8))
+    s = optimised(solve_points)(build, None, columns, checked_tolerance(1e-8))
     assert list(s.status) == [0] * len(rows)
     heats, bounds = np.asarray(s.heat.array), np.asarray(s.error.heats)
     narrow = heats[len(DAMPINGS)]

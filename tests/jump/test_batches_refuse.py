@@ -9,6 +9,7 @@ import pytest
 import coldspot as cs
 from coldspot._checks import Checked, InputError
 from coldspot.jump import kinetics
+from tests.optimised import optimise
 
 SLOW = (cs.machines.SpinPair, cs.machines.NonlinearOscillatorPair, cs.machines.MolecularJunction)
 """These take long to solve, and are checked by the same code; a junction with modes is among the others."""
@@ -53,7 +54,9 @@ def marked(machine, found, prefix="", each=False):
 
 
 @pytest.mark.parametrize("machine", STATIC, ids=lambda m: m.name)
-def test_every_number_of_a_static_machine(machine):
+def test_every_number_of_a_static_machine(machine, monkeypatch):
+    if machine is cs.machines.ParametricPump:
+        optimise(monkeypatch)
     one = machine()
     found = numbers(one)
     assert found

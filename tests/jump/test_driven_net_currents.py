@@ -7,6 +7,7 @@ from scipy.integrate import solve_ivp
 
 import coldspot as cs
 from coldspot.dynamics import solve_points
+from tests.optimised import optimised
 
 PERIOD = 10.0
 
@@ -28,6 +29,7 @@ def pump(barrier, temperature=0.05, height=0.5, lag=np.pi / 2, period=PERIOD, ot
 
 SIZE = 24
 """Points of every batch here: one program solves them all."""
+SURE = optimised(solve_points.solve)
 
 
 def _pump(_: None, point: dict[str, jax.Array]) -> cs.JumpNetwork:
@@ -44,7 +46,7 @@ def solved_at(tolerance: float, **columns: np.ndarray) -> cs.Solution:
     count = given[0].size
     filled = [np.append(v, [v.flat[-1]] * (SIZE - count)) for v in given]
     points = dict(zip(values, map(jnp.asarray, filled), strict=True))
-    s = solve_points.solve(_pump, None, points, jnp.asarray(tolerance))
+    s = SURE(_pump, None, points, jnp.asarray(tolerance))
     return jax.tree.map(lambda a: np.asarray(a)[:count], s)
 
 
@@ -155,7 +157,7 @@ def test_derivatives_of_a_pump():
     def heat(barrier):
         return cs.steady_state(pump(barrier), throw=False).heat["left"]
 
-    both = jax.jit(jax.value_and_grad(heat))
+    both = jax.jit(lambda barrier: jax.jvp(heat, (barrier,), (1.0,)))
     step = 1e-3
     (ahead, _), (_, slope), (behind, _) = (both(6.0 + h) for h in (step, 0.0, -step))
     difference = (ahead - behind) / (2 * step)

@@ -21,6 +21,8 @@ from coldspot.papers import (
 )
 from coldspot.reproduction.paper import Number
 from coldspot.reproduction.report import reproduce
+from coldspot.sweep import solve_columns
+from tests.optimised import optimise
 from tests.tolerance import assert_close
 
 KEYS = {"paper", "quantity", "published", "computed", "tolerance", "ok"}
@@ -35,12 +37,20 @@ LABELS = {
 }
 
 
+def many_steps(*arguments, **options):
+    """The search has thousands of steps for each point."""
+    with pytest.MonkeyPatch.context() as patch:
+        optimise(patch)
+        return solve_columns(*arguments, **options)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """All papers once: (folder, rows); the search among anharmonic oscillators with fewer points than usual."""
     out = tmp_path_factory.mktemp("papers") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nonlinear_search, "POINTS", 16)
+        patch.setattr(nonlinear_search, "solve_columns", many_steps)
         return out, reproduce(PAPERS.values(), out)
 
 
