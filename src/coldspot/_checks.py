@@ -310,9 +310,22 @@ class _Converter:
 
     def __init__(self) -> None:
         self.argument: str | None = None
+        self.driven = False
 
     def __call__(self, value: Any) -> Array:
+        if self.driven and callable(value):
+            raise driven_as_a_whole(self.argument or "", value)
         return as_float(value, self.argument)
+
+
+def driven_as_a_whole(argument: str, value: Any) -> InputError:
+    """A drive, or a function of drives, stands for a number of what a function of drives should return."""
+    made = argument.partition(":")[0]
+    return InputError(
+        f"{argument} must be a real number or an array of them, but is {short(value)}. What drives change is given as "
+        f'a function of their values that returns the whole: `lambda values: {made}(values["name"])`, with the drive '
+        'in `drives={"name": …}`.'
+    )
 
 
 class _NamedField(dataclasses.Field):
@@ -322,6 +335,7 @@ class _NamedField(dataclasses.Field):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.metadata["converter"].argument = f"{owner.__name__}: `{name}`"
+        self.metadata["converter"].driven = getattr(owner, "from_drives", False)
         super().__set_name__(owner, name)  # type: ignore[misc]
 
 
