@@ -150,7 +150,7 @@ def _no_number(value: Any, argument: str | None) -> InputError:
             f"traces, but is {value!r}."
         )
     if named:
-        hint = ""
+        hint = getattr(value, "instead", "")
         if isinstance(value, str) and value.strip()[:1] in "+-.0123456789" and value.strip():
             hint = " Divide it by one energy (k_B = ħ = e = 1); files and the command line read units."
         return InputError(f"{named}a real number or an array of them, but is {short(value)}.{hint}")
@@ -310,22 +310,9 @@ class _Converter:
 
     def __init__(self) -> None:
         self.argument: str | None = None
-        self.driven = False
 
     def __call__(self, value: Any) -> Array:
-        if self.driven and callable(value):
-            raise driven_as_a_whole(self.argument or "", value)
         return as_float(value, self.argument)
-
-
-def driven_as_a_whole(argument: str, value: Any) -> InputError:
-    """A drive, or a function of drives, stands for a number of what a function of drives should return."""
-    made = argument.partition(":")[0]
-    return InputError(
-        f"{argument} must be a real number or an array of them, but is {short(value)}. What drives change is given as "
-        f'a function of their values that returns the whole: `lambda values: {made}(values["name"])`, with the drive '
-        'in `drives={"name": …}`.'
-    )
 
 
 class _NamedField(dataclasses.Field):
@@ -335,7 +322,6 @@ class _NamedField(dataclasses.Field):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.metadata["converter"].argument = f"{owner.__name__}: `{name}`"
-        self.metadata["converter"].driven = getattr(owner, "from_drives", False)
         super().__set_name__(owner, name)  # type: ignore[misc]
 
 

@@ -19,8 +19,6 @@ ELECTRON, PARTICLE = "electron", "particle"
 class Bath(Checked):
     """A reservoir with a temperature and a chemical potential (zero where it has none)."""
 
-    from_drives: ClassVar[bool] = True
-    """Jump networks take a function of the drives' values that returns one."""
     kind: eqx.AbstractClassVar[str]
     exchanges_particles: eqx.AbstractClassVar[bool]
     temperature: eqx.AbstractVar[Scalar]

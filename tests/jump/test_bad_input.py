@@ -48,10 +48,14 @@ CASES = {
     "gamma < 0": (lambda: cs.Bosonic(-0.1), ["Bosonic", "gamma", "-0.1"]),
     "rate driven": (
         lambda: cs.Glauber(cs.Steps([1.0, 0.0], [0.5, 0.5])),
-        ["Glauber: `rate` must be a real number", "is Steps(", '`lambda values: Glauber(values["name"])`', "drives={"],
+        [
+            "Glauber: `rate` must be a real number",
+            "is Steps(",
+            "`lambda values: Glauber(values[",
+            "`drives={name: drive}`",
+        ],
     ),
-    "temperature driven": (lambda: cs.HeatBath(cs.Cosine(1.0)), ['`lambda values: HeatBath(values["name"])`']),
-    "density driven": (lambda: cs.Bosonic(cs.Cosine(1.0)), ['`lambda values: Bosonic(values["name"])`']),
+    "density driven": (lambda: cs.Bosonic(cs.Cosine(1.0)), ["Bosonic: `gamma` must be a real number", "`drives="]),
     "rate NaN": (lambda: cs.Glauber(np.nan), ["Glauber", "rate", "nan"]),
     "rate infinite": (lambda: cs.Arrhenius(1.0, np.inf), ["Arrhenius", "rate", "inf"]),
     "barrier infinite": (lambda: cs.Arrhenius(np.inf), ["Arrhenius", "barrier", "inf"]),

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from .. import tracing
-from .._checks import Checked, Numbers, Rule, as_float, driven_as_a_whole, parameter
+from .._checks import Checked, Numbers, Rule, as_float, parameter
 from ..drives import Drive
 from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
@@ -59,8 +59,6 @@ class Step(NamedTuple):
 class Kinetics(Checked):
     """A law for the two rates of a transition."""
 
-    from_drives: ClassVar[bool] = True
-    """Networks take a function of the drives' values that returns one."""
     detailed_balance: eqx.AbstractClassVar[bool]
 
     @property
@@ -175,10 +173,8 @@ class Arrhenius(Kinetics):
 
 
 def _density(gamma: Any) -> Any:
-    """A number, a spectral density or a function that has been seen to return numbers."""
-    if isinstance(gamma, Drive):  # a function of the phase, not of a frequency
-        raise driven_as_a_whole("Bosonic: `gamma`", gamma)
-    if not callable(gamma):
+    """A number, a spectral density or a function of the frequency (no drive) that has been seen to return numbers."""
+    if not callable(gamma) or isinstance(gamma, Drive):
         return as_float(gamma, "Bosonic: `gamma`")
     if not isinstance(gamma, SpectralDensity):
         tracing.shape_of("Bosonic: `gamma` must be a function of the frequency", gamma, jnp.ones(()))

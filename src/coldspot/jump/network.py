@@ -277,10 +277,8 @@ class JumpNetwork(CountedSystem):
     def _beginning(self) -> Array:
         """A phase in the period's first piece: the energies there are what gains of the drives are counted from."""
         borders = self.borders()
-        if borders is None:
-            return jnp.zeros(())
-        pieces = cut(borders)
-        return jnp.asarray(np.pi * (pieces.low[0] + pieces.high[0]), float)
+        pieces = None if borders is None else cut(borders)
+        return jnp.asarray(0.0 if pieces is None else np.pi * (pieces.low[0] + pieces.high[0]), float)
 
     def sudden(self, before: Any, after: Any) -> Array:
         old, new, start = self._values(before), self._values(after), self._values(self._beginning())
