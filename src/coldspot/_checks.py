@@ -150,7 +150,7 @@ def _no_number(value: Any, argument: str | None) -> InputError:
             f"traces, but is {value!r}."
         )
     if named:
-        hint = ""
+        hint = getattr(value, "instead", "")
         if isinstance(value, str) and value.strip()[:1] in "+-.0123456789" and value.strip():
             hint = " Divide it by one energy (k_B = ħ = e = 1); files and the command line read units."
         return InputError(f"{named}a real number or an array of them, but is {short(value)}.{hint}")

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -24,6 +24,12 @@ JUMP = 1e-8
 
 class Drive(Checked):
     """A 2π-periodic function of the phase θ = 2πt/τ."""
+
+    instead: ClassVar[str] = (
+        " A drive stands in `drives={name: drive}`; what it changes is a function of the drives' values that returns "
+        'the whole, as `lambda values: Glauber(values["name"])` or `lambda values: HeatBath(values["name"])`.'
+    )
+    """What is said where a drive is given for a number."""
 
     @abc.abstractmethod
     def __call__(self, phase: Any) -> Array:

@@ -12,7 +12,7 @@ import pytest
 
 import coldspot as cs
 from coldspot import cli
-from coldspot.explorer import server, traces
+from coldspot.explorer import server, static, traces
 from coldspot.explorer.looks import GRIDS
 from coldspot.machine_files.decode import Content
 
@@ -68,6 +68,7 @@ def test_every_machine_is_listed_and_described(port):
 
 @pytest.mark.parametrize("live", [True, False])
 def test_the_point_and_the_curves_are_those_of_the_closed_form(port, live):
+    ask(port, "look", LOOK)  # a slider that moves has no curves before
     found = ask(port, "look", {**LOOK, "values": {"level": "-7.5", "gamma_left": 3}, "live": live})
     gamma = 3 * 2 / (3 + 2)
     left, right = dot(-7.5, 10.0, gamma=gamma)
@@ -247,3 +248,17 @@ def test_traces_of_oscillators():
     rates = [*pump["mean"]["heat"].values(), *pump["mean"]["work"].values()]
     assert abs(sum(rates)) < 1e-8 * max(map(abs, rates))
     assert not traces.is_traceable(cs.machines.NonlinearOscillatorPair().dynamics())
+
+
+def test_frames_of_a_page_for_sharing_have_their_own_traces(monkeypatch):
+    def trace(machine):
+        if machine.mass > 5:
+            raise cs.InputError("it takes too long")
+        return {"mean": float(machine.mass) / 3}
+
+    monkeypatch.setattr(static, "FRAMES", 2)
+    monkeypatch.setattr(static.looks, "look", lambda *_, **__: {})  # maps are looked at elsewhere
+    monkeypatch.setattr(static.traces, "trace", trace)
+    found = static.data(server.ready("oscillator-pair"))
+    frames = {frame["value"]: frame["trace"] for frame in found["frames"]["mass"]}
+    assert frames == {0.1: {"mean": 0.0333333}, 1.0: found["trace"], 10.0: {"error": "it takes too long"}}

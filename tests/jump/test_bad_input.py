@@ -46,6 +46,16 @@ CASES = {
     # rates
     "tunnelling < 0": (lambda: cs.Tunnelling(-0.1), ["Tunnelling", "gamma", "-0.1", "not negative"]),
     "gamma < 0": (lambda: cs.Bosonic(-0.1), ["Bosonic", "gamma", "-0.1"]),
+    "rate driven": (
+        lambda: cs.Glauber(cs.Steps([1.0, 0.0], [0.5, 0.5])),
+        [
+            "Glauber: `rate` must be a real number",
+            "is Steps(",
+            "`lambda values: Glauber(values[",
+            "`drives={name: drive}`",
+        ],
+    ),
+    "density driven": (lambda: cs.Bosonic(cs.Cosine(1.0)), ["Bosonic: `gamma` must be a real number", "`drives="]),
     "rate NaN": (lambda: cs.Glauber(np.nan), ["Glauber", "rate", "nan"]),
     "rate infinite": (lambda: cs.Arrhenius(1.0, np.inf), ["Arrhenius", "rate", "inf"]),
     "barrier infinite": (lambda: cs.Arrhenius(np.inf), ["Arrhenius", "barrier", "inf"]),

@@ -1,5 +1,6 @@
 """Interacting dots: against QmeQ's Pauli kernel, a dense master equation written in NumPy, and Landauer's formula."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -385,6 +386,16 @@ LEAD = {"left": cs.Lead(cs.ElectronBath(1.0), 0.1)}
 FLAT = [[0.0, 0.0], [0.0, 1.0]]
 
 
+def test_an_interaction_is_a_matrix_too():
+    """Symmetric or with each pair once; one that contradicts itself is not a number where JAX traces it."""
+    above, level = np.array([[0, 2, 1.0], [0, 0, 0.5], [0, 0, 0]]), np.diag([0.0, 1.0, 2.0])
+    pairs = cs.Dots(level, LEAD, {(0, 1): 2.0, (0, 2): 1.0, (1, 2): 0.5})
+    for matrix in (above, above + above.T):
+        assert eqx.tree_equal(cs.Dots(level, LEAD, matrix), pairs)
+    found = jax.jit(jax.vmap(lambda x: cs.Dots(level, LEAD, above + x * above.T).coulomb))(jnp.array([0.0, 1.0, 0.5]))
+    assert np.array_equal(found, [[2.0, 1.0, 0.5]] * 2 + [[np.nan] * 3], equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -402,7 +413,12 @@ FLAT = [[0.0, 0.0], [0.0, 1.0]]
         (lambda: cs.Dots(FLAT, LEAD, {(0, 1): 1.0, (1, 0): 2.0}), "twice"),
         (lambda: cs.Dots(FLAT, LEAD, {(0, 1): 1j}), "real number"),
         (lambda: cs.Dots(FLAT, LEAD, {(0, 1): np.inf}), "`coulomb` must be finite"),
-        (lambda: cs.Dots(FLAT, LEAD, np.ones((2, 2))), "tensor of shape"),
+        (lambda: cs.Dots(FLAT, LEAD, np.ones((2, 3))), r"a matrix of shape \(2, 2\) or a tensor of shape"),
+        (lambda: cs.Dots(FLAT, LEAD, np.ones((2, 2))), r"`coulomb\[0\]\[0\]` is 1, but must be 0"),
+        (lambda: cs.Dots(FLAT, LEAD, [[0, 1], [2, 0]]), r"symmetric.* entries \[0, 1\] and \[1, 0\] are 1 and 2"),
+        (lambda: cs.Dots(FLAT, LEAD, [[0, 0], [2, 0]]), r"entries \[0, 1\] and \[1, 0\] are 0 and 2"),
+        (lambda: cs.Dots(FLAT, LEAD, [[0, 0], [np.nan, 0]]), "finite"),
+        (lambda: cs.Dots(FLAT, LEAD, [[0, 1j], [1j, 0]]), "must be real"),
         (lambda: cs.Dots(FLAT, LEAD, window=-1.0), "`window` must be positive"),
         (lambda: cs.Dots(FLAT, LEAD, window=[1, 3, 1]), r"at most \(1, 2, 1\), but is \(1, 3, 1\)"),
         (lambda: cs.Dots(FLAT, LEAD, window=[1, 0, 1]), "one after the other"),

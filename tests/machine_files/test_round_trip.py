@@ -200,6 +200,12 @@ def test_results_of_every_verb_take_their_machine_with_them(tmp_path):
         _ = cs.load(place).machine
     for thing, given, words in (
         (cs.steady_state(machine), 3, "`machine` must be a machine or a network, but is 3"),
+        (cs.steady_state(machine), cs.machines.OttoEngine(), "has the baths hot, cold, but the results are of left, r"),
+        (
+            cs.steady_state(machine),
+            cs.machines.SpinPair(),
+            r"has the drives left, right, but the results are of \(none",
+        ),
         (machine, machine, "stands beside a solution"),
         (counting, None, r"is Fluctuations; save its `\.machine`"),
     ):

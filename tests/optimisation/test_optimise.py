@@ -17,7 +17,7 @@ import coldspot as cs
 from coldspot.optimisation import generations, problem
 from coldspot.optimisation.descent import Bound
 from coldspot.optimisation.evolution import Trials, surveyed
-from coldspot.optimisation.front import CERTAIN
+from coldspot.optimisation.front import CERTAIN, _goals
 from coldspot.optimisation.optimum import ranked
 from coldspot.optimisation.quantities import OfCounting, Quantity, quantity
 from coldspot.optimisation.space import space
@@ -345,6 +345,13 @@ def test_a_front_over_few_values():
     assert gaps.max() < 2.5 * gaps.min()
     with pytest.raises(cs.InputError, match=r"`heat\.right` must be at least 5, but the most .* is 0\.14"):
         cs.pareto(DOT, names, over=over, subject_to={"heat.right": (5.0, None)}, budget=400)
+
+
+@pytest.mark.parametrize(("points", "objectives"), [(12, 3), (3, 3), (12, 2), (20, 4)])
+def test_a_front_has_as_many_goals_as_are_asked_for(points, objectives):
+    found = _goals(points, objectives)
+    assert np.allclose(found.sum(axis=1), 1, rtol=1e-15)
+    assert (len(np.unique(found, axis=0)), np.sum(found == 1)) == (points, objectives)
 
 
 def test_layers_and_what_is_thinned_out():

@@ -37,8 +37,6 @@ class Batches:
         quick = isinstance(dynamics, System) and dynamics.period is None
         self.chunk = LARGE_CHUNK if quick else CHUNK
         self.together, self.prepared, self.seconds = quick, False, 0.0
-        if quick:
-            self.prepare()
 
     def alone(self, values: Mapping[str, float]) -> Solution:
         """One point by the program of `steady_state`, which takes half the time to compile that one for many does."""

@@ -87,9 +87,10 @@ async function pump() {
   document.body.dataset.state = "busy";
   const patience = setTimeout(() => { $("busy").textContent = seen ? "calculating …" : "compiling …"; }, 250);
   try {
-    seen = DATA ? stored() : await ask("look", question(wanted));
-    draw();
+    seen = DATA ? DATA.look : await ask("look", question(wanted));
     complain("");
+    if (DATA) keep(DATA);
+    draw();
   } catch (error) {
     complain(error.message);
   }
@@ -273,7 +274,8 @@ function drawCurves() {
 }
 
 function drawTraces() {
-  $("traces-section").hidden = !subject.traceable || Boolean(DATA);
+  $("traces-section").hidden = !subject.traceable || Boolean(DATA && !traces);
+  $("trace-ask").hidden = Boolean(DATA);
   $("trace").parentNode.hidden = $("trace-legend").hidden = $("trace-group").parentNode.hidden = !traces;
   if (!traces) return;
   options($("trace-group"), Object.keys(traces.groups), $("trace-group").value);
@@ -444,14 +446,17 @@ function choose(path, v) {
   texts[path] = String(best.value);
   subject.sliders.forEach(showValue);
   seen = best.look;
-  code = best.code;
+  complain("");
+  keep(best);
   showCode();
   draw();
 }
 
-function stored() {
-  code = DATA.code;
-  return DATA.look;
+// What stands beside the look of a frame; instead of traces there may be words on why there are none.
+function keep(found) {
+  code = found.code;
+  traces = found.trace?.error ? null : found.trace;
+  if (found.trace?.error) complain(found.trace.error);
 }
 
 // ------------------------------------------------------------------ start

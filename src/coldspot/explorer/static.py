@@ -9,7 +9,8 @@ from .._checks import InputError
 from ..files import whole
 from ..machine_files.results import check_place
 from ..progress import track
-from . import looks, snippets
+from ..solution import SolveError
+from . import looks, snippets, traces
 from .batches import Batches
 from .server import page
 from .sliders import Slider, axis_of
@@ -48,13 +49,26 @@ def data(subject: Subject) -> dict[str, Any]:
             return dict.fromkeys(("python", "toml"), f"# {error}\n")
         return {"python": snippets.python(machine, x, y, subject.unit), "toml": snippets.toml(machine, subject.unit)}
 
+    def trace(changed: dict[str, float]) -> Any:
+        if not subject.traceable:
+            return None
+        try:
+            machine = subject.made(values | changed)
+        except InputError:
+            return None  # the look says it
+        try:
+            return rounded(traces.trace(machine))
+        except (InputError, SolveError) as error:
+            return {"error": " ".join(str(error).split())}
+
     look({})  # tells how long a point takes
     wanted = [(s.path, value) for s in sliders for value in _values(s)]
     found = [look({path: value}) for path, value in track(wanted, total=len(wanted), label="frames")]
     frames: dict[str, Any] = {s.path: [] for s in sliders}
     for (path, value), seen in zip(wanted, found, strict=True):
-        frames[path].append({"value": value, "look": seen, "code": code({path: value})})
-    return {"machine": described, "look": look({}), "frames": frames, "code": code({})}
+        beside = {"code": code({path: value}), "trace": trace({path: value})}
+        frames[path].append({"value": value, "look": seen} | beside)
+    return {"machine": described, "look": look({}), "frames": frames, "code": code({}), "trace": trace({})}
 
 
 def _values(s: Slider) -> list[float]:

@@ -58,8 +58,9 @@ class Dots(ManyElectrons):
     - `hamiltonian` (spin-orbital, spin-orbital): the Hermitian matrix h, real or complex. What is kept, and what sweeps
       change, are its entries from the diagonal upwards: `hamiltonian[0][1]` changes h_01 and h_10*;
     - `leads`: {name: `Lead(bath, gamma)`};
-    - `coulomb`: {(i, j): U_ij}, each pair once, in whose order sweeps count them (`coulomb[0]`); or the tensor U_ijkl
-      of ½ Σ U_ijkl d_i†d_j†d_l d_k, the matrix element ⟨ij|U|kl⟩ between products of orbitals, with U_ijkl = U_jilk =
+    - `coulomb`: {(i, j): U_ij}, each pair once, in whose order sweeps count them (`coulomb[0]`); or the matrix U_ij,
+      symmetric or with each pair once, above the diagonal, whose pairs are counted row by row; or the tensor U_ijkl of
+      ½ Σ U_ijkl d_i†d_j†d_l d_k, the matrix element ⟨ij|U|kl⟩ between products of orbitals, with U_ijkl = U_jilk =
       U_klij*;
     - `bosons`: {name: `BosonCoupling(bath, operator, gamma)`}, phonons or photons inside the dots;
     - `window`: only eigenstates whose grand-canonical energy E − μN, with the potential μ of any lead, is at most so

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, as_float, check_shape, check_type
+from .._checks import InputError, as_float, check_shape, check_type, concrete
 from ..show import array as show
 from .contacts import real_or_complex
+from .fock import pairs_of
 
 OWNER = "Dots"
 SYMMETRIC = 1e-12
@@ -30,10 +31,12 @@ def interaction(coulomb: Any, orbitals: int) -> tuple[tuple[tuple[int, int], ...
         coulomb = {}
     if not isinstance(coulomb, Mapping):
         tensor = real_or_complex(f"{OWNER}: `coulomb`", coulomb)
+        if tensor.shape == (orbitals,) * 2:
+            return tuple(pairs_of(orbitals)), _above(tensor, orbitals)
         if tensor.shape != (orbitals,) * 4:
             raise InputError(
-                f"{OWNER}: `coulomb` must be {{(i, j): U_ij}} or a tensor of shape {(orbitals,) * 4}, but has shape "
-                f"{tensor.shape}."
+                f"{OWNER}: `coulomb` must be {{(i, j): U_ij}}, a matrix of shape {(orbitals,) * 2} or a tensor of "
+                f"shape {(orbitals,) * 4}, but has shape {tensor.shape}."
             )
         return None, tensor
     seen: dict[tuple[int, int], tuple[int, int]] = {}
@@ -60,6 +63,38 @@ def interaction(coulomb: Any, orbitals: int) -> tuple[tuple[tuple[int, int], ...
         check_shape(OWNER, f"coulomb[{place}]", number, (), "one energy")
         energies.append(number)
     return tuple(seen.values()), jnp.stack(energies) if energies else jnp.zeros(0)
+
+
+def _above(matrix: Array, orbitals: int) -> Array:
+    """The energies of pairs i < j from a matrix that has each once, above its diagonal, or twice.
+
+    One that contradicts itself is refused or, where JAX traces it, not a number.
+    """
+    i, j = np.array(pairs_of(orbitals), int).reshape(-1, 2).T
+    known = concrete(matrix)
+    entries, xp = (matrix, jnp) if known is None else (known, np)
+    above, below, own = entries[i, j], entries[j, i], xp.diagonal(entries)
+    alike = xp.abs(below - above) <= SYMMETRIC * xp.max(xp.abs(entries))
+    good = ((below == 0).all() | alike.all()) & (own == 0).all()
+    if known is None:
+        return jnp.where(good & jnp.isrealobj(matrix), above.real, jnp.nan)
+    if not np.isfinite(known).all():
+        raise InputError(f"{OWNER}: `coulomb` must be finite, but is {known.tolist()}.")
+    if np.iscomplexobj(known):
+        raise InputError(f"{OWNER}: `coulomb` as a matrix must be real, but is {known.tolist()}.")
+    if own.any():
+        k = int(np.flatnonzero(own)[0])
+        raise InputError(
+            f"{OWNER}: `coulomb[{k}][{k}]` is {own[k]:g}, but must be 0: it pairs a spin-orbital with itself, where "
+            "n·n = n is no pair."
+        )
+    if not good:
+        k = int(np.flatnonzero(~alike)[0])
+        raise InputError(
+            f"{OWNER}: `coulomb` as a matrix must be symmetric, or have each pair once, above the diagonal, but its "
+            f"entries [{i[k]}, {j[k]}] and [{j[k]}, {i[k]}] are {above[k]:g} and {below[k]:g}."
+        )
+    return jnp.asarray(above)
 
 
 def _plain_number(value: Any) -> str:

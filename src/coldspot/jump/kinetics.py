@@ -14,6 +14,7 @@ from jax import Array
 
 from .. import tracing
 from .._checks import Checked, Numbers, Rule, as_float, parameter
+from ..drives import Drive
 from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
 from ..pytrees import opened
@@ -172,8 +173,8 @@ class Arrhenius(Kinetics):
 
 
 def _density(gamma: Any) -> Any:
-    """A number, a spectral density or a function that has been seen to return numbers."""
-    if not callable(gamma):
+    """A number, a spectral density or a function of the frequency (no drive) that has been seen to return numbers."""
+    if not callable(gamma) or isinstance(gamma, Drive):
         return as_float(gamma, "Bosonic: `gamma`")
     if not isinstance(gamma, SpectralDensity):
         tracing.shape_of("Bosonic: `gamma` must be a function of the frequency", gamma, jnp.ones(()))

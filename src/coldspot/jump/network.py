@@ -237,7 +237,7 @@ class JumpNetwork(CountedSystem):
             return [jnp.asarray(phase) for phase in LOOKED_AT]
         pieces = cut(borders)
         some = np.unique(np.linspace(0, pieces.start.shape[0] - 1, 8).astype(int))
-        return [jnp.pi * (pieces.low[k] + pieces.high[k]) for k in some]
+        return [jnp.asarray(np.pi * (pieces.low[k] + pieces.high[k]), float) for k in some]
 
     def _kept(self) -> tuple[str, ...]:
         """The species of each bath's particles, or none; of a function of the drives, without computing its numbers."""
@@ -277,7 +277,8 @@ class JumpNetwork(CountedSystem):
     def _beginning(self) -> Array:
         """A phase in the period's first piece: the energies there are what gains of the drives are counted from."""
         borders = self.borders()
-        return jnp.zeros(()) if borders is None else jnp.pi * (cut(borders).low[0] + cut(borders).high[0])
+        pieces = None if borders is None else cut(borders)
+        return jnp.asarray(0.0 if pieces is None else np.pi * (pieces.low[0] + pieces.high[0]), float)
 
     def sudden(self, before: Any, after: Any) -> Array:
         old, new, start = self._values(before), self._values(after), self._values(self._beginning())

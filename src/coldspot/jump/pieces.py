@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..compiler import plainly
 from ..numerics.dense import EPS
 from ..numerics.mesh import Mesh, element_of
 from .graph import PHASES
@@ -49,15 +50,16 @@ class Pieces(NamedTuple):
 
 def cut(borders: Array) -> Pieces:
     """The pieces of one point between its borders (border), shares of the period in any order, and phase 0."""
-    places = jnp.sort(jnp.concatenate([jnp.zeros(1), borders]))
-    apart = jnp.concatenate([jnp.ones(1, bool), jnp.diff(places) > MERGED]) & (1 - places > MERGED)
-    start = jnp.sort(jnp.where(apart, places, 1.0))
-    end = jnp.concatenate([start[1:], jnp.ones(1)])
+    xp, borders = plainly(borders)
+    places = xp.sort(xp.concatenate([xp.zeros(1), borders]))
+    apart = xp.concatenate([xp.ones(1, bool), xp.diff(places) > MERGED]) & (1 - places > MERGED)
+    start = xp.sort(xp.where(apart, places, 1.0))
+    end = xp.concatenate([start[1:], xp.ones(1)])
     length = end - start
-    margin = jnp.minimum(MARGIN, length / 4)
+    margin = xp.minimum(MARGIN, length / 4)
     live = start < 1
-    last = jnp.max(jnp.where(live, end - margin, 0.0))
-    return Pieces(start, length, jnp.where(live, start + margin, last), jnp.where(live, end - margin, last))
+    last = xp.max(xp.where(live, end - margin, 0.0))
+    return Pieces(start, length, xp.where(live, start + margin, last), xp.where(live, end - margin, last))
 
 
 def pieces_of(system: System) -> Pieces | None:

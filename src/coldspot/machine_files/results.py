@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import paths
 from .._checks import InputError, short
-from ..dynamics import Dynamics, Machine
+from ..dynamics import Dynamics, Machine, as_dynamics
 from ..files import whole, whole_folder
 from . import toml
 from .decode import from_text
@@ -63,7 +63,19 @@ def beside(dataset: "xarray.Dataset", machine: Any, unit: str | None) -> "xarray
     """A dataset of a solution and its like, which do not know their machine, with it or with the words that say so."""
     if not isinstance(machine, Machine | Dynamics | None):
         raise InputError(f"save: `machine` must be a machine or a network, but is {short(machine)}.")
-    return dataset.assign_attrs({WITHOUT: UNTOLD} if machine is None else carried(machine, unit))
+    if machine is None:
+        return dataset.assign_attrs({WITHOUT: UNTOLD})
+    dynamics = as_dynamics(machine)
+    for axis, kind, names in (("bath", "baths", dynamics.reservoirs()), ("drive", "drives", dynamics.workers())):
+        found = dataset[axis].values.tolist() if axis in dataset.dims else []
+        asked = axis in dataset.dims or "regime" in dataset  # spectra and their like name no baths
+        if asked and list(names) != found:
+            own, other = (", ".join(some) or "(none)" for some in (names, found))
+            raise InputError(
+                f"save: `machine` has the {kind} {own}, but the results are of {other}; give the machine that "
+                "was solved."
+            )
+    return dataset.assign_attrs(carried(machine, unit))
 
 
 def is_dataset(thing: Any) -> bool:

@@ -1,6 +1,7 @@
 """`pareto`: the front of the machines that cannot be better in one respect without being worse in another."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,9 @@ def pareto(
     """Machines of which none is better than another in all respects, between the best ones in each.
 
     **Arguments:** `machine`, `over`, `subject_to`, `tolerance` as for `optimise`; `objectives`: {name or function:
-    `"max"` or `"min"`}, two or more; `points`: how many machines to look for; `starts`: searches for each end of the
-    front; `method`: `"slopes"` or `"evolution"`, by default slopes where there are any; `budget`: machines that a
-    search without slopes may look at.
+    `"max"` or `"min"`}, two or more; `points`: how many machines to look for, and at most are found; `starts`:
+    searches for each end of the front; `method`: `"slopes"` or `"evolution"`, by default slopes where there are any;
+    `budget`: machines that a search without slopes may look at.
 
     Between the ends of the front (the best machines in each respect) lie goals, evenly spread over the line, triangle,
     … that they span (COP and efficiency as angles, see `optimise`); from each goal the search goes as far as it can in
@@ -139,13 +140,19 @@ def _evolved(
 
 
 def _goals(count: int, corners: int) -> np.ndarray:
-    """Weights of the corners at points of the simplex, evenly spread, at least `count` of them."""
+    """Weights of the corners at `count` points of the simplex: the corners, and what lies farthest from all before.
+
+    They come from the coarsest even grid with as many; of two objectives they are that grid.
+    """
     steps = 1
-    while True:
-        rows = [row for row in itertools.product(range(steps + 1), repeat=corners) if sum(row) == steps]
-        if len(rows) >= count:
-            return np.array(rows) / steps
+    while math.comb(steps + corners - 1, corners - 1) < count:
         steps += 1
+    grid = np.array([row for row in itertools.product(range(steps + 1), repeat=corners) if sum(row) == steps]) / steps
+    chosen = [int(k) for k in np.flatnonzero(grid.max(axis=1) == 1)]
+    while len(chosen) < count:
+        away = np.min(np.sum((grid[:, None] - grid[chosen]) ** 2, axis=-1), axis=1)
+        chosen.append(int(np.argmax(away)))
+    return grid[sorted(chosen)]
 
 
 def _beside_limits(problem: Problem, ends: list[Found]) -> np.ndarray:
