@@ -1,5 +1,6 @@
 """Oscillator networks: masses, springs, frictions, baths and what drives them."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ from .forces import amplitudes_of, hidden
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
-from .told import told
+from .told import edges_of, jump_of_springs, told
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which driven springs are looked at."""
@@ -284,6 +285,12 @@ class OscillatorNetwork(Dynamics):
             massless=self.massless,
         )
 
+    def course(self) -> floquet.Course:
+        """What one network does in a period."""
+        return floquet.Course(
+            self.instant, or_one(self.frequency), edges_of(self), functools.partial(jump_of_springs, self)
+        )
+
     def spectral(self) -> landauer.Spectral:
         """The numbers of one network between baths with a spectrum."""
         sites = tuple(sorted({i for at in self.places for i in at}))
@@ -325,7 +332,7 @@ class OscillatorNetwork(Dynamics):
         if self.quantum or self.remembers:
             return landauer.steady(arrays, lambda p: one(p).spectral())
         if callable(self.springs):
-            return floquet.steady(arrays, lambda p: (one(p).instant, or_one(one(p).frequency)))
+            return floquet.steady(arrays, lambda p: one(p).course())
 
         def parts(point: Any) -> tuple[Instant, Array, stationary.Pushes]:
             now, zero = one(point), jnp.zeros(())
