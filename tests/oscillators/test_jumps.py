@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 
 import coldspot as cs
-from coldspot.oscillators.timeline import edges_of, timeline
+from coldspot.numerics.timeline import edges_of, timeline
 from coldspot.oscillators.told import told
 from coldspot.oscillators.walk import course_of
 
@@ -161,7 +161,7 @@ def test_a_stiff_pulse_shortens_the_steps():
 def test_a_coarser_row_of_steps_has_the_programs_of_a_finer_one(stop):
     """Another row with its shapes: over a period, the same once more; up to some time, the same, and its end again."""
     network = told(trap(0.0))
-    line = timeline(edges_of(network.borders, network.duration, stop), 0.1, turns=stop is None)
+    line = timeline(edges_of(network.borders, network.duration, stop), 0.1, turns=stop is None, block=16)
     fine, half = course_of(network, line), line.halved()
     alone, within = course_of(network, half), course_of(network, half, fine.count)
     for whole, part, padded in zip(*map(jax.tree.leaves, (fine, alone, within)), strict=True):
