@@ -5,10 +5,10 @@
 γ and T are read where the particle is, and noise acts on v alone, so that Itô and Stratonovich mean the same; for large
 γ this becomes the limit of `overdamped`, with the flux −((V′−F) n + (Tn)′)/(mγ).
 
-One step of length h from t: a kick of all forces at t (where the potential jumps, half of it before, half after, and the
-work of the jump between), half a flight, the exact part of the bath at that place, half a
-flight (the scheme of "Rational construction of stochastic numerical methods for molecular sampling", Leimkuhler and
-Matthews, in another rotation). Flights are straight, so that walls reflect and borders are crossed exactly. Heat is the
+One step of length h from t: a kick of all forces at t (where the potential jumps, half of it before, half after, and
+the work of the jump between), half a flight, the exact part of the bath at that place, half a flight (the scheme of
+"Rational construction of stochastic numerical methods for molecular sampling", Leimkuhler and Matthews, in another
+rotation). Flights are straight, so that walls reflect and borders are crossed exactly. Heat is the
 change of mv²/2 in the bath's part, booked to the region where that happens.
 
 Open ends: a particle that leaves is followed by another one at once, for what is left of the flight. It comes from the
@@ -297,7 +297,8 @@ def clock_along(line: Timeline, frequency: float, room: int) -> Clock:
     )
     period = 2 * np.pi / frequency * line.steps / line.duration
     fold = line.steps if line.turns else np.inf
-    return Clock(*map(jnp.asarray, (line.duration / line.steps, period, 1.0 * fold)), track)
+    step, period, fold = map(jnp.asarray, (line.duration / line.steps, period, 1.0 * fold))
+    return Clock(step, period, fold, track)
 
 
 def stretch(

@@ -79,7 +79,7 @@ def followed(
             return clock_along(line if count == blocks else line.halved(), frequency, line.steps)
         step = request.time / (count * BLOCK)
         period = 2 * math.pi / (frequency * step) if frequency else 1.0
-        return Clock(*map(jnp.asarray, (step, period, math.inf)))
+        return Clock(jnp.asarray(step), jnp.asarray(period), jnp.asarray(math.inf))
 
     def portion(first: int, bar: bool | None) -> Result:
         return _run(field, begun, clock(blocks), key, first + np.arange(request.n), blocks, bar)
