@@ -295,10 +295,9 @@ def clock_along(line: Timeline, frequency: float, room: int) -> Clock:
         side(np.append(halves[-1] if line.turns else halves[0], halves), behind),
         side(np.append(halves, halves[0]), ahead),
     )
-    period = 2 * np.pi / frequency * line.steps / line.duration
-    fold = line.steps if line.turns else np.inf
-    step, period, fold = map(jnp.asarray, (line.duration / line.steps, period, 1.0 * fold))
-    return Clock(step, period, fold, track)
+    step = line.duration / line.steps
+    fold = float(line.steps) if line.turns else np.inf
+    return Clock(jnp.asarray(step), jnp.asarray(2 * np.pi / frequency / step), jnp.asarray(fold), track)
 
 
 def stretch(
