@@ -153,6 +153,9 @@ def test_a_jump_that_nobody_declared_is_marked():
         (cs.Fourier([1.0, 0.5, 0.2], [0.0, 0.0, 0.0]), 3),
         (cs.Samples(np.arange(10.0)), 5),
         (lambda phase: jnp.ones(3), 0),
+        (cs.Steps([0.0, 2.0], [0.3, 0.7]), 0),
+        # The value and the slope of a line are differentiated together, as works of drives are.
+        (lambda phase: jax.jvp(cs.Samples([0.0, 1.0, 0.3], kinked=True), (phase,), (jnp.ones(()),)), 1),
     ],
 )
 def test_harmonics_of_formulas(function, expected):

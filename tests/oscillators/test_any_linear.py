@@ -42,7 +42,7 @@ def network(frictions, pull=None, masses=MASSES, temperatures=TEMPERATURES):
 
 
 def by_lyapunov(frictions, pull):
-    """Heats per bath and works (push, pull): SciPy's Lyapunov solver, and Newton's equations at each harmonic."""
+    """Heats, works (push, pull) and ⟨x_j ẋ_i⟩: SciPy's Lyapunov solver, and Newton's equations at each harmonic."""
     gamma = np.zeros((3, 3, 3))
     gamma[0, :2, :2], gamma[1, 1, 1] = frictions["a"], frictions["b"]
     gamma[2, 1, 1], gamma[2, 2, 2] = frictions["c"]
@@ -54,31 +54,48 @@ def by_lyapunov(frictions, pull):
     heats = np.array(
         [t * np.trace(g / MASSES) - np.sum(g * x[3:, 3:]) for t, g in zip(TEMPERATURES, gamma, strict=True)]
     )
-    works = np.array([0.0, np.sum(pull * x[3:, :3])])
+    works, crossed = np.array([0.0, np.sum(pull * x[3:, :3])]), x[3:, :3]
     for h, (c, s) in enumerate(zip(COSINES, SINES, strict=True), 1):
         f = np.array([c - 1j * s, 0, 0])
         u = np.linalg.solve(-force - (h * OMEGA) ** 2 * np.diag(MASSES) + 1j * h * OMEGA * total, f)
         v = 1j * h * OMEGA * u
         heats -= 0.5 * np.einsum("i,bij,j->b", v.conj(), gamma, v).real
         works += 0.5 * np.array([(f.conj() @ v).real, (v.conj() @ pull @ u).real])
-    return heats, works
+        crossed = crossed + 0.5 * np.outer(v, u.conj()).real
+    return heats, works, crossed
 
 
 def test_friction_matrices_shared_coordinates_and_pulls():
     for seed in range(3):
         frictions = matrices(np.random.default_rng(seed))
         s = cs.steady_state(network(frictions, PULL))
-        heats, works = by_lyapunov(frictions, PULL)
+        heats, works, crossed = by_lyapunov(frictions, PULL)
         assert_close(s.heat.array, heats, 1e-12)
         assert_close(s.work.array, works, 1e-12, np.abs(heats).max())
         assert np.all(np.abs(s.heat.array - heats) <= s.error.energies + 1e-13)
+    flows = -SPRINGS * crossed
+    assert_close(network(frictions, PULL).currents(), flows - np.diag(np.diag(flows)), 1e-12, np.abs(heats).max())
+
+
+def test_currents_between_coordinates_without_a_mass():
+    """What springs bring to a coordinate is what its bath takes; at one temperature nothing flows."""
+
+    def light(right):
+        baths, sites = {"left": cs.HeatBath(2.0), "right": cs.HeatBath(right)}, {"left": 0, "right": 2}
+        return cs.OscillatorNetwork([0.0, 1.0, 0.0], SPRINGS, [0.5, 0.0, 0.8], baths, sites)
+
+    heats = cs.steady_state(light(0.7)).heat
+    flows = np.asarray(light(0.7).currents())
+    assert_close(flows.sum(1), np.array([-heats["left"], 0.0, -heats["right"]]), 1e-12, float(heats["left"]))
+    assert np.all(flows == -flows.T)
+    assert np.all(np.asarray(light(2.0).currents()) == 0)
 
 
 def test_a_matrix_with_an_energy_is_a_spring():
     """A symmetric pull does no work on average, and heats are those of the springs less the matrix."""
     frictions, part = matrices(np.random.default_rng(7)), np.diag([0.4, 0.0, 0.2])
     s = cs.steady_state(network(frictions, part))
-    heats, works = by_lyapunov(frictions, part)
+    heats, works, _ = by_lyapunov(frictions, part)
     assert_close(s.heat.array, heats, 1e-12)
     assert abs(float(s.work["pull"])) < 1e-13
     assert_close(s.work["push"], works[0], 1e-12)

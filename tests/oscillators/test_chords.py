@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.numerics.timeline import Timeline
 from coldspot.oscillators import walk
-from coldspot.oscillators.timeline import Timeline
 from coldspot.oscillators.told import told
 
 WARM, FRICTION, STEP = (1.0, 0.3), (1.0, 2.0), 0.2

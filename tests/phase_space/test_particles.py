@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.phase_space import ensemble
+from tests.oscillators import test_jumps
 
 KEY = jax.random.key(11)
 
@@ -79,6 +80,36 @@ def test_walls_a_drive_and_a_temperature_that_varies_smoothly():
     assert float(t.solution.temperatures[0]) == pytest.approx(float(s.temperatures[0]), rel=0.02)
     assert np.abs(t.positions).max() <= 1
     assert t.positions.shape[0] == 2
+
+
+def test_potentials_that_jump():
+    """A periodic state against products of exponentials; Jarzynski's equality, and energies of single trajectories."""
+    trap = cs.KleinKramers(
+        lambda x, values: values["trap"] * x * x / 2 - values["push"] * x,
+        friction=0.7,
+        temperature=1.5,
+        boundary=cs.Closed(),
+        drives={"trap": test_jumps.SPRINGS, "push": test_jumps.FORCES},
+        frequency=0.8,
+    )
+    t = cs.trajectories(trap, KEY, n=1024, time=45.0)
+    z = [(t.heat["bath"], t.error.heat["bath"])] + [(t.work[name], t.error.work[name]) for name in ("trap", "push")]
+    wanted = test_jumps.exact(1.0)
+    for (value, error), exact in zip(z, wanted, strict=True):
+        assert abs(value - exact) < 3 * error + 3e-3 * np.abs(wanted).max()
+        assert error < 0.03 * np.abs(wanted).max()
+    # Up to the last piece: k from 1 to 2, f from .5 to −1; ΔF = ½T ln 2 − (f²/2k)′.
+    start = (np.array([0.5, 0.0]), np.diag([1.5, 1.5]))
+    end = 0.6 * 2 * np.pi / 0.8
+    t = cs.trajectories(trap, KEY, n=1024, time=end, start=start, keep=1, stride=16)
+    weights = np.exp(-np.asarray(t.works).sum(1) / 1.5)
+    free = 0.75 * np.log(2.0) - (0.25 - 0.125)
+    assert abs(weights.mean() - np.exp(-free / 1.5)) < 3 * weights.std() / 32
+    books = np.asarray(t.heats.sum(1) + t.works.sum(1) - t.storages)
+    assert np.abs(books).max() < 0.02 * np.asarray(t.works).std()
+    # Steps that end at jumps have several lengths, and the paths their times.
+    assert t.times[0] == 0
+    assert float(t.times[-1]) == pytest.approx(end, rel=1e-12)
 
 
 def test_what_cannot_be_simulated_is_said():

@@ -46,10 +46,10 @@ ADDING = {"convert_element_type", "concatenate", "stack", "reduce_sum", "cumsum"
 PICKING = {"gather", "dynamic_slice", "scatter", "scatter-add", "dynamic_update_slice"}
 """Their indices come as whole numbers among the operands."""
 LOGICAL = {"and", "or", "not", "xor", "reduce_and", "reduce_or"}
-PIECEWISE = {"coldspot_held": 0.0, "coldspot_line": 1.0}
-"""Functions of the phase and, last, of values between which they stay: constants and straight lines between borders,
+PIECEWISE = {"coldspot_held": (2, 0.0), "coldspot_line": (1, 1.0)}
+"""Functions of the phase that are constants and straight lines between borders: which of their arguments are the values
 
-by the harmonics that take as many elements within a piece.
+between which they stay, and the harmonics that take as many elements within a piece.
 """
 INSIDE = {"pjit": "jaxpr", "jit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
@@ -83,6 +83,21 @@ def _most(values: list[Any]) -> Any:
     return jnp.max(jnp.stack([jnp.asarray(v, float) for v in values]))
 
 
+def _piecewise(equation: Any, values: list[Any]) -> list[Any]:
+    """What stays between some values and, if it is differentiated, its slope."""
+    place, many = PIECEWISE[equation.params["name"]]
+    held = values[place]
+    low, high = jnp.min(held), jnp.max(held)
+    found = [Known((low + high) / 2, (high - low) / 2, many)]
+    if len(equation.outvars) > 1:
+        speed = values[-1]
+        if len(equation.outvars) > 2 or isinstance(speed, (Known, Angle)):
+            raise Unknown
+        # A line goes from one value to the next in an equal part of the period.
+        found.append(Known(0.0, jnp.abs(speed) * (high - low) * held.shape[-1] / (2 * jnp.pi), many))
+    return found
+
+
 def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
     known: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *arguments), strict=True))
 
@@ -105,8 +120,7 @@ def _walk(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
                 Known(equation.primitive.bind(*map(_plain, values)), jnp.zeros(equation.outvars[0].aval.shape), 0.0)
             ]
         elif equation.params.get("name") in PIECEWISE:
-            low, high = jnp.min(values[-1]), jnp.max(values[-1])
-            found = [Known((low + high) / 2, (high - low) / 2, PIECEWISE[equation.params["name"]])]
+            found = _piecewise(equation, values)
         elif equation.primitive.name in INSIDE:
             inner = equation.params[INSIDE[equation.primitive.name]]
             found = _walk(inner.jaxpr, inner.consts, values)

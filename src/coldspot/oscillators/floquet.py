@@ -3,8 +3,9 @@
 With ẏ = A(t)y + noise, y = (x, v, 1), and F(t′, t) the propagator, second moments X = ⟨yyᵀ⟩ obey
 X(t′) = F X(t) Fᵀ + ∫_t^{t′} F(t′, τ) W F(t′, τ)ᵀ dτ. Over one element, F(t′, ·)ᵀ solves an equation that starts at t′
 and runs backwards, so that Radau collocation gives it at the very nodes with which the integral is summed; all terms
-are positive. Elements of one length cover the period, the periodic state is summed by doubling the number of periods,
-and averages are sums over the borders of elements: for smooth periodic functions that converges faster than any power.
+are positive. Elements cover the period, the periodic state is summed by doubling the number of periods, and averages
+are sums over the borders of elements: for smooth periodic functions that converges faster than any power. Where drives
+jump or bend, elements end, and become shorter towards it (see `pieces`); a jump of springs does the work ½tr(ΔΦ⟨xxᵀ⟩).
 
 The number of elements is doubled until the ledger no longer changes; the last change is the error estimate. It starts
 with what the harmonics of springs and forces need, and pulses that are too narrow for that are refused.
@@ -21,10 +22,11 @@ from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.collocation import tableau
-from ..numerics.dense import EPS, inverse, positive_or_one
+from ..numerics.dense import EPS, inverse
 from ..solution import Status
 from .forces import unseen
 from .instant import Instant, moments
+from .pieces import Pieces, pieces_of
 
 STAGES = 4
 GROUP = 16
@@ -36,7 +38,7 @@ SMOOTH = 1e-9
 JUMP = 1e-5
 """The part of all that the highest harmonics may have: more belongs to a jump, or to what is too narrow to be seen."""
 FIRST, MOST = 1 << 9, 1 << 14
-"""Elements per period: the largest number to start with, and that beyond which a point is given up."""
+"""Elements of a piece to start with, at most, and of a period, beyond which a point is given up."""
 PRECISE = 1e-10
 """Changes of the ledger, relative to its largest entry, at which more elements are not worth their time."""
 GONE = 1e-16
@@ -48,6 +50,20 @@ PERIODS = 40
 """The number of periods is doubled at most this often: what rounding alone lets decay, later, is not damped."""
 
 
+class Course(NamedTuple):
+    """What a network does in a period.
+
+    - `instant(phase)`: its numbers; `frequency` Ω;
+    - `borders`: shares of the period, rising and 0 among them, at which they jump or bend; none if they nowhere do;
+    - `jumps(before, after)`: how springs change between two phases by each drive (drive, n, n).
+    """
+
+    instant: Callable[[Array], Instant]
+    frequency: Array
+    borders: Array
+    jumps: Callable[[Array, Array], Array]
+
+
 class Period(NamedTuple):
     """The average rates (rate,), gross heat, and what is left of motion: there is a steady state if that is nothing."""
 
@@ -57,14 +73,16 @@ class Period(NamedTuple):
 
 
 class Search(NamedTuple):
+    """`elements` of each piece, what came out, how much that changed with them, and how much the last time."""
+
     elements: Array
     now: Period
     change: Array
     before: Array
 
 
-def steady(points: Any, look: Callable[[Any], tuple[Callable[[Array], Instant], Array]]) -> Outcome:
-    """Periodic states of a batch; `look(point)` gives the instant as a function of the phase, and the frequency.
+def steady(points: Any, look: Callable[[Any], Course]) -> Outcome:
+    """Periodic states of a batch; `look(point)` gives the course of one.
 
     Derivatives are those of the solution with the elements that it took.
     """
@@ -72,8 +90,7 @@ def steady(points: Any, look: Callable[[Any], tuple[Callable[[Array], Instant], 
     leaves, structure = jax.tree.flatten(arrays)
 
     def found(leaves: list[Array]) -> tuple[Array, tuple[Search, Array]]:
-        one, frequency = look(eqx.combine(jax.tree.unflatten(structure, leaves), rest))
-        search, broken = _search(one, frequency)
+        search, broken = _search(look(eqx.combine(jax.tree.unflatten(structure, leaves), rest)))
         return search.now.rates, (search, broken)
 
     def twice(leaves: list[Array]) -> tuple[Array, Any]:
@@ -98,11 +115,12 @@ def steady(points: Any, look: Callable[[Any], tuple[Callable[[Array], Instant], 
         return (rates, others), (slope, still)
 
     rates, (search, broken) = jax.lax.map(run, leaves)
-    baths = _baths(points, look)
+    baths, pieces = _counts(points, look)
     left = search.now.left
     stable = jnp.isfinite(left) & (left < 1e3)
     top = jnp.max(jnp.abs(rates), -1, keepdims=True)
-    rounding = (64 + search.elements) * EPS * search.now.gross
+    elements = search.elements * pieces
+    rounding = (64 + elements) * EPS * search.now.gross
     errors = (search.change + rounding)[:, None] + EPS * top
     return Outcome(
         rates=Rates(heats=rates[:, :baths], works=rates[:, baths:]),
@@ -113,20 +131,25 @@ def steady(points: Any, look: Callable[[Any], tuple[Callable[[Array], Instant], 
             Status.NOT_UNIQUE: stable & (left > GONE),
         },
         floor=ABSENT * search.now.gross,
-        statistics={"elements": search.elements * 1.0},
+        statistics={"elements": elements * 1.0},
     )
 
 
-def _baths(points: Any, look: Any) -> int:
-    def one(p: Any) -> Array:
-        return look(jax.tree.map(lambda a: a[0] if eqx.is_array(a) else a, p))[0](jnp.zeros(())).temperatures
+def _counts(points: Any, look: Callable[[Any], Course]) -> tuple[int, int]:
+    """How many baths, and how many pieces of the period."""
 
-    return int(eqx.filter_eval_shape(one, points).shape[0])
+    def one(p: Any) -> tuple[Array, Array]:
+        course = look(jax.tree.map(lambda a: a[0] if eqx.is_array(a) else a, p))
+        return course.instant(jnp.zeros(())).temperatures, pieces_of(course.borders).starts
+
+    temperatures, starts = eqx.filter_eval_shape(one, points)
+    return int(temperatures.shape[0]), int(starts.shape[0])
 
 
-def _search(one: Callable[[Array], Instant], frequency: Array) -> tuple[Search, Array]:
-    """More and more elements until the rates stay, and whether springs or forces jump."""
-    first, broken = _first(one)
+def _search(course: Course) -> tuple[Search, Array]:
+    """More and more elements until the rates stay, and whether springs or forces jump where they do not say so."""
+    pieces = pieces_of(course.borders)
+    first, broken = _first(course.instant, pieces)
 
     def unsettled(s: Search) -> Array:
         top = jnp.max(jnp.abs(s.now.rates))
@@ -134,49 +157,59 @@ def _search(one: Callable[[Array], Instant], frequency: Array) -> tuple[Search, 
         settled = (s.change <= jnp.maximum(PRECISE * top, 16 * EPS * s.now.gross)) | (
             (s.change >= s.before / 4) & (s.change <= 1e-9 * top)
         )
-        return ~settled & (2 * s.elements <= MOST) & jnp.all(jnp.isfinite(s.now.rates)) & (s.now.left <= GONE)
+        return (
+            ~settled
+            & (2 * s.elements * pieces.number <= MOST)
+            & jnp.all(jnp.isfinite(s.now.rates))
+            & (s.now.left <= GONE)
+        )
 
     def finer(s: Search) -> Search:
-        now = period(one, frequency, 2 * s.elements)
+        now = period(course, pieces, 2 * s.elements)
         return Search(2 * s.elements, now, jnp.max(jnp.abs(now.rates - s.now.rates)), s.change)
 
-    start = Search(first, period(one, frequency, first), jnp.asarray(jnp.inf), jnp.asarray(jnp.inf))
+    start = Search(first, period(course, pieces, first), jnp.asarray(jnp.inf), jnp.asarray(jnp.inf))
     return jax.lax.while_loop(unsettled, finer, start), broken
 
 
-def _first(one: Callable[[Array], Instant]) -> tuple[Array, Array]:
-    """How many elements springs and forces need to be seen, two per harmonic, and whether they jump."""
-    phases = 2 * jnp.pi * jnp.arange(SAMPLES) / SAMPLES
+def _first(one: Callable[[Array], Instant], pieces: Pieces) -> tuple[Array, Array]:
+    """How many elements of a piece springs and forces need to be seen, two per harmonic, and whether they jump."""
 
     def numbers(phase: Array) -> Array:
         now = one(phase)
         return jnp.append(now.springs, jnp.sum(now.pushes, 0))
 
-    samples = jax.lax.stop_gradient(jax.vmap(numbers)(phases))
-    size = jnp.abs(jnp.fft.rfft(samples, axis=0))
-    size = size / positive_or_one(jnp.max(size, 0))
-    most = jnp.max(jnp.where(jnp.any(size > SMOOTH, axis=1), jnp.arange(size.shape[0]), 0))
+    size = jax.lax.stop_gradient(jnp.max(pieces.waves(numbers, SAMPLES), (0, 2)))
+    most = jnp.max(jnp.where(size > SMOOTH, jnp.arange(size.shape[0]), 0))
     needed = jnp.minimum(-(-2 * most // GROUP), FIRST // GROUP) * GROUP
-    # The harmonics of a jump fall as one over their number, those of a kink as its square.
-    broken = jnp.any(size[-SAMPLES // 8 :] > JUMP) | ~jnp.all(jnp.isfinite(samples))
+    # The harmonics of a jump fall as one over their number, those of a kink as its square. (So written that what is
+    # not a number counts.)
+    broken = ~jnp.all(size[-(size.shape[0] // 4) :] <= JUMP)
     broken |= jax.lax.stop_gradient(unseen(numbers, SAMPLES))
     return jnp.maximum(needed, 2 * GROUP), broken
 
 
-def period(one: Callable[[Array], Instant], frequency: Array, elements: Array) -> Period:
-    """The periodic state with a number of elements, a multiple of `GROUP`."""
+def period(course: Course, pieces: Pieces, elements: Array) -> Period:
+    """The periodic state with a number of elements in each piece, a multiple of `GROUP`."""
+    one = course.instant
     shape = eqx.filter_eval_shape(lambda: moments(one(jnp.zeros(()))))
     k, rates = shape.drift.shape[0], shape.forms.shape[0]
-    step = 2 * jnp.pi / (frequency * elements)
     nodes, derivative, first, weights = tableau(STAGES)
     unit = jnp.eye(k)
+    if not pieces.closed:
+        jumps = pieces.jumps(course.jumps) * course.frequency / (2 * jnp.pi)
+        n, drives = jumps.shape[-1], jumps.shape[1]
+        # Work per time of what springs do at the start of a piece, as forms of y.
+        sudden = jnp.zeros((pieces.number, rates, k, k)).at[:, rates - drives :, :n, :n].set(jumps / 2)
 
     def element(index: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """F and the noise of an element; at its start the forms, the constant part of the rates, and gross heat."""
-        end = 2 * jnp.pi * (index + 1) / elements
+        """F and the noise of an element; what its start adds to averages: forms, constant rates, and gross heat."""
+        piece, place = index // elements, index % elements
+        begin, end = (pieces.phase(piece, (place + k) / elements) for k in (0, 1))
+        step = (end - begin) / course.frequency
 
         def at(share: Array) -> tuple[Array, Array, Array, Array]:
-            instant = one(end - 2 * jnp.pi * share / elements)
+            instant = one(pieces.within(piece, end - (end - begin) * share))
             m = moments(instant)
             noise = jnp.einsum("b,bij->ij", instant.temperatures, m.noise)
             return m.drift, noise, m.forms, m.constants @ instant.temperatures
@@ -189,7 +222,11 @@ def period(one: Callable[[Array], Instant], frequency: Array, elements: Array) -
         psi = (inverse(blocks.reshape(STAGES * k, STAGES * k)) @ right).reshape(STAGES, k, k)
         noise = step * jnp.einsum("i,iab,iac,icd->bd", weights, psi, noises, psi)
         # The last node is the start.
-        return psi[-1].T, noise, forms[-1], constants[-1], jnp.max(jnp.abs(constants[-1]), initial=0.0)
+        weight = pieces.weight(piece, place / elements) / elements
+        form = weight * forms[-1]
+        if not pieces.closed:
+            form = form + jnp.where(place == 0, sudden[piece], 0.0)
+        return psi[-1].T, noise, form, weight * constants[-1], weight * jnp.max(jnp.abs(constants[-1]), initial=0.0)
 
     def group(g: Array, state: Any) -> Any:
         parts = jax.vmap(element)(g * GROUP + jnp.arange(GROUP))
@@ -205,10 +242,10 @@ def period(one: Callable[[Array], Instant], frequency: Array, elements: Array) -
         return jax.lax.scan(follow, state, parts)[0]
 
     nothing = (unit, jnp.zeros((k, k)), jnp.zeros((rates, k, k)), jnp.zeros(rates), jnp.zeros(()))
-    total, noise, of_start, of_noise, gross = jax.lax.fori_loop(0, elements // GROUP, group, nothing)
+    groups = pieces.number * elements // GROUP
+    total, noise, of_start, of_noise, gross = jax.lax.fori_loop(0, groups, group, nothing)
     x, left = _periodic(total, noise)
-    average = (jnp.einsum("qab,ab->q", of_start, x) + of_noise) / elements
-    return Period(average, gross / elements, left)
+    return Period(jnp.einsum("qab,ab->q", of_start, x) + of_noise, gross, left)
 
 
 def _periodic(total: Array, noise: Array) -> tuple[Array, Array]:

@@ -17,6 +17,7 @@ from jax import Array
 from .. import growth
 from .._checks import InputError, valid
 from ..dynamics import Dynamics, Outcome, Rates, conclude
+from ..numerics.timeline import LEAST, Timeline, edges_of, timeline
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..regimes import INFORMATION_NEGLECTED
@@ -31,7 +32,6 @@ from .likeness import SAMPLES, equivalent
 from .model import System
 from .sampling import QUANTITIES
 from .simulation import BLOCK, Result
-from .timeline import LEAST, Timeline, edges_of, timeline
 from .told import Network
 from .words import UNHELD, jump_words
 
@@ -93,7 +93,7 @@ def sample(
         )
     line = Timeline(np.array([0.0, 2 * BLOCK * step]), np.array([2 * BLOCK]), True)
     if network.frequency:
-        line = timeline(edges_of(network.borders, network.duration, None), step)
+        line = timeline(edges_of(network.borders, network.duration, None), step, block=BLOCK)
         words = network.hidden(int(network.duration / line.longest), None)
         if words:
             raise InputError(f"{OWNER}: {words}.")

@@ -1,5 +1,6 @@
 """Oscillator networks: masses, springs, frictions, baths and what drives them."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ from .forces import amplitudes_of, hidden
 from .instant import FEW, Instant, or_one
 from .model import System
 from .rules import each, friction_rules, mass_rules, spring_rules
-from .told import told
+from .told import edges_of, jump_of_springs, told
 
 LOOKED_AT = (0.0, 1.0, 2.5)
 """Phases at which driven springs are looked at."""
@@ -284,6 +285,11 @@ class OscillatorNetwork(Dynamics):
             massless=self.massless,
         )
 
+    def course(self) -> floquet.Course:
+        """What one network does in a period."""
+        jumps = functools.partial(jump_of_springs, self)
+        return floquet.Course(self.instant, or_one(self.frequency), edges_of(self), jumps)
+
     def spectral(self) -> landauer.Spectral:
         """The numbers of one network between baths with a spectrum."""
         sites = tuple(sorted({i for at in self.places for i in at}))
@@ -325,7 +331,7 @@ class OscillatorNetwork(Dynamics):
         if self.quantum or self.remembers:
             return landauer.steady(arrays, lambda p: one(p).spectral())
         if callable(self.springs):
-            return floquet.steady(arrays, lambda p: (one(p).instant, or_one(one(p).frequency)))
+            return floquet.steady(arrays, lambda p: one(p).course())
 
         def parts(point: Any) -> tuple[Instant, Array, stationary.Pushes]:
             now, zero = one(point), jnp.zeros(())
@@ -443,30 +449,32 @@ class OscillatorNetwork(Dynamics):
         >>> one.covariance().round(12).tolist()
         [[0.25, 0.0], [0.0, 0.5]]
         """
-        self._check_linear("covariance")
+        self._check_linear("covariance", constant=True)
         if not self._beyond():
             return linear.covariance(self.system())
-        if callable(self.springs) or self.remembers or self.quantum:
-            raise InputError(f"{OWNER}: `covariance` is known for constant springs and classical baths only.")
         return stationary.covariance(self.instant(0.0, pushed=False))
 
     def currents(self) -> Array:
-        """Energy currents J (n, n) through the springs, averaged over the period if driven; linear networks only.
-
-        J_ij = −Φ_ij ⟨x_j ẋ_i⟩ = −J_ji: what the spring brings to coordinate i. With baths and forces the sum is zero.
+        """Energy currents J (n, n) through the springs, averaged over the period of forces; linear networks only.
+        J_ij = −Φ_ij ⟨x_j∘ẋ_i⟩ = −J_ji: what the spring brings to coordinate i. With the heat of baths there and the
+        work of forces, of those without an energy too, that is zero in all. (A driven spring takes in work between its
+        ends: what leaves one is not what arrives at the other.)
 
         >>> import coldspot as cs
         >>> chain = cs.OscillatorNetwork.chain(3)
         >>> bool(abs(chain.currents()[1, 0] - cs.steady_state(chain).heat["left"]) < 1e-12)
         True
         """
-        self._check_linear("currents")
-        if self._beyond():
-            raise InputError(f"{OWNER}: `currents` of a network with {self._beyond()} are not known yet.")
-        return linear.currents(self.system())
+        self._check_linear("currents", constant=True)
+        if not self._beyond():
+            return linear.currents(self.system())
+        pushes, still = amplitudes_of(self.drives, self.targets, self.size)[0], self.instant(0.0, pushed=False)
+        return stationary.currents(still, or_one(self.frequency), pushes, PULL not in self.targets)
 
-    def _check_linear(self, what: str) -> None:
+    def _check_linear(self, what: str, constant: bool = False) -> None:
         if self.potential is not None:
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
         if FEEDBACK in self.targets:
             raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has {self._beyond()}.")
+        if constant and (callable(self.springs) or self.remembers or self.quantum):
+            raise InputError(f"{OWNER}: `{what}` is known for constant springs and classical baths only.")

@@ -19,6 +19,7 @@ from .._attributes import Spoken
 from .._checks import InputError, check_positive, check_shape, worded
 from ..dynamics import as_dynamics
 from ..numerics.random_numbers import normals
+from ..numerics.timeline import Timeline, edges_of, timeline
 from ..parallel import spread
 from ..pytrees import compiled
 from ..solution import SolveError, Status
@@ -27,7 +28,6 @@ from . import walk
 from .instant import Instant, moments
 from .network import OscillatorNetwork
 from .simulation import BLOCK, DYNAMICS, START
-from .timeline import Timeline, edges_of, timeline
 from .told import Network, told
 
 VERB = "first_passage"

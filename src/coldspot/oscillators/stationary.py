@@ -191,6 +191,23 @@ def covariance(instant: Instant) -> Array:
     return jnp.einsum("b,bij->ij", instant.temperatures, found.covariances)
 
 
+@eqx.filter_jit
+def currents(instant: Instant, frequency: Array, pushes: Array, reciprocal: bool) -> Array:
+    """−Φ_ij⟨x_j∘ẋ_i⟩ (n, n): energy per time that flows into coordinate i from j through their spring."""
+    n, m, t = instant.size, moments(instant), instant.temperatures
+    found = conduction(instant, m, reciprocal=True).covariances
+    # In an equilibrium positions and velocities are independent; only forces without an energy prevent that.
+    apart = t - jnp.mean(t) if reciprocal else t
+    x = jnp.einsum("b,bij->ij", apart, found)
+    noise = jnp.einsum("b,bij->ij", apart, m.noise)
+    crossed = m.drift[:n, :-1] @ x[:, :n] + noise[:n, :n] / 2
+    if pushes.size:
+        turn, _, _, _, y = _amplitudes(instant, m, frequency, pushes)
+        crossed += jnp.einsum("hi,hj->ij", turn[:, None] * y[:, :n], jnp.conj(y[:, :n])).real / 2
+    flow = -instant.springs * (crossed - crossed.T) / 2
+    return flow - jnp.diag(jnp.diag(flow))
+
+
 def _bound(a: Array, w: Array, x: Array, solver: Any, unsure: Array | float = 0.0) -> Array:
     """Covariances B that bound what the residual of X, with the rounding in it and in W (`unsure`), may change."""
     k = a.shape[0]
@@ -199,6 +216,22 @@ def _bound(a: Array, w: Array, x: Array, solver: Any, unsure: Array | float = 0.
     rough = (k + 4) * EPS * (2 * jnp.abs(a) @ jnp.abs(x) + jnp.abs(w)) + unsure
     rows = jnp.sum(jnp.abs(residual) + (rough + jnp.swapaxes(rough, -1, -2)) / 2, -1)
     return covariances(a[None], (rows[..., None] * jnp.eye(k))[None], solver)[0][0]
+
+
+def _amplitudes(instant: Instant, m: Moments, frequency: Array, pushes: Array) -> tuple[Array, ...]:
+    """ihΩ, z = ihΩ − A, its inverse, the pushes on y, and the mean motion y (harmonic, …) with z y = pushes."""
+    n, k, count = instant.size, m.drift.shape[0] - 1, pushes.shape[0]
+    light, heavy = jnp.array(instant.massless, int), instant.heavy
+    total = jnp.sum(pushes, 1)
+    source = jnp.zeros((count, k), complex).at[:, jnp.arange(n, k)].set(total[:, heavy] / instant.masses[heavy])
+    if light.size:
+        friction = jnp.sum(instant.frictions, 0)[light[:, None], light]
+        source = source.at[:, light].set(total[:, light] @ inverse(friction).T)
+    turn = 1j * frequency * jnp.arange(1, count + 1)
+    z = turn[:, None, None] * jnp.eye(k) - m.drift[:k, :k]
+    known = inverse(z)
+    y = jnp.einsum("hij,hj->hi", known, source)
+    return turn, z, known, source, y + jnp.einsum("hij,hj->hi", known, source - jnp.einsum("hij,hj->hi", z, y))
 
 
 def response(instant: Instant, m: Moments, frequency: Array, pushes: Array, endless: bool) -> Motion:
@@ -210,17 +243,7 @@ def response(instant: Instant, m: Moments, frequency: Array, pushes: Array, endl
     baths, (count, drives) = instant.temperatures.shape[0], pushes.shape[:2]
     if not drives or not count:
         return Motion(*(jnp.zeros(baths + drives),) * 2)
-    light, heavy = jnp.array(instant.massless, int), instant.heavy
-    total = jnp.sum(pushes, 1)
-    source = jnp.zeros((count, k), complex).at[:, jnp.arange(n, k)].set(total[:, heavy] / instant.masses[heavy])
-    if light.size:
-        friction = jnp.sum(instant.frictions, 0)[light[:, None], light]
-        source = source.at[:, light].set(total[:, light] @ inverse(friction).T)
-    turn = 1j * frequency * jnp.arange(1, count + 1)
-    z = turn[:, None, None] * jnp.eye(k) - m.drift[:k, :k]
-    known = inverse(z)
-    y = jnp.einsum("hij,hj->hi", known, source)
-    y = y + jnp.einsum("hij,hj->hi", known, source - jnp.einsum("hij,hj->hi", z, y))
+    turn, z, known, source, y = _amplitudes(instant, m, frequency, pushes)
     x = y[:, :n]
     v = turn[:, None] * x
     heats = -0.5 * jnp.einsum("hi,bij,hj->hb", jnp.conj(v), instant.frictions, v).real

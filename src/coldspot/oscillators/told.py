@@ -53,12 +53,17 @@ def told(network: Any) -> Network:
     )
 
 
-def borders_of(network: Any) -> np.ndarray:
-    """Shares of the period, 0 among them, at which some drive jumps or bends."""
+def edges_of(network: Any) -> Array:
+    """Shares of the period, rising and 0 among them, at which some drive jumps or bends; one may come twice."""
     acting = zip(network.drives.values(), network.targets, strict=True)
-    own = [np.asarray(drive.borders()) for drive, target in acting if target >= 0 or target == SPRING]
-    found = [np.append(0.0, one) for one in own if one.size]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0)
+    found = [drive.borders() for drive, target in acting if target >= 0 or target == SPRING]
+    found = [own for own in found if own.size]
+    return jnp.sort(jnp.concatenate([jnp.zeros(1), *found])) if found else jnp.zeros(0)
+
+
+def borders_of(network: Any) -> np.ndarray:
+    """The same of a known network, each once."""
+    return np.unique(np.asarray(edges_of(network)))
 
 
 @compiled

@@ -19,6 +19,7 @@ from .._checks import InputError, check_memory
 from ..dynamics import Dynamics
 from ..growth import Result
 from ..numerics.random_numbers import normals
+from ..numerics.timeline import Timeline, edges_of, timeline
 from ..parallel import spread
 from ..pytrees import compiled
 from ..solution import Solution, SolveError, Status
@@ -31,7 +32,6 @@ from .journey import CHUNK, FINE, OTHERS, STRETCH, Bias, amounts, averages, conc
 from .model import System
 from .sampling import QUANTITIES
 from .simulation import BLOCK, START
-from .timeline import Timeline, edges_of, timeline
 from .told import Network
 
 OWNER = "trajectories"
@@ -80,7 +80,7 @@ def follow(
     step = FINE * _shortest(network, looked, begun, n) if time_step is None else float(time_step)
     if network.frequency and time_step is None:
         step = min(step, 2 * math.pi / network.frequency / FOLLOWED)
-    line = timeline(edges, step, turns=False)
+    line = timeline(edges, step, turns=False, block=BLOCK)
     fine = _grid(network, line, looked)
     system = _books(looked)
 

@@ -28,9 +28,9 @@ import numpy as np
 from jax import Array
 
 from ..numerics.random_numbers import normals
+from ..numerics.timeline import Timeline
 from .instant import Instant
 from .simulation import BLOCK, DYNAMICS, START
-from .timeline import Timeline
 from .told import Network
 
 

@@ -126,9 +126,9 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
     if driven:
         if status == Status.INVALID:
             return (
-                "`springs` or `forces` jump, are not finite, or may have a pulse too narrow to be seen, somewhere in "
-                "the period; smooth them. What jumps as `Steps` is followed by `coldspot.evolve`, over as many periods "
-                "as it takes to forget the start, and by `coldspot.trajectories`."
+                "`springs` or `forces` jump where no drive says so, are not finite, or may have a pulse too narrow to "
+                "be seen, somewhere in the period; give what jumps as `drives`, `Steps` or one whose `borders()` name "
+                "the places."
             )
         if status == Status.UNSTABLE:
             return (

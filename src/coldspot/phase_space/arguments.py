@@ -63,25 +63,14 @@ def check_smooth(drives: Table) -> None:
             )
 
 
-def check_borders(drives: Table, last: float) -> None:
-    """Refuse drives that jump between phase 0 and `last` where their `borders` do not say so."""
+def check_borders(verb: str, drives: Table, last: float | None) -> None:
+    """Refuse drives that jump between phase 0 and `last`, or anywhere, where their `borders` do not say so."""
     for name, drive in drives.items():
         jump = None if drive.borders().size else jump_of(drive, last)
         if jump is not None:
             raise InputError(
-                f"evolve: `drives[{name!r}]` jumps at the phase {jump:.6g}, which its `borders()` do not name; write "
+                f"{verb}: `drives[{name!r}]` jumps at the phase {jump:.6g}, which its `borders()` do not name; write "
                 "them, or give it as `Steps`."
-            )
-
-
-def check_followed(drives: Table, last: float | None) -> None:
-    """Refuse drives that jump between phase 0 and `last`, or anywhere: trajectories do not book the work of jumps."""
-    for name, drive in drives.items():
-        jump = jump_of(drive, last)
-        if jump is not None:
-            raise InputError(
-                f"trajectories: `drives[{name!r}]` jumps at the phase {jump:.6g}, and the work of jumps is not "
-                "booked in a trajectory; make it smooth. `evolve` follows the density through jumps of `Steps`."
             )
 
 

@@ -64,12 +64,8 @@ class Course:
         self._base = np.asarray(_base(base, places))
         period = 2 * math.pi / self.frequency
         self.early = EARLY * period
-        shares = [np.concatenate([[0.0], np.asarray(d.borders())]) for d in moved.drives.values() if d.borders().size]
-        found: list[float] = []
-        for own in shares:
-            turns = np.arange(math.ceil(last / period) + 1)
-            found += ((turns[:, None] + own) * period).ravel().tolist()
-        inside = np.unique(np.array(found))
+        turns = np.arange(math.ceil(last / period) + 1)
+        inside = np.unique((turns[:, None] + moved.borders()) * period)
         self.borders = inside[(inside > self.early) & (inside < last - self.early)]
         # Values of the drives between borders, to see what steps must follow.
         self._moments = np.linspace(0.0, last, SEEN + 1)
@@ -145,16 +141,8 @@ def _powers(moved: Moved, places: Array, phases: Array) -> Array:
 
 @compiled
 def _jumps(moved: Moved, places: Array, phases: Array) -> Array:
-    before, after = (moved.values(phase) for phase in phases)
-
-    def height(values: Any) -> Array:
-        return jax.vmap(lambda x: moved.at(x, values))(places.ravel()).reshape(places.shape)
-
-    heights, now = [height(before)], dict(before)
-    for name in moved.drives:
-        now[name] = after[name]
-        heights.append(height(now))
-    return jnp.diff(jnp.stack(heights), axis=0)
+    found = jax.vmap(lambda x: moved.jumps(x, *phases), out_axes=-1)(places.ravel())
+    return found.reshape(-1, *places.shape)
 
 
 @compiled

@@ -16,11 +16,12 @@ from .._checks import InputError, valid
 from ..drives import Steps
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..growth import Result
+from ..numerics.timeline import edges_of, timeline
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
 from ..solution import Solution, Status
 from ..trajectories import Trajectories, check_ensemble
-from .particles import BLOCK, Clock, Field, Particles, Sums, drawn, energy, stretch
+from .particles import BLOCK, Clock, Field, Particles, Sums, clock_along, drawn, energy, stretch
 from .terrain import OPEN, PERIODIC, Terrain
 from .tide import Moved
 
@@ -147,10 +148,15 @@ def simulated(
             f"{OWNER}: `time_step` is {step:g}, but the motion is stable only below {2 * start.shortest:.4g}."
         )
     period = BLOCK
+    borders = field.potential.borders() if isinstance(field.potential, Moved) else np.zeros(0)
     if frequency:
         duration = 2 * math.pi / frequency
-        period = 2 * BLOCK * math.ceil(duration / (2 * BLOCK * step) * (1 - 1e-12))
+        line = timeline(edges_of(borders, duration, None), step, block=BLOCK)
+        period = line.steps
         step = duration / period
+    clock, rough_clock = clock_of(step, period), clock_of(2 * step, max(period // 2, BLOCK))
+    if borders.size:
+        clock, rough_clock = (clock_along(one, frequency, period) for one in (line, line.halved()))
     transient = FORGET * start.longest if request.transient is None else request.transient
     cycle = 2 * period // BLOCK if frequency else 2
     half = cycle * max(1, math.ceil(request.time / (2 * cycle * BLOCK * step) * (1 - 1e-12)))
@@ -159,20 +165,20 @@ def simulated(
 
     def portion(first: int, bar: bool | None) -> Result:
         """Rates (half, quantity, lane) in the order of `Sums`, and the change of the energy."""
-        return _run(field, start, step, period, key, first + lanes, spans, bar)
+        return _run(field, start, clock, key, first + lanes, spans, bar)
 
     def worst(done: Result) -> float:
         return float(means(field, done, potentials).error[: rows(field)["work"].stop].max(initial=0.0))
 
     def label() -> str:
-        now, heights = _start(field, start, clock_of(step, period), key, jnp.arange(8))
+        now, heights = _start(field, start, clock, key, jnp.arange(8))
         profiles = field.read(field.friction, now.x), field.read(field.temperature, now.x)
         kind = repr((field.kind, field.walled))
         return growth.identity(field, start, step, period, key, spans, heights, profiles, kind)
 
     result = growth.grown(portion, request.n, worst, request.until, show, label)
     others = OTHERS + np.arange(result.failed.shape[-1])
-    rough = _run(field, start, 2 * step, max(period // 2, BLOCK), key, others, tuple(s // 2 for s in spans), show)
+    rough = _run(field, start, rough_clock, key, others, tuple(s // 2 for s in spans), show)
     found, other = (means(field, one, potentials) for one in (result, rough))
     outcome, words = assess(field, found, other, result, step, sum(spans) * BLOCK, request)
     solution = concluded(dynamics, outcome)
@@ -180,7 +186,7 @@ def simulated(
         solution.raise_unless_ok(lambda status: words)
     followed = 2 * half * BLOCK * step
     heats, works, storages = amounts(field, found, followed)
-    times, x, v = map(jnp.asarray, _paths(field, start, step, period, key, request, spans))
+    times, x, v = map(jnp.asarray, _paths(field, start, clock, key, request, spans))
     return Trajectories(solution, heats, works, storages, times, x, v, jnp.asarray(followed))
 
 
@@ -237,7 +243,7 @@ def stretched(
     field: Field, clock: Clock, key: Array, lanes: Array, now: Particles, first: Array, last: Array
 ) -> tuple[Particles, Array]:
     now = stretch(field, clock, key, lanes, now, first, last)
-    return now, energy(field, now, clock.phase(last * BLOCK))
+    return now, energy(field, now, clock.behind(last * BLOCK).phase)
 
 
 def closed(now: Particles, before: Array, after: Array, time: float) -> tuple[Particles, np.ndarray]:
@@ -247,14 +253,11 @@ def closed(now: Particles, before: Array, after: Array, time: float) -> tuple[Pa
     return now._replace(sums=Sums(*(jnp.zeros(a.shape) for a in sums))), rates
 
 
-def _run(
-    field: Field, start: Outset, step: float, period: int, key: Array, lanes: np.ndarray, spans: Any, show: Any
-) -> Result:
+def _run(field: Field, start: Outset, clock: Clock, key: Array, lanes: np.ndarray, spans: Any, show: Any) -> Result:
     """All trajectories in chunks, each in stretches of time."""
     pieces = -(-len(lanes) // CHUNK)
     chunk = -(-len(lanes) // (8 * pieces)) * 8
     most = max(1, STRETCH // (BLOCK * chunk))
-    clock = clock_of(step, period)
 
     def piece(first: int) -> Result:
         own = jnp.asarray(lanes[0] + np.arange(first, first + chunk))
@@ -265,7 +268,7 @@ def _run(
             while block < end:
                 begun, block = block, min(block + most, end)
                 now, after = stretched(field, clock, key, own, now, jnp.asarray(begun), jnp.asarray(block))
-            now, rate = closed(now, before, after, max(blocks, 1) * BLOCK * step)
+            now, rate = closed(now, before, after, max(blocks, 1) * BLOCK * float(clock.step))
             before = after
             rates.append(rate)
         return Result(np.stack(rates[1:]), np.asarray(now.failed), np.asarray(now.x))
@@ -275,22 +278,24 @@ def _run(
 
 
 def _paths(
-    field: Field, start: Outset, step: float, period: int, key: Array, request: Request, spans: Any
+    field: Field, start: Outset, clock: Clock, key: Array, request: Request, spans: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, positions and velocities (kept, time, 1) of the first trajectories, a point in a block of steps."""
     if not request.keep:
         return np.zeros(0), *(np.zeros((0, 0, 1)),) * 2
-    clock, lanes = clock_of(step, period), jnp.arange(request.keep)
+    lanes = jnp.arange(request.keep)
     every = math.ceil(request.stride / BLOCK)
     now, _ = _start(field, start, clock, key, lanes)
     now, _ = stretched(field, clock, key, lanes, now, jnp.asarray(0), jnp.asarray(spans[0]))
-    block, seen = spans[0], []
+    block, marks, seen = spans[0], [], []
     while block <= sum(spans):
+        marks.append(block * BLOCK)
         seen.append((np.asarray(now.x), np.asarray(now.v)))
         now, _ = stretched(field, clock, key, lanes, now, jnp.asarray(block), jnp.asarray(block + every))
         block += every
     x, v = (np.stack(part, axis=-1)[..., None] for part in zip(*seen, strict=True))
-    return step * BLOCK * every * np.arange(len(seen)), x, v
+    times = np.asarray(clock.time(jnp.asarray(marks)))
+    return times - times[0], x, v
 
 
 # --------------------------------------------------------------------------- what they are worth

@@ -21,9 +21,9 @@ from ..solution import SolveError, Status
 from ..trajectories import Trajectories
 from .arguments import (
     OWNER,
+    check_borders,
     check_count,
     check_drives,
-    check_followed,
     check_scalar,
     check_smooth,
     constant,
@@ -209,6 +209,9 @@ class KleinKramers(Dynamics):
             return self.potential
         return Moved(self.potential, self.moving, self.frequency)
 
+    def _profiles(self) -> tuple[Any, Any, Array, Boundary]:
+        return self.friction, self.temperature, self.mass, self.boundary
+
     def steady_baths(self) -> tuple[bool, ...]:
         return tuple(not is_function(self.temperature) or name in ENDS for name in self.baths)
 
@@ -392,7 +395,7 @@ class KleinKramers(Dynamics):
         if self.moving:
             rest = self._rest()
             assert isinstance(rest, Moved)
-            course, terrain = run_of(rest, self.friction, self.temperature, self.mass, self.boundary, float(times[-1]))
+            course, terrain = run_of("evolve", rest, self._profiles(), float(times[-1]))
         else:
             terrain = self.terrain()
         with one_thread():
@@ -446,18 +449,15 @@ class KleinKramers(Dynamics):
         if isinstance(self.boundary, Open) and bool((self.boundary.left == 0) | (self.boundary.right == 0)):
             raise InputError(f"{OWNER}: {self.explain(Status.INVALID)}")
         baths = self.baths
-        last = None if start is None or self.frequency is None else request.time * float(self.frequency)
-        check_followed(self.moving, last)
         rest = self._rest()
-        if isinstance(rest, Moved) and start is not None:
-            profiles = self.friction, self.temperature, self.mass, self.boundary
-            terrain = run_of(rest, *profiles, request.time)[1]
+        if isinstance(rest, Moved) and (start is not None or rest.borders().size):
+            stop = 2 * np.pi / float(rest.frequency) if start is None else request.time
+            terrain = run_of("trajectories", rest, self._profiles(), stop)[1]
         else:
+            check_borders("trajectories", self.moving, None)
             terrain = self.terrain()
         ends = [baths[name] for name in ENDS] if isinstance(self.boundary, Open) else []
-        field = field_of(
-            rest, self.friction, self.temperature, self.mass, self.boundary, terrain, [end.temperature for end in ends]
-        )
+        field = field_of(rest, *self._profiles(), terrain, [end.temperature for end in ends])
         if start is not None:
             if transient is not None:
                 raise InputError(

@@ -5,9 +5,10 @@
 γ and T are read where the particle is, and noise acts on v alone, so that Itô and Stratonovich mean the same; for large
 γ this becomes the limit of `overdamped`, with the flux −((V′−F) n + (Tn)′)/(mγ).
 
-One step of length h from t: a kick of all forces at t, half a flight, the exact part of the bath at that place, half a
-flight (the scheme of "Rational construction of stochastic numerical methods for molecular sampling", Leimkuhler and
-Matthews, in another rotation). Flights are straight, so that walls reflect and borders are crossed exactly. Heat is the
+One step of length h from t: a kick of all forces at t (where the potential jumps, half of it before, half after, and
+the work of the jump between), half a flight, the exact part of the bath at that place, half a flight (the scheme of
+"Rational construction of stochastic numerical methods for molecular sampling", Leimkuhler and Matthews, in another
+rotation). Flights are straight, so that walls reflect and borders are crossed exactly. Heat is the
 change of mv²/2 in the bath's part, booked to the region where that happens.
 
 Open ends: a particle that leaves is followed by another one at once, for what is left of the flight. It comes from the
@@ -23,9 +24,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..numerics.random_numbers import normals
+from ..numerics.timeline import Timeline
 from .boundaries import Boundary, Periodic
 from .landscape import value_at
 from .terrain import OPEN, PERIODIC, Terrain
@@ -67,6 +70,10 @@ class Field(eqx.Module):
     def powers(self, x: Array, phase: Array) -> Array:
         """∂V/∂λ_d dλ_d/dt (drive) of one place."""
         return self.potential.powers(x, phase) if isinstance(self.potential, Moved) else jnp.zeros(0)
+
+    def jumps(self, x: Array, before: Array, after: Array) -> Array:
+        """What V changes by between two phases (drive), at one place."""
+        return self.potential.jumps(x, before, after) if isinstance(self.potential, Moved) else jnp.zeros(0)
 
     def read(self, profile: Any, x: Array) -> Array:
         """Friction or temperature (lane)."""
@@ -199,13 +206,17 @@ def _flight(field: Field, now: Particles, time: Array, phase: Array, births: Arr
     return now._replace(x=there, v=v, sums=sums)
 
 
-def step(field: Field, h: Array, now: Particles, phase: Array, noise: Array) -> Particles:
-    """One step from the `phase` of the drives; `noise` (noises, lane)."""
-    slope = jax.vmap(jax.grad(field.height), in_axes=(0, None))(now.x, phase)
-    work = h * jax.vmap(field.powers, in_axes=(0, None), out_axes=-1)(now.x, phase)
-    now = now._replace(
-        v=now.v + h / field.mass * (field.load - slope), sums=now.sums._replace(work=now.sums.work + work)
-    )
+def step(field: Field, clock: "Clock", now: Particles, index: Array, noise: Array) -> Particles:
+    """The step of this number; `noise` (noises, lane)."""
+    behind, ahead = clock.behind(index), clock.ahead(index)
+    if clock.track is None:
+        now = kicked(field, 2 * ahead.half, now, ahead.phase)
+    else:
+        sudden = jax.vmap(field.jumps, in_axes=(0, None, None), out_axes=-1)(now.x, behind.phase, ahead.phase)
+        now = kicked(field, behind.half, now, behind.phase)
+        now = kicked(field, ahead.half, now, ahead.phase)
+        now = now._replace(sums=now.sums._replace(work=now.sums.work + sudden))
+    h, phase = 2 * ahead.half, ahead.phase
     now = _flight(field, now, h / 2, phase, noise[1:3])
     warm = field.read(field.temperature, now.x)
     exponent = field.read(field.friction, now.x) * h
@@ -218,15 +229,75 @@ def step(field: Field, h: Array, now: Particles, phase: Array, noise: Array) -> 
     return _flight(field, now._replace(v=v, sums=sums), h / 2, phase, noise[3:5])
 
 
+class Side(NamedTuple):
+    """Half the length of a step, and the phase of the drives at that end of it."""
+
+    half: Array
+    phase: Array
+
+
+class Track(NamedTuple):
+    """Steps of unequal lengths, which end where drives jump: what is behind and ahead of the start of each (step)."""
+
+    behind: Side
+    ahead: Side
+
+
 class Clock(NamedTuple):
-    """The length of a step, how many of them a period of the drives has, and after how many the phase begins anew."""
+    """The mean length of a step, how many of them a period of the drives has, and after how many the phase begins anew;
+
+    `track`: where each stands, if they are not all alike.
+    """
 
     step: Array
     period: Array
     fold: Array
+    track: Track | None = None
 
-    def phase(self, index: Array) -> Array:
-        return 2 * jnp.pi * jnp.mod(index, self.fold) / self.period
+    def _side(self, index: Array, which: str) -> Side:
+        folded = jnp.mod(index, self.fold)
+        if self.track is None:
+            return Side(self.step / 2, 2 * jnp.pi * folded / self.period)
+        side = getattr(self.track, which)
+        return Side(*(numbers[folded.astype(int)] for numbers in side))
+
+    def time(self, index: Any) -> Array:
+        """When the step of this number starts."""
+        if self.track is None:
+            return self.step * index
+        starts = jnp.cumsum(2 * self.track.ahead.half) - 2 * self.track.ahead.half
+        folded = jnp.mod(index, self.fold)
+        return starts[folded.astype(int)] + self.step * (index - folded)
+
+    def behind(self, index: Array) -> Side:
+        """Of the step that ends where that of this number starts, before any jump."""
+        return self._side(index, "behind")
+
+    def ahead(self, index: Array) -> Side:
+        """Of the step of this number, after any jump."""
+        return self._side(index, "ahead")
+
+
+def clock_along(line: Timeline, frequency: float, room: int) -> Clock:
+    """The clock of steps along a line; its arrays have room for so many of them, whichever line it is."""
+    parts = np.split(line.nodes(), np.cumsum(line.counts + 1)[:-1])
+    ends, halves = [part[-1] for part in parts], line.lengths / 2
+    # A run begins with half a step taken back, and a period where it ends.
+    first, last = (ends[-1], parts[0][0]) if line.turns else (parts[0][0], ends[-1])
+    ahead = np.append(np.concatenate([part[:-1] for part in parts]), last)
+    behind = ahead.copy()
+    behind[np.append(0, np.cumsum(line.counts))] = [first, *ends]
+
+    def side(half: np.ndarray, times: np.ndarray) -> Side:
+        return Side(*(jnp.asarray(np.resize(a, room + 1)) for a in (half, frequency * times)))
+
+    track = Track(
+        side(np.append(halves[-1] if line.turns else halves[0], halves), behind),
+        side(np.append(halves, halves[0]), ahead),
+    )
+    step = line.duration / line.steps
+    fold = float(line.steps) if line.turns else np.inf
+    return Clock(jnp.asarray(step), jnp.asarray(2 * np.pi / frequency / step), jnp.asarray(fold), track)
 
 
 def stretch(
@@ -236,25 +307,25 @@ def stretch(
 
     def one(now: Particles, given: tuple[Array, Array]) -> tuple[Particles, None]:
         index, noise = given
-        return step(field, clock.step, now, clock.phase(index), noise), None
+        return step(field, clock, now, index, noise), None
 
     def block(index: Array, now: Particles) -> Particles:
         m = field.noises
         noise = jnp.concatenate(normals(key, DYNAMICS, lanes, index, BLOCK // 4 * m)).reshape(BLOCK, m, -1)
         new = jax.lax.scan(one, now, (index * BLOCK + jnp.arange(BLOCK), noise))[0]
         # A slope may be a number where the energy is none.
-        fine = jnp.isfinite(energy(field, new, clock.phase((index + 1) * BLOCK))) & (now.failed < 0)
+        fine = jnp.isfinite(energy(field, new, clock.behind((index + 1) * BLOCK).phase)) & (now.failed < 0)
         kept = jax.tree.map(lambda a, b: jnp.where(fine, a, b), new._replace(failed=now.failed), now)
         return kept._replace(failed=jnp.where(fine | (now.failed >= 0), now.failed, index))
 
     return jax.lax.fori_loop(first, last, block, now)
 
 
-def kicked(field: Field, h: Array, now: Particles, phase: Array, sign: float) -> Particles:
-    """Half a kick of a step h forwards or back, and half a step's work."""
+def kicked(field: Field, time: Array, now: Particles, phase: Array) -> Particles:
+    """A kick by all forces for a time, negative if it is taken back, and the work of so long."""
     slope = jax.vmap(jax.grad(field.height), in_axes=(0, None))(now.x, phase)
-    work = sign * h / 2 * jax.vmap(field.powers, in_axes=(0, None), out_axes=-1)(now.x, phase)
-    v = now.v + sign * h / (2 * field.mass) * (field.load - slope)
+    work = time * jax.vmap(field.powers, in_axes=(0, None), out_axes=-1)(now.x, phase)
+    v = now.v + time / field.mass * (field.load - slope)
     return now._replace(v=v, sums=now.sums._replace(work=now.sums.work + work))
 
 

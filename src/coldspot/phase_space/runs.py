@@ -62,12 +62,14 @@ def wrong(
     return describe(seen.samples, terrain, None if tide is None else tide[0])
 
 
-def run_of(
-    moved: Moved, friction: Any, temperature: Any, mass: Array, boundary: Any, stop: float
-) -> tuple[Course, Terrain]:
-    """What drives do from time 0 to `stop`, and the terrain in which a density follows; what is wrong is refused."""
+def run_of(verb: str, moved: Moved, profiles: tuple[Any, Any, Array, Any], stop: float) -> tuple[Course, Terrain]:
+    """What drives do from time 0 to `stop`, and the terrain in which a density follows; what is wrong is refused.
+
+    `verb`: who asks; `profiles`: friction, temperature, mass and boundary.
+    """
+    friction, temperature, mass, boundary = profiles
     last = float(moved.frequency) * stop
-    check_borders(moved.drives, last)
+    check_borders(verb, moved.drives, last)
     low = Lowest(moved, jnp.asarray(phases_of(last)), warmth(temperature))
     sampled = tracing.called(_sampled, low, friction, temperature, mass, boundary)
     seen = jax.tree.map(known, sampled)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .._checks import Values
@@ -36,6 +37,20 @@ class Moved(eqx.Module):
 
     def values(self, phase: Array) -> dict[str, Array]:
         return {name: drive(phase) for name, drive in self.drives.items()}
+
+    def borders(self) -> np.ndarray:
+        """Shares of the period at which a drive jumps or has a kink, 0 the first; none if all are smooth."""
+        found = [np.append(0.0, np.asarray(d.borders())) for d in self.drives.values() if d.borders().size]
+        return np.unique(np.concatenate(found)) if found else np.zeros(0)
+
+    def jumps(self, x: Array, before: Array, after: Array) -> Array:
+        """What V changes by between two phases, by one drive after another (drive)."""
+        values, new = self.values(before), self.values(after)
+        heights = [self.at(x, values)]
+        for name in self.drives:
+            values = values | {name: new[name]}
+            heights.append(self.at(x, values))
+        return jnp.diff(jnp.stack(heights))
 
     def at(self, x: Array, values: dict[str, Array]) -> Array:
         return jnp.asarray(self.potential(x, Table(values)), float)

@@ -17,6 +17,7 @@ from .._checks import InputError
 from ..dynamics import Dynamics
 from ..growth import Result
 from ..numerics.random_numbers import normals
+from ..numerics.timeline import edges_of, timeline
 from ..parallel import spread
 from ..pytrees import compiled
 from ..trajectories import Start, Trajectories, start_of
@@ -36,7 +37,7 @@ from .ensemble import (
     stretched,
 )
 from .ensemble import outset as resting
-from .particles import BLOCK, START, Clock, Field, Particles, Sums, energy, kicked
+from .particles import BLOCK, START, Clock, Field, Particles, Sums, clock_along, energy, kicked
 from .terrain import CLOSED, OPEN, Terrain
 from .tide import Moved
 
@@ -64,12 +65,21 @@ def followed(
     step = FINE * resting(terrain).shortest if request.time_step is None else request.time_step
     if frequency and request.time_step is None:
         step = min(step, 2 * math.pi / frequency / FOLLOWED)
-    blocks = 2 * math.ceil(request.time / (2 * BLOCK * step) * (1 - 1e-12))
+    borders = field.potential.borders() if isinstance(field.potential, Moved) else np.zeros(0)
+    if borders.size:
+        line = timeline(
+            edges_of(borders, 2 * math.pi / frequency, request.time), step, turns=False, block=BLOCK
+        )  # fmt: skip
+        blocks = line.steps // BLOCK
+    else:
+        blocks = 2 * math.ceil(request.time / (2 * BLOCK * step) * (1 - 1e-12))
 
-    def clock(blocks: int) -> Clock:
-        step = request.time / (blocks * BLOCK)
+    def clock(count: int) -> Clock:
+        if borders.size:
+            return clock_along(line if count == blocks else line.halved(), frequency, line.steps)
+        step = request.time / (count * BLOCK)
         period = 2 * math.pi / (frequency * step) if frequency else 1.0
-        return Clock(*map(jnp.asarray, (step, period, math.inf)))
+        return Clock(jnp.asarray(step), jnp.asarray(period), jnp.asarray(math.inf))
 
     def portion(first: int, bar: bool | None) -> Result:
         return _run(field, begun, clock(blocks), key, first + np.arange(request.n), blocks, bar)
@@ -105,15 +115,15 @@ def _begun(field: Field, begun: Start, clock: Clock, key: Array, lanes: Array) -
     random = jnp.stack([numbers[0] for numbers in normals(key, START, lanes, 0, 1)])[:2]
     x, v = jnp.asarray(begun.base)[:, lanes % begun.base.shape[1]] + jnp.asarray(begun.factor) @ random
     now = Particles(x, v, Sums.none(field, lanes.shape[0]), jnp.full(lanes.shape, -1))
-    phase = jnp.zeros(())
-    return kicked(field, clock.step, now, phase, -1.0), energy(field, now, phase)
+    side = clock.ahead(jnp.zeros(()))
+    return kicked(field, -side.half, now, side.phase), energy(field, now, side.phase)
 
 
 @compiled
 def _ended(field: Field, clock: Clock, now: Particles, block: Array) -> tuple[Particles, Array]:
-    phase = clock.phase(block * BLOCK)
-    now = kicked(field, clock.step, now, phase, 1.0)
-    return now, energy(field, now, phase)
+    side = clock.behind(block * BLOCK)
+    now = kicked(field, side.half, now, side.phase)
+    return now, energy(field, now, side.phase)
 
 
 def _run(field: Field, begun: Start, clock: Clock, key: Array, lanes: np.ndarray, blocks: int, show: Any) -> Result:
@@ -150,4 +160,4 @@ def _paths(
         whole, _ = _ended(field, clock, now, jnp.asarray(mark))
         seen.append((np.asarray(whole.x), np.asarray(whole.v)))
     x, v = (jnp.asarray(np.stack(part, axis=-1)[..., None]) for part in zip(*seen, strict=True))
-    return clock.step * BLOCK * jnp.asarray(marks), x, v
+    return clock.time(BLOCK * jnp.asarray(marks)), x, v

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .simulation import BLOCK
-
 LEAST = 4
 """Steps between two such moments, at least."""
 EARLY = 1e-9
@@ -70,7 +68,7 @@ class Timeline(NamedTuple):
         return turns * self.duration + float(self.lengths[:rest].sum())
 
 
-def timeline(edges: np.ndarray, step: float, *, turns: bool = True, block: int = BLOCK) -> Timeline:
+def timeline(edges: np.ndarray, step: float, *, block: int, turns: bool = True) -> Timeline:
     """Steps of at most `step` between the `edges`, an even number of each, and a multiple of 2·`block` in all."""
     durations = np.diff(edges)
     least = LEAST if durations.size > 1 else 2
