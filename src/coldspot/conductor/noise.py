@@ -28,9 +28,9 @@ from .landauer import Energies, over_window
 from .long_devices import Slices
 
 WITH_MODES = (
-    "counting: a Conductor with `modes` has no counting statistics: its ledger is of second order in their couplings, and "
-    "noise of that order is not known here. Without `modes` it has all of them; in equilibrium the covariance is L + Lᵀ "
-    "of `linear_response`."
+    "counting: a Conductor with `modes` has no counting statistics: its ledger is of second order in their couplings, "
+    "and noise of that order is not known here. Without `modes` it has all of them; in equilibrium the covariance is "
+    "L + Lᵀ of `linear_response`."
 )
 
 
