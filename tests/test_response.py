@@ -108,21 +108,38 @@ def test_what_has_no_equilibrium_is_refused():
 
 
 def test_a_flux_between_three_leads_turns_the_matrix_over():
-    """L(Φ) = L(−Φ)ᵀ; without a flux L is symmetric."""
+    """L(Φ) = L(−Φ)ᵀ; without a flux L is symmetric; what an open lead lets through follows from all of L."""
 
-    def onsager(flux):
+    def found(flux):
         hop = 0.4 * np.exp(1j * flux)
         matrix = np.array([[0.1, 0.5, hop], [0.5, 0.2, 0.3], [np.conj(hop), 0.3, -0.3]])
         leads = {
             name: cs.WideBandLead(sites=k, gamma=0.3 + 0.1 * k, bath=cs.ElectronBath(0.5))
             for k, name in enumerate("abc")
         }
-        return np.asarray(cs.linear_response(cs.Conductor(hamiltonian=matrix, leads=leads)).onsager)
+        return cs.linear_response(cs.Conductor(hamiltonian=matrix, leads=leads))
 
-    with_flux, still = onsager(0.7), onsager(0.0)
+    response = found(0.7)
+    with_flux, still = np.asarray(response.onsager), np.asarray(found(0.0).onsager)
     assert np.abs(with_flux - with_flux.T).max() > 1e-2 * np.abs(with_flux).max()
-    assert_close(with_flux, onsager(-0.7).T, 1e-12)
+    assert_close(with_flux, np.asarray(found(-0.7).onsager).T, 1e-12)
     assert_close(still, still.T, 1e-15)
+    # b is open: of all forces on it those by which nothing flows there.
+    two = response.between("a", "c")
+    kept, open_ = [0, 1, 4, 5], [2, 3]
+    for k, column in enumerate(kept):
+        forces = np.zeros(6)
+        forces[column] = 1.0
+        forces[open_], *_ = np.linalg.lstsq(with_flux[np.ix_(open_, open_)], -with_flux[open_, column])
+        assert_close(np.asarray(two.onsager)[:, k], (with_flux @ forces)[kept], 1e-12, np.abs(with_flux).max())
+    assert_close(two.conductance, np.asarray(two.onsager)[1, 1] / 0.5, 1e-12)
+    assert np.all(np.asarray(two.errors) < 1e-12 * np.abs(with_flux).max())
+    with pytest.raises(cs.InputError, match=r"two electron leads alone.*`.between\('a', 'b'\)`"):
+        _ = response.conductance
+    with pytest.raises(cs.InputError, match=r"bath.*x"):
+        response.between("a", "x")
+    with pytest.raises(cs.InputError, match="both are 'a'"):
+        response.between("a", "a")
 
 
 def test_a_lead_that_gives_heat_but_no_particles_is_no_failure():

@@ -32,7 +32,7 @@ from .dynamics import (
     is_traced,
     with_rules,
 )
-from .numerics.dense import EPS
+from .numerics.dense import EPS, inverse
 from .pytrees import batch_of_one, compiled, refreshed
 from .solution import STATELESS, SolveError, Status, plain, status_variable
 
@@ -88,6 +88,53 @@ class Response(Spoken, eqx.Module):
             raise unknown_name("linear_response", "entry", " ".join(entry), [" ".join(e) for e in self.entries])
         return self.entries.index(Entry(*entry))
 
+    def between(self, one: str, other: str) -> "Response":
+        """The response of two baths while all others are open: nothing flows into them on average.
+
+        Their temperatures and potentials follow, so that they are probes (M. Büttiker, "Role of quantum coherence in
+        series resistors"), and only the differences of the two count: L_kk − L_ko L_oo⁻¹ L_ok of the entries k that are
+        kept and the open ones o. Without second derivatives. The conductance, ZT and so on of two leads beside others,
+        or beside phonons that take no heat, are those of `between`. A bath that exchanges nothing counts as absent.
+
+        The status is `NOT_UNIQUE` if open baths touch nothing but each other. InputError: a bath that does not exist.
+
+        >>> import coldspot as cs
+        >>> leads = {name: cs.WideBandLead(0, 0.2, cs.ElectronBath(1e-3)) for name in ("left", "right", "probe")}
+        >>> response = cs.linear_response(cs.Conductor([[0.0]], leads))
+        >>> direct = response.coefficient(("particles", "left"), ("particles", "right"))
+        >>> print(f"{response.between('left', 'right').onsager[1, 3] / direct:.6f}")  # and half as much by the probe
+        1.500000
+        """
+        names = self._names()
+        for name in (one, other):
+            if name not in names:
+                raise unknown_name("between", "bath", str(name), names)
+        if one == other:
+            raise InputError(f"between: the two baths must be different, but both are {one!r}.")
+        inside = np.array([entry.bath in (one, other) for entry in self.entries])
+        kept, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
+        t = jnp.asarray(self.temperature)[..., None]
+        forces = jnp.where(np.array([entry.quantity == "heat" for entry in self.entries]), t**2, t)[..., None, :]
+        onsager, errors = _opened(jnp.asarray(self.onsager), jnp.asarray(self.errors), kept, rest)
+        raw, _ = _opened(self.derivatives * forces, jnp.asarray(self.errors), kept, rest)
+        known = jnp.all(jnp.isfinite(onsager) & jnp.isfinite(errors), axis=(-2, -1))
+        status = jnp.where((self.status == int(Status.OK)) & ~known, int(Status.NOT_UNIQUE), self.status)
+        return Response(
+            tuple(self.entries[k] for k in kept),
+            tuple(name for name in self.electrons if name in (one, other)),
+            onsager,
+            errors,
+            raw / forces[..., kept],
+            None,
+            self.temperature,
+            self.chemical_potential,
+            status,
+        )
+
+    def _names(self) -> list[str]:
+        """The baths."""
+        return [entry.bath for entry in self.entries if entry.quantity == "heat"]
+
     @property
     def _has_two_leads(self) -> bool:
         return len(self.electrons) == 2 and len(self.entries) == 4
@@ -95,8 +142,12 @@ class Response(Spoken, eqx.Module):
     def _two_leads(self, what: str) -> tuple[Values, Values, Values, Values]:
         """∂J/∂μ, ∂J/∂T, ∂Q/∂μ, ∂Q/∂T of the first of two leads."""
         if not self._has_two_leads:
-            baths = ", ".join(e.bath for e in self.entries if e.quantity == "heat")
-            raise InputError(f"{what}: it is defined between two electron leads alone, but the baths are: {baths}.")
+            baths = ", ".join(self._names())
+            some = [repr(name) for name in self.electrons[:2]]
+            more = f" `.between({', '.join(some)})` has it with the others open." if len(some) == len("LR") else ""
+            raise InputError(
+                f"{what}: it is defined between two electron leads alone, but the baths are: {baths}.{more}"
+            )
         heat, particles = (self._place((q, self.electrons[0])) for q in ("heat", "particles"))
         d = self.derivatives
         pairs = ((particles, particles), (particles, heat), (heat, particles), (heat, heat))
@@ -209,6 +260,28 @@ class Response(Spoken, eqx.Module):
 
     def to_dataset(self, unit: str | None = None) -> Any:
         return to_dataset(self, {}, {}, provenance(unit=unit), unit)
+
+
+def _opened(matrix: Array, errors: Array, kept: np.ndarray, rest: np.ndarray) -> tuple[Array, Array]:
+    """Fluxes of the entries `kept` while nothing flows in the `rest`, by the forces of the former, and their errors."""
+
+    def blocks(of: Array) -> list[Array]:
+        return [of[..., rows[:, None], columns] for rows in (kept, rest) for columns in (kept, rest)]
+
+    diagonal, doubt = (jnp.diagonal(part, axis1=-2, axis2=-1)[..., rest] for part in (matrix, errors))
+    absent = jnp.abs(diagonal) <= doubt
+    both = absent[..., :, None] | absent[..., None, :]
+    (a, b, c, d), (of_a, of_b, of_c, of_d) = blocks(matrix), blocks(errors)
+    b, of_b = (jnp.where(absent[..., None, :], 0.0, part) for part in (b, of_b))
+    c, of_c = (jnp.where(absent[..., :, None], 0.0, part) for part in (c, of_c))
+    d, of_d = jnp.where(both, np.eye(rest.size), d), jnp.where(both, 0.0, of_d)
+    # Heats and particles may be of any sizes.
+    size = jnp.where(absent, 1.0, jnp.sqrt(jnp.abs(diagonal)))
+    back = inverse(d / (size[..., :, None] * size[..., None, :])) / (size[..., :, None] * size[..., None, :])
+    left, right = b @ back, back @ c
+    into, out_of = jnp.abs(left), jnp.abs(right)
+    error = of_a + into @ of_c + of_b @ out_of + into @ of_d @ out_of
+    return a - left @ c, error + 8 * EPS * rest.size * (into @ jnp.abs(d) @ out_of)
 
 
 # --------------------------------------------------------------------------- baths of a dynamics, whatever its form

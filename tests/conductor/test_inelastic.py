@@ -49,6 +49,10 @@ def junction(p):
     )
 
 
+def build(_, p):
+    return junction(p)
+
+
 @pytest.fixture(scope="module")
 def found():
     """The reference, one with everything different, equilibrium, and random ones."""
@@ -59,7 +63,7 @@ def found():
         t, mu = 10 ** rng.uniform(-1.5, 0, 3), rng.normal(size=2)
         random = {"link": rng.uniform(0, 0.5), "phase": rng.uniform(0, 6), "own": rng.normal() / 4}
         cases.append(random | {"t1": t[0], "m1": mu[0], "t2": t[1], "m2": mu[1], "tp": t[2], "damping": 0.0})
-    return solve(lambda _, p: junction(p), {name: [case[name] for case in cases] for name in REFERENCE})
+    return solve(build, {name: [case[name] for case in cases] for name in REFERENCE})
 
 
 def test_the_reference_junction_cools_its_mode_at_the_cop_of_the_whole_ledger_with_the_shift_and_without(found):
@@ -93,6 +97,20 @@ def test_particles_and_energy_are_conserved_and_nothing_flows_in_equilibrium(fou
     assert_close(particles.sum(-1), np.zeros(len(particles)), 2e-13, np.abs(particles).max(-1) + 1e-300)
     assert np.max(np.abs(ledger.heats[2])) < 1e-18
     assert np.max(np.abs(particles[2])) < 1e-18
+
+
+def test_small_currents_of_leads_and_mode_are_reciprocal():
+    """L_ab = L_ba of heat and particles on the left and heat of the mode, by differences of the whole ledger."""
+    still = BIASED | {"phase": 0.0, "t1": 0.25, "m1": 0.1, "t2": 0.25, "m2": 0.1, "tp": 0.25}
+    step = 1e-4
+    moved = [still | {name: still[name] + s * step} for name in ("t1", "m1", "tp") for s in (1, -1)]
+    found = solve(build, {name: [case[name] for case in moved] for name in REFERENCE})
+    ledger = found.ledger
+    fluxes = np.stack([ledger.heats[:, 0], ledger.particle_numbers[:, 0], ledger.heats[:, 2]], -1)
+    onsager = (fluxes[::2] - fluxes[1::2]).T / (2 * step) * np.array([0.25**2, 0.25, 0.25**2])
+    assert np.abs(onsager[2, 1]) > 1e-2 * np.abs(onsager).max()
+    # Differences leave (δ/T)²/6 of each, twice that where potentials and temperatures meet.
+    assert_close(onsager, onsager.T, 2e-7, np.abs(onsager).max())
 
 
 def test_the_energy_into_the_mode_is_that_of_plain_quadrature(found):

@@ -29,7 +29,7 @@ from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
 from .long_devices import Slices, check_size, fits, sliced, sliced_resonances, sliced_sparse, width_of
-from .noise import Noise, noise, weighed
+from .noise import WITH_MODES, Noise, noise, weighed
 from .pair_flows import LARGE, PairMode, kinds_of, pair_flows, too_fast
 from .poles import undecided, widths_of
 from .resonances import resonances, wide
@@ -434,7 +434,7 @@ class Conductor(Dynamics):
 
     def _check_elastic(self) -> None:
         if self.modes is not None:
-            raise InputError("counting: a Conductor with `modes` has no counting statistics; without them it has.")
+            raise InputError(WITH_MODES)
 
     def _faults(self, found: Found | Noise) -> dict[Status, Array]:
         return {

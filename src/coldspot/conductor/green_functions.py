@@ -9,15 +9,20 @@ All of it is of one conductor; nodes are energies, given as a centre and an offs
 import itertools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from ..numerics.dense import EPS, adjoint, inverse, product
+from ..numerics.residuals import residual, whole
 from ..pytrees import Table
 
 LARGE = 16
 """Sites from which on elimination may let rounding grow, so that its result is refined."""
+
+POOR = 1e-11
+"""Relative rounding error of a Green's function from which on its residual is looked at."""
 
 
 class Contacts(NamedTuple):
@@ -74,23 +79,61 @@ def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, dou
     matrix = _dressed(hamiltonian, leads, sigmas, centre, offset)
     full = resolvent(matrix)
     green = full[..., sites[:, None], sites]
-    doubt, unsure = jnp.zeros(green.shape), [None] * len(leads)
+    doubt = jnp.zeros(green.shape)
+    unsure: list[Array | None] = [None] * len(leads)
     if doubts:
-        # The elimination is exact for entries that are a little off, each by its own rounding.
-        n = hamiltonian.shape[-1]
-        off = EPS * (n + 3) * jnp.abs(matrix)
         unsure = [lead.doubt(centre, offset) for lead in leads.values()]
-        for lead, more in zip(leads.values(), unsure, strict=True):
-            if more is not None:
-                rows = np.array(lead.sites)
-                off = off.at[..., rows[:, None], rows].add(more)
-        left, right = jnp.abs(full[..., sites, :]), jnp.abs(full[..., :, sites])
-        doubt = left @ (off @ right)
+        green, doubt = _polished(hamiltonian, leads, sigmas, unsure, centre, offset, matrix, full)
     widths, places = [], []
     for lead, sigma in zip(leads.values(), sigmas, strict=True):
         widths.append(1j * (sigma - adjoint(sigma)))
         places.append(np.searchsorted(sites, lead.sites))
     return Contacts(green, doubt, tuple(widths), tuple(places), tuple(unsure))
+
+
+def _polished(
+    hamiltonian: Array,
+    leads: Table,
+    sigmas: list[Array],
+    unsure: list[Array | None],
+    centre: Array,
+    offset: Array,
+    matrix: Array,
+    full: Array,
+) -> tuple[Array, Array]:
+    """G^r between contacts and bounds of its errors; where a state is narrow, with a step of Newton's method.
+
+    The elimination is exact for entries that are a little off, each by its own rounding. Of a level width Γ that leaves
+    |H|/Γ roundings, and G + GR + O(R²) with R = 1 − MG, that is formed with twice the digits, has them back.
+    """
+    sites, n = np.array(contact_sites(leads)), hamiltonian.shape[-1]
+    green = full[..., sites[:, None], sites]
+    left, right = jnp.abs(full[..., sites, :]), jnp.abs(full[..., :, sites])
+    own = jnp.zeros(matrix.shape)
+    for lead, sigma, more in zip(leads.values(), sigmas, unsure, strict=True):
+        rows = np.array(lead.sites)
+        own = own.at[..., rows[:, None], rows].add(4 * EPS * jnp.abs(sigma) + (0.0 if more is None else more))
+    wrong = left @ (EPS * (n + 3) * jnp.abs(matrix) + own)
+    doubt = wrong @ right
+
+    def step() -> tuple[Array, Array]:
+        eye = jnp.eye(n)
+        terms = [centre[..., None, None] * eye, -hamiltonian, offset[..., None, None] * eye]
+        for lead, sigma in zip(leads.values(), sigmas, strict=True):
+            rows = np.array(lead.sites)
+            terms.append(jnp.zeros_like(matrix).at[..., rows[:, None], rows].add(-sigma))
+        rest, error = residual(whole(*terms), full[..., :, sites], sites)
+        change = full[..., sites, :] @ rest
+        size = left @ jnp.abs(rest)
+        rounded = EPS * (2 * jnp.abs(green) + (n + 3) * size) + left @ error + left @ own @ right
+        better = (wrong @ jnp.abs(full)) @ jnp.abs(rest) + rounded
+        good = better < doubt
+        return jnp.where(good, change, 0.0), jnp.where(good, better, doubt)
+
+    top = jnp.max(jnp.abs(green), axis=(-2, -1), keepdims=True)
+    poor = jnp.any(doubt > POOR * top)
+    change, doubt = jax.lax.stop_gradient(jax.lax.cond(poor, step, lambda: (jnp.zeros_like(green), doubt)))
+    return green + change, doubt
 
 
 def transmission_between(c: Contacts, into: int, out_of: int) -> Array:

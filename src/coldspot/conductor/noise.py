@@ -27,6 +27,12 @@ from .green_functions import Contacts
 from .landauer import Energies, over_window
 from .long_devices import Slices
 
+WITH_MODES = (
+    "counting: a Conductor with `modes` has no counting statistics: its ledger is of second order in their couplings, "
+    "and noise of that order is not known here. Without `modes` it has all of them; in equilibrium the covariance is "
+    "L + Lᵀ of `linear_response`."
+)
+
 
 class Weighed(NamedTuple):
     """What is counted: the lead, the power of ε−μ, and whether it is divided by the temperature."""

@@ -50,6 +50,11 @@ def _sum_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     return value, (change, jnp.zeros_like(change))
 
 
+def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b rounded, and what rounding took from it."""
+    return _sum(a, b)
+
+
 def exact_difference(a: Array, b: Array) -> tuple[Array, Array]:
     """a − b rounded, and what rounding took from it."""
     return _sum(a, -b)
