@@ -361,7 +361,7 @@ def _in_chunks(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: c[index] for name, c in columns.items()}
 
-    light = chunk <= FEW and chunk <= few(_first, build, shared, {n: jnp.asarray(c[0]) for n, c in columns.items()})
+    light = total <= FEW and total <= few(_first, build, shared, {n: jnp.asarray(c[0]) for n, c in columns.items()})
     joined = _Joined(total)
     step, done = chunk, None
     if client is not None:

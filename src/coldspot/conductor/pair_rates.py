@@ -14,6 +14,8 @@ The two directions differ by the factor e^{−a}, where a(ε) is the entropy tha
 1 − e^{−a} is written with expm1: R and Q keep their digits near equilibrium and vanish in it.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -21,9 +23,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..numerics.blocks import stored
 from ..numerics.dense import EPS
 from ..numerics.digamma import first_difference, mixed_difference
-from ..numerics.quadrature import cells, integrate, mesh
+from ..numerics.quadrature import LEVELS, Cells, Mesh, cells, closed_sums, left_out, mesh, steps, summed
 from ..occupation import bose, fermi
 from .levels import LevelWeight
 from .spectral_functions import Weight
@@ -35,6 +38,10 @@ GOOD = 1e-11
 BLOCK = 64
 """Points that are integrated together."""
 ROUNDING = 4 * EPS
+COARSE = 5
+"""Panels on each side of a feature, at first."""
+CARE = 4.0
+"""What the panels leave out must be so many times smaller than rounding, for these to be kept."""
 
 
 class Pair(eqx.Module):
@@ -70,29 +77,54 @@ def rates(pair: Pair, anyhow: Array | bool = False) -> tuple[Rates, Rates]:
     happens when only one lead grows warmer.
     """
     if not isinstance(pair.weight, LevelWeight):
-        return integrated(pair)
+        none = Rates(*(jnp.zeros_like(pair.omega) for _ in Rates._fields))
+        return _refine(pair, jnp.ones(pair.omega.shape, bool), (none, none))
     found, errors = closed(pair)
     amount = jnp.abs(found.heat) + (pair.omega + jnp.abs(pair.bias)) * jnp.abs(found.net)
     good = (errors.net <= GOOD * jnp.abs(found.net)) & (errors.heat <= GOOD * amount)
     good = (good | anyhow) & (pair.upper_temperature == pair.lower_temperature)
     # Points that are not numbers have their status, and cost nothing here.
-    number = jnp.isfinite(pair.omega + pair.bias + pair.upper_temperature + pair.lower_temperature)
-    return _refine(pair, number & ~good, (found, errors))
+    return _refine(pair, _is_number(pair) & ~good, (found, errors))
 
 
 def _refine(pair: Pair, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
-    """Integrate the points that are marked, a block at a time."""
+    """Integrate the points that are marked, a block at a time: by few panels, and by all where those do not do.
+
+    One program for both. Panels are worked on step by step away from their features, so that what is between stays in
+    the cache.
+    """
     points = poor.shape[0]
     lanes = min(BLOCK, points)
-    (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
 
-    def block(k: Array, state: tuple[Rates, Rates]) -> tuple[Rates, Rates]:
-        at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
-        better = _integrated(jax.tree.map(lambda leaf: leaf[at], pair))
-        keep = poor[at]
-        return jax.tree.map(lambda old, new: old.at[at].set(jnp.where(keep, new, old[at])), state, better)
+    def turn(k: Array, state: _Refined) -> _Refined:
+        poor, levels = state[0], jnp.where(k == 0, COARSE, LEVELS)
+        (order,) = jnp.nonzero(poor, size=points, fill_value=points - 1)
 
-    return jax.lax.fori_loop(0, (jnp.sum(poor) + lanes - 1) // lanes, block, start)
+        def block(k: Array, state: _Refined) -> _Refined:
+            at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
+            some, keep = jax.tree.map(lambda leaf: leaf[at], pair), poor[at]
+            panels, kept = steps(_window(some), levels), functools.partial(stored, ~(levels < 0))
+
+            def add(step: Array, sums: Any) -> Any:
+                return jax.tree.map(jnp.add, sums, _over(some, panels(step), kept))
+
+            blank = Rates(*(jnp.zeros(lanes) for _ in Rates._fields))
+            *better, missed = jax.lax.fori_loop(0, levels, add, (blank, blank, blank))
+            still = [~(CARE * out <= whole - out) for whole, out in zip(better[1], missed, strict=True)]
+            new = functools.reduce(jnp.logical_or, still) & _is_number(some), tuple(better)
+            return jax.tree.map(lambda old, new: old.at[at].set(jnp.where(keep, new, old[at])), state, new)
+
+        return jax.lax.fori_loop(0, (jnp.sum(poor) + lanes - 1) // lanes, block, state)
+
+    return jax.lax.fori_loop(0, 2, turn, (poor, start))[1]
+
+
+_Refined = tuple[Array, tuple[Rates, Rates]]
+"""Which points few panels do not do for, and what is known of all."""
+
+
+def _is_number(pair: Pair) -> Array:
+    return jnp.isfinite(pair.omega + pair.bias + pair.upper_temperature + pair.lower_temperature)
 
 
 @rates.defjvp
@@ -120,17 +152,38 @@ def integrated(pair: Pair) -> tuple[Rates, Rates]:
 
 
 def _integrated(pair: Pair) -> tuple[Rates, Rates]:
+    window = _window(pair)
+    return _over(pair, mesh(window))[:2]
+
+
+def _window(pair: Pair) -> Cells:
+    """The energies from μ_α on that count, divided among what is narrow there."""
+    gap = pair.omega - pair.bias
+    reach = REACH * jnp.maximum(pair.upper_temperature, pair.lower_temperature)
+    return cells(*_features(pair), jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach)
+
+
+def _over(
+    pair: Pair, m: Mesh, compute: Callable[[Callable[[], Any]], Any] = lambda values: values()
+) -> tuple[Rates, Rates, Rates]:
+    """The integrals over some panels, bounds of their errors, and what of these is not rounding.
+
+    `compute` calls a function that gives the values at all nodes.
+    """
     gap = pair.omega - pair.bias
     hot, cold, phonons = pair.upper_temperature, pair.lower_temperature, pair.phonon_temperature
-    reach = REACH * jnp.maximum(hot, cold)
     centres, widths = _features(pair)
-    m = mesh(cells(centres, widths, jnp.minimum(gap, 0.0) - reach, jnp.maximum(gap, 0.0) + reach))
-    x = m.nodes
-    weight, doubt = pair.weight(m.centre, m.offset, pair.reference, pair.omega)
-    out, back = _occupations(x / hot, ((m.centre - gap) + m.offset) / cold)
-    # Entropy that the emission at x produces; differences of temperatures first, so that it is small where they are.
-    entropy = x * ((hot - cold) / (hot * cold)) + _common_entropy(pair, cold)
-    net = net_rate(out, back, bose(pair.omega / phonons), entropy)
+
+    def values() -> tuple[Array, Array, tuple[Array, ...]]:
+        x = m.nodes
+        weight, doubt = pair.weight(m.centre, m.offset, pair.reference, pair.omega)
+        out, back = _occupations(x / hot, ((m.centre - gap) + m.offset) / cold)
+        # Entropy that the emission at x produces; differences of temperatures first: it is small where they are.
+        entropy = x * ((hot - cold) / (hot * cold)) + _common_entropy(pair, cold)
+        net = net_rate(out, back, bose(pair.omega / phonons), entropy)
+        return weight * m.stretch, EPS * doubt * m.stretch, (out, back, net, x * net)
+
+    weight, doubt, factors = compute(values)
     above, below = m.middle / hot, (m.middle - gap) / cold
     forward = jnp.abs(above) * fermi(-above) + jnp.abs(below) * fermi(below)
     backward = jnp.abs(above) * fermi(above) + jnp.abs(below) * fermi(-below)
@@ -140,14 +193,14 @@ def _integrated(pair: Pair) -> tuple[Rates, Rates]:
     apart = jnp.minimum(jnp.abs(centres[2:]), jnp.abs(centres[2:] - gap)) + jnp.pi * jnp.minimum(hot, cold)
     moved = edges + jnp.max((jnp.abs(centres[2:]) + jnp.abs(pair.bias) + pair.omega) / (apart + widths[2:]), axis=0)
 
-    def integral(factor: Array, rounding: Array) -> tuple[Array, Array]:
-        errors = EPS * doubt * jnp.abs(jax.lax.stop_gradient(factor))
-        value, error = integrate(weight * factor, errors, m, rounding + moved)
-        return value / (2 * jnp.pi), error / (2 * jnp.pi)
+    def integral(factor: Array, rounding: Array) -> list[Array]:
+        sums = summed(weight * factor, doubt * jnp.abs(jax.lax.stop_gradient(factor)), 1)
+        parts = *closed_sums(sums, rounding + moved), left_out(sums)
+        return [jnp.sum(part, axis=0) / (2 * jnp.pi) for part in parts]
 
-    values = zip((out, back, net, x * net), (forward, backward, both, both), strict=True)
-    found, errors = zip(*(integral(*value) for value in values), strict=True)
-    return Rates(*found), Rates(*errors)
+    columns = zip(*map(integral, factors, (forward, backward, both, both)), strict=True)
+    found, errors, cut_off = (Rates(*column) for column in columns)
+    return found, errors, cut_off
 
 
 def _features(pair: Pair) -> tuple[Array, Array]:

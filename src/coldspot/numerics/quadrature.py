@@ -12,6 +12,7 @@ sum, a resonance of width 10⁻⁹ at an energy of 1 would be known to seven dig
 Arrays have the points of a batch last, so that vector units work on many points at once.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -82,21 +83,32 @@ def cells(
 
 def mesh(c: Cells, levels: int = LEVELS) -> Mesh:
     """All panels: `levels` on each side of each feature."""
+    m = steps(c, levels)(np.arange(levels).reshape(-1, 1, 1, 1))
+    # Behind the barrier they are stored; else every use would work them out anew.
+    return Mesh(*jax.lax.optimization_barrier(tuple(m)))
+
+
+def steps(c: Cells, levels: Array | int) -> Callable[[Array | np.ndarray], Mesh]:
+    """The panels of one step (or of an array of them, step 1 1 1) from the features on, of `levels` that there are."""
     half = jnp.arcsinh(c.reach / c.scale) / (2 * levels)  # of a panel, in t: (side, feature, point)
     # sinh and cosh at the nodes, from those at the middles and those of the distances from there; the axes are
-    # (level, side, feature, node, point).
-    middle = (half * (2 * np.arange(levels) + 1).reshape(-1, 1, 1, 1))[:, :, :, None]
+    # (side, feature, node, point).
     inner = half[:, :, None] * ABSCISSAE[:, None]
-    sinh, cosh, less, more = jnp.sinh(middle), jnp.cosh(middle), jnp.sinh(inner), jnp.cosh(inner)
+    less, more = jnp.sinh(inner), jnp.cosh(inner)
     side, scale = np.array([-1.0, 1.0]).reshape(-1, 1, 1, 1), c.scale[:, None]
-    offset = side * scale * (sinh * more + cosh * less)
-    stretch = scale * half[:, :, None] * (cosh * more + sinh * less)
     points = c.centre.shape[1]
-    centre = jnp.broadcast_to(c.centre[:, None], (levels, 2, *scale.shape)).reshape(-1, 1, points)
-    inside = (side * scale * sinh).reshape(-1, points)
-    nodes = (part.reshape(-1, NODES, points) for part in (offset, stretch))
-    # Behind the barrier they are stored; else every use would work them out anew.
-    return Mesh(*jax.lax.optimization_barrier((centre, *nodes, centre[:, 0] + inside)))
+
+    def panels(step: Array | np.ndarray) -> Mesh:
+        middle = (half * (2 * step + 1))[..., None, :]
+        sinh, cosh = jnp.sinh(middle), jnp.cosh(middle)
+        offset = side * scale * (sinh * more + cosh * less)
+        stretch = scale * half[:, :, None] * (cosh * more + sinh * less)
+        centre = jnp.broadcast_to(c.centre[:, None], sinh.shape).reshape(-1, 1, points)
+        inside = (side * scale * sinh).reshape(-1, points)
+        places, lengths = (jnp.reshape(part, (-1, NODES, points)) for part in (offset, stretch))
+        return Mesh(centre, places, lengths, centre[:, 0] + inside)
+
+    return panels
 
 
 def panel_node(
@@ -150,10 +162,13 @@ def closed_sums(sums: Sums, rounding: Array | float) -> tuple[Array, Array]:
     The error of a Gauss rule with n nodes is about the Legendre coefficient c_2n of the integrand, and where the
     coefficients fall geometrically that is c_{n−1}²/c_0.
     """
+    return sums.value, jax.lax.stop_gradient(left_out(sums) + EPS * (16.0 + rounding) * sums.size + sums.error)
+
+
+def left_out(sums: Sums) -> Array:
+    """About what the nodes of a panel do not see of its integral: the part of `closed_sums` that is not rounding."""
     last = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
-    fall = jnp.minimum(last / positive_or_one(sums.size), 1.0)
-    error = 8 * last * fall + EPS * (16.0 + rounding) * sums.size + sums.error
-    return sums.value, jax.lax.stop_gradient(error)
+    return 8 * last * jnp.minimum(last / positive_or_one(sums.size), 1.0)
 
 
 def integrate(
