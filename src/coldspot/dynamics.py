@@ -23,7 +23,7 @@ from .counted import Counted, Target
 from .numerics.blocks import blockwise, turned
 from .outcome import Outcome as Outcome
 from .outcome import Rates as Rates
-from .outcome import finished_point
+from .outcome import NAMED, finished_point, in_order
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
 from .solution import Solution, Status
 from .tiers import Tiers, by_weight
@@ -182,8 +182,7 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
     def finished(one: Outcome, temperatures: Array, potentials: Array, fine: Array) -> Solution:
         header = names["baths"], names["drives"], kinds, steady, getattr(dynamics, "cooled_bath", None)
         # Mappings come out of transformations in another order.
-        mappings = ("residuals", "statistics", "observables", "observable_errors", "flags")
-        found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in mappings}
+        found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in NAMED}
         return finished_point(one, found, header, temperatures, potentials, tolerance, fine)
 
     # With the points last in memory: vector units work along them, and not along the few baths.
@@ -289,6 +288,10 @@ def _attempted(cost: int, dynamics: Dynamics, tolerance: Array, good: Array) -> 
     outcome = dynamics.attempt(tolerance, cost)
     if outcome is None:
         return conclude(dynamics, only_good(dynamics, good).solve(tolerance), tolerance, good), None
+    return _decided(dynamics, outcome, tolerance, good)
+
+
+def _decided(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array) -> Attempt:
     solution = conclude(dynamics, outcome, tolerance, good)
     if outcome.undecided is None:
         return solution, None
@@ -339,13 +342,17 @@ def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: 
     most = dynamics.block(cost)
     if most is None:
         return _attempted(cost, dynamics, tolerance, good)
-    arrays, static = eqx.partition((dynamics, good), eqx.is_array)
+    arrays, static = eqx.partition(dynamics, eqx.is_array)
+    found: list[Outcome] = []
 
-    def one(part: Any) -> Attempt:
-        some, fine = eqx.combine(part, static)
-        return _attempted(cost, some, tolerance, fine)
+    def one(part: Any) -> Outcome | None:
+        outcome = eqx.combine(part, static).attempt(tolerance, cost)
+        found.append(outcome)
+        return outcome
 
-    return blockwise(arrays, one, most, filled=True)
+    # What is made of it takes little of each point, and less for all of them at once.
+    outcome = blockwise(arrays, one, most, filled=True)
+    return _decided(dynamics, in_order(outcome, found[-1]), tolerance, good)
 
 
 @compiled

@@ -1,5 +1,6 @@
 """What a method found, and the solution of a point that is made of it."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -65,6 +66,15 @@ class Outcome(eqx.Module):
     modes: NormalModes | None = None
     undecided: Array | None = None
     stochastic: bool = eqx.field(static=True, default=False)
+
+
+NAMED = ("residuals", "statistics", "observables", "observable_errors", "flags")
+"""Entries of an outcome that have names."""
+
+
+def in_order(outcome: Outcome, like: Outcome) -> Outcome:
+    """An outcome whose names are in the order of another one: transformations sort them."""
+    return dataclasses.replace(outcome, **{f: {k: getattr(outcome, f)[k] for k in getattr(like, f)} for f in NAMED})
 
 
 def finished_point(
