@@ -21,10 +21,9 @@ from .baths import Bath
 from .compiler import is_traced
 from .counted import Counted, Target
 from .numerics.blocks import blockwise, turned
-from .numerics.trailing import trailing
-from .outcome import NAMED, finished_point, in_order
 from .outcome import Outcome as Outcome
 from .outcome import Rates as Rates
+from .outcome import NAMED, finished_point, in_order
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
 from .solution import Solution, Status
 from .tiers import Tiers, by_weight
@@ -326,18 +325,8 @@ _solve_one = Tiers((by_weight(_cheap_one, as_dynamics), _dear_one), compiled(_on
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
     """The batch of dynamics of `build(shared, point)` for every point of `columns`, and where all rules hold."""
 
-    dynamics, good = _made(build, shared, columns)
-    own = eqx.filter_vmap(valid)(dynamics)
-    return dynamics, own if good is None else own & good
-
-
-def _made(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array | None]:
-    """The batch, and where the rules of machines hold that are no dynamics themselves."""
-
-    def one(point: Any) -> tuple[Dynamics, Array | None]:
-        machine = build(shared, point)
-        dynamics = as_dynamics(machine)
-        return dynamics, None if machine is dynamics else valid(machine)
+    def one(point: Any) -> tuple[Dynamics, Array]:
+        return with_rules(build(shared, point))
 
     return eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
 
@@ -349,19 +338,16 @@ def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, toleranc
 
 
 def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
-    dynamics, good = _made(build, shared, columns)
+    dynamics, good = built(build, shared, columns)
     most = dynamics.block(cost)
     if most is None:
-        own = eqx.filter_vmap(valid)(dynamics)
-        return _attempted(cost, dynamics, tolerance, own if good is None else own & good)
+        return _attempted(cost, dynamics, tolerance, good)
     arrays, static = eqx.partition(dynamics, eqx.is_array)
-    # With the points last, as solvers have them: rules that all numbers of a point obey are quicker to look at.
-    own = trailing(lambda one: valid(eqx.combine(one, static)), turned(arrays))
-    good = own if good is None else own & good
     found: list[Outcome] = []
 
-    def one(part: Any) -> Outcome | None:
+    def one(part: Any) -> Outcome:
         outcome = eqx.combine(part, static).attempt(tolerance, cost)
+        assert outcome is not None  # a form that wants blocks has an attempt for them
         found.append(outcome)
         return outcome
 

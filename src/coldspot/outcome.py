@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -74,7 +74,8 @@ NAMED = ("residuals", "statistics", "observables", "observable_errors", "flags")
 
 def in_order(outcome: Outcome, like: Outcome) -> Outcome:
     """An outcome whose names are in the order of another one: transformations sort them."""
-    return dataclasses.replace(outcome, **{f: {k: getattr(outcome, f)[k] for k in getattr(like, f)} for f in NAMED})
+    named: dict[str, Any] = {f: {name: getattr(outcome, f)[name] for name in getattr(like, f)} for f in NAMED}
+    return dataclasses.replace(outcome, **named)
 
 
 def finished_point(
