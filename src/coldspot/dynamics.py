@@ -21,9 +21,9 @@ from .baths import Bath
 from .compiler import is_traced
 from .counted import Counted, Target
 from .numerics.blocks import blockwise, turned
+from .outcome import NAMED, finished_point, in_order
 from .outcome import Outcome as Outcome
 from .outcome import Rates as Rates
-from .outcome import NAMED, finished_point, in_order
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
 from .solution import Solution, Status
 from .tiers import Tiers, by_weight
