@@ -69,8 +69,10 @@ def eliminate_rates(rates: Float[Array, "state state point"]) -> tuple[Float[Arr
     return factors.p, factors
 
 
-UNROLLED = 8
-"""Matrices up to this size are eliminated without a loop."""
+UNROLLED, UNROLLED_OF_MANY = 8, 16
+"""Matrices up to this size are eliminated without a loop: of a few points, and of so many that compiling pays."""
+MANY = 64
+"""Points that are many."""
 
 
 def populate(
@@ -86,8 +88,9 @@ def populate(
     # Gains are taken along as if they were states which nothing leaves; the last of them, 1 in all states, is time.
     w = jnp.concatenate([rates, gains, jnp.ones((1, *rates.shape[1:]))])
     halves = []
-    while n > UNROLLED:
-        kept = max(n // 2, UNROLLED)
+    most = UNROLLED_OF_MANY if n <= UNROLLED_OF_MANY and rates.shape[-1] >= MANY else UNROLLED
+    while n > most:
+        kept = max(n // 2, most)
         w = jax.lax.fori_loop(0, n - kept, functools.partial(_remove, n), w)
         halves.append((w[:n, kept:n], w[n:, kept:n], w[kept:n]))
         w, n = jnp.concatenate([w[:kept, :kept], w[n:, :kept]]), kept

@@ -109,8 +109,12 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
         return forward - backward, forward + backward, log_p, digits
 
     current, gross, log_p, digits = stored(sure, flows)
-    # By itself, because every target needs it and would have it computed again.
-    unsure = stored(sure, lambda: _unsure(g, s, parts[:baths], current, gross, digits))
+    # By themselves, because every target needs them and would have them computed again.
+    moves = np.flatnonzero(to != start)
+    *unsure, inflow = stored(
+        sure,
+        lambda: (*_unsure(g, s, parts[:baths], current, gross, digits), _at_states(g, moves, current, -current)),
+    )
 
     weights = stored(sure, lambda: _weights(g, targets(s), values))
 
@@ -130,7 +134,6 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
     heats, errors, sizes = found[:baths], bounds[:baths], len(parts)
 
     def checks() -> tuple[Array, Array, Array, Array]:
-        inflow = _at_states(g, np.flatnonzero(to != start), current, -current)
         # σ once more, from the jump process itself; see `stationary.schnakenberg`.
         other = _dotted(current, s.exponent) + _dotted(inflow, log_p)
         largest = _largest(s.exponent) - halved(jnp.minimum, log_p)
