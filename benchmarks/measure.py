@@ -11,6 +11,10 @@ import numpy as np
 
 from coldspot import parallel
 
+PAUSE = 0.1
+"""Seconds before each measurement: threads of OpenBLAS and XLA wait for more work with all of a core for a while (30 ms
+after a product of matrices in NumPy), which whoever comes next would lack."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -65,13 +69,14 @@ class Row:
 
 
 def interleave(tasks: Mapping[str, Task | None], repeats: int) -> dict[str, Timing | None]:
-    """Time the tasks in turn, A B C A B C …, after one warm-up of each; None where there is no task."""
+    """Time the tasks in turn, A B C A B C …, after one warm-up of each and with pauses; None for no task."""
     present = {name: task for name, task in tasks.items() if task is not None}
     for task in present.values():
         task.run()
     seconds: dict[str, list[float]] = {name: [] for name in present}
     for _ in range(repeats):
         for name, task in present.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             task.run()
             seconds[name].append((time.perf_counter() - start) / task.points)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import coldspot as cs
@@ -52,12 +51,9 @@ def columns(dots: int, points: int, seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def build(shared: tuple[int, Mapping[str, Any]], place: Mapping[str, Any]) -> cs.JumpNetwork:
-    """The network at `place["index"]` of the table of numbers in `shared`."""
-    dots, columns = shared
+def build(dots: int, point: Mapping[str, Any]) -> cs.JumpNetwork:
+    """The network with the numbers of a point of `columns`."""
     moves = np.array(transitions(dots))
-    index = place["index"].astype(int)
-    point = {name: values[index] for name, values in columns.items()}
     channels = []
     for b, name in enumerate(BATHS):
         own = moves[:, 0] == b
@@ -78,9 +74,7 @@ def build(shared: tuple[int, Mapping[str, Any]], place: Mapping[str, Any]) -> cs
 
 def solve(dots: int, points: Mapping[str, np.ndarray]) -> np.ndarray:
     """Heats (point, bath) by coldspot."""
-    shared = dots, {name: jnp.asarray(values) for name, values in points.items()}
-    index = {"index": np.arange(len(points["energies"]), dtype=float)}
-    return solve_columns(solve_points, build, shared, index, checked_tolerance(TOLERANCE), progress=False).heat.array
+    return solve_columns(solve_points, build, dots, points, checked_tolerance(TOLERANCE), progress=False).heat.array
 
 
 def task(name: str) -> Task:

@@ -24,10 +24,10 @@ LOOP = 200
 
 def solve(dots: int, c: Mapping[str, np.ndarray]) -> np.ndarray:
     """Covariances (point, bath·bath) by `coldspot.sweep`, which finds states, heats and regimes beside them."""
-    shared: Any = dots, {name: jnp.asarray(values) for name, values in c.items()}
+    table = {name: jnp.asarray(values) for name, values in c.items()}
 
     def network(index: Any) -> cs.JumpNetwork:
-        return build(shared, {"index": index})
+        return build(dots, {name: values[index.astype(int)] for name, values in table.items()})
 
     places = [("heat", name) for name in BATHS]
     found = cs.sweep(

@@ -20,10 +20,11 @@ from ._checks import Rule as Rule
 from .baths import Bath
 from .compiler import is_traced
 from .counted import Counted, Target
-from .numerics.blocks import blockwise, turned
+from .numerics.blocks import blockwise, stored, turned
+from .numerics.trailing import trailing
+from .outcome import NAMED, finished_point, in_order
 from .outcome import Outcome as Outcome
 from .outcome import Rates as Rates
-from .outcome import finished_point
 from .pytrees import batch_of_one, compiled, first_point, only_good, refreshed
 from .solution import Solution, Status
 from .tiers import Tiers, by_weight
@@ -182,8 +183,7 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
     def finished(one: Outcome, temperatures: Array, potentials: Array, fine: Array) -> Solution:
         header = names["baths"], names["drives"], kinds, steady, getattr(dynamics, "cooled_bath", None)
         # Mappings come out of transformations in another order.
-        mappings = ("residuals", "statistics", "observables", "observable_errors", "flags")
-        found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in mappings}
+        found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in NAMED}
         return finished_point(one, found, header, temperatures, potentials, tolerance, fine)
 
     # With the points last in memory: vector units work along them, and not along the few baths.
@@ -289,6 +289,10 @@ def _attempted(cost: int, dynamics: Dynamics, tolerance: Array, good: Array) -> 
     outcome = dynamics.attempt(tolerance, cost)
     if outcome is None:
         return conclude(dynamics, only_good(dynamics, good).solve(tolerance), tolerance, good), None
+    return _decided(dynamics, outcome, tolerance, good)
+
+
+def _decided(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array) -> Attempt:
     solution = conclude(dynamics, outcome, tolerance, good)
     if outcome.undecided is None:
         return solution, None
@@ -321,11 +325,23 @@ _solve_one = Tiers((by_weight(_cheap_one, as_dynamics), _dear_one), compiled(_on
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
     """The batch of dynamics of `build(shared, point)` for every point of `columns`, and where all rules hold."""
+    dynamics, good = _made(build, shared, columns)
+    return dynamics, _also(good, eqx.filter_vmap(valid)(dynamics))
 
-    def one(point: Any) -> tuple[Dynamics, Array]:
-        return with_rules(build(shared, point))
+
+def _made(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array | None]:
+    """The batch, and where the rules of machines hold that are no dynamics themselves."""
+
+    def one(point: Any) -> tuple[Dynamics, Array | None]:
+        machine = build(shared, point)
+        dynamics = as_dynamics(machine)
+        return dynamics, None if machine is dynamics else valid(machine)
 
     return eqx.filter_vmap(one, out_axes=eqx.if_array(0))(columns)
+
+
+def _also(good: Array | None, own: Array) -> Array:
+    return own if good is None else own & good
 
 
 @compiled
@@ -335,17 +351,25 @@ def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, toleranc
 
 
 def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
-    dynamics, good = built(build, shared, columns)
+    dynamics, good = _made(build, shared, columns)
     most = dynamics.block(cost)
     if most is None:
-        return _attempted(cost, dynamics, tolerance, good)
-    arrays, static = eqx.partition((dynamics, good), eqx.is_array)
+        return _attempted(cost, dynamics, tolerance, _also(good, eqx.filter_vmap(valid)(dynamics)))
+    arrays, static = eqx.partition(dynamics, eqx.is_array)
+    found: list[Outcome] = []
 
-    def one(part: Any) -> Attempt:
-        some, fine = eqx.combine(part, static)
-        return _attempted(cost, some, tolerance, fine)
+    def one(part: Any) -> tuple[Outcome, Array]:
+        outcome = eqx.combine(part, static).attempt(tolerance, cost)
+        assert outcome is not None  # a form that wants blocks has an attempt for them
+        found.append(outcome)
+        last = turned(part)
+        # With the points last: what all numbers of a point must obey is looked at for many points at once.
+        own = stored(tolerance > 0, lambda: trailing(lambda arrays: valid(eqx.combine(arrays, static)), last))
+        return outcome, own
 
-    return blockwise(arrays, one, most, filled=True)
+    # What is made of it takes little of each point, and less for all of them at once.
+    outcome, own = blockwise(arrays, one, most, filled=True)
+    return _decided(dynamics, in_order(outcome, found[-1]), tolerance, _also(good, own))
 
 
 @compiled

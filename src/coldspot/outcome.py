@@ -1,8 +1,9 @@
 """What a method found, and the solution of a point that is made of it."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -65,6 +66,16 @@ class Outcome(eqx.Module):
     modes: NormalModes | None = None
     undecided: Array | None = None
     stochastic: bool = eqx.field(static=True, default=False)
+
+
+NAMED = ("residuals", "statistics", "observables", "observable_errors", "flags")
+"""Entries of an outcome that have names."""
+
+
+def in_order(outcome: Outcome, like: Outcome) -> Outcome:
+    """An outcome whose names are in the order of another one: transformations sort them."""
+    named: dict[str, Any] = {f: {name: getattr(outcome, f)[name] for name in getattr(like, f)} for f in NAMED}
+    return dataclasses.replace(outcome, **named)
 
 
 def finished_point(

@@ -8,7 +8,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.dynamics import _solve_one, solve_points
-from coldspot.jump.gth import populate
+from coldspot.jump.gth import MANY, populate
 from tests import routes
 
 EPS = 2.0**-52
@@ -16,11 +16,11 @@ TOLERANCE = jnp.asarray(1e-8)
 MOVES = [(0, 1), (1, 2), (0, 2)]
 
 
-@pytest.mark.parametrize("states", [2, 8, 13])
-def test_populations_and_values_entry_by_entry(states):
-    """Rates over eight decades, by halves and without; values against their equations."""
+@pytest.mark.parametrize(("states", "points"), [(2, 2), (8, 2), (13, 2), (10, MANY)])
+def test_populations_and_values_entry_by_entry(states, points):
+    """Rates over eight decades, by halves and without, as many points have them; values against their equations."""
     rng = np.random.default_rng(states)
-    log_rates, gains = rng.normal(0, 4, (states, states, 2)), rng.normal(0, 1, (2, states, 2))
+    log_rates, gains = rng.normal(0, 4, (states, states, points)), rng.normal(0, 1, (2, states, points))
     off = ~np.eye(states, dtype=bool)[..., None]
     found, values = map(np.asarray, jax.jit(populate)(jnp.exp(log_rates) * off, jnp.asarray(gains)))
     i, j = np.array([(i, j) for i in range(states) for j in range(i)]).T
@@ -28,7 +28,7 @@ def test_populations_and_values_entry_by_entry(states):
         forward, backward = (map(mpmath.mpf, log_rates[a, b, k]) for a, b in ((i, j), (j, i)))
         log_p, _ = routes.solve_exactly(states, j, i, forward, backward, 60)
         exact = np.array([float(mpmath.exp(x)) for x in log_p])
-        close = EPS * (8 * states + 4 * np.max(np.abs(log_rates)))
+        close = EPS * (8 * states + 4 * np.max(np.abs(log_rates[..., :2])))
         assert np.all(np.abs(found[:, k] / exact - 1) <= close)
         for b in range(2):
             assert values[b, 0, k] == 0

@@ -69,8 +69,10 @@ def eliminate_rates(rates: Float[Array, "state state point"]) -> tuple[Float[Arr
     return factors.p, factors
 
 
-UNROLLED = 8
-"""Matrices up to this size are eliminated without a loop."""
+UNROLLED, UNROLLED_OF_MANY = 8, 16
+"""Matrices up to this size are eliminated without a loop: of a few points, and of so many that compiling pays."""
+MANY = 64
+"""Points that are many."""
 
 
 def populate(
@@ -86,26 +88,30 @@ def populate(
     # Gains are taken along as if they were states which nothing leaves; the last of them, 1 in all states, is time.
     w = jnp.concatenate([rates, gains, jnp.ones((1, *rates.shape[1:]))])
     halves = []
-    while n > UNROLLED:
-        kept = max(n // 2, UNROLLED)
+    most = UNROLLED_OF_MANY if n <= UNROLLED_OF_MANY and rates.shape[-1] >= MANY else UNROLLED
+    while n > most:
+        kept = max(n // 2, most)
         w = jax.lax.fori_loop(0, n - kept, functools.partial(_remove, n), w)
         halves.append((w[:n, kept:n], w[n:, kept:n], w[kept:n]))
         w, n = jnp.concatenate([w[:kept, :kept], w[n:, :kept]]), kept
     steps = []
     for k in range(n - 1, 0, -1):
-        total = reduce(jnp.add, w[:k, k])
-        row, out = w[k, :k] / total, jnp.concatenate([w[:k, k], w[k + 1 :, k]])
-        steps.append((row, out / total))
-        w = jnp.concatenate([w[:k, :k], w[k + 1 :, :k]])
-        (w,) = jax.lax.optimization_barrier((w + out[:, None] * row[None],))
-    p, v = jnp.ones((1, *rates.shape[2:])), jnp.zeros((targets - 1, 1, *rates.shape[2:]))
+        part, row, above, below = 1 / reduce(jnp.add, w[:k, k]), w[k, :k], w[:k, k], w[k + 1 :, k]
+        steps.append((part, row, above, below))
+        # Joined once they are added up: compilers put into memory what is joined, and repeat what is added before.
+        own, others = above[:, None] * (row * part)[None], below[:, None] * (row * part)[None]
+        (w,) = jax.lax.optimization_barrier((jnp.concatenate([w[:k, :k] + own, w[k + 1 :, :k] + others]),))
     mean = w[1 : targets - gathered, 0] / w[-1, 0]
     mean = jnp.concatenate([mean, jnp.zeros((gathered, *mean.shape[1:]))])
-    for row, out in reversed(steps):
-        k = row.shape[0]
-        p = jnp.concatenate([p, reduce(jnp.add, row * p)[None]])
-        value = [out[k + b] - mean[b] * out[-1] + reduce(jnp.add, out[:k] * v[b]) for b in range(targets - 1)]
-        v = jnp.concatenate([v, jnp.stack(value)[:, None]], 1) if value else jnp.zeros((0, *p.shape))
+    # Of each state p and then the values of the targets, which are joined for the same reason.
+    found = [jnp.concatenate([jnp.ones((1, *rates.shape[2:])), jnp.zeros((targets - 1, *rates.shape[2:]))])]
+    for part, row, above, below in reversed(steps):
+        new = [functools.reduce(jnp.add, [row[j] * part * one[0] for j, one in enumerate(found)])]
+        for b in range(targets - 1):
+            more = [above[j] * part * one[1 + b] for j, one in enumerate(found)]
+            new.append(below[b] * part - mean[b] * (below[-1] * part) + functools.reduce(jnp.add, more))
+        found += jax.lax.optimization_barrier((jnp.stack(new),))
+    p, v = jnp.stack([one[0] for one in found]), jnp.stack([one[1:] for one in found], 1)
     for leave, gained, come in reversed(halves):
         p, v = _put_back(leave, gained, come, mean, p, v)
     return p / halved(jnp.add, p), v

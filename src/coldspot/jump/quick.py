@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from ..dynamics import Outcome, Rates
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS, positive_or_one
-from ..numerics.reduction import halved
+from ..numerics.reduction import formed, halved
 from ..numerics.trailing import trailing
 from ..solution import Status
 from .assembly import glance, members
@@ -102,15 +102,19 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
 
     def flows() -> tuple[Array, Array, Array, Array]:
         forward, backward = s.forward * p[start], s.backward * p[to]
-        log_p, size = jnp.log(p), halved(jnp.maximum, jnp.abs(s.exponent))
+        log_p, size = jnp.log(p), _largest(s.exponent)
         digits = _digits(g, size, log_p)
         if s.blur is not None:  # of two rates and of their sum
             digits += 3 * halved(jnp.maximum, s.blur)
         return forward - backward, forward + backward, log_p, digits
 
     current, gross, log_p, digits = stored(sure, flows)
-    # By itself, because every target needs it and would have it computed again.
-    unsure = stored(sure, lambda: _unsure(g, s, parts[:baths], current, gross, digits))
+    # By themselves, because every target needs them and would have them computed again.
+    moves = np.flatnonzero(to != start)
+    *unsure, inflow = stored(
+        sure,
+        lambda: (*_unsure(g, s, parts[:baths], current, gross, digits), _at_states(g, moves, current, -current)),
+    )
 
     weights = stored(sure, lambda: _weights(g, targets(s), values))
 
@@ -122,7 +126,7 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
             shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
             own = [halved(jnp.add, shift[_slice(t.places)]) for t in wanted[: len(parts)]]
             bounds = [b + more for b, more in zip(bounds, own, strict=False)] + bounds[len(parts) :]
-        moved = [_summed(Taken(jnp.abs(t.amount), t.places), jnp.abs(current)) for t in wanted[len(parts) :]]
+        moved = [_summed(t, current) for t in wanted[len(parts) :]]
         nothing = jnp.zeros(current.shape[1:])
         return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
 
@@ -130,14 +134,13 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
     heats, errors, sizes = found[:baths], bounds[:baths], len(parts)
 
     def checks() -> tuple[Array, Array, Array, Array]:
-        inflow = _at_states(g, np.flatnonzero(to != start), current, -current)
         # σ once more, from the jump process itself; see `stationary.schnakenberg`.
-        other = halved(jnp.add, current * s.exponent) + halved(jnp.add, inflow * log_p)
-        largest = halved(jnp.maximum, jnp.abs(s.exponent)) + halved(jnp.maximum, -log_p)
+        other = _dotted(current, s.exponent) + _dotted(inflow, log_p)
+        largest = _largest(s.exponent) - halved(jnp.minimum, log_p)
         return (
             other,
             digits * largest * halved(jnp.add, gross),
-            halved(jnp.maximum, jnp.abs(inflow)),
+            _largest(inflow),
             in_range(g, w, p),
         )
 
@@ -152,7 +155,7 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
         Rates(errors.T, _among(counted, bounds[sizes:]).T, bounds[baths:sizes].T),
         faults={Status.NOT_UNIQUE: jnp.full(certain.shape, not unique)},
         residuals={
-            "balance": imbalance / positive_or_one(halved(jnp.maximum, jnp.abs(current))),
+            "balance": imbalance / positive_or_one(_largest(current)),
             "entropy": differ / positive_or_one(halved(jnp.add, jnp.abs(heats) / s.temperature)),
         },
         populations=p.T,
@@ -208,10 +211,10 @@ def _weighed(
     around = _at_states(g, np.arange(len(rest)), rest, rest)
     found, bounds = [], []
     for t, v, weight in zip(targets, values, weights, strict=True):
-        found.append(halved(jnp.add, weight * current))
-        bound = halved(jnp.add, jnp.abs(weight) * by_rates) + halved(jnp.add, jnp.abs(v) * around)
+        found.append(_dotted(weight, current))
+        bound = _sized(weight, by_rates) + _sized(v, around)
         # What a target never takes part in is nothing for certain.
-        bounds.append(bound + _summed(Taken(jnp.abs(t.amount), t.places), rest) if t.places else jnp.zeros_like(bound))
+        bounds.append(bound + _summed(t, rest) if t.places else jnp.zeros_like(bound))
     return found, bounds
 
 
@@ -235,9 +238,27 @@ def everywhere(target: Taken, shape: tuple[int, ...]) -> Array:
 
 
 def _summed(target: Taken, flow: Array) -> Array:
-    """Σ amount·flow over a target's transitions (point)."""
+    """Σ |amount|·|flow| over a target's transitions (point)."""
     k = target.places
-    return halved(jnp.add, target.amount * flow[_slice(k)]) if k else jnp.zeros(flow.shape[1:])
+    if not k:
+        return jnp.zeros(flow.shape[1:])
+    own = flow[_slice(k)]
+    return formed(jnp.add, lambda rows: jnp.abs(target.amount[rows]) * jnp.abs(own[rows]), len(k))
+
+
+def _dotted(x: Array, y: Array) -> Array:
+    """Σ x·y over the first axis."""
+    return formed(jnp.add, lambda rows: x[rows] * y[rows], len(x))
+
+
+def _sized(x: Array, y: Array) -> Array:
+    """Σ |x|·y over the first axis."""
+    return formed(jnp.add, lambda rows: jnp.abs(x[rows]) * y[rows], len(x))
+
+
+def _largest(x: Array) -> Array:
+    """The largest size along the first axis."""
+    return formed(jnp.maximum, lambda rows: jnp.abs(x[rows]), len(x))
 
 
 def _slice(places: tuple[int, ...]) -> Any:

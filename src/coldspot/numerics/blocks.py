@@ -27,60 +27,71 @@ def one_by_one(solve: Callable[[Any], Result], batch: Any) -> Result:
 def blockwise(batch: Any, solve: Callable[[Any], Result], most: int, filled: bool = False) -> Result:
     """`solve` of a batch (arrays with a leading axis of points, in and out), in equal blocks of at most `most`.
 
-    If the batch may be `filled` up with copies of one point, a block that equals the one before it has its results;
-    that looks at values alone, and is not to be differentiated.
+    If the batch may be `filled` up with copies of one point, blocks at its end that equal the one before them have its
+    results; that looks at values alone, and is not to be differentiated.
     """
     points = jax.tree.leaves(batch)[0].shape[0]
     blocks = -(-points // most)
     if blocks == 1:
         return solve(batch)
     lanes = -(-points // blocks)
-
-    def cut(x: Array) -> Array:
-        padded = jnp.pad(x, [(0, blocks * lanes - points)] + [(0, 0)] * (x.ndim - 1), mode="edge")
-        return jnp.moveaxis(jnp.moveaxis(padded, 0, -1).reshape(*x.shape[1:], blocks, lanes), -2, 0)
+    ends = [(0, blocks * lanes - points)]
+    whole = jax.tree.map(lambda x: jnp.pad(x, ends + [(0, 0)] * (x.ndim - 1), mode="edge"), batch)
+    if filled:
+        found = _until_repeated(whole, solve, blocks)
+        return jax.tree.map(lambda x: x[:points], found)
 
     # Within a block the batch axis is the last one in memory; it stays there until all blocks are done.
+    def cut(x: Array) -> Array:
+        return jnp.moveaxis(jnp.moveaxis(x, 0, -1).reshape(*x.shape[1:], blocks, lanes), -2, 0)
+
     def one(part: Any) -> Result:
         return turned(solve(turned(part, -1, 0)))
 
     def join(x: Array) -> Array:
         return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], blocks * lanes)[..., :points]
 
-    parts = jax.tree.map(cut, batch)
-    if filled:
-        kinds: list[Packed] = []
-
-        def in_few(part: Any) -> dict[str, Array]:
-            kinds.append(packed(one(part)))
-            return kinds[-1].arrays
-
-        arrays = jax.tree.map(join, _mapped(in_few, parts))
-        found = unpacked(kinds[-1]._replace(arrays=arrays))
-    else:
-        found = jax.tree.map(join, jax.lax.map(one, parts))
+    found = jax.tree.map(join, jax.lax.map(one, jax.tree.map(cut, whole)))
     # The last step, so that whoever wants the batch axis last has the two undo each other.
     return turned(found, -1, 0)
 
 
-def _mapped(function: Callable[[Any], Result], parts: Any) -> Result:
-    """`jax.lax.map`, but parts that equal the one before them are not worked on."""
-    first = jax.tree.map(lambda x: x[0], parts)
-    program, shapes = jax.make_jaxpr(function, return_shape=True)(first)
-    leaves, structure = jax.tree.flatten(shapes)
+def _until_repeated(batch: Any, solve: Callable[[Any], Result], blocks: int) -> Result:
+    """`solve` of equal blocks of a batch, but of those at its end that all equal the one before them."""
+    lanes, last = jax.tree.leaves(batch)[0].shape[0] // blocks, turned(batch)
 
-    def step(found: list[Array], part: tuple[Array, Any]) -> tuple[list[Array], list[Array]]:
-        same, numbers = part
+    def part(k: Array | int) -> Any:
+        return turned(jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, k * lanes, lanes, -1), last), -1, 0)
 
-        def computed() -> list[Array]:
-            return jax.core.eval_jaxpr(program.jaxpr, program.consts, *jax.tree.leaves(numbers))
+    kinds: list[Packed] = []
 
-        found = jax.lax.cond(same, lambda: found, computed)
-        return found, found
+    def work(k: Array | int) -> dict[str, Array]:
+        kinds.append(packed(turned(solve(part(k)))))
+        return kinds[-1].arrays
 
-    none = [jnp.zeros(x.shape, x.dtype) for x in leaves]
-    _, found = jax.lax.scan(step, none, (_repeated(jax.tree.leaves(parts)), parts))
-    return jax.tree.unflatten(structure, found)
+    # Results go to their places with the points last; nothing is turned or joined afterwards.
+    program, shapes = jax.make_jaxpr(work, return_shape=True)(jnp.asarray(0))
+
+    def put(whole: dict[str, Array], some: dict[str, Array], k: Array) -> dict[str, Array]:
+        return {
+            kind: jax.lax.dynamic_update_slice_in_dim(x, some[kind], k * lanes, axis=-1) for kind, x in whole.items()
+        }
+
+    def step(k: Array, whole: dict[str, Array]) -> dict[str, Array]:
+        some = jax.core.eval_jaxpr(program.jaxpr, program.consts, k)
+        return put(whole, jax.tree.unflatten(jax.tree.structure(shapes), some), k)
+
+    alike = _repeated([x.reshape(blocks, lanes, *x.shape[1:]) for x in jax.tree.leaves(batch)])
+    count = blocks - jnp.sum(jnp.cumprod(alike[::-1].astype(int)))
+    whole = {kind: jnp.zeros((x.shape[0], blocks * lanes), x.dtype) for kind, x in shapes.items()}
+    whole = jax.lax.fori_loop(0, count, step, whole)
+
+    def again(k: Array, whole: dict[str, Array]) -> dict[str, Array]:
+        last = {kind: jax.lax.dynamic_slice_in_dim(x, (count - 1) * lanes, lanes, -1) for kind, x in whole.items()}
+        return put(whole, last, k)
+
+    whole = jax.lax.fori_loop(count, blocks, again, whole)
+    return turned(unpacked(kinds[-1]._replace(arrays=whole)), -1, 0)
 
 
 def _repeated(parts: list[Array]) -> Array:

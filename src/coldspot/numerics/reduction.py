@@ -23,11 +23,20 @@ def reduce(combine: Callable[[Array, Array], Array], x: Array, axis: int = 0) ->
 
 def halved(combine: Callable[[Array, Array], Array], x: Array) -> Array:
     """`reduce` over the first axis of any length, by halves: vector units work along the last axis."""
-    while (length := x.shape[0]) > SHORT:
-        half = length // 2
-        both = combine(x[:half], x[half : 2 * half])
-        x = jnp.concatenate([both, x[2 * half :]]) if length % 2 else both
-    return reduce(combine, x)
+    return formed(combine, lambda rows: x[rows], x.shape[0])
+
+
+def formed(combine: Callable[[Array, Array], Array], terms: Callable[[slice], Array], length: int) -> Array:
+    """The same of terms (term, …) that are formed when they are wanted, as `terms(rows)`.
+
+    A compiler that finds terms in two halves of one array puts this array into memory.
+    """
+    if length <= SHORT:
+        return reduce(combine, terms(slice(0, length)))
+    half = length // 2
+    x = combine(terms(slice(0, half)), terms(slice(half, 2 * half)))
+    odd = [terms(slice(length - 1, length))[0]] if length % 2 else []
+    return functools.reduce(combine, odd, halved(combine, x))
 
 
 def every(x: Array | np.ndarray) -> Array | np.bool_:

@@ -12,12 +12,15 @@ import jax.numpy as jnp
 from jax import lax
 
 from .lanewise import CHEAP, COSTLY, INSIDE, bound, shared
+from .reduction import halved
 
 ENTRYWISE = {*CHEAP.split(), *COSTLY.split()}
 ALONG_OWN = {"squeeze", "rev", "concatenate", "argmax", "argmin"} | {
     f"reduce_{how}" for how in ("sum", "max", "min", "prod", "and", "or")
 }
 """Operations that name axes by their numbers, which one more axis behind them does not change."""
+LOGICAL = {"reduce_and": jnp.logical_and, "reduce_or": jnp.logical_or}
+"""Of these, what goes by halves along the only axis: compilers would take it number by number."""
 
 
 def trailing(function: Callable[..., Any], batch: Any) -> Any:
@@ -74,6 +77,8 @@ def _step(equation: Any, values: list[Any], there: list[bool], points: int) -> l
     name, params, shape = equation.primitive.name, equation.params, equation.outvars[0].aval.shape
     if name in ENTRYWISE:
         return bound(equation)(*[_widened(v, y, shape, points) for v, y in zip(values, there, strict=True)])
+    if name in LOGICAL and equation.invars[0].aval.ndim == 1 and equation.invars[0].aval.size:
+        return [halved(LOGICAL[name], values[0])]
     if name in ALONG_OWN:
         wide = [_widened(v, y, x.aval.shape, points) for v, y, x in zip(values, there, equation.invars, strict=True)]
         return bound(equation)(*wide)
