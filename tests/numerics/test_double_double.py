@@ -1,5 +1,7 @@
 """Sums in twice the precision, and their derivatives."""
 
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -20,6 +22,23 @@ def test_precise_sums():
             terms = [mpmath.mpf(a[p, i, k]) * mpmath.mpf(b[p, k, j]) * mpmath.mpf(c[p, 0, j]) for k in range(4)]
             value = mpmath.mpf(float(found.high[p, i, j])) + mpmath.mpf(float(found.low[p, i, j]))
             assert abs(value - mpmath.fsum(terms)) <= 5 * precise.UNIT * mpmath.fsum(map(abs, terms))
+
+
+def test_sums_of_products_whose_parts_are_found_apart():
+    """Compilers may join a product and a sum in the place of one part, not in that of the other."""
+    a, b, c = np.random.default_rng(1).normal(size=(3, 200))
+
+    def part(k):
+        def found(a, b, c):
+            product, rest = precise.exact_product(a, b)
+            total, lost = precise.exact_sum(product, c)
+            return (total, lost + rest)[k]
+
+        return np.asarray(jax.jit(found, compiler_options={"xla_backend_optimization_level": 2})(a, b, c))
+
+    for x, y, z, high, low in zip(a, b, c, part(0), part(1), strict=True):
+        exact = Fraction(x) * Fraction(y) + Fraction(z)
+        assert abs(Fraction(high) + Fraction(low) - exact) <= precise.UNIT * (abs(Fraction(x) * Fraction(y)) + abs(z))
 
 
 def test_precise_derivatives():

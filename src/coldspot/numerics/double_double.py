@@ -1,7 +1,8 @@
 """Sums of products with twice the digits of a float, for residuals: an unevaluated sum high + low of two floats.
 
 Error-free sums and products after Dekker, "A floating-point technique for extending the available precision", and
-Knuth, "The Art of Computer Programming", vol. 2.
+Knuth, "The Art of Computer Programming", vol. 2. Compilers join a product and a sum to one operation that rounds once,
+in one place of a program and not in another; so only products that need no rounding are added here.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ from jax import Array
 
 UNIT = 2.0**-100
 """Relative error of one operation here, at most (2⁻¹⁰⁴ in theory)."""
-_SPLIT = 2.0**27 + 1
+_TAIL = (1 << 27) - 1
+"""The bits of a float's last 27 digits."""
 
 
 class Precise(NamedTuple):
@@ -60,17 +62,19 @@ def exact_difference(a: Array, b: Array) -> tuple[Array, Array]:
     return _sum(a, -b)
 
 
-def _halves(a: Array) -> tuple[Array, Array]:
-    scaled = _SPLIT * a
-    high = scaled - (scaled - a)
+def halves(a: Array) -> tuple[Array, Array]:
+    """The leading 26 digits of `a` and the rest, whose products need no rounding."""
+    bits = jax.lax.bitcast_convert_type(a, jnp.int64) & ~_TAIL
+    high = jax.lax.bitcast_convert_type(bits, a.dtype)
     return high, a - high
 
 
 @jax.custom_jvp
 def _product(a: Array, b: Array) -> tuple[Array, Array]:
-    total = a * b
-    (a1, a2), (b1, b2) = _halves(a), _halves(b)
-    return total, ((a1 * b1 - total) + a1 * b2 + a2 * b1) + a2 * b2
+    (a1, a2), (b1, b2) = halves(jnp.asarray(a)), halves(jnp.asarray(b))
+    crossed, last = _sum(a1 * b2, a2 * b1)
+    total, rest = _sum(a1 * b1, crossed)
+    return _sum(total, rest + (last + a2 * b2))
 
 
 @_product.defjvp
@@ -82,7 +86,7 @@ def _product_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 
 
 def exact_product(a: Array, b: Array) -> tuple[Array, Array]:
-    """a·b rounded, and what rounding took from it."""
+    """a·b rounded, and what rounding took from it, to 2⁻¹⁰⁴ of a·b."""
     return _product(a, b)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from .dense import EPS
-from .double_double import Precise, exact_sum
+from .double_double import Precise, exact_sum, halves
 
 
 def whole(*terms: Array) -> Precise:
@@ -41,22 +41,13 @@ def residual(matrix: Precise, columns: Array, places: np.ndarray) -> tuple[Array
             rest += lost
         return (total, rest + short * small), None
 
-    lines = [jnp.moveaxis(part, -2, 0)[..., None, :] for part in _halves(high)]
-    factors = [jnp.moveaxis(part, -1, 0)[..., None] for part in _halves(-rows)]
+    lines = [jnp.moveaxis(part, -2, 0)[..., None, :] for part in halves(high)]
+    factors = [jnp.moveaxis(part, -1, 0)[..., None] for part in halves(-rows)]
     (total, rest), _ = jax.lax.scan(step, (target, jnp.zeros_like(target)), (*factors, *lines))
     found = total + (rest - rows @ low)
     doubt = EPS * jnp.abs(found) + (2 * (2 * n + 1) * EPS) ** 2 * (target + jnp.abs(rows) @ jnp.abs(high))
     value = jnp.swapaxes(found[..., :n] + 1j * found[..., n:], -1, -2)
     return value, jnp.swapaxes(doubt[..., :n] + doubt[..., n:], -1, -2)
-
-
-def _halves(x: Array) -> tuple[Array, Array]:
-    """x as the sum of its leading 26 bits and the rest, cut in whole numbers.
-
-    Products of such are exact, so that a compiler that joins a product with a sum changes nothing.
-    """
-    first = jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(x, jnp.int64) & ~((1 << 27) - 1), x.dtype)
-    return first, x - first
 
 
 def _blocks(real: Array, imag: Array) -> Array:
