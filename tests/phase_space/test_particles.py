@@ -41,7 +41,7 @@ def test_as_many_as_a_standard_error_needs(tmp_path, monkeypatch):
     run, lanes = ensemble._run, []
 
     def counted(*arguments):
-        lanes.append(arguments[5])
+        lanes.append(arguments[4])
         return run(*arguments)
 
     monkeypatch.setattr(ensemble, "_run", counted)
