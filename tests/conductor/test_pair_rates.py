@@ -10,7 +10,9 @@ import numpy as np
 
 import coldspot as cs
 from coldspot.conductor import pair_rates as rules
+from coldspot.conductor.levels import LevelWeight
 from coldspot.machines import BosonJunction
+from coldspot.numerics.quadrature import steps
 from tests.conductor.junctions import NAMES, TINY, Integrals, draw, junction, spectra
 
 
@@ -171,3 +173,24 @@ def test_flat_band_density():
         for a, b in ((1.0, 0.6), (0.6, 1.0))
     ]
     assert abs(float(s[0].heat["phonons"] / s[1].heat["phonons"]) + 1) < 1e-6
+
+
+def test_few_panels_are_kept_where_more_would_not_be_better():
+    """At two temperatures: bounds of errors are those of all panels, though these few would often not do."""
+    rng, points = np.random.default_rng(3), 192
+    e, w = rng.normal(0, 1, (2, points, 1)), 10 ** rng.uniform(-4, 0, (2, points, 1))
+    weight = LevelWeight(*map(jnp.asarray, (e[0], w[0], e[1], w[1], np.ones((points, 1)))))
+    hot, cold, phonons = w[0, :, 0] * 10 ** rng.uniform(-1.5, 2, (3, points))
+    numbers = (hot, cold, rng.normal(0, 1, points), rng.normal(0, 1, points), phonons, rng.uniform(0.5, 2, points))
+    pair = rules.Pair(weight, *map(jnp.asarray, numbers))
+
+    @jax.jit
+    def run(pair):
+        few = steps(rules._window(pair), rules.COARSE)(np.arange(rules.COARSE).reshape(-1, 1, 1, 1))
+        return *rules.rates(pair), *rules._integrated(pair), rules._over(pair, few)[2]
+
+    found, errors, all_found, all_errors, missed = run(pair)
+    for value, error, whole, bound, left in zip(found, errors, all_found, all_errors, missed, strict=True):
+        assert np.all(np.abs(value - whole) <= error + bound)
+        assert np.all(error <= (1 + 1 / rules.CARE) * bound + 1e-300)
+        assert 10 < np.sum(left > bound) < points / 2
