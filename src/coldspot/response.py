@@ -114,9 +114,8 @@ class Response(Spoken, eqx.Module):
         inside = np.array([entry.bath in (one, other) for entry in self.entries])
         kept, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
         t = jnp.asarray(self.temperature)[..., None]
-        forces = jnp.where(np.array([entry.quantity == "heat" for entry in self.entries]), t**2, t)[..., None, :]
+        forces = jnp.where(np.array([self.entries[k].quantity == "heat" for k in kept]), t**2, t)[..., None, :]
         onsager, errors = _opened(jnp.asarray(self.onsager), jnp.asarray(self.errors), kept, rest)
-        raw, _ = _opened(self.derivatives * forces, jnp.asarray(self.errors), kept, rest)
         known = jnp.all(jnp.isfinite(onsager) & jnp.isfinite(errors), axis=(-2, -1))
         status = jnp.where((self.status == int(Status.OK)) & ~known, int(Status.NOT_UNIQUE), self.status)
         return Response(
@@ -124,7 +123,7 @@ class Response(Spoken, eqx.Module):
             tuple(name for name in self.electrons if name in (one, other)),
             onsager,
             errors,
-            raw / forces[..., kept],
+            onsager / forces,
             None,
             self.temperature,
             self.chemical_potential,

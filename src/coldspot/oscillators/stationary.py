@@ -199,8 +199,7 @@ def currents(instant: Instant, frequency: Array, pushes: Array, reciprocal: bool
     # In an equilibrium positions and velocities are independent; only forces without an energy prevent that.
     apart = t - jnp.mean(t) if reciprocal else t
     x = jnp.einsum("b,bij->ij", apart, found)
-    noise = jnp.einsum("b,bij->ij", apart, m.noise)
-    crossed = m.drift[:n, :-1] @ x[:, :n] + noise[:n, :n] / 2
+    crossed = m.drift[:n, :-1] @ x[:, :n]  # but for the noise of coordinates without mass, which is symmetric
     if pushes.size:
         turn, _, _, _, y = _amplitudes(instant, m, frequency, pushes)
         crossed += jnp.einsum("hi,hj->ij", turn[:, None] * y[:, :n], jnp.conj(y[:, :n])).real / 2
