@@ -59,6 +59,7 @@ LAYERS = (
             "growth",
             "counts",
             "counting",
+            "onsager",
             "response",
             "beside",
             "machine_files",

@@ -1,5 +1,7 @@
 """Linear response against closed forms, and against the fluctuations in equilibrium."""
 
+import dataclasses
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -134,6 +136,11 @@ def test_a_flux_between_three_leads_turns_the_matrix_over():
         assert_close(np.asarray(two.onsager)[:, k], (with_flux @ forces)[kept], 1e-12, np.abs(with_flux).max())
     assert_close(two.conductance, np.asarray(two.onsager)[1, 1] / 0.5, 1e-12)
     assert np.all(np.asarray(two.errors) < 1e-12 * np.abs(with_flux).max())
+    assert cs.Status(int(two.status)) is cs.Status.OK
+    poor = dataclasses.replace(response, errors=1e9 * response.errors).between("a", "c")
+    assert cs.Status(int(poor.status)) is cs.Status.NOT_CONVERGED
+    loose = response.onsager.at[2:4, 2:4].set(1.0)  # heat and particles of b as if one told the other
+    assert cs.Status(int(dataclasses.replace(response, onsager=loose).between("a", "c").status)) is cs.Status.NOT_UNIQUE
     with pytest.raises(cs.InputError, match=r"two electron leads alone.*`.between\('a', 'b'\)`"):
         _ = response.conductance
     with pytest.raises(cs.InputError, match=r"bath.*x"):

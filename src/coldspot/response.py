@@ -32,7 +32,8 @@ from .dynamics import (
     is_traced,
     with_rules,
 )
-from .numerics.dense import EPS, inverse
+from .numerics.dense import EPS
+from .onsager import exact, opened
 from .pytrees import batch_of_one, compiled, refreshed
 from .solution import STATELESS, SolveError, Status, plain, status_variable
 
@@ -96,7 +97,10 @@ class Response(Spoken, eqx.Module):
         kept and the open ones o. Without second derivatives. The conductance, ZT and so on of two leads beside others,
         or beside phonons that take no heat, are those of `between`. A bath that exchanges nothing counts as absent.
 
-        The status is `NOT_UNIQUE` if open baths touch nothing but each other. InputError: a bath that does not exist.
+        The status is `NOT_UNIQUE` if open baths touch nothing but each other, and `NOT_CONVERGED` if errors exceed the
+        `tolerance` that verbs have by default, since those of the open baths weigh more.
+
+        InputError: a bath that does not exist.
 
         >>> import coldspot as cs
         >>> leads = {name: cs.WideBandLead(0, 0.2, cs.ElectronBath(1e-3)) for name in ("left", "right", "probe")}
@@ -115,11 +119,14 @@ class Response(Spoken, eqx.Module):
         kept, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
         t = jnp.asarray(self.temperature)[..., None]
         forces = jnp.where(np.array([self.entries[k].quantity == "heat" for k in kept]), t**2, t)[..., None, :]
-        onsager, errors = _opened(jnp.asarray(self.onsager), jnp.asarray(self.errors), kept, rest)
+        onsager, errors = opened(jnp.asarray(self.onsager), jnp.asarray(self.errors), kept, rest)
+        entries = tuple(self.entries[k] for k in kept)
         known = jnp.all(jnp.isfinite(onsager) & jnp.isfinite(errors), axis=(-2, -1))
-        status = jnp.where((self.status == int(Status.OK)) & ~known, int(Status.NOT_UNIQUE), self.status)
+        poor = ~exact(_alike(entries), onsager, errors, TOLERANCE)
+        found = jnp.where(known, jnp.where(poor, int(Status.NOT_CONVERGED), int(Status.OK)), int(Status.NOT_UNIQUE))
+        status = jnp.where(self.status == int(Status.OK), found, self.status)
         return Response(
-            tuple(self.entries[k] for k in kept),
+            entries,
             tuple(name for name in self.electrons if name in (one, other)),
             onsager,
             errors,
@@ -261,28 +268,6 @@ class Response(Spoken, eqx.Module):
         return to_dataset(self, {}, {}, provenance(unit=unit), unit)
 
 
-def _opened(matrix: Array, errors: Array, kept: np.ndarray, rest: np.ndarray) -> tuple[Array, Array]:
-    """Fluxes of the entries `kept` while nothing flows in the `rest`, by the forces of the former, and their errors."""
-
-    def blocks(of: Array) -> list[Array]:
-        return [of[..., rows[:, None], columns] for rows in (kept, rest) for columns in (kept, rest)]
-
-    diagonal, doubt = (jnp.diagonal(part, axis1=-2, axis2=-1)[..., rest] for part in (matrix, errors))
-    absent = jnp.abs(diagonal) <= doubt
-    both = absent[..., :, None] | absent[..., None, :]
-    (a, b, c, d), (of_a, of_b, of_c, of_d) = blocks(matrix), blocks(errors)
-    b, of_b = (jnp.where(absent[..., None, :], 0.0, part) for part in (b, of_b))
-    c, of_c = (jnp.where(absent[..., :, None], 0.0, part) for part in (c, of_c))
-    d, of_d = jnp.where(both, np.eye(rest.size), d), jnp.where(both, 0.0, of_d)
-    # Heats and particles may be of any sizes.
-    size = jnp.where(absent, 1.0, jnp.sqrt(jnp.abs(diagonal)))
-    back = inverse(d / (size[..., :, None] * size[..., None, :])) / (size[..., :, None] * size[..., None, :])
-    left, right = b @ back, back @ c
-    into, out_of = jnp.abs(left), jnp.abs(right)
-    error = of_a + into @ of_c + of_b @ out_of + into @ of_d @ out_of
-    return a - left @ c, error + 8 * EPS * rest.size * (into @ jnp.abs(d) @ out_of)
-
-
 # --------------------------------------------------------------------------- baths of a dynamics, whatever its form
 
 
@@ -374,15 +359,17 @@ def response_at(
     )
     turned = jnp.where(dynamics.reversible(), raw.T, raw)
     errors = jnp.abs(raw - turned) + jnp.abs(shared) + jnp.abs(lost.T) + 8 * EPS * len(entries) * scale + least
-    # What does not flow, such as particles of a lead that only gives heat, is known to the rounding of what does.
-    kinds = jnp.asarray(rows)[:, None] == jnp.arange(2)
-    top = jnp.max(jnp.where(kinds, size[:, None], 0.0), axis=0)[rows]
-    inexact = ~jnp.all(errors <= tolerance * scale + least + 8 * EPS * len(entries) * top[:, None] * top)
+    inexact = ~exact(_alike(entries), raw, errors - least, tolerance)
     # At equilibrium nothing flows, and no error is small beside nothing: the matrix is judged instead.
     stateless = jnp.isin(found, jnp.array([int(s) for s in STATELESS]))
     status = jnp.where(stateless, found, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
     electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
     return Response(entries, electrons, (raw + turned) / 2, errors, derivatives, second, t, mu, status)
+
+
+def _alike(entries: tuple[Entry, ...]) -> np.ndarray:
+    """Whether two fluxes are of the same quantity."""
+    return np.array([[one.quantity == other.quantity for other in entries] for one in entries])
 
 
 CLOSED = 1e-140
