@@ -96,7 +96,7 @@ def test_without_home_and_cache_there_is_one_line(tmp_path):
 
 # --------------------------------------------------------------------------- Ctrl-C
 
-# The process interrupts itself, as soon as one of its threads is in a function: by the clock, a busy machine would be
+# The process interrupts itself just after its first call of a function: by the clock, a busy machine would be
 # elsewhere. Python reads this before anything else; helper processes lack the variable.
 AT = """
 import os, signal, sys, threading, time
@@ -104,31 +104,27 @@ import os, signal, sys, threading, time
 file, name, note = os.environ.pop("INTERRUPT_AT", ",,").split(",")
 
 
-def is_there():
-    for frame in sys._current_frames().values():
-        while frame:
-            code = frame.f_code
-            if code.co_filename.endswith(file) and name in ("", code.co_name):
-                return True
-            frame = frame.f_back
-    return False
-
-
-def wait():
-    while not is_there():
-        time.sleep(0.001)
+def interrupt():
+    time.sleep(0.02)
     with open(note, "w") as out:
         print(time.process_time(), file=out)
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def called(frame, event, _):
+    # Frames of a thread are read by that thread alone: read by another while they run, they end the interpreter.
+    if event == "call" and frame.f_code.co_filename.endswith(file) and name in ("", frame.f_code.co_name):
+        sys.setprofile(None)
+        threading.Thread(target=interrupt, daemon=True).start()
+
+
 if file:
-    threading.Thread(target=wait, daemon=True).start()
+    sys.setprofile(called)
 """
 MOMENTS = {
     "import": (("list",), "/jax/__init__.py", ""),
     "command line": (("solve", "spin-pair"), "/coldspot/cli.py", "run"),
-    "compilation": (("solve", "spin-pair"), "/jax/_src/compiler.py", ""),
+    "compilation": (("solve", "spin-pair"), "/jax/_src/compiler.py", "compile_or_get_cached"),
     # Two papers: with a helper.
     "figures": (("reproduce", "quantum-dot-anomalies", "exceptional-point"), "/coldspot/reproduction/parts.py", "do"),
 }
