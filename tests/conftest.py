@@ -2,6 +2,9 @@
 
 import contextlib
 import gc
+
+gc.set_threshold(50_000, 10, 10)  # before what is imported below makes objects by the hundred thousand
+
 import os
 import subprocess
 import sys
@@ -85,7 +88,6 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # What importing has made stays: looking through it again and again for what can go takes its time.
 gc.freeze()
-gc.set_threshold(50_000, 10, 10)
 
 MAPS = Path("/proc/self/maps")
 MOST_MAPS = 40_000

@@ -236,3 +236,13 @@ def test_a_pole_of_a_self_energy_is_a_site_of_its_own_and_its_rounding_is_in_the
         off = abs(getattr(found, name)["b"] - getattr(expected, name)["b"])
         assert off <= getattr(found.error, name)["b"] + getattr(expected.error, name)["b"]
         assert off <= 1e-10 * abs(getattr(expected, name)["b"])
+
+
+@pytest.mark.parametrize("sites", [2, 3])
+def test_a_single_lead_is_in_equilibrium_and_nothing_fluctuates(sites):
+    levels = 0.2 * (np.eye(sites, k=1) + np.eye(sites, k=-1))
+    alone = cs.Conductor(levels, {"only": cs.WideBandLead(0, 0.1, cs.ElectronBath(0.5, 0.1))})
+    s = cs.steady_state(alone)
+    assert s.heat["only"] == s.particles["only"] == 0 and s.status == cs.Status.OK
+    counted = cs.counting(alone, "particles", of="only")
+    assert np.all(np.asarray(counted.cumulants(4).values) == 0)

@@ -45,6 +45,11 @@ def test_a_probe_takes_neither_particles_nor_heat_as_root_finding_on_quadrature_
 
     exact = root(into, [0.25, 0.12], tol=1e-13).x
     assert_close([own.chemical_potential, own.temperature], exact, 1e-9)
+    # From where Newton's steps lead nowhere, too.
+    nowhere = cs.ElectronBath(1e-9, chemical_potential=50.0)
+    leads = dict(chain().leads) | {"probe": cs.WideBandLead(1, GAMMAS["probe"], nowhere)}
+    again = cs.conductor.probe(cs.Conductor(LEVELS, leads), "probe", temperature=True).leads["probe"].bath
+    assert_close([again.chemical_potential, again.temperature], [own.chemical_potential, own.temperature], 1e-12)
     s = cs.steady_state(found)
     assert abs(s.particles["probe"]) < 1e-12 * abs(s.particles["left"])
     assert abs(s.heat["probe"]) < 1e-12 * abs(s.heat["left"])
@@ -60,7 +65,7 @@ def test_bad_probes_are_refused_in_words(leads, words):
 
 def test_a_probe_that_touches_nothing_has_no_bath_and_a_status_in_a_sweep_beside_what_has():
     cut = chain(levels=np.diag(np.diag(LEVELS)))
-    with pytest.raises(cs.SolveError, match="NOT_CONVERGED"):
+    with pytest.raises(cs.SolveError, match="NOT_CONVERGED.*does it touch what carries"):
         cs.conductor.probe(cut, "probe", temperature=True)
     assert np.isnan(cs.conductor.probe(cut, "probe", temperature=True, throw=False).leads["probe"].bath.temperature)
 

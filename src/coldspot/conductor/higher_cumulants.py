@@ -30,7 +30,7 @@ from ..pytrees import Table
 from .green_functions import Contacts, transmission_between
 from .landauer import Energies, baths_of, fermi_gap, over_window, steepness
 from .long_devices import Slices
-from .noise import Noise, Weighed
+from .noise import Noise, Weighed, none_at_all
 
 MOST = 4
 """The highest order that is known."""
@@ -46,6 +46,8 @@ def check_order(order: int) -> None:
 
 def higher(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...], order: int) -> Noise:
     """Cumulants 3 to `order` (target, order) of one conductor."""
+    if len(leads) == 1:
+        return none_at_all((len(counted), order - 2))
     if len(leads) != PAIR:
         return _between_many(hamiltonian, leads, counted, order)
     potentials, temperatures = baths_of(leads)

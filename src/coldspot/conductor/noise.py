@@ -59,8 +59,16 @@ def weighed(leads: Table, targets: tuple[Target, ...]) -> tuple[Weighed, ...]:
     return tuple(Weighed(names.index(t.of), int(t.quantity != "particles"), t.quantity == "entropy") for t in targets)
 
 
+def none_at_all(shape: tuple[int, ...]) -> Noise:
+    """That of a single lead: what leaves it comes back at the same energy (S†S = 1)."""
+    nothing, yes = jnp.zeros(shape), jnp.asarray(True)
+    return Noise(nothing, nothing, nothing, yes, yes, yes)
+
+
 def noise(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...]) -> Noise:
     """The covariances of one conductor."""
+    if len(leads) == 1:
+        return none_at_all((len(counted), len(counted)))
     pairs = list(itertools.combinations_with_replacement(range(len(counted)), 2))
 
     def weight(one: Weighed, seen: Energies) -> Array:

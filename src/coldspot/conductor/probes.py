@@ -25,7 +25,7 @@ ROOM = Effort(room=256)
 """Enough for nearly all of these integrals, which are taken again at each step."""
 STEPS = 80
 SHORTEST = 1e-4
-"""Steps of Newton's method, halved ones included, and to what part one may be halved."""
+"""Steps of Newton's method from one start, halved ones included, and to what part one may be halved."""
 ENOUGH = 1e-14
 SMALL = 1e-10
 """What may still flow into a probe, relative to what flows into all leads."""
@@ -38,10 +38,10 @@ def probe(
     """The same conductor, with the baths of some leads such that no particles flow into them: voltage probes.
 
     With `temperature`, no heat flows either, and the probes are voltmeters and thermometers at once. Their baths as
-    given are where the search starts. What comes back is a conductor like any other; read `leads["…"].bath`. Its
-    numbers have derivatives with respect to those of the conductor. (M. Büttiker, "Role of quantum coherence in series
-    resistors"; H.-L. Engquist and P. W. Anderson, "Definition and measurement of the electrical and thermal
-    resistances".)
+    given are where the search starts; from where it does not arrive, it starts once more, between all other leads.
+    What comes back is a conductor like any other; read `leads["…"].bath`. Its numbers have derivatives with respect
+    to those of the conductor. (M. Büttiker, "Role of quantum coherence in series resistors"; H.-L. Engquist and P. W.
+    Anderson, "Definition and measurement of the electrical and thermal resistances".)
 
     InputError: a lead that does not exist, or all leads. `SolveError` (`NOT_CONVERGED`) if no such baths are found,
     unless `throw` is false: then the baths are not numbers, as they are in batches.
@@ -68,9 +68,15 @@ def probe(
     unknowns, rest = _solved(conductor, tuple(dict.fromkeys(names)), temperature)
     left = concrete(rest)
     if throw and left is not None and not left <= SMALL:
+        why = (
+            f"{float(left):.1e} of what flows still flows into one of them; start nearer, with other baths of these "
+            "leads."
+            if np.isfinite(left)
+            else "no bath of one of them changes what flows into it (does it touch what carries the currents?), or the "
+            "integrals are not numbers."
+        )
         raise SolveError(
-            f"no baths of the probes {', '.join(names)} are found (NOT_CONVERGED): {float(left):.1e} of what flows "
-            "still flows into one of them; start nearer, with other baths of these leads.",
+            f"no baths of the probes {', '.join(names)} are found (NOT_CONVERGED): {why}",
             Status.NOT_CONVERGED,
             None,
         )
@@ -90,8 +96,9 @@ def _with(conductor: Conductor, names: tuple[str, ...], unknowns: Array) -> Cond
 
 
 class _Search(NamedTuple):
-    """Steps so far, the best place, the part of the next step that is tried, and the slopes and what flows there."""
+    """Starts and steps so far, the best place, the part of the next step that is tried, the slopes and what flows."""
 
+    starts: Array
     steps: Array
     place: Array
     length: Array
@@ -107,28 +114,52 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
     if thermal:
         start = jnp.concatenate([start, jnp.log(jnp.stack([b.temperature for b in baths]))])
     frozen = jax.lax.stop_gradient(conductor)
+    between = _between(frozen, names, thermal)
+
+    def from_(start: Array, starts: int) -> _Search:
+        nowhere = jnp.asarray(jnp.inf)
+        return _Search(
+            jnp.asarray(starts),
+            jnp.asarray(0),
+            start,
+            jnp.ones(()),
+            jnp.zeros_like(start),
+            jnp.eye(start.size),
+            nowhere,
+        )
 
     def step(state: _Search) -> _Search:
         trial = state.place + state.length * state.move
         into, slope, rest = _into(_at(frozen, names, trial), names, thermal)
         good = rest < state.rest
         move = -inverse(slope) @ into
-        better = _Search(state.steps + 1, trial, jnp.ones(()), move, slope, rest)
+        better = state._replace(
+            steps=state.steps + 1, place=trial, length=jnp.ones(()), move=move, slope=slope, rest=rest
+        )
         shorter = state._replace(steps=state.steps + 1, length=state.length / 2)
-        return jax.tree.map(lambda one, other: jnp.where(good, one, other), better, shorter)
+        lost = ~good & (shorter.length <= SHORTEST) & (state.starts == 1)
+        worse = jax.tree.map(lambda one, other: jnp.where(lost, one, other), from_(between, 2), shorter)
+        return jax.tree.map(lambda one, other: jnp.where(good, one, other), better, worse)
 
     def going(state: _Search) -> Array:
         return (state.steps < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
 
-    first = _Search(
-        jnp.asarray(0), start, jnp.ones(()), jnp.zeros_like(start), jnp.eye(start.size), jnp.asarray(jnp.inf)
-    )
+    first = from_(start, 1)
     state = jax.lax.stop_gradient(jax.lax.while_loop(going, step, jax.lax.stop_gradient(first)))
     x, back = state.place, inverse(state.slope)
     # What touches nothing has any bath.
     rest = jnp.where(jnp.all(jnp.isfinite(back)), state.rest, jnp.nan)
     found = x - back @ _change(conductor, x, names, thermal)
     return _baths(found, len(names)), rest
+
+
+def _between(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> Array:
+    """The bath that has the mean charge and energy of all other leads, for each of the probes, as unknowns."""
+    others = np.array([name not in names for name in conductor.leads])
+    potentials, temperatures = (part[others] for part in baths_of(conductor.leads))
+    mean = jnp.mean(potentials)
+    hot = jnp.sqrt(jnp.mean(temperatures**2 + 3 * ((potentials - mean) / np.pi) ** 2))
+    return jnp.repeat(jnp.stack([mean, jnp.log(hot)] if thermal else [mean]), len(names))
 
 
 def _baths(x: Array, many: int) -> Array:

@@ -189,7 +189,8 @@ def closed(hamiltonian: Array, leads: Table) -> Found:
     parts = thermal_difference(poles[:, None], seen[:, first], seen[:, second], hot[:, first], hot[:, second])
     difference, added = (part[:, np.array(which, int)] for part in parts)
     far, level = jnp.abs(difference), poles[:, None] - seen[:, own]
-    terms = jnp.stack([out[b] * into[a] / distance for a, b in pairs_of(many)], axis=1)
+    crossing = [out[b] * into[a] / distance for a, b in pairs_of(many)]
+    terms = jnp.stack(crossing, axis=1) if crossing else jnp.zeros((points, 0, n, n), complex)
     sizes = jnp.abs(terms)
     whole = jnp.sum(sizes, axis=-1) / jnp.pi
     rounded = far * near[:, None] + 16 * EPS * (far + added)
