@@ -29,6 +29,7 @@ from .certain import COUNTED, RANGE, known
 from .channels import Channel
 from .graph import Glance, Graph, matrix, ranked
 from .gth import populate
+from .kinetics import Kinetics
 from .pairs import is_pair, solve_pair
 from .stationary import FAR, SMALLEST
 from .system import System
@@ -54,24 +55,30 @@ class Seen(NamedTuple):
     """A batch of networks as plain arithmetic sees it.
 
     `names` of the baths and then of the reservoirs of work, and for each of them in `parts` its transitions; `batch`:
-    arrays with a leading axis of points, of which `look` makes the numbers of one point.
+    arrays with a leading axis of points, of which `look` makes the numbers of one point; `balanced`: whether all rates
+    are known to be as the baths ask.
     """
 
     names: tuple[str, ...]
     parts: tuple[tuple[int, ...], ...]
     batch: Any
     look: Callable[[Any], Glance]
+    balanced: bool = True
 
 
 def seen_plainly(system: System, channels: tuple[Channel, ...], thermal: tuple[str, ...]) -> Seen:
     """A batch of undriven networks with these channels and `thermal` baths."""
     arrays, static = eqx.partition(system, eqx.is_array)
+    alone = is_pair(system.graph())
 
     def look(point: Any) -> Glance:
-        return glance(eqx.combine(point, static).moment(jnp.zeros(())))
+        return glance(eqx.combine(point, static).moment(jnp.zeros(())), alone)
 
     names = (*thermal, *system.workers())
-    return Seen(names, members(channels, names), arrays, look)
+    laws = [channel.kinetics for channel in channels]
+    # What a function returns is not known here.
+    balanced = all(isinstance(law, Kinetics) and law.detailed_balance for law in laws)
+    return Seen(names, members(channels, names), arrays, look, balanced)
 
 
 def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, tolerance: Array) -> Outcome:
@@ -79,8 +86,8 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
 
     `counted`: which baths exchange particles; `unique`: whether transitions connect all states.
     """
-    _, parts, batch, look = seen
-    if is_pair(g):
+    _, parts, batch, look, balanced = seen
+    if is_pair(g) and balanced:
         return solve_pair(g, parts, counted, batch, look, unique, tolerance)
     sure = tolerance > 0
     to, start = g.final.array, g.initial.array

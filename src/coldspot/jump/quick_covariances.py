@@ -37,7 +37,7 @@ SURE = 1e-10
 
 def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], tolerance: Array) -> Counted:
     """Covariances of a batch of undriven networks, all states of which are connected, and of ordinary rates."""
-    _, parts, batch, look = seen
+    _, parts, batch, look, _ = seen
     sure = tolerance > 0
     to, start, last = g.final.array, g.initial.array, turned(batch)
 
