@@ -4,8 +4,7 @@
 
 Operations of a point are counted by hand from what the row's method computes: exponentials, logarithms, quotients,
 multiplications with an addition, numbers of results, and its share of a call. The time of each is measured in the same
-run, in compiled programs that do little else, with numbers that stay in a cache: processor time, the least of many
-repetitions. Their sum, shared by all cores, is what programs of this kind cannot go below; rows and peers are measured
+run, in compiled programs that do little else: processor time, the least of many repetitions. Their sum, shared by all cores, is what programs of this kind cannot go below; rows and peers are measured
 beside it. "asked" is the time that would meet the row, "factor" what coldspot takes in units of the floor. Where the
 floor is above what is asked, no program of this kind meets it with this method.
 """
@@ -26,8 +25,8 @@ from . import driven_dots, random_networks, random_noises, single_dot, spin_pair
 from .measure import Row, Task, interleave
 from .run import facts
 
-LANES = 2048
-"""Numbers of an array whose operations are timed: with their results they stay in a cache."""
+LANES = 16384
+"""Numbers of an array whose operations are timed: those of a large call."""
 CHAIN = 16
 """Operations of a kind on each of them."""
 

@@ -26,10 +26,11 @@ def test_floors_are_counted_and_measured():
     moves = random_networks.transitions(3)
     counts = floors.network(8, len(moves), 3, 2, 1 / 1024)
     assert (counts.exponentials, counts.logarithms) == (30, 8)
-    price = floors.prices(repeats=20)
-    assert price.exponentials > price.products
-    assert price.calls > 0
+    price = floors.prices(repeats=5, lanes=512)
+    assert price.calls > 0  # the others are differences of times, nothing if others used the processor
+    assert min(price) >= 0
     parts = floors.Counts(*[n * p for n, p in zip(counts, price, strict=True)])
+    assert sum(parts) > 0
     line = floors.table([floors.Floor("a row", "a peer", 0.5 * sum(parts), 2 * sum(parts), parts)]).splitlines()[-1]
     assert "| no |" in line
     assert "| 2 | the floor itself; at best 0.5" in line
