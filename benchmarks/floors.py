@@ -4,9 +4,10 @@
 
 Operations of a point are counted by hand from what the row's method computes: exponentials, logarithms, quotients,
 multiplications with an addition, numbers of results, and its share of a call. The time of each is measured in the same
-run, in compiled programs that do little else: processor time, the least of many repetitions. Their sum, shared by all cores, is what programs of this kind cannot go below; rows and peers are measured
-beside it. "asked" is the time that would meet the row, "factor" what coldspot takes in units of the floor. Where the
-floor is above what is asked, no program of this kind meets it with this method.
+run, in compiled programs that do little else: processor time, the least of many repetitions. Their sum, shared by all
+cores, is what programs of this kind cannot go below; rows and peers are measured beside it. "asked" is the time that
+would meet the row, "factor" what coldspot takes in units of the floor. Where the floor is above what is asked, no
+program of this kind meets it with this method.
 """
 
 import argparse
@@ -215,11 +216,11 @@ def _single(name: str, repeats: int, price: Counts) -> Iterable[Floor]:
         "level": np.linspace(-15, 15, single_dot.POINTS // 96),
         "right.chemical_potential": np.linspace(-5, 0, 96),
     }
-    machine, shown = cs.machines.QuantumDot(), []
+    machine = cs.machines.QuantumDot()
     times = interleave(
         {
             "bare": Task(lambda: single_dot.by_calls(columns), single_dot.POINTS),
-            "sweep": Task(lambda: shown.append(cs.sweep(machine, grid, progress=False)), single_dot.POINTS),
+            "sweep": Task(lambda: cs.sweep(machine, grid, progress=False), single_dot.POINTS),
             "formula": Task(lambda: single_dot.closed_form(columns), single_dot.POINTS),
         },
         repeats,
@@ -231,7 +232,8 @@ def _single(name: str, repeats: int, price: Counts) -> Iterable[Floor]:
     cores = parallel.workers()
     alone = Counts(*[n * p / cores for n, p in zip(dot(1 / single_dot.CHUNK), price, strict=True)])
     # Each number of the table is written once more than the program wrote it, by one thread.
-    numbers = sum(v.nbytes for v in shown[0].data_vars.values()) / 8 / single_dot.POINTS
+    shown = cs.sweep(machine, grid, progress=False)
+    numbers = sum(v.nbytes for v in shown.data_vars.values()) / 8 / single_dot.POINTS
     yield Floor(name, "time, ≤ .06 µs", 0.06e-6, bare.median, alone)
     yield Floor(name, "NumPy's formula, ≥ .25 ×", formula.median / 0.25, bare.median, alone)
     yield Floor("sweep of the dot", "program alone, ≤ 2 ×", 2 * bare.median, swept.median, alone._replace(
