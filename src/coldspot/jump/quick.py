@@ -120,7 +120,10 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
     moves = np.flatnonzero(to != start)
     *unsure, inflow = stored(
         sure,
-        lambda: (*_unsure(g, s, parts[:baths], current, gross, digits), _at_states(g, moves, current, -current)),
+        lambda: (
+            *_unsure(g, s, parts[:baths], current, gross, digits, balanced),
+            _at_states(g, moves, current, -current),
+        ),
     )
 
     weights = stored(sure, lambda: _weights(g, targets(s), values))
@@ -190,14 +193,27 @@ def gain(g: Graph, s: Glance, target: Taken) -> Array:
 
 
 def _unsure(
-    g: Graph, s: Glance, thermal: tuple[tuple[int, ...], ...], current: Array, gross: Array, digits: Array
+    g: Graph,
+    s: Glance,
+    thermal: tuple[tuple[int, ...], ...],
+    current: Array,
+    gross: Array,
+    digits: Array,
+    balanced: bool,
 ) -> tuple[Array, Array]:
     """What a net current is off by (transition, point): by its rates, and by all else.
 
-    A rate is off by the rounding of its formula and of its exponent; a flow by one more product. What is left of the
+    A rate is off by the rounding of its formula and of its exponent; a flow by one more product. If rates are
+    `balanced`, the one is the other times e^{−x}: J = Fp − Bq is off by a·J + (a − b)·Bq, or b·J + (a − b)·Fp, where a
+    and b are what F and B are off by, and a − b is the rounding of x and of a few steps alone. What is left of the
     rounding of populations p is that of p times that of the values, both bounded by their elimination.
     """
-    by_rates = gross * (EPS * (8 + 4 * exponents(s, thermal)))
+    x = exponents(s, thermal)
+    by_rates = EPS * (8 + 4 * x)
+    if balanced:  # the lesser of the two flows is half of what the net one leaves of both
+        by_rates = by_rates * jnp.abs(current) + EPS * (2 + 2 * x) * (gross - jnp.abs(current))
+    else:
+        by_rates = by_rates * gross
     if s.blur is not None:  # of both ways alike
         by_rates += s.blur * jnp.abs(current)
     return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST
