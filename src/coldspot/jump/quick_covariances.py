@@ -73,15 +73,21 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
     blur = stored(sure, uncertain)
     gross = s.forward * p[start] + s.backward * p[to]
 
+    def missing() -> Array:
+        means = [halved(jnp.add, p * gains[k]) for k in range(len(targets))]
+        return jnp.stack([_missed(g, s, y[k], rounding[k], blur, mean) for k, mean in enumerate(means)])
+
+    # By themselves, because they are asked for three times.
+    missed = stored(sure, missing)
+
     def spread() -> Array:
         leave = gains[-2]
         mean = halved(jnp.add, p * leave)
         stay = 2 * p * (ways + mean * times)
         found = []
         for k in range(len(targets)):
-            missed = _missed(g, s, y[k], rounding[k], blur, halved(jnp.add, p * gains[k]))
-            reach = halved(jnp.add, stay * (missed + halved(jnp.add, p * missed)))
-            ratio = halved(jnp.maximum, missed / leave)
+            reach = halved(jnp.add, stay * (missed[k] + halved(jnp.add, p * missed[k])))
+            ratio = halved(jnp.maximum, missed[k] / leave)
             found.append(jnp.sqrt(ratio * reach) + jnp.sqrt(halved(jnp.add, gross * rounding[k] ** 2)))
         return jnp.stack(found)
 
