@@ -45,7 +45,7 @@ LAYERS = (
             "tiers",
         ),
     ),
-    Layer("nouns", ("units", "paths", "baths", "drives", "regimes", "ledger")),
+    Layer("nouns", ("units", "paths", "baths", "drives", "views", "regimes", "ledger")),
     Layer("datasets", ("dataset",)),
     Layer("solutions", ("solution",)),
     Layer("counted", ("counted",)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot import regimes
+from coldspot import regimes, views
 from tests.ledgers import TINY, random_ledgers, view
 from tests.tolerance import assert_close
 
@@ -122,8 +122,8 @@ def test_a_bath_whose_temperature_is_driven_stands_alone():
     assert regimes.regime(view(heat, 2.0, temperatures)) == "heat pump"
     assert regimes.regime(view(heat, 2.0, temperatures, steady=(True, False))) != "heat pump"
     three = view((1.0, -4.0, 1.0), 2.0, (2.0, 1.0, 1.0), steady=(True, True, False))
-    assert regimes._by_temperature(three).count == 3
-    assert regimes._by_temperature(view((1.0, -4.0, 1.0), 2.0, (2.0, 1.0, 1.0))).count == 2
+    assert views.by_temperature(three).count == 3
+    assert views.by_temperature(view((1.0, -4.0, 1.0), 2.0, (2.0, 1.0, 1.0))).count == 2
 
 
 # --------------------------------------------------------------------------- random ledgers

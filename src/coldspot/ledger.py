@@ -4,6 +4,7 @@ Sign: a rate is positive when it flows into the system. First law of a steady or
 period-averaged state: Σ_b energy[b] + Σ_d work[d] = storage; second law: σ = −Σ_b ⟨Q̇_b/T_b⟩ ≥ 0.
 """
 
+import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -17,6 +18,9 @@ from . import printed, show
 from ._attributes import Spoken
 from ._checks import InputError, Values, unknown_name
 from .compiler import looked_up
+
+FEW = 8
+"""Entries that are added one after the other."""
 
 
 class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
@@ -127,6 +131,12 @@ class Named(Spoken, eqx.Module, Mapping):  # type: ignore[misc]
         return list(self.names)
 
 
+def added(entries: Values) -> Values:
+    """Σ over the last axis: one entry after the other, which NumPy does in a fifth of the time for many points."""
+    few = isinstance(entries, np.ndarray) and 0 < entries.shape[-1] <= FEW
+    return functools.reduce(operator.add, np.moveaxis(entries, -1, 0)) if few else entries.sum(axis=-1)
+
+
 class Entries(Spoken, eqx.Module):
     """The stored entries that a ledger and its errors share: arrays with batch axes first and the named axis last.
 
@@ -191,7 +201,7 @@ class Entries(Spoken, eqx.Module):
     @property
     def work_in(self) -> Values:
         """Work done on the system: Σ_d work + Σ_b chemical work."""
-        return looked_up(lambda w, c: w.sum(axis=-1) + c.sum(axis=-1), self.works, self.chemical_works)
+        return looked_up(lambda w, c: added(w) + added(c), self.works, self.chemical_works)
 
 
 class Ledger(Entries):
@@ -222,13 +232,11 @@ class Ledger(Entries):
     @property
     def entropy_production(self) -> Values:
         """σ = −Σ_b ⟨Q̇_b/T_b⟩ of a steady or periodic state (units of k_B × rate)."""
-        return looked_up(lambda flows: -flows.sum(axis=-1), self.entropy_flows)
+        return looked_up(lambda flows: -added(flows), self.entropy_flows)
 
     @property
     def first_law_residual(self) -> Values:
-        return looked_up(
-            lambda e, w, storage: e.sum(axis=-1) + w.sum(axis=-1) - storage, self.energies, self.works, self.storage
-        )
+        return looked_up(lambda e, w, storage: added(e) + added(w) - storage, self.energies, self.works, self.storage)
 
 
 class LedgerError(Entries):
@@ -245,13 +253,11 @@ class LedgerError(Entries):
 
     @property
     def entropy_production(self) -> Values:
-        return looked_up(lambda flows: flows.sum(axis=-1), self.entropy_flows)
+        return looked_up(lambda flows: added(flows), self.entropy_flows)
 
     @property
     def first_law_residual(self) -> Values:
-        return looked_up(
-            lambda e, w, storage: e.sum(axis=-1) + w.sum(axis=-1) + storage, self.energies, self.works, self.storage
-        )
+        return looked_up(lambda e, w, storage: added(e) + added(w) + storage, self.energies, self.works, self.storage)
 
 
 # --------------------------------------------------------------------------- what the entries mean

@@ -12,17 +12,15 @@ in, and work goes out through the drives; chemical pump: the reverse; heater and
 """
 
 import functools
-import itertools
 import operator
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ._attributes import told as _told
 from ._checks import Values, unknown_name, worded
+from .views import Reservoirs, View, at, best, by_temperature, chosen, each, either, library, never, settled, whole
 
 __all__ = [
     "CAUTIONS",
@@ -54,8 +52,6 @@ NAMES = (
 """Regimes by their codes, which stand in files: new ones are added at the end."""
 _CODE = {name: code for code, name in enumerate(NAMES)}
 
-NOTHING = 1e-290
-"""Errors of what a bath that is tied to nothing exchanges are smaller."""
 INELASTIC_ONLY = "inelastic only"
 BROADENING_NEGLECTED = "broadening-neglected"
 COHERENCE_NEGLECTED = "coherence-neglected"
@@ -104,48 +100,6 @@ def names(codes: Any) -> Any:
     return str(found) if found.ndim == 0 else found
 
 
-class View(NamedTuple):
-    """What this module needs of a solution: arrays, all NumPy or all JAX, and what is known of the baths.
-
-    - `heat`, `particles` and their errors, `temperatures`, `chemical_potentials` (…, bath);
-    - `work_in`, `works` (the sum over drives), `chemical` (the sum of chemical works) and their errors (…);
-    - `trusted` (…): whether the numbers can be trusted; `complete` (…): whether they are all there is;
-    - `kinds`, `steady` (bath): whether a bath's temperature is constant; `undriven`; `cooled`: the bath that is meant
-      to be cooled.
-    """
-
-    heat: Values
-    heat_error: Values
-    particles: Values
-    particles_error: Values
-    work_in: Values
-    work_error: Values
-    works: Values
-    works_error: Values
-    chemical: Values
-    chemical_error: Values
-    temperatures: Values
-    chemical_potentials: Values
-    trusted: Values
-    complete: Values
-    kinds: tuple[str, ...]
-    steady: tuple[bool, ...]
-    undriven: bool
-    cooled: int | None
-
-    def in_numpy(self) -> "View":
-        """The same with NumPy arrays, which have nothing to compile; as it is where JAX traces something."""
-        arrays = self[: self._fields.index("kinds")]
-        if any(isinstance(array, jax.core.Tracer) for array in arrays):
-            return self
-        known: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in self._fields[: len(arrays)]}
-        return self._replace(**known)
-
-
-def _library(array: Any) -> Any:
-    return np if isinstance(array, np.ndarray | np.generic) else jnp
-
-
 @worded
 def carnot_cop(cold: Any, hot: Any) -> Values:
     """T_c/(T_h−T_c), the largest COP between two temperatures.
@@ -166,129 +120,61 @@ def carnot_efficiency(cold: Any, hot: Any) -> Values:
     return 1 - jnp.asarray(cold) / hot
 
 
-def _sign(value: Values, error: Values) -> Values:
-    xp = _library(value)
+def _sign(value: Any, error: Any) -> Any:
+    xp = library(value)
     return xp.where(abs(value) > error, xp.sign(value), 0.0)
 
 
-class _Reservoirs(NamedTuple):
-    """For each bath (…, bath), the heat of all baths at its temperature, and its error; for each point, the rest.
-
-    `first` (…, bath): whether the bath is the first one at its temperature; `count` (…): how many temperatures;
-    `coldest`, `hottest` (…): baths. Baths that exchange nothing at all, exactly, have no part in the last three.
-    """
-
-    heat: Values
-    error: Values
-    first: Values
-    count: Values
-    coldest: Values
-    hottest: Values
-
-
-def _by_temperature(view: View) -> _Reservoirs:
-    # Bath by bath: lists of points are quick to add up, a few baths of each point are not.
-    xp = _library(view.heat)
-    baths = range(len(view.steady))
-    temperature = _each(view.temperatures)
-    alike: dict[tuple[int, int], Any] = {(a, a): np.True_ for a in baths}
-    for a, b in itertools.combinations(baths, 2):
-        if view.steady[a] and view.steady[b]:
-            alike[a, b] = alike[b, a] = temperature[a] == temperature[b]
-    near = [[b for b in baths if (a, b) in alike] for a in baths]
-
-    def added(values: Values) -> Values:
-        own = _each(values)
-        terms = [[own[b] if a == b else xp.where(alike[a, b], own[b], 0.0) for b in near[a]] for a in baths]
-        return _together(xp, [functools.reduce(operator.add, some) for some in terms])
-
-    every = (view.heat, view.heat_error, view.particles, view.particles_error)
-    part = [_either(abs(values[..., b]) > NOTHING for values in every) for b in baths]
-    nobody = ~_either(part)
-    part = [one | nobody for one in part]
-    first = [~_either(alike[a, b] for b in near[a] if b < a) for a in baths]
-    # The first of those at its temperature that have a part, all of which come or go with it.
-    there = [_either(alike[a, b] & part[b] for b in near[a]) for a in baths]
-    count = functools.reduce(operator.add, [1 * (one & own) for one, own in zip(first, there, strict=True)])
-    coldest = _best(xp, [xp.where(one, t, xp.inf) for one, t in zip(part, temperature, strict=True)], operator.lt)
-    hottest = _best(xp, [xp.where(one, t, -xp.inf) for one, t in zip(part, temperature, strict=True)], operator.gt)
-    first = _together(xp, [one | xp.zeros_like(nobody) for one in first])
-    return _Reservoirs(added(view.heat), added(view.heat_error), first, count, coldest, hottest)
-
-
-def _each(values: Values) -> list[Values]:
-    """The numbers of each bath."""
-    return [values[..., b] for b in range(values.shape[-1])]
-
-
-def _together(xp: Any, each: list[Values]) -> Values:
-    """(…, bath) of the numbers of each bath, which stay next to each other in memory."""
-    return xp.moveaxis(xp.stack(each), 0, -1)
-
-
-def _either(marks: Iterable[Values]) -> Values:
-    """Whether any of some marks is true."""
-    return functools.reduce(operator.or_, marks, np.False_)
-
-
-def _best(xp: Any, each: list[Values], better: Callable[[Values, Values], Values]) -> Values:
-    """Which of the baths has the best number (…): the first of those."""
-    best, index = each[0], xp.zeros(each[0].shape, int)
-    for b, values in enumerate(each[1:], 1):
-        ahead = better(values, best)
-        best, index = xp.where(ahead, values, best), xp.where(ahead, b, index)
-    return index
-
-
-def _at(values: Values, index: Values) -> Values:
-    """The entry of each point at its own bath."""
-    xp, own = _library(values), _each(values)
-    return functools.reduce(lambda found, b: xp.where(index == b, own[b], found), range(1, len(own)), own[0])
-
-
-def _cooled(view: View, by: _Reservoirs) -> tuple[Values, Values]:
-    """Heat from the temperature that is meant to be cooled, and its sign; with one temperature, from the bath.
+def _cooled(view: View, by: Reservoirs) -> tuple[Any, Any]:
+    """Heat from the temperature that is meant to be cooled, and its error; with one temperature, from the bath.
 
     It is that of the named bath, else the coldest; at one temperature the bath that gives most.
     """
-    xp = _library(view.heat)
-    alone = by.count == 1
-    if view.cooled is not None:
-        single = together = xp.full(view.heat.shape[:-1], view.cooled)
-    else:
-        single, together = _best(xp, _each(view.heat), operator.gt), by.coldest
-    heat = xp.where(alone, _at(view.heat, single), _at(by.heat, together))
-    error = xp.where(alone, _at(view.heat_error, single), _at(by.error, together))
-    return heat, _sign(heat, error)
+    alone = settled(by.count == 1)
+    together = by.coldest if view.cooled is None else view.cooled
+    heat, error = at(by.heat, together), at(by.error, together)
+    if never(alone):
+        return heat, error
+    heats, errors = each(view.heat), each(view.heat_error)
+    single = best(heats, operator.gt) if view.cooled is None else view.cooled
+    return chosen(alone, at(heats, single), heat), chosen(alone, at(errors, single), error)
 
 
 def codes(view: View) -> Values:
     """Index into `NAMES` of each point's regime. Usable inside jit."""
-    return _codes(view, _by_temperature(view))
+    return whole(_codes(view, by_temperature(view)), view.work_in)
 
 
-def _codes(view: View, by: _Reservoirs) -> Values:
-    xp = _library(view.heat)
-    alone = by.count == 1
-    work, drives = _sign(view.work_in, view.work_error), _sign(view.works, view.works_error)
-    chemical = _sign(view.chemical, view.chemical_error)
-    _, cooled = _cooled(view, by)
-    bath_gives = _either(_each(view.heat > xp.maximum(view.heat_error, 0.0)))
-    gives = _either(_each(by.heat > xp.maximum(by.error, 0.0)))
+def _codes(view: View, by: Reservoirs) -> Any:
+    """The same, or one code for all points."""
+    alone = settled(by.count == 1)
+    # What a rate is beyond its error, which is not negative.
+    spent, delivered = view.work_in > view.work_error, view.work_in < -view.work_error
+    heat, error = _cooled(view, by)
+    gives = either(one > library(one).maximum(off, 0.0) for one, off in zip(by.heat, by.error, strict=True))
     cases = {
         "unknown": ~(view.trusted & view.complete),
-        "heat pump": alone & (work > 0) & bath_gives,
-        "chemical engine": alone & (drives < 0) & (chemical > 0),
-        "chemical pump": alone & (drives > 0) & (chemical < 0),
-        "engine": work < 0,
-        "heater": (work > 0) & ~gives,
-        "refrigerator": (work > 0) & (cooled > 0),
-        "accelerator": work > 0,
-        "absorption refrigerator": (by.count >= 3) & (cooled > 0),
+        "engine": delivered,
+        "heater": spent & ~gives,
+        "refrigerator": spent & (heat > error),
+        "accelerator": spent,
+        "absorption refrigerator": (by.count >= 3) & (heat > error),
     }
-    found = xp.asarray(_CODE["passive"])
+    if not never(alone):
+        xp = library(view.heat)
+        works = _sign(view.works, view.works_error)
+        chemical = _sign(view.chemical, view.chemical_error)
+        bath_gives = either(each(view.heat > xp.maximum(view.heat_error, 0.0)))
+        single = {
+            "heat pump": alone & spent & bath_gives,
+            "chemical engine": alone & (works < 0) & (chemical > 0),
+            "chemical pump": alone & (works > 0) & (chemical < 0),
+        }
+        cases = {"unknown": cases["unknown"]} | single | cases
+    kind = np.int8 if library(view.heat) is np else int
+    found: Any = kind(_CODE["passive"])
     for name, holds in reversed(cases.items()):
-        found = xp.where(holds, _CODE[name], found)
+        found = chosen(settled(holds), kind(_CODE[name]), found)
     return found
 
 
@@ -296,16 +182,17 @@ def regime(view: View) -> Any:
     return names(codes(view))
 
 
-def _ratio(value: Values, over: Values, defined: Values) -> Values:
+def _ratio(value: Any, over: Any, defined: Any) -> Values:
     """value/over where that is defined, else NaN; its derivatives are never NaN."""
-    xp = _library(value)
-    return xp.where(defined, value / xp.where(defined, over, 1.0), xp.nan)
+    defined = settled(defined)
+    return whole(chosen(defined, value / chosen(defined, over, 1.0), np.nan), value)
 
 
-def _absorbed(view: View, by: _Reservoirs) -> Values:
+def _absorbed(view: View, by: Reservoirs) -> Any:
     """The sum of the heats of the temperatures that give."""
-    xp = _library(view.heat)
-    return functools.reduce(operator.add, _each(xp.where(by.first, xp.maximum(by.heat, 0.0), 0.0)))
+    xp = library(view.heat)
+    given = [chosen(one, xp.maximum(heat, 0.0), 0.0) for one, heat in zip(by.first, by.heat, strict=True)]
+    return functools.reduce(operator.add, given)
 
 
 def cop(view: View) -> Values:
@@ -313,15 +200,14 @@ def cop(view: View) -> Values:
 
     Of an absorption refrigerator heat[cooled temperature]/heat[hottest temperature].
     """
-    by = _by_temperature(view)
+    by = by_temperature(view)
     return _cop(view, by, _codes(view, by))
 
 
-def _cop(view: View, by: _Reservoirs, code: Values) -> Values:
-    xp = _library(view.heat)
+def _cop(view: View, by: Reservoirs, code: Any) -> Values:
     heat, _ = _cooled(view, by)
-    absorbing = code == _CODE["absorption refrigerator"]
-    spent = xp.where(absorbing, _at(by.heat, by.hottest), view.work_in)
+    absorbing = settled(code == _CODE["absorption refrigerator"])
+    spent = chosen(absorbing, at(by.heat, by.hottest), view.work_in)
     defined = absorbing | (code == _CODE["refrigerator"]) | (code == _CODE["heat pump"])
     return _ratio(heat, spent, defined & (spent != 0))
 
@@ -332,30 +218,29 @@ def efficiency(view: View) -> Values:
     Else NaN, also where a single bath with a temperature that varies in it (or with time) yields work. With two
     temperatures only the hot one gives.
     """
-    by = _by_temperature(view)
+    by = by_temperature(view)
     return _efficiency(view, by, _codes(view, by))
 
 
-def _efficiency(view: View, by: _Reservoirs, code: Values) -> Values:
-    xp = _library(view.heat)
+def _efficiency(view: View, by: Reservoirs, code: Any) -> Values:
     # A single bath that yields work has several temperatures itself: what it takes back is not told from what it gives.
-    thermal, chemical = (code == _CODE["engine"]) & (by.count != 1), code == _CODE["chemical engine"]
-    absorbed = _absorbed(view, by)
-    delivered = -xp.where(chemical, view.works, view.work_in)
-    spent = xp.where(chemical, view.chemical, absorbed)
+    thermal = (code == _CODE["engine"]) & (by.count != 1)
+    chemical = settled(code == _CODE["chemical engine"])
+    delivered = -chosen(chemical, view.works, view.work_in)
+    spent = chosen(chemical, view.chemical, _absorbed(view, by))
     return _ratio(delivered, spent, (thermal | chemical) & (spent != 0))
 
 
 def judged(view: View) -> dict[str, Values]:
     """`codes`, `cop` and `efficiency` at once, by their names in datasets: what they share is found once."""
-    by = _by_temperature(view)
+    by = by_temperature(view)
     code = _codes(view, by)
-    return {"regime": code, "cop": _cop(view, by, code), "efficiency": _efficiency(view, by, code)}
+    return {"regime": whole(code, view.work_in), "cop": _cop(view, by, code), "efficiency": _efficiency(view, by, code)}
 
 
 def cop_terms(view: View) -> tuple[Values, Values]:
     """Numerator and denominator of `cop_ratio`: heat[cooled temperature] and work_in."""
-    return _cooled(view, _by_temperature(view))[0], view.work_in
+    return _cooled(view, by_temperature(view))[0], view.work_in
 
 
 def cop_spent(view: View) -> Values:
@@ -363,17 +248,17 @@ def cop_spent(view: View) -> Values:
 
     It is work_in, and the heat of the hottest temperature where no work goes in or out.
     """
-    xp = _library(view.heat)
-    by = _by_temperature(view)
-    hottest = _at(by.heat, by.hottest)
+    xp = library(view.heat)
+    by = by_temperature(view)
+    hottest = at(by.heat, by.hottest)
     return xp.where(_sign(view.work_in, view.work_error) == 0, hottest, view.work_in)
 
 
 def efficiency_terms(view: View) -> tuple[Values, Values]:
     """Numerator and denominator of `efficiency_ratio`: −work_in and heat[hot temperature], or their like."""
-    xp = _library(view.heat)
-    by = _by_temperature(view)
-    hottest = _at(by.heat, by.hottest)
+    xp = library(view.heat)
+    by = by_temperature(view)
+    hottest = at(by.heat, by.hottest)
     spent = xp.where(by.count == 2, hottest, _absorbed(view, by))
     delivered = -xp.where(by.count == 1, view.works, view.work_in)
     return delivered, xp.where(by.count == 1, view.chemical, spent)
@@ -456,24 +341,26 @@ def flags(view: View) -> dict[str, Any]:
     electrons = [k for k, kind in enumerate(view.kinds) if kind == "electron"]
     if len(electrons) != 2 or len(view.kinds) > 3 or not view.undriven:
         return {}
-    xp = _library(view.heat)
+    xp = library(view.heat)
     left, right = electrons
     gradient = xp.sign(view.temperatures[..., left] - view.temperatures[..., right])
     bias = xp.sign(view.chemical_potentials[..., left] - view.chemical_potentials[..., right])
-    flow = _sign(view.particles, view.particles_error)[..., left]
+
+    flow, unsure = view.particles[..., left], view.particles_error[..., left]
     if len(view.kinds) == 3:
         (other,) = set(range(3)) - set(electrons)
         cold = view.temperatures[..., other] < view.temperatures[..., left]
-        return {FLAGS[3]: np.asarray(view.trusted & cold & (gradient == 0) & (bias == 0) & (flow != 0))}
-    heat = _sign(view.heat, view.heat_error)
-    aligned = view.trusted & (gradient * bias > 0)
-    from_left = heat[..., left] * gradient
-    from_right = -heat[..., right] * gradient
-    return {
-        FLAGS[0]: np.asarray(view.trusted & (bias == 0) & (flow * gradient < 0)),
-        FLAGS[1]: np.asarray(aligned & (flow * gradient < 0)),
-        FLAGS[2]: np.asarray(aligned & (from_left < 0) & (from_right < 0)),
-    }
+        return {FLAGS[3]: np.asarray(view.trusted & cold & (gradient == 0) & (bias == 0) & (abs(flow) > unsure))}
+    unbiased, aligned = settled(view.trusted & (bias == 0)), settled(view.trusted & (gradient * bias > 0))
+    found = dict.fromkeys(FLAGS[:3], np.False_)
+    if not (never(unbiased) and never(aligned)):
+        backwards = flow * gradient < -unsure
+        found |= {FLAGS[0]: unbiased & backwards, FLAGS[1]: aligned & backwards}
+    if not never(aligned):
+        from_left, from_right = (view.heat[..., bath] * gradient for bath in electrons)
+        off_left, off_right = (view.heat_error[..., bath] for bath in electrons)
+        found[FLAGS[2]] = aligned & (from_left < -off_left) & (from_right > off_right)
+    return {name: np.asarray(whole(marks, view.work_in)) for name, marks in found.items()}
 
 
 if not TYPE_CHECKING:  # a type checker goes on to refuse what is not here

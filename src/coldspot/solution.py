@@ -2,7 +2,7 @@
 
 import enum
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -16,7 +16,7 @@ from ._attributes import Spoken
 from ._checks import InputError, Values, unknown_name
 from .compiler import is_traced, looked_up
 from .dataset import Variable, flag_attributes, provenance, to_dataset
-from .ledger import Ledger, LedgerError, Named, about
+from .ledger import Ledger, LedgerError, Named, about, added
 
 if TYPE_CHECKING:
     import xarray
@@ -164,19 +164,18 @@ class Solution(Spoken, eqx.Module):
         if not is_traced(self):
             self = jax.tree.map(np.asarray, self)
         index = None if self.cooled_bath is None else self.baths.index(self.cooled_bath)
-        certain = 3.0 if self.stochastic else 1.0
-        errors = self.error
+        errors = jax.tree.map(lambda error: 3.0 * error, self.error) if self.stochastic else self.error
         view = regimes.View(
             heat=self.ledger.heats,
-            heat_error=certain * errors.heats,
+            heat_error=errors.heats,
             particles=self.ledger.particle_numbers,
-            particles_error=certain * errors.particle_numbers,
+            particles_error=errors.particle_numbers,
             work_in=self.work_in,
-            work_error=certain * errors.work_in,
-            works=self.ledger.works.sum(axis=-1),
-            works_error=certain * errors.works.sum(axis=-1),
-            chemical=self.ledger.chemical_works.sum(axis=-1),
-            chemical_error=certain * errors.chemical_works.sum(axis=-1),
+            work_error=errors.work_in,
+            works=added(self.ledger.works),
+            works_error=added(errors.works),
+            chemical=added(self.ledger.chemical_works),
+            chemical_error=added(errors.chemical_works),
             temperatures=self.temperatures,
             chemical_potentials=self.chemical_potentials,
             trusted=self.ok,
@@ -190,11 +189,11 @@ class Solution(Spoken, eqx.Module):
 
     def _judged(self, look: Callable[["regimes.View"], Any]) -> Any:
         """`look` of the view: of many points part by part, so that what it needs between fits into a cache."""
+        view = self._view()
         many = np.shape(self.status)[0] if np.ndim(self.status) == 1 else 0
-        if many <= PART or not all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(self)):
-            return look(self._view())
-        starts = range(0, many, PART)
-        parts = [look(jax.tree.map(lambda leaf, at=at: leaf[at : at + PART], self)._view()) for at in starts]
+        if many <= PART or not isinstance(view.heat, np.ndarray):
+            return look(view)
+        parts = [look(view.part(slice(start, start + PART))) for start in range(0, many, PART)]
         if isinstance(parts[0], dict):
             return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return np.concatenate(parts)
@@ -219,9 +218,12 @@ class Solution(Spoken, eqx.Module):
     @property
     def flags(self) -> "regimes.Flags":
         """Anomalies beside the regime, and cautions that are raised: name → boolean (array); see `regimes.Flags`."""
+        return self._flags(self._judged(regimes.flags) if self.baths else {})
+
+    def _flags(self, anomalies: dict[str, Any]) -> "regimes.Flags":
         cautions = {name: np.asarray(self.cautions[name]) for name in self.cautions}
         raised = {name: values for name, values in cautions.items() if np.any(values)}
-        return regimes.Flags(np.shape(self.status), (self._judged(regimes.flags) if self.baths else {}) | raised)
+        return regimes.Flags(np.shape(self.status), anomalies | raised)
 
     @property
     def cop(self) -> Values:
@@ -311,7 +313,9 @@ class Solution(Spoken, eqx.Module):
 
     def variables(self) -> dict[str, Variable]:
         """Everything that a dataset shows of a solution, by name; see `coldspot.dataset.Variable`."""
-        found = self._ledger_variables() if self.baths else {}
+        judged = self._judged(lambda view: regimes.judged(view) | regimes.flags(view)) if self.baths else {}
+        found = self._ledger_variables(judged) if self.baths else {}
+        flags = self._flags({name: judged[name] for name in regimes.FLAGS if name in judged})
         if self.populations.shape[-1]:
             found["population"] = Variable(self.populations, ("state",), "1", "probability of the state")
         for name in self.observables:
@@ -322,7 +326,7 @@ class Solution(Spoken, eqx.Module):
             found["mode_frequency"] = Variable(self.modes.frequencies, ("mode",), *about("mode_frequency"))
             found["mode_damping"] = Variable(self.modes.dampings, ("mode",), *about("mode_damping"))
             found["mode_overlap"] = Variable(self.modes.overlap, (), *about("mode_overlap"))
-        for name, values in (self.flags | {name: self.cautions[name] for name in self.cautions}).items():
+        for name, values in (flags | {name: self.cautions[name] for name in self.cautions}).items():
             found[_plain_name(name)] = Variable(values, meaning=name, masked=False)
         for name in self.residuals:
             found[_plain_name(f"residual_{name}")] = Variable(self.residuals[name])
@@ -330,9 +334,9 @@ class Solution(Spoken, eqx.Module):
             found[_plain_name(name)] = Variable(self.statistics[name])
         return found | {"status": status_variable(self.status)}
 
-    def _ledger_variables(self) -> dict[str, Variable]:
+    def _ledger_variables(self, judged: Mapping[str, Any]) -> dict[str, Variable]:
         """The ledger's entries and their errors, per bath and per drive, and the regime as an integer."""
-        ledger, error, found, judged = self.ledger, self.error, {}, self._judged(regimes.judged)
+        ledger, error, found = self.ledger, self.error, {}
         for name in ("energy", "heat", "particles", "chemical_work", "entropy_flow", "current"):
             found[name] = Variable(getattr(ledger, name).array, ("bath",), *about(name))
         for name in ("work_in", "power", "entropy_production", "cop", "efficiency", "first_law_residual"):

@@ -19,7 +19,8 @@ def _dot(shared, p):
 
 
 def test_three_leads_of_a_level_near_equilibrium_and_far_from_it():
-    """Rates over nine decades, bias and temperature differences down to 1e-13; each J_k = γ_k (f_k − Σγf/Σγ)."""
+    """Rates over nine decades, bias and temperature differences down to 1e-13, and leads at temperatures far apart that
+    fill the level to the same degree or almost so; each J_k = γ_k (f_k − Σγf/Σγ)."""
     rng, points = np.random.default_rng(7), 150
     coldest = 10 ** rng.uniform(-1, 1.3, points)
     columns = {"level": rng.uniform(-15, 15, points)}
@@ -27,6 +28,10 @@ def test_three_leads_of_a_level_near_equilibrium_and_far_from_it():
         columns[f"rate_{name}"] = 10 ** rng.uniform(-6, 3, points)
         columns[f"temperature_{name}"] = coldest * (1 + 10 ** rng.uniform(-13, 0, points))
         columns[f"potential_{name}"] = 10 ** rng.uniform(-13, 1, points) * rng.choice([-1, 1], points)
+    alike, above = slice(0, points // 2), (columns["level"] - columns["potential_a"]) / columns["temperature_a"]
+    for name in LEADS[1:]:
+        as_a = columns["level"] - above * columns[f"temperature_{name}"] * (1 + 10 ** rng.uniform(-15, -3, points))
+        columns[f"potential_{name}"][alike] = as_a[alike]
     s, undecided = solve_points.attempts[0](
         _dot, None, {name: jnp.asarray(c) for name, c in columns.items()}, jnp.asarray(1e-8)
     )
@@ -48,3 +53,23 @@ def test_three_leads_of_a_level_near_equilibrium_and_far_from_it():
     heats, off = np.abs(exact[0])[decided], np.abs(found - exact)[0][decided]
     assert np.all(off <= 1e-12 * heats.max(axis=-1, keepdims=True))
     assert np.all(off <= 1e-10 * heats)
+
+
+def test_rates_that_no_bath_asks_for_and_heats_that_cancel():
+    """J = (F_l B_r − F_r B_l)/Σ(F + B) of rates as given; and an exponent of two terms of 10⁷ that almost cancel."""
+    leads = {"l": cs.ElectronBath(2.0, 0.0), "r": cs.ElectronBath(1.0, 0.3)}
+    laws = {"l": cs.Explicit(1.0, 3.0, check=False), "r": cs.Tunnelling(1.0)}
+    s = cs.steady_state(cs.JumpNetwork([0.0, 1.0], leads, [cs.Channel(k, 0, 1, v) for k, v in laws.items()], [0, 1]))
+    filled = 1 / (1 + np.exp(0.7))
+    assert abs(float(s.particles["l"]) - (1.0 * (1 - filled) - filled * 3.0) / 5.0) <= 1e-15
+
+    hot, cold, given = 2.0, 2.0 * (1 - 1e-7), 2.0e7
+    shares = {"hot": cs.Share(given), "cold": cs.Share(1.0 - given)}
+    channels = [cs.Channel(shares, 0, 1, cs.Glauber(1.0)), cs.Channel("cold", 0, 1, cs.Glauber(1.0))]
+    s = cs.steady_state(cs.JumpNetwork([0.0, 1.0], {"hot": cs.HeatBath(hot), "cold": cs.HeatBath(cold)}, channels))
+    with mpmath.workdps(60):
+        t, c, q = map(mpmath.mpf, (hot, cold, given))
+        filled = [1 / (1 + mpmath.exp(x)) for x in (q / t + (1 - q) / c, 1 / c)]
+        exact = q * (filled[0] - filled[1])  # two equal rates 2f and 2(1 − f): J = f₁ − f₂
+        off = abs(float(mpmath.mpf(float(s.heat["hot"])) - exact))
+    assert off <= float(s.error.heat["hot"])

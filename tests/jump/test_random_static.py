@@ -268,8 +268,8 @@ def test_a_flipped_channel_is_noticed(monkeypatch):
             s = honest(self, phase)
             return s._replace(heat=s.heat.at[:, wrong].multiply(-1.0))
 
-        def at_a_glance(moment, wrong=wrong):
-            g = brief(moment)
+        def at_a_glance(moment, deviating, wrong=wrong):
+            g = brief(moment, deviating)
             owners = members(moment.channels, [name for name, _ in t.baths])
             signs = (np.where(np.array(own) == wrong, -1.0, 1.0) for own in owners)
             return g._replace(heats=tuple(heat * sign for heat, sign in zip(g.heats, signs, strict=True)))

@@ -1,5 +1,6 @@
 """A network at one phase: its energies, baths and laws as numbers, and the snapshot that solvers see of them."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -90,36 +91,23 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
     however small, and zero in equilibrium.
     """
     baths = [bath for bath in moment.baths if isinstance(bath, Bath)]
-    held = [row for row, bath in zip(moment.held, moment.baths, strict=True) if isinstance(bath, Bath)]
     # Rows of the baths and of the work reservoirs, by the place of each in the moment.
     order = np.argsort([isinstance(bath, WorkReservoir) for bath in moment.baths], kind="stable")
     place = np.argsort(order)
     temperature = jnp.stack([b.temperature for b in baths])
     potential = jnp.stack([b.potential for b in baths])
-    t0 = jnp.max(temperature)
-    mu0 = _reference_potentials(temperature, potential, held, moment.occupations.shape[0])
+    t0, mu0 = _reference(moment)
     exchanges = [exchange(moment, channel) for channel in moment.channels]
     energy, particles, heats, deviation, deviation_size = [], [], [], [], []
     for channel, taken in zip(moment.channels, exchanges, strict=True):
         all_energy = jnp.zeros((len(moment.names), channel.size))
         all_particles, all_heat = jnp.zeros_like(all_energy), jnp.zeros_like(all_energy)
-        away, size = jnp.zeros(channel.size), jnp.zeros(channel.size)
         for k, name in enumerate(channel.baths):
             b = place[moment.names.index(name)]
             all_energy = all_energy.at[b].set(taken.energy[k])
             all_particles = all_particles.at[b].set(taken.particles[k])
             all_heat = all_heat.at[b].set(taken.heat[k])
-            if b >= len(baths):
-                away += taken.heat[k] / t0
-                size += jnp.abs(taken.heat[k] / t0)
-                continue
-            # Divided one after the other: the product of two temperatures may leave floating-point range.
-            thermal = taken.heat[k] * ((temperature[b] - t0) / t0 / temperature[b])
-            row = held[b]
-            above = (0.0 if row is None else mu0[row]) - potential[b]
-            chemical = -taken.particles[k] * above / t0
-            away += thermal + chemical
-            size += jnp.abs(thermal) + jnp.abs(chemical)
+        away, size = _deviation(moment, channel, taken, t0, mu0)
         energy.append(all_energy)
         particles.append(all_particles)
         heats.append(all_heat)
@@ -182,8 +170,8 @@ def members(channels: Sequence[Channel], names: Sequence[str]) -> tuple[tuple[in
     return tuple(tuple(places) for places in found.values())
 
 
-def glance(moment: Moment) -> Glance:
-    """What plain arithmetic needs of a moment."""
+def glance(moment: Moment, deviating: bool = False) -> Glance:
+    """What plain arithmetic needs of a moment; `deviating`: with affinities towards the reference equilibrium."""
     exchanges = [exchange(moment, channel) for channel in moment.channels]
     steps = [(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)]
     forward, backward = both_rates(steps, lambda law, step: law.rates(step))
@@ -195,6 +183,12 @@ def glance(moment: Moment) -> Glance:
             particles[name].append(taken.particles[k])
     baths = {name: bath for name, bath in zip(moment.names, moment.baths, strict=True) if isinstance(bath, Bath)}
     laws = list(zip(moment.channels, moment.laws, strict=True))
+
+    away = []
+    if deviating:
+        reference = _reference(moment)
+        pairs = zip(moment.channels, exchanges, strict=True)
+        away = [_deviation(moment, channel, taken, *reference) for channel, taken in pairs]
 
     def joined(rows: list[Array]) -> Array:
         return jnp.concatenate(rows) if rows else jnp.zeros(0)
@@ -210,16 +204,42 @@ def glance(moment: Moment) -> Glance:
         energies=moment.energies,
         occupations=moment.occupations,
         widths=jnp.concatenate([jnp.broadcast_to(law.level_width, (channel.size,)) for channel, law in laws]),
+        deviation=joined([one for one, _ in away]) if deviating else None,
+        deviation_size=joined([size for _, size in away]) if deviating else None,
     )
 
 
-def _reference_potentials(temperature: Array, potential: Array, held: list[int | None], species: int) -> list[Array]:
-    """The chemical potential of the hottest bath of each species; 0 if no bath has any."""
+def _deviation(moment: Moment, channel: Channel, taken: Exchange, t0: Array, mu0: list[Array]) -> tuple[Array, Array]:
+    """A channel's affinities towards the reference equilibrium (transition), and the sums of their terms' sizes."""
+    away, size = jnp.zeros(channel.size), jnp.zeros(channel.size)
+    for k, name in enumerate(channel.baths):
+        bath, row = moment.baths[moment.names.index(name)], moment.held[moment.names.index(name)]
+        if isinstance(bath, WorkReservoir):
+            away += taken.heat[k] / t0
+            size += jnp.abs(taken.heat[k] / t0)
+            continue
+        # Divided one after the other: the product of two temperatures may leave floating-point range.
+        thermal = taken.heat[k] * ((bath.temperature - t0) / t0 / bath.temperature)
+        above = (0.0 if row is None else mu0[row]) - bath.potential
+        chemical = -taken.particles[k] * above / t0
+        away += thermal + chemical
+        size += jnp.abs(thermal) + jnp.abs(chemical)
+    return away, size
+
+
+def _reference(moment: Moment) -> tuple[Array, list[Array]]:
+    """The highest temperature, and the chemical potential of the hottest bath of each species; 0 if no bath has any."""
+    pairs = [(row, bath) for row, bath in zip(moment.held, moment.baths, strict=True) if isinstance(bath, Bath)]
     found = []
-    for row in range(species):
-        leads = np.array([k for k, other in enumerate(held) if other == row], int)
-        found.append(potential[leads][jnp.argmax(temperature[leads])] if leads.size else jnp.zeros(()))
-    return found
+    for row in range(moment.occupations.shape[0]):
+        # One after the other: to choose by a place that is a number of each point is slow.
+        hottest, potential = jnp.asarray(-jnp.inf), jnp.zeros(())
+        for bath in (bath for own, bath in pairs if own == row):
+            hotter = bath.temperature > hottest
+            hottest = jnp.where(hotter, bath.temperature, hottest)
+            potential = jnp.where(hotter, bath.potential, potential)
+        found.append(potential)
+    return functools.reduce(jnp.maximum, [bath.temperature for _, bath in pairs]), found
 
 
 def _spread(moment: Moment, marks: list[bool]) -> np.ndarray:

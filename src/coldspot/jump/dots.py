@@ -381,7 +381,8 @@ class Dots(ManyElectrons):
         def look(point: tuple[Any, _Inside]) -> Glance:
             numbers, known = point
             dots = eqx.combine(numbers, static)
-            seen = glance(dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real))
+            moment = dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real)
+            seen = glance(moment, is_pair(dots.graph()))
             blur = known.lost.blur(jnp.min(seen.temperature))
             return seen._replace(mixed=known.lost.coherent, broad=dots._broad(seen), blur=dots._at_ends(blur))
 

@@ -154,7 +154,7 @@ class Glance(NamedTuple):
     (transition): `forward`, `backward`, `exponent` (ln backward/forward), `widths` as in a `Snapshot`; for each bath
     `heats` and `particles`, for each reservoir of work its `works`, taken from it in the transitions in which it has a
     part (see `assembly.members`); (bath): `temperature`; (state): `energies`; (species, state): `occupations`;
-    `mixed`, `broad` and `blur` as in a `Snapshot`.
+    `mixed`, `broad` and `blur` as in a `Snapshot`, and `deviation` and `deviation_size`, of two states alone.
     """
 
     forward: Array
@@ -170,6 +170,8 @@ class Glance(NamedTuple):
     mixed: Array | None = None
     broad: Array | None = None
     blur: Array | None = None
+    deviation: Array | None = None
+    deviation_size: Array | None = None
 
     @property
     def rates(self) -> Array:

@@ -3,8 +3,9 @@
 is enough.
 
 What two of the transitions k, j make go around is (F_k B_j − F_j B_k)/Σ(F + B) with the rates one way and back, and no
-flows are subtracted if that is written with the difference of their exponents ln B/F. All that is left of rounding is
-that of the rates and of this difference.
+flows are subtracted if that is written with the difference of ln B/F. All that is left of rounding is that of the
+rates, which changes a current by its own part, and that of this difference: of rates that are as their baths ask, it is
+that of two affinities, which come from differences of the baths' parameters.
 
 Every number of a transition is an array of points by itself: compilers then make one loop of what follows from it.
 """
@@ -45,16 +46,16 @@ class _Seen(NamedTuple):
     """What is computed once of each point: of the network, and of its state.
 
     `amounts`: for each heat, work and number of particles that is to be known, what each of its transitions takes;
-    `currents` and `gross`: net flows and the sums of both ways, of each transition; `size`: the largest exponent.
+    `currents`: net flows, and what they may be `off` by, of each transition; `entropy`: the production of the jump
+    process itself, see `stationary.schnakenberg`, and what it may be off by.
     """
 
     amounts: tuple[tuple[Points, ...], ...]
     temperatures: tuple[Points, ...]
-    exponents: tuple[Points, ...]
     currents: tuple[Points, ...]
-    gross: tuple[Points, ...]
+    off: tuple[Points, ...]
     populations: tuple[Points, Points]
-    size: Points
+    entropy: tuple[Points, Points]
     blur: tuple[Points, ...]
     in_range: Points
     flags: dict[str, Array]
@@ -76,44 +77,38 @@ def solve_pair(
     def see(point: Any) -> _Seen:
         s = look(point)
         amounts = (*s.heats, *s.works, *itertools.compress(s.particles, counted))
-        return _seen(g, s, tuple(map(_rows, amounts)))
+        return _seen(g, s, parts[:baths], tuple(map(_rows, amounts)))
 
     s = stored(tolerance > 0, lambda: jax.vmap(see)(batch))
-    # The rounding of two rates and of their sum, of exponents, and of the steps of the formula.
-    digits = EPS * (16.0 + len(g.initial.array) + 6 * s.size)
-    if s.blur:
-        digits += 3 * _most(s.blur)
-    found, bounds, moved = [], [], jnp.zeros_like(s.size)
+    (other, other_error), (nothing, *_) = s.entropy, s.currents
+    found, bounds, moved = [], [], jnp.zeros_like(nothing)
     for index, (amount, own) in enumerate(zip(s.amounts, places, strict=True)):
-        found.append(_total([a * s.currents[k] for a, k in zip(amount, own, strict=True)], s.size))
-        bound = digits * _total([jnp.abs(a) * s.gross[k] for a, k in zip(amount, own, strict=True)], s.size)
+        found.append(_total([a * s.currents[k] for a, k in zip(amount, own, strict=True)], nothing))
+        bound = _total([jnp.abs(a) * s.off[k] for a, k in zip(amount, own, strict=True)], nothing)
         if s.blur and index < len(parts):
             # What is uncertain about a rate may be its energy, by the same part of a temperature.
             coldest = functools.reduce(jnp.minimum, s.temperatures)
-            bound += _total([s.blur[k] * coldest * jnp.abs(s.currents[k]) for k in own], s.size)
+            bound += _total([s.blur[k] * coldest * jnp.abs(s.currents[k]) for k in own], nothing)
         bounds.append(bound + SMALLEST)
         if index >= len(parts):
             crossing = [jnp.abs(a * s.currents[k]) for a, k in zip(amount, own, strict=True)]
-            moved = jnp.maximum(moved, _total(crossing, s.size))
-    # σ once more, from the jump process itself; see `stationary.schnakenberg`. What flows into a state flows out of it.
-    other = _total([j * x for j, x in zip(s.currents, s.exponents, strict=True)], s.size)
-    other_error = digits * s.size * _total(s.gross, s.size)
+            moved = jnp.maximum(moved, _total(crossing, nothing))
     flows = [q / t for q, t in zip(found[:baths], s.temperatures, strict=True)]
     flow_errors = [q / t for q, t in zip(bounds[:baths], s.temperatures, strict=True)]
-    differ = jnp.abs(other - _total(flows, s.size))
-    certain = s.in_range & (differ <= FAR * (other_error + _total(flow_errors, s.size)))
+    differ = jnp.abs(other - _total(flows, nothing))
+    certain = s.in_range & (differ <= FAR * (other_error + _total(flow_errors, nothing)))
     certain &= known(found[: len(parts)], bounds[: len(parts)], tolerance)
     if any(counted):
         certain &= _most(bounds[len(parts) :]) <= jnp.minimum(tolerance, COUNTED) * moved
     ahead = g.initial.array == 0
-    inflow = _total([j if one else -j for j, one in zip(s.currents, ahead, strict=True)], s.size)
+    inflow = _total([j if one else -j for j, one in zip(s.currents, ahead, strict=True)], nothing)
     return Outcome(
         _rates(found, baths, len(parts), counted),
         _rates(bounds, baths, len(parts), counted),
         faults={Status.NOT_UNIQUE: jnp.full(certain.shape, not unique)},
         residuals={
             "balance": jnp.abs(inflow) / positive_or_one(_most([jnp.abs(j) for j in s.currents])),
-            "entropy": differ / positive_or_one(_total([jnp.abs(q) for q in flows], s.size)),
+            "entropy": differ / positive_or_one(_total([jnp.abs(q) for q in flows], nothing)),
         },
         populations=jnp.stack(s.populations).T,
         flags=s.flags,
@@ -121,36 +116,66 @@ def solve_pair(
     )
 
 
-def _seen(g: Graph, s: Glance, amounts: tuple[tuple[Points, ...], ...]) -> _Seen:
-    """The closed form, of one point."""
+def _seen(g: Graph, s: Glance, thermal: tuple[tuple[int, ...], ...], amounts: tuple[tuple[Points, ...], ...]) -> _Seen:
+    """The closed form, of one point; `thermal`: the transitions of each bath."""
     ahead = (g.initial.array == 0).tolist()
     forward, backward, exponents = _rows(s.forward), _rows(s.backward), _rows(s.exponent)
-    ways = [(f, b, x) if one else (b, f, -x) for f, b, x, one in zip(forward, backward, exponents, ahead, strict=True)]
-    out, back, slope = zip(*ways, strict=True)
+    assert s.deviation is not None
+    assert s.deviation_size is not None
+    away, doubt = _rows(s.deviation), _rows(s.deviation_size)
+    ways = [(f, b, x) if one else (b, f, -x) for f, b, x, one in zip(forward, backward, away, ahead, strict=True)]
+    out, back, drive = zip(*ways, strict=True)
     up, down = functools.reduce(jnp.add, out), functools.reduce(jnp.add, back)
     total = up + down
     populations = down / total, up / total
-    currents = [jnp.zeros_like(total) for _ in ahead]
+    sizes = _sizes(exponents, amounts, thermal, _rows(s.temperature))
+    # The rounding of two rates and of their sum, of exponents, and of the steps of the formula.
+    size = _most(sizes)
+    digits = EPS * (16.0 + len(ahead) + 6 * size)
+    currents, off = ([jnp.zeros_like(total) for _ in ahead] for _ in range(2))
     for k, j in itertools.combinations(range(len(ahead)), 2):
-        apart = slope[j] - slope[k]
+        apart = drive[k] - drive[j]
         # Divided first, so that products stay in range.
         larger = jnp.where(apart > 0, out[k] / total * back[j], out[j] / total * back[k])
         around = jnp.sign(apart) * larger * -jnp.expm1(-jnp.abs(apart))
         currents[k], currents[j] = currents[k] + around, currents[j] - around
+        # An affinity is off by the rounding of each difference, product and quotient, and of their sum.
+        slip = digits * jnp.abs(around) + 4 * EPS * larger * (doubt[k] + doubt[j])
+        off[k], off[j] = off[k] + slip, off[j] + slip
     start = [populations[0 if one else 1] for one in ahead]
     end = [populations[1 if one else 0] for one in ahead]
+    gross = [f * p + b * q for f, b, p, q in zip(forward, backward, start, end, strict=True)]
+    blur = () if s.blur is None else _rows(s.blur)
+    if blur:
+        digits += 3 * _most(blur)
+        off = [a + 3 * _most(blur) * b for a, b in zip(off, gross, strict=True)]
+    flows = [c if one else -c for c, one in zip(currents, ahead, strict=True)]
     return _Seen(
         amounts,
         _rows(s.temperature),
-        exponents,
-        tuple(c if one else -c for c, one in zip(currents, ahead, strict=True)),
-        tuple(f * p + b * q for f, b, p, q in zip(forward, backward, start, end, strict=True)),
+        tuple(flows),
+        tuple(off),
         populations,
-        _most([jnp.abs(x) for x in exponents]),
-        () if s.blur is None else _rows(s.blur),
+        (_total([j * x for j, x in zip(flows, exponents, strict=True)], total), digits * size * _total(gross, total)),
+        blur,
         _in_range(up, down, populations),
         cautions(g, s),
     )
+
+
+def _sizes(
+    exponents: tuple[Points, ...],
+    heats: tuple[tuple[Points, ...], ...],
+    thermal: tuple[tuple[int, ...], ...],
+    temperatures: tuple[Points, ...],
+) -> list[Points]:
+    """The sizes of the terms of each transition's exponent, added up: one for each bath that takes part."""
+    terms: list[list[Points]] = [[] for _ in exponents]
+    for own, places, temperature in zip(heats, thermal, temperatures, strict=False):
+        for heat, k in zip(own, places, strict=True):
+            terms[k].append(jnp.abs(heat / temperature))
+    pairs = zip(exponents, terms, strict=True)
+    return [_total(several, x) if len(several) > 1 else jnp.abs(x) for x, several in pairs]
 
 
 def _in_range(up: Points, down: Points, populations: Sequence[Points]) -> Bool[Array, ""]:

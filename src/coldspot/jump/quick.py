@@ -29,6 +29,7 @@ from .certain import COUNTED, RANGE, known
 from .channels import Channel
 from .graph import Glance, Graph, matrix, ranked
 from .gth import populate
+from .kinetics import Kinetics
 from .pairs import is_pair, solve_pair
 from .stationary import FAR, SMALLEST
 from .system import System
@@ -54,24 +55,30 @@ class Seen(NamedTuple):
     """A batch of networks as plain arithmetic sees it.
 
     `names` of the baths and then of the reservoirs of work, and for each of them in `parts` its transitions; `batch`:
-    arrays with a leading axis of points, of which `look` makes the numbers of one point.
+    arrays with a leading axis of points, of which `look` makes the numbers of one point; `balanced`: whether all rates
+    are known to be as the baths ask.
     """
 
     names: tuple[str, ...]
     parts: tuple[tuple[int, ...], ...]
     batch: Any
     look: Callable[[Any], Glance]
+    balanced: bool = True
 
 
 def seen_plainly(system: System, channels: tuple[Channel, ...], thermal: tuple[str, ...]) -> Seen:
     """A batch of undriven networks with these channels and `thermal` baths."""
     arrays, static = eqx.partition(system, eqx.is_array)
+    alone = is_pair(system.graph())
 
     def look(point: Any) -> Glance:
-        return glance(eqx.combine(point, static).moment(jnp.zeros(())))
+        return glance(eqx.combine(point, static).moment(jnp.zeros(())), alone)
 
     names = (*thermal, *system.workers())
-    return Seen(names, members(channels, names), arrays, look)
+    laws = [channel.kinetics for channel in channels]
+    # What a function returns is not known here.
+    balanced = all(isinstance(law, Kinetics) and law.detailed_balance for law in laws)
+    return Seen(names, members(channels, names), arrays, look, balanced)
 
 
 def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, tolerance: Array) -> Outcome:
@@ -79,8 +86,8 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
 
     `counted`: which baths exchange particles; `unique`: whether transitions connect all states.
     """
-    _, parts, batch, look = seen
-    if is_pair(g):
+    _, parts, batch, look, balanced = seen
+    if is_pair(g) and balanced:
         return solve_pair(g, parts, counted, batch, look, unique, tolerance)
     sure = tolerance > 0
     to, start = g.final.array, g.initial.array
@@ -113,7 +120,10 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
     moves = np.flatnonzero(to != start)
     *unsure, inflow = stored(
         sure,
-        lambda: (*_unsure(g, s, parts[:baths], current, gross, digits), _at_states(g, moves, current, -current)),
+        lambda: (
+            *_unsure(g, s, parts[:baths], current, gross, digits, balanced),
+            _at_states(g, moves, current, -current),
+        ),
     )
 
     weights = stored(sure, lambda: _weights(g, targets(s), values))
@@ -183,14 +193,27 @@ def gain(g: Graph, s: Glance, target: Taken) -> Array:
 
 
 def _unsure(
-    g: Graph, s: Glance, thermal: tuple[tuple[int, ...], ...], current: Array, gross: Array, digits: Array
+    g: Graph,
+    s: Glance,
+    thermal: tuple[tuple[int, ...], ...],
+    current: Array,
+    gross: Array,
+    digits: Array,
+    balanced: bool,
 ) -> tuple[Array, Array]:
     """What a net current is off by (transition, point): by its rates, and by all else.
 
-    A rate is off by the rounding of its formula and of its exponent; a flow by one more product. What is left of the
+    A rate is off by the rounding of its formula and of its exponent; a flow by one more product. If rates are
+    `balanced`, the one is the other times e^{−x}: J = Fp − Bq is off by a·J + (a − b)·Bq, or b·J + (a − b)·Fp, where a
+    and b are what F and B are off by, and a − b is the rounding of x and of a few steps alone. What is left of the
     rounding of populations p is that of p times that of the values, both bounded by their elimination.
     """
-    by_rates = gross * (EPS * (8 + 4 * exponents(s, thermal)))
+    x = exponents(s, thermal)
+    by_rates = EPS * (8 + 4 * x)
+    if balanced:  # the lesser of the two flows is half of what the net one leaves of both
+        by_rates = by_rates * jnp.abs(current) + EPS * (2 + 2 * x) * (gross - jnp.abs(current))
+    else:
+        by_rates = by_rates * gross
     if s.blur is not None:  # of both ways alike
         by_rates += s.blur * jnp.abs(current)
     return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST

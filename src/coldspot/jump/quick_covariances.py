@@ -9,10 +9,11 @@ of what is off about y add up in the same way. If Σ_{e from j} w_e y_e misses J
 uncertain about the rates w, v is off by some δ with Σ_{e from j} w_e (δ_i − δ_j) = r_j − Σ_i p_i r_i, |r| ≤ ρ; with
 ρ ≤ R h for the rates h of leaving the states, which are gathered to N on the way to state 0, in the time T,
 
-    |δ_j| ≤ R (N_j + h̄ T_j),      Σ_e F_e (δ_i − δ_j)² = −2 Σ_j p_j δ_j (r_j − r̄) ≤ 2R² Σ_j p_j (N_j + h̄ T_j)(h_j + h̄),
+    |δ_j| ≤ R (N_j + h̄ T_j),      Σ_e F_e (δ_i − δ_j)² = −2 Σ_j p_j δ_j (r_j − r̄) ≤ 2R Σ_j p_j (N_j + h̄ T_j)(ρ_j + ρ̄),
 
-h̄ = Σ_j p_j h_j. By the inequality of Schwarz the root of this, times that of the other's variance, is an error of a
-covariance. Where it is not small beside the terms that a covariance is a sum of, the point is left undecided.
+h̄ = Σ_j p_j h_j and ρ̄ = Σ_j p_j ρ_j. By the inequality of Schwarz the root of this, times that of the other's variance,
+is an error of a covariance. Where it is not small beside the terms that a covariance is a sum of, the point is left
+undecided.
 
 Arrays have the batch axis last.
 """
@@ -37,7 +38,7 @@ SURE = 1e-10
 
 def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], tolerance: Array) -> Counted:
     """Covariances of a batch of undriven networks, all states of which are connected, and of ordinary rates."""
-    _, parts, batch, look = seen
+    _, parts, batch, look, _ = seen
     sure = tolerance > 0
     to, start, last = g.final.array, g.initial.array, turned(batch)
 
@@ -72,15 +73,22 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
     blur = stored(sure, uncertain)
     gross = s.forward * p[start] + s.backward * p[to]
 
+    def missing() -> Array:
+        means = [halved(jnp.add, p * gains[k]) for k in range(len(targets))]
+        return jnp.stack([_missed(g, s, y[k], rounding[k], blur, mean) for k, mean in enumerate(means)])
+
+    # By themselves, because they are asked for three times.
+    missed = stored(sure, missing)
+
     def spread() -> Array:
         leave = gains[-2]
         mean = halved(jnp.add, p * leave)
-        reach = 2 * halved(jnp.add, p * (ways + mean * times) * (leave + mean))
+        stay = 2 * p * (ways + mean * times)
         found = []
         for k in range(len(targets)):
-            missed = _missed(g, s, y[k], rounding[k], blur, halved(jnp.add, p * gains[k]))
-            ratio = halved(jnp.maximum, missed / leave)
-            found.append(ratio * jnp.sqrt(reach) + jnp.sqrt(halved(jnp.add, gross * rounding[k] ** 2)))
+            reach = halved(jnp.add, stay * (missed[k] + halved(jnp.add, p * missed[k])))
+            ratio = halved(jnp.maximum, missed[k] / leave)
+            found.append(jnp.sqrt(ratio * reach) + jnp.sqrt(halved(jnp.add, gross * rounding[k] ** 2)))
         return jnp.stack(found)
 
     off = stored(sure, spread)

@@ -63,6 +63,8 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
     if s.blur is not None:
         blurred = reduce(jnp.maximum, s.blur) * reduce(jnp.maximum, jnp.abs(found.current))
         found = found._replace(error=found.error + jnp.where(still, 0.0, blurred))
+    slip = EPS * len(g.initial.array) * _cancelled(s) * reduce(jnp.maximum, jnp.abs(found.current))
+    found = found._replace(error=found.error + jnp.where(still, 0.0, slip))
     rates, errors = book(s, found.current), bound(s, found.current, found.error)
     flows = rates.heats / s.temperature.T
     total = reduce(jnp.add, flows, -1)
@@ -88,6 +90,15 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
         flags=cautions(g, s),
         undecided=wide,
     )
+
+
+def _cancelled(s: Snapshot) -> Array:
+    """How much larger than an exponent its terms are, one for each bath that takes part: the most of a point (point).
+
+    A rate is off by the rounding of these, both ways alike, since affinities are computed in another way.
+    """
+    terms = reduce(jnp.add, jnp.abs(s.heat) / s.temperature[:, None])
+    return reduce(jnp.maximum, jnp.maximum(terms - jnp.abs(s.exponent), 0.0))
 
 
 def _largest(rates: Rates) -> Array:
