@@ -6,11 +6,8 @@ Each graph is compiled once, its machines are solved once, and all that is known
 
 import functools
 
-import hypothesis
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 import coldspot as cs
 from tests import machines_random as mr
@@ -209,30 +206,3 @@ def test_the_routes_agree_with_each_other():
             size = np.max(np.abs(b)) + 1e-3
             assert np.max(np.abs(a - b)) < 1e-13 * size
             assert np.max(np.abs(b - c)) < 1e-10 * size
-
-
-_drive = st.fixed_dictionaries(
-    {
-        "amplitude": st.floats(0.0, 2.0),
-        "phase": st.floats(-7, 7),
-        "period": st.floats(-1, 3).map(lambda e: 10.0**e),
-        "t_left": st.floats(0.1, 3.0),
-        "t_right": st.floats(0.1, 3.0),
-        "coupling": st.floats(-1.5, 1.5),
-    }
-)
-
-
-@hypothesis.settings(max_examples=40)
-@hypothesis.given(_drive)
-def test_laws_for_any_spin_pair(drive):
-    pair = cs.machines.SpinPair(
-        drive["coupling"], 0.5, drive["amplitude"], drive["period"], drive["phase"],
-        cs.HeatBath(drive["t_left"]), cs.HeatBath(drive["t_right"]),
-    )  # fmt: skip
-    s = cs.steady_state(pair, throw=False)
-    assert int(s.status) in (0, int(cs.Status.NOT_CONVERGED))
-    if s.ok:
-        error = float(jnp.sum(s.error.energies) + jnp.sum(s.error.works))
-        assert abs(s.first_law_residual) <= error + 1e-300
-        assert s.entropy_production >= -float(jnp.sum(s.error.entropy_flows))

@@ -20,6 +20,7 @@ from coldspot.jump.network import JumpNetwork
 from tests import machines_random as mr
 from tests import routes
 from tests.jump.laws import ROUNDING, TINY, check_laws, check_schnakenberg, largest_rate
+from tests.jump.test_stationary import dot_current
 
 SIZES = {"ordinary": 250, "extreme": 150, "equilibrium": 40, "near equilibrium": 60}
 POINTS = sum(SIZES.values())
@@ -256,6 +257,29 @@ CASES = [(t, check) for t, check in EVERY if t.name in (RENAMED if check is name
 @pytest.mark.parametrize(("t", "check"), CASES, ids=lambda c: getattr(c, "__name__", None) or c.name)
 def test_random_machines(t, check):
     check(t)
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "extreme", "near equilibrium"])
+def test_honesty_on_thousands_of_dots(kind):
+    """A thousand single dots of each kind against the closed form J = γ_Lγ_R/(γ_L+γ_R)·(f_L − f_R)."""
+    rng = np.random.default_rng(6)
+    for batch in range(2):
+        columns = mr.draw(mr.DOT, rng, 500, kind)
+        solution = mr.solve(mr.DOT, columns)
+        values, errors = np.asarray(solution.ledger.particle_numbers), np.asarray(solution.error.particle_numbers)
+        for k in range(500):
+            numbers = (
+                columns["energies"][k, 1],
+                *columns["temperature"][k],
+                *columns["potential"][k],
+                *columns["strength"][k],
+                columns["energies"][k, 0],
+            )
+            flow = dot_current(*(mpmath.mpf(float(v)) for v in numbers))
+            for b, sign in ((0, 1), (1, -1)):
+                value, error = float(sign * values[k, b]), float(errors[k, b])
+                assert abs(value - flow) <= error + 1e-300, (batch, k, b)
+                assert error <= 1e-11 * abs(flow) + 1e-290, (batch, k, b)
 
 
 def test_a_flipped_channel_is_noticed(monkeypatch):
