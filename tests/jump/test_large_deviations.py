@@ -196,7 +196,7 @@ def three_strokes(chi):
     for level, share in zip(THIRDS, SHARES, strict=True):
         x, t = mp.mpf(level) / mp.mpf(1.25), mp.mpf(share) * 3
         up, down = 2 / (1 + mp.exp(x)), 2 / (1 + mp.exp(-x))
-        # Entropy −x leaves with every fall: a similarity diag(1, e^{χx}) of the tilted generator makes it the plain one.
+        # The tilted generator is the plain one between diag(1, e^{χx}) and its inverse.
         q, turned = (up + down) / 2, mp.matrix([[(down - up) / 2, down], [up, (up - down) / 2]])
         plain = mp.exp(-q * t) * (mp.cosh(q * t) * mp.eye(2) + mp.sinh(q * t) / q * turned)
         grown = mp.exp(chi * x)

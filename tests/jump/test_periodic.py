@@ -13,8 +13,8 @@ from tests import routes
 # --------------------------------------------------------------------------- second routes
 
 
-def spin_ledger(j, rate, h0, period, phase, t_left, t_right, elements: int = 0) -> np.ndarray:
-    """q_L, q_R, w_L, w_R of the driven spin pair: its master equation written out for the four spin states.
+def spin_period(j, rate, h0, period, phase, t_left, t_right, elements: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """q_L, q_R, w_L, w_R of the driven spin pair, and p at phase 0: its master equation for the four spin states.
 
     By SciPy's DOP853 with the monodromy, or with `elements` > 0 by Gauss collocation.
     """
@@ -40,11 +40,12 @@ def spin_ledger(j, rate, h0, period, phase, t_left, t_right, elements: int = 0) 
                 rows[..., 2 + b, k] = w * fields[b] * -2 * spin[b]
         return generator, rows
 
-    if elements:
-        averages, _ = routes.collocate(at, 4, period, elements)
-    else:
-        averages, _ = routes.integrate(at, 4, period)
-    return averages
+    return routes.collocate(at, 4, period, elements) if elements else routes.integrate(at, 4, period)
+
+
+def spin_ledger(*numbers, **options) -> np.ndarray:
+    """The averages alone."""
+    return spin_period(*numbers, **options)[0]
 
 
 def flat(s: cs.Solution) -> np.ndarray:
