@@ -5,6 +5,7 @@ hashable and traceable, so that one compiled program serves all its points). `dr
 `routes` reads the same two things without touching the package.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from unittest import mock
@@ -350,16 +351,21 @@ def _lightly(way):
     return compiled(way.__wrapped__, **LIGHT)
 
 
-def again(ways: Tiers) -> Tiers:
-    """The cheapest way and the sure one, traced anew."""
-    return Tiers((_lightly(ways.attempts[0]),), _lightly(ways.solve), ways.batch)
+def one_way(k: int) -> Callable[[Topology, dict[str, np.ndarray]], cs.Solution]:
+    """All points by the cheapest way (0) or the sure one (1), traced anew."""
+    way = _lightly(solve_points.solve if k else solve_points.attempts[0])
+
+    def solved(t: Topology, columns: dict[str, np.ndarray]) -> cs.Solution:
+        found = way(t, None, {name: jnp.asarray(values) for name, values in columns.items()}, jnp.asarray(1e-8))
+        return found if k else found[0]
+
+    return solved
 
 
 OPTIMISED = ("dot", "two-dots", "two degenerate dots")
 """Undriven machines whose programs are those of large sweeps; the others' are compiled as those of one point are."""
 WHOLE = (
-    "ring-3", "ring-4", "assisted-4", "complete-4", "parallel-9", "bow-tie", "three-dots",
-    "degenerate-dots", "ring-10",
+    "ring-3", "ring-4", "assisted-4", "parallel-9", "bow-tie", "three-dots", "degenerate-dots", "ring-10",
 )  # fmt: skip
 """Others that are solved in all ways; the rest, to compile less, in two: the first attempt or the second, in turn."""
 ATTEMPTS = tuple(map(_lightly, solve_points.attempts))
