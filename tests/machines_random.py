@@ -5,6 +5,7 @@ hashable and traceable, so that one compiled program serves all its points). `dr
 `routes` reads the same two things without touching the package.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from unittest import mock
@@ -270,6 +271,7 @@ STATIC = (
     _both("assisted-4", (0, 1, 1, 2), [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]),
     _thermal("degenerate-8", 8, _ring(8) + _chain(8)[::2], ("glauber", "ohmic", "arrhenius"), degenerate=True),
     replace(_dots("degenerate-dots", 3), degenerate=True),
+    replace(_dots("two degenerate dots", 2), degenerate=True),
     _charged("ring-10", (0, 1) * 5, _ring(10)),
 )
 
@@ -280,6 +282,7 @@ DRIVEN = (
     _thermal("driven ring-3", 3, _ring(3), ("glauber", "linear", "linear"), driven=("energy",)),
     _dots("driven two-dots", 2, driven=("energy", "rate")),
     _charged("driven ring-4", (0, 1, 2, 1), [*_ring(4), (1, 3)], driven=("energy", "temperature", "potential")),
+    _thermal("driven ring-5", 5, _ring(5), ("glauber", "linear", "linear"), driven=("energy",)),
     _thermal("driven complete-4", 4, _complete(4), ("glauber", "linear", "glauber"), driven=("energy",)),
     _charged(
         "driven ladder-8", (0, 0, 1, 1, 2, 2, 3, 3), [(k, k + 2) for k in range(6)] + [(0, 1)], driven=("energy",)
@@ -348,15 +351,21 @@ def _lightly(way):
     return compiled(way.__wrapped__, **LIGHT)
 
 
-def again(ways: Tiers) -> Tiers:
-    """The cheapest way and the sure one, traced anew."""
-    return Tiers((_lightly(ways.attempts[0]),), _lightly(ways.solve), ways.batch)
+def one_way(k: int) -> Callable[[Topology, dict[str, np.ndarray]], cs.Solution]:
+    """All points by the cheapest way (0) or the sure one (1), traced anew."""
+    way = _lightly(solve_points.solve if k else solve_points.attempts[0])
+
+    def solved(t: Topology, columns: dict[str, np.ndarray]) -> cs.Solution:
+        found = way(t, None, {name: jnp.asarray(values) for name, values in columns.items()}, jnp.asarray(1e-8))
+        return found if k else found[0]
+
+    return solved
 
 
-OPTIMISED = ("dot", "two-dots", "ring-4")
+OPTIMISED = ("dot", "two-dots", "two degenerate dots")
 """Undriven machines whose programs are those of large sweeps; the others' are compiled as those of one point are."""
 WHOLE = (
-    "ring-3", "assisted-4", "complete-4", "parallel-9", "bow-tie", "three-dots", "degenerate-dots", "ring-10",
+    "ring-3", "ring-4", "assisted-4", "parallel-9", "bow-tie", "three-dots", "degenerate-dots", "ring-10",
 )  # fmt: skip
 """Others that are solved in all ways; the rest, to compile less, in two: the first attempt or the second, in turn."""
 ATTEMPTS = tuple(map(_lightly, solve_points.attempts))

@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import coldspot as cs
+from coldspot.dynamics import solve_points
 from coldspot.numerics.harmonics import harmonics
 from coldspot.numerics.mesh import resolving
 
@@ -25,6 +26,11 @@ def pulsed(where: float, width: float = 1e-2, smooth: float = 0.0) -> cs.JumpNet
 
     bath = {"bath": cs.HeatBath(1.0)}
     return cs.JumpNetwork(energies, bath, [cs.Channel("bath", 0, 1, cs.Glauber(1.0))], period=PERIOD)
+
+
+def columns(points):
+    """Arrays of the points' numbers."""
+    return {name: jnp.asarray([point[name] for point in points]) for name in points[0]}
 
 
 def level(time, where: float, width: float, smooth: float):
@@ -78,9 +84,11 @@ PULSES = {
 @pytest.fixture(scope="module")
 def pulses():
     """Work and its error of all pulses, solved in one batch."""
-    found = cs.sweep(pulsed, [point for points in PULSES.values() for point in points])
-    assert np.all(found.status.values == 0)
-    work, error = np.ravel(found.work_in), np.ravel(found.work_in_error)
+    every = columns([point for points in PULSES.values() for point in points])
+    # The sure way looks; the first one would leave them all, as their formulas tell of too many harmonics.
+    found = solve_points.solve(lambda _, point: pulsed(**point), None, every, jnp.asarray(1e-8))
+    assert np.all(found.status == 0)
+    work, error = np.asarray(found.work_in), np.asarray(found.error.work_in)
     ends = np.cumsum([len(points) for points in PULSES.values()])[:-1]
     return dict(zip(PULSES, zip(np.split(work, ends), np.split(error, ends), strict=True), strict=True))
 
@@ -128,17 +136,6 @@ def test_a_function_of_time_is_told_from_one_of_the_phase():
             [cs.Channel("bath", 0, 1, cs.Glauber(1.0))],
             period=3.0,
         )
-
-
-def test_a_jump_that_nobody_declared_is_marked():
-    network = cs.JumpNetwork(
-        lambda phase: jnp.array([0.0, 1.0]) * jnp.where(jnp.mod(phase, 2 * jnp.pi) < 2.0, 0.5, 2.0) + 0 * phase * 0,
-        {"hot": cs.HeatBath(1.0), "cold": cs.HeatBath(0.7)},
-        [cs.Channel("hot", 0, 1, cs.Glauber(0.3)), cs.Channel("cold", 0, 1, cs.Glauber(0.6))],
-        period=5.0,
-    )
-    s = cs.steady_state(network, throw=False)
-    assert int(s.status) == int(cs.Status.NOT_CONVERGED)
 
 
 # --------------------------------------------------------------------------- the estimates themselves
@@ -255,23 +252,28 @@ class Square(cs.Drive):
 def test_jumps_are_never_taken_to_stand_at_a_node():
     """Where a jump stands between two samples no mesh knows, so that two that agree on a wrong place prove nothing."""
 
-    def gated(duty, at):
+    def gated(_, point):
         return cs.JumpNetwork(
             energies=lambda gate: jnp.stack([0.0, 1.0 + gate["g"]]),
             baths={"bath": cs.HeatBath(1.0)},
             channels=[cs.Channel("bath", 0, 1, cs.Glauber(0.1))],
-            drives={"g": Square(duty, at)},
+            drives={"g": Square(**point)},
             period=10.0,
         )
 
     rng = np.random.default_rng(5)
     points = [{"duty": 0.01, "at": 0.0}, {"duty": 0.008, "at": 1.0}, {"duty": 0.004, "at": 3.656}]
-    points += [{"duty": d, "at": a} for d, a in zip(rng.uniform(0.003, 0.5, 29), rng.uniform(0, 6.28, 29), strict=True)]
-    found = cs.sweep(gated, points)
+    points += [{"duty": d, "at": a} for d, a in zip(rng.uniform(0.003, 0.5, 13), rng.uniform(0, 6.28, 13), strict=True)]
+    # The first way looks, too, where formulas tell nothing; it leaves to others what it cannot vouch for.
+    found, undecided = solve_points.attempts[0](gated, None, columns(points), jnp.asarray(1e-8))
+    duty = np.array([point["duty"] for point in points])
     # Two relaxations, one after the other: the filling at the end of each piece, and the work of both jumps.
     on, off = 1 / (1 + np.exp(3.0)), 1 / (1 + np.exp(1.0))
-    first, second = np.exp(-2.0 * found.duty), np.exp(-2.0 * (1 - found.duty))
+    first, second = np.exp(-2.0 * duty), np.exp(-2.0 * (1 - duty))
     start = (second * (1 - first) * on + (1 - second) * off) / (1 - first * second)
     exact = 2 * (start - (first * start + (1 - first) * on)) / 10
-    right = abs(found.work_in - exact) <= found.work_in_error
-    assert bool(((found.status == cs.Status.NOT_CONVERGED) | right).all())
+    right = np.abs(found.work_in - exact) <= found.error.work_in
+    marked = (np.asarray(found.status) == cs.Status.NOT_CONVERGED) & np.asarray(undecided)
+    assert np.all(marked | right)
+    # Those that begin and end anywhere are always told.
+    assert np.all(marked[3:])

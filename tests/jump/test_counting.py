@@ -130,11 +130,12 @@ def test_random_networks_against_multiple_precision(span, temperature, limits):
     assert np.all(np.median(errors / size, axis=0)[[0, 1, 3]] < 1e-10), "errors are overstated"
 
 
+FOUR = [("particles", "left"), ("particles", "right"), ("heat", "left"), ("entropy", "right")]
+
+
 def test_the_covariance_is_that_of_combinations():
     """κ₂ of a sum of two amounts, by a network that counts the sum: both baths at one place, one after the other."""
-    dot = cs.machines.QuantumDot()
-    names = [("particles", "left"), ("particles", "right"), ("heat", "left"), ("entropy", "right")]
-    c = cs.counting(dot, names).covariance()
+    c = cs.counting(cs.machines.QuantumDot(), FOUR).covariance()
     values = np.asarray(c)
     np.testing.assert_allclose(values[0, 0], expected_of_dot(-5.0)[1], rtol=1e-13)
     # One level: every particle from left goes to the right in the long run, with its own heat and entropy.
@@ -183,11 +184,9 @@ def test_other_forms_say_that_they_have_none():
 
 
 def test_a_sweep_has_all_that_is_counted_beside_the_ledger():
-    pairs = [("heat", "left"), ("heat", "right")]
     also = [
-        cs.Counting("particles", "left", order=3),
-        cs.Counting(pairs),
-        cs.Counting(pairs, order=2),
+        cs.Counting([("particles", "left"), ("heat", "left")], order=3),
+        cs.Counting([("heat", "left"), ("heat", "right")]),
         cs.Counting("heat", "left", what="uncertainty"),
         cs.linear_response,
     ]
@@ -211,7 +210,7 @@ def test_a_sweep_has_all_that_is_counted_beside_the_ledger():
         "covariance_heat_left_heat_left",
     ):
         assert ds[name].isnull().equals(missing), name
-    assert ds.cumulants_particles_left_status.values.tolist() == ds.status.values.tolist()
+    assert ds.cumulants_particles_left_heat_left_status.values.tolist() == ds.status.values.tolist()
     assert ds.covariance_heat_left_heat_right.attrs["natural_units"] == "E**3/hbar"
 
 
@@ -342,14 +341,14 @@ def test_strokes_against_two_exponentials():
 
 
 def test_results_print_their_numbers_with_names():
-    pairs = [("particles", "left"), ("heat", "right")]
-    counted = cs.counting(cs.machines.QuantumDot(), pairs)
-    text = repr(counted.covariance())
-    assert "covariance particles left heat right" in text
+    counted = cs.counting(cs.machines.QuantumDot(), FOUR).covariance()
+    text = repr(counted)
+    assert "covariance particles left heat left" in text
     assert text.endswith("status: OK")
-    assert f"{float(counted.covariance()[0, 1]):.6g}" in text
-    assert "cumulant 2 heat right" in repr(counted.cumulants(2))
-    assert "<table" in counted.covariance()._repr_html_()
+    assert f"{float(counted[0, 2]):.6g}" in text
+    assert "<table" in counted._repr_html_()
+    single = cs.counting(cs.machines.QuantumDot(), "particles", "left").cumulants(4)
+    assert "cumulant 2 particles left" in repr(single)
 
 
 def test_what_is_missing_is_named():

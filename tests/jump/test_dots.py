@@ -466,15 +466,3 @@ def test_transitions_between_blocks_are_the_listed_ones():
     first = np.concatenate([[0], np.cumsum(sizes)])
     pairs = [(i, f) for n in range(1, 5) for f in range(first[n], first[n + 1]) for i in range(first[n - 1], first[n])]
     assert list(zip(lower.tolist(), upper.tolist(), strict=True)) == pairs
-
-
-def test_a_window_counts_what_goes_on_among_the_states_left_out():
-    """A slow electron blocks a fast level: while it is away, which is a state left out, that one conducts."""
-    h, pairs = np.diag([-1.2, 0.0, 0.0]), {(0, 1): 3.0}
-    for slow, fast, t in ((1e-12, 1.0, 0.03), (1e-12, 1.0, 0.04), (1e-7, 1e-2, 0.04), (1e-10, 1e-2, 0.05)):
-        widths = np.array([slow, fast, 1e-3 * slow])
-        leads = {name: cs.Lead(cs.ElectronBath(t, bias), widths) for name, bias in (("L", 0.05), ("R", -0.05))}
-        whole = cs.steady_state(cs.Dots(h, leads, pairs))
-        low = cs.steady_state(cs.Dots(h, leads, pairs, window=0.8), throw=False)
-        assert np.all(np.abs(low.heat.array - whole.heat.array) <= low.error.heat.array)
-        assert np.all(np.abs(low.particles.array - whole.particles.array) <= low.error.particles.array)

@@ -5,11 +5,13 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
 import coldspot as cs
+from tests.optimised import optimise
 
 STATES = 2100
 
 
-def test_a_long_ladder_is_solved_without_a_matrix():
+def test_a_long_ladder_is_solved_without_a_matrix(monkeypatch):
+    optimise(monkeypatch)
     rng = np.random.default_rng(0)
     levels = 0.3 * np.sin(0.7 * np.arange(STATES)) + 0.2 * rng.normal(size=STATES)
     low = np.arange(STATES - 1)

@@ -1,16 +1,13 @@
-"""Random driven machines of eight graphs: laws, and honesty against two independent routes.
+"""Random driven machines of seven graphs: laws, and honesty against two independent routes.
 
 Each graph is compiled once, its machines are solved once, and all that is known of them is checked.
-`tests.campaign.random_graphs` does the same with one more.
+`tests.campaign.random_graphs` does the same with three more.
 """
 
 import functools
 
-import hypothesis
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 import coldspot as cs
 from tests import machines_random as mr
@@ -24,7 +21,7 @@ def driven(name: str) -> mr.Topology:
 
 
 MANY, SOME = 500, 60
-FEW = {"driven ring-4": 16, "driven ladder-8": 16}
+FEW = {"driven ring-4": 16}
 """Machines of a graph: many, or some of those that take long; here even fewer of these than in a campaign."""
 
 
@@ -163,7 +160,7 @@ def slow_currents(t: mr.Topology) -> None:
 def fast_driving(t: mr.Topology) -> None:
     """τ → 0: populations see the mean rates; the work is the missing energy."""
     columns, _ = machines(t)
-    columns = {name: np.repeat(values[:1], 500, axis=0) for name, values in columns.items()}
+    columns = {name: np.repeat(values[:1], len(values), axis=0) for name, values in columns.items()}
     columns["period"][:] = 1e-5
     s = mr.solve(t, columns)
     p = routes.parts(t, mr.pick(columns, 0), 2 * np.pi * np.arange(64) / 64)
@@ -177,17 +174,18 @@ def fast_driving(t: mr.Topology) -> None:
 CHECKS = {
     laws: tuple(t.name for t in mr.DRIVEN),
     collocation: ("driven dot", "dot, all driven", "driven two-dots", "driven ring-4"),
-    dop853: tuple(t.name for t in mr.DRIVEN if t.states <= 4 and not has_kinks(t)),
+    dop853: tuple(t.name for t in mr.DRIVEN if t.states <= 5 and not has_kinks(t)),
     without_drive: ("driven two-dots",),
     only_energies_do_work: ("dot, driven potential",),
     means_of_baths: ("dot, all driven",),
     parts_of_a_batch: ("driven dot",),
     slow_currents: ("driven dot",),
-    fast_driving: ("driven ring-3",),
+    fast_driving: ("driven ring-5",),
 }
 EVERY = [(t, check) for t in mr.DRIVEN for check, names in CHECKS.items() if t.name in names]
-CASES = [(t, check) for t, check in EVERY if t.name != "driven complete-4"]
-"""Four states with more than one loop are there in "driven ring-4" too, whose edge across makes two."""
+CASES = [(t, check) for t, check in EVERY if t.name not in ("driven ring-3", "driven complete-4", "driven ladder-8")]
+"""Three states are there in "driven degenerate-3", more than one loop in "driven ring-4", whose edge across makes two,
+and more states than are eliminated without a loop in "driven ring-5"."""
 
 
 @pytest.mark.parametrize(("t", "check"), CASES, ids=lambda c: getattr(c, "__name__", None) or c.name)
@@ -208,30 +206,3 @@ def test_the_routes_agree_with_each_other():
             size = np.max(np.abs(b)) + 1e-3
             assert np.max(np.abs(a - b)) < 1e-13 * size
             assert np.max(np.abs(b - c)) < 1e-10 * size
-
-
-_drive = st.fixed_dictionaries(
-    {
-        "amplitude": st.floats(0.0, 2.0),
-        "phase": st.floats(-7, 7),
-        "period": st.floats(-1, 3).map(lambda e: 10.0**e),
-        "t_left": st.floats(0.1, 3.0),
-        "t_right": st.floats(0.1, 3.0),
-        "coupling": st.floats(-1.5, 1.5),
-    }
-)
-
-
-@hypothesis.settings(max_examples=40)
-@hypothesis.given(_drive)
-def test_laws_for_any_spin_pair(drive):
-    pair = cs.machines.SpinPair(
-        drive["coupling"], 0.5, drive["amplitude"], drive["period"], drive["phase"],
-        cs.HeatBath(drive["t_left"]), cs.HeatBath(drive["t_right"]),
-    )  # fmt: skip
-    s = cs.steady_state(pair, throw=False)
-    assert int(s.status) in (0, int(cs.Status.NOT_CONVERGED))
-    if s.ok:
-        error = float(jnp.sum(s.error.energies) + jnp.sum(s.error.works))
-        assert abs(s.first_law_residual) <= error + 1e-300
-        assert s.entropy_production >= -float(jnp.sum(s.error.entropy_flows))

@@ -193,14 +193,14 @@ def by_fundamental_matrix(spins, order):
 
 
 def test_a_long_chain_has_the_cumulants_of_dense_matrices():
-    """Without a matrix, and as a network of 256 states, which solves its equations with one."""
-    expected = by_fundamental_matrix(8, 4)
-    found = cs.counting(chain(spins=8), [("heat", "left"), ("entropy", "right")]).cumulants(4)
+    """Without a matrix, and as a network of 64 states, which solves its equations with one."""
+    expected = by_fundamental_matrix(6, 4)
+    found = cs.counting(chain(spins=6), [("heat", "left"), ("entropy", "right")]).cumulants(4)
     np.testing.assert_allclose(found.values[0], expected, rtol=1e-12)
     np.testing.assert_allclose(found.values[1], expected / (-NUMBERS[4]) ** np.arange(1, 5), rtol=1e-12)
     assert np.all(np.abs(found.values[0] - expected) <= found.errors[0] + 2**-52 * np.abs(expected))
     assert np.all(found.errors[0] <= 1e-11 * np.abs(expected))
-    other = cs.counting(chain(spins=8).network(), [("heat", "left"), ("heat", "right")]).covariance()
+    other = cs.counting(chain(spins=6).network(), [("heat", "left"), ("heat", "right")]).covariance()
     np.testing.assert_allclose(other, expected[1] * np.array([[1, -1], [-1, 1]]), rtol=1e-12)
 
 
@@ -215,13 +215,12 @@ def test_counting_what_has_too_many_states_is_refused_before_it_begins():
 
 
 def test_counting_under_a_drive_that_stands_still_is_that_without():
-    """The matrices of a whole period against Krylov iterations without a matrix."""
+    """The matrices of a whole period against the dense ones of no drive."""
     still = cs.SpinChain(5, 1.0, cs.Cosine(0.0, mean=0.3), 0.5, cs.HeatBath(1.5), cs.HeatBath(1.0), period=3.0)
-    chain = cs.SpinChain(5, 1.0, 0.3, 0.5, cs.HeatBath(1.5), cs.HeatBath(1.0))
-    what = [("heat", "left"), ("heat", "right")]
-    found, expected = (cs.counting(c, what).cumulants(2) for c in (still, chain))
-    assert np.all(np.abs(found.values - expected.values) <= found.errors + expected.errors)
-    assert np.all(found.errors <= 1e-8 * np.abs(expected.values))
+    found = cs.counting(still, [("heat", "left"), ("heat", "right")]).cumulants(2)
+    expected = by_fundamental_matrix(5, 2) * np.array([[1], [-1]]) ** np.array([1, 2])
+    assert np.all(np.abs(found.values - expected) <= found.errors + 2**-50 * np.abs(expected))
+    assert np.all(found.errors <= 1e-8 * np.abs(expected))
 
 
 def test_second_derivatives_do_not_depend_on_the_way():

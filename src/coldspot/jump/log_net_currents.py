@@ -160,39 +160,39 @@ class _Division(NamedTuple):
     error: Array
 
 
-def _share_of(own: tuple[Array, ...], others: list[tuple[Array, ...]], start: tuple[Array, Array],
-              end: tuple[Array, Array]) -> _Division:  # fmt: skip
+def _share_of(
+    own: tuple[Array, ...], others: tuple[Array, ...], start: tuple[Array, Array], end: tuple[Array, Array]
+) -> _Division:
     """The part of one connection beside others, between two states with ln p and errors `start` and `end`.
 
-    `own`: ln rate, its error, ln rate back, its error; `others`: the same, and the loop's affinity and its error.
-    Shares come from rates alone, in which the populations' errors cancel.
+    `own`: ln rate, its error, ln rate back, its error; `others`, with a leading axis of them: the same, and the loop's
+    affinity and its error. Shares come from rates alone, in which the populations' errors cancel.
     """
     (p_start, e_start), (p_end, e_end) = start, end
-    out, _, out_share, out_share_doubt = _shares(
-        jnp.stack([own[0], *(o[0] for o in others)]), jnp.stack([own[1], *(o[1] for o in others)])
-    )
-    back, _, back_share, back_share_doubt = _shares(
-        jnp.stack([own[2], *(o[2] for o in others)]), jnp.stack([own[3], *(o[3] for o in others)])
-    )
+    rate, doubt, rate_back, doubt_back, affinity, blur = others
+
+    def beside(k: int) -> tuple[Array, Array, Array, Array]:
+        rates, errors = (jnp.concatenate([own[m][None], others[m]]) for m in (k, k + 1))
+        return _shares(rates, errors)
+
+    (out, _, out_share, out_share_doubt), (back, _, back_share, back_share_doubt) = beside(0), beside(2)
     onward = out + p_start >= back + p_end
     some = jnp.maximum(out, back) > NONE
     log_share = jnp.where(onward, out_share, back_share)
     share_doubt = jnp.where(onward, out_share_doubt, back_share_doubt)
     fraction = jnp.where(some, jnp.exp(log_share[0]), 0.0)
-    circulation = error = jnp.zeros_like(fraction)
-    for k, (rate, doubt, rate_back, doubt_back, affinity, blur) in enumerate(others, start=1):
-        # F_d B_v/F and B_d F_v/F, or the same over B.
-        ahead = jnp.where(onward, log_share[0] + (rate_back + p_end), (own[0] + p_start) + log_share[k])
-        behind = jnp.where(onward, (own[2] + p_end) + log_share[k], log_share[0] + (rate + p_start))
-        ahead_doubt = jnp.where(onward, share_doubt[0] + doubt_back + e_end, own[1] + e_start + share_doubt[k])
-        behind_doubt = jnp.where(onward, own[3] + e_end + share_doubt[k], share_doubt[0] + doubt + e_start)
-        there = some & (jnp.maximum(ahead, behind) > NONE)
-        part = jnp.where(there, net(ahead, behind, affinity), 0.0)
-        larger = jnp.where(affinity > 0, ahead, behind)
-        relative = jnp.where(affinity > 0, ahead_doubt, behind_doubt) + _rounding(larger) + 4 * EPS
-        circulation = circulation + part
-        error = error + jnp.where(there, _grown(part, relative) + _blurred(larger - jnp.abs(affinity), blur), 0.0)
-    return _Division(fraction, fraction * (share_doubt[0] + 4 * EPS), circulation, error)
+    # F_d B_v/F and B_d F_v/F, or the same over B.
+    ahead = jnp.where(onward, log_share[0] + (rate_back + p_end), (own[0] + p_start) + log_share[1:])
+    behind = jnp.where(onward, (own[2] + p_end) + log_share[1:], log_share[0] + (rate + p_start))
+    ahead_doubt = jnp.where(onward, share_doubt[0] + doubt_back + e_end, own[1] + e_start + share_doubt[1:])
+    behind_doubt = jnp.where(onward, own[3] + e_end + share_doubt[1:], share_doubt[0] + doubt + e_start)
+    there = some & (jnp.maximum(ahead, behind) > NONE)
+    part = jnp.where(there, net(ahead, behind, affinity), 0.0)
+    larger = jnp.where(affinity > 0, ahead, behind)
+    relative = jnp.where(affinity > 0, ahead_doubt, behind_doubt) + _rounding(larger) + 4 * EPS
+    error = jnp.where(there, _grown(part, relative) + _blurred(larger - jnp.abs(affinity), blur), 0.0)
+    own_error = fraction * (share_doubt[0] + 4 * EPS)
+    return _Division(fraction, own_error, jnp.sum(part, axis=0), jnp.sum(error, axis=0))
 
 
 def _grown(value: Array, relative: Array) -> Array:
@@ -207,8 +207,12 @@ def _blurred(log_smaller: Array, blur: Array) -> Array:
 
 
 def _arranged(x: Array, order: Array) -> Array:
-    """Entry (i, j, point) of the result is (order_i, order_j, point) of x."""
+    """Entry (i, j, …, point) of the result is (order_i, order_j, …, point) of x."""
     return jnp.take_along_axis(jnp.take_along_axis(x, order[:, None], axis=0), order[None], axis=1)
+
+
+def _rows(c: Connections, places: np.ndarray) -> Connections:
+    return Connections(*(x[places] for x in c))
 
 
 def divide_logarithms(
@@ -236,28 +240,29 @@ def divide_logarithms(
     def doubtful(rate: Array) -> Array:
         return EPS * (4 * jnp.abs(rate) + 4 * LARGEST_RATE)
 
-    lines = tuple(padded(x, fill) for x, fill in (
-        (rise, NONE), (doubtful(rise), 0.0), (fall, NONE), (doubtful(fall), 0.0), (slope, 0.0), (blur, 0.0)
-    ))  # fmt: skip
+    def ways(up: Array, down: Array, fill: float = 0.0) -> Array:
+        """Numbers of each transition upwards and downwards (transition, way, point), and of one that is not there."""
+        return padded(jnp.stack([up, down], axis=1), fill)
 
-    def joined(rate: Array, doubt: Array, sign: float) -> Connections:
-        def row(k: np.ndarray) -> Connections:
-            return Connections(rate[k], doubt[k], sign * lines[4][k], lines[5][k])
-
-        total = row(table[0])
-        for k in table[1:]:
-            total = _merge(total, row(k))
-        return total
-
+    lines = Connections(
+        ways(rise, fall, NONE), ways(doubtful(rise), doubtful(fall)), ways(slope, -slope), ways(blur, blur)
+    )
+    total = _rows(lines, table[0])
+    for k in table[1:]:
+        total = _merge(total, _rows(lines, k))
     ends = np.divmod(pair, n)
+    # Places of both ways among those of all pairs of states; what is not there is the last.
+    where = np.full((n, n), 2 * len(pair))
+    where[ends[1], ends[0]] = 2 * np.arange(len(pair))
+    where[ends[0], ends[1]] = 2 * np.arange(len(pair)) + 1
     blank = (n, n, log_forward.shape[-1])
-    up, down = joined(lines[0], lines[1], 1.0), joined(lines[2], lines[3], -1.0)
 
-    def full(upwards: Array, downwards: Array, fill: float) -> Array:
-        start = jnp.full(blank, fill).at[ends[1], ends[0]].set(upwards).at[ends[0], ends[1]].set(downwards)
-        return _arranged(start, order)
+    def full(x: Array, fill: float) -> Array:
+        return padded(x.reshape(-1, x.shape[-1]), fill)[where]
 
-    start = Connections(*(full(u, d, fill) for u, d, fill in zip(up, down, (NONE, 0.0, 0.0, 0.0), strict=True)))
+    start = Connections(*map(full, total, (NONE, 0.0, 0.0, 0.0)))
+    # All four at once.
+    start = Connections(*jnp.moveaxis(_arranged(jnp.stack(start, axis=2), order[:, None]), 2, 0))
 
     def remove(c: Connections, k: Array) -> tuple[Connections, tuple[Connections, Removed]]:
         removed = _through(k, c)
@@ -291,7 +296,8 @@ def divide_logarithms(
         # Both at once, one as seen from the other.
         pair = [jnp.stack(parts) for parts in zip(both_ways(own), both_ways(path), strict=True)]
         other = (*(x[::-1] for x in pair), jnp.stack([loop, -loop]), jnp.stack([loop_blur, loop_blur]))
-        direct, around = (_Division(*parts) for parts in zip(*_share_of(tuple(pair), [other], start, end), strict=True))
+        found = _share_of(tuple(pair), tuple(x[None] for x in other), start, end)
+        direct, around = (_Division(*parts) for parts in zip(*found, strict=True))
         # The smaller part is computed, the larger one is what remains: nothing is lost between them.
         minor = direct.fraction < around.fraction
         part = direct.fraction * current + direct.circulation
@@ -321,13 +327,14 @@ def divide_logarithms(
     whole, doubt = current[high, low], error[high, low]
     beside = np.full((len(table), len(low)), len(low))
     beside[:, moves] = table[:, place]
-    own = tuple(line[:-1] for line in lines[:4])
-    others: list[tuple[Array, ...]] = []
-    for row in beside:
-        other = (row != np.arange(len(low)))[:, None]
-        rate, rate_doubt, back, back_doubt, affinity, own_blur = (line[row] for line in lines)
-        others.append((jnp.where(other, rate, NONE), rate_doubt, jnp.where(other, back, NONE), back_doubt,
-                       slope - affinity, jnp.where(other, blur + own_blur, 0.0)))  # fmt: skip
+    own = tuple(x[:-1, way] for way in (0, 1) for x in (lines.rate, lines.doubt))
+    different = (beside != np.arange(len(low)))[..., None]
+    rates, doubts, affinities, blurs = _rows(lines, beside)
+    others = (
+        jnp.where(different, rates[:, :, 0], NONE), doubts[:, :, 0],
+        jnp.where(different, rates[:, :, 1], NONE), doubts[:, :, 1],
+        slope - affinities[:, :, 0], jnp.where(different, blur + blurs[:, :, 0], 0.0),
+    )  # fmt: skip
     share = _share_of(own, others, (log_p[low], p_doubt[low]), (log_p[high], p_doubt[high]))
     part = share.fraction * whole + share.circulation
     # What rounding left out of the sum goes along with the flows.
