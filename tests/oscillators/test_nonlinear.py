@@ -54,13 +54,14 @@ def test_heat_between_two_temperatures_by_a_loop_in_numpy():
 
     def force(x):
         d = x - x[::-1]
-        return -2 * x - 3 * d - alpha * (x**3 + d**3)
+        return -2 * x - 3 * d - alpha * (x * x * x + d * d * d)  # a power takes NumPy thirty times as long
 
     x, v, heat = np.zeros((2, n)), np.zeros((2, n)), np.zeros((2, n))
     for step in range(3000):
         kick = noise_size * rng.standard_normal((2, n))
-        guess_x, guess_v = x + h * v, v + h * (force(x) - v) + kick
-        new_v = v + h / 2 * (force(x) - v + force(guess_x) - guess_v) + kick
+        pull = force(x) - v
+        guess_x, guess_v = x + h * v, v + h * pull + kick
+        new_v = v + h / 2 * (pull + force(guess_x) - guess_v) + kick
         x = x + h / 2 * (v + guess_v)
         if step >= 1000:
             middle = (v + new_v) / 2
@@ -101,10 +102,10 @@ def test_cold_driven_pair_by_an_ordinary_differential_equation():
 
 
 def test_sweep_of_nonlinear_pairs_keeps_each_point():
-    points = [(0.0, 1.0), (2.0, 0.5), (-0.4, 1.0), (2.0, 1.0)]
+    points = [(0.0, 1.0), (2.0, 0.5), (-0.4, 1.0)]
     data = cs.sweep(Pair(), [{"anharmonicity": a, "left.temperature": t} for a, t in points])
-    assert data.status.values.tolist() == [0, 0, 5, 0]
-    assert np.all(data.regime.values[[0, 1, 3]] == cs.regimes.code("heater"))
+    assert data.status.values.tolist() == [0, 0, 5]
+    assert np.all(data.regime.values[:2] == cs.regimes.code("heater"))
     assert np.all(np.isnan(data.heat.values[2]))
     alone = cs.steady_state(Pair(anharmonicity=2.0, left=cs.HeatBath(0.5)))
     assert np.allclose(data.heat.values[1], alone.heat.array, rtol=1e-9)
@@ -122,12 +123,16 @@ def test_gradients_follow_the_trajectories(monkeypatch):
         return cs.steady_state(network, throw=False).observables.array
 
     point = np.array([0.7, 0.9, 0.6, 2.0])
-    slopes = jax.jit(jax.jacrev(heat))
-    slope = np.asarray(slopes(point))
+    @jax.jit
+    def both(p):
+        value, pull = jax.vjp(heat, p)
+        return value, jax.vmap(pull)(np.eye(value.size))[0]
+
+    slope = np.asarray(both(point)[1])
     # Steps of 1e-5 change neither the time step nor the random numbers; the start is forgotten to e^{−12}.
     for k in range(4):
         move = 1e-5 * np.eye(4)[k]
-        ahead, behind = (np.asarray(heat(p)) for p in (point + move, point - move))
+        ahead, behind = (np.asarray(both(p)[0]) for p in (point + move, point - move))
         assert_close((ahead - behind) / 2e-5, slope[:, k], 1e-6, np.max(np.abs(slope)))
     # Two wells and little friction: chaotic, and said so.
-    assert np.all(np.isnan(slopes(np.array([1.0, 0.7, 0.15, -4.0]))))
+    assert np.all(np.isnan(both(np.array([1.0, 0.7, 0.15, -4.0]))[1]))
