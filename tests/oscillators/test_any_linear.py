@@ -205,6 +205,7 @@ def test_derivatives():
         return jnp.concatenate([s.heat.array, s.work.array])
 
     theta, step = np.array([1.2, 0.7, 1.9, 1.0]), 1e-4
+
     @jax.jit
     def both(x):
         value, pull = jax.vjp(ledger, x)

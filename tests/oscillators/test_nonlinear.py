@@ -6,8 +6,11 @@ another scheme.
 
 import math
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import integrate
 
 import coldspot as cs
@@ -101,6 +104,18 @@ def test_cold_driven_pair_by_an_ordinary_differential_equation():
     assert np.all(np.abs(np.log2(np.abs(errors[0]) / np.abs(errors[1])) - 2) < 0.1)
 
 
+def test_steady_states_that_cannot_be_trusted():
+    with pytest.raises(cs.SolveError, match="left the range of numbers") as caught:
+        cs.steady_state(Pair(anharmonicity=-0.4))
+    assert caught.value.status is cs.Status.UNSTABLE
+    # Two periods would need more steps than the documented most.
+    with pytest.raises(cs.SolveError, match="more than 131072 steps") as caught:
+        cs.steady_state(Pair(frequency=1e-4))
+    assert caught.value.status is cs.Status.NOT_CONVERGED
+    broken = eqx.tree_at(lambda m: m.left.temperature, Pair(), jnp.asarray(-1.0))
+    assert int(cs.steady_state(broken, throw=False).status) == cs.Status.INVALID
+
+
 def test_sweep_of_nonlinear_pairs_keeps_each_point():
     points = [(0.0, 1.0), (2.0, 0.5), (-0.4, 1.0)]
     data = cs.sweep(Pair(), [{"anharmonicity": a, "left.temperature": t} for a, t in points])
@@ -123,6 +138,7 @@ def test_gradients_follow_the_trajectories(monkeypatch):
         return cs.steady_state(network, throw=False).observables.array
 
     point = np.array([0.7, 0.9, 0.6, 2.0])
+
     @jax.jit
     def both(p):
         value, pull = jax.vjp(heat, p)

@@ -45,10 +45,9 @@ def test_profiles_are_moments_of_the_distribution(values):
         exact = Exact(values)
         for xi in (-2.5, -1e-3, 0.9):
             x = float(b.position(xi))
-            density = exact.moment(x, lambda v: 1)
-            square = exact.moment(x, lambda v: v**2)
-            absorbed = exact.moment(x, lambda v: exact.g * (exact.t - exact.m * v**2))
-            flux = exact.moment(x, lambda v: v)
+            density, flux, square, absorbed = exact.moments(
+                x, lambda v: 1, lambda v: v, lambda v: v**2, lambda v: exact.g * (exact.t - exact.m * v**2)
+            )
             assert float(b.reduced(x)) == pytest.approx(xi, rel=1e-15)
             assert float(jnp.exp(b.log_density(x))) == pytest.approx(float(density), rel=3e-14)
             assert float(b.current) == pytest.approx(float(flux), rel=3e-14)
