@@ -2,16 +2,14 @@
 
 import math
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 
 import coldspot as cs
 from coldspot._checks import as_float
-from tests.oscillators.sampled import OMEGA, Pair, Quartic, averages, chain, pair, runs, single, truth_of
+from tests.oscillators.sampled import OMEGA, Quartic, averages, chain, pair, runs, single, truth_of
 from tests.tolerance import assert_close
 
 
@@ -53,10 +51,10 @@ def test_standard_errors_are_honest():
 
 def test_results_do_not_depend_on_chunks():
     network, key = pair(), jax.random.key(5)
-    few, many = (cs.trajectories(network, key, n=n, time=6.0, time_step=0.1) for n in (40, 3000))
-    assert_close(few.heats, many.heats[:40], 1e-13)
-    assert_close(few.works, many.works[:40], 1e-13)
-    other = cs.trajectories(network, jax.random.key(6), n=40, time=6.0, time_step=0.1)
+    few, many = (cs.trajectories(network, key, n=n, time=6.0, time_step=0.1) for n in (64, 3000))
+    assert_close(few.heats, many.heats[:64], 1e-13)
+    assert_close(few.works, many.works[:64], 1e-13)
+    other = cs.trajectories(network, jax.random.key(6), n=64, time=6.0, time_step=0.1)
     assert not np.any(few.heats == other.heats)
 
 
@@ -156,25 +154,13 @@ def test_bad_keys_and_machines():
         cs.trajectories(cs.machines.KramersBarrier(), jax.random.key(0))
 
 
-def test_steady_states_that_cannot_be_trusted():
-    with pytest.raises(cs.SolveError, match="left the range of numbers") as caught:
-        cs.steady_state(Pair(anharmonicity=-0.4))
-    assert caught.value.status is cs.Status.UNSTABLE
-    # Two periods would need more steps than the documented most.
-    with pytest.raises(cs.SolveError, match="more than 131072 steps") as caught:
-        cs.steady_state(Pair(frequency=1e-4))
-    assert caught.value.status is cs.Status.NOT_CONVERGED
-    broken = eqx.tree_at(lambda m: m.left.temperature, Pair(), jnp.asarray(-1.0))
-    assert int(cs.steady_state(broken, throw=False).status) == cs.Status.INVALID
-
-
 def test_standard_errors_by_blocks_of_time():
     """Halves of the time that forget each other give the standard errors of the trajectories; short ones less."""
     machine = cs.machines.OscillatorPair()
     long, short = (
-        cs.trajectories(machine, jax.random.key(5), n=2048, time=time).solution.statistics["block_error_ratio"]
+        cs.trajectories(machine, jax.random.key(5), n=2000, time=time).solution.statistics["block_error_ratio"]
         for time in (60.0, 6.0)
     )
-    # Each ratio is uncertain by 1/√(2·2048), and the smallest of seven is taken.
+    # Each ratio is uncertain by 1/√(2·2000), and the smallest of seven is taken.
     assert 0.92 < long < 1.05
     assert 1 / np.sqrt(2) - 0.05 < short < long

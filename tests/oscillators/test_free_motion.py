@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import coldspot as cs
@@ -19,12 +20,26 @@ def cancels(x):
     return -0.5 * x[0] ** 2
 
 
-def ripples(x):
-    return jnp.cos(x[0])
+class Shape(eqx.Module):
+    """Potentials of one coordinate, of which the kind is a number, so that they are compiled once."""
+
+    kind: jax.Array
+
+    def __call__(self, x):
+        return jax.lax.switch(
+            self.kind,
+            [
+                lambda y: jnp.cos(y),
+                lambda y: -3 * jnp.exp(-(y**2)),
+                lambda y: -2 * jnp.log(1 - y**2 / 4),
+                lambda y: jnp.cosh(y),
+                lambda y: jnp.sqrt(1 + y**2),
+            ],
+            x[0],
+        )
 
 
-def hollow(x):
-    return -3 * jnp.exp(-(x[0] ** 2))
+RIPPLES, HOLLOW, TETHER, COSH, ROOT = (Shape(np.array(kind)) for kind in range(5))
 
 
 def bonds(x):
@@ -49,14 +64,14 @@ def test_a_free_particle():
 held = eqx.filter_jit(lambda network: equivalent(network.system()).held)
 
 
-@pytest.mark.parametrize("potential", [ripples, hollow])
+@pytest.mark.parametrize("potential", [RIPPLES, HOLLOW], ids=["ripples", "hollow"])
 def test_wells_that_end(potential):
     """In a hollow or on ripples a particle stays for a while, when it is cold for longer than most simulations."""
     for temperature in (0.25, 5.0):
         assert not held(one(potential, temperature=temperature))
         assert held(one(potential, spring=1e-4, temperature=temperature))
     # A trap 60 temperatures deep is left after e⁶⁰ of its times: that holds.
-    assert held(one(hollow, temperature=0.05))
+    assert held(one(HOLLOW, temperature=0.05))
 
 
 def test_a_drifting_pair_and_a_tilted_plane():
@@ -67,14 +82,14 @@ def test_a_drifting_pair_and_a_tilted_plane():
             wall > 0
         )
     # cosh holds against any force, √(1+x²) against one that is smaller than its slope 1.
-    for potential, holds in ((lambda x: jnp.cosh(x[0]), True), (lambda x: jnp.sqrt(1 + x[0] ** 2), False)):
+    for potential, holds in ((COSH, True), (ROOT, False)):
         tilted = one(potential, forces={"f": (0, cs.Cosine(0.1, mean=1.5))}, frequency=1.0)
         assert bool(held(tilted)) == holds
 
 
 def test_walls_need_no_numbers():
     """What is infinite or no number far away is a wall: a spring that cannot be stretched beyond 2."""
-    assert held(one(lambda x: -2 * jnp.log(1 - x[0] ** 2 / 4)))
+    assert held(one(TETHER))
 
 
 def test_a_sweep_marks_the_points_that_nothing_holds():

@@ -6,8 +6,11 @@ another scheme.
 
 import math
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import integrate
 
 import coldspot as cs
@@ -54,13 +57,14 @@ def test_heat_between_two_temperatures_by_a_loop_in_numpy():
 
     def force(x):
         d = x - x[::-1]
-        return -2 * x - 3 * d - alpha * (x**3 + d**3)
+        return -2 * x - 3 * d - alpha * (x * x * x + d * d * d)  # a power takes NumPy thirty times as long
 
     x, v, heat = np.zeros((2, n)), np.zeros((2, n)), np.zeros((2, n))
     for step in range(3000):
         kick = noise_size * rng.standard_normal((2, n))
-        guess_x, guess_v = x + h * v, v + h * (force(x) - v) + kick
-        new_v = v + h / 2 * (force(x) - v + force(guess_x) - guess_v) + kick
+        pull = force(x) - v
+        guess_x, guess_v = x + h * v, v + h * pull + kick
+        new_v = v + h / 2 * (pull + force(guess_x) - guess_v) + kick
         x = x + h / 2 * (v + guess_v)
         if step >= 1000:
             middle = (v + new_v) / 2
@@ -100,11 +104,23 @@ def test_cold_driven_pair_by_an_ordinary_differential_equation():
     assert np.all(np.abs(np.log2(np.abs(errors[0]) / np.abs(errors[1])) - 2) < 0.1)
 
 
+def test_steady_states_that_cannot_be_trusted():
+    with pytest.raises(cs.SolveError, match="left the range of numbers") as caught:
+        cs.steady_state(Pair(anharmonicity=-0.4))
+    assert caught.value.status is cs.Status.UNSTABLE
+    # Two periods would need more steps than the documented most.
+    with pytest.raises(cs.SolveError, match="more than 131072 steps") as caught:
+        cs.steady_state(Pair(frequency=1e-4))
+    assert caught.value.status is cs.Status.NOT_CONVERGED
+    broken = eqx.tree_at(lambda m: m.left.temperature, Pair(), jnp.asarray(-1.0))
+    assert int(cs.steady_state(broken, throw=False).status) == cs.Status.INVALID
+
+
 def test_sweep_of_nonlinear_pairs_keeps_each_point():
-    points = [(0.0, 1.0), (2.0, 0.5), (-0.4, 1.0), (2.0, 1.0)]
+    points = [(0.0, 1.0), (2.0, 0.5), (-0.4, 1.0)]
     data = cs.sweep(Pair(), [{"anharmonicity": a, "left.temperature": t} for a, t in points])
-    assert data.status.values.tolist() == [0, 0, 5, 0]
-    assert np.all(data.regime.values[[0, 1, 3]] == cs.regimes.code("heater"))
+    assert data.status.values.tolist() == [0, 0, 5]
+    assert np.all(data.regime.values[:2] == cs.regimes.code("heater"))
     assert np.all(np.isnan(data.heat.values[2]))
     alone = cs.steady_state(Pair(anharmonicity=2.0, left=cs.HeatBath(0.5)))
     assert np.allclose(data.heat.values[1], alone.heat.array, rtol=1e-9)
@@ -122,12 +138,16 @@ def test_gradients_follow_the_trajectories(monkeypatch):
         return cs.steady_state(network, throw=False).observables.array
 
     point = np.array([0.7, 0.9, 0.6, 2.0])
-    slopes = jax.jit(jax.jacrev(heat))
-    slope = np.asarray(slopes(point))
+
+    @jax.jit
+    def both(p):
+        value, pull = jax.vjp(heat, p)
+        return value, jax.vmap(pull)(np.eye(value.size))[0]
+
+    slope = np.asarray(both(point)[1])
     # Steps of 1e-5 change neither the time step nor the random numbers; the start is forgotten to e^{−12}.
-    for k in range(4):
-        move = 1e-5 * np.eye(4)[k]
-        ahead, behind = (np.asarray(heat(p)) for p in (point + move, point - move))
-        assert_close((ahead - behind) / 2e-5, slope[:, k], 1e-6, np.max(np.abs(slope)))
+    direction = np.array([1.0, -0.7, 0.9, 1.2])  # so that no parameter's share is hidden by another's
+    ahead, behind = (np.asarray(both(p)[0]) for p in (point + 1e-5 * direction, point - 1e-5 * direction))
+    assert_close((ahead - behind) / 2e-5, slope @ direction, 1e-6, np.max(np.abs(slope)))
     # Two wells and little friction: chaotic, and said so.
-    assert np.all(np.isnan(slopes(np.array([1.0, 0.7, 0.15, -4.0]))))
+    assert np.all(np.isnan(both(np.array([1.0, 0.7, 0.15, -4.0]))[1]))

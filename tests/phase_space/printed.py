@@ -1,5 +1,7 @@
 """The printed solution of the Klein–Kramers equation, in multiple precision: the second route."""
 
+import functools
+
 import mpmath as mp
 
 import coldspot as cs
@@ -49,11 +51,16 @@ class Exact:
         drift = -v * mp.diff(lambda y: p(y, v), x) + slope / self.m * mp.diff(lambda y: p(x, y), v)
         return drift + self.g * mp.diff(flux, v), abs(v * mp.diff(lambda y: p(y, v), x))
 
-    def moment(self, x, weight):
-        width = mp.sqrt(self.t / self.m)
-        edges = sorted({*(k * width for k in range(-16, 17, 8)), self.a * mp.mpf(x)})
+    def moments(self, x, *weights):
+        """∫ w(v) P(x, v) dv for each weight w; all of them ask for P at the same velocities."""
+        x, width = mp.mpf(x), mp.sqrt(self.t / self.m)
+        edges = sorted({*(k * width for k in range(-16, 17, 8)), self.a * x})
         edges = [e for e in edges if abs(e) <= 16 * width]
-        return mp.quad(lambda v: weight(v) * self.distribution(mp.mpf(x), v), edges)
+        distribution = functools.cache(lambda v: self.distribution(x, v))
+        return [mp.quad(lambda v, weight=weight: weight(v) * distribution(v), edges) for weight in weights]
+
+    def moment(self, x, weight):
+        return self.moments(x, weight)[0]
 
     def ledger(self):
         """J, Δμ and Q from the flux through the top and the paper's formulas for heat."""
