@@ -65,7 +65,7 @@ def test_bad_probes_are_refused_in_words(leads, words):
 
 def test_a_probe_that_touches_nothing_has_no_bath_and_a_status_in_a_sweep_beside_what_has():
     cut = chain(levels=np.diag(np.diag(LEVELS)))
-    with pytest.raises(cs.SolveError, match="NOT_CONVERGED.*does it touch what carries"):
+    with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*does it touch what carries"):
         cs.conductor.probe(cut, "probe", temperature=True)
     assert np.isnan(cs.conductor.probe(cut, "probe", temperature=True, throw=False).leads["probe"].bath.temperature)
 
