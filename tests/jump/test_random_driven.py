@@ -206,3 +206,18 @@ def test_the_routes_agree_with_each_other():
             size = np.max(np.abs(b)) + 1e-3
             assert np.max(np.abs(a - b)) < 1e-13 * size
             assert np.max(np.abs(b - c)) < 1e-10 * size
+
+
+def test_kinks_of_rates_where_levels_cross_are_in_the_error():
+    """Of 512 two-level machines those whose changes were small by chance, some that cross and some that do not."""
+    t = mr._thermal("bent two", 2, [(0, 1), (0, 1)], ("ohmic", "glauber", "glauber"), driven=("energy",))
+    columns = mr.draw(t, np.random.default_rng(3), 512)
+    chosen = [0, 1, 3, 214, 242, 273, 298, 310, 350, 443, 477, 487]
+    columns = {name: values[chosen] for name, values in columns.items()}
+    s = mr.solve(t, columns)
+    assert np.all(np.asarray(s.status) == 0)
+    for k in range(len(chosen)):
+        exact = routes.period_by_collocation(t, mr.pick(columns, k), 4096).energies
+        # Two kinks in the reference, at 4096 elements, move its energies by some 1e-11 themselves.
+        off = np.abs(np.asarray(s.ledger.energies[k]) - exact)
+        assert np.all(off <= np.asarray(s.error.energies[k]) + 1e-10 * np.max(np.abs(exact)))

@@ -28,7 +28,7 @@ from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken,
 from .graph import Glance, Graph, Joined, Snapshot, groups
 from .half_edges import MOST_FILLED, Listed
 from .interaction import OWNER, SYMMETRIC, interaction, parts, tensor_words
-from .kinetics import Kinetics, Tunnelling
+from .kinetics import SMOOTH, Kinetics, Tunnelling
 from .large import SMALL, solve_large
 from .many_electrons import FEWER, ManyElectrons, elements
 from .pairs import is_pair
@@ -324,9 +324,9 @@ class Dots(ManyElectrons):
         """Groups of states that transitions connect; all of them, if each is open."""
         return [list(range(self.states))] if open_ is None else groups(self.graph(), open_)
 
-    def diverging(self) -> np.ndarray:
-        constant = [False] * len(self.leads) + [not callable(c.gamma) for c in self.bosons.values()]
-        return np.repeat(constant, self.sizes())
+    def smoothness(self) -> np.ndarray:
+        each = [SMOOTH] * len(self.leads) + [c.law().smoothness for c in self.bosons.values()]
+        return np.repeat(each, self.sizes())
 
     def explain(self, status: Status) -> str:
         if self._is_huge():

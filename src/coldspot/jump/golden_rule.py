@@ -164,6 +164,10 @@ class BosonSteps(Kinetics):
     law: Bosonic
 
     @property
+    def smoothness(self) -> int:
+        return self.law.smoothness
+
+    @property
     def open(self) -> Array:
         return (self.strength > 0) & self.law.open
 

@@ -19,7 +19,7 @@ from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
 from ..pytrees import opened
 from ..show import array as show
-from ..spectral import SpectralDensity, as_density
+from ..spectral import Drude, Flat, Ohmic, SpectralDensity, as_density
 
 NOTHING = 1e-150
 """What stands for a rate of zero in logarithms: beside any other rate it is nothing, and derivatives stay right."""
@@ -56,10 +56,19 @@ class Step(NamedTuple):
     chemical_rest: Array
 
 
+SMOOTH, BENT, DIVERGING, ANYHOW = range(4)
+"""How rates depend on energies: without kinks; with one, or without limit, where levels cross; in an unknown way."""
+
+
 class Kinetics(Checked):
     """A law for the two rates of a transition."""
 
     detailed_balance: eqx.AbstractClassVar[bool]
+
+    @property
+    def smoothness(self) -> int:
+        """`SMOOTH`, `BENT`, `DIVERGING` or, of a law of one's own that does not say, `ANYHOW`."""
+        return ANYHOW
 
     @property
     def level_width(self) -> Array:
@@ -107,6 +116,7 @@ class Tunnelling(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
     gamma: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
 
     @property
@@ -133,6 +143,7 @@ class Glauber(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
     rate: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
 
     @property
@@ -156,6 +167,7 @@ class Arrhenius(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
     barrier: Numbers = parameter(dimension="energy", shape=None)
     rate: Numbers = parameter(1.0, dimension="rate", minimum=0.0, shape=None)
 
@@ -204,6 +216,13 @@ class Bosonic(Kinetics):
     def open(self) -> Array:
         return jnp.ones((), bool) if callable(self.gamma) else self.gamma > 0
 
+    @property
+    def smoothness(self) -> int:
+        if not callable(self.gamma) or isinstance(self.gamma, Flat):
+            return DIVERGING
+        # γ(ω)/ω is an even function of ω for `Drude`.
+        return SMOOTH if isinstance(self.gamma, Drude) else BENT if isinstance(self.gamma, Ohmic) else ANYHOW
+
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         x = step.exponent
         size = jnp.abs(x)
@@ -235,6 +254,7 @@ class Explicit(Kinetics):
     forward: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
     backward: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
     check: bool = eqx.field(static=True, default=True)
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
 
     @property
     def detailed_balance(self) -> bool:  # type: ignore[override]

@@ -26,7 +26,7 @@ from .channels import Channel
 from .counted import CountedSystem
 from .graph import Graph, Snapshot, States, groups
 from .half_edges import Listed
-from .kinetics import Bosonic, Kinetics
+from .kinetics import SMOOTH, Bosonic, Kinetics
 from .large import SMALL, solve_large
 from .pairs import is_pair
 from .periodic import solve_periodic
@@ -253,10 +253,9 @@ class JumpNetwork(CountedSystem):
     def sizes(self) -> tuple[int, ...]:
         return tuple(channel.size for channel in self.channels)
 
-    def diverging(self) -> np.ndarray:
-        """Which transitions have a bosonic rate that diverges where their levels cross (transition)."""
-        constant = [isinstance(c.kinetics, Bosonic) and not callable(c.kinetics.gamma) for c in self.channels]
-        return np.repeat(constant, self.sizes())
+    def smoothness(self) -> np.ndarray:
+        # What functions of drives return is as smooth as drives are.
+        return np.repeat([getattr(c.kinetics, "smoothness", SMOOTH) for c in self.channels], self.sizes())
 
     def explain(self, status: Status) -> str:
         told = {

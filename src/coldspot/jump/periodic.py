@@ -27,7 +27,7 @@ from ..numerics.dense import EPS
 from ..numerics.mesh import Mesh
 from ..solution import Status
 from .gth import Elimination, eliminate_rates, respond
-from .kinetics import FAINT
+from .kinetics import ANYHOW, BENT, DIVERGING, FAINT
 from .meshes import mesh_of
 from .pieces import last_of, looks, pieces_of, turns_of
 from .propagation import GROSS, blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
@@ -178,8 +178,30 @@ Form = Callable[[System, Mesh, Array], Period]
 PLAIN, DEVIATION = plain_period, deviation_period
 
 
-def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Array) -> Found:
-    """Double the parts until the averages of each `active` point have settled; who has is not computed again."""
+def bent(system: System, around: Any) -> Array:
+    """Where rates may have kinks that no border of the mesh marks (point); `around` as stages at `looks` tell.
+
+    There a change may be small by chance: see `believed`.
+    """
+    how = system.smoothness()
+    low, high = jnp.min(around.exponent, axis=1), jnp.max(around.exponent, axis=1)
+    crossing = jnp.any((low <= 0) & (high >= 0) & (low < high), axis=0)
+    return jnp.any(crossing & (how == BENT)[:, None], axis=0) | np.any(how == ANYHOW)
+
+
+def believed(change: Array, before: Array) -> Array:
+    """Error of the finer of two results where there may be kinks, from its change, and that of the coarser one.
+
+    Doubled parts gain a factor of four there, on average: how an element lies over a kink is chance.
+    """
+    return jnp.maximum(2 * change, before / 2)
+
+
+def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Array, kinked: Array) -> Found:
+    """Double the parts until the averages of each `active` point have settled; who has is not computed again.
+
+    `kinked` (point): see `bent`.
+    """
     points = active.shape[0]
     lanes = min(LANES if form is PLAIN else HARD, points)
     arrays, static = eqx.partition(system, eqx.is_array)
@@ -213,7 +235,8 @@ def search(system: System, mesh: Mesh, tolerance: Array, form: Form, active: Arr
             change, ratio = jnp.where(rough, jnp.maximum(change, expected), change), jnp.where(rough, 1.0, ratio)
             hopeless = ~jnp.all(jnp.isfinite(new.averages), axis=0) | ~new.joined
             known_order = jnp.all(jnp.isfinite(old.change), axis=0)
-            error = jnp.where(known_order, estimate(change, ratio), jnp.inf) + rounding
+            error = jnp.where(kinked[index], believed(change, old.change), estimate(change, ratio))
+            error = jnp.where(known_order, error, jnp.inf) + rounding
             fresh = Found(new, change, jnp.where(known_order, shrunk, jnp.nan), error, jnp.full(lanes, parts))
             stuck = _largest(where, change) > _largest(where, old.change) / 4
             # In the plain form the other one is the way out; there, nothing but rounding ends the search.
@@ -335,14 +358,14 @@ def _attach(system: System, mesh: Mesh, found: Found) -> tuple[Array, Array]:
     return attach(arrays, found.period.p, found.period.averages, fixed)
 
 
-def find(system: System, mesh: Mesh, tolerance: Array, forms: tuple[Form, ...]) -> Found:
+def find(system: System, mesh: Mesh, tolerance: Array, forms: tuple[Form, ...], kinked: Array) -> Found:
     """The first form for all points; then the next for those that it leaves outside the tolerance."""
     where = blocks_of(system)
     # Not a loop over the forms: the CPU compiler of JAX 0.10 gets one with 4096 points wrong.
-    best = search(system, mesh, tolerance, forms[0], jnp.ones(mesh.count.shape, bool))
+    best = search(system, mesh, tolerance, forms[0], jnp.ones(mesh.count.shape, bool), kinked)
     for form in forms[1:]:
         left = ~settled(where, best, tolerance)
-        new = search(system, mesh, tolerance, form, left)
+        new = search(system, mesh, tolerance, form, left, kinked)
         better = (
             left
             & ~(_largest(where, best.error) < _largest(where, new.error))
@@ -364,13 +387,14 @@ def solve_periodic(system: System, tolerance: Array, sure: bool = True) -> Outco
     # Before convergence sets in, changes say little about errors; this close to the limit they do.
     tolerance = jnp.minimum(tolerance, LOOSEST)
     sought = tolerance if pieces is None else jnp.minimum(tolerance, PIECEWISE)
-    found = jax.lax.stop_gradient(find(system, mesh, sought, (PLAIN, DEVIATION) if sure else (PLAIN,)))
-    where = blocks_of(system)
-    p, averages = _attach(system, mesh, found)
     seen = looks(pieces, points)
     around = jax.vmap(functools.partial(stages, system))(seen.phases)
+    kinked = bent(system, around)
+    found = jax.lax.stop_gradient(find(system, mesh, sought, (PLAIN, DEVIATION) if sure else (PLAIN,), kinked))
+    where = blocks_of(system)
+    p, averages = _attach(system, mesh, found)
     low, high = jnp.min(around.exponent, axis=1), jnp.max(around.exponent, axis=1)
-    crossing = jnp.any(low * high <= 0, axis=0) & system.diverging()[:, None]
+    crossing = jnp.any(low * high <= 0, axis=0) & (system.smoothness() == DIVERGING)[:, None]
     steady = np.array(system.steady_baths())[:, None]
 
     def mean(values: Array) -> Array:

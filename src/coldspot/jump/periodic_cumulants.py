@@ -35,7 +35,7 @@ from .cumulants import amounts
 from .graph import Graph, Snapshot
 from .meshes import mesh_of
 from .orders import Index, Orders
-from .periodic import FEW, LANES, LOOSEST, PIECEWISE, closed, connected, estimate, state_of
+from .periodic import FEW, LANES, LOOSEST, PIECEWISE, believed, bent, closed, connected, estimate, state_of
 from .pieces import Element, Pieces, element_at, last_of, looks, phases, pieces_of, turns_of
 from .propagation import generator, stages, sudden_changes
 from .system import System
@@ -225,6 +225,7 @@ Measure = Callable[[System, Any, Mesh, Array, Callable[..., Any]], Measured]
 def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance: Array) -> Search:
     """Double the parts until every point has settled."""
     points, last = mesh.count.shape[0], last_of(pieces_of(system))
+    kinked = bent(system, jax.vmap(functools.partial(stages, system))(looks(pieces_of(system), points).phases))
 
     def attempt(state: tuple[Array, Search]) -> tuple[Array, Search]:
         parts, old = state
@@ -237,7 +238,7 @@ def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance:
         change = jnp.max(jnp.abs(new.values - old.best.values) / known, axis=(0, 1))
         # Nothing changes where all that is counted is exactly 0, such as the work of a drive that moves no energy.
         ratio = jnp.where(change == 0, 0.0, change / jnp.where(change == 0, 1.0, old.change))
-        errors = estimate(change, ratio) * new.sizes + rounding
+        errors = jnp.where(kinked, believed(change, old.change), estimate(change, ratio)) * new.sizes + rounding
         errors = jnp.where(jnp.isfinite(old.change), errors, jnp.inf)
         enough = tolerance * jnp.maximum(jnp.abs(new.values), VALUES * new.sizes)
         stuck = (change > old.change / 4) & (change < 1e3 * EPS * jnp.max(gross / known, axis=(0, 1)))

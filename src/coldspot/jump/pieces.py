@@ -31,7 +31,7 @@ MARGIN = 32 * EPS
 SNAP = 1e-9
 """Rounding of a place on the stretched line: elements are longer."""
 
-LAST = 64**2
+LAST = 2 * 64**2
 """Elements beyond which a point is given up: in a period, or in each `SHARED` pieces of it if it has more."""
 SHARED = 16
 

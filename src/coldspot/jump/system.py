@@ -67,5 +67,5 @@ class System(Dynamics):
         """Groups of states that transitions connect, or those of them that are `open_`."""
 
     @abc.abstractmethod
-    def diverging(self) -> np.ndarray:
-        """Which transitions have a rate that diverges where their levels cross (transition)."""
+    def smoothness(self) -> np.ndarray:
+        """How the rates of each transition depend on its energy, as `Kinetics.smoothness` (transition)."""

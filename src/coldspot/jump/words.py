@@ -9,6 +9,7 @@ import numpy as np
 from ..compiler import LIGHT, preferences
 from ..solution import Status
 from .graph import PHASES
+from .kinetics import DIVERGING
 from .pieces import cut
 from .system import System
 
@@ -41,7 +42,7 @@ def of_invalid(net: System) -> str:
                 return f"`energies[{i}]` must be finite, but is {energy:g}{where}."
     g = net.graph()
     pairs = list(zip(g.initial.array, g.final.array, strict=True))
-    crossing = net.diverging() & (np.min(s.exponent, axis=0) * np.max(s.exponent, axis=0) <= 0)
+    crossing = (net.smoothness() == DIVERGING) & (np.min(s.exponent, axis=0) * np.max(s.exponent, axis=0) <= 0)
     for j in np.flatnonzero(crossing):
         return (
             f"the levels of states {pairs[j][0]} and {pairs[j][1]} cross, where a bosonic rate with constant "

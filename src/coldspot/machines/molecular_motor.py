@@ -9,7 +9,7 @@ from .._checks import Numbers, Scalar, parameter
 from ..baths import ParticleBath, WorkReservoir
 from ..dynamics import Machine
 from ..jump.channels import Channel, Share
-from ..jump.kinetics import Kinetics, Step, log_rate
+from ..jump.kinetics import SMOOTH, Kinetics, Step, log_rate
 from ..jump.network import JumpNetwork
 
 
@@ -17,6 +17,7 @@ class SplitArrhenius(Kinetics):
     """Forward k·e^{−λx}, backward k·e^{(1−λ)x}: the affinity −x drives the forward rate with its share λ."""
 
     detailed_balance: ClassVar[bool] = True
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
     rate: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
     split: Numbers = parameter(0.5, minimum=0.0, maximum=1.0, shape=None)
 

@@ -13,7 +13,7 @@ from ..baths import HeatBath
 from ..drives import Cosine
 from ..dynamics import Machine
 from ..jump.channels import Channel
-from ..jump.kinetics import Kinetics, Step
+from ..jump.kinetics import SMOOTH, Kinetics, Step
 from ..jump.network import JumpNetwork
 from ..occupation import log_fermi_pair
 
@@ -28,6 +28,7 @@ class SplitGlauber(Kinetics):
     """
 
     detailed_balance: ClassVar[bool] = True
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
     rate: Numbers = parameter(positive=True, shape=None)
     part: Numbers = parameter(shape=None)
 

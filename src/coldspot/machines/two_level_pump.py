@@ -10,7 +10,7 @@ from .._checks import Numbers, Rule, Scalar, parameter
 from ..baths import BosonBath, WorkReservoir
 from ..dynamics import Machine
 from ..jump.channels import Channel, Share
-from ..jump.kinetics import Kinetics, Step
+from ..jump.kinetics import SMOOTH, Kinetics, Step
 from ..jump.network import JumpNetwork
 from ..show import array as show
 
@@ -19,6 +19,7 @@ class Sideband(Kinetics):
     """Absorption γn(x) and emission γ(1+n(x)) of a quantum that is not the levels' distance; n(x) = 1/(eˣ−1), x > 0."""
 
     detailed_balance: ClassVar[bool] = True
+    smoothness: ClassVar[int] = SMOOTH  # type: ignore[misc]
     gamma: Numbers = parameter(dimension="rate", positive=True, shape=None)
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
