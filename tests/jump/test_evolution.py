@@ -1,5 +1,7 @@
 """Time evolution from a given start against SciPy, and its ledger."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -133,3 +135,44 @@ def test_bad_starts_and_times_are_named(initial, times, words):
         cs.evolve(cs.machines.SpinPair(), initial, times)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_kinks_of_rates_where_levels_cross_are_in_the_error():
+    """Machines whose last change was small by chance, against DOP853 that stops and starts at each crossing."""
+    rng, worst = np.random.default_rng(1), 0.0
+    for k in range(54):
+        mean, amplitude, omega, *numbers = *rng.uniform([-1, 1, 0.3], [1, 3, 3]), *rng.uniform(0.4, 2, 2)
+        cold, hot, cutoff, *strengths = *numbers, rng.uniform(0.5, 3), *rng.uniform(0.1, 1, 2)
+        end = 2 * np.pi / omega * rng.uniform(0.3, 2.5)
+        if k not in (17, 25, 42, 45, 52, 53):
+            continue
+        net = cs.JumpNetwork(
+            energies=lambda drives: jnp.array([0.0, 1.0]) * drives["gap"],
+            baths={"cold": cs.BosonBath(cold), "hot": cs.HeatBath(hot)},
+            channels=[
+                cs.Channel("cold", 0, 1, cs.Bosonic(cs.Ohmic(strengths[0], cutoff))),
+                cs.Channel("hot", 0, 1, cs.Glauber(strengths[1])),
+            ],
+            drives={"gap": cs.Cosine(amplitude, mean=mean)},
+            period=2 * np.pi / omega,
+        )
+        found = cs.evolve(net, [1.0, 0.0], [end])
+
+        def slope(t, y, p=(mean, amplitude, omega, cold, hot, cutoff, *strengths)):
+            gap = p[0] + p[1] * np.cos(p[2] * t)
+            up = p[6] * np.exp(-abs(gap) / p[5]) * (gap / np.expm1(gap / p[3]) if gap else p[3])
+            down, by_hot = up * np.exp(gap / p[3]), 2 * p[7] / (1 + np.exp(np.array([1, -1]) * gap / p[4]))
+            flow = up * y[0] - down * (1 - y[0])
+            return [-flow - by_hot[0] * y[0] + by_hot[1] * (1 - y[0]), gap * flow]
+
+        turn = np.arccos(np.clip(-mean / amplitude, -1, 1))
+        crossings = [(2 * np.pi * n + sign * turn) / omega for n in range(4) for sign in (1, -1)]
+        marks, y = [0.0, *sorted(t for t in crossings if 0 < t < end), end], np.array([1.0, 0.0])
+        for ends in itertools.pairwise(marks):
+            y = solve_ivp(slope, ends, y, method="DOP853", rtol=3e-14, atol=1e-16).y[:, -1]
+        off = abs(float(found.populations[0, 0]) - y[0]), abs(float(found.amounts.heat["cold"][0]) - y[1])
+        stated = float(found.error), float(found.amounts_error.heats[0, 0])
+        assert off[0] <= stated[0] + 1e-12
+        assert off[1] <= stated[1] + 1e-12
+        worst = max(worst, off[0] / stated[0])
+    assert worst > 1e-3  # the bound says something

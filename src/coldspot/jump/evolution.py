@@ -1,5 +1,6 @@
 """Populations, instantaneous rates and amounts since the start of a network from a given state, driven or not."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ from ..pytrees import batch_of_one, compiled, refreshed
 from ..solution import SolveError, Status, plain, status_variable
 from .graph import Graph, Snapshot
 from .meshes import mesh_of
-from .periodic import FEW, spread
-from .pieces import Element, Pieces, element_at, find_piece, last_of, phases, pieces_of
+from .periodic import FEW, believed, bent, spread
+from .pieces import Element, Pieces, element_at, find_piece, last_of, looks, phases, pieces_of
 from .propagation import (
     Carry,
     across,
@@ -42,6 +43,8 @@ NEAR = 64 * EPS
 """A time that is so near to a border, relative to its number of periods, stands at it."""
 LEAST = 1e-8
 """Smallest tolerance that is asked of amounts, relative to all that flows to and fro."""
+FURTHER = 8
+"""Between two times there may be so many times as many elements as in a period: kinks (`bent`) need them."""
 FAR = 10.0
 """A first-law residual of the amounts that exceeds their errors by this factor contradicts them."""
 
@@ -276,27 +279,40 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
         return jax.lax.scan(interval, begin, (moments[:-1], moments[1:], many))[1]
 
     where = blocks_of(batch)
+    kinked = jnp.asarray(False)
+    if network.period is not None:
+        kinked = bent(batch, jax.vmap(functools.partial(stages, batch))(looks(pieces, 1).phases))[0]
 
-    def compared(finer: tuple[Array, Array], coarser: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    def compared(finer: Any, changes: Any, before: Any) -> tuple[Array, Array, Array]:
         """Errors of populations, of integrals (time, row), and the larger of both beside the tolerance."""
-        p_error = jnp.max(jnp.abs(finer[0] - coarser[0])) / 4
         gross = jax.vmap(lambda rows: spread(where, rows[:, None])[:, 0])(finer[1])
-        change = jnp.abs(finer[1] - coarser[1]) / 4
-        # Gross flows have kinks and converge slowly; they only measure the rest.
-        share = jnp.where(gross > 0, change / jnp.where(gross > 0, gross, 1.0), 0.0)[:, : where["gross_energy"].start]
-        share = jnp.max(share, initial=0.0)
-        return p_error, change + FEW * EPS * gross, jnp.maximum(p_error, share * jnp.minimum(1.0, tolerance / LEAST))
+
+        def shares(change: Array) -> Array:
+            # Gross flows have kinks and converge slowly; they only measure the rest.
+            part = jnp.where(gross > 0, change / jnp.where(gross > 0, gross, 1.0), 0.0)
+            return jnp.max(part[:, : where["gross_energy"].start], initial=0.0)
+
+        (p_change, share), (p_before, share_before) = ((jnp.max(p), shares(rows)) for p, rows in (changes, before))
+        p_error = jnp.where(kinked, believed(p_change, p_before), p_change / 4)
+        # One entry may be lucky: of kinks all are believed to change as much as the one that does most.
+        share = jnp.where(kinked, believed(share, share_before), share / 4)
+        error = jnp.where(kinked, share * gross, changes[1] / 4)
+        return p_error, error + FEW * EPS * gross, jnp.maximum(p_error, share * jnp.minimum(1.0, tolerance / LEAST))
 
     def refine(state: Any) -> Any:
-        parts, known, _ = state
+        parts, known, before, _ = state
         finer = march(2 * parts)
-        return 2 * parts, finer, compared(finer, known)
+        changes = jax.tree.map(lambda a, b: jnp.abs(a - b), finer, known)
+        return 2 * parts, finer, changes, compared(finer, changes, before)
 
     one = jnp.asarray(1)
     first = march(one)
-    endless = jax.tree.map(lambda x: jnp.full(x.shape, jnp.inf), jax.eval_shape(compared, first, first))
-    _, (p, sums), (error, row_error, worst) = jax.lax.while_loop(
-        lambda s: (s[2][2] > tolerance) & (s[0] * jnp.max(many) < last), refine, (one, first, endless)
+    endless, never = (
+        jax.tree.map(lambda x: jnp.full(x.shape, jnp.inf), tree)
+        for tree in (first, jax.eval_shape(compared, first, first, first))
+    )
+    _, (p, sums), _, (error, row_error, worst) = jax.lax.while_loop(
+        lambda s: (s[3][2] > tolerance) & (s[0] * jnp.max(many) < FURTHER * last), refine, (one, first, endless, never)
     )
     s = stages(batch, _phases_at(pieces, moments))
     names = (tuple(network.reservoirs()), network.workers())
