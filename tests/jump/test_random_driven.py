@@ -6,10 +6,12 @@ Each graph is compiled once, its machines are solved once, and all that is known
 
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.jump import kinetics
 from tests import machines_random as mr
 from tests import routes
 from tests.jump.laws import check_laws
@@ -221,3 +223,22 @@ def test_kinks_of_rates_where_levels_cross_are_in_the_error():
         # Two kinks in the reference, at 4096 elements, move its energies by some 1e-11 themselves.
         off = np.abs(np.asarray(s.ledger.energies[k]) - exact)
         assert np.all(off <= np.asarray(s.error.energies[k]) + 1e-10 * np.max(np.abs(exact)))
+
+
+def test_what_is_not_known_to_be_smooth_counts_as_kinked():
+    class Own(kinetics.Kinetics):
+        detailed_balance = True
+
+        def log_rates(self, step):
+            return -jnp.abs(step.exponent) - step.exponent / 2, -jnp.abs(step.exponent) + step.exponent / 2
+
+    laws = {
+        kinetics.ANYHOW: [Own(), cs.Bosonic(lambda w: w), cs.Bosonic(cs.spectral.Tabulated([0.0, 9.0], [0.0, 1.0]))],
+        kinetics.BENT: [cs.Bosonic(cs.Ohmic(0.1, 2.0))],
+        kinetics.DIVERGING: [cs.Bosonic(0.1), cs.Bosonic(cs.spectral.Flat(0.1))],
+        kinetics.SMOOTH: [cs.Bosonic(cs.spectral.Drude(0.1, 2.0)), cs.Glauber(1.0), cs.Explicit(1.0, 1.0, check=False)],
+    }
+    for smoothness, examples in laws.items():
+        channels = [cs.Channel("bath", 0, 1, law) for law in examples]
+        net = cs.JumpNetwork([0.0, 1.0], {"bath": cs.BosonBath(1.0)}, channels)
+        assert net.smoothness().tolist() == [smoothness] * len(examples)
