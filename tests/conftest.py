@@ -90,7 +90,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 gc.freeze()
 
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 55_000
+MOST_MAPS = 40_000
 """A system allows a process some 65,000 memory maps; every compiled program takes a few."""
 NEW = 100
 """Compiled programs after which maps are counted anew: the system takes 20 ms to list as many as are allowed here."""
