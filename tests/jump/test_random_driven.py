@@ -5,10 +5,12 @@ Each graph is compiled once, its machines are solved once, and all that is known
 """
 
 import functools
+import itertools
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import coldspot as cs
 from coldspot.jump import kinetics
@@ -223,6 +225,44 @@ def test_kinks_of_rates_where_levels_cross_are_in_the_error():
         # Two kinks in the reference, at 4096 elements, move its energies by some 1e-11 themselves.
         off = np.abs(np.asarray(s.ledger.energies[k]) - exact)
         assert np.all(off <= np.asarray(s.error.energies[k]) + 1e-10 * np.max(np.abs(exact)))
+
+
+def test_kinks_of_energies_that_no_border_marks_are_in_the_error():
+    """Levels |λ(t)| apart: found by looking, against DOP853 that stops and starts where λ changes its sign."""
+    rng = np.random.default_rng(1)
+    for k in range(44):
+        mean, amplitude, omega, *rest = *rng.uniform([-1, 1, 0.3], [1, 3, 3]), *rng.uniform(0.4, 2, 2)
+        temperatures, rates = np.array(rest), rng.uniform(0.1, 1, 2)
+        if k not in (1, 43):
+            continue
+        cold, hot = map(cs.HeatBath, temperatures)
+        found = cs.steady_state(
+            cs.JumpNetwork(
+                energies=lambda drives: jnp.array([0.0, 1.0]) * jnp.abs(drives["gap"]),
+                baths={"cold": cold, "hot": hot},
+                channels=[
+                    cs.Channel(name, 0, 1, cs.Glauber(r)) for name, r in zip(("cold", "hot"), rates, strict=True)
+                ],
+                drives={"gap": cs.Cosine(amplitude, mean=mean)},
+                period=2 * np.pi / omega,
+            )
+        )
+
+        def slope(t, y, p=(mean, amplitude, omega, temperatures, rates)):
+            gap = abs(p[0] + p[1] * np.cos(p[2] * t))
+            flows = 2 * p[4] * (y[0] / (1 + np.exp(gap / p[3])) - (1 - y[0]) / (1 + np.exp(-gap / p[3])))
+            return [-flows.sum(), *(gap * flows)]
+
+        turn = np.arccos(-mean / amplitude)
+        marks, ends = np.array([0.0, turn, 2 * np.pi - turn, 2 * np.pi]) / omega, []
+        for y in np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]):
+            for span in itertools.pairwise(marks):
+                y = solve_ivp(slope, span, y, method="DOP853", rtol=3e-14, atol=1e-16).y[:, -1]
+            ends.append(y)
+        start = ends[0][0] / (1 - ends[1][0] + ends[0][0])
+        exact = ((1 - start) * ends[0] + start * ends[1])[1:] * omega / (2 * np.pi)
+        off = np.abs(np.asarray(found.heat.array) - exact)
+        assert np.all(off <= np.asarray(found.error.heats) + 1e-13)
 
 
 def test_what_is_not_known_to_be_smooth_counts_as_kinked():

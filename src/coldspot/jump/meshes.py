@@ -55,14 +55,8 @@ def is_own(law: Any) -> bool:
     return all(is_own(getattr(law, field.name)) for field in dataclasses.fields(law))
 
 
-def mesh_of(system: System, looking: bool = True) -> tuple[Mesh, Array]:
-    """A mesh for each point of a batch (leading axis in, last axis out), and whether it resolves the drives.
-
-    Where the period has pieces, on the stretched line (see `pieces`). Without `looking`, points for which formulas tell
-    too many harmonics are left unresolved; where they tell nothing at all, there is no other way than to look.
-    """
-    arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
-    points = jax.tree.leaves(arrays)[0].shape[0]
+def _counted(arrays: Any, static: Any) -> tuple[Array, Any]:
+    """Harmonics of each point of a batch, infinite where formulas do not tell, and one as they tell it, or None."""
     known: list[Any] = []
 
     def count(a: Any) -> Array:
@@ -71,16 +65,33 @@ def mesh_of(system: System, looking: bool = True) -> tuple[Mesh, Array]:
         number = jnp.asarray(jnp.inf if found is None else found)
         return jnp.where(jnp.isnan(number), jnp.inf, number)
 
-    many = jax.vmap(count)(arrays)
+    return jax.vmap(count)(arrays), known[-1]
+
+
+def told(system: System) -> Array:
+    """Whether formulas tell that what drives a network has few harmonics (point): that it is smooth."""
+    arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
+    return _counted(arrays, static)[0] <= 2 * EQUAL
+
+
+def mesh_of(system: System, looking: bool = True) -> tuple[Mesh, Array]:
+    """A mesh for each point of a batch (leading axis in, last axis out), and whether it resolves the drives.
+
+    Where the period has pieces, on the stretched line (see `pieces`). Without `looking`, points for which formulas tell
+    too many harmonics are left unresolved; where they tell nothing at all, there is no other way than to look.
+    """
+    arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
+    points = jax.tree.leaves(arrays)[0].shape[0]
+    many, known = _counted(arrays, static)
     pieces = pieces_of(eqx.combine(arrays, static))
     if pieces is not None:
-        return _mesh_in_pieces(eqx.combine(arrays, static), pieces, many, known[-1], looking)
+        return _mesh_in_pieces(eqx.combine(arrays, static), pieces, many, known, looking)
     # Powers of two, so that halving ends at the last number of elements.
     wanted = jnp.exp2(jnp.ceil(jnp.log2(jnp.maximum(FEWEST, many / 2))))
-    if isinstance(known[-1], float) and known[-1] <= 2 * EQUAL:
-        most = max(FEWEST, int(np.ceil(known[-1] / 2)))
+    if isinstance(known, float) and known <= 2 * EQUAL:
+        most = max(FEWEST, int(np.ceil(known / 2)))
         return uniform(jnp.full(points, most), most), jnp.ones(points, bool)
-    if known[-1] is not None and not looking:
+    if known is not None and not looking:
         return uniform(jnp.minimum(wanted, EQUAL).astype(jnp.int32), EQUAL), wanted <= EQUAL
 
     def one(inputs: tuple[Any, Array]) -> tuple[Array, Array]:

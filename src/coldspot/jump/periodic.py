@@ -28,7 +28,7 @@ from ..numerics.mesh import Mesh
 from ..solution import Status
 from .gth import Elimination, eliminate_rates, respond
 from .kinetics import ANYHOW, BENT, DIVERGING, FAINT
-from .meshes import mesh_of
+from .meshes import mesh_of, told
 from .pieces import last_of, looks, pieces_of, turns_of
 from .propagation import GROSS, blocks_of, deviation_start, plain_start, propagate, propagate_bounded, rows_of, stages
 from .system import System
@@ -179,14 +179,17 @@ PLAIN, DEVIATION = plain_period, deviation_period
 
 
 def bent(system: System, around: Any) -> Array:
-    """Where rates may have kinks that no border of the mesh marks (point); `around` as stages at `looks` tell.
+    """Where there may be kinks that no border marks (point): of rates, or of drives whose formulas do not tell.
+
+    `around`: stages at `looks`.
 
     There a change may be small by chance: see `believed`.
     """
     how = system.smoothness()
     low, high = jnp.min(around.exponent, axis=1), jnp.max(around.exponent, axis=1)
     crossing = jnp.any((low <= 0) & (high >= 0) & (low < high), axis=0)
-    return jnp.any(crossing & (how == BENT)[:, None], axis=0) | np.any(how == ANYHOW)
+    unknown = jnp.any(crossing & (how == BENT)[:, None], axis=0) | np.any(how == ANYHOW)
+    return unknown if pieces_of(system) is not None else unknown | ~told(system)
 
 
 def believed(change: Array, before: Array) -> Array:
