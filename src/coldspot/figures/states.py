@@ -10,6 +10,7 @@ import numpy as np
 
 from .._checks import InputError, worded
 from ..dynamics import as_dynamics, steady_state
+from ..pytrees import compiled
 from ..style import BLACK, GREY, HEIGHT, WIDTH, WORKS, bath_colours, house_style, new_figure
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
         )
     if net.states > MOST_STATES:
         raise InputError(f"figures.network: at most {MOST_STATES} states can be drawn, not {net.states}.")
-    snapshot, graph = net.snapshot(jnp.zeros(())), net.graph()
+    snapshot, graph = _at_rest(net), net.graph()
     initial, final = graph.initial.array, graph.final.array
     particles = np.sum(np.asarray(snapshot.occupations), axis=0)
     solution = steady_state(machine, throw=False)
@@ -89,6 +90,12 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
             "at phase 0" if len(net.drives) else "net currents" if currents is not None else "no steady state"
         )
     return axes
+
+
+@compiled
+def _at_rest(net: Any) -> Any:
+    """The network at phase 0."""
+    return net.snapshot(jnp.zeros(()))
 
 
 def _causes(net: Any, graph: Any, baths: Sequence[str]) -> list[int]:
