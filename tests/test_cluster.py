@@ -76,9 +76,10 @@ def test_the_bits_are_those_of_a_sweep_here_and_a_lost_worker_costs_only_time(wo
     monkeypatch.setattr(distributed.Client, "submit", noted)
     found = cs.sweep(DOT, GRID, to=tmp_path / "there.zarr", client=worker)
     assert_same_bits(found, whole)
-    # The first block makes the store; none is written twice, and what the lost one had in hand was given out again.
+    # The first block makes the store, and none is written twice. What the lost one had in hand is given out again, or
+    # computed again by Dask where it was done and not yet fetched: which of the two is a matter of moments.
     assert len(written) == 5
-    assert given.count(cluster._worked) > 5
+    assert given.count(cluster._worked) >= 5
 
 
 def test_what_workers_lack_is_named(worker, tmp_path, monkeypatch):
