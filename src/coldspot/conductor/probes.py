@@ -128,6 +128,9 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
             nowhere,
         )
 
+    def going(state: _Search) -> Array:
+        return (state.steps < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
+
     def step(state: _Search) -> _Search:
         trial = state.place + state.length * state.move
         into, slope, rest = _into(_at(frozen, names, trial), names, thermal)
@@ -137,12 +140,10 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
             steps=state.steps + 1, place=trial, length=jnp.ones(()), move=move, slope=slope, rest=rest
         )
         shorter = state._replace(steps=state.steps + 1, length=state.length / 2)
-        lost = ~good & (shorter.length <= SHORTEST) & (state.starts == 1)
-        worse = jax.tree.map(lambda one, other: jnp.where(lost, one, other), from_(between, 2), shorter)
-        return jax.tree.map(lambda one, other: jnp.where(good, one, other), better, worse)
-
-    def going(state: _Search) -> Array:
-        return (state.steps < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
+        after = jax.tree.map(lambda one, other: jnp.where(good, one, other), better, shorter)
+        # Where rounding alone ends the search it has arrived.
+        lost = ~((after.rest <= SMALL) | going(after)) & (after.starts == 1)
+        return jax.tree.map(lambda one, other: jnp.where(lost, one, other), from_(between, 2), after)
 
     first = from_(start, 1)
     state = jax.lax.stop_gradient(jax.lax.while_loop(going, step, jax.lax.stop_gradient(first)))
