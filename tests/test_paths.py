@@ -15,7 +15,9 @@ def test_split():
     assert paths.split("channels[0].kinetics.gamma[-1]") == ("channels", 0, "kinetics", "gamma", -1)
 
 
-@pytest.mark.parametrize("path", ["", ".", "a..b", "a[", "a[x]", "a[1]b", "1a", "a.", ".a", " ", "a b.", "a/b"])
+@pytest.mark.parametrize(
+    "path", ["", ".", "a..b", "a[", "a[x]", "a[1]b", "1a", "a.", ".a", " ", "a b.", "a/b", 'a."b', 'a.""']
+)
 def test_split_refuses_what_is_no_path(path):
     with pytest.raises(cs.InputError):
         paths.split(path)
@@ -38,6 +40,18 @@ def test_every_listed_number_can_be_replaced_and_read_back():
         for path, value in found.items():
             new = np.asarray(value) + 1.0
             assert np.array_equal(paths.get(paths.replace(machine, path, new), path), new)
+
+
+def test_baths_of_any_name_can_be_reached():
+    names = ["φonon", "λ-drive", "2DEG", "L+", "a.b", "a=b", "x[0]"]
+    net = cs.JumpNetwork(
+        [0.0, 1.0], {name: cs.HeatBath(2.0) for name in names}, [cs.Channel("L+", 0, 1, cs.Glauber(1.0))]
+    )
+    places = [path for path in paths.numbers(net) if path.startswith("baths")]
+    assert (places[0], places[2]) == ("baths.φonon.temperature", 'baths."2DEG".temperature')
+    for name, place in zip(names, places, strict=True):
+        assert paths.written(paths.split(place)) == place
+        assert paths.replace(net, place, 3.0).baths[name].temperature == 3.0
 
 
 def test_numbers_of_the_ready_made_machines():

@@ -45,6 +45,8 @@ def test_an_optimum_is_that_of_a_fine_grid(capsys):
         (("--maximise", "power", "--over", "level=1:0"), ["low < high"]),
         (("--maximise", "power", "--over", "level=0:1:3"), ["PATH=START:STOP", "level=0:1:3"]),
         (("--maximise", "power", "--over", "level=0:1", "--over", "level=0:2"), ["`level` again"]),
+        (("--maximise", "power", "--over", "level=0:1", "--over", '"level"=0:2'), ["`level` again"]),
+        (("--maximise", "power", "--over", "level=0:1", "--set", '"level"=2'), ["leave out one"]),
         (("--maximise", "power", "--over", "level=0:1", "--subject-to", "heat.right=1"), ["QUANTITY=LOW:HIGH"]),
         (("--maximise", "power", "--over", "level=0:1", "--subject-to", "heat.right=a:"), ["`a`"]),
         (("--maximise", "power", "--over", "level=0:1", "--subject-to", "heat.rigt=0:"), ["`rigt`", "`right`"]),

@@ -230,6 +230,20 @@ def test_a_list_valued_parameter_is_refused_in_words():
         cs.sweep(QuantumDot().dynamics(), {"energies": [1.0, 2.0]})
 
 
+def test_one_number_under_two_names_is_refused():
+    """Else the last one would count and the other axis do nothing."""
+    net = QuantumDot().dynamics()
+    with pytest.raises(cs.InputError, match=r"`energies\[1\]` and `energies\[-1\]` are the same number"):
+        cs.sweep(net, {"energies[1]": [1.0, 2.0], "energies[-1]": [3.0, 4.0]})
+    with pytest.raises(cs.InputError, match='`level` and `"level"` are the same number'):
+        cs.optimise(QuantumDot(), maximise="power", over={"level": (0.0, 1.0), '"level"': (0.0, 1.0)})
+
+
+def test_a_unit_that_is_no_name_is_refused_in_words():
+    with pytest.raises(cs.InputError, match="name of a unit of energy"):
+        cs.sweep(QuantumDot(), {"level": [1.0]}, unit=["meV"])
+
+
 def test_entries_of_arrays_can_be_swept():
     network = QuantumDot().dynamics()
     ds = cs.sweep(network, {"energies[1]": [-5.0, 3.0], "channels[0].kinetics.gamma": [1.0, 2.0]})

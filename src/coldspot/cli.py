@@ -251,7 +251,7 @@ def sweep_(
     found = _machine("coldspot sweep", machine, unit)
     made = configured(found.machine, settings or [], found.unit)
     grid = once("--over", (grid_axis(made, text, found.unit) for text in over))
-    check_apart(grid, settings or [])
+    check_apart(made, grid, settings or [])
     points = math.prod(len(values) for values in grid.values())
     if out.suffix == ZARR:
         dataset = sweep(made, grid, unit=found.unit, to=out)
@@ -312,7 +312,7 @@ def optimise_(
     found = _machine("coldspot optimise", machine, unit)
     made = configured(found.machine, settings or [], found.unit)
     free = once("--over", (interval(made, text, found.unit) for text in over))
-    check_apart(free, settings or [])
+    check_apart(made, free, settings or [])
     best = optimise(
         made,
         maximise=maximise,

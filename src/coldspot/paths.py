@@ -1,6 +1,7 @@
 """Dotted attribute paths into machines: `left.temperature`, `levels[2]`, `baths.hot.temperature`.
 
-The same paths serve sweeps, the optimiser, input files and the command line.
+The same paths serve sweeps, the optimiser, input files and the command line. A name that holds other signs than
+letters, digits, `_`, `-` and spaces, or begins with a digit, stands in quotation marks: `baths."2DEG".temperature`.
 """
 
 import dataclasses
@@ -17,7 +18,8 @@ from ._attributes import LONGEST
 from ._checks import InputError, as_complex, as_float, nearest
 from .pytrees import Table
 
-_STEP = re.compile(r"(?:^|\.)([A-Za-z_][\w\- ]*)|\[(-?\d+)\]")
+_BARE = re.compile(r"[^\W\d][\w\- ]*")
+_STEP = re.compile(rf'(?:^|\.)(?:({_BARE.pattern})|"([^"]+)")|\[(-?\d+)\]')
 
 
 def split(path: str) -> tuple[str | int, ...]:
@@ -27,12 +29,19 @@ def split(path: str) -> tuple[str | int, ...]:
     while position < len(path):
         match = _STEP.match(path, position)
         if match is None:
-            raise InputError(f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`.")
-        steps.append(match[1] if match[1] is not None else int(match[2]))
+            raise InputError(_no_path(path))
+        steps.append(match[1] or match[2] or int(match[3]))
         position = match.end()
     if not steps or path.startswith("."):
-        raise InputError(f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`.")
+        raise InputError(_no_path(path))
     return tuple(steps)
+
+
+def _no_path(path: str) -> str:
+    return (
+        f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`, and a name with other "
+        'signs than letters, digits, `_`, `-` and spaces in quotation marks, as `a."b+"`.'
+    )
 
 
 def get(tree: Any, path: str) -> Any:
@@ -40,6 +49,17 @@ def get(tree: Any, path: str) -> Any:
     for done, step in enumerate(split(path)):
         tree = _child(tree, step, path, done)
     return tree
+
+
+def plain(tree: Any, path: str) -> str:
+    """The same place as `numbers` writes it: entries counted from the front, no quotation marks that need not be."""
+    steps = list(split(path))
+    for done, step in enumerate(steps):
+        child = _child(tree, step, path, done)
+        if isinstance(step, int):
+            steps[done] = step % len(tree)
+        tree = child
+    return written(steps)
 
 
 def replace(tree: Any, path: str, value: Any) -> Any:
@@ -51,7 +71,9 @@ def numbers(tree: Any, prefix: str = "") -> dict[str, Any]:
     """All paths below `tree` that hold numbers, with their values (arrays whole, not entry by entry)."""
     found: dict[str, Any] = {}
     for name, child in _children(tree):
-        label = name if name.startswith("[") or not prefix else f".{name}"
+        label = written([name])
+        if prefix and not label.startswith("["):
+            label = f".{label}"
         if eqx.is_array(child):
             found[prefix + label] = child
         else:
@@ -82,13 +104,13 @@ def _fields(tree: eqx.Module) -> dict[str, bool]:
     return {f.name: bool(f.metadata.get("static", False)) for f in dataclasses.fields(tree)}
 
 
-def _children(tree: Any) -> list[tuple[str, Any]]:
+def _children(tree: Any) -> list[tuple[str | int, Any]]:
     if isinstance(tree, Table):
         return list(tree.items())
     if isinstance(tree, eqx.Module):
         return [(name, getattr(tree, name)) for name, static in _fields(tree).items() if not static]
     if isinstance(tree, (tuple, list)):
-        return [(f"[{k}]", child) for k, child in enumerate(tree)]
+        return list(enumerate(tree))
     return []
 
 
@@ -106,12 +128,13 @@ def _child(tree: Any, step: str | int, path: str, done: int) -> Any:
         if not -length <= step < length:
             raise InputError(f"`{path}`: index [{step}] is outside the {length} entries of {_where(path, done)}.")
         return tree[step]
-    names = [name for name, _ in _children(tree)]
     if isinstance(tree, eqx.Module) and not isinstance(tree, Table) and step in _fields(tree):
         return getattr(tree, step)
-    if step not in names:
+    children = dict(_children(tree))
+    if step not in children:
+        names = [written([name]) for name in children]
         raise InputError(f"`{path}`: {_where(path, done)} has no parameter `{step}`.{_meant(tree, path, done, names)}")
-    return dict(_children(tree))[step]
+    return children[step]
 
 
 def _meant(tree: Any, path: str, done: int, names: list[str]) -> str:
@@ -134,8 +157,12 @@ def written(steps: Iterable[str | int]) -> str:
 
     >>> written(("levels", 2, "value"))
     'levels[2].value'
+    >>> written(("baths", "2DEG"))
+    'baths."2DEG"'
     """
-    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).lstrip(".")
+    return "".join(
+        f"[{s}]" if isinstance(s, int) else f".{s}" if _BARE.fullmatch(s) else f'."{s}"' for s in steps
+    ).removeprefix(".")
 
 
 def _where(path: str, done: int) -> str:

@@ -35,17 +35,17 @@ def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarra
     if parts[3:] not in ([], ["log"]):
         raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")
     if not parts[3:]:
-        return path, np.linspace(start, stop, count)
+        return paths.plain(machine, path), np.linspace(start, stop, count)
     if not np.sign(start) * np.sign(stop) > 0:
         raise InputError(f"`--over {path}`: equal ratios need ends of one sign, but they are {start:g} and {stop:g}.")
-    return path, np.geomspace(start, stop, count)
+    return paths.plain(machine, path), np.geomspace(start, stop, count)
 
 
 def interval(machine: Any, text: str, unit: str | None) -> tuple[str, tuple[float, float]]:
     """A parameter and its bounds, from `PATH=START:STOP`."""
     path, parts = _split("--over", text, (2,), "PATH=START:STOP")
     start, stop = _ends("--over", machine, path, parts, unit)
-    return path, (start, stop)
+    return paths.plain(machine, path), (start, stop)
 
 
 def condition(text: str) -> tuple[str, tuple[float | None, float | None]]:
@@ -66,11 +66,11 @@ def once(option: str, pairs: Iterable[tuple[str, A]]) -> dict[str, A]:
     return found
 
 
-def check_apart(over: Iterable[str], settings: Iterable[str]) -> None:
+def check_apart(machine: Any, over: Iterable[str], settings: Iterable[str]) -> None:
     """Raise `InputError` if a parameter that `--over` moves is also set: its value would have no effect."""
     moved = set(over)
     for setting in settings:
-        path = setting.partition("=")[0].strip()
+        path = paths.plain(machine, setting.partition("=")[0].strip())
         if path in moved:
             raise InputError(
                 f"`--set` gives `{path}`, but `--over` moves it, so that this value would count nowhere; "
@@ -116,6 +116,7 @@ def configured(machine: Any, settings: Sequence[str], unit: str | None) -> Any:
             example = np.ravel(known[closest])[0]
             raise InputError(f"`--set` must be PATH=VALUE, such as `{closest}={example:g}`, but is `{setting}`.")
         check_number("--set", machine, path)
+        path = paths.plain(machine, path)
         if path in done:
             raise InputError(f"`--set` must give each parameter once, but gives `{path}` again (`{value}`).")
         done.add(path)

@@ -118,7 +118,8 @@ def sweep(
 
         once("names exist", names_exist, plans, build, shared, first)
     fixed = {} if shared is None else paths.numbers(shared)
-    fixed = {path: value for path, value in fixed.items() if path not in places.axes}
+    moved = {paths.plain(shared, path) for path in places.axes} if fixed else set()
+    fixed = {path: value for path, value in fixed.items() if path not in moved}
     attributes = provenance(label, fixed, tolerance, unit) | carried(machine, unit)
 
     if client is not None:
@@ -215,7 +216,11 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
     `names` are paths of a machine, or arguments of a function that builds one; `owner` is the verb that errors name.
     """
     if isinstance(machine, eqx.Module) and not callable(machine):
+        places: dict[str, str] = {}
         for name in names:
+            same = places.setdefault(paths.plain(machine, name), name)
+            if same != name:
+                raise InputError(f"{owner}: `{same}` and `{name}` are the same number; give it once.")
             value = paths.get(machine, name)
             paths.replace(machine, name, jnp.zeros_like(value) if eqx.is_array(value) else 0.0)
             if np.ndim(value) != 0:

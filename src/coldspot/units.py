@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._attributes import told as _told
-from ._checks import InputError, nearest
+from ._checks import InputError, nearest, short
 
 if TYPE_CHECKING:
     import pint
@@ -103,6 +103,8 @@ def to_number(
 
 def check_energy_unit(unit: str, named: str = "--unit") -> None:
     """Raise `InputError` unless `unit` is a unit of energy; `named` is what errors call it."""
+    if not isinstance(unit, str):
+        raise InputError(f'`{named}` must be the name of a unit of energy, such as `"meV"`, but is {short(unit)}.')
     _energy_unit(unit, named)
 
 
