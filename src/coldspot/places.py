@@ -92,8 +92,8 @@ def _axis(name: str, values: Any) -> np.ndarray:
             raise TypeError
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"sweep: the values of `{name}` must be real numbers, but are {short(values)}.") from None
-    if array.size == 0:
-        raise InputError(f"sweep: the values of `{name}` must be at least one number, but there are none.")
-    if array.ndim != 1:
-        raise InputError(f"sweep: the values of `{name}` must be a list, but have shape {array.shape}.")
+    if array.ndim != 1 or array.size == 0:
+        raise InputError(
+            f"sweep: the values of `{name}` must be a list of at least one number, but have shape {array.shape}."
+        )
     return array.astype(np.float64)

@@ -192,6 +192,14 @@ CASES = {
         )
     },
     # work reservoirs and species
+    "bosons of two baths": (
+        lambda: cs.JumpNetwork(
+            [0.0, 1.0],
+            {"a": cs.HeatBath(1.0), "b": cs.HeatBath(2.0)},
+            [cs.Channel({"a": cs.Share(0.4), "b": cs.Share(0.6)}, 0, 1, cs.Bosonic(0.1))],
+        ),
+        ["`channels[0]` is Bosonic", "no common temperature"],
+    ),
     "work reservoir at a temperature": (lambda: cs.WorkReservoir(1.0), ["WorkReservoir", "no temperature", "1.0"]),
     "species that no bath holds": (
         lambda: network(occupations={"proton": [0, 1, 1]}),

@@ -9,6 +9,7 @@ import pytest
 import coldspot as cs
 from coldspot.dynamics import _solve_one, solve_points
 from coldspot.jump.gth import MANY, populate
+from coldspot.jump.kinetics import Step
 from tests import routes
 
 EPS = 2.0**-52
@@ -44,6 +45,19 @@ def test_populations_and_values_entry_by_entry(states, points):
                 sizes.append(exact[start] * sum(map(abs, terms)))
             # What is left matters as often as one is there.
             assert max(left) <= close * sum(sizes)
+
+
+def test_bosonic_rates_keep_their_digits_in_small_units():
+    """γn and γ(1+n) of an exponent in joules, say, where logarithms of 50 would take fifty rounding units."""
+    x = np.concatenate([-np.geomspace(1e-12, 40, 60), np.geomspace(1e-12, 40, 60)])
+    nothing, unit = np.zeros_like(x), 1.6e-22
+    columns = (x, x * unit, nothing, nothing, x * unit, nothing, unit + nothing, nothing)
+    step = Step(*map(jnp.asarray, columns))
+    found = cs.Bosonic(0.3 * unit).rates(step)
+    for k, one in enumerate(x):
+        n = 1 / mpmath.expm1(mpmath.mpf(abs(one)))
+        for rate, share in zip(found, (n, 1 + n) if one > 0 else (1 + n, n), strict=True):
+            assert abs(float(mpmath.mpf(float(rate[k])) / (mpmath.mpf(0.3 * unit) * share) - 1)) <= 8 * EPS
 
 
 def test_heats_and_particles_of_random_networks_are_within_their_errors():

@@ -242,6 +242,15 @@ class Bosonic(Kinetics):
         down = scale + jnp.where(small, series + x / 2, emission - jnp.maximum(-x, 0))
         return up, down
 
+    def rates(self, step: Step) -> tuple[Array, Array]:
+        if callable(self.gamma):
+            return super().rates(step)
+        # γ(1 + n) and γn: the rounding of large logarithms (of small units, say) would be that of the rates.
+        gamma = self.gamma + jnp.where(self.gamma == 0, NOTHING, 0.0)
+        gamma = jnp.where(jnp.isnan(step.temperature), jnp.nan, gamma)  # several baths have no common n
+        size = jnp.abs(step.exponent)
+        return _with_ratio(gamma / -jnp.expm1(-size), jnp.exp(-size), step.exponent)
+
 
 class Explicit(Kinetics):
     """Given forward and backward rates, which must obey local detailed balance with the baths (to 1e-8).

@@ -191,6 +191,11 @@ class JumpNetwork(CountedSystem):
                     f"JumpNetwork: `channels[{k}]` is Bosonic, but a work reservoir has no temperature at which to "
                     "count bosons; use Glauber(rate), which leads both ways at that rate, or Explicit."
                 )
+            if isinstance(channel.kinetics, Bosonic) and len(channel.baths) > 1:
+                raise InputError(
+                    f"JumpNetwork: `channels[{k}]` is Bosonic, but several baths have no common temperature at "
+                    "which to count bosons; use Glauber or Explicit."
+                )
             for argument, states in (("initial", channel.initial), ("final", channel.final)):
                 beyond = states.array[(states.array < 0) | (states.array >= self.states)]
                 if beyond.size:
