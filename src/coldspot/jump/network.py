@@ -186,15 +186,12 @@ class JumpNetwork(CountedSystem):
             for name in channel.baths:
                 if name not in self.baths:
                     raise unknown_name(f"JumpNetwork: `channels[{k}]`", "bath", name, self.baths)
-            if isinstance(channel.kinetics, Bosonic) and not set(channel.baths) <= set(self._thermal()):
+            thermal = set(channel.baths) <= set(self._thermal())
+            if isinstance(channel.kinetics, Bosonic) and not (thermal and len(channel.baths) == 1):
+                lack = "several baths have no common" if thermal else "a work reservoir has no"
                 raise InputError(
-                    f"JumpNetwork: `channels[{k}]` is Bosonic, but a work reservoir has no temperature at which to "
-                    "count bosons; use Glauber(rate), which leads both ways at that rate, or Explicit."
-                )
-            if isinstance(channel.kinetics, Bosonic) and len(channel.baths) > 1:
-                raise InputError(
-                    f"JumpNetwork: `channels[{k}]` is Bosonic, but several baths have no common temperature at "
-                    "which to count bosons; use Glauber or Explicit."
+                    f"JumpNetwork: `channels[{k}]` is Bosonic, but {lack} temperature at which to count bosons; use "
+                    "Glauber(rate), which for a work reservoir leads both ways at that rate, or Explicit."
                 )
             for argument, states in (("initial", channel.initial), ("final", channel.final)):
                 beyond = states.array[(states.array < 0) | (states.array >= self.states)]
