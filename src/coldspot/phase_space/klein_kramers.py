@@ -428,8 +428,9 @@ class KleinKramers(Dynamics):
 
         - `time_step`: by default a twentieth of the shortest time of the motion. What steps twice as long change is
           `statistics["time_step_bias"]`; surely more than a hundredth (and a standard error) is `NOT_CONVERGED`;
-        - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated; `keep`:
-          how many sample paths to return, one point in every `stride` steps (whole blocks of 16);
+        - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated, and next
+          to none where particles start in equilibrium (one temperature, nothing that drives); `keep`: how many sample
+          paths to return, one point in every `stride` steps (whole blocks of 16);
         - `until`: a `cs.oscillators.Until`: `n` more and `n` more, until their standard errors are as it asks;
         - `start`: position and velocity at time 0 and phase 0, for `time` from there on: as (mean, covariance), two
           numbers for all, or (n, 2). Phases are not folded, so that a `Drive` of one's own may be a ramp.
