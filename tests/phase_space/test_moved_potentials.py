@@ -114,6 +114,10 @@ def test_a_ring_that_is_rocked():
             ),
             r"`drives\['place'\]` jumps or has kinks, and `drives\['other'\]` is not Steps",
         ),
+        (
+            lambda: cs.KleinKramers(cs.Steps([0.0, 1.0], [0.5, 0.5]), 1.0, 1.0, boundary=cs.Periodic(1.0)),
+            "must be a function of the position x, but is Steps.* must be rounded off",
+        ),
         (lambda: moved(0.1).overdamped(), "potentials at rest"),
         (lambda: moved(0.1).relaxation_rates(), "potentials at rest"),
         (lambda: moved(0.1).state(), "potentials at rest"),

@@ -33,6 +33,8 @@ class _Values(dict):
 def check_scalar(argument: str, function: Callable[..., Any], *values: Table) -> None:
     of = "the position x and of the drives' values {name: λ}" if values else "the position x"
     what = f"{OWNER}: `{argument}` must be a function of {of}"
+    if isinstance(function, Steps):
+        raise InputError(f"{what}, but is {function!r}; a step of it must be rounded off, say by `jnp.tanh`.")
     tracing.check_takes(what, function, jnp.zeros(()), *values)
     shape = tracing.shape_of(what, lambda x, *v: function(x, *map(_Values, v)), jnp.zeros(()), *values)
     if shape != ():
