@@ -285,3 +285,11 @@ def test_meshes_too_coarse_for_weak_friction_say_so(monkeypatch):
     off = abs(found.rate - limit)
     assert 0.02 * limit < off < found.error
     assert found.status == cs.Status.NOT_CONVERGED
+
+
+def test_friction_too_weak_for_any_mesh_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(relaxation, "slowest", lambda *arguments: pytest.fail("nothing is to be solved"))
+    with pytest.raises(cs.SolveError, match=r"loses only 6\.0e-06 T in a round.* proportional to the friction"):
+        cs.escape_rate(double_well(1e-6))
+    with pytest.raises(cs.SolveError, match="at the friction 1e-05"):
+        cs.escape_rate(double_well(1.0), friction=[1.0, 1e-5], tolerance=1e-3)

@@ -108,11 +108,15 @@ def test_a_ring_that_is_rocked():
                     1.0,
                     1.0,
                     boundary=cs.Closed(),
-                    drives={"place": cs.Steps([1.0, 2.0], [0.5, 0.5])},
+                    drives={"place": cs.Steps([1.0, 2.0], [0.5, 0.5]), "other": cs.Cosine(1.0)},
                     frequency=1.0,
                 )
             ),
-            "must move smoothly",
+            r"`drives\['place'\]` jumps or has kinks, and `drives\['other'\]` is not Steps",
+        ),
+        (
+            lambda: cs.KleinKramers(cs.Steps([0.0, 1.0], [0.5, 0.5]), 1.0, 1.0, boundary=cs.Periodic(1.0)),
+            "must be a function of the position x, but is Steps.* must be rounded off",
         ),
         (lambda: moved(0.1).overdamped(), "potentials at rest"),
         (lambda: moved(0.1).relaxation_rates(), "potentials at rest"),

@@ -121,3 +121,17 @@ def test_what_cannot_be_simulated_is_said():
     empty = cs.KleinKramers(jnp.cos, 1.0, 1.0, boundary=cs.Open(-1.0, 1.0, right=0.0))
     with pytest.raises(cs.InputError, match="infinite chemical potential"):
         cs.trajectories(empty, KEY, n=16)
+
+
+def test_particles_in_equilibrium_are_so_at_once():
+    """Behind a barrier of many temperatures no transient is waited for: wells are filled as they should be."""
+    wells = cs.KleinKramers(
+        lambda x: 30 * (x * x - 1) ** 2 + x / 2, friction=1.0, temperature=1.0, boundary=cs.Closed()
+    )
+    t = cs.trajectories(wells, jax.random.key(3), n=512, time=0.5, keep=512, stride=16)
+    ends = np.asarray(t.positions)[:, -1, 0]
+    x = np.linspace(-2, 2, 4001)
+    weight = np.exp(-30 * (x * x - 1) ** 2 - x / 2)
+    left = weight[x < 0].sum() / weight.sum()
+    assert np.mean(ends < 0) == pytest.approx(left, abs=4 * np.sqrt(left * (1 - left) / len(ends)))
+    assert abs(float(t.heat["bath"])) < 4 * t.error.heat["bath"]

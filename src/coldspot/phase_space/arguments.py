@@ -33,6 +33,8 @@ class _Values(dict):
 def check_scalar(argument: str, function: Callable[..., Any], *values: Table) -> None:
     of = "the position x and of the drives' values {name: λ}" if values else "the position x"
     what = f"{OWNER}: `{argument}` must be a function of {of}"
+    if isinstance(function, Steps):
+        raise InputError(f"{what}, but is {function!r}; a step of it must be rounded off, say by `jnp.tanh`.")
     tracing.check_takes(what, function, jnp.zeros(()), *values)
     shape = tracing.shape_of(what, lambda x, *v: function(x, *map(_Values, v)), jnp.zeros(()), *values)
     if shape != ():
@@ -54,13 +56,15 @@ def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
 
 
 def check_smooth(drives: Table) -> None:
-    """Refuse drives that jump or have kinks: the harmonics of a periodic state need smooth ones."""
-    for name, drive in drives.items():
-        if drive.borders().size:
-            raise InputError(
-                f"{OWNER}: `drives[{name!r}]` jumps or has kinks; in a periodic state the potential must move smoothly "
-                "(Cosine, Fourier or Samples). `evolve` follows densities through jumps and kinks."
-            )
+    """Refuse drives that jump or have kinks beside others: all must move smoothly, or all switch."""
+    rough = [name for name, drive in drives.items() if drive.borders().size]
+    smooth = [name for name, drive in drives.items() if not isinstance(drive, Steps)]
+    if rough and smooth:
+        raise InputError(
+            f"{OWNER}: `drives[{rough[0]!r}]` jumps or has kinks, and `drives[{smooth[0]!r}]` is not Steps; in a "
+            "periodic state all drives must be Steps, or all must move smoothly (Cosine, Fourier, or Samples without "
+            "kinks). `evolve` and `trajectories` follow any."
+        )
 
 
 def check_borders(verb: str, drives: Table, last: float | None) -> None:

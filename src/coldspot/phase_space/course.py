@@ -60,7 +60,7 @@ class Course:
     def __init__(self, moved: Moved, base: Any, places: Array, last: float):
         self._moved, self._places, self.last = moved, places, last
         self.frequency = float(moved.frequency)
-        self.count = len(moved.drives)
+        self.count, self.switched = len(moved.drives), moved.switched
         self._base = np.asarray(_base(base, places))
         period = 2 * math.pi / self.frequency
         self.early = EARLY * period

@@ -31,7 +31,7 @@ QUANTITIES = 64
 FINE = 0.05
 """Default step, over the shortest time of the motion."""
 FORGET = 12.0
-"""Relaxation times that are discarded."""
+"""Relaxation times that are discarded; in equilibrium, where all is at first, shortest times of the motion."""
 BUSY = 12.0
 """Temperatures above the lowest potential up to which the motion sets the time step."""
 CELLS = 400
@@ -135,6 +135,11 @@ def outset(terrain: Terrain) -> Outset:
     return Outset(edges, shares / shares[-1], speeds, 1 / fastest, longest)
 
 
+def in_equilibrium(terrain: Terrain, field: Field) -> bool:
+    """Whether e^{−φ}/T is the steady state itself: one temperature, no load or drives, and nothing comes or goes."""
+    return terrain.uniform and not terrain.load and terrain.kind != OPEN and not isinstance(field.potential, Moved)
+
+
 def simulated(
     dynamics: Dynamics, field: Field, terrain: Terrain, potentials: np.ndarray, key: Array, request: Request
 ) -> Trajectories:
@@ -157,7 +162,8 @@ def simulated(
     clock, rough_clock = clock_of(step, period), clock_of(2 * step, max(period // 2, BLOCK))
     if borders.size:
         clock, rough_clock = (clock_along(one, frequency, period) for one in (line, line.halved()))
-    transient = FORGET * start.longest if request.transient is None else request.transient
+    rest = in_equilibrium(terrain, field)
+    transient = FORGET * (start.shortest if rest else start.longest) if request.transient is None else request.transient
     cycle = 2 * period // BLOCK if frequency else 2
     half = cycle * max(1, math.ceil(request.time / (2 * cycle * BLOCK * step) * (1 - 1e-12)))
     spans = 2 * math.ceil(transient / (2 * BLOCK * step)), half, half

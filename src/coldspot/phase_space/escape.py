@@ -18,7 +18,7 @@ from .klein_kramers import KleinKramers
 from .terrain import CLOSED, Terrain
 
 if TYPE_CHECKING:
-    from . import turnover
+    from . import relaxation, turnover
 
 WORDS = {
     "rate": "rate",
@@ -130,6 +130,8 @@ def escape_rate(
         raise InputError(f"escape_rate: {found}.")
     _check_walls(terrain, found)
     if friction is None:
+        if throw:
+            _check_reach(terrain, found, limit, float(terrain.read(np.array([found.top]))[1][0]))
         with one_thread():
             return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), found, limit, throw)
     numbers = np.asarray(friction, float)
@@ -141,6 +143,8 @@ def escape_rate(
     from . import turnover
 
     each, place = np.unique(numbers, return_inverse=True)
+    if throw:
+        _check_reach(terrain.with_friction(float(each[0])), found, limit, float(each[0]))
 
     def solve(frictions: Sequence[float]) -> Sequence[turnover.Point]:
         terrains = [terrain.with_friction(number) for number in frictions]
@@ -168,13 +172,35 @@ def _check_walls(terrain: Terrain, found: wells.Wells) -> None:
             )
 
 
+def _weakness(terrain: Terrain, found: wells.Wells) -> "relaxation.Weak | None":
+    from . import relaxation
+
+    if not terrain.uniform:
+        return None
+    loss = min(wells.loss(terrain, found, side) for side in (-1.0, 1.0))
+    return relaxation.Weak(max(loss, 1e-6), float(found.depths.max()))
+
+
+def _check_reach(terrain: Terrain, found: wells.Wells, tolerance: float, friction: float) -> None:
+    """Refuse at once what the finest mesh cannot give: friction so weak that the layer at the barrier is too thin."""
+    from . import relaxation
+
+    weak = _weakness(terrain, found)
+    if weak is not None and relaxation.beyond_reach(terrain, tolerance, found.top, weak):
+        raise SolveError(
+            f"no trustworthy escape rate (NOT_CONVERGED): at the friction {friction:.3g} a particle as high as the "
+            f"barrier loses only {weak.loss:.1e} T in a round, and the layer in which it is caught or not is too thin "
+            f"for any mesh: errors are a few hundredths, but {tolerance:.0e} was asked for. Rates so small are "
+            "proportional to the friction (diffusion of the energy): ask for `tolerance=0.1`, or scale down that of a "
+            "stronger friction, which misses a part less than the root of the loss there in T.",
+            Status.NOT_CONVERGED,
+        )
+
+
 def _solved(terrain: Terrain, found: wells.Wells, tolerance: float) -> "turnover.Point":
     from . import relaxation, turnover
 
-    weak = None
-    if terrain.uniform:
-        loss = min(wells.loss(terrain, found, side) for side in (-1.0, 1.0))
-        weak = relaxation.Weak(max(loss, 1e-6), float(found.depths.max()))
+    weak = _weakness(terrain, found)
     slowest = relaxation.slowest(terrain, tolerance, found.top, weak)
     if slowest is None or not slowest.rate > 0:
         return turnover.Point(np.nan, np.nan, np.nan, False, np.full(2, np.nan))

@@ -5,6 +5,7 @@ in it the exponential is that of a small matrix. It is orthonormal in M, in whic
 dissipates. What open ends bring is taken out with the steady state. The subspace grows until the result stands still.
 """
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -21,7 +22,7 @@ from .terrain import OPEN
 from .velocity import Velocity
 
 SHIFT = 0.1
-"""Of a step's length."""
+"""Of a step's length, to the nearest power of two, so that steps of almost one length share their factors."""
 LARGEST = 100
 """Vectors of a subspace; a step that needs more is halved."""
 TRIED = 5
@@ -46,6 +47,15 @@ class Flow:
             self._rest = np.concatenate([steady.even.ravel(), steady.odd.ravel()])
         self._inverses: dict[float, linalg.SuperLU] = {}
 
+    def under(self, heights: np.ndarray) -> "Flow":
+        """The same, closed or periodic, with a potential U at rest beside, in samples."""
+        cross, velocity = self.push(heights), self.velocity
+        found = copy.copy(self)
+        found._inverses = {}
+        sides = sp.kron(velocity.lowering.T, cross.T), sp.kron(velocity.raising, cross)
+        found.operator = (self.operator + sp.block_array([[None, sides[0]], [sides[1], None]])).tocsc()
+        return found
+
     def projected(self, density: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """The y whose P is as near to a density as can be, with all its integrals over functions of the basis."""
         space, velocity, terrain = self.space, self.velocity, self.space.terrain
@@ -69,27 +79,28 @@ class Flow:
     def after(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
         """y at `stop`, and what has come in meanwhile: heat per bath, and the work of the load."""
         time = stop - start
-        now, whole = self._decayed(y - self._rest, time, 0)
+        now, whole = self.decayed(y - self._rest, time)
         return self._rest + now, self.rates(time * self._rest + whole)
 
-    def _decayed(self, y: np.ndarray, time: float, halved: int) -> tuple[np.ndarray, np.ndarray]:
-        """y a time later, and its integral over the time."""
+    def decayed(self, y: np.ndarray, time: float, halved: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """y a time later, and its integral over the time, if nothing comes in."""
         found = self._in_subspace(y, time)
         if found is not None:
             return found
         if halved == HALVINGS:
             raise RuntimeError("no step is short enough")
-        middle, first = self._decayed(y, time / 2, halved + 1)
-        end, second = self._decayed(middle, time / 2, halved + 1)
+        middle, first = self.decayed(y, time / 2, halved + 1)
+        end, second = self.decayed(middle, time / 2, halved + 1)
         return end, first + second
 
     def _in_subspace(self, y: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray] | None:
-        if time not in self._inverses:
-            matrix = (self.mass - SHIFT * time * self.operator).tocsc()
-            self._inverses[time] = linalg.splu(
+        shift = 2.0 ** round(math.log2(SHIFT * time))
+        if shift not in self._inverses:
+            matrix = (self.mass - shift * self.operator).tocsc()
+            self._inverses[shift] = linalg.splu(
                 matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=PIVOT, options={"SymmetricMode": True}
             )
-        inverse, mass = self._inverses[time], self.mass
+        inverse, mass = self._inverses[shift], self.mass
         size = math.sqrt(self.square(y))
         if size == 0:
             return y, y
@@ -109,7 +120,7 @@ class Flow:
                 square = small[: k + 1, : k + 1]
                 # The last column is that of ∫₀¹ e^{At} dt: of what is kept constant beside.
                 rates = np.zeros((k + 2, k + 2))
-                rates[:-1, :-1] = (np.eye(k + 1) - np.linalg.inv(square)) / SHIFT
+                rates[:-1, :-1] = (np.eye(k + 1) - np.linalg.inv(square)) * (time / shift)
                 rates[0, -1] = 1.0
                 now = size * expm(rates)[:-1, [0, -1]]
                 if last is not None or closed:

@@ -12,7 +12,7 @@ from jax import Array
 from .._checks import InputError
 from ..numerics.one_thread import one_thread
 from .terrain import Samples, Terrain
-from .tide import Tide
+from .tide import Switches, Tide
 
 ROUGH = 1e-6
 """How far from their polynomials functions may be, whatever the tolerance; see `Terrain.roughness`."""
@@ -58,9 +58,11 @@ class Numbers(NamedTuple):
     fault: Array
 
 
-def steady_numbers(samples: Samples, tide: Tide | None, tolerance: Array, kind: str, walled: bool) -> Numbers:
+def steady_numbers(
+    samples: Samples, tide: Tide | Switches | None, tolerance: Array, kind: str, walled: bool
+) -> Numbers:
     """Steady states of a batch of machines, or periodic ones of those with a `tide`, within a program of JAX."""
-    parts, drives = samples.bath_borders.shape[1] - 1, 0 if tide is None else tide.powers.shape[1]
+    parts, drives = samples.bath_borders.shape[1] - 1, count_of(tide, 1)
     table = _table(kind, walled, samples, tide, tolerance)
     ends = np.cumsum([parts, parts, 2, 1, 1, 1, parts - 1, drives] * 2 + [1] * 5)[:-1].tolist()
     columns = jnp.split(table, ends, axis=-1)
@@ -69,10 +71,10 @@ def steady_numbers(samples: Samples, tide: Tide | None, tolerance: Array, kind: 
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _table(kind: str, walled: bool, samples: Samples, tide: Tide | None, tolerance: Array) -> Array:
+def _table(kind: str, walled: bool, samples: Samples, tide: Tide | Switches | None, tolerance: Array) -> Array:
     """All results, a row for each machine."""
     points = samples.bath_borders.shape[0]
-    entries = 3 * (samples.bath_borders.shape[1] - 1) + 4 + (0 if tide is None else tide.powers.shape[1])
+    entries = 3 * (samples.bath_borders.shape[1] - 1) + 4 + count_of(tide, 1)
     shape = jax.ShapeDtypeStruct((points, 2 * entries + 5), jnp.float64)
 
     def call(samples: Any, tide: Any, tolerance: Any) -> np.ndarray:
@@ -102,15 +104,16 @@ def _known(
     """The row of one machine, which is its samples' content; not computed again when it is asked for again."""
     arrays = [np.frombuffer(content).reshape(shape) for content, shape in zip(contents, shapes, strict=True)]
     count = len(Samples._fields)
-    tide = Tide(*arrays[count:]) if len(arrays) > count else None
+    moved: tuple[Any, ...] = tuple(arrays[count:])
+    tide = None if not moved else Tide(*moved) if len(moved) == len(Tide._fields) else Switches(*moved)
     with one_thread():
         row = _row(Samples(*arrays[:count]), tide, tolerance, kind, walled)
     row.setflags(write=False)
     return row
 
 
-def _row(samples: Samples, tide: Tide | None, tolerance: float, kind: str, walled: bool) -> np.ndarray:
-    entries = 3 * (len(samples.bath_borders) - 1) + 4 + (0 if tide is None else len(tide.powers))
+def _row(samples: Samples, tide: Tide | Switches | None, tolerance: float, kind: str, walled: bool) -> np.ndarray:
+    entries = 3 * (len(samples.bath_borders) - 1) + 4 + count_of(tide, 0)
     nothing = np.full(2 * entries + 5, np.nan)
     if not all(np.isfinite(array).all() for array in (*samples, *(tide or ()))):
         nothing[-1] = Fault.NOT_FINITE
@@ -135,7 +138,7 @@ def _row(samples: Samples, tide: Tide | None, tolerance: float, kind: str, walle
         found = stationary.steady(terrain, tolerance)
         works = (np.zeros(0),) * 2
     else:
-        found = periodic.periodic(terrain, periodic.Wave.of(tide), tolerance)
+        found = periodic.periodic(terrain, tide, tolerance)
         works = (np.zeros(0),) * 2 if found is None else (found.works, found.work_errors)
     if found is None:
         nothing[-1] = Fault.UNSOLVED
@@ -148,17 +151,26 @@ def _row(samples: Samples, tide: Tide | None, tolerance: float, kind: str, walle
     return np.concatenate([values, works[0], errors, works[1] + 4 * rough * np.abs(works[0]), rest])
 
 
-def roughness(terrain: Terrain, tide: Tide | None) -> tuple[float, float]:
+def roughness(terrain: Terrain, tide: Tide | Switches | None) -> tuple[float, float]:
     """How far the functions of a machine may be from their sums, and where that is worst."""
     found = terrain.roughness()
     if tide is None:
         return found
-    from .periodic import Wave
+    from . import periodic, switched
 
-    return max(found, Wave.of(tide).roughness(terrain))
+    if isinstance(tide, Switches):
+        return max(found, switched.roughness(tide, terrain))
+    return max(found, periodic.Wave.of(tide).roughness(terrain))
 
 
-def describe(samples: Samples, terrain: Terrain, tide: Tide | None = None) -> str:
+def count_of(tide: Tide | Switches | None, axis: int) -> int:
+    """How many drives there are; their axis is the first of a machine's array, and the second of a batch's."""
+    if tide is None:
+        return 0
+    return int((tide.jumps if isinstance(tide, Switches) else tide.powers).shape[axis])
+
+
+def describe(samples: Samples, terrain: Terrain, tide: Tide | Switches | None = None) -> str:
     """What is wrong with the functions of a machine, in words; empty if nothing is."""
     names = ("potential", "friction", "temperature")
     functions = samples.potential, samples.friction, samples.temperature
@@ -181,6 +193,6 @@ def describe(samples: Samples, terrain: Terrain, tide: Tide | None = None) -> st
         return (
             f"a function of the position is not smooth near x = {x:.6g}, or too narrow there for the panels (to "
             f"{rough:.0e}): a step of friction or temperature is written as `Steps`, a kink or a step of the potential "
-            "must be rounded off; so must drives that jump."
+            "must be rounded off."
         )
     return ""

@@ -40,9 +40,9 @@ from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .particles import field_of
 from .profiles import Profiles
-from .runs import REASONS, run_of, wrong
+from .runs import REASONS, beside, reference_of, run_of, wrong
 from .terrain import Terrain
-from .tide import Moved, Tide
+from .tide import Moved
 from .transients import followed
 
 ENDS = ("left", "right")
@@ -59,26 +59,27 @@ class KleinKramers(Dynamics):
     - `boundary`: `Open(start, stop, left=, right=)`, incoming densities; `Periodic(length, load=, start=)`, a ring
       with the load F; `Closed()`, a potential that confines, or reflecting walls `Closed(start, stop)`;
     - `drives` {name: Drive} and their `frequency` Ω, if the potential moves: `potential` is then a function of x and of
-      the drives' values {name: λ}, and the state the periodic one, averaged over the period. Closed or periodic ends;
+      the drives' values {name: λ}, and the state the periodic one, averaged over the period. Closed or periodic ends.
+      All drives move smoothly, or all are `Steps`, that switch the potential;
     - `baths`: names of the regions between the steps of the temperature, from left to right. A name may return:
       regions of one name are one bath and have one temperature. By default one bath, `bath`.
 
     **Ledger.** heat[b] = ∫_b γ(T n − m⟨v²⟩n) dx, absorbed from the bath of region b, n = ∫P dv. On a ring or closed
-    there is one particle in all; work[`load`] = F⟨v⟩, and work[d] = ⟨∂V/∂λ_d dλ_d/dt⟩. Open ends add the particle
-    reservoirs `left` and `right` at the temperature of the region there, with μ = V + T ln(n_in) − ½T ln(T/√(T_lT_r)):
-    the last term, zero at one temperature, is the kinetic part of the chemical potential, without which the second law
-    fails. Their heat is the energy that they bring, less μ per particle. Where T is a function of x, the bath's
-    temperature is ⟨T⟩, and entropy flows are integrals of the heat over T(x).
+    there is one particle in all; work[`load`] = F⟨v⟩, and work[d] = ⟨∂V/∂λ_d dλ_d/dt⟩, jumps among it. Open ends add
+    the particle reservoirs `left` and `right` at the temperature of the region there, with μ = V + T ln(n_in) −
+    ½T ln(T/√(T_lT_r)): the last term, zero at one temperature, is the kinetic part of the chemical potential, without
+    which the second law fails. Their heat is the energy that they bring, less μ per particle. Where T is a function of
+    x, the bath's temperature is ⟨T⟩, and entropy flows are integrals of the heat over T(x).
 
     `observables`: `flux`, particles per time to the right (on a ring, turns per time); `mean velocity` ∫ vP; and
     `kinetic flux 1`, …, the kinetic energy ∫ ½mv³P dv that particles carry to the right across each step of the
     temperature: with no drive and no flux that is the kinetic heat leak.
 
     **Method.** Polynomial elements in position and in velocity, refined towards steps and open ends, where the density
-    is singular at v = 0, and harmonics of the period; the mesh becomes finer (and closed problems reach farther) until
-    all numbers are as exact as the tolerance asks. See the page on barriers in the documentation for orders and times.
-    The density is not forced to be positive: the residual `negative density` says how far it falls below zero (with
-    drives, at eight phases), relative to its maximum.
+    is singular at v = 0, and harmonics of the period, or collocation in time between switches; the mesh becomes finer
+    (and closed problems reach farther) until all numbers are as exact as the tolerance asks. See the page on barriers
+    in the documentation for orders and times. The density is not forced to be positive: the residual `negative density`
+    says how far it falls below zero (at eight phases, or just before each switch), relative to its maximum.
 
     A ring, warmer on one side of the barrier, moves without a load:
 
@@ -203,11 +204,9 @@ class KleinKramers(Dynamics):
         load = {"load": constant(self.boundary.load)} if isinstance(self.boundary, Periodic) else {}
         return Table(load | dict(self.moving))
 
-    def _rest(self) -> Callable[[Array], Array]:
+    def _rest(self) -> Any:
         """The potential, or its mean over the period."""
-        if self.frequency is None:
-            return self.potential
-        return Moved(self.potential, self.moving, self.frequency)
+        return self.potential if self.frequency is None else Moved(self.potential, self.moving, self.frequency)
 
     def _profiles(self) -> tuple[Any, Any, Array, Boundary]:
         return self.friction, self.temperature, self.mass, self.boundary
@@ -235,16 +234,14 @@ class KleinKramers(Dynamics):
     # ------------------------------------------------------------------ the steady state
     def landscape(self) -> Landscape:
         """The samples of one point that the method works with."""
-        return tracing.called(sample, self._rest(), self.friction, self.temperature, self.mass, self.boundary)
-
-    def tide(self, seen: Landscape) -> tuple[Tide, Array]:
-        """What moves beside the mean, and whether it is the same after a turn."""
-        moved = self._rest()
-        assert isinstance(moved, Moved)
-        same = jnp.asarray(True)
-        if isinstance(self.boundary, Periodic):
-            same = moved.same(seen.places, seen.places + self.boundary.length)
-        return tracing.called(moved.sampled, seen.places), same
+        return tracing.called(
+            sample,
+            reference_of(self._rest(), self.temperature),
+            self.friction,
+            self.temperature,
+            self.mass,
+            self.boundary,
+        )
 
     def _check_still(self, what: str) -> None:
         if self.moving:
@@ -255,7 +252,9 @@ class KleinKramers(Dynamics):
         sampled = eqx.filter_jit(KleinKramers.landscape)(self)
         seen = jax.tree.map(known, sampled)
         terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
-        tide = jax.tree.map(known, self.tide(sampled)) if self.moving and bool(seen.confined) else None
+        tide = None
+        if self.moving and bool(seen.confined):
+            tide = jax.tree.map(known, beside(self._rest(), self.temperature, sampled.places, self.boundary))
         words = wrong(self._rest(), seen, self.boundary, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
@@ -265,7 +264,9 @@ class KleinKramers(Dynamics):
         check_smooth(self.moving)
         seen = eqx.filter_vmap(KleinKramers.landscape)(self)
         parts = len(self.names)
-        tide, same = eqx.filter_vmap(KleinKramers.tide)(self, seen) if self.moving else (None, seen.periodic)
+        tide, same = None, seen.periodic
+        if self.moving:
+            tide, same = eqx.filter_vmap(beside)(self._rest(), self.temperature, seen.places, self.boundary)
         numbers = steady_numbers(seen.samples, tide, tolerance, kind_of(self.boundary), walled(self.boundary))
         to_baths = np.array([[float(name == own) for own in self._bath_names] for name in self.names])
         heats, heat_errors = numbers.heats[:, :parts] @ to_baths, numbers.heat_errors[:, :parts] @ to_baths
@@ -393,9 +394,7 @@ class KleinKramers(Dynamics):
             raise InputError(f"evolve: `initial` must be a function P(x, v) of arrays, not {initial!r}.")
         course = None
         if self.moving:
-            rest = self._rest()
-            assert isinstance(rest, Moved)
-            course, terrain = run_of("evolve", rest, self._profiles(), float(times[-1]))
+            course, terrain = run_of("evolve", self._rest(), self._profiles(), float(times[-1]))
         else:
             terrain = self.terrain()
         with one_thread():
@@ -429,8 +428,9 @@ class KleinKramers(Dynamics):
 
         - `time_step`: by default a twentieth of the shortest time of the motion. What steps twice as long change is
           `statistics["time_step_bias"]`; surely more than a hundredth (and a standard error) is `NOT_CONVERGED`;
-        - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated; `keep`:
-          how many sample paths to return, one point in every `stride` steps (whole blocks of 16);
+        - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated, and next
+          to none where particles start in equilibrium (one temperature, nothing that drives); `keep`: how many sample
+          paths to return, one point in every `stride` steps (whole blocks of 16);
         - `until`: a `cs.oscillators.Until`: `n` more and `n` more, until their standard errors are as it asks;
         - `start`: position and velocity at time 0 and phase 0, for `time` from there on: as (mean, covariance), two
           numbers for all, or (n, 2). Phases are not folded, so that a `Drive` of one's own may be a ramp.

@@ -2,9 +2,8 @@
 
     M ẏ = (L₀ + G(t)) y,   G = −(∂_x(V(t)−V₀)/ms) ∂†,
 
-with L₀ and ∂† of `operator`, V₀ the reference potential (see `course`). A step is one of Radau's collocation formulas
-with s stages (order 2s−1, stiff motion decays), whose equations (D⊗M − h(L₀+G_k)) Y = −d⊗My are solved by GMRES, after
-multiplication with (D⊗M − hL₀)⁻¹, by sparse factors for each eigenvalue of D. Steps are halved until the last
+with L₀ and ∂† of `operator`, V₀ the reference potential (see `course`). The equations of a step (see `stages`), with
+L₀+G_k at each stage, are solved by GMRES, after multiplication with (D⊗M − hL₀)⁻¹. Steps are halved until the last
 coefficient of the polynomial in time is small, and until that polynomial follows the drives.
 """
 
@@ -14,29 +13,20 @@ import numpy as np
 from numpy.polynomial import legendre
 from scipy.sparse import linalg
 
-from ..numerics.collocation import tableau
 from .course import Course
 from .flow import Flow
-from .stationary import PIVOT
+from .stages import NODES, POINTS, STAGES, TO_SERIES, WEIGHTS, Stages
 
-STAGES = 6
 FOLLOWED = 1e-3
 """How far a drive may be from the polynomial through a step's stages, relative to its range."""
 HALVINGS = 20
-KEPT = 3
-"""Lengths of steps whose factors are kept."""
 RESTART = 60
 GMRES = 1e-2
 """Accuracy of the stages, relative to the tolerance."""
+KEPT = 2
+"""Potentials at rest whose factors are kept."""
 ALLOWED = 2.0**-STAGES / 2
 """Steps become longer where the last coefficient is this part of what is allowed."""
-
-_NODES, _D, _START, _WEIGHTS = tableau(STAGES)
-_ROOTS, _VECTORS = np.linalg.eig(_D)
-_BACK = np.linalg.inv(_VECTORS)
-_ONE_OF_EACH = np.flatnonzero(_ROOTS.imag >= 0)
-_POINTS = np.concatenate([[0.0], _NODES])
-_TO_SERIES = np.linalg.inv(legendre.legvander(2 * _POINTS - 1, STAGES))
 
 
 class Moving:
@@ -44,7 +34,8 @@ class Moving:
 
     def __init__(self, flow: Flow, course: Course, tolerance: float, limit: float):
         self.flow, self._course, self._tolerance, self._limit = flow, course, tolerance, limit
-        self._factors: dict[float, list[linalg.SuperLU]] = {}
+        self._stages = Stages(flow.mass, flow.operator)
+        self._rests: dict[bytes, Stages] = {}
         self._length = math.inf
 
     def after(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
@@ -92,24 +83,25 @@ class Moving:
     def _step(self, y: np.ndarray, start: float, length: float) -> tuple[np.ndarray, np.ndarray, float] | None:
         """y a step later, amounts, and the last coefficient relative to what is allowed; None if it must be shorter."""
         course, flow = self._course, self.flow
-        times = start + length * np.clip(_NODES, 0, 1)
+        times = start + length * np.clip(NODES, 0, 1)
         times = np.clip(times, start + course.early, start + length - course.early)
         if not self._follows(start, length):
             return None
         heights = course.heights(times)
-        pushes = [flow.push(one) for one in heights]
+        resting = course.switched
+        pushes = [] if resting else [flow.push(one) for one in heights]
 
         def pushed(stages: np.ndarray) -> np.ndarray:
             return np.stack([flow.pushed(cross, stage) for cross, stage in zip(pushes, stages, strict=True)])
 
         shape = STAGES, y.size
-        right = self._solved(-_START[:, None] * (flow.mass @ y), length)
-        if max(abs(cross).max() for cross in pushes) == 0:
+        right = (self._resting(heights[0]) if resting else self._stages).begun(y, length)
+        if max((abs(cross).max() for cross in pushes), default=0) == 0:
             stages = right
         else:
             operator = linalg.LinearOperator(
                 (right.size,) * 2,
-                matvec=lambda z: z - self._solved(length * pushed(z.reshape(shape)), length).ravel(),
+                matvec=lambda z: z - self._stages.solved(length * pushed(z.reshape(shape)), length).ravel(),
                 dtype=float,
             )
             found, wrong = linalg.gmres(
@@ -118,45 +110,32 @@ class Moving:
             if wrong:
                 return None
             stages = found.reshape(shape)
-        last = _TO_SERIES[-1] @ np.concatenate([y[None], stages])
+        last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
         size = math.sqrt(flow.square(last) / max(flow.square(y), flow.square(stages[-1]), 1e-300)) / self._limit
         if not size <= 1:
             return None
-        amounts = length * flow.rates(_WEIGHTS @ stages)
+        amounts = length * flow.rates(WEIGHTS @ stages)
         powers = course.powers(times)
         works = sum(
             length * weight * flow.held(stage, power)
-            for weight, stage, power in zip(_WEIGHTS, stages, powers, strict=True)
+            for weight, stage, power in zip(WEIGHTS, stages, powers, strict=True)
         )
         return stages[-1], np.concatenate([amounts, np.asarray(works)]), size
+
+    def _resting(self, heights: np.ndarray) -> Stages:
+        """Of a potential at rest between changes."""
+        name = heights.tobytes()
+        if name not in self._rests:
+            while len(self._rests) >= KEPT:
+                self._rests.pop(next(iter(self._rests)))
+            self._rests[name] = Stages(self.flow.mass, self.flow.under(heights).operator)
+        return self._rests[name]
 
     def _follows(self, start: float, length: float) -> bool:
         course = self._course
         moments, seen = course.between(start, start + length)
         if not len(moments):
             return True
-        points = np.clip(start + length * _POINTS, start + course.early, start + length - course.early)
+        points = np.clip(start + length * POINTS, start + course.early, start + length - course.early)
         basis = legendre.legvander(2 * (moments - start) / length - 1, STAGES)
-        return bool(np.all(np.abs(basis @ _TO_SERIES @ course.values(points) - seen) <= FOLLOWED * course.span))
-
-    def _solved(self, right: np.ndarray, length: float) -> np.ndarray:
-        """(D⊗M − hL₀)⁻¹ of (stage, unknown)."""
-        if length not in self._factors:
-            while len(self._factors) >= KEPT:
-                self._factors.pop(next(iter(self._factors)))
-            self._factors[length] = [
-                linalg.splu(
-                    (_ROOTS[k] * self.flow.mass - length * self.flow.operator).tocsc(),
-                    permc_spec="MMD_AT_PLUS_A",
-                    diag_pivot_thresh=PIVOT,
-                    options={"SymmetricMode": True},
-                )
-                for k in _ONE_OF_EACH
-            ]
-        parts = _BACK @ right
-        found = np.zeros(right.shape)
-        for k, factors in zip(_ONE_OF_EACH, self._factors[length], strict=True):
-            # Of each pair of conjugate roots one is solved for.
-            own = np.outer(_VECTORS[:, k], factors.solve(parts[k])).real
-            found += own if _ROOTS[k].imag == 0 else 2 * own
-        return found
+        return bool(np.all(np.abs(basis @ TO_SERIES @ course.values(points) - seen) <= FOLLOWED * course.span))

@@ -30,8 +30,9 @@ from .stationary import (
     small,
     velocity_of,
 )
+from .switched import Switched, most_unknowns
 from .terrain import Terrain
-from .tide import PHASES, Tide
+from .tide import PHASES, Switches, Tide
 from .velocity import Velocity
 from .whole import Whole
 
@@ -93,6 +94,7 @@ class Tidal:
         shape = len(velocity.number), space.size
         self._even = [state[:size].reshape(shape) for state in self.states]
         self.mean = Discrete.of(space, velocity, self._even[0].real, self.states[0][size:].real)
+        self.doubt = np.zeros(())
 
     def _forces(self) -> dict[int, sp.csr_array]:
         """The part of G_h in the position, ⟨o, −(∂_xU_h/ms) e⟩, by h = 0, 1, …, of those that are not zero."""
@@ -198,7 +200,7 @@ def _along(matrix: sp.sparray, states: np.ndarray, width: int) -> np.ndarray:
 class Found(NamedTuple):
     """The finest periodic state, its ledger and works with their errors, and whether these are as small as asked."""
 
-    state: Tidal
+    state: Tidal | Switched
     ledger: Ledger
     works: np.ndarray
     errors: np.ndarray
@@ -208,20 +210,30 @@ class Found(NamedTuple):
     converged: bool
 
 
-def periodic(terrain: Terrain, wave: Wave, tolerance: float) -> Found | None:
+def periodic(terrain: Terrain, tide: Tide | Switches, tolerance: float) -> Found | None:
     """The periodic state; None if not even one mesh could be solved."""
     best: Found | None = None
     change: np.ndarray | None = None
+    wave = tide if isinstance(tide, Switches) else Wave.of(tide)
     for number, (rung, harmonics) in enumerate(zip(ladder(terrain), HARMONICS, strict=False)):
         mesh = mesh_of(terrain, rung, number)
         if mesh is None:
             break
         velocity = velocity_of(terrain, rung, number)
         unknowns = len(velocity.number) * mesh.count(False) * 2
-        if unknowns > MOST_UNKNOWNS or unknowns * harmonics > MOST_NUMBERS:
+        if isinstance(wave, Switches):
+            numbers, most = unknowns, most_unknowns(wave, MOST_UNKNOWNS)
+        else:
+            numbers, most = unknowns * harmonics, MOST_NUMBERS
+        if unknowns > MOST_UNKNOWNS or numbers > most:
             break
         try:
-            state = Tidal(Space(terrain, mesh), velocity, wave, harmonics)
+            space = Space(terrain, mesh)
+            state: Tidal | Switched
+            if isinstance(wave, Switches):
+                state = Switched(space, velocity, wave, tolerance, number)
+            else:
+                state = Tidal(space, velocity, wave, harmonics)
         except (RuntimeError, np.linalg.LinAlgError):
             break
         ledger, works = state.mean.ledger(), state.works()
@@ -233,13 +245,13 @@ def periodic(terrain: Terrain, wave: Wave, tolerance: float) -> Found | None:
             errors = np.full_like(entries, np.inf)
         else:
             previous, change = change, np.abs(entries - np.concatenate([best.ledger.entries(), best.works]))
-            errors = left_over(change, previous, scales, rounding, mesh.narrow, True)
+            errors = left_over(change, previous, scales, rounding, mesh.narrow, True) + state.doubt
         own = errors[len(entries) - len(works) :]
         rest = errors[: len(entries) - len(works)]
         largest = float(np.abs(np.concatenate([ledger.heats, works])).max())
         allowed = max(SURE * tolerance * largest, ROUNDING * ledger.exchanged)
         converged = small(rest, ledger, terrain, tolerance) and bool(own.max() <= allowed)
-        best = Found(state, ledger, works, rest, own, unknowns * harmonics, number + 1, converged)
+        best = Found(state, ledger, works, rest, own, numbers, number + 1, converged)
         if converged:
             break
     return best

@@ -67,6 +67,10 @@ ABOVE = 12.0
 """Meshes for weak friction reach so many temperatures above the barrier: what is rarer moves as the rest does."""
 MOST_WEAK = 170_000
 """Unknowns of elements, at most."""
+FAINT, COARSE, SOUGHT, PERCENT = 1e-3, -4, 1e-3, 1e-2
+"""At losses below `FAINT` (in T), where the finest mesh for a thousandth has the number −4 or less, more than a
+
+hundredth is left: .03 to .2 at losses from 6e-4 to 6e-6."""
 
 
 class Weak(NamedTuple):
@@ -147,6 +151,21 @@ def _fits(terrain: Terrain, number: int, first: float, half: bool) -> bool:
     return 2 * math.prod(_counts(terrain, number, first, half)) * WEAK_DEGREE**2 <= MOST_WEAK
 
 
+def _finest(terrain: Terrain, tolerance: float, weak: Weak, centre: float | None) -> tuple[int, float]:
+    """The finest mesh, or the one as fine as the tolerance needs by experience: its number, and `first` (`_counts`)."""
+    first, number = weak.loss**-0.4 * max(0.75 * -math.log10(tolerance) - 0.7, 1.0), 0
+    while not _fits(terrain, number + 1, first, centre is not None):
+        number -= 1
+    return number, first
+
+
+def beyond_reach(terrain: Terrain, tolerance: float, middle: float, weak: Weak) -> bool:
+    """Whether friction is so weak that no mesh is fine enough for a tolerance, as is known beforehand."""
+    if len(terrain.steps) != 2 or weak.loss > FAINT or tolerance > PERCENT:
+        return False
+    return _finest(terrain, SOUGHT, weak, symmetric_about(terrain, middle))[0] <= COARSE
+
+
 def _elements(terrain: Terrain, number: int, first: float, weak: Weak, centre: float | None) -> Whole | None:
     """The inverse on elements in x and v; None beyond the largest."""
     half = centre is not None
@@ -196,10 +215,8 @@ def slowest(terrain: Terrain, tolerance: float, middle: float, weak: Weak | None
     if weak is not None and len(terrain.steps) == 2:
         pairs = weak.pairs(tolerance)
         if pairs > MANY:
-            # As fine as the tolerance needs by experience: the next mesh then tells.
-            first = weak.loss**-0.4 * max(0.75 * -math.log10(tolerance) - 0.7, 1.0)
-            while not _fits(terrain, number + 1, first, centre is not None):
-                number -= 1
+            # The next mesh then tells.
+            number, first = _finest(terrain, tolerance, weak, centre)
             # Coarser than the thin layer at the barrier needs: changes fall slowly, or hardly yet.
             trust = FINER**-number / (FINER - 1) if number < 0 else 1.0
         else:

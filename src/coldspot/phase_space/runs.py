@@ -18,7 +18,7 @@ from .course import LOOKED_AT, Course, Lowest, phases_of, warmth
 from .host import ROUGH, describe
 from .landscape import Landscape, hole, kind_of, sample, walled
 from .terrain import Terrain
-from .tide import Moved, Tide
+from .tide import Moved, Switches, Tide
 
 REASONS = {
     Status.NOT_FINITE: (
@@ -36,7 +36,11 @@ MISSED = 8
 
 
 def wrong(
-    potential: Callable[[Array], Array], seen: Landscape, boundary: Any, terrain: Terrain, tide: tuple[Tide, Any] | None
+    potential: Callable[[Array], Array],
+    seen: Landscape,
+    boundary: Any,
+    terrain: Terrain,
+    tide: tuple[Tide | Switches, Any] | None,
 ) -> str:
     """Empty if nothing is; `tide` with whether it is the same after a turn."""
     if not bool(seen.confined):
@@ -60,6 +64,27 @@ def wrong(
     if tide is not None and not bool(tide[1]):
         return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
     return describe(seen.samples, terrain, None if tide is None else tide[0])
+
+
+def reference_of(potential: Any, temperature: Any) -> Any:
+    """What densities of a steady or periodic state are divided by: a potential at rest, its mean over the period, or
+
+    of one that drives switch that of `Lowest`.
+    """
+    if not isinstance(potential, Moved) or not potential.switched:
+        return potential
+    borders = potential.parts()
+    return Lowest(potential, jnp.pi * (borders[1:] + borders[:-1]), warmth(temperature))
+
+
+def beside(moved: Moved, temperature: Any, places: Array, boundary: Any) -> tuple[Tide | Switches, Array]:
+    """What moves beside the reference, and whether it is the same after a turn."""
+    same = jnp.asarray(True)
+    if isinstance(boundary, Periodic):
+        same = moved.same(places, places + boundary.length)
+    if moved.switched:
+        return moved.switches(places, reference_of(moved, temperature)), same
+    return tracing.called(moved.sampled, places), same
 
 
 def run_of(verb: str, moved: Moved, profiles: tuple[Any, Any, Array, Any], stop: float) -> tuple[Course, Terrain]:

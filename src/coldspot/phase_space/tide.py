@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import Values
+from ..drives import Steps
 from ..pytrees import Table
 
 PHASES = 64
@@ -28,6 +29,21 @@ class Tide(NamedTuple):
     frequency: Values
 
 
+class Switches(NamedTuple):
+    """What a potential that drives switch has in each part of the period, at the places of `Samples`.
+
+    - `borders` (part + 1) of the parts, as shares of the period; parts may be empty;
+    - `heights` (part, region, panel, node): V less the reference potential;
+    - `jumps` (drive, part, region, panel, node): what V changes by at the start of a part, one drive after another;
+    - `frequency` Ω.
+    """
+
+    borders: Values
+    heights: Values
+    jumps: Values
+    frequency: Values
+
+
 class Moved(eqx.Module):
     """V(x, {name: λ}), moved by drives."""
 
@@ -42,6 +58,31 @@ class Moved(eqx.Module):
         """Shares of the period at which a drive jumps or has a kink, 0 the first; none if all are smooth."""
         found = [np.append(0.0, np.asarray(d.borders())) for d in self.drives.values() if d.borders().size]
         return np.unique(np.concatenate(found)) if found else np.zeros(0)
+
+    @property
+    def switched(self) -> bool:
+        """Whether drives do nothing but jump."""
+        return all(isinstance(drive, Steps) for drive in self.drives.values())
+
+    def parts(self) -> Array:
+        """Borders of the parts of the period in which all drives rest, 0 and 1 among them; drives switch."""
+        return jnp.sort(jnp.concatenate([jnp.array([0.0, 1.0]), *(d.borders() for d in self.drives.values())]))
+
+    def switches(self, x: Array, reference: Callable[[Array], Array]) -> Switches:
+        """Of drives that switch."""
+        borders = self.parts()
+        # By the middle of a part: rounding must not move a border over it.
+        middles = jnp.pi * (borders[1:] + borders[:-1])
+
+        def seen(at: Array) -> tuple[Array, Array]:
+            heights = jax.vmap(lambda phase: self.at(at, self.values(phase)))(middles) - reference(at)
+            return heights, jax.vmap(lambda a, b: self.jumps(at, a, b))(jnp.roll(middles, 1), middles)
+
+        heights, jumps = jax.vmap(seen, out_axes=-1)(x.ravel())
+        jumps = jnp.swapaxes(jumps, 0, 1)
+        return Switches(
+            borders, heights.reshape(-1, *x.shape), jumps.reshape(*jumps.shape[:2], *x.shape), self.frequency
+        )
 
     def jumps(self, x: Array, before: Array, after: Array) -> Array:
         """What V changes by between two phases, by one drive after another (drive)."""

@@ -1,0 +1,181 @@
+"""Periodic states of a potential that drives switch: at rest between sudden changes, at which they do work.
+
+Between two changes the density follows M ẏ = L y of the potential at rest there, in equal steps (see `stages`): with
+smooth functions it is smooth in time from a change on. They are halved until the last coefficient of the polynomials in
+time is small, and once more to see what that changes. With P what a period does to a density, the one that returns to
+itself is s + z, s any of one particle, with
+
+(1−P) z = P s − s,
+
+which GMRES solves after multiplication with 1 − (L₀τ)⁻¹, τ the period and L₀ the operator of the reference potential:
+nearly the inverse of 1−P where switching is fast (P ≈ 1 + τL), and 1 where all is forgotten in a period.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import linalg
+
+from .flow import Flow
+from .space import Space
+from .stages import TO_SERIES, WEIGHTS, Stages
+from .terrain import Terrain
+from .tide import Switches
+from .velocity import Velocity
+from .whole import Whole
+
+SHORTEST = 1e-12
+"""Parts of the period below this are none."""
+EXACT, FINEST = 1e-3, 1e-9
+"""How well a density returns to itself, relative to the tolerance, and at least."""
+LESS = 0.3
+"""By this the last coefficients in time, √tolerance on the first mesh, become less from mesh to mesh."""
+HALVINGS = 10
+RESTART, ROUNDS = 60, 2
+
+
+class Held(NamedTuple):
+    """A part of the period: its share, the potential beside the reference, and by what each drive changed it before."""
+
+    share: float
+    heights: np.ndarray
+    jumps: np.ndarray
+
+
+def held_parts(switches: Switches) -> list[Held]:
+    """The parts in which the potential rests; what changes in no time changes at the next one."""
+    shares = np.diff(switches.borders)
+    found, waiting = [], np.zeros_like(switches.jumps[:, 0])
+    for k, share in enumerate(shares):
+        waiting = waiting + switches.jumps[:, k]
+        if share > SHORTEST:
+            found.append(Held(float(share), np.asarray(switches.heights[k]), waiting))
+            waiting = np.zeros_like(waiting)
+    # Those at the very end are at the start of the next period.
+    found[0] = found[0]._replace(jumps=found[0].jumps + waiting)
+    return found
+
+
+def roughness(switches: Switches, terrain: Terrain) -> tuple[float, float]:
+    """How far the sums in x may be from the potential, relative to T, and the place where it is worst."""
+    return terrain.tail(np.asarray(switches.heights))
+
+
+class Rest:
+    """One part of the period, in which the potential rests: the operator there, and how many steps it takes."""
+
+    def __init__(self, flow: Flow, length: float, limit: float):
+        self._flow, self._length, self._limit = flow, length, limit
+        self._stages = Stages(flow.mass, flow.operator)
+        self._steps = 1
+
+    def halve(self) -> None:
+        """Steps half as long from now on."""
+        self._steps *= 2
+
+    def __call__(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        """y at the end, its integral, and whether the steps are short enough for it."""
+        length, whole, good = self._length / self._steps, np.zeros_like(y), True
+        for _ in range(self._steps):
+            stages = self._stages.begun(y, length)
+            last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
+            size = max(self._flow.square(y), self._flow.square(stages[-1]))
+            good &= self._flow.square(last) <= self._limit**2 * size
+            y, whole = stages[-1], whole + length * (WEIGHTS @ stages)
+        return y, whole, good
+
+    def followed(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        """y at the end, its integral, and whether the steps had to become shorter before they were short enough."""
+        for halved in range(HALVINGS):
+            end, whole, good = self(y)
+            if good:
+                return end, whole, halved > 0
+            self.halve()
+        raise RuntimeError("no step is short enough")
+
+
+class Switched:
+    """The periodic state on one mesh: `mean`, as a steady state, and the work of each drive."""
+
+    def __init__(self, space: Space, velocity: Velocity, switches: Switches, tolerance: float, number: int):
+        """`number` of the mesh in its ladder."""
+        self._flow = Flow(space, velocity, tolerance)
+        self._parts = held_parts(switches)
+        self._period = 2 * np.pi / float(switches.frequency)
+        limit = math.sqrt(tolerance) * LESS**number
+        self._rests = [Rest(self._flow.under(part.heights), part.share * self._period, limit) for part in self._parts]
+        still, accuracy = Whole(space, velocity), min(EXACT * tolerance, FINEST)
+        y, shorter = still.steady, True
+        self._turn(y)
+        while shorter:
+            # Steps are chosen by the density itself, and stay while the one that returns is found.
+            y = self._returning(y, still, accuracy)
+            shorter = self._turn(y)
+        self.doubt = np.zeros(())
+        """What steps half as long change in the ledger and the works."""
+        if number:
+            before = self._entries()
+            for rest in self._rests:
+                rest.halve()
+            self._turn(self._returning(y, still, accuracy))
+            self.doubt = np.abs(self._entries() - before)
+
+    def _entries(self) -> np.ndarray:
+        return np.concatenate([self.mean.ledger().entries(), self.works()])
+
+    def _turn(self, y: np.ndarray) -> bool:
+        """Follow y through a period, and keep what is seen; whether steps became shorter."""
+        self._borders, whole, shorter = self._turned(y)
+        self.mean = self._flow.state(whole / self._period)
+        return shorter
+
+    def _turned(self, y: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, bool]:
+        """y at the start and after each part of the period, its integral over it, and whether steps became shorter."""
+        seen, whole, shorter = [y], np.zeros_like(y), False
+        for rest in self._rests:
+            y, amount, halved = rest.followed(y)
+            seen.append(y)
+            whole, shorter = whole + amount, shorter or halved
+        return seen, whole, shorter
+
+    def _after(self, y: np.ndarray) -> np.ndarray:
+        """P y, with the steps of now."""
+        for rest in self._rests:
+            y = rest(y)[0]
+        return y
+
+    def _returning(self, y: np.ndarray, still: Whole, accuracy: float) -> np.ndarray:
+        """What returns to itself after a period, near y."""
+
+        def nearly_inverse(z: np.ndarray) -> np.ndarray:
+            z = still.emptied(z)
+            return z - still(z) / self._period
+
+        first = nearly_inverse(self._after(y) - y)
+        if not first.any():
+            return y
+        operator = linalg.LinearOperator(
+            (y.size,) * 2, matvec=lambda z: nearly_inverse(z - self._after(z)), dtype=float
+        )
+        change, wrong = linalg.gmres(
+            operator, first, rtol=0.0, atol=accuracy * float(np.linalg.norm(y)), restart=RESTART, maxiter=ROUNDS
+        )
+        if wrong:
+            raise RuntimeError("GMRES did not converge")
+        return y + still.emptied(change)
+
+    def smallest(self) -> float:
+        """The smallest value of the density over its largest of the moment, wherever the potential changes."""
+        return min(self._flow.state(y).smallest() for y in self._borders[1:])
+
+    def works(self) -> np.ndarray:
+        """Σ ∫ ΔV n dx of each drive over the changes in a period, per time."""
+        before = [self._borders[-1], *self._borders[1:-1]]
+        each = [self._flow.held(y, part.jumps) for y, part in zip(before, self._parts, strict=True)]
+        return np.sum(each, axis=0) / self._period
+
+
+def most_unknowns(switches: Switches, most: int) -> int:
+    """Unknowns of a mesh, at most, if the factors of all parts are to be no larger than those of evolutions."""
+    return 3 * most // max(3, len(held_parts(switches)))

@@ -1,0 +1,85 @@
+"""Potentials that drives switch, against exact moments of a trap, and laws."""
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.linalg import expm
+
+import coldspot as cs
+
+MASS, FRICTION, TEMPERATURE, OMEGA, SHARE = 1.5, 2.0, 0.7, 3.0, 0.4
+STIFF, PLACES = (2.0, 1.6), (0.3, -0.2)
+
+
+def generator(stiffness, place):
+    """d/dt of ⟨1, x, v, xx, xv, vv⟩ in the trap k(x−b)²/2."""
+    rate, push = stiffness / MASS, stiffness * place / MASS
+    heat = 2 * FRICTION * TEMPERATURE / MASS
+    return np.array(
+        [
+            [0, 0, 0, 0, 0, 0],
+            [0, 0, 1, 0, 0, 0],
+            [push, -rate, -FRICTION, 0, 0, 0],
+            [0, 0, 0, 0, 2, 0],
+            [0, push, 0, -rate, -FRICTION, 1],
+            [heat, 0, 2 * push, 0, -2 * rate, -2 * FRICTION],
+        ]
+    )
+
+
+def exact_works():
+    """Per time, of the stiffness, which changes first, and of the place."""
+    period = 2 * np.pi / OMEGA
+    turns = [expm(generator(k, b) * s * period) for k, b, s in zip(STIFF, PLACES, (SHARE, 1 - SHARE), strict=True)]
+    values, vectors = np.linalg.eig(turns[1] @ turns[0])
+    moments = vectors[:, np.argmin(abs(values - 1))].real
+    moments /= moments[0]
+
+    def height(k, b):
+        return k / 2 * (moments[3] - 2 * b * moments[1] + b * b)
+
+    works = np.zeros(2)
+    for now, before in ((0, 1), (1, 0)):
+        tighter = height(STIFF[now], PLACES[before])
+        works += [tighter - height(STIFF[before], PLACES[before]), height(STIFF[now], PLACES[now]) - tighter]
+        moments = turns[now] @ moments
+    return works / period
+
+
+def trap(stiffness, place):
+    return cs.KleinKramers(
+        lambda x, values: values["stiffness"] / 2 * (x - values["place"]) ** 2,
+        friction=FRICTION,
+        temperature=TEMPERATURE,
+        mass=MASS,
+        boundary=cs.Closed(),
+        drives={"stiffness": stiffness, "place": place},
+        frequency=OMEGA,
+    )
+
+
+def test_a_trap_that_is_switched():
+    shares = [SHARE, 1 - SHARE]
+    s = cs.steady_state(trap(cs.Steps(STIFF, shares), cs.Steps(PLACES, shares)), tolerance=1e-5)
+    works = [float(s.work[name]) for name in ("stiffness", "place")]
+    errors = [float(s.error.work[name]) for name in ("stiffness", "place")]
+    assert np.all(np.abs(works - exact_works()) <= errors)
+    assert max(errors) < 1e-5 * max(works)
+    assert abs(float(s.heat["bath"]) + sum(works)) <= s.error.heat["bath"] + sum(errors)
+
+
+def test_a_ring_of_two_temperatures_is_switched():
+    """A barrier that is high and low for half of the time each, warmer on its right."""
+    ring = cs.KleinKramers(
+        lambda x, values: (1 + 0.5 * values["height"]) * (1 + jnp.cos(x)),
+        friction=1.0,
+        temperature=cs.Steps([1.0, 1.5], [0.5, 0.5]),
+        boundary=cs.Periodic(2 * np.pi, start=-np.pi),
+        baths=("cold", "hot"),
+        drives={"height": cs.Steps([1.0, -1.0], [0.5, 0.5])},
+        frequency=4.0,
+    )
+    s = cs.steady_state(ring, tolerance=1e-2)
+    total = sum(float(heat) for heat in s.heat.values()) + float(s.work["height"])
+    assert abs(total) < 1e-6 * float(s.work["height"])
+    assert float(s.entropy_production) > 0 > float(s.observables["flux"])
+    assert float(s.residuals["negative density"]) == 0
