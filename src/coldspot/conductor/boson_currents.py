@@ -188,9 +188,11 @@ def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Seco
         omega, own = modes.frequencies[k], eye[k][:, None] * eye[k]
         n = bose(omega / modes.temperatures()[k])
         still = Bosons(own * (1 + n) / (2 * omega), own * n / (2 * omega), -0.25j / omega * own)
-        found, doubt, one = at(omega, still)
-        slow, _, other = at(omega, Bosons(nothing, nothing, own + 0j))
-        return found, doubt, slow, one & other
+        kept = Bosons(nothing, nothing, own + 0j)
+        # One after the other, so that the integral is compiled once.
+        both = jax.tree.map(lambda *parts: jnp.stack(parts), still, kept)
+        (found, slow), (doubt, _), good = jax.lax.map(lambda b: at(omega, b), both)
+        return found, doubt, slow, jnp.all(good)
 
     if modes.dampings is None:
         found, doubt, slow, good = jax.lax.map(peak, jnp.arange(count))

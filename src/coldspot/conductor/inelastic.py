@@ -154,15 +154,14 @@ def _window(hamiltonian: Array, leads: Table, omega: Array) -> Sides:
 def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> Array:
     """K(x) (node, site, site), from ∫dε f/(ε−λ) = ψ(½ ± i(λ−μ)/2πT) ∓ iπ/2 below and above the axis, + a constant."""
 
-    def primitive(z: Array, side: int) -> Array:
-        """(lead, z)."""
-        reduced = (z - potentials[:, None]) / (2 * jnp.pi * temperatures[:, None])
-        return digamma(0.5 - side * 1j * reduced) + side * 0.5j * jnp.pi
-
-    here = primitive(x + 0j, 1)[:, :, None]
+    # Above the axis it is the conjugate of that at the mirrored place below; all of them at once are compiled once.
     mirrored = jnp.conj(poles.places)
-    below = (primitive(poles.places, -1)[:, None] - here) / (x[:, None] - poles.places)
-    above = (primitive(mirrored, 1)[:, None] - here) / (x[:, None] - mirrored)
+    z = jnp.concatenate([x + 0j, mirrored])
+    reduced = (z - potentials[:, None]) / (2 * jnp.pi * temperatures[:, None])
+    primitive = digamma(0.5 - 1j * reduced) + 0.5j * jnp.pi  # (lead, z)
+    here, there = primitive[:, : x.size, None], primitive[:, None, x.size :]
+    below = (jnp.conj(there) - here) / (x[:, None] - poles.places)
+    above = (there - here) / (x[:, None] - mirrored)
     residues = poles.residues()
     total = jnp.einsum("axp,apij->xij", below, residues)
     total += jnp.einsum("axp,apji->xij", above, jnp.conj(residues))
