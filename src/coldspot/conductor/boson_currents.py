@@ -29,7 +29,7 @@ from ..occupation import bose, fermi
 from ..pytrees import Table
 from .electron_response import ROUNDING, Electrons, electrons, energies_of, states, trace
 from .landauer import Energies, baths_of, gaps, seen_from
-from .resonances import resonances
+from .resonances import Resonances, resonances
 from .second_order import SecondOrder
 from .vibrations import Modes
 
@@ -75,9 +75,12 @@ def bare(modes: Modes, omega: Array) -> Bosons:
     return Bosons(jnp.diag(spectral * (1 + n)) + 0j, jnp.diag(spectral * n) + 0j, jnp.diag(retarded))
 
 
-def dressed(hamiltonian: Array, leads: Table, modes: Modes, omega: Array) -> Dressed:
-    """The modes of their baths and their electrons; of the baths alone if the electrons do not act back."""
-    found = electrons(hamiltonian, leads, modes.couplings, omega, INNER)
+def dressed(hamiltonian: Array, leads: Table, modes: Modes, omega: Array, known: Resonances | None = None) -> Dressed:
+    """The modes of their baths and their electrons; of the baths alone if the electrons do not act back.
+
+    `known`: the conductor's resonances, if that is done.
+    """
+    found = electrons(hamiltonian, leads, modes.couplings, omega, INNER, known=known)
     emission, absorption = (jnp.sum(part, axis=(0, 1)) for part in (found.emission, found.absorption))
     if not modes.back_action:
         b = bare(modes, omega)
@@ -96,11 +99,12 @@ def dressed(hamiltonian: Array, leads: Table, modes: Modes, omega: Array) -> Dre
 
 
 def at_frequency(
-    hamiltonian: Array, leads: Table, couplings: Array, omega: Array, b: Bosons
+    hamiltonian: Array, leads: Table, couplings: Array, omega: Array, b: Bosons, known: Resonances | None = None
 ) -> tuple[Array, Array, Array]:
     """Per dω/2π particles (lead), their size, heats (lead), their size, energy into each mode, and |quasi|.
 
-    Also bounds of their errors, and convergence. The energies are those of modes that nothing links.
+    Also bounds of their errors, and convergence. The energies are those of modes that nothing links. `known`: the
+    conductor's resonances, if that is done.
     """
     potentials, temperatures = baths_of(leads)
     many = len(leads)
@@ -154,7 +158,7 @@ def at_frequency(
         return values, ROUNDING * jax.lax.stop_gradient(noise) / (2 * jnp.pi)
 
     count = couplings.shape[0]
-    window = energies_of(hamiltonian, leads, omega)
+    window = energies_of(hamiltonian, leads, omega, known=known)
     groups = (many + 1, many + 1, count)
     found = integral(integrand, window, 2 * many + 3 + count, INNER, groups=groups, loose=1)
     return found.value, found.error, found.converged
@@ -163,18 +167,19 @@ def at_frequency(
 def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[SecondOrder, SecondOrder, Array]:
     """The currents, bounds of their errors, and whether all integrals have converged."""
     many, count = len(leads), modes.frequencies.size
-    window, growing, known = _window(hamiltonian, leads, modes)
+    levels_ = resonances(hamiltonian, leads)
+    window, growing, known = _window(hamiltonian, leads, modes, levels_)
     components = 2 * many + 3 + count
     energies = slice(2 * many + 2, components - 1)
 
     def at(omega: Array, b: Bosons) -> tuple[Array, Array, Array]:
-        return at_frequency(hamiltonian, leads, modes.couplings, omega, b)
+        return at_frequency(hamiltonian, leads, modes.couplings, omega, b, levels_)
 
     def broad(omega: Array) -> tuple[Array, Array]:
         if not modes.back_action:
             found, doubt, good = at(omega, bare(modes, omega))
         else:
-            d = dressed(hamiltonian, leads, modes, omega)
+            d = dressed(hamiltonian, leads, modes, omega, levels_)
             found, doubt, good = at(omega, d.bosons)
             doubts = omega * d.electrons.error * (jnp.diagonal(d.bosons.more) + jnp.diagonal(d.bosons.less)).real
             found, doubt = found.at[energies].set(-d.power), doubt.at[energies].set(doubts)
@@ -188,9 +193,11 @@ def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Seco
         omega, own = modes.frequencies[k], eye[k][:, None] * eye[k]
         n = bose(omega / modes.temperatures()[k])
         still = Bosons(own * (1 + n) / (2 * omega), own * n / (2 * omega), -0.25j / omega * own)
-        found, doubt, one = at(omega, still)
-        slow, _, other = at(omega, Bosons(nothing, nothing, own + 0j))
-        return found, doubt, slow, one & other
+        kept = Bosons(nothing, nothing, own + 0j)
+        # One after the other, so that the integral is compiled once.
+        both = jax.tree.map(lambda *parts: jnp.stack(parts), still, kept)
+        (found, slow), (doubt, _), good = jax.lax.map(lambda b: at(omega, b), both)
+        return found, doubt, slow, jnp.all(good)
 
     if modes.dampings is None:
         found, doubt, slow, good = jax.lax.map(peak, jnp.arange(count))
@@ -213,7 +220,7 @@ def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Seco
     # A mode of no damping among others has a little instead.
     few = modes.dampings is not None
     lost = jnp.where(few & jnp.any(modes.rates() <= 0), 8 * NARROW, 0.0) * whole.value[2 * many + 1]
-    elastic = _elastic(hamiltonian, leads)
+    elastic = _elastic(hamiltonian, leads, levels_)
 
     def sorted_(part: Array, more: Array) -> SecondOrder:
         particles, (_,), heats, (_,), powers, (quasi,) = jnp.split(part, np.cumsum([many, 1, many, 1, count]))
@@ -245,7 +252,7 @@ def _scale(leads: Table) -> Array:
     return jnp.max(temperatures) + jnp.max(potentials) - jnp.min(potentials)
 
 
-def _elastic(hamiltonian: Array, leads: Table) -> Array:
+def _elastic(hamiltonian: Array, leads: Table, known: Resonances) -> Array:
     """∫dε/2π |T_αβ (f_α − f_β)|, of all leads."""
     potentials, temperatures = baths_of(leads)
 
@@ -256,14 +263,14 @@ def _elastic(hamiltonian: Array, leads: Table) -> Array:
         value = jnp.sum(jnp.abs(passed), axis=(0, 1))[None] / (2 * jnp.pi)
         return value, ROUNDING * value
 
-    return integral(integrand, energies_of(hamiltonian, leads, jnp.zeros(())), 1, INNER).value[0]
+    return integral(integrand, energies_of(hamiltonian, leads, jnp.zeros(()), known=known), 1, INNER).value[0]
 
 
-def _window(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Sides, Array, Array]:
+def _window(hamiltonian: Array, leads: Table, modes: Modes, levels_: Resonances) -> tuple[Sides, Array, Array]:
     """Frequencies with the modes' peaks, which modes grow, and whether that is known."""
 
     def at(omega: Array) -> tuple[Electrons, Array]:
-        found = electrons(hamiltonian, leads, modes.couplings, omega, INNER)
+        found = electrons(hamiltonian, leads, modes.couplings, omega, INNER, known=levels_)
         matrix = jnp.diag(modes.frequencies**2 - 1j * losses(modes, omega)) + found.retarded
         return found, jnp.sqrt(jnp.linalg.eigvals(matrix))
 
@@ -284,11 +291,11 @@ def _window(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Sides, Arra
         # Electrons that soften a mode altogether leave no rest about which it could move.
         poles, soft = jnp.stack(others), jnp.any((rest**2).real <= 0)
         growing = jnp.any(poles.imag >= 0, axis=0) | soft
-        sides_ = _frequencies(hamiltonian, leads, modes, poles.real.reshape(-1), jnp.abs(poles.imag).reshape(-1))
+        sides_ = _frequencies(leads, modes, levels_, poles.real.reshape(-1), jnp.abs(poles.imag).reshape(-1))
         return sides_, growing, jnp.all(known)
     if modes.dampings is None:
         none = jnp.zeros(0)
-        sides_ = _frequencies(hamiltonian, leads, modes, none, none)
+        sides_ = _frequencies(leads, modes, levels_, none, none)
         return sides_, jnp.zeros(modes.frequencies.size, bool), jnp.asarray(True)
     found, _ = jax.lax.map(at, modes.frequencies)
     pumped = jnp.einsum("kabkk->k", found.emission - found.absorption).real / (2 * modes.frequencies)
@@ -299,13 +306,13 @@ def _window(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Sides, Arra
     # Overdamped: both poles lie on the imaginary axis, the nearer one at Ω²/(γ/2 + root).
     width = jnp.where(slow, modes.frequencies**2 / (damping / 2 + root), damping / 2)
     peaks = jnp.where(slow, 0.0, root)
-    return _frequencies(hamiltonian, leads, modes, peaks, width), growing, jnp.all(found.converged)
+    return _frequencies(leads, modes, levels_, peaks, width), growing, jnp.all(found.converged)
 
 
-def _frequencies(hamiltonian: Array, leads: Table, modes: Modes, peaks: Array, widths: Array) -> Sides:
+def _frequencies(leads: Table, modes: Modes, levels_: Resonances, peaks: Array, widths: Array) -> Sides:
     """The peaks of the modes, zero, each bias, and what is narrow in the dampings."""
     potentials, temperatures = baths_of(leads)
-    levels, halfwidths = resonances(hamiltonian, leads)
+    levels, halfwidths = levels_
     phonons = jnp.min(modes.temperatures())
     centres, spread = [jnp.zeros(())], [jnp.pi * phonons]
     for a in range(potentials.size):

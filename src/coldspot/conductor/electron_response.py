@@ -24,7 +24,7 @@ from ..pytrees import Table
 from .green_functions import inverse_green
 from .landauer import REACH, baths_of, seen_from, without_width
 from .leads import ChainLead
-from .resonances import resonances
+from .resonances import Resonances, resonances
 
 ROUNDING = 64 * EPS
 FAR = 1e6
@@ -69,8 +69,12 @@ def electrons(
     effort: Effort = FULL,
     *,
     rates_alone: bool = False,
+    known: Resonances | None = None,
 ) -> Electrons:
-    """`rates_alone`: without the Hermitian part of Π, in which bound states of the conductor are poles."""
+    """`rates_alone`: without the Hermitian part of Π, in which bound states of the conductor are poles.
+
+    `known`: the conductor's resonances, if that is done.
+    """
     potentials, temperatures = baths_of(leads)
     many, modes = len(leads), couplings.shape[0]
 
@@ -105,7 +109,7 @@ def electrons(
 
     # Real and imaginary parts of Π, E and A.
     sizes = (modes**2, modes**2 * many**2, modes**2 * many**2)[rates_alone:]
-    window = energies_of(hamiltonian, leads, omega, filled=0.0 if rates_alone else FAR)
+    window = energies_of(hamiltonian, leads, omega, 0.0 if rates_alone else FAR, known)
     found = integral(integrand, window, 2 * sum(sizes), effort, groups=tuple(2 * size for size in sizes))
     kinds = (many, many, modes, modes)
     parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:-1])
@@ -125,13 +129,15 @@ def trace(one: Array, other: Array) -> Array:
     return jnp.sum((one * jnp.swapaxes(other, -1, -2)).real, axis=(-2, -1))
 
 
-def energies_of(hamiltonian: Array, leads: Table, omega: Array, filled: float = 0.0) -> Sides:
+def energies_of(
+    hamiltonian: Array, leads: Table, omega: Array, filled: float = 0.0, known: Resonances | None = None
+) -> Sides:
     """Fermi edges, resonances and band edges, at their places and a boson above and below.
 
     `filled`: how far down all filled states are in it, in units of the largest energy, if bands have no known bottom.
     """
     potentials, temperatures = baths_of(leads)
-    places, widths = resonances(hamiltonian, leads)
+    places, widths = known or resonances(hamiltonian, leads)
     # What has no width is not seen, or has its status.
     bound, *_ = without_width(hamiltonian, places, widths)
     widths = jnp.where(bound, jnp.inf, widths)

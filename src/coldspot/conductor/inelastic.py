@@ -33,7 +33,7 @@ from .green_functions import inverse_green
 from .landauer import REACH, baths_of, fermi, fermi_gap, seen_from, without_width
 from .pair_rates import net_rate
 from .poles import Poles, poles_of, widths_of
-from .resonances import resonances
+from .resonances import Resonances, resonances
 
 ROUNDING = 64 * EPS
 
@@ -63,15 +63,22 @@ class Inelastic(NamedTuple):
 
 
 def inelastic(
-    hamiltonian: Array, leads: Table, bosons: Bosons, effort: Effort = FULL
+    hamiltonian: Array,
+    leads: Table,
+    bosons: Bosons,
+    effort: Effort = FULL,
+    known: tuple[Poles, Resonances] | None = None,
 ) -> tuple[Inelastic, Inelastic, Array]:
-    """The currents, bounds of their errors, and whether the integral has converged."""
+    """The currents, bounds of their errors, and whether the integral has converged.
+
+    `known`: poles and resonances of the conductor, if that is done.
+    """
     potentials, temperatures = baths_of(leads)
     lead_count = len(leads)
     widths = widths_of(leads, hamiltonian.shape[-1])
     omega, m = bosons.frequency, bosons.coupling
     number = bose(omega / bosons.temperature)
-    poles = poles_of(hamiltonian, widths)
+    poles, levels = known or (poles_of(hamiltonian, widths), resonances(hamiltonian, leads))
     condition = jax.lax.stop_gradient(poles.condition)
 
     def difference(above: Array, omega: Array) -> Array:
@@ -122,7 +129,7 @@ def inelastic(
         return values, ROUNDING * condition * jax.lax.stop_gradient(noise)
 
     # Sizes have a kink at each change of sign, which no rule resolves.
-    found = integral(integrand, _window(hamiltonian, leads, omega), 2 * lead_count + 5, effort, loose=2)
+    found = integral(integrand, _window(hamiltonian, leads, levels, omega), 2 * lead_count + 5, effort, loose=2)
     return _sorted(found.value, lead_count), _sorted(found.error, lead_count), found.converged
 
 
@@ -136,10 +143,10 @@ def _sorted(parts: Array, lead_count: int) -> Inelastic:
     return Inelastic(parts[:lead_count], parts[lead_count : 2 * lead_count], *parts[2 * lead_count :])
 
 
-def _window(hamiltonian: Array, leads: Table, omega: Array) -> Sides:
+def _window(hamiltonian: Array, leads: Table, levels: Resonances, omega: Array) -> Sides:
     """Fermi edges and resonances, at their places and a boson above and below."""
     potentials, temperatures = baths_of(leads)
-    places, widths = resonances(hamiltonian, leads)
+    places, widths = levels
     # What has no width is not seen, or has its status.
     bound, *_ = without_width(hamiltonian, places, widths)
     widths = jnp.where(bound, jnp.inf, widths)
@@ -154,15 +161,14 @@ def _window(hamiltonian: Array, leads: Table, omega: Array) -> Sides:
 def _kernel(poles: Poles, potentials: Array, temperatures: Array, x: Array) -> Array:
     """K(x) (node, site, site), from ∫dε f/(ε−λ) = ψ(½ ± i(λ−μ)/2πT) ∓ iπ/2 below and above the axis, + a constant."""
 
-    def primitive(z: Array, side: int) -> Array:
-        """(lead, z)."""
-        reduced = (z - potentials[:, None]) / (2 * jnp.pi * temperatures[:, None])
-        return digamma(0.5 - side * 1j * reduced) + side * 0.5j * jnp.pi
-
-    here = primitive(x + 0j, 1)[:, :, None]
+    # Above the axis it is the conjugate of that at the mirrored place below; all of them at once are compiled once.
     mirrored = jnp.conj(poles.places)
-    below = (primitive(poles.places, -1)[:, None] - here) / (x[:, None] - poles.places)
-    above = (primitive(mirrored, 1)[:, None] - here) / (x[:, None] - mirrored)
+    z = jnp.concatenate([x + 0j, mirrored])
+    reduced = (z - potentials[:, None]) / (2 * jnp.pi * temperatures[:, None])
+    primitive = digamma(0.5 - 1j * reduced) + 0.5j * jnp.pi  # (lead, z)
+    here, there = primitive[:, : x.size, None], primitive[:, None, x.size :]
+    below = (jnp.conj(there) - here) / (x[:, None] - poles.places)
+    above = (there - here) / (x[:, None] - mirrored)
     residues = poles.residues()
     total = jnp.einsum("axp,apij->xij", below, residues)
     total += jnp.einsum("axp,apji->xij", above, jnp.conj(residues))

@@ -6,6 +6,8 @@ With wide bands the poles are the eigenvalues of H − iΓ/2. A self-energy that
 carry no derivatives.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -20,12 +22,19 @@ FEW = 8
 """Sites up to which every eigenvalue at every start is followed."""
 
 
+class Resonances(NamedTuple):
+    """Energies and half widths (resonance) of one conductor's poles, some of them more than once."""
+
+    places: Array
+    halfwidths: Array
+
+
 def wide(leads: Table) -> bool:
     return all(isinstance(lead, WideBandLead) for lead in leads.values())
 
 
-def resonances(hamiltonian: Array, leads: Table) -> tuple[Array, Array]:
-    """Energies and half widths (resonance) of one conductor's poles, some of them more than once."""
+def resonances(hamiltonian: Array, leads: Table) -> Resonances:
+    """Those of one conductor. They ask for loops of their own: integrals in an integral are given them."""
     hamiltonian, leads = jax.lax.stop_gradient((hamiltonian, leads))
     n = hamiltonian.shape[-1]
     middle = jnp.trace(hamiltonian).real / n
@@ -41,7 +50,7 @@ def resonances(hamiltonian: Array, leads: Table) -> tuple[Array, Array]:
 
     if wide(leads):
         found = poles(middle)
-        return found.real + middle, jnp.abs(found.imag)
+        return Resonances(found.real + middle, jnp.abs(found.imag))
     bare = eigenvalues(hamiltonian - middle * jnp.eye(n)).real + middle
     known = [kink for lead in leads.values() for kink in lead.kinks()]
     starts = jnp.sort(jnp.stack([*known, jnp.min(bare), jnp.max(bare)]))
@@ -58,7 +67,7 @@ def resonances(hamiltonian: Array, leads: Table) -> tuple[Array, Array]:
         return jax.lax.fori_loop(0, STEPS, step, pole)
 
     found = jax.lax.map(follow, found)
-    return found.real + middle, jnp.abs(found.imag)
+    return Resonances(found.real + middle, jnp.abs(found.imag))
 
 
 def eigenvalues(matrix: Array) -> Array:

@@ -17,7 +17,8 @@ from ..numerics.dense import positive_or_one
 from ..pytrees import Table
 from .inelastic import Bosons, Inelastic, inelastic
 from .landauer import baths_of
-from .resonances import resonances, wide
+from .poles import Poles, poles_of, widths_of
+from .resonances import Resonances, resonances, wide
 from .vibrations import Modes
 
 FAR = 1e4
@@ -50,12 +51,14 @@ class SecondOrder(NamedTuple):
 def second_order(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[SecondOrder, SecondOrder, Array]:
     """The currents, bounds of their errors, and whether all integrals have converged."""
 
+    known = poles_of(hamiltonian, widths_of(leads, hamiltonian.shape[-1])), resonances(hamiltonian, leads)
+
     def one(k: Array) -> tuple[Inelastic, Inelastic, Array]:
         bosons = Bosons(modes.frequencies[k], modes.couplings[k], modes.temperatures()[k])
-        own = inelastic(hamiltonian, leads, bosons)
+        own = inelastic(hamiltonian, leads, bosons, known=known)
         if modes.dampings is None:
             return own
-        return jax.lax.cond(modes.wide(k), lambda: _broad(hamiltonian, leads, modes, k, bosons, own), lambda: own)
+        return jax.lax.cond(modes.wide(k), lambda: _broad(hamiltonian, leads, modes, k, known, own), lambda: own)
 
     value, bound, converged = jax.lax.map(one, jnp.arange(modes.frequencies.size))
     rates = modes.rates()
@@ -94,11 +97,12 @@ def _broad(
     leads: Table,
     modes: Modes,
     k: Array,
-    bosons: Bosons,
+    known: tuple[Poles, Resonances],
     own: tuple[Inelastic, Inelastic, Array],
 ) -> tuple[Inelastic, Inelastic, Array]:
     """What a narrow mode does at all frequencies, under the spectral function of mode k."""
-    mode, many = bosons.frequency, len(leads)
+    mode, many = modes.frequencies[k], len(leads)
+    coupling, temperature = modes.couplings[k], modes.temperatures()[k]
 
     def node(at: tuple[Array, Array]) -> tuple[Array, Array]:
         centre, offset = at
@@ -108,7 +112,7 @@ def _broad(
         distance = ((centre - mode) + offset) * (omega + mode)  # ω² − Ω²
         lost = modes.loss(k, omega)
         weight = jnp.where(inside, 2 * omega * lost / positive_or_one(distance**2 + lost**2) / jnp.pi, 0.0)
-        found, doubt, converged = inelastic(hamiltonian, leads, bosons._replace(frequency=omega), INNER)
+        found, doubt, converged = inelastic(hamiltonian, leads, Bosons(omega, coupling, temperature), INNER, known)
         parts = (jnp.concatenate([x.particles, x.heats, jnp.stack([x.energy, x.quasi])]) for x in (found, doubt))
         value, bound = (weight * part for part in parts)
         return value, jnp.where(converged, bound, jnp.inf)
@@ -117,7 +121,7 @@ def _broad(
         values, bounds = jax.lax.map(node, (centre, offset))
         return values.T, bounds.T
 
-    found = integral(integrand, _frequencies(hamiltonian, leads, modes, k), 2 * many + 2, OUTER, loose=1)
+    found = integral(integrand, _frequencies(leads, modes, k, known[1]), 2 * many + 2, OUTER, loose=1)
 
     def whole(part: Array, narrow: Inelastic) -> Inelastic:
         energy, quasi = part[2 * many :]
@@ -126,10 +130,10 @@ def _broad(
     return whole(found.value, own[0]), whole(found.error, own[1]), found.converged & own[2]
 
 
-def _frequencies(hamiltonian: Array, leads: Table, modes: Modes, k: Array) -> Sides:
+def _frequencies(leads: Table, modes: Modes, k: Array, states: Resonances) -> Sides:
     """The peak of the mode, zero, each bias, and what is narrow in the damping."""
     potentials, temperatures = baths_of(leads)
-    levels, halfwidths = resonances(hamiltonian, leads)
+    levels, halfwidths = states
     mode, phonons = modes.frequencies[k], modes.temperatures()[k]
     damping = modes.loss(k, mode) / mode
     square = mode**2 - damping**2 / 4
