@@ -55,7 +55,7 @@ def test_inside_a_compiled_program_the_sure_way_is_taken():
 
 
 def test_both_tiers_of_a_static_network_agree_where_the_first_decides():
-    (t,) = (t for t in mr.STATIC if t.name == "complete-4")
+    (t,) = (t for t in mr.STATIC if t.name == "ring-3")
     columns = mr.join(*(mr.draw(t, np.random.default_rng(1), 250, kind) for kind in ("ordinary", "extreme")))
     points = {name: jnp.asarray(values) for name, values in columns.items()}
     ways = mr.way(t)
