@@ -1,5 +1,7 @@
 """Cumulants of jump networks against closed forms, multiple precision and the tilted monodromy."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import mpmath as mp
