@@ -62,7 +62,9 @@ def test_the_rate_function_is_the_legendre_transform():
     counted = cs.counting(network(*case), *TARGETS[0])
     with mp.workdps(40):
         tiny = mp.mpf(10) ** -12
-        mean = float((eigenvalue(counted_edges(case), tiny, 0) - eigenvalue(counted_edges(case), -tiny, 0)) / (2 * tiny))
+        mean = float(
+            (eigenvalue(counted_edges(case), tiny, 0) - eigenvalue(counted_edges(case), -tiny, 0)) / (2 * tiny)
+        )
     currents = np.array([0.0, mean, 3.0, -2.0])
     found, moved = jax.jvp(counted.rate_function, (jnp.asarray(currents),), (jnp.ones(4),))
     with mp.workdps(40):

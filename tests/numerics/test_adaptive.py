@@ -49,6 +49,7 @@ def test_peaks_and_edges_are_found_wherever_they_lie(centre, width):
 
 def test_derivatives_are_those_of_the_integral():
     kink = -0.3
+
     def peak(w):
         return found(0.2, w, kink).value[0]
 

@@ -11,7 +11,9 @@ from coldspot.numerics.quadrature import NODES
 
 # Each in one program instead of one for each operation.
 cells, integrate = jax.jit(quadrature.cells), jax.jit(quadrature.integrate)
-mesh, panel_node = (jax.jit(function, static_argnums=k) for function, k in ((quadrature.mesh, 1), (quadrature.panel_node, 3)))
+mesh, panel_node = (
+    jax.jit(function, static_argnums=k) for function, k in ((quadrature.mesh, 1), (quadrature.panel_node, 3))
+)
 
 
 def plain(tree):
