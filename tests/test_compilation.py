@@ -131,11 +131,11 @@ def derivatives_of_current(p):
     """Gradients forwards and backwards, and second derivatives, of a batch: one program."""
 
     def backwards(p):
-        slope = jax.grad(current)(p)
-        return slope, slope
+        value, slope = jax.value_and_grad(current)(p)
+        return (value, slope), slope
 
-    hessian, backward = jax.jacfwd(backwards, has_aux=True)(p)
-    return jax.jacfwd(current)(p), backward, hessian
+    (forward, hessian), backward = jax.jacfwd(backwards, has_aux=True)(p)
+    return forward, backward, hessian
 
 
 def test_gradient_of_the_dot():
@@ -177,54 +177,50 @@ def everything(x):
     return jnp.concatenate([s.heat.array, s.entropy_production[None], s.populations])
 
 
-def with_values(derivative, function):
-    """One program for the derivative of a function and its values."""
+def derivatives(function):
+    """Of a sum of all that a function gives: values, gradients backwards and forwards, and second derivatives.
 
-    def twice(x):
-        values = function(x)
-        return values, values
+    One program of one direction, from which the derivatives forwards of value and gradient are made: none is of its own
+    for each result, whose share in the sum no other has.
+    """
 
-    program = jax.jit(derivative(twice, has_aux=True))
+    def summed(x):
+        every = function(x)
+        return every @ np.cos(np.arange(every.size))
 
-    def both(x):
-        derivatives, values = program(jnp.asarray(x))
-        return np.asarray(derivatives), np.asarray(values)
+    program = jax.jit(lambda x, direction: jax.jvp(jax.value_and_grad(summed), (x,), (direction,)))
 
-    return both
+    def found(x):
+        primals, tangents = zip(*(program(x, direction) for direction in np.eye(x.size)), strict=True)
+        value, backward = map(np.asarray, primals[0])
+        forward, second = (np.array(t) for t in zip(*tangents, strict=True))
+        return value, backward, forward, second
 
+    def value_and_gradient(x):
+        return tuple(map(np.asarray, program(x, np.zeros(x.size))[0]))
 
-JACOBIAN = with_values(jax.jacfwd, everything)
-HESSIAN = with_values(jax.jacfwd, jax.jacrev(everything))
+    return found, value_and_gradient
+
 
 NETWORKS = {
     "ordinary": [0.0, 0.5, -0.3, 1.1, 1.0, 2.0, 0.6],
     "equilibrium": [0.0, 0.5, -0.3, 1.1, 1.0, 1.0, 1.0],
     "degenerate": [0.2, 0.2, 0.2, 0.2, 1.0, 2.0, 0.6],
 }
+OF_NETWORK, AT_NETWORK = derivatives(everything)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_jacobian_of_a_network(name):
+def test_first_and_second_derivatives_of_a_network(name):
     x = np.array(NETWORKS[name])
-    forward, _ = JACOBIAN(x)
-    _, backward = HESSIAN(x)
+    _, backward, forward, second = OF_NETWORK(x)
     assert_close(forward, backward, 1e-13)
     h = 1e-5
     for k in range(7):
         e = np.eye(7)[k] * h
-        by_difference = (JACOBIAN(x + e)[1] - JACOBIAN(x - e)[1]) / (2 * h)
-        assert_close(forward[:, k], by_difference, 3e-9, np.max(np.abs(forward)))
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_hessian_of_a_network(name):
-    x = np.array(NETWORKS[name])
-    hessian, _ = HESSIAN(x)
-    h = 1e-5
-    for k in range(7):
-        e = np.eye(7)[k] * h
-        by_difference = (HESSIAN(x + e)[1] - HESSIAN(x - e)[1]) / (2 * h)
-        assert_close(hessian[:, :, k], by_difference, 3e-9, np.max(np.abs(hessian)))
+        (value, slopes), (less, less_slopes) = AT_NETWORK(x + e), AT_NETWORK(x - e)
+        assert_close(forward[k], (value - less) / (2 * h), 3e-9, np.max(np.abs(forward)))
+        assert_close(second[k], (slopes - less_slopes) / (2 * h), 3e-9, np.max(np.abs(second)))
 
 
 def test_onsager_symmetry_by_derivatives():
@@ -261,39 +257,27 @@ def _gate(values):
     return jnp.stack([jnp.zeros(()), values["gate"]])
 
 
-@jax.jit
-def derivatives_of_periodic(x):
-    """Values, the Jacobian backwards and forwards, and second derivatives, forward over reverse: one program."""
-
-    def backwards(x):
-        values, pull = jax.vjp(periodic, x)
-        both = values, jax.vmap(pull)(jnp.eye(values.size))[0]
-        return both, both
-
-    (forward, second), (values, backward) = jax.jacfwd(backwards, has_aux=True)(x)
-    return values, backward, forward, second
+OF_PERIODIC, AT_PERIODIC = derivatives(periodic)
 
 
 def test_first_and_second_derivatives_of_a_periodic_state():
     x = np.array([0.5, 0.2, 7.0, 1.0, 0.7, 0.1])
-    _, backward, forward, second = map(np.asarray, derivatives_of_periodic(x))
+    _, backward, forward, second = OF_PERIODIC(x)
     assert_close(forward, backward, 1e-12)
     for k in range(6):
         h = 1e-3 * max(x[k], 1.0)
         e = np.eye(6)[k] * h
-        (one, two), (minus_one, minus_two) = (
-            [tuple(map(np.asarray, derivatives_of_periodic(x + sign * n * e)[:2])) for n in (1, 2)] for sign in (1, -1)
-        )
-        for found, a, b, c, d in zip((forward[:, k], second[..., k]), one, minus_one, two, minus_two, strict=True):
+        one, two, minus_one, minus_two = (AT_PERIODIC(x + n * e) for n in (1, 2, -1, -2))
+        for found, a, b, c, d in zip((forward, second), one, minus_one, two, minus_two, strict=True):
             # Fourth order: error of order h⁴ beside 1e-11 of the state's own.
             by_difference = (8 * (a - b) - (c - d)) / (12 * h)
-            assert_close(found, by_difference, 1e-8, np.max(np.abs(forward if found.ndim == 1 else second)))
+            assert_close(found[k], by_difference, 1e-8, np.max(np.abs(found)))
 
 
 def test_gradient_at_vanishing_drive_is_zero():
     """Flows are even in the amplitude: the first derivative vanishes at h_0 = 0, without NaN."""
-    _, slopes, *_ = map(np.asarray, derivatives_of_periodic(np.array([0.0, 0.2, 7.0, 1.0, 0.7, 0.1])))
-    assert_close(slopes[:, 0], np.zeros(len(slopes)), 1e-12, np.max(np.abs(slopes)))
+    _, slopes = AT_PERIODIC(np.array([0.0, 0.2, 7.0, 1.0, 0.7, 0.1]))
+    assert_close(slopes[0], 0.0, 1e-12, np.max(np.abs(slopes)))
 
 
 @pytest.mark.parametrize("baths", [2, 3])

@@ -242,7 +242,7 @@ def test_spectral_functions_and_subclasses_of_drives_and_kinetics():
     network = two_levels(
         lambda values: jnp.stack([0.0, values["gate"]]), kinetics=Halved(), drives={"gate": Steady()}, period=1.0
     )
-    for gap, rate in ((1.0, 0.5), (0.5, 0.5), (0.5, 1.0)):
+    for gap, rate in ((1.0, 0.5), (0.5, 1.0)):  # what is read by methods compiles another program
         _put("GAP", gap)
         TABLE["gap"] = rate
         close(cs.steady_state(network), flow(gap, rate=rate))

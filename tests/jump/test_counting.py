@@ -1,5 +1,7 @@
 """Cumulants of jump networks against closed forms, multiple precision and the tilted monodromy."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import mpmath as mp
@@ -377,6 +379,7 @@ def test_a_search_ends_where_all_that_is_counted_is_exactly_zero():
         return periodic_cumulants.Measured(zero, zero, jnp.zeros(1), jnp.ones(1, bool))
 
     mesh = Mesh(jnp.linspace(0, 1, 5)[:, None], jnp.full(1, 4))
-    found = periodic_cumulants._search(batch_of_one(network), None, nothing, mesh, jnp.full(1, 1e-8))
+    search = functools.partial(periodic_cumulants._search, batch_of_one(network), None, nothing, mesh)
+    found = jax.jit(search)(jnp.full(1, 1e-8))
     assert bool(found.done.all())
     assert not found.errors.any()

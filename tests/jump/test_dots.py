@@ -249,17 +249,22 @@ def test_cautions_and_broken_rules_of_a_batch():
 def test_states_that_are_near_are_all_that_need_a_look():
     """Of large blocks only pairs near in energy are looked at: they tell the same as all pairs do."""
     rng = np.random.default_rng(4)
-    energies = jnp.asarray(np.sort(rng.uniform(0, 1, 40)) + np.repeat([0.0, 0.5], 20))
-    amplitudes = [jnp.asarray(rng.normal(size=(2, 3, 40, k)) * 10 ** rng.uniform(-3, 0, (1, 1, 40, 1))) for k in (3, 5)]
+    energies = np.sort(rng.uniform(0, 1, 40)) + np.repeat([0.0, 0.5], 20)
+    amplitudes = [rng.normal(size=(2, 3, 40, k)) * 10 ** rng.uniform(-3, 0, (1, 1, 40, 1)) for k in (3, 5)]
     # A channel for each of two kinds of states: these never mix, however near they are.
     kinds = np.arange(40) % 2
     amplitudes = [a * np.stack([kinds == 0, kinds == 1, kinds == 1])[None, :, :, None] for a in amplitudes]
-    block, none = Eigenstates(energies, jnp.eye(40), jnp.asarray(kinds, float)), jnp.zeros((40, 40))
-    for strength, mixed in ((1e-2, False), (1.0, True)):
+
+    @jax.jit
+    def both(energies, amplitudes, strength):
+        block, none = Eigenstates(energies, jnp.eye(40), jnp.asarray(kinds, float)), jnp.zeros((40, 40))
         ways = [strength * a for a in amplitudes]
         largest = jnp.max(sum(jnp.sum(a**2, axis=(0, 1, 3)) for a in ways))
         every = _of_all(block, ways, none, largest, jnp.asarray(1e-15))
-        near = _of_near(block, ways, none, largest, jnp.asarray(1e-15), jnp.maximum(largest, 0.2))
+        return every, _of_near(block, ways, none, largest, jnp.asarray(1e-15), jnp.maximum(largest, 0.2))
+
+    for strength, mixed in ((1e-2, False), (1.0, True)):
+        every, near = both(energies, amplitudes, strength)
         assert bool(every.coherent) == bool(near.coherent) == mixed
         assert np.all(np.asarray(near.turned) >= np.asarray(every.turned))
         assert_close(np.maximum(np.asarray(every.turned), 1e-15 / 0.2), np.asarray(near.turned), 0.1)
@@ -269,7 +274,7 @@ def test_blocks_one_by_one_are_those_of_the_whole_matrix():
     rng, matrix = np.random.default_rng(1), np.zeros((9, 9), complex)
     for places in ([0, 3, 5], [1, 2], [4], [6, 8, 7]):
         matrix[np.ix_(places, places)] = hermitian(rng, len(places))
-    whole, parts = eigenstates(jnp.asarray(matrix)), Eigenstates(*by_blocks(matrix))
+    whole, parts = jax.jit(eigenstates)(matrix), Eigenstates(*by_blocks(matrix))
     np.testing.assert_array_equal(parts.labels, whole.labels)
     np.testing.assert_allclose(parts.energies, whole.energies, atol=1e-13)
     # Up to the phase of each.
@@ -455,13 +460,20 @@ def test_transitions_between_blocks_are_the_listed_ones():
         listed = States(layer.array)
         assert len(layer) == len(listed)
         assert layer == listed
-        numbers, back = jnp.asarray(rng.normal(size=(2, 16))), jnp.asarray(rng.normal(size=len(layer)))
-        assert np.array_equal(layer.of(numbers), listed.of(numbers))
-        np.testing.assert_allclose(layer.collect(back, 16), listed.collect(back, 16), rtol=1e-14, atol=1e-15)
+        numbers, back = rng.normal(size=(2, 16)), rng.normal(size=len(layer))
         both = Joined([layer, listed])
         assert np.array_equal(both.array, np.concatenate([layer.array, listed.array]))
-        twice = jnp.concatenate([back, -2 * back])
-        np.testing.assert_allclose(both.collect(twice, 16), -layer.collect(back, 16), rtol=1e-14, atol=1e-14)
+
+        @jax.jit
+        def gathered(numbers, back, layer=layer, listed=listed, both=both):
+            twice = jnp.concatenate([back, -2 * back])
+            each = layer.collect(back, 16), listed.collect(back, 16), both.collect(twice, 16)
+            return layer.of(numbers), listed.of(numbers), *each
+
+        one, other, collected, summed, whole = gathered(numbers, back)
+        assert np.array_equal(one, other)
+        np.testing.assert_allclose(collected, summed, rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(whole, -collected, rtol=1e-14, atol=1e-14)
     lower, upper = (Layer(sizes, k).array for k in (False, True))
     first = np.concatenate([[0], np.cumsum(sizes)])
     pairs = [(i, f) for n in range(1, 5) for f in range(first[n], first[n + 1]) for i in range(first[n - 1], first[n])]

@@ -49,8 +49,11 @@ def test_peaks_and_edges_are_found_wherever_they_lie(centre, width):
 
 def test_derivatives_are_those_of_the_integral():
     kink = -0.3
-    forward = jax.jacfwd(lambda w: found(0.2, w, kink).value[0])(0.4)
-    backward = jax.grad(lambda w: found(0.2, w, kink).value[0])(0.4)
+
+    def peak(w):
+        return found(0.2, w, kink).value[0]
+
+    forward, backward = jax.jit(lambda w: (jax.jacfwd(peak)(w), jax.grad(peak)(w)))(0.4)
     step = 1e-5
     expected = (exact(0.2, 0.4 + step, kink)[0] - exact(0.2, 0.4 - step, kink)[0]) / (2 * step)
     assert abs(forward - expected) < 1e-9
@@ -58,6 +61,7 @@ def test_derivatives_are_those_of_the_integral():
 
 
 def test_what_no_room_suffices_for_is_said():
-    s = window(0.0, 0.1)
-    wild = adaptive.integral(lambda c, o: (jnp.sin(1e6 * (c + o))[None], jnp.zeros((1, o.size))), s, 1)
-    assert not wild.converged
+    def wild(middle, offset):
+        return jnp.sin(1e6 * (middle + offset))[None], jnp.zeros((1, offset.size))
+
+    assert not jax.jit(lambda: adaptive.integral(wild, window(0.0, 0.1), 1))().converged

@@ -12,7 +12,7 @@ from coldspot.oscillators import linear, noise
 from coldspot.pytrees import compiled
 from tests.oscillators.networks import PAIR, Build, build_pair, draw, solve, solved
 
-SIZES = {(2, 2): 7500, (3, 3): 2400, (12, 3): 100}
+SIZES = {(2, 2): 7600, (3, 3): 2400, (12, 3): 40}
 """Networks of each (number of masses, number of baths); `tests.campaign.oscillator_laws` has other sizes."""
 
 

@@ -89,7 +89,7 @@ def test_flag_against_the_double_well(friction, flagged):
     """
     barrier = cs.Barrier(friction, 1.0, 1.0, 1.0, 1.0, 6.0)
     kramers = np.sqrt(2) * float(barrier.current)
-    left = escape_rate(friction, 6.0, 1.0, 50, 90) / kramers
+    left = escape_rate(friction, 6.0, 1.0, 40, 70) / kramers
     assert (left < 0.9) == flagged
     s = cs.steady_state(cs.Barrier(friction, 1.0, 1.0, 1.0, 0.75, 6.0))
     assert bool(s.flags["weak friction"]) == flagged

@@ -53,7 +53,9 @@ def _solved_jvp(primals: Any, tangents: Any) -> tuple[Eigenstates, Eigenstates]:
     return found, Eigenstates(jnp.diagonal(inside).real, vectors @ mixing, jnp.zeros_like(own))
 
 
-# Batched calls of LAPACK can hang on few cores: one after the other.
+# Batched calls of LAPACK can hang on few cores: one after the other. Where nothing else is compiled around them (a look
+# at the spectrum), one program instead of seventy.
+@jax.jit
 @sequential_vmap
 def _separated(matrix: Array) -> tuple[Array, Array, Array]:
     size = matrix.shape[-1]
