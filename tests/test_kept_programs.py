@@ -33,5 +33,7 @@ def test_the_users_choice_stays(tmp_path):
 def test_without_a_place_nothing_is_kept():
     """Below a file, and in a folder that cannot be made."""
     place = {"XDG_CACHE_HOME": "/dev/null", "JAX_COMPILATION_CACHE_DIR": None}
-    again = f"import os; os.environ['XDG_CACHE_HOME'] = '/proc/none'; {SOLVE}; print(jax.config.jax_compilation_cache_dir)"
+    again = (
+        f"import os; os.environ['XDG_CACHE_HOME'] = '/proc/none'; {SOLVE}; print(jax.config.jax_compilation_cache_dir)"
+    )
     assert run(place, again) == ("None\nNone", "")
