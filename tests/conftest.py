@@ -10,6 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Processes that tests start keep the bytecode of the package: each would need a second to compile its sources.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 OWN = {"xla_cpu_use_fusion_emitters": "false", "xla_backend_optimization_level": "0"}
 """How what tests compile is made: fast to compile, not fast. The options of coldspot's own programs are set below."""
 FLAGS = os.environ.get("XLA_FLAGS", "")

@@ -37,9 +37,7 @@ def test_process_writes_json_alone_and_keeps_what_it_compiled(cache):
     assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
 
 
-def test_damaged_or_missing_cache_does_no_harm(cache, tmp_path):
-    (tmp_path / "a-file").write_text("no folder")
-    assert start("--version", cache=tmp_path / "a-file").stdout == f"coldspot {cs.__version__}\n"
+def test_damaged_cache_does_no_harm_and_a_terminal_without_greek_letters_gets_question_marks(cache, tmp_path):
     if not (cache / "coldspot").exists():
         start("solve", "quantum-dot", "--json", cache=cache)
     spoilt = shutil.copytree(cache, tmp_path / "spoilt")
@@ -47,19 +45,9 @@ def test_damaged_or_missing_cache_does_no_harm(cache, tmp_path):
     assert entries
     for entry in entries:
         entry.write_bytes(b"damaged")
-    again = start("solve", "quantum-dot", "--json", cache=spoilt)
+    again = start("solve", "quantum-dot", cache=spoilt, encoding="ascii")
     assert (again.returncode, again.stderr) == (0, "")
-
-
-def test_process_exits_with_the_code_and_one_line(cache):
-    found = start("solve", "quantum-dot", "--set", "right.temperature=0", cache=cache)
-    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
-
-
-def test_terminal_without_greek_letters_gets_question_marks(cache):
-    found = start("solve", "quantum-dot", cache=cache, encoding="ascii")
-    assert (found.returncode, found.stderr) == (0, "")
-    assert "(k_B = ? = e = 1)" in found.stdout
+    assert "(k_B = ? = e = 1)" in again.stdout
 
 
 def test_reader_that_leaves_early_is_no_error(cache):
@@ -75,12 +63,14 @@ def test_script_and_module_are_one_program():
     assert script.value == "coldspot.__main__:main"
 
 
-def test_full_disk_is_one_line(cache):
+def test_full_disk_is_one_line(cache, tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no full device")
-    for arguments in (("list",), ("--help",), ("solve", "quantum-dot", "--json")):
+    # A cache that cannot be is not worth another line.
+    (tmp_path / "a-file").write_text("no folder")
+    for arguments, place in ((("list",), cache), (("--help",), tmp_path / "a-file")):
         with open("/dev/full", "w") as full:
-            found = start(*arguments, cache=cache, stdout=full)
+            found = start(*arguments, cache=place, stdout=full)
         assert (found.returncode, found.stderr.count("\n")) == (2, 1)
         assert found.stderr.startswith("error: cannot write to stdout")
 
@@ -88,10 +78,9 @@ def test_full_disk_is_one_line(cache):
 def test_without_home_and_cache_there_is_one_line(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG", "JAX", "MPL"))}
     environment |= {"HOME": "/nowhere/at/all", "TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-m", "coldspot"]
-    for arguments, code in ((("list",), 0), (("reproduce", "--out", "/dev/null/x"), 2)):
-        found = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=300)
-        assert (found.returncode, found.stderr.count("\n")) == (code, int(code > 0)), found.stderr
+    command = [sys.executable, "-m", "coldspot", "reproduce", "--out", "/dev/null/x"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1), found.stderr
 
 
 # --------------------------------------------------------------------------- Ctrl-C

@@ -9,6 +9,7 @@ import pytest
 
 import coldspot as cs
 from coldspot.machines import NonlinearOscillatorPair, QuantumDot, SpinPair
+from coldspot.oscillators import sampling
 
 RESULTS = {
     "static": lambda: cs.steady_state(QuantumDot()),
@@ -21,8 +22,14 @@ RESULTS = {
 
 
 @functools.cache
+def made(name):
+    """A result, and how many programs that follow trajectories it took."""
+    before = sampling._stretch.count()
+    return RESULTS[name](), sampling._stretch.count() - before
+
+
 def result_of(name):
-    return RESULTS[name]()
+    return made(name)[0]
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -51,6 +58,10 @@ def test_an_evolution_has_its_numbers_everywhere():
     assert ds.heat.sel(time=5.0).dims == ("bath",)
     first_law = ds.energy.sum("bath") + ds.work.sum("drive") - ds.storage
     assert np.all(abs(first_law) < 1e-12 * abs(ds.heat).max())
+
+
+def test_trajectories_begin_and_go_on_with_one_program():
+    assert made("trajectories")[1] <= 1
 
 
 def test_trajectories_keep_their_own_heats():

@@ -111,8 +111,8 @@ print("ends", flush=True)
 
 
 def test_a_sweep_that_is_killed_goes_on_and_ends_equal(small, tmp_path):
-    """`kill -9` at a random moment of the writing, again and again."""
-    grid = {"level": np.linspace(-20.0, 20.0, 60).tolist(), "left.temperature": [9.0, 10.0]}
+    """`kill -9` at a random moment of the writing, and again: 21 blocks, of which each process writes at most ten."""
+    grid = {"level": np.linspace(-20.0, 20.0, 42).tolist(), "left.temperature": [9.0, 10.0]}
     cache = str(jax.config.jax_compilation_cache_dir)
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": cache,

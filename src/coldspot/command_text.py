@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from . import paths
@@ -46,7 +47,7 @@ def _number(value: Any) -> Any:
 
 def described(machine: Any) -> dict[str, Any]:
     """A ready-made machine for programs: its parameters with their defaults and dimensions, baths and drives."""
-    dynamics = as_dynamics(machine)
+    baths, drives = _parts(machine)
     numbers = paths.numbers(machine)
     return {
         "name": machine.name,
@@ -54,9 +55,21 @@ def described(machine: Any) -> dict[str, Any]:
         "parameters": {path: _number(value) for path, value in numbers.items()},
         "dimensions": {path: paths.dimension(machine, path) for path in numbers},
         "units": {path: list(_units(paths.dimension(machine, path))) for path in numbers},
-        "baths": list(dynamics.reservoirs()),
-        "drives": list(dynamics.workers()),
+        "baths": baths,
+        "drives": drives,
     }
+
+
+def _parts(machine: Any) -> tuple[list[str], list[str]]:
+    """Names of baths and drives. They need no numbers: a traced machine tells them without anything being compiled."""
+    found = []
+
+    def noted(traced: Any) -> None:
+        dynamics = as_dynamics(traced)
+        found.append((list(dynamics.reservoirs()), list(dynamics.workers())))
+
+    eqx.filter_eval_shape(noted, machine)
+    return found[0]
 
 
 def _units(dimension: str) -> tuple[str, ...]:

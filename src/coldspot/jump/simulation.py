@@ -272,7 +272,7 @@ def _averages(system: System, found: Histories, single: Single, stops: np.ndarra
     def rates(reduce: Any) -> Rates:
         rows = (found.heats, found.particles, found.works, found.storage, found.chemical_works, found.entropies)
         ones = (single.heats, single.particles, single.works, None, single.chemical_works, single.entropies)
-        return Rates(*(jnp.asarray(reduce(x, one))[None] for x, one in zip(rows, ones, strict=True)))
+        return Rates(*(jax.device_put(np.asarray(reduce(x, one))[None]) for x, one in zip(rows, ones, strict=True)))
 
     def mean(x: np.ndarray, one: Any = None) -> Any:
         return np.mean(x, axis=0) / span
@@ -295,17 +295,26 @@ def _averaged(system: System, found: Histories, steady: Solution | None, single:
     """The averages over histories and time, with standard errors."""
     closed = found.heats.sum(-1) + found.chemical_works.sum(-1) + found.works.sum(-1) - found.storage
     scale = float(np.max(np.abs(found.heats), initial=0.0) + np.max(np.abs(found.works), initial=0.0))
+
+    def alone(number: Any) -> Array:
+        return jax.device_put(np.asarray([number]))
+
     outcome = Outcome(
         *_averages(system, found, single, stops),
-        faults={Status.NOT_CONVERGED: jnp.asarray([found.exceeded.any()])},
-        residuals={"first law of each": jnp.asarray([np.max(np.abs(closed)) / (scale or 1.0)])},
+        faults={Status.NOT_CONVERGED: alone(found.exceeded.any())},
+        residuals={"first law of each": alone(np.max(np.abs(closed)) / (scale or 1.0))},
         statistics={
-            "trajectories": jnp.asarray([len(found.start)]),
-            "jumps": jnp.asarray([found.jumps.sum()]),
-            "candidates_per_jump": jnp.asarray([found.candidates.sum() / (int(found.jumps.sum()) or 1)]),
+            "trajectories": alone(len(found.start)),
+            "jumps": alone(found.jumps.sum()),
+            "candidates_per_jump": alone(found.candidates.sum() / (int(found.jumps.sum()) or 1)),
         },
         temperatures=None if steady is None else steady.temperatures[None],
         potentials=None if steady is None else steady.chemical_potentials[None],
         stochastic=True,
     )
+    return _concluded(system, outcome)
+
+
+@compiled
+def _concluded(system: System, outcome: Outcome) -> Solution:
     return first_point(conclude(batch_of_one(system), outcome, jnp.asarray(1e-8), jnp.ones(1, bool)))

@@ -130,7 +130,7 @@ def begin(system: System, start: Start, key: Array, lanes: Array) -> Lanes:
     n = system.size
     random = jnp.concatenate(normals(key, START, lanes, 0, -(-n // 2)))[: 2 * n]
     z = start.mean[:, None] + start.factor @ random
-    return Lanes(cleared(z[:n], z[n:], system.drives), jnp.full(lanes.shape, -1))
+    return Lanes(cleared(z[:n], z[n:], system.drives), jnp.full(lanes.shape, -1, lanes.dtype))
 
 
 def stretch(system: System, plan: Plan, key: Array, lanes: Array, now: Lanes, first: Array, last: Array) -> Lanes:
