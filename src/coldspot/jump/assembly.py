@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from ..baths import Bath, WorkReservoir
+from ..numerics.dense import EPS
 from ..numerics.double_double import exact_difference, exact_product
 from .channels import Channel
 from .graph import Glance, Snapshot
@@ -206,7 +207,17 @@ def glance(moment: Moment, deviating: bool = False) -> Glance:
         widths=jnp.concatenate([jnp.broadcast_to(law.level_width, (channel.size,)) for channel, law in laws]),
         deviation=joined([one for one, _ in away]) if deviating else None,
         deviation_size=joined([size for _, size in away]) if deviating else None,
+        loss=_loss(moment, forward, backward),
     )
+
+
+def _loss(moment: Moment, forward: Array, backward: Array) -> Array | None:
+    """What rates lose that come from their logarithms: the larger these, the fewer digits are left behind the point."""
+    by_logarithm = _spread(moment, [law.by_logarithm for law in moment.laws])
+    if not by_logarithm.any():
+        return None
+    larger = jnp.maximum(forward, backward)
+    return jnp.where(by_logarithm, 2 * EPS * jnp.abs(jnp.log(jnp.where(larger > 0, larger, 1.0))), 0.0)
 
 
 def _deviation(moment: Moment, channel: Channel, taken: Exchange, t0: Array, mu0: list[Array]) -> tuple[Array, Array]:

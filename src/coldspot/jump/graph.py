@@ -155,6 +155,8 @@ class Glance(NamedTuple):
     `heats` and `particles`, for each reservoir of work its `works`, taken from it in the transitions in which it has a
     part (see `assembly.members`); (bath): `temperature`; (state): `energies`; (species, state): `occupations`;
     `mixed`, `broad` and `blur` as in a `Snapshot`, and `deviation` and `deviation_size`, of two states alone.
+    `loss` (transition): the relative error that rates have because they come from logarithms, the same for both ways;
+    None if none does.
     """
 
     forward: Array
@@ -172,6 +174,7 @@ class Glance(NamedTuple):
     blur: Array | None = None
     deviation: Array | None = None
     deviation_size: Array | None = None
+    loss: Array | None = None
 
     @property
     def rates(self) -> Array:

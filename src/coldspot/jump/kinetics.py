@@ -80,6 +80,11 @@ class Kinetics(Checked):
         """Whether the law's rates are not exactly zero, for each transition or for all."""
         return jnp.ones((), bool)
 
+    @property
+    def by_logarithm(self) -> bool:
+        """Whether `rates` come from `log_rates`, which costs digits where logarithms are large."""
+        return type(self).rates is Kinetics.rates
+
     @abc.abstractmethod
     def log_rates(self, step: Step) -> tuple[Array, Array]:
         """ln(forward rate), ln(backward rate); must differ by −`step.exponent` if `detailed_balance`."""
@@ -241,6 +246,10 @@ class Bosonic(Kinetics):
         up = scale + jnp.where(small, series - x / 2, emission - jnp.maximum(x, 0))
         down = scale + jnp.where(small, series + x / 2, emission - jnp.maximum(-x, 0))
         return up, down
+
+    @property
+    def by_logarithm(self) -> bool:
+        return callable(self.gamma)
 
     def rates(self, step: Step) -> tuple[Array, Array]:
         if callable(self.gamma):

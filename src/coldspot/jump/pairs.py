@@ -132,6 +132,8 @@ def _seen(g: Graph, s: Glance, thermal: tuple[tuple[int, ...], ...], amounts: tu
     # The rounding of two rates and of their sum, of exponents, and of the steps of the formula.
     size = _most(sizes)
     digits = EPS * (16.0 + len(ahead) + 6 * size)
+    if s.loss is not None:
+        digits += 3 * _most(_rows(s.loss))
     currents, off = ([jnp.zeros_like(total) for _ in ahead] for _ in range(2))
     for k, j in itertools.combinations(range(len(ahead)), 2):
         apart = drive[k] - drive[j]

@@ -214,6 +214,8 @@ def _unsure(
         by_rates = by_rates * jnp.abs(current) + EPS * (2 + 2 * x) * (gross - jnp.abs(current))
     else:
         by_rates = by_rates * gross
+    if s.loss is not None:
+        by_rates += s.loss * (jnp.abs(current) if balanced else gross)
     if s.blur is not None:  # of both ways alike
         by_rates += s.blur * jnp.abs(current)
     return by_rates, 2 * EPS * jnp.abs(current) + (EPS * g.states**2 * digits) * gross + SMALLEST

@@ -18,6 +18,8 @@ undecided.
 Arrays have the batch axis last.
 """
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -68,7 +70,7 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
     def uncertain() -> Array:
         # What a rate is off by: the rounding of its formula and of its exponent, and what its model says.
         own = EPS * (8 + 4 * exponents(s, parts[: len(s.temperature)]))
-        return own if s.blur is None else own + s.blur
+        return functools.reduce(jnp.add, (more for more in (s.blur, s.loss) if more is not None), own)
 
     blur = stored(sure, uncertain)
     gross = s.forward * p[start] + s.backward * p[to]
