@@ -16,6 +16,7 @@ from ..compiler import plainly
 from ..drives import Drive, _Phase, as_drives
 from ..dynamics import Counted, Outcome, Target
 from ..numerics.dense import EPS
+from ..numerics.held import held
 from ..numerics.reduction import every
 from ..pytrees import HOME, Table, opened
 from ..show import array as show
@@ -310,7 +311,9 @@ class JumpNetwork(CountedSystem):
 
     def moment(self, phase: Any) -> Moment:
         """Energies, baths and laws at a phase, for one point."""
-        values = self._values(phase)
+        return self._moment(self._values(phase))
+
+    def _moment(self, values: Any) -> Moment:
         return Moment(
             tuple(self.baths),
             self._baths(values),
@@ -347,22 +350,21 @@ class JumpNetwork(CountedSystem):
 
     def snapshot(self, phase: Any) -> Snapshot:
         """The network at a phase θ, for one point; a pure function of arrays, to be mapped over batches."""
-        return assemble(self.moment(phase), self._drive_terms(phase))
+        values: Any = jax.tree.map(held, self._values(phase))
+        return assemble(self._moment(values), self._drive_terms(phase, values))
 
-    def _drive_terms(self, phase: Any) -> dict[str, Array]:
+    def _drive_terms(self, phase: Any, values: Any) -> dict[str, Array]:
         """`slopes`, `gains` and `rest` of a snapshot, by forward differentiation of the energies."""
         if not callable(self.energies):
             zero = jnp.zeros((len(self.drives), self.states))
             return {"slopes": zero, "gains": zero, "rest": zero}
-        values, start = self._values(phase), self._values(self._beginning())
+        start = self._values(self._beginning())
         found: dict[str, list[Array]] = {"slopes": [], "gains": [], "rest": []}
         for name, drive in self.drives.items():
-            speed = jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1]
-            if self.plain:
-                alone, direction = values, speed
-            else:
-                alone = start | {name: values[name]}
-                direction = {n: speed if n == name else jnp.zeros_like(v) for n, v in values.items()}
+            speed = held(jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1])
+            alone: Any = values if self.plain else start | {name: values[name]}
+            still = {} if self.plain else {n: jnp.zeros_like(v) for n, v in values.items()}
+            direction: Any = speed if self.plain else still | {name: speed}
             slope = jax.jvp(self._energies, (values,), (direction,))[1]
             found["slopes"].append(slope)
             found["gains"].append(self._energies(alone) - self._energies(start))

@@ -27,9 +27,10 @@ import numpy as np
 from jax import Array
 
 from ..numerics.collocation import STAGES, element, tableau
+from ..numerics.held import added, held
 from ..numerics.loops import bounded, free
 from ..numerics.mesh import Mesh
-from .graph import Graph, Snapshot, divergence, matrix
+from .graph import Graph, Snapshot, divergence, matrix, ranked
 from .gth import log_sum
 from .pieces import Element, Pieces, beginning, element_at, phases, pieces_of
 from .system import System
@@ -93,7 +94,7 @@ def generator(g: Graph, s: Snapshot) -> Array:
 
     def one(forward: Array, backward: Array) -> Array:
         w = matrix(g, forward, backward, jnp.add, 0.0)
-        return w - jnp.eye(g.states)[..., None] * jnp.sum(w, axis=0)[None]
+        return w - jnp.eye(g.states)[..., None] * added(w)[None]
 
     return jax.vmap(one)(jnp.exp(s.log_forward), jnp.exp(s.log_backward))
 
@@ -116,9 +117,7 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     }
     drives = s.gains.shape[0]
     parts = {name: every[name] for name in blocks if name not in GROSS}
-    sizes = [
-        sum(jnp.sum(jnp.abs(parts[name]), axis=0) for name in names) for unit, names in GROSS.items() if unit in blocks
-    ]
+    sizes = [sum(added(jnp.abs(parts[name])) for name in names) for unit, names in GROSS.items() if unit in blocks]
     start, net = rows_of(system), blocks["gross_energy"].start
     amounts = jnp.concatenate([*parts.values(), jnp.stack(sizes)])
     sign = jnp.where(jnp.arange(start) < net, -1.0, 1.0)[:, None, None]
@@ -126,8 +125,13 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     speed = 2 * jnp.pi / system.period if system.period is not None else 1.0
     rest = rest.at[blocks["works"].start : blocks["works"].start + drives].set(speed * s.rest)
     rest = rest.at[net].set(jnp.sum(jnp.abs(speed * s.rest), axis=0))
-    values = rest.at[:, g.initial.array].add(amounts * jnp.exp(s.log_forward))
-    values = values.at[:, g.final.array].add(sign * amounts * jnp.exp(s.log_backward))
+    out, back = amounts * jnp.exp(s.log_forward), sign * amounts * jnp.exp(s.log_backward)
+
+    edges, states = amounts.shape[1], np.concatenate([g.initial.array, g.final.array])
+    # Line m of the table names the m-th end of a transition at each state, or the nothing at the end.
+    table = ranked(states, np.arange(2 * edges), g.states, 2 * edges)
+    ends = jnp.concatenate([out, back, jnp.zeros_like(out[:, :1])], axis=1)
+    values = sum([ends[:, line] for line in table], rest)
     return Rows(values, amounts, rest)
 
 
@@ -212,11 +216,10 @@ def advance(system: System, pieces: Pieces | None, e: Element, carry: Carry) -> 
         d = drift(g, s, carry.reference, period * e.span)
     values = element(generator(g, s) * (period * e.span), columns, None if d is None else d.source)
     if totals is not None and d is None:
-        sums = totals.sums
-        for j in range(STAGES):
-            rows = functionals(system, g, jax.tree.map(lambda x, j=j: x[j], s)).values
-            sums = sums + weights[j] * e.span * jnp.sum(rows[:, :, None] * values[j][None], axis=1)
-        totals = totals._replace(sums=sums)
+        rows = jax.vmap(lambda s: functionals(system, g, s).values)(s)
+        parts, values = held(jnp.asarray(weights)[:, None, None, None] * e.span * rows), held(values)
+        mean = added(added(parts[:, :, :, None] * values[:, None], 2))
+        totals = totals._replace(sums=totals.sums + mean)
     elif totals is not None and d is not None:
         each = functools.partial(_of_deviation, system, g)
         by_stage: Any = Drift(*(0, 0, 0, 0), None)  # type: ignore[arg-type]

@@ -17,6 +17,8 @@ from jax import Array
 from jaxtyping import Float
 from numpy.polynomial import legendre
 
+from .held import added, held
+
 STAGES = 4
 
 
@@ -44,13 +46,7 @@ def _product(
     a: Float[Array, "row inner point"], b: Float[Array, "inner column point"]
 ) -> Float[Array, "row column point"]:
     """Matrix product in the two leading axes, batch last."""
-    n = a.shape[1]
-    if n <= 4:
-        total = a[:, 0, None] * b[None, 0]
-        for k in range(1, n):
-            total = total + a[:, k, None] * b[None, k]
-        return total
-    return jnp.sum(a[:, :, None] * b[None], axis=1)
+    return held(added(a[:, :, None] * b[None], axis=1))
 
 
 def divide(
