@@ -36,6 +36,7 @@ from .quick import lanes, seen_plainly, solve_quick
 from .quick_covariances import attempt_covariances
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
+from .slopes import drive_terms
 from .species import rows_of, table_of
 from .stationary import solve_stationary
 
@@ -351,25 +352,11 @@ class JumpNetwork(CountedSystem):
     def snapshot(self, phase: Any) -> Snapshot:
         """The network at a phase θ, for one point; a pure function of arrays, to be mapped over batches."""
         values: Any = jax.tree.map(held, self._values(phase))
-        return assemble(self._moment(values), self._drive_terms(phase, values))
-
-    def _drive_terms(self, phase: Any, values: Any) -> dict[str, Array]:
-        """`slopes`, `gains` and `rest` of a snapshot, by forward differentiation of the energies."""
         if not callable(self.energies):
             zero = jnp.zeros((len(self.drives), self.states))
-            return {"slopes": zero, "gains": zero, "rest": zero}
+            return assemble(self._moment(values), {"slopes": zero, "gains": zero, "rest": zero})
         start = self._values(self._beginning())
-        found: dict[str, list[Array]] = {"slopes": [], "gains": [], "rest": []}
-        for name, drive in self.drives.items():
-            speed = held(jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1])
-            alone: Any = values if self.plain else start | {name: values[name]}
-            still = {} if self.plain else {n: jnp.zeros_like(v) for n, v in values.items()}
-            direction: Any = speed if self.plain else still | {name: speed}
-            slope = jax.jvp(self._energies, (values,), (direction,))[1]
-            found["slopes"].append(slope)
-            found["gains"].append(self._energies(alone) - self._energies(start))
-            found["rest"].append(slope - jax.jvp(self._energies, (alone,), (direction,))[1])
-        return {term: jnp.stack(rows) for term, rows in found.items()}
+        return assemble(self._moment(values), drive_terms(self._energies, self.drives, phase, values, start))
 
     # ------------------------------------------------------------------ structure, for the solvers
     def graph(self) -> Graph:
