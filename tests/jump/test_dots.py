@@ -326,6 +326,30 @@ def test_derivatives_at_degenerate_spins():
     assert_close(found, exact, 1e-9)
 
 
+def test_derivatives_where_levels_mix():
+    """By a level and the hopping, which turn the eigenvectors: against differences of the dense equation."""
+    contacts = [np.array([[0.03, 0.01], [0.01, 0.01]]), np.diag([0.01, 0.02])]
+
+    def matrix(x):
+        return [[0.3 + x[0], 0.4 + x[1]], [0.4 + x[1], -0.2]]
+
+    def exactly(x):
+        leads = [Contact(1.0, 0.3, contacts[0]), Contact(0.5, -0.25, contacts[1])]
+        return flows(np.array(matrix(x)), {(0, 1): 0.7}, leads).heats[0]
+
+    def heat(x):
+        baths = cs.ElectronBath(1.0, 0.3), cs.ElectronBath(0.5, -0.25)
+        leads = {name: cs.Lead(bath, gamma) for name, bath, gamma in zip("ab", baths, contacts, strict=True)}
+        dots = cs.Dots(jnp.array(matrix(x)), leads, {(0, 1): 0.7})
+        return batch_of_one(dots).attempt(jnp.asarray(1e-8), 0).rates.heats[0, 0]
+
+    found = jax.jit(jax.jacfwd(heat))(jnp.zeros(2))
+    step = 1e-3
+    unit = np.eye(2) * step
+    exact = np.array([(8 * (exactly(e) - exactly(-e)) - exactly(2 * e) + exactly(-2 * e)) / (12 * step) for e in unit])
+    assert_close(found, exact, 1e-9)
+
+
 def test_noise_of_a_single_level():
     """Current, heat and noise as QmeQ's Pauli kernel gives them."""
     gammas = [2 * np.pi * t**2 for t in (0.126156626101008, 0.19947114020071635)]
