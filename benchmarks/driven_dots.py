@@ -11,7 +11,7 @@ from jax import Array
 import coldspot as cs
 
 from .driven import Plain
-from .periodic import Case
+from .periodic import Case, Ratios
 
 REPULSION = 1.0
 HOPPING = 0.2
@@ -92,4 +92,4 @@ def plain(point: Mapping[str, float]) -> Plain:
     )
 
 
-CASES = (Case("driven-dots", columns, build, plain, target=60e-6, peers=True),)
+CASES = (Case("driven-dots", columns, build, plain, target=60e-6, peers=True, ratios=Ratios(150.0, 300.0)),)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,14 @@ PEER_POINTS = 20
 TOLERANCE = 1e-8
 
 
-SCIPY_RATIO, QUTIP_RATIO = 300.0, 1000.0
-"""By how much coldspot should be faster."""
+class Ratios(NamedTuple):
+    """By how much coldspot should be faster: more where a problem is stiff or slow, where peers take many steps."""
+
+    scipy: float = 300.0
+    qutip: float = 1000.0
 
 
-def peers(machines: list[driven.Plain]) -> dict[str, tuple[Callable[[], np.ndarray] | None, float]]:
+def peers(machines: list[driven.Plain], ratios: Ratios) -> dict[str, tuple[Callable[[], np.ndarray] | None, float]]:
     """Name → (function that gives the heats, target ratio); None for a tool that is not installed.
 
     SciPy runs twice: at the tolerance that a user would ask for, and at the loosest that reached `TOLERANCE` in trials
@@ -33,10 +36,10 @@ def peers(machines: list[driven.Plain]) -> dict[str, tuple[Callable[[], np.ndarr
         return lambda: np.array([one(m) for m in machines])
 
     routes: dict[str, tuple[Callable[[], np.ndarray] | None, float]] = {
-        "SciPy DOP853, rtol 1e-9": (each(lambda m: driven.by_scipy(m, 1e-9, 1e-12)), SCIPY_RATIO),
-        "SciPy DOP853, rtol 1e-6": (each(lambda m: driven.by_scipy(m, 1e-6, 1e-9)), SCIPY_RATIO),
-        "QuTiP propagator, plain": (each(lambda m: driven.by_qutip(m, tuned=False)), QUTIP_RATIO),
-        "QuTiP propagator, tuned": (each(lambda m: driven.by_qutip(m, tuned=True)), QUTIP_RATIO),
+        "SciPy DOP853, rtol 1e-9": (each(lambda m: driven.by_scipy(m, 1e-9, 1e-12)), ratios.scipy),
+        "SciPy DOP853, rtol 1e-6": (each(lambda m: driven.by_scipy(m, 1e-6, 1e-9)), ratios.scipy),
+        "QuTiP propagator, plain": (each(lambda m: driven.by_qutip(m, tuned=False)), ratios.qutip),
+        "QuTiP propagator, tuned": (each(lambda m: driven.by_qutip(m, tuned=True)), ratios.qutip),
     }
     if not driven.qutip_installed():
         routes |= {name: (None, ratio) for name, (_, ratio) in routes.items() if name.startswith("QuTiP")}
@@ -57,6 +60,7 @@ class Case:
     plain: Callable[[Mapping[str, float]], driven.Plain]
     target: float
     peers: bool
+    ratios: Ratios = Ratios()
 
     def solve(self, columns: Mapping[str, np.ndarray]) -> Solution:
         return solve_columns(solve_points, self.build, None, columns, checked_tolerance(TOLERANCE), progress=False)
@@ -73,7 +77,7 @@ class Case:
         chosen = trusted[:PEER_POINTS]
         machines = [self.plain({k: float(v[i]) for k, v in columns.items()}) for i in chosen]
 
-        routes = peers(machines) if self.peers else {}
+        routes = peers(machines, self.ratios) if self.peers else {}
         tasks = {name: None if run is None else Task(run, len(machines)) for name, (run, _) in routes.items()}
         times = interleave({"coldspot": self.task(), **tasks}, repeats)
         ours = times["coldspot"]

@@ -54,7 +54,7 @@ def network(machine: Any, axes: "Axes | None" = None) -> "Axes":
     shares = np.asarray(solution.populations) if bool(solution.ok) else None
     currents = None
     if shares is not None and not len(net.drives):
-        forward, backward = (np.exp(np.asarray(log)) for log in (snapshot.log_forward, snapshot.log_backward))
+        forward, backward = (np.asarray(rate) for rate in (snapshot.forward, snapshot.backward))
         currents = shares[initial] * forward - shares[final] * backward
     energies = np.asarray(snapshot.energies)
     crowded = net.states > CROWDED

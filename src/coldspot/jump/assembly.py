@@ -116,6 +116,7 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         deviation_size.append(size)
     steps = [(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)]
     forward, backward = both_rates(steps, lambda law, step: law.log_rates(step))
+    rate, rate_back = both_rates(steps, lambda law, step: law.rates(step))
     closed = (forward == -jnp.inf) & (backward == -jnp.inf)
     forward, backward = (jnp.where(closed, np.log(NOTHING), rate) for rate in (forward, backward))
     exponent, affinity = jnp.concatenate([e.step.exponent for e in exchanges]), jnp.concatenate(deviation)
@@ -138,6 +139,8 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         above = above - mu0[row] * (number - number[0])
     energy_rows, heat_rows = jnp.concatenate(energy, axis=-1), jnp.concatenate(heats, axis=-1)
     return Snapshot(
+        forward=rate,
+        backward=rate_back,
         log_forward=forward,
         log_backward=backward,
         exponent=exponent,

@@ -289,7 +289,7 @@ class Dots(ManyElectrons):
         blocks, found = jax.lax.stop_gradient((blocks, found))
         made, sizes = creators(self._fock(), blocks, self._range().start), self._sizes()
         amplitudes = [reached(self._gammas(), creator) for creator in made]
-        rates = jnp.exp(found.log_forward) + jnp.exp(found.log_backward)
+        rates = found.rates
         shaking, at = [], len(self.leads) * len(fillings(sizes).initial)
         for _ in self.bosons:
             tables = []

@@ -402,5 +402,5 @@ def _instantaneous(batch: System, names: Names, s: Snapshot, p: Array, unit: Arr
 
 def _currents(g: Graph, s: Snapshot, p: Array) -> Array:
     """Net currents (time, transition)."""
-    out, back = jnp.exp(s.log_forward[..., 0]), jnp.exp(s.log_backward[..., 0])
+    out, back = s.forward[..., 0], s.backward[..., 0]
     return out * p[:, g.initial.array] - back * p[:, g.final.array]

@@ -102,8 +102,9 @@ def marked(number: int, states: Any, argument: str) -> np.ndarray:
 class Snapshot(NamedTuple):
     """A network at one phase: everything that the solvers need, for one point.
 
-    (transition): `log_forward`, `log_backward`, `exponent` (ln backward/forward), `deviation` (the affinity towards a
-    reference equilibrium, see `assembly.assemble`) and `deviation_size`, the sum of its terms' sizes;
+    (transition): `forward` and `backward` rate and, for all their range, `log_forward` and `log_backward`; `exponent`
+    (ln backward/forward), `deviation` (the affinity towards a reference equilibrium, see `assembly.assemble`) and
+    `deviation_size`, the sum of its terms' sizes;
     (transition): `widths`, the level width that a transition by tunnelling brings, 0 for others;
     (bath, transition): `energy`, `particles`, `heat` taken from each bath; (reservoir, transition): `work` taken from
     each work reservoir; (bath): `temperature`, `potential`; (species, state): `occupations`;
@@ -116,6 +117,8 @@ class Snapshot(NamedTuple):
     Where states have been left out: `leak` (4, state), what goes to these (see `window.Leak`); else None.
     """
 
+    forward: Array
+    backward: Array
     log_forward: Array
     log_backward: Array
     exponent: Array
@@ -145,7 +148,7 @@ class Snapshot(NamedTuple):
     @property
     def rates(self) -> Array:
         """Forward + backward rate (transition)."""
-        return jnp.exp(self.log_forward) + jnp.exp(self.log_backward)
+        return self.forward + self.backward
 
 
 class Glance(NamedTuple):

@@ -162,7 +162,7 @@ def _graded(system: System, pieces: Pieces) -> Array:
     s = stages(system, 2 * jnp.pi * times.reshape(-1, points))
     g = system.graph()
     exits = jnp.zeros((n * len(nodes), system.states, points))
-    exits = exits.at[:, g.initial.array].add(jnp.exp(s.log_forward)).at[:, g.final.array].add(jnp.exp(s.log_backward))
+    exits = exits.at[:, g.initial.array].add(s.forward).at[:, g.final.array].add(s.backward)
     fastest = jnp.max(exits.reshape(n, -1, points), axis=1)
     assert system.period is not None
     quarterings = jnp.ceil(jnp.log2(jnp.maximum(fastest * system.period * pieces.length, 1.0)) / 2)

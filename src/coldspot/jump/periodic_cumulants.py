@@ -75,7 +75,7 @@ def tilt(system: System, g: Graph, s: Snapshot, targets: tuple[Target, ...], smo
             if not smooth:
                 forward = forward.at[k].set(s.gains[:, d][:, start] - s.gains[:, d][:, end])
         gain.append(2 * jnp.pi * rate)
-    rates = jnp.exp(jnp.concatenate([s.log_forward, s.log_backward], axis=1))
+    rates = jnp.concatenate([s.forward, s.backward], axis=1)
     return Tilt(rates, jnp.concatenate([forward, -forward], axis=2), jnp.stack(gain))
 
 

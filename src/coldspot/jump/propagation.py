@@ -96,7 +96,7 @@ def generator(g: Graph, s: Snapshot) -> Array:
         w = matrix(g, forward, backward, jnp.add, 0.0)
         return w - jnp.eye(g.states)[..., None] * added(w)[None]
 
-    return jax.vmap(one)(jnp.exp(s.log_forward), jnp.exp(s.log_backward))
+    return jax.vmap(one)(s.forward, s.backward)
 
 
 def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
@@ -125,7 +125,7 @@ def functionals(system: System, g: Graph, s: Snapshot) -> Rows:
     speed = 2 * jnp.pi / system.period if system.period is not None else 1.0
     rest = rest.at[blocks["works"].start : blocks["works"].start + drives].set(speed * s.rest)
     rest = rest.at[net].set(jnp.sum(jnp.abs(speed * s.rest), axis=0))
-    out, back = amounts * jnp.exp(s.log_forward), sign * amounts * jnp.exp(s.log_backward)
+    out, back = amounts * s.forward, sign * amounts * s.backward
 
     edges, states = amounts.shape[1], np.concatenate([g.initial.array, g.final.array])
     # Line m of the table names the m-th end of a transition at each state, or the nothing at the end.
