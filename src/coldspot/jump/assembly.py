@@ -116,9 +116,9 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         deviation_size.append(size)
     steps = [(law, e.step) for law, e in zip(moment.laws, exchanges, strict=True)]
     forward, backward = both_rates(steps, lambda law, step: law.log_rates(step))
-    rate, rate_back = both_rates(steps, lambda law, step: law.rates(step))
     closed = (forward == -jnp.inf) & (backward == -jnp.inf)
     forward, backward = (jnp.where(closed, np.log(NOTHING), rate) for rate in (forward, backward))
+    rates = _rates(steps, forward, backward)
     exponent, affinity = jnp.concatenate([e.step.exponent for e in exchanges]), jnp.concatenate(deviation)
     affinity_size = jnp.concatenate(deviation_size)
     # Rates that need not obey detailed balance define their own affinity.
@@ -139,8 +139,8 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         above = above - mu0[row] * (number - number[0])
     energy_rows, heat_rows = jnp.concatenate(energy, axis=-1), jnp.concatenate(heats, axis=-1)
     return Snapshot(
-        forward=rate,
-        backward=rate_back,
+        forward=rates[0],
+        backward=rates[1],
         log_forward=forward,
         log_backward=backward,
         exponent=exponent,
@@ -161,6 +161,25 @@ def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:
         balanced=jnp.asarray(not free.any()),
         valid=finite,
     )
+
+
+def _rates(steps: list[tuple[Kinetics, Step]], forward: Array, backward: Array) -> tuple[Array, Array]:
+    """The rates themselves: from formulas of their own where laws have these, else from their logarithms."""
+    own = [(law, step) for law, step in steps if not law.by_logarithm]
+    if not own:
+        return jnp.exp(forward), jnp.exp(backward)
+    found = both_rates(own, lambda law, step: law.rates(step))
+    if len(own) == len(steps):
+        return found
+    rows = []
+    for logs, rates in zip((forward, backward), found, strict=True):
+        parts, start, taken = [], 0, 0
+        for law, step in steps:
+            size = step.exponent.shape[0]
+            parts.append(jnp.exp(logs[start : start + size]) if law.by_logarithm else rates[taken : taken + size])
+            start, taken = start + size, taken + (0 if law.by_logarithm else size)
+        rows.append(jnp.concatenate(parts))
+    return rows[0], rows[1]
 
 
 def members(channels: Sequence[Channel], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:

@@ -101,6 +101,11 @@ class Kinetics(Checked):
         return _with_ratio(jnp.exp(jnp.maximum(forward, backward)), jnp.exp(-jnp.abs(step.exponent)), step.exponent)
 
 
+def _size(exponent: Array) -> Array:
+    """|x|, with the slope at 0 of the side that `_with_ratio` takes there: the derivatives of rates have no kink."""
+    return jnp.where(exponent > 0, exponent, -exponent)
+
+
 def _with_ratio(larger: Array, ratio: Array, exponent: Array) -> tuple[Array, Array]:
     """The forward and the backward rate from the larger of them and e^{−|x|}."""
     smaller = larger * ratio
@@ -109,7 +114,7 @@ def _with_ratio(larger: Array, ratio: Array, exponent: Array) -> tuple[Array, Ar
 
 def _fermi_rates(scale: Array, exponent: Array) -> tuple[Array, Array]:
     """scale·f(x) and scale·f(−x), by one exponential."""
-    ratio = jnp.exp(-jnp.abs(exponent))
+    ratio = jnp.exp(-_size(exponent))
     return _with_ratio(scale / (1 + ratio), ratio, exponent)
 
 
@@ -257,7 +262,7 @@ class Bosonic(Kinetics):
         # γ(1 + n) and γn: the rounding of large logarithms (of small units, say) would be that of the rates.
         gamma = self.gamma + jnp.where(self.gamma == 0, NOTHING, 0.0)
         gamma = jnp.where(jnp.isnan(step.temperature), jnp.nan, gamma)  # several baths have no common n
-        size = jnp.abs(step.exponent)
+        size = _size(step.exponent)
         return _with_ratio(gamma / -jnp.expm1(-size), jnp.exp(-size), step.exponent)
 
 
