@@ -21,7 +21,7 @@ from jax import Array
 from jaxtyping import Float
 
 from ._attributes import LONGEST, Spoken, again_words, closest, listed, misfit
-from .compiler import plainly
+from .compiler import converted, placed, plainly
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -92,7 +92,7 @@ def as_float(value: Any, argument: str | None = None) -> Array:
     if isinstance(value, jax.Array):
         if jnp.iscomplexobj(value):
             raise _no_number(value, argument)
-        return value.astype(jnp.float64)
+        return converted(value, jnp.float64)
     check_bare(value, argument)
     if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
         try:
@@ -105,7 +105,7 @@ def as_float(value: Any, argument: str | None = None) -> Array:
             raise TypeError
     except (TypeError, ValueError, OverflowError, jax.errors.TracerArrayConversionError):
         raise _no_number(value, argument) from None
-    return jnp.asarray(array.astype(np.float64))
+    return placed(array.astype(np.float64))
 
 
 def check_bare(value: Any, argument: str | None = None) -> None:
@@ -160,7 +160,7 @@ def _no_number(value: Any, argument: str | None) -> InputError:
 def as_complex(value: Any) -> Array:
     """Numbers, lists and arrays, real or complex, as a complex128 array."""
     if isinstance(value, jax.Array):
-        return value.astype(jnp.complex128)
+        return converted(value, jnp.complex128)
     check_bare(value)
     if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
         try:
@@ -173,7 +173,7 @@ def as_complex(value: Any) -> Array:
             raise TypeError
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"a number or an array of them was expected, but got {short(value)}.") from None
-    return jnp.asarray(array.astype(np.complex128))
+    return placed(array.astype(np.complex128))
 
 
 def float_or_function(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The way in which the compiler makes coldspot's programs."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -61,6 +61,46 @@ def plainly(*arrays: Any) -> tuple[Any, ...]:
     return np, *map(np.asarray, arrays)
 
 
+def placed(array: Any) -> Any:
+    """An array of NumPy, which nobody else may change, as one of JAX.
+
+    With its type named, `jax.numpy.asarray` compiles nothing.
+    """
+    return jnp.asarray(array, array.dtype)
+
+
+def plain_tree(tree: Any) -> tuple[Any, Any]:
+    """As `plainly`, of all arrays in a tree."""
+    leaves, structure = jax.tree.flatten(tree)
+    arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
+    xp, *found = plainly(*arrays)
+    known = iter(found)
+    kept = (next(known) if isinstance(leaf, jax.Array) else leaf for leaf in leaves)
+    return xp, jax.tree.unflatten(structure, list(kept))
+
+
+def converted(array: Any, kind: Any) -> Any:
+    """An array of JAX with another type of numbers.
+
+    >>> converted(jnp.arange(2), float)
+    Array([0., 1.], dtype=float64)
+    """
+    if array.dtype == kind and not getattr(array, "weak_type", False):
+        return array
+    _, plain = plainly(array)
+    return placed(plain.astype(kind))
+
+
+def stacked(numbers: Iterable[Any]) -> Any:
+    """Numbers one after the other along a new first axis; those that are known without a program.
+
+    >>> stacked([1.0, jnp.asarray(2.0)])
+    Array([1., 2.], dtype=float64)
+    """
+    xp, *rows = plainly(*numbers)
+    return placed(xp.stack(rows) if rows else np.zeros(0))
+
+
 def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
     """`rule` of arrays as `plainly` gives them; what it gives is an array of JAX again, unless all are NumPy's.
 
@@ -69,4 +109,4 @@ def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
     """
     _, *found = plainly(*arrays)
     value = rule(*found)
-    return jnp.asarray(value) if any(isinstance(array, jax.Array) for array in arrays) else value
+    return placed(value) if any(isinstance(array, jax.Array) for array in arrays) else value

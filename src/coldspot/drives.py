@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ._checks import Checked, InputError, Rule, Scalar, Vector, parameter
-from .compiler import plainly
+from .compiler import looked_up, placed, plainly
 from .pytrees import compiled
 from .show import array as show
 
@@ -55,7 +56,8 @@ class Cosine(Drive):
     mean: Scalar = parameter(0.0, dimension="")
 
     def __call__(self, phase: Any) -> Array:
-        return self.mean + self.amplitude * jnp.cos(phase + self.phase)
+        xp, phase, mean, amplitude, shift = plainly(phase, self.mean, self.amplitude, self.phase)
+        return placed(mean + amplitude * xp.cos(phase + shift))
 
 
 class Fourier(Drive):
@@ -77,8 +79,9 @@ class Fourier(Drive):
             )
 
     def __call__(self, phase: Any) -> Array:
-        harmonics = jnp.arange(1, self.cosines.shape[-1] + 1) * phase
-        return self.mean + jnp.sum(self.cosines * jnp.cos(harmonics) + self.sines * jnp.sin(harmonics), axis=-1)
+        xp, phase, mean, cosines, sines = plainly(phase, self.mean, self.cosines, self.sines)
+        harmonics = np.arange(1, cosines.shape[-1] + 1) * phase
+        return placed(mean + xp.sum(cosines * xp.cos(harmonics) + sines * xp.sin(harmonics), axis=-1))
 
 
 @jax.jit
@@ -99,6 +102,11 @@ def coldspot_line(phase: Any, values: Array) -> Array:
 
 def _share(phase: Any) -> Array:
     return jnp.mod(phase, 2 * jnp.pi) / (2 * jnp.pi)
+
+
+def _ends(durations: Any) -> Any:
+    ends = durations.cumsum()
+    return ends[:-1] / ends[-1]
 
 
 class Steps(Drive):
@@ -135,8 +143,7 @@ class Steps(Drive):
         return coldspot_held(phase, self.borders(), self.values)
 
     def borders(self) -> Array:
-        ends = jnp.cumsum(self.durations)
-        return ends[:-1] / ends[-1]
+        return looked_up(_ends, self.durations)
 
 
 class Samples(Drive):
@@ -163,16 +170,18 @@ class Samples(Drive):
     def __call__(self, phase: Any) -> Array:
         if self.kinked:
             return coldspot_line(phase, self.values)
-        n = self.values.shape[-1]
-        coefficients = jnp.fft.rfft(self.values) / n
-        orders = jnp.arange(coefficients.shape[-1])
-        weight = jnp.where((orders == 0) | (2 * orders == n), 1.0, 2.0)
+        xp, phase, values = plainly(phase, self.values)
+        n = values.shape[-1]
+        coefficients = xp.fft.rfft(values) / n
+        orders = np.arange(coefficients.shape[-1])
+        weight = np.where((orders == 0) | (2 * orders == n), 1.0, 2.0)
         angles = orders * phase
-        return jnp.sum(weight * (coefficients.real * jnp.cos(angles) - coefficients.imag * jnp.sin(angles)), axis=-1)
+        waves = weight * (coefficients.real * xp.cos(angles) - coefficients.imag * xp.sin(angles))
+        return placed(xp.sum(waves, axis=-1))
 
     def borders(self) -> Array:
         count = self.values.shape[-1]
-        return jnp.arange(1, count) / count if self.kinked else jnp.zeros(0)
+        return placed(np.arange(1, count) / count if self.kinked else np.zeros(0))
 
 
 class _Phase(Drive):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_complex, check_shape, concrete
+from ..compiler import looked_up, placed, plainly
 from .spectral_functions import Place
 
 
@@ -28,12 +29,13 @@ def coupling_elements(owner: str, coupling: Any, sites: int) -> tuple[tuple[Plac
                 raise InputError(f"{owner}: `coupling` gives the element ({i}, {j}) twice.")
             check_shape(owner, f"coupling[{place}]", value, (), "one number")
             value = as_complex(value)
-            found[i, j] = value if place == (i, j) else jnp.conj(value)
+            found[i, j] = value if place == (i, j) else looked_up(np.conj, value)
         if not found:
             raise InputError(f"{owner}: `coupling` is empty; nothing connects the electrons to the bosons.")
-        elements = jnp.stack(list(found.values()))
-        on_diagonal = jnp.array([i == j for i, j in found])
-        return tuple(found), *_real_if_possible(elements, jnp.where(on_diagonal, jnp.conj(elements), elements))
+        xp, *values = plainly(*found.values())
+        elements = xp.stack(values)
+        on_diagonal = np.array([i == j for i, j in found])
+        return tuple(found), *_real_if_possible(elements, xp.where(on_diagonal, xp.conj(elements), elements))
     matrix = as_complex(coupling)
     check_shape(owner, "coupling", matrix, (sites, sites), "an element between each two sites")
     numbers = concrete(matrix)
@@ -43,13 +45,16 @@ def coupling_elements(owner: str, coupling: Any, sites: int) -> tuple[tuple[Plac
         places = [(i, j) for i, j in places if numbers[i, j] != 0 or numbers[j, i] != 0]
         if not places:
             raise InputError(f"{owner}: `coupling` is zero; nothing connects the electrons to the bosons.")
-    elements = jnp.stack([matrix[place] for place in places])
-    mirrored = jnp.stack([jnp.conj(matrix[j, i]) for i, j in places])
+    xp, matrix = plainly(matrix)
+    elements = xp.stack([matrix[place] for place in places])
+    mirrored = xp.stack([xp.conj(matrix[j, i]) for i, j in places])
     return tuple(places), *_real_if_possible(elements, mirrored)
 
 
-def _real_if_possible(elements: Array, mirrored: Array) -> tuple[Array, Array]:
+def _real_if_possible(elements: Any, mirrored: Any) -> tuple[Array, Array]:
     """Real elements as float64, so that derivatives with respect to them are real."""
     known = [concrete(part) for part in (elements, mirrored)]
     real = all(numbers is not None and not numbers.imag.any() for numbers in known)
-    return (elements.real, mirrored.real) if real else (elements, mirrored)
+    if real:
+        elements, mirrored = elements.real, mirrored.real
+    return placed(elements), placed(mirrored)

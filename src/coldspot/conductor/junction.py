@@ -12,6 +12,7 @@ from jax import Array
 
 from .._checks import InputError, Rule, Scalar, as_float, check_positive, check_shape, check_type, parameter
 from ..baths import Bath
+from ..compiler import plainly
 from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
@@ -115,13 +116,15 @@ class PairJunction(Dynamics):
 
     def rules(self) -> Iterable[Rule]:
         if not isinstance(self.damping, SpectralDensity):
-            damping = self.damping
+            xp, damping = plainly(self.damping)
             yield Rule(
-                jnp.isfinite(damping) & (damping >= 0),
+                xp.isfinite(damping) & (damping >= 0),
                 lambda: f"`damping` must be 0 (a narrow mode) or positive, but is {show(damping)}.",
             )
-        finite = jnp.isfinite(self.elements) & jnp.isfinite(self.mirrored)
-        off = jnp.abs(self.elements - self.mirrored) <= HERMITIAN * jnp.max(jnp.abs(self.elements))
+        xp, elements, mirrored = plainly(self.elements, self.mirrored)
+        finite = xp.isfinite(elements) & xp.isfinite(mirrored)
+        with np.errstate(invalid="ignore"):
+            off = xp.abs(elements - mirrored) <= HERMITIAN * xp.max(xp.abs(elements))
         for k, place in enumerate(self.places):
             yield Rule(finite[k] & off[k], functools.partial(self._element_words, k, place))
 

@@ -50,24 +50,24 @@ class Exchange(NamedTuple):
 
 
 def exchange(moment: Moment, channel: Channel) -> Exchange:
-    """What the transitions of one channel exchange with its baths."""
-    size = (channel.size,)
+    """What the transitions of one channel exchange with its baths; of NumPy's numbers by NumPy alone."""
+    xp, size = np if isinstance(moment.energies, np.ndarray) else jnp, (channel.size,)
     start, end = channel.initial.of(moment.energies), channel.final.of(moment.energies)
     change, lost = exact_difference(end, start)
     gained = channel.final.of(moment.occupations) - channel.initial.of(moment.occupations)
-    number = jnp.sum(gained, axis=0)
+    number = xp.sum(gained, axis=0)
     places = [moment.names.index(name) for name in channel.baths]
     used = [moment.baths[place] for place in places]
     if channel.shares is None:
         row, bath = moment.held[places[0]], used[0]
-        energy, particles = change[None], (jnp.zeros(size) if row is None else gained[row])[None]
-        temperature = jnp.broadcast_to(bath.temperature if isinstance(bath, Bath) else jnp.inf, size)
+        energy, particles = change[None], (xp.zeros(size) if row is None else gained[row])[None]
+        temperature = xp.broadcast_to(bath.temperature if isinstance(bath, Bath) else np.inf, size)
     else:
-        lost = jnp.zeros(size)
-        energy = jnp.stack([jnp.broadcast_to(s.energy, size) for s in channel.shares])
-        particles = jnp.stack([jnp.broadcast_to(s.particles, size) for s in channel.shares])
-        temperature = jnp.full(size, jnp.nan)
-    heat, works, rest, exponent = [], jnp.zeros(size), jnp.zeros(size), jnp.zeros(size)
+        lost = xp.zeros(size)
+        energy = xp.stack([xp.broadcast_to(s.energy, size) for s in channel.shares])
+        particles = xp.stack([xp.broadcast_to(s.particles, size) for s in channel.shares])
+        temperature = xp.full(size, np.nan)
+    heat, works, rest, exponent = [], xp.zeros(size), xp.zeros(size), xp.zeros(size)
     for k, bath in enumerate(used):
         if isinstance(bath, WorkReservoir):
             heat.append(energy[k] + lost)
@@ -75,12 +75,12 @@ def exchange(moment: Moment, channel: Channel) -> Exchange:
         # Energies and potentials may be far larger than heats: what rounding takes from their differences comes back.
         chemical, more = exact_product(bath.potential, particles[k])
         works, left = exact_difference(works, -chemical)
-        rest += left + more
+        rest = rest + (left + more)
         rough, left = exact_difference(energy[k], chemical)
         heat.append(rough + (left + (lost - more)) if bath.exchanges_particles else energy[k] + lost)
         exponent = exponent + heat[k] / bath.temperature
     step = Step(exponent, change, number, start, end, works, temperature, rest)
-    return Exchange(step, energy, particles, jnp.stack(heat))
+    return Exchange(step, energy, particles, xp.stack(heat))
 
 
 def assemble(moment: Moment, slopes: dict[str, Array]) -> Snapshot:

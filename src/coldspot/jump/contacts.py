@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import Checked, InputError, Numbers, Rule, as_complex, as_float, check_bare, check_type, concrete
 from ..baths import Bath, ElectronBath
+from ..compiler import plainly
 from ..numerics.dense import adjoint, cholesky
 from ..pytrees import opened
 from ..show import array as show
@@ -62,10 +63,10 @@ class Lead(Checked):
         return jnp.diag(jnp.broadcast_to(self.gamma, (size,)))
 
     def rules(self) -> Iterable[Rule]:
-        gamma = self.gamma
+        xp, gamma = plainly(self.gamma)
         if gamma.ndim < 2:
             yield Rule(
-                jnp.all(jnp.isfinite(gamma) & (gamma >= 0)),
+                xp.all(xp.isfinite(gamma) & (gamma >= 0)),
                 lambda: f"`gamma` must be not negative and finite, but is {show(gamma)}.",
             )
             return

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
-from ..compiler import is_traced
+from ..compiler import is_traced, plainly
 from ..dynamics import Counted, Outcome, Target
 from ..numerics.blocks import one_by_one
 from ..pytrees import Table
@@ -180,14 +180,14 @@ class Dots(ManyElectrons):
 
     def rules(self) -> Iterable[Rule]:
         yield upper_rule("hamiltonian", self.hamiltonian)
-        u = self.coulomb
-        yield Rule(jnp.all(jnp.isfinite(u)), lambda: f"`coulomb` must be finite, but is {np.asarray(u).tolist()}.")
+        xp, u = plainly(self.coulomb)
+        yield Rule(xp.all(xp.isfinite(u)), lambda: f"`coulomb` must be finite, but is {np.asarray(u).tolist()}.")
         if self.pairs is None:
             for axes, name in (((1, 0, 3, 2), "U_jilk"), ((2, 3, 0, 1), "U_klij*")):
-                turned = jnp.transpose(u, axes)
-                turned = jnp.conj(turned) if name.endswith("*") else turned
+                turned = xp.transpose(u, axes)
+                turned = xp.conj(turned) if name.endswith("*") else turned
                 yield Rule(
-                    jnp.max(jnp.abs(u - turned)) <= SYMMETRIC * jnp.max(jnp.abs(u)),
+                    xp.max(xp.abs(u - turned)) <= SYMMETRIC * xp.max(xp.abs(u)),
                     functools.partial(tensor_words, u, turned, name),
                 )
 

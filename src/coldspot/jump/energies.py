@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Checked, InputError, Rule, Vector, as_float, check_shape, parameter
+from ..compiler import plainly
 from ..pytrees import Table
 
 
@@ -47,7 +47,8 @@ class LinearEnergies(Checked):
 
     def rules(self) -> Iterable[Rule]:
         for name, values in self.slopes.items():
-            yield Rule(jnp.all(jnp.isfinite(values)), lambda n=name, v=values: f"`slopes[{n!r}]` must be finite: {v}.")
+            xp, values = plainly(values)
+            yield Rule(xp.all(xp.isfinite(values)), lambda n=name, v=values: f"`slopes[{n!r}]` must be finite: {v}.")
 
     def __call__(self, values: Mapping[str, Any]) -> Array:
         return self.fixed + sum(slope * values[name] for name, slope in self.slopes.items())

@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, check_shape, check_type, concrete
+from ..compiler import stacked
 from ..show import array as show
 from .contacts import real_or_complex
 from .fock import pairs_of
@@ -62,7 +63,7 @@ def interaction(coulomb: Any, orbitals: int) -> tuple[tuple[tuple[int, int], ...
         number = as_float(energy, f"{OWNER}: `coulomb[{place}]`")
         check_shape(OWNER, f"coulomb[{place}]", number, (), "one energy")
         energies.append(number)
-    return tuple(seen.values()), jnp.stack(energies) if energies else jnp.zeros(0)
+    return tuple(seen.values()), stacked(energies)
 
 
 def _above(matrix: Array, orbitals: int) -> Array:

@@ -14,6 +14,7 @@ from jax import Array
 
 from .. import tracing
 from .._checks import Checked, Numbers, Rule, as_float, parameter
+from ..compiler import plainly
 from ..drives import Drive
 from ..numerics.double_double import exact_difference
 from ..occupation import log_fermi_pair
@@ -216,9 +217,9 @@ class Bosonic(Kinetics):
 
     def rules(self) -> Iterable[Rule]:
         if not callable(self.gamma):
-            gamma = self.gamma
+            xp, gamma = plainly(self.gamma)
             yield Rule(
-                jnp.all(jnp.isfinite(gamma) & (gamma >= 0)),
+                xp.all(xp.isfinite(gamma) & (gamma >= 0)),
                 lambda: f"`gamma` must be not negative and finite, but is {show(gamma)}.",
             )
 
@@ -288,9 +289,9 @@ class Explicit(Kinetics):
         return self.forward > 0
 
     def rules(self) -> Iterable[Rule]:
-        forward, backward = self.forward, self.backward
+        xp, forward, backward = plainly(self.forward, self.backward)
         yield Rule(
-            jnp.all((forward > 0) == (backward > 0)),
+            xp.all((forward > 0) == (backward > 0)),
             lambda: (
                 "`forward` and `backward` must both be positive, or both 0 where a transition is closed, but are "
                 f"{show(forward)} and {show(backward)}."

@@ -12,7 +12,7 @@ from jax import Array
 from .. import tracing
 from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type, float_or_function, unknown_name
 from ..baths import Bath, WorkReservoir
-from ..compiler import plainly
+from ..compiler import placed, plainly, stacked
 from ..drives import Drive, _Phase, as_drives
 from ..dynamics import Counted, Outcome, Target
 from ..numerics.dense import EPS
@@ -176,8 +176,7 @@ class JumpNetwork(CountedSystem):
         return values["drive"] if self.plain else values
 
     def _count_states(self) -> int:
-        zero = jnp.zeros(())
-        shape = jax.eval_shape(lambda: self._energies(self._values(zero))).shape
+        shape = jax.eval_shape(lambda: self._energies(self._values(np.zeros(())))).shape
         if len(shape) != 1 or shape[0] < 2:
             raise InputError(f"JumpNetwork: `energies` must be a list of at least 2 numbers, but has shape {shape}.")
         return int(shape[0])
@@ -274,8 +273,8 @@ class JumpNetwork(CountedSystem):
         own = [drive.borders() for drive in self.drives.values()]
         if self.breaks is None and not any(b.shape[-1] for b in own):
             return None
-        given = jnp.zeros(0) if self.breaks is None else self.breaks / (2 * jnp.pi)
-        return jnp.concatenate([given, *own])
+        xp, breaks, *own = plainly(np.zeros(0) if self.breaks is None else self.breaks, *own)
+        return placed(xp.concatenate([breaks / (2 * np.pi), *own]))
 
     def _beginning(self) -> Array:
         """A phase in the period's first piece: the energies there are what gains of the drives are counted from."""
@@ -308,7 +307,7 @@ class JumpNetwork(CountedSystem):
         if not callable(self.energies):
             return self.energies
         levels = tracing.called(self.energies, _Values.of(values))
-        return jnp.stack([as_float(e) for e in levels]) if isinstance(levels, (list, tuple)) else as_float(levels)
+        return stacked(as_float(e) for e in levels) if isinstance(levels, (list, tuple)) else as_float(levels)
 
     def moment(self, phase: Any) -> Moment:
         """Energies, baths and laws at a phase, for one point."""

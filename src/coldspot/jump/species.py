@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, check_shape, unknown_name
 from ..baths import ELECTRON, PARTICLE
+from ..compiler import looked_up, placed, stacked
 from ..pytrees import Table
 
 OWNER = "JumpNetwork"
@@ -44,8 +44,8 @@ def rows_of(occupations: Any, kept: Sequence[str], states: int) -> tuple[Array |
 def table_of(occupations: Array | Table) -> Array:
     """The occupations (species, state) of one point."""
     if not isinstance(occupations, Table):
-        return occupations[None]
-    return jnp.stack(list(occupations.values())) if len(occupations) else jnp.zeros((0, 0))
+        return looked_up(lambda numbers: numbers[None], occupations)
+    return stacked(occupations.values()) if len(occupations) else placed(np.zeros((0, 0)))
 
 
 def _unheld(species: str, kept: Sequence[str]) -> InputError:

@@ -11,6 +11,7 @@ from jax import Array
 
 from .._checks import InputError, Rule, as_float, check_memory, check_shape, check_type
 from ..baths import Bath
+from ..compiler import plainly
 from ..drives import Drive
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..numerics.blocks import one_by_one
@@ -131,13 +132,14 @@ class SpinChain(Dynamics):
         for name in ("coupling", "field", "rate"):
             value = getattr(self, name)
             if not isinstance(value, Drive):
-                yield Rule(jnp.isfinite(value), lambda n=name, v=value: f"`{n}` must be finite, but is {v:g}.")
+                xp, value = plainly(value)
+                yield Rule(xp.isfinite(value), lambda n=name, v=value: f"`{n}` must be finite, but is {v:g}.")
         if not isinstance(self.rate, Drive):
             yield Rule(self.rate > 0, lambda: f"`rate` must be positive, but is {self.rate:g}.")
         if self.period is not None:
-            period = self.period
+            xp, period = plainly(self.period)
             yield Rule(
-                jnp.isfinite(period) & (period > 0), lambda: f"`period` must be positive and finite, but is {period:g}."
+                xp.isfinite(period) & (period > 0), lambda: f"`period` must be positive and finite, but is {period:g}."
             )
 
     @property

@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import BosonBath
+from ..compiler import stacked
 from ..dynamics import Machine
 from ..jump.channels import Channel
 from ..jump.kinetics import Bosonic
@@ -41,7 +40,7 @@ class AbsorptionRefrigerator(Machine):
     def dynamics(self) -> JumpNetwork:
         top = self.cold_frequency + self.hot_frequency
         return JumpNetwork(
-            energies=jnp.stack([jnp.zeros(()), self.cold_frequency, top]),
+            energies=stacked([0.0, self.cold_frequency, top]),
             baths={"cold": self.cold, "room": self.room, "hot": self.hot},
             channels=[
                 Channel("cold", 0, 1, Bosonic(self.gamma_cold)),

@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import BosonBath, ElectronBath
+from ..compiler import stacked
 from ..conductor.junction import PairJunction
 from ..conductor.levels import Levels
 from ..dynamics import Machine
@@ -44,8 +43,8 @@ class BosonJunction(Machine):
     def dynamics(self) -> PairJunction:
         return PairJunction(
             Levels(
-                jnp.stack([self.level_left, self.level_right]),
-                2 * jnp.stack([self.halfwidth_left, self.halfwidth_right]),
+                stacked([self.level_left, self.level_right]),
+                stacked([2 * self.halfwidth_left, 2 * self.halfwidth_right]),
                 ["left", "right"],
             ),
             coupling={(0, 1): self.element},

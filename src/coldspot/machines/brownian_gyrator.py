@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Rule, Scalar, parameter
 from ..baths import HeatBath
+from ..compiler import stacked
 from ..dynamics import Machine
 from ..oscillators.network import OscillatorNetwork
 
@@ -56,11 +56,11 @@ class BrownianGyrator(Machine):
 
     def dynamics(self) -> OscillatorNetwork:
         springs = [[self.stiffness_first, self.coupling], [self.coupling, self.stiffness_second]]
-        turn: Array = self.torque * jnp.array([[0.0, 1.0], [-1.0, 0.0]])
+        turn: Array = stacked([stacked([0.0, self.torque]), stacked([-self.torque, 0.0])])
         return OscillatorNetwork(
             masses=[0.0, 0.0],
-            springs=jnp.stack([jnp.stack(row) for row in springs]),
-            frictions=jnp.stack([self.friction_first, self.friction_second]),
+            springs=stacked(stacked(row) for row in springs),
+            frictions=stacked([self.friction_first, self.friction_second]),
             baths={"first": self.first, "second": self.second},
             sites={"first": 0, "second": 1},
             forces={"torque": turn},

@@ -3,10 +3,9 @@
 import math
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import HeatBath
+from ..compiler import stacked
 from ..drives import Steps
 from ..dynamics import Machine
 from ..phase_space.boundaries import Periodic
@@ -43,7 +42,7 @@ class ButtikerLandauerRing(Machine):
         return KleinKramers(
             Hill(self.barrier),
             friction=self.friction,
-            temperature=Steps(jnp.stack([self.cold.temperature, self.hot.temperature]), [0.5, 0.5]),
+            temperature=Steps(stacked([self.cold.temperature, self.hot.temperature]), [0.5, 0.5]),
             mass=self.mass,
             boundary=Periodic(2 * math.pi, load=self.load, start=-math.pi),
             baths=("cold", "hot"),

@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import ElectronBath
+from ..compiler import stacked
 from ..dynamics import Machine
 from ..jump.channels import Channel
 from ..jump.kinetics import Tunnelling
@@ -49,7 +48,7 @@ class CoulombCoupledDots(Machine):
         # States: both empty, the conductor's dot filled, the gate's dot filled, both filled.
         both = self.level + self.gate_level + self.interaction
         return JumpNetwork(
-            energies=jnp.stack([jnp.zeros(()), self.level, self.gate_level, both]),
+            energies=stacked([0.0, self.level, self.gate_level, both]),
             occupations=[0, 1, 1, 2],
             baths={"left": self.left, "right": self.right, "gate": self.gate},
             channels=[

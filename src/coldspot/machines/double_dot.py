@@ -2,8 +2,6 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import ElectronBath
 from ..dynamics import Machine
@@ -39,12 +37,11 @@ class DoubleDot(Machine):
     right: ElectronBath = ElectronBath(1.0, 0.5)
 
     def dynamics(self) -> Dots:
-        nothing = jnp.zeros(())
         return Dots(
             hamiltonian=[[self.level_left, -self.hopping], [-self.hopping, self.level_right]],
             coulomb={(0, 1): self.interaction},
             leads={
-                "left": Lead(self.left, [self.gamma_left, nothing]),
-                "right": Lead(self.right, [nothing, self.gamma_right]),
+                "left": Lead(self.left, [self.gamma_left, 0.0]),
+                "right": Lead(self.right, [0.0, self.gamma_right]),
             },
         )

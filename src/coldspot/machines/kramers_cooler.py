@@ -3,10 +3,9 @@
 import math
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import HeatBath
+from ..compiler import plainly, stacked
 from ..drives import Steps
 from ..dynamics import Machine
 from ..phase_space.boundaries import Open
@@ -43,17 +42,14 @@ class KramersCooler(Machine):
 
     def dynamics(self) -> KleinKramers:
         cold, hot = self.cold.temperature, self.hot.temperature
+        xp, *ends = plainly(self.bias / (2 * cold), -self.bias / (2 * hot))
+        left, right = map(xp.exp, ends)
         return KleinKramers(
             Hill(self.barrier),
             friction=self.friction,
-            temperature=Steps(jnp.stack([cold, hot]), [0.5, 0.5]),
+            temperature=Steps(stacked([cold, hot]), [0.5, 0.5]),
             mass=self.mass,
-            boundary=Open(
-                -math.pi,
-                math.pi,
-                left=jnp.exp(self.bias / (2 * cold)),
-                right=jnp.exp(-self.bias / (2 * hot)),
-            ),
+            boundary=Open(-math.pi, math.pi, left=left, right=right),
             baths=("cold", "hot"),
             cooled_bath="cold",
         )

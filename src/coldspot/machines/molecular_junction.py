@@ -4,11 +4,11 @@ import math
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from .._checks import InputError, Scalar, parameter
 from ..baths import BosonBath, ElectronBath
+from ..compiler import looked_up, stacked
 from ..conductor.coherent import Conductor
 from ..conductor.leads import WideBandLead
 from ..conductor.vibrations import Modes
@@ -71,13 +71,13 @@ class MolecularJunction(Machine):
             return matrix
 
         ring, alternate = hoppings(np.ones(SITES)), hoppings((-1.0) ** here)
-        own = self.slope * ANGSTROM
-        couplings = jnp.stack([own / math.sqrt(6 * MASS) * ring, own / math.sqrt(2 * MASS) * alternate])
+        shapes = np.stack([ring / math.sqrt(6 * MASS), alternate / math.sqrt(2 * MASS)])
+        couplings = looked_up(lambda slope: slope * ANGSTROM * shapes, self.slope)
         return Conductor(
-            hamiltonian=self.level * jnp.eye(SITES) + self.resonance * ring,
+            hamiltonian=looked_up(lambda level, bond: level * np.eye(SITES) + bond * ring, self.level, self.resonance),
             leads={
                 "left": WideBandLead(0, self.gamma, self.left),
                 "right": WideBandLead(CONTACTS[self.contact], self.gamma, self.right),
             },
-            modes=Modes(jnp.stack([self.breathing, self.kekule]), couplings, {"phonons": self.phonons}),
+            modes=Modes(stacked([self.breathing, self.kekule]), couplings, {"phonons": self.phonons}),
         )

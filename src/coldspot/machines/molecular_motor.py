@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Numbers, Scalar, parameter
 from ..baths import ParticleBath, WorkReservoir
+from ..compiler import stacked
 from ..dynamics import Machine
 from ..jump.channels import Channel, Share
 from ..jump.kinetics import SMOOTH, Kinetics, Step, log_rate
@@ -62,7 +62,7 @@ class MolecularMotor(Machine):
         work = self.force * self.step
         first, second = self.substep * work, (1 - self.substep) * work
         return JumpNetwork(
-            energies=jnp.stack([jnp.zeros(()), self.energy]),
+            energies=stacked([0.0, self.energy]),
             baths={"fuel": self.fuel, "load": WorkReservoir()},
             channels=[
                 Channel(

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
 from jax import Array
 
 from .._checks import Scalar, parameter
 from ..baths import HeatBath
+from ..compiler import stacked
 from ..drives import Cosine
 from ..dynamics import Machine
 from ..oscillators.network import OscillatorNetwork
@@ -52,9 +52,9 @@ def pair_network(pair: Any, potential: Callable[[Array], Array] | None = None) -
     """The network of a pair of driven oscillators, with a potential beside the springs or without."""
     own, other = pair.spring + pair.coupling, -pair.coupling
     return OscillatorNetwork(
-        masses=jnp.stack([pair.mass, pair.mass]),
-        springs=jnp.stack([jnp.stack([own, other]), jnp.stack([other, own])]),
-        frictions=jnp.stack([pair.friction, pair.friction]),
+        masses=stacked([pair.mass, pair.mass]),
+        springs=stacked([stacked([own, other]), stacked([other, own])]),
+        frictions=stacked([pair.friction, pair.friction]),
         baths={"left": pair.left, "right": pair.right},
         sites={"left": 0, "right": 1},
         forces={"left": (0, Cosine(pair.amplitude)), "right": (1, Cosine(pair.amplitude, pair.phase))},

@@ -9,6 +9,7 @@ from jax import Array
 
 from .._checks import Rule, Scalar, parameter
 from ..baths import HeatBath
+from ..compiler import stacked
 from ..drives import Steps
 from ..dynamics import Machine
 from ..jump.channels import Channel
@@ -82,6 +83,6 @@ class OttoEngine(Machine):
                 Channel("hot", 0, 1, _Valve(self.hot_rate / 2, False)),
                 Channel("cold", 0, 1, _Valve(self.cold_rate / 2, True)),
             ],
-            drives={"piston": Steps([1.0, 0.0], jnp.stack([self.hot_share, 1 - self.hot_share]))},
+            drives={"piston": Steps([1.0, 0.0], stacked([self.hot_share, 1 - self.hot_share]))},
             period=self.period,
         )

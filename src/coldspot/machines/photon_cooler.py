@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Scalar, parameter
 from ..baths import BosonBath, ElectronBath
+from ..compiler import stacked
 from ..conductor.coherent import Conductor
 from ..conductor.leads import WideBandLead
 from ..conductor.vibrations import Modes
@@ -47,16 +46,15 @@ class PhotonCooler(Machine):
     photons: BosonBath = BosonBath(0.25)
 
     def dynamics(self) -> Conductor:
-        zero = jnp.zeros_like(self.element)
         return Conductor(
-            hamiltonian=jnp.stack([self.gap / 2, -self.gap / 2]),
+            hamiltonian=stacked([self.gap / 2, -self.gap / 2]),
             leads={
                 "n": WideBandLead(0, 2 * self.halfwidth_n, self.n),
                 "p": WideBandLead(1, 2 * self.halfwidth_p, self.p),
             },
             modes=Modes(
                 frequencies=self.frequency[None],
-                couplings=jnp.stack([zero, self.element, self.element, zero]).reshape(1, 2, 2),
+                couplings=stacked([stacked([stacked([0.0, self.element]), stacked([self.element, 0.0])])]),
                 baths={"photons": self.photons},
                 dampings=self.damping[None],
             ),

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-import jax.numpy as jnp
-
 from .._checks import Rule, Scalar, parameter
 from ..baths import BosonBath, WorkReservoir
+from ..compiler import stacked
 from ..dynamics import Machine
 from ..jump.channels import Channel
 from ..jump.kinetics import Bosonic, Glauber
@@ -48,7 +47,7 @@ class ThreeLevelMaser(Machine):
 
     def dynamics(self) -> JumpNetwork:
         return JumpNetwork(
-            energies=jnp.stack([jnp.zeros(()), self.cold_frequency, self.hot_frequency]),
+            energies=stacked([0.0, self.cold_frequency, self.hot_frequency]),
             baths={"hot": self.hot, "cold": self.cold, "field": WorkReservoir()},
             channels=[
                 Channel("hot", 0, 2, Bosonic(self.gamma_hot)),

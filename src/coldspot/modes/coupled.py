@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Rule, as_complex
+from ..compiler import plainly
 from ..dynamics import Dynamics, Outcome, Rates
 from ..numerics.dense import EPS, positive_or_one
 from ..pytrees import Table
@@ -45,8 +46,9 @@ class CoupledModes(Dynamics):
             raise InputError(f"CoupledModes: `matrix` must have shape (2, 2), but has shape {self.matrix.shape}.")
 
     def rules(self) -> Iterable[Rule]:
+        xp, matrix = plainly(self.matrix)
         yield Rule(
-            jnp.all(jnp.isfinite(self.matrix)),
+            xp.all(xp.isfinite(matrix)),
             lambda: f"`matrix` must be finite, but is {np.asarray(self.matrix).tolist()}.",
         )
 

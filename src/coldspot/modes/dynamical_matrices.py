@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_complex, concrete, worded
+from ..compiler import placed, plainly
 
 
 @worded
@@ -22,10 +23,12 @@ def two_mode_matrix(
     conductor for hybrid energy transport", which is printed for motion e^{+iωt}: frequencies, dampings and overlaps
     are the same. Energies in one unit (ħ = 1, unit masses).
     """
+    xp, *numbers = plainly(frequency, detuning, damping, bias, nonconservative, berry, dissipative)
+    frequency, detuning, damping, bias, nonconservative, berry, dissipative = numbers
     upper, lower = (frequency + sign * detuning / 2 - 1j * damping for sign in (1, -1))
     driven = bias * (nonconservative - 1j * berry * frequency)
     shared = -1j * dissipative * frequency
-    return jnp.array([[upper**2, driven + shared], [-driven + shared, lower**2]])
+    return placed(xp.stack([xp.stack([upper**2, driven + shared]), xp.stack([-driven + shared, lower**2])]))
 
 
 class FlatBand(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 UNIT = 2.0**-100
@@ -38,11 +39,13 @@ class Precise(NamedTuple):
 # The derivatives of the rounding errors are zero: the rules below say so, and keep JAX from differentiating rounding.
 
 
-@jax.custom_jvp
-def _sum(a: Array, b: Array) -> tuple[Array, Array]:
+def _plain_sum(a: Any, b: Any) -> tuple[Any, Any]:
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)
+
+
+_sum = jax.custom_jvp(_plain_sum)
 
 
 @_sum.defjvp
@@ -52,29 +55,40 @@ def _sum_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     return value, (change, jnp.zeros_like(change))
 
 
+def _numpys(*arrays: Any) -> bool:
+    return all(isinstance(array, np.ndarray | float) for array in arrays)
+
+
 def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """a + b rounded, and what rounding took from it."""
-    return _sum(a, b)
+    return (_plain_sum if _numpys(a, b) else _sum)(a, b)
 
 
 def exact_difference(a: Array, b: Array) -> tuple[Array, Array]:
     """a − b rounded, and what rounding took from it."""
-    return _sum(a, -b)
+    return exact_sum(a, -b)
 
 
 def halves(a: Array) -> tuple[Array, Array]:
     """The leading 26 digits of `a` and the rest, whose products need no rounding."""
+    if _numpys(a):
+        high = (np.asarray(a).view(np.int64) & ~_TAIL).view(float)
+        return high, a - high
     bits = jax.lax.bitcast_convert_type(a, jnp.int64) & ~_TAIL
     high = jax.lax.bitcast_convert_type(bits, a.dtype)
     return high, a - high
 
 
+def _plain_product(a: Any, b: Any) -> tuple[Any, Any]:
+    (a1, a2), (b1, b2) = halves(a), halves(b)
+    crossed, last = exact_sum(a1 * b2, a2 * b1)
+    total, rest = exact_sum(a1 * b1, crossed)
+    return exact_sum(total, rest + (last + a2 * b2))
+
+
 @jax.custom_jvp
 def _product(a: Array, b: Array) -> tuple[Array, Array]:
-    (a1, a2), (b1, b2) = halves(jnp.asarray(a)), halves(jnp.asarray(b))
-    crossed, last = _sum(a1 * b2, a2 * b1)
-    total, rest = _sum(a1 * b1, crossed)
-    return _sum(total, rest + (last + a2 * b2))
+    return _plain_product(jnp.asarray(a), jnp.asarray(b))
 
 
 @_product.defjvp
@@ -87,7 +101,7 @@ def _product_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 
 def exact_product(a: Array, b: Array) -> tuple[Array, Array]:
     """a·b rounded, and what rounding took from it, to 2⁻¹⁰⁴ of a·b."""
-    return _product(a, b)
+    return (_plain_product if _numpys(a, b) else _product)(a, b)
 
 
 def plain(a: Any) -> Precise:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -21,7 +22,7 @@ from .._checks import (
     unknown_name,
 )
 from ..baths import Bath, BosonBath, HeatBath
-from ..compiler import is_traced
+from ..compiler import is_traced, placed, plainly
 from ..drives import Drive, _Phase, as_drive
 from ..pytrees import Table, opened
 from ..spectral import Drude, Ohmic, SpectralDensity
@@ -266,7 +267,7 @@ def check_potential(potential: Any, n: int) -> None:
     if not callable(potential):
         raise InputError(f"{OWNER}: `potential` must be a function of the coordinates, but is {potential!r}.")
     what = f"{OWNER}: `potential` must be a function U(x) of the coordinates"
-    shape = tracing.shape_of(what, potential, jnp.zeros(n))
+    shape = tracing.shape_of(what, potential, jax.ShapeDtypeStruct((n,), float))
     if shape != ():
         raise InputError(f"{OWNER}: `potential` must return one number, but returns something of shape {shape}.")
 
@@ -285,7 +286,8 @@ def matrices_of(frictions: Any, places: tuple[tuple[int, ...], ...], n: int) -> 
                 # Known numbers need no compiler.
                 block = np.asarray(block)
                 found[where] = (block + block.T) / 2
-        return jnp.asarray(found)
-    whole = (frictions + frictions.T) / 2 if frictions.ndim == 2 else jnp.diag(frictions)
+        return placed(found) if not traced else found
     masks = np.array([np.isin(np.arange(n), at) for at in places], float)
-    return masks[:, :, None] * masks[:, None, :] * whole
+    xp, given = plainly(frictions)
+    whole = (given + given.T) / 2 if given.ndim == 2 else xp.diag(given)
+    return placed(masks[:, :, None] * masks[:, None, :] * whole)

@@ -10,6 +10,7 @@ from jax import Array
 
 from .. import tracing
 from .._checks import InputError, Rule, as_float, check_shape, unknown_name
+from ..compiler import plainly
 from ..drives import Cosine, Drive, Steps, jump_of
 from ..pytrees import Table, opened
 from ..show import array as show
@@ -113,9 +114,9 @@ def profile_of(argument: str, value: Any) -> Any:
 def positive(argument: str, value: Any) -> Iterator[Rule]:
     if is_function(value):
         return
-    numbers = value.values if isinstance(value, Steps) else value
+    xp, numbers = plainly(value.values if isinstance(value, Steps) else value)
     yield Rule(
-        jnp.all((numbers > 0) & jnp.isfinite(numbers)),
+        xp.all((numbers > 0) & xp.isfinite(numbers)),
         lambda: f"`{argument}` must be positive and finite, but is {show(numbers)}.",
     )
 

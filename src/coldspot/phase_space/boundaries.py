@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-import jax.numpy as jnp
-
 from .._checks import Checked, InputError, Rule, Scalar, as_float, parameter
+from ..compiler import plainly
 from ..show import array as show
 
 
@@ -70,7 +69,8 @@ class Closed(Boundary):
 
 
 def _ordered(start: Any, stop: Any) -> Rule:
+    xp, start, stop = plainly(start, stop)
     return Rule(
-        jnp.isfinite(start) & jnp.isfinite(stop) & (start < stop),
+        xp.isfinite(start) & xp.isfinite(stop) & (start < stop),
         lambda: f"`start` must lie left of `stop`, but they are {show(start)} and {show(stop)}.",
     )
