@@ -101,6 +101,20 @@ def stacked(numbers: Iterable[Any]) -> Any:
     return placed(xp.stack(rows) if rows else np.zeros(0))
 
 
+def spread(shape: Any, places: Any, numbers: Any) -> Any:
+    """An array of zeros to which numbers are added at their places.
+
+    >>> spread(3, np.array([0, 2, 0]), jnp.asarray([1.0, 2.0, 4.0]))
+    Array([5., 0., 2.], dtype=float64)
+    """
+    xp, plain = plainly(numbers)
+    if xp is jnp:
+        return jnp.zeros(shape, numbers.dtype).at[places].add(numbers)
+    whole = np.zeros(shape, plain.dtype)
+    np.add.at(whole, places, plain)
+    return placed(whole)
+
+
 def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
     """`rule` of arrays as `plainly` gives them; what it gives is an array of JAX again, unless all are NumPy's.
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Numbers, Rule, as_complex, as_float, check_shape, concrete
+from ..compiler import converted, placed, plainly, spread
 from ..numerics.dense import EPS, adjoint, cholesky, inverse, product
 from ..pytrees import Table
 from .spectral_functions import HERMITIAN, Place, SpectralFunctions, Terms, Weight, is_hermitian, matrix_of, of_padded
@@ -60,7 +61,7 @@ class Device(SpectralFunctions):
                 )
             gamma = as_float(gamma, f"Device: `{argument}[1]`")
             check_shape("Device", f"{argument}[1]", gamma, (), "one number")
-            return jnp.zeros((self.sites, self.sites), complex).at[site, site].set(gamma)
+            return spread((self.sites, self.sites), (site, site), converted(gamma, complex))
         width = as_complex(lead)
         check_shape("Device", argument, width, (self.sites, self.sites), "a level width between each two sites")
         return width
@@ -93,13 +94,14 @@ class Device(SpectralFunctions):
 
     def elastic(self) -> Array:
         """Whether the Green's function links the sites of two leads, at any energy."""
-        size = jnp.abs(self._effective())
-        linked = (size > 8 * EPS * jnp.max(size)) | jnp.eye(self.sites, dtype=bool)
+        xp, hamiltonian, *widths = plainly(self.hamiltonian, *self.widths.values())
+        size = xp.abs(hamiltonian - 0.5j * sum(widths))
+        linked = (size > 8 * EPS * xp.max(size)) | np.eye(self.sites, dtype=bool)
         for _ in range((self.sites - 1).bit_length()):
-            linked = jnp.any(linked[:, :, None] & linked[None], axis=1)
-        touched = [jnp.any(width != 0, axis=0) for width in self.widths.values()]
+            linked = xp.any(linked[:, :, None] & linked[None], axis=1)
+        touched = [xp.any(width != 0, axis=0) for width in widths]
         ways = [one[:, None] & linked & other for one, other in itertools.combinations(touched, 2)]
-        return jnp.any(jnp.stack(ways)) if ways else jnp.asarray(False)
+        return placed(xp.any(xp.stack(ways))) if ways else jnp.asarray(False)
 
     def connects(self, place: Place, upper: str, lower: str) -> bool:
         return True

@@ -73,7 +73,7 @@ def exchange(moment: Moment, channel: Channel) -> Exchange:
             heat.append(energy[k] + lost)
             continue
         # Energies and potentials may be far larger than heats: what rounding takes from their differences comes back.
-        chemical, more = exact_product(bath.potential, particles[k])
+        chemical, more = exact_product(bath.potential if bath.exchanges_particles else xp.zeros(()), particles[k])
         works, left = exact_difference(works, -chemical)
         rest = rest + (left + more)
         rough, left = exact_difference(energy[k], chemical)

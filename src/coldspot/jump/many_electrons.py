@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import check_memory
+from ..compiler import plainly, spread
 from ..pytrees import Table
 from . import window as window_
 from .contacts import whole
@@ -74,7 +75,7 @@ class ManyElectrons(CountedSystem):
         pairs = pairs_of(self.orbitals)
         if self.pairs is not None:
             order = [pairs.index((min(p), max(p))) for p in self.pairs]
-            return jnp.zeros(len(pairs)).at[np.array(order, int)].set(self.coulomb)
+            return spread(len(pairs), np.array(order, int), self.coulomb)
         i, j = np.array(pairs, int).reshape(-1, 2).T
         u = self.coulomb
         direct, exchanged = (u[i[:, None], j[:, None], k, m] for k, m in ((i, j), (j, i)))
@@ -124,5 +125,5 @@ class ManyElectrons(CountedSystem):
 
 def elements(space: Fock, terms: Terms, coefficients: Array) -> Array:
     """The matrix elements of terms with these coefficients, block after block."""
-    values = terms.sign * coefficients.ravel()[terms.number]
-    return jnp.zeros(space.places, values.dtype).at[terms.place].add(values)
+    _, plain = plainly(coefficients)
+    return spread(space.places, terms.place, terms.sign * plain.ravel()[terms.number])

@@ -8,6 +8,7 @@ from jax import Array
 
 from .._checks import Numbers, Rule, Scalar, parameter
 from ..baths import BosonBath, WorkReservoir
+from ..compiler import stacked
 from ..dynamics import Machine
 from ..jump.channels import Channel, Share
 from ..jump.kinetics import SMOOTH, Kinetics, Step
@@ -66,7 +67,7 @@ class TwoLevelPump(Machine):
         quantum = {"left": self.splitting + self.modulation, "right": self.splitting - self.modulation}
         strength = {"left": self.gamma_left, "right": self.gamma_right}
         return JumpNetwork(
-            energies=jnp.stack([jnp.zeros(()), self.splitting]),
+            energies=stacked([0.0, self.splitting]),
             baths={"left": self.left, "right": self.right, "modulation": WorkReservoir()},
             channels=[
                 Channel(

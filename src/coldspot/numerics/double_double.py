@@ -69,11 +69,11 @@ def exact_difference(a: Array, b: Array) -> tuple[Array, Array]:
     return exact_sum(a, -b)
 
 
-def halves(a: Array) -> tuple[Array, Array]:
+def halves(a: Any) -> tuple[Any, Any]:
     """The leading 26 digits of `a` and the rest, whose products need no rounding."""
     if _numpys(a):
-        high = (np.asarray(a).view(np.int64) & ~_TAIL).view(float)
-        return high, a - high
+        known = (np.asarray(a).view(np.int64) & ~_TAIL).view(float)
+        return known, a - known
     bits = jax.lax.bitcast_convert_type(a, jnp.int64) & ~_TAIL
     high = jax.lax.bitcast_convert_type(bits, a.dtype)
     return high, a - high

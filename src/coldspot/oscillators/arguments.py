@@ -251,7 +251,8 @@ def spread_over(argument: str, value: Any, count: int, what: str) -> Array:
     array = as_float(value, argument)
     if array.ndim and array.shape != (count,):
         raise InputError(f"{argument} must be one number or {count} ({what}), but has shape {array.shape}.")
-    return jnp.broadcast_to(array, (count,))
+    xp, one = plainly(array)
+    return placed(xp.broadcast_to(one, (count,)))
 
 
 def zeros_of(array: Array, given: Any) -> tuple[int, ...]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_float, check_shape
 from ..baths import BosonBath, HeatBath
+from ..compiler import placed, plainly
 from .arguments import OWNER, check_size, spread_over
 
 
@@ -19,11 +19,13 @@ def chain(n: int, spring: Any, mass: Any, friction: Any, temperatures: Any, quan
     each = spread_over(f"{OWNER}.chain: `spring`", spring, n + 1, "the springs from wall to wall")
     ends = spread_over(f"{OWNER}.chain: `friction`", friction, 2, "the left and the right end")
     warm = pair(f"{OWNER}.chain", temperatures)
-    inner = each[1:-1]
+    xp, between, outer = plainly(each, ends)
+    inner = between[1:-1]
+    springs = xp.diag(between[:-1] + between[1:]) - xp.diag(inner, 1) - xp.diag(inner, -1)
     return {
         "masses": spread_over(f"{OWNER}.chain: `mass`", mass, n, "the masses"),
-        "springs": jnp.diag(each[:-1] + each[1:]) - jnp.diag(inner, 1) - jnp.diag(inner, -1),
-        "frictions": jnp.zeros(n).at[0].set(ends[0]).at[-1].set(ends[1])
+        "springs": placed(springs),
+        "frictions": placed(xp.concatenate([outer[:1], np.zeros(n - 2), outer[1:]]))
         if n > 1
         else {"left": ends[0], "right": ends[1]},
         **_baths({"left": (0, warm[0]), "right": (n - 1, warm[1])}, quantum),

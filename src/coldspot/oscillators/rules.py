@@ -87,9 +87,12 @@ def _light_rules(places: tuple[tuple[int, ...], ...], light: np.ndarray, total: 
     part = total[np.ix_(light, light)]
     known = concrete(part)
     # Known numbers need no compiler.
-    apart = known is not None and not np.any(known - np.diag(np.diag(known)))
+    if known is None or np.any(known - np.diag(np.diag(known))):
+        definite = _definite(part)
+    else:
+        definite = np.all(np.diag(known) > 0)
     yield Rule(
-        bool(np.all(np.diag(known) > 0)) if apart else _definite(part),
+        definite,
         lambda: "`frictions` must be positive (definite) for the coordinates without a mass.",
     )
     yield Rule(
@@ -109,7 +112,9 @@ def _definite(matrix: Array) -> Array:
     return cholesky(matrix)[1]
 
 
-@compiled
-def _nowhere_negative(matrix: Array) -> Array:
+def _nowhere_negative(matrix: Any) -> Any:
+    known = concrete(matrix)
+    if known is not None:  # known numbers need no compiler
+        return np.linalg.eigvalsh(known)[0] >= -1e-12 * np.max(np.abs(known))
     size = jnp.max(jnp.abs(matrix))
     return (size == 0) | _definite(matrix + 1e-12 * size * np.eye(matrix.shape[-1]))

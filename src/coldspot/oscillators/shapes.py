@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import InputError, as_float, worded
+from ..compiler import looked_up, placed, plainly
 from .arguments import spread_over
 from .builders import check_baths, check_count, damped, pair
 from .network import OscillatorNetwork
@@ -36,9 +37,10 @@ def ring(
         raise InputError(f"ring: `n` must be at least 3, but is {n}; two masses are a chain.")
     bonds = spread_over("ring: `spring`", spring, n, "the springs, k from mass k to the next")
     own = spread_over("ring: `on_site`", on_site, n, "the springs to the ground")
-    at, after = np.arange(n), (np.arange(n) + 1) % n
-    springs = jnp.zeros((n, n)).at[at, after].add(-bonds).at[after, at].add(-bonds)
-    springs = springs.at[at, at].add(own + bonds + bonds[at - 1])
+    at = np.arange(n)
+    xp, along, held = plainly(bonds, own)
+    turned = xp.roll(xp.diag(along), 1, axis=1)  # from each mass to the next
+    springs = placed(xp.diag(held + along + along[at - 1]) - turned - turned.T)
     masses = spread_over("ring: `mass`", mass, n, "the masses")
     return OscillatorNetwork(**damped("ring", n, springs, masses, baths, friction, quantum))
 
@@ -81,7 +83,8 @@ def lattice(
     warm = pair("lattice", temperatures)
     baths = {"left": (first.tolist(), warm[0]), "right": (last.tolist(), warm[1])}
     masses = spread_over("lattice: `mass`", mass, n, "the masses")
-    return OscillatorNetwork(**damped("lattice", n, as_float(spring) * bonds, masses, baths, friction, quantum))
+    springs = looked_up(lambda one: one * bonds, as_float(spring))
+    return OscillatorNetwork(**damped("lattice", n, springs, masses, baths, friction, quantum))
 
 
 @worded
