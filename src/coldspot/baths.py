@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax import Array
 
 from ._checks import Checked, InputError, Scalar, parameter
 
@@ -25,7 +24,7 @@ class Bath(Checked):
 
     @property
     @abc.abstractmethod
-    def potential(self) -> Array:
+    def potential(self) -> Any:
         """Chemical potential that enters the rates; zero for baths that exchange heat only."""
 
     @property
@@ -46,7 +45,7 @@ class HeatBath(Bath):
     temperature: Scalar = parameter(dimension="temperature", positive=True)
 
     @property
-    def potential(self) -> Array:
+    def potential(self) -> Any:
         return jnp.zeros_like(self.temperature)
 
 
@@ -62,7 +61,7 @@ class BosonBath(Bath):
     temperature: Scalar = parameter(dimension="temperature", positive=True)
 
     @property
-    def potential(self) -> Array:
+    def potential(self) -> Any:
         return jnp.zeros_like(self.temperature)
 
 
@@ -79,7 +78,7 @@ class ElectronBath(Bath):
     chemical_potential: Scalar = parameter(0.0, dimension="potential")
 
     @property
-    def potential(self) -> Array:
+    def potential(self) -> Any:
         return self.chemical_potential
 
     @property
@@ -108,7 +107,7 @@ class ParticleBath(Bath):
             raise InputError(f"ParticleBath: `species` must be a name, but is {self.species!r}.")
 
     @property
-    def potential(self) -> Array:
+    def potential(self) -> Any:
         return self.chemical_potential
 
     @property

@@ -77,7 +77,7 @@ class Kinetics(Checked):
         return jnp.zeros(())
 
     @property
-    def open(self) -> Array:
+    def open(self) -> Any:
         """Whether the law's rates are not exactly zero, for each transition or for all."""
         return jnp.ones((), bool)
 
@@ -135,7 +135,7 @@ class Tunnelling(Kinetics):
         return self.gamma
 
     @property
-    def open(self) -> Array:
+    def open(self) -> Any:
         return self.gamma > 0
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
@@ -158,7 +158,7 @@ class Glauber(Kinetics):
     rate: Numbers = parameter(dimension="rate", minimum=0.0, shape=None)
 
     @property
-    def open(self) -> Array:
+    def open(self) -> Any:
         return self.rate > 0
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
@@ -183,7 +183,7 @@ class Arrhenius(Kinetics):
     rate: Numbers = parameter(1.0, dimension="rate", minimum=0.0, shape=None)
 
     @property
-    def open(self) -> Array:
+    def open(self) -> Any:
         return self.rate > 0
 
     def log_rates(self, step: Step) -> tuple[Array, Array]:
@@ -224,7 +224,7 @@ class Bosonic(Kinetics):
             )
 
     @property
-    def open(self) -> Array:
+    def open(self) -> Any:
         return jnp.ones((), bool) if callable(self.gamma) else self.gamma > 0
 
     @property
@@ -285,7 +285,7 @@ class Explicit(Kinetics):
         return self.check
 
     @property
-    def open(self) -> Array:
+    def open(self) -> Any:
         return self.forward > 0
 
     def rules(self) -> Iterable[Rule]:

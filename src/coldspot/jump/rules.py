@@ -148,7 +148,7 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
 def closing_rule(moments: Sequence[Moment], last: Moment) -> Rule:
     """What functions of the phase return at the end of a period is what they return at its beginning."""
 
-    def numbers(moment: Moment) -> list[Array]:
+    def numbers(moment: Moment) -> list[Any]:
         return jax.tree.leaves(eqx.filter((moment.energies, moment.baths, moment.laws), eqx.is_array))
 
     xp, (*moments, last) = plain_tree([*moments, last])

@@ -59,12 +59,12 @@ def _numpys(*arrays: Any) -> bool:
     return all(isinstance(array, np.ndarray | float) for array in arrays)
 
 
-def exact_sum(a: Array, b: Array) -> tuple[Array, Array]:
+def exact_sum(a: Any, b: Any) -> tuple[Any, Any]:
     """a + b rounded, and what rounding took from it."""
     return (_plain_sum if _numpys(a, b) else _sum)(a, b)
 
 
-def exact_difference(a: Array, b: Array) -> tuple[Array, Array]:
+def exact_difference(a: Any, b: Any) -> tuple[Any, Any]:
     """a − b rounded, and what rounding took from it."""
     return exact_sum(a, -b)
 
@@ -99,7 +99,7 @@ def _product_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     return value, (change, jnp.zeros_like(change))
 
 
-def exact_product(a: Array, b: Array) -> tuple[Array, Array]:
+def exact_product(a: Any, b: Any) -> tuple[Any, Any]:
     """a·b rounded, and what rounding took from it, to 2⁻¹⁰⁴ of a·b."""
     return (_plain_product if _numpys(a, b) else _product)(a, b)
 
