@@ -70,8 +70,8 @@ class Lead(Checked):
                 lambda: f"`gamma` must be not negative and finite, but is {show(gamma)}.",
             )
             return
-        yield upper_rule("gamma", gamma)
-        width = whole(gamma)
+        yield upper_rule("gamma", self.gamma)
+        width = whole(self.gamma)
         yield Rule(_not_negative(width), functools.partial(_width_words, width))
 
 
