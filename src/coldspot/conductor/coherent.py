@@ -11,7 +11,6 @@ from jax import Array
 
 from .._checks import InputError, Rule, as_complex, as_float, check_type, worded
 from ..baths import ElectronBath
-from ..compiler import looked_up
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
@@ -21,7 +20,7 @@ from ..solution import Status
 from . import long_devices
 from .boson_currents import boson_currents
 from .bound_states import uncounted
-from .device import Device, hermitian_rule
+from .device import Device, hermitian_rule, square
 from .few_sites import MOST, TOGETHER
 from .hartree import with_shift
 from .higher_cumulants import check_order, higher
@@ -43,10 +42,6 @@ LOOKED_AT = 4001
 """Energies at which a self-energy that is not causal somewhere is looked at again, for words."""
 FEW = 8
 """Sites of which one point takes less than optimising its program, but for integrals within integrals."""
-
-
-def _square(levels: Any) -> Any:
-    return levels[:, None] * np.eye(levels.shape[0]) + 0j
 
 
 class Conductor(Dynamics):
@@ -211,7 +206,7 @@ class Conductor(Dynamics):
                 f"Conductor: of {self.hamiltonian.sites} sites in a sparse `hamiltonian` only `transmission`, the "
                 "ledger and `counting` are known; for all else give a dense matrix."
             )
-        return looked_up(_square, self.hamiltonian) if self.hamiltonian.ndim == 1 else self.hamiltonian
+        return square(self.hamiltonian)
 
     def _matrices(self) -> Array:
         """H of a batch (point, site, site)."""

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, Numbers, Rule, as_complex, as_float, check_shape, concrete
-from ..compiler import converted, placed, plainly, spread
+from ..compiler import converted, looked_up, placed, plainly, spread
 from ..numerics.dense import EPS, adjoint, cholesky, inverse, product
 from ..pytrees import Table
 from .spectral_functions import HERMITIAN, Place, SpectralFunctions, Terms, Weight, is_hermitian, matrix_of, of_padded
@@ -228,6 +228,13 @@ def _spectral_at(x: Array, effective: Array, width: Array) -> Array:
 def _norm(matrix: Array) -> Array:
     """Frobenius norm."""
     return jnp.sqrt(jnp.sum(matrix.real**2 + matrix.imag**2, axis=(-2, -1)))
+
+
+def square(hamiltonian: Array) -> Array:
+    """H (site, site), from itself or from the energies of levels that do not mix."""
+    if hamiltonian.ndim == 2:
+        return hamiltonian
+    return looked_up(lambda levels: levels[:, None] * np.eye(len(levels)) + 0j, hamiltonian)
 
 
 def hermitian_rule(argument: str, matrix: Array) -> Rule:
