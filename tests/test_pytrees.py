@@ -209,7 +209,6 @@ def test_energies_as_a_function():
         _put("GAP", gap)
         close(cs.steady_state(network), flow(gap))
         last = cs.evolve(network, 0, [60.0])
-        assert abs(float(last.heat["first"][-1]) - flow(gap)) < 1e-7 * flow(gap) or gap
         assert abs(float(last.heat["first"][-1]) / flow(gap) - 1) < 1e-6
 
 
