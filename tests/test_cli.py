@@ -162,6 +162,10 @@ def test_places_and_files_that_do_not_fit_are_refused(run, tmp_path):
 # --------------------------------------------------------------------------- solve
 
 
+MESHES = ("buttiker-landauer-ring", "kramers-cooler")
+"""Machines whose finest meshes take seconds, and say no more of JSON than coarser ones."""
+
+
 @pytest.mark.parametrize("name", cs.machines.BY_NAME)
 def test_json_has_the_keys_of_the_contract_and_the_numbers_of_the_library(run, name, monkeypatch):
     machine, solutions = cs.machines.BY_NAME[name](), []
@@ -169,7 +173,7 @@ def test_json_has_the_keys_of_the_contract_and_the_numbers_of_the_library(run, n
     def noted(asked):
         """The library is asked for the machine with its defaults, and nothing else."""
         assert eqx.tree_equal(asked, machine)
-        solutions.append(cs.steady_state(asked))
+        solutions.append(cs.steady_state(asked, tolerance=1e-4 if name in MESHES else 1e-8))
         return solutions[-1]
 
     monkeypatch.setattr(cli, "steady_state", noted)

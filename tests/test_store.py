@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -89,24 +90,32 @@ def test_a_list_of_points_into_a_store(small, tmp_path):
 
 
 KILLED = """
-import json, sys, time
-import coldspot as cs
-from coldspot import store
-store.BLOCK = 4
-write, written = store._write, []
+import json, os, sys, time
+import equinox, jax, scipy.stats, xarray, zarr  # once for all processes: coldspot itself is not for forked ones
 
-def slowly(root, block, solved):
-    # On a busy machine the other process may come late: there is something left to be killed whenever it does.
-    if len(written) == 10:
-        time.sleep(600)
-    written.append(block)
-    write(root, block, solved)
+def sweep():
+    import coldspot as cs
+    from coldspot import store
+    store.BLOCK = 4
+    write, written = store._write, []
 
-store._write = slowly
-grid = json.loads(sys.argv[2])
-print("begins", flush=True)
-cs.sweep(cs.machines.QuantumDot(), grid, to=sys.argv[1])
-print("ends", flush=True)
+    def slowly(root, block, solved):
+        # On a busy machine the other process may come late: there is something left to be killed whenever it does.
+        if len(written) == 10:
+            time.sleep(600)
+        written.append(block)
+        write(root, block, solved)
+
+    store._write = slowly
+    print(os.getpid(), flush=True)
+    cs.sweep(cs.machines.QuantumDot(), json.loads(sys.argv[2]), to=sys.argv[1])
+
+for _ in sys.stdin:
+    child = os.fork()
+    if not child:
+        sweep()
+        os._exit(0)
+    print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -119,27 +128,28 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_equal(small, tmp_path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     }
-    dice, path, kills = np.random.default_rng(3), tmp_path / "s.zarr", 0
-    for _ in range(2):
-        command = [sys.executable, "-c", KILLED, str(path), json.dumps(grid)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-        assert process.stdout is not None
-        process.stdout.readline()
-        known = len(list((path / "status").rglob("*"))) if path.exists() else 0
-        until = time.monotonic() + 300
-        while time.monotonic() < until and process.poll() is None:
-            if path.exists() and len(list((path / "status").rglob("*"))) > known + 2:
-                break
-            time.sleep(0.02)
-        time.sleep(dice.uniform(0.0, 0.05))
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
-        process.stdout.close()
-        half = cs.load(path)
-        done = half.status.values != store.NOT_SOLVED
-        assert done.any()
-        assert np.isfinite(half.heat.values[done]).all()
-    assert kills == 2
+    dice, path = np.random.default_rng(3), tmp_path / "s.zarr"
+    command = [sys.executable, "-c", KILLED, str(path), json.dumps(grid)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        for _ in range(2):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            sweeping = int(process.stdout.readline())
+            known = len(list((path / "status").rglob("*"))) if path.exists() else 0
+            until = time.monotonic() + 300
+            # The line that comes when it ends says that it has ended too early.
+            while time.monotonic() < until and not select.select([process.stdout], [], [], 0.02)[0]:
+                if path.exists() and len(list((path / "status").rglob("*"))) > known + 2:
+                    break
+            time.sleep(dice.uniform(0.0, 0.05))
+            os.kill(sweeping, signal.SIGKILL)
+            assert int(process.stdout.readline()) == signal.SIGKILL
+            half = cs.load(path)
+            done = half.status.values != store.NOT_SOLVED
+            assert done.any()
+            assert np.isfinite(half.heat.values[done]).all()
+        process.stdin.close()
     found = cs.sweep(DOT, grid, to=path)
     assert_same_bits(found, cs.sweep(DOT, grid, to=tmp_path / "t.zarr"))
 

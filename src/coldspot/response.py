@@ -115,22 +115,15 @@ class Response(Spoken, eqx.Module):
                 raise unknown_name("between", "bath", str(name), names)
         if one == other:
             raise InputError(f"between: the two baths must be different, but both are {one!r}.")
-        inside = np.array([entry.bath in (one, other) for entry in self.entries])
-        kept, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
-        t = jnp.asarray(self.temperature)[..., None]
-        forces = jnp.where(np.array([self.entries[k].quantity == "heat" for k in kept]), t**2, t)[..., None, :]
-        onsager, errors = opened(jnp.asarray(self.onsager), jnp.asarray(self.errors), kept, rest)
-        entries = tuple(self.entries[k] for k in kept)
-        known = jnp.all(jnp.isfinite(onsager) & jnp.isfinite(errors), axis=(-2, -1))
-        poor = ~exact(_alike(entries), onsager, errors, TOLERANCE)
-        found = jnp.where(known, jnp.where(poor, int(Status.NOT_CONVERGED), int(Status.OK)), int(Status.NOT_UNIQUE))
-        status = jnp.where(self.status == int(Status.OK), found, self.status)
+        numbers = (self.onsager, self.errors, self.temperature, self.status)
+        inside = tuple(entry.bath in (one, other) for entry in self.entries)
+        onsager, errors, derivatives, status = _opened(*map(jnp.asarray, numbers), self.entries, inside)
         return Response(
-            entries,
+            tuple(entry for entry, kept in zip(self.entries, inside, strict=True) if kept),
             tuple(name for name in self.electrons if name in (one, other)),
             onsager,
             errors,
-            onsager / forces,
+            derivatives,
             None,
             self.temperature,
             self.chemical_potential,
@@ -389,6 +382,26 @@ def _of_the_others(slope: Array) -> tuple[Array, Array]:
     others = jnp.where(jnp.max(jnp.abs(others)) <= CLOSED, 0.0, others)
     left = others - jnp.where(touching[:, None, None], jnp.sum(others, axis=1, keepdims=True), 0.0)
     return jnp.where(alone, left, slope), jnp.where(alone, CLOSED, 0.0)
+
+
+@compiled
+def _opened(
+    onsager: Array,
+    errors: Array,
+    temperature: Array,
+    status: Array,
+    entries: tuple[Entry, ...],
+    inside: tuple[bool, ...],
+) -> tuple[Array, Array, Array, Array]:
+    """L of the entries `inside` while nothing flows in the others, its errors, its derivatives, and the status."""
+    kept, rest = np.flatnonzero(inside), np.flatnonzero(np.logical_not(inside))
+    t = temperature[..., None]
+    forces = jnp.where(np.array([entries[k].quantity == "heat" for k in kept]), t**2, t)[..., None, :]
+    onsager, errors = opened(onsager, errors, kept, rest)
+    known = jnp.all(jnp.isfinite(onsager) & jnp.isfinite(errors), axis=(-2, -1))
+    poor = ~exact(_alike(tuple(entries[k] for k in kept)), onsager, errors, TOLERANCE)
+    found = jnp.where(known, jnp.where(poor, int(Status.NOT_CONVERGED), int(Status.OK)), int(Status.NOT_UNIQUE))
+    return onsager, errors, onsager / forces, jnp.where(status == int(Status.OK), found, status)
 
 
 def check_undriven(dynamics: Dynamics) -> None:

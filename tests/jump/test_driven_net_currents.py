@@ -1,8 +1,12 @@
 """Pumped quantities beside far larger flows: values, honest errors, and exact zeros."""
 
+import importlib
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.integrate import solve_ivp
 
 import coldspot as cs
@@ -10,6 +14,7 @@ from coldspot.dynamics import solve_points
 from tests.optimised import optimised
 
 PERIOD = 10.0
+sweep = importlib.import_module("coldspot.sweep")  # beside the function of that name
 
 
 def pump(barrier, temperature=0.05, height=0.5, lag=np.pi / 2, period=PERIOD, other=None) -> cs.JumpNetwork:
@@ -29,7 +34,9 @@ def pump(barrier, temperature=0.05, height=0.5, lag=np.pi / 2, period=PERIOD, ot
 
 SIZE = 24
 """Points of every batch here: one program solves them all."""
-SURE = optimised(solve_points.solve)
+REST = solve_points._replace(attempts=solve_points.attempts[1:])
+"""What a sweep goes on to: the way that has the last word, which for driven networks is the one inside `jax.jit`."""
+OPTIMISED, LIGHT = optimised(sweep.solve_few), sweep.solve_few
 
 
 def _pump(_: None, point: dict[str, jax.Array]) -> cs.JumpNetwork:
@@ -37,7 +44,7 @@ def _pump(_: None, point: dict[str, jax.Array]) -> cs.JumpNetwork:
 
 
 def solved_at(tolerance: float, **columns: np.ndarray) -> cs.Solution:
-    """Pumps in a batch, the way that is taken inside `jax.jit`; what is not given as in `pump`.
+    """Pumps in a batch, by `REST`; what is not given as in `pump`.
 
     The last point fills the batch up.
     """
@@ -45,9 +52,21 @@ def solved_at(tolerance: float, **columns: np.ndarray) -> cs.Solution:
     given = np.broadcast_arrays(*values.values())
     count = given[0].size
     filled = [np.append(v, [v.flat[-1]] * (SIZE - count)) for v in given]
-    points = dict(zip(values, map(jnp.asarray, filled), strict=True))
-    s = SURE(_pump, None, points, jnp.asarray(tolerance))
+    points = dict(zip(values, filled, strict=True))
+    s = by_sweep(REST, points, tolerance)
     return jax.tree.map(lambda a: np.asarray(a)[:count], s)
+
+
+def by_sweep(verb, points: dict[str, np.ndarray], tolerance: float):
+    """As a sweep solves pumps, with programs for `SIZE` points, of which those of `REST` are optimised."""
+
+    def partial(way, *given):
+        return (OPTIMISED if way is REST.attempts[0] else LIGHT).partial(way, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("solve_chunk", "solve_few"):
+            patch.setattr(sweep, name, SimpleNamespace(partial=partial))
+        return sweep.solve_columns(verb, _pump, None, points, jnp.asarray(tolerance), progress=False, sizes=(SIZE,))
 
 
 def test_pumped_energy_keeps_its_digits():
@@ -136,6 +155,23 @@ def test_random_pumps_against_scipy():
         exact = np.array([left, right, particles])
         # The route is good to 1e-10 of what flows to and fro.
         assert np.all(np.abs(found - exact) <= errors + 1e-9 * (np.abs(exact) + 1e-2 / draws["period"][k])), k
+
+
+def test_a_pump_that_moves_almost_nothing_goes_on_to_deviations():
+    """The sweep's own way, batch axis last; of points whose numbers are refused the attempt has the last word."""
+    columns = {"barrier": np.array([2.0, 14.0, 3.0, 15.0, 2.0, 2.0]), "period": np.array([10.0] * 4 + [-1.0, np.nan])}
+    columns |= {name: np.full(6, value) for name, value in (("temperature", 0.05), ("height", 0.5), ("lag", np.pi / 2))}
+    attempted, undecided = by_sweep(solve_points.attempts[0], columns, 1e-8)
+    assert undecided.tolist() == [False, True, False, True, False, False]
+    assert np.asarray(attempted.status)[4:].tolist() == [cs.Status.INVALID] * 2
+    s = by_sweep(solve_points, columns, 1e-8)
+    assert np.asarray(s.status).tolist() == [0] * 4 + [cs.Status.INVALID] * 2
+    for k, barrier in enumerate(columns["barrier"][:4]):
+        exact = by_scipy(barrier, 0.05, 0.5, np.pi / 2, 10.0)[:2]
+        # The route is good to 1e-10 of what flows to and fro.
+        allowed = s.error.heats[k] + 1e-9 * (np.abs(exact) + 1e-3)
+        assert np.all(np.abs(s.ledger.heats[k] - exact) <= allowed)
+    assert np.all(s.error.heats[1:4:2] <= 1e-7 * np.abs(s.ledger.heats[1:4:2]))
 
 
 def test_an_error_larger_than_the_tolerance_is_never_accepted():

@@ -66,6 +66,7 @@ def adjoint(matrix: Array) -> Array:
     return jnp.conj(jnp.swapaxes(matrix, -1, -2))
 
 
+@jax.jit
 def cholesky(matrix: Array) -> tuple[Array, Array]:
     """C with C C† = matrix (…, n, n), lower triangular, and whether the matrix is positive definite (…).
 
