@@ -53,7 +53,7 @@ def test_a_network_of_atoms_takes_the_electrons_as_its_baths():
             springs,
             electrons.frictions | {"phonons": 0.1},
             electrons.baths | {"phonons": cs.HeatBath(0.2)},
-            dict.fromkeys(electrons.baths, [0, 1]) | {"phonons": 2},
+            {name: [0, 1] for name in electrons.baths} | {"phonons": 2},
             forces={"current": force},
         )
     )

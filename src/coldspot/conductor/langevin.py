@@ -1,4 +1,4 @@
-"""Electrons of a biased conductor as baths of an oscillator network: a Langevin equation with their forces and noise."""
+"""Electrons of a biased conductor as baths of an oscillator network: Langevin's equation, their forces and noise."""
 
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ class Langevin(NamedTuple):
       what the current does;
     - `frictions` {name: (mode, mode)} and `baths` {name: HeatBath(T_b)}: one of rank one for each mode, `electrons 0`
       and so on, the coldest first, which together have the friction and the noise of the electrons;
-    - `berry` (mode, mode): the force like that of a magnetic field, antisymmetric, 0 of one mode, which networks have in
-      trajectories only (as a feedback, a function of x and v).
+    - `berry` (mode, mode): the force like that of a magnetic field, antisymmetric, 0 of one mode, which networks have
+      in trajectories only (as a feedback, a function of x and v).
     """
 
     springs: Array
