@@ -21,11 +21,12 @@ def grows(emission: float, absorption: float, damping: float, mode: str = "the m
 
 def why_unstable(hamiltonian: Array, leads: Table, modes: Modes) -> str:
     """Of the mode that gains most beyond its damping; in words alone where no mode does so by itself."""
-    rates, damping = np.asarray(_rates(hamiltonian, leads, modes)), np.asarray(modes.rates())
-    gain = rates[0] - rates[1] - damping
+    emission, absorption = np.asarray(_rates(hamiltonian, leads, modes))
+    damping = np.asarray(modes.rates())
+    gain = emission - absorption - damping
     k = int(np.argmax(gain))
     if gain[k] >= 0:
-        return grows(*rates[:, k], damping[k], f"mode {k}")
+        return grows(float(emission[k]), float(absorption[k]), float(damping[k]), f"mode {k}")
     return (
         "the electrons leave the modes no rest: with `back_action` the matrix Ω² + Π(0) has an eigenvalue that is not "
         "positive, or two modes together gain more than they lose (`conductor.normal_modes` says which). Lower the "
