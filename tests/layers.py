@@ -127,7 +127,16 @@ FORMS = {
             "long_devices",
             "vibrations",
         ),
-        models=("junction", "coherent", "transmission", "mode_populations", "mode_spectra", "forces", "probes"),
+        models=(
+            "junction",
+            "coherent",
+            "transmission",
+            "mode_populations",
+            "mode_spectra",
+            "forces",
+            "langevin",
+            "probes",
+        ),
     ),
     "modes": Form(system=("eigenvalues", "dynamical_matrices"), models=("coupled",)),
 }

@@ -1,6 +1,7 @@
 """Modes on leads of any kind, with the electrons' self-energy in their propagator: quadrature and conservation."""
 
 import itertools
+import re
 
 import jax
 import numpy as np
@@ -149,3 +150,18 @@ def test_a_mode_that_electrons_leave_no_rest_is_unstable():
     assert np.array_equal(ds.particles.values[0], alone.particles.values[0], equal_nan=True)
     # What is left of the second order breaks the second law here, which is said.
     assert bool(ds.second_order_not_small[0])
+
+
+def test_why_there_is_no_rest_is_said_with_rates_where_a_mode_gains_by_itself():
+    h, m = [[0.4, 0.3], [0.3, -0.4]], [[0.2, 0.3], [0.3, 0.0]]
+
+    def words(omega, gamma, bias):
+        baths = {"left": cs.ElectronBath(0.2, bias / 2), "right": cs.ElectronBath(0.2, -bias / 2)}
+        leads = {name: cs.WideBandLead(k, gamma, bath) for k, (name, bath) in enumerate(baths.items())}
+        modes = cs.Modes([omega], [m], {"phonons": cs.BosonBath(0.3)}, [0.0], back_action=True)
+        return cs.Conductor(h, leads, modes).explain(cs.Status.UNSTABLE)
+
+    assert "leave the modes no rest" in words(0.3, 0.3, 0.0)
+    assert re.search(
+        r"emit into mode 0 at the rate [\d.]+ and absorb at .*; its bath damps it by 0 only", words(1.0, 0.1, 6.0)
+    )

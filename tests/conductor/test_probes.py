@@ -13,8 +13,8 @@ LEVELS = np.array([[0.1, 0.2, 0.0], [0.2, 0.0, 0.3], [0.0, 0.3, -0.1]])
 GAMMAS = {"left": 0.3, "probe": 0.1, "right": 0.2}
 
 
-def chain(levels=LEVELS):
-    baths = {"left": (0.2, 0.5), "probe": (0.1, 0.0), "right": (0.05, 0.0)}
+def chain(levels=LEVELS, left=(0.2, 0.5), right=(0.05, 0.0)):
+    baths = {"left": left, "probe": (0.1, 0.0), "right": right}
     leads = {
         name: cs.WideBandLead(k, GAMMAS[name], cs.ElectronBath(t, mu))
         for k, (name, (t, mu)) in enumerate(baths.items())
@@ -53,6 +53,18 @@ def test_a_probe_takes_neither_particles_nor_heat_as_root_finding_on_quadrature_
     s = cs.steady_state(found)
     assert abs(s.particles["probe"]) < 1e-12 * abs(s.particles["left"])
     assert abs(s.heat["probe"]) < 1e-12 * abs(s.heat["left"])
+
+
+def test_a_thermometer_far_from_equilibrium_is_found_unless_the_electrons_are_inverted():
+    """Beside a bias of 400 widths; and where the left lead fills an upper level and the right one empties a lower."""
+    turned = LEVELS - 2 * np.diag(np.diag(LEVELS))  # the left lead fills the lower levels
+    far = cs.conductor.probe(chain(turned, left=(0.1, 20.0), right=(0.2, -20.0)), "probe", temperature=True)
+    s = cs.steady_state(far)
+    assert abs(s.particles["probe"]) < 1e-12 * abs(s.particles["left"])
+    assert abs(s.heat["probe"]) < 1e-12 * abs(s.heat["left"])
+    inverted = chain(LEVELS + np.diag([2.0, 0.0, -2.0]), left=(0.1, 3.0), right=(0.1, -3.0))
+    with pytest.raises(cs.SolveError, match=r"NOT_CONVERGED.*grows without limit.*inverted"):
+        cs.conductor.probe(inverted, "probe", temperature=True)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import coldspot as cs
 from coldspot.modes import exceptional
 from coldspot.modes.dynamical_matrices import two_mode_matrix
-from coldspot.modes.eigenvalues import discriminant
+from coldspot.modes.eigenvalues import discriminant, orders
 from tests.modes.matrices import printed
 from tests.tolerance import assert_close
 
@@ -92,6 +92,8 @@ def test_three_modes():
     assert generic.status is cs.Status.OK
     assert len(generic.parameters) > 0
     np.testing.assert_allclose(generic.overlaps, 1.0, rtol=1e-5)
+    assert found.orders.tolist() == [2]
+    assert set(generic.orders) == {2}
 
 
 def test_published_point():
@@ -124,6 +126,24 @@ def test_a_crossing_of_orthogonal_modes_is_told_apart():
     assert_close(found.parameters, [[0.0, 0.3]], 1e-6, 1.0)
     assert found.charges.tolist() == [0]
     assert found.overlaps[0] < 1e-6
+    assert found.orders.tolist() == [1]
+
+
+def test_the_order_of_a_point_is_how_many_modes_coalesce():
+    """λ³ = z of three modes in a row, fed back from the last to the first: all of them at z = 0, where it turns twice.
+
+    A crossing with a vector of its own beside two that coalesce leaves the order at 2.
+    """
+    row = [np.zeros((3, 3), complex) for _ in range(3)]  # z = p − .21 + i(q + .37)
+    row[0] += np.array([[2.1, 0.3, 0], [0, 2.1, 0.3], [0.3 * (-0.21 + 0.37j), 0, 2.1]])
+    row[1][2, 0], row[2][2, 0] = 0.3, 0.3j
+    found = cs.modes.exceptional_points(Affine(*map(jnp.asarray, row)), (-2.0, 2.0), (-2.0, 2.0))
+    assert found.status is cs.Status.OK
+    np.testing.assert_allclose(found.parameters, [[0.21, -0.37]], rtol=0, atol=1e-7)
+    assert (found.orders.tolist(), found.charges.tolist()) == ([3], [2])
+    apart = np.array([[2.0, 1, 0], [1e-14, 2, 0], [0, 0, 2.0 + 1e-9]])
+    near = np.array([[2.0, 1, 0], [1e-14, 2, 0.01], [0, 0, 2.01]])  # a third mode close by, not in the point
+    assert orders(np.stack([apart, near])).tolist() == [2, 2]
 
 
 def test_missing_points_are_noticed(monkeypatch):

@@ -5,6 +5,7 @@ from .coherent import Conductor
 from .device import Device
 from .forces import Forces, dynamical_matrix, forces, mode_self_energy, normal_modes, pair_densities
 from .junction import PairJunction
+from .langevin import Langevin, langevin
 from .leads import ChainLead, Lead, SelfEnergyLead, WideBandLead
 from .levels import Levels
 from .mode_populations import ModePopulations, mode_populations
@@ -22,6 +23,7 @@ __all__ = [
     "Conductor",
     "Device",
     "Forces",
+    "Langevin",
     "Lead",
     "Levels",
     "ModePopulations",
@@ -38,6 +40,7 @@ __all__ = [
     "effective_chemical_potential",
     "effective_temperature",
     "forces",
+    "langevin",
     "mode_populations",
     "mode_self_energy",
     "mode_spectra",

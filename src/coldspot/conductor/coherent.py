@@ -22,6 +22,7 @@ from .boson_currents import boson_currents
 from .bound_states import uncounted
 from .device import Device, hermitian_rule, square
 from .few_sites import MOST, TOGETHER
+from .growing import why_unstable
 from .hartree import with_shift
 from .higher_cumulants import check_order, higher
 from .kwant_systems import of_kwant
@@ -454,11 +455,8 @@ class Conductor(Dynamics):
                 f"{NARROWEST:g} of its energies: it keeps the electrons that it has, or those that modes bring. Give a "
                 "lead a width there."
             )
-        if status == Status.UNSTABLE:
-            return (
-                "electrons emit into a mode faster than they absorb, by more than its `dampings`, or (with "
-                "`back_action`) leave it no rest; damp it more, or lower the bias or the coupling."
-            )
+        if status == Status.UNSTABLE and self.modes is not None:
+            return why_unstable(self.matrix, self.leads, self.modes)
         if status == Status.INVALID:
             potentials, temperatures = baths_of(self.leads)
             low, high = jnp.min(potentials - REACH * temperatures), jnp.max(potentials + REACH * temperatures)

@@ -48,10 +48,10 @@ def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
     M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic dynamics, instabilities, and Raman
     signals: Quasiclassical Langevin equation approach".)
     """
-    modes, omega = _modes("mode_self_energy", conductor), as_complex(omega)
+    modes, omega = modes_of("mode_self_energy", conductor), as_complex(omega)
     _check_real("mode_self_energy", conductor, omega)
-    found = _self_energy(conductor, omega.reshape(-1))
-    return _looked_at("mode_self_energy", found).reshape(*omega.shape, *_square(modes))
+    found = self_energy_at(conductor, omega.reshape(-1))
+    return looked_at("mode_self_energy", found).reshape(*omega.shape, *_square(modes))
 
 
 @worded
@@ -70,8 +70,8 @@ def pair_densities(conductor: Conductor, omega: Any) -> Named:
     >>> f"{found['left-right'].real.item():.6f}"
     '0.155923'
     """
-    modes, omega = _modes("pair_densities", conductor), as_float(omega)
-    found = _looked_at("pair_densities", _pair_densities(conductor, omega.reshape(-1)))
+    modes, omega = modes_of("pair_densities", conductor), as_float(omega)
+    found = looked_at("pair_densities", _pair_densities(conductor, omega.reshape(-1)))
     kinds = tuple(f"{a}-{b}" for a in conductor.leads for b in conductor.leads)
     found = jnp.moveaxis(found.reshape(-1, len(kinds), *_square(modes)), 1, -1)
     return Named(kinds, found.reshape(*omega.shape, *_square(modes), len(kinds)))
@@ -84,8 +84,8 @@ def forces(conductor: Conductor) -> Forces:
     (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic dynamics, instabilities,
     and Raman signals: Quasiclassical Langevin equation approach".)
     """
-    _modes("forces", conductor)
-    found = _looked_at("forces", _forces(conductor))
+    modes_of("forces", conductor)
+    found = looked_at("forces", linear_forces(conductor))
     parts = [(k, sign) for k in (0, 1) for sign in (1, -1)]
     return Forces(*(looked_up(lambda two, k=k, sign=sign: (two[k] + sign * two[k].T) / 2, found) for k, sign in parts))
 
@@ -97,10 +97,10 @@ def dynamical_matrix(conductor: Conductor, frequency: Any = None) -> Array:
     `frequency` ω: by default the mean of the modes' frequencies. It is what `modes.exceptional_points` and
     `modes.branches` take, as a function of two parameters of a conductor, and `modes.CoupledModes` of two modes.
     """
-    modes = _modes("dynamical_matrix", conductor)
+    modes = modes_of("dynamical_matrix", conductor)
     omega = jnp.mean(modes.frequencies) if frequency is None else as_complex(frequency)
     _check_real("dynamical_matrix", conductor, omega)
-    return _looked_at("dynamical_matrix", _matrix(conductor, omega + 0j))
+    return looked_at("dynamical_matrix", _matrix(conductor, omega + 0j))
 
 
 @worded
@@ -110,14 +110,14 @@ def normal_modes(conductor: Conductor) -> NormalModes:
     With the whole Π(ω), not its expansion about ω = 0. A negative damping says that the current makes the mode grow: an
     instability. `overlap`: of the two modes that are most alike, 1 at an exceptional point; NaN for one mode.
     """
-    _modes("normal_modes", conductor)
+    modes_of("normal_modes", conductor)
     if not wide(conductor.leads):
         raise InputError(
             "normal_modes: growth and decay are known here between leads with wide bands (`WideBandLead`) alone; of "
             "other leads take `dynamical_matrix` at real frequencies."
         )
     omega, vectors, gap = _normal_modes(conductor)
-    _looked_at("normal_modes", omega)
+    looked_at("normal_modes", omega)
     numbers = concrete(gap)
     if numbers is not None and numbers > 1e-8:
         raise InputError(
@@ -135,7 +135,7 @@ def normal_modes(conductor: Conductor) -> NormalModes:
 
 
 @compiled
-def _self_energy(conductor: Conductor, omegas: Array) -> Array:
+def self_energy_at(conductor: Conductor, omegas: Array) -> Array:
     assert conductor.modes is not None
     parts = conductor.matrix, conductor.leads, conductor.modes.couplings
     if wide(conductor.leads):
@@ -167,9 +167,9 @@ def _pair_densities(conductor: Conductor, omegas: Array) -> Array:
 
 
 @compiled
-def _forces(conductor: Conductor) -> Array:
+def linear_forces(conductor: Conductor) -> Array:
     zero, one = jnp.zeros(1, complex), jnp.ones(1, complex)
-    still, slope = jax.jvp(lambda omega: _self_energy(conductor, omega), (zero,), (one,))
+    still, slope = jax.jvp(lambda omega: self_energy_at(conductor, omega), (zero,), (one,))
     return jnp.stack([still[0].real, (1j * slope[0]).real])
 
 
@@ -177,7 +177,7 @@ def _forces(conductor: Conductor) -> Array:
 def _matrix(conductor: Conductor, omega: Array) -> Array:
     modes = conductor.modes
     assert modes is not None
-    return _self_energy(conductor, omega[None])[0] + jnp.diag(modes.frequencies**2 - 1j * modes.losses(omega))
+    return self_energy_at(conductor, omega[None])[0] + jnp.diag(modes.frequencies**2 - 1j * modes.losses(omega))
 
 
 @compiled
@@ -204,7 +204,7 @@ def _normal_modes(conductor: Conductor) -> tuple[Array, Array, Array]:
 # --------------------------------------------------------------------------- checks
 
 
-def _modes(owner: str, conductor: Any) -> Modes:
+def modes_of(owner: str, conductor: Any) -> Modes:
     check_type(owner, "conductor", conductor, Conductor)
     if conductor.modes is None:
         raise InputError(f"{owner}: the conductor has no `modes`.")
@@ -221,7 +221,7 @@ def _square(modes: Modes) -> tuple[int, int]:
     return (modes.frequencies.size,) * 2
 
 
-def _looked_at(owner: str, found: Array) -> Array:
+def looked_at(owner: str, found: Array) -> Array:
     numbers = concrete(found)
     if numbers is not None and not np.isfinite(numbers).all():
         raise InputError(

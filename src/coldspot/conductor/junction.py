@@ -23,6 +23,7 @@ from ..solution import Status
 from ..spectral import SpectralDensity, as_density
 from .coherent import Conductor
 from .couplings import coupling_elements
+from .growing import grows
 from .pair_flows import PairFlows, PairMode, broadenings, kinds_of, pair_flows, pairs_of, too_fast
 from .pair_rates import Pair, rates
 from .population import effective_chemical_potential, effective_temperature, population
@@ -237,10 +238,10 @@ class PairJunction(Dynamics):
         if status == Status.NOT_UNIQUE:
             return "a state of the conductor touches no lead; it keeps the electrons that it has."
         if status == Status.UNSTABLE:
-            return (
-                "there is no steady state: the electrons emit into the mode faster than they absorb, by more than its "
-                "`damping`; add damping, or lower the bias or the coupling."
-            )
+            found, omega = self.spectra(self.frequency), self.frequency
+            emission, absorption = (jnp.sum(part) / (2 * omega) for part in (found.emissions, found.absorptions))
+            damping = self.damping(omega) / omega if callable(self.damping) else self.damping
+            return grows(float(emission), float(absorption), float(damping))
         return ""
 
 

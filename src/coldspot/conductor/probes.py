@@ -30,6 +30,9 @@ ENOUGH = 1e-14
 SMALL = 1e-10
 """What may still flow into a probe, relative to what flows into all leads."""
 
+INVERTED = 1e3
+"""A probe that seeks a temperature of so many of those of all leads, biases included, finds none."""
+
 
 @worded
 def probe(
@@ -39,9 +42,11 @@ def probe(
 
     With `temperature`, no heat flows either, and the probes are voltmeters and thermometers at once. Their baths as
     given are where the search starts; from where it does not arrive, it starts once more, between all other leads.
-    What comes back is a conductor like any other; read `leads["…"].bath`. Its numbers have derivatives with respect
-    to those of the conductor. (M. Büttiker, "Role of quantum coherence in series resistors"; H.-L. Engquist and P. W.
-    Anderson, "Definition and measurement of the electrical and thermal resistances".)
+    Electrons that are inverted, with upper states fuller than lower ones, have no temperature (A. Shastry and C. A.
+    Stafford, "Temperature and voltage measurement in quantum systems far from equilibrium"). What comes back is a
+    conductor like any other; read `leads["…"].bath`. Its numbers have derivatives with respect to those of the
+    conductor. (M. Büttiker, "Role of quantum coherence in series resistors"; H.-L. Engquist and P. W. Anderson,
+    "Definition and measurement of the electrical and thermal resistances".)
 
     InputError: a lead that does not exist, or all leads. `SolveError` (`NOT_CONVERGED`) if no such baths are found,
     unless `throw` is false: then the baths are not numbers, as they are in batches.
@@ -68,13 +73,22 @@ def probe(
     unknowns, rest = _solved(conductor, tuple(dict.fromkeys(names)), temperature)
     left = concrete(rest)
     if throw and left is not None and not left <= SMALL:
-        why = (
-            f"{float(left):.1e} of what flows still flows into one of them; start nearer, with other baths of these "
-            "leads."
-            if np.isfinite(left)
-            else "no bath of one of them changes what flows into it (does it touch what carries the currents?), or the "
-            "integrals are not numbers."
-        )
+        if not np.isfinite(left):
+            why = (
+                "no bath of one of them changes what flows into it (does it touch what carries the currents?), or the "
+                "integrals are not numbers."
+            )
+        elif temperature and np.max(unknowns[1]) > INVERTED * np.exp(_between(conductor, names, True)[-1]):
+            why = (
+                f"a temperature grows without limit, beyond {float(np.max(unknowns[1])):.1e}: the electrons there are "
+                "inverted, with upper states fuller than lower ones, as at no temperature; ask for potentials alone, "
+                "or lower the bias."
+            )
+        else:
+            why = (
+                f"{float(left):.1e} of what flows still flows into one of them; start nearer, with other baths of "
+                "these leads."
+            )
         raise SolveError(
             f"no baths of the probes {', '.join(names)} are found (NOT_CONVERGED): {why}",
             Status.NOT_CONVERGED,
@@ -96,7 +110,11 @@ def _with(conductor: Conductor, names: tuple[str, ...], unknowns: Array) -> Cond
 
 
 class _Search(NamedTuple):
-    """Starts and steps so far, the best place, the part of the next step that is tried, the slopes and what flows."""
+    """Starts and steps so far, the best place, the part of the next step that is tried, the slopes and what flows.
+
+    What flows into the probes is `left`, by which steps are judged, as an amount of particles, and `rest`, relative to
+    all flows: the largest of those may be that of a probe, wherever it is.
+    """
 
     starts: Array
     steps: Array
@@ -105,6 +123,7 @@ class _Search(NamedTuple):
     move: Array
     slope: Array
     rest: Array
+    left: Array
 
 
 def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array]:
@@ -115,6 +134,8 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
         start = jnp.concatenate([start, jnp.log(jnp.stack([b.temperature for b in baths]))])
     frozen = jax.lax.stop_gradient(conductor)
     between = _between(frozen, names, thermal)
+    # A particle carries about as much energy.
+    scale = jnp.where(np.arange(start.size) < len(names), 1.0, jnp.exp(between))
 
     def from_(start: Array, starts: int) -> _Search:
         nowhere = jnp.asarray(jnp.inf)
@@ -126,18 +147,20 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
             jnp.zeros_like(start),
             jnp.eye(start.size),
             nowhere,
+            nowhere,
         )
 
     def going(state: _Search) -> Array:
         return (state.steps < STEPS) & (state.rest > ENOUGH) & (state.length > SHORTEST)
 
     def step(state: _Search) -> _Search:
-        trial = state.place + state.length * state.move
-        into, slope, rest = _into(_at(frozen, names, trial), names, thermal)
-        good = rest < state.rest
+        trial = _moved(state.place, state.length * state.move, len(names))
+        into, slope, rest = _into(_at(frozen, names, trial), names, between)
+        left = jnp.max(jnp.abs(into) / scale)
+        good = (left < state.left) & ~jnp.isnan(rest)
         move = -inverse(slope) @ into
         better = state._replace(
-            steps=state.steps + 1, place=trial, length=jnp.ones(()), move=move, slope=slope, rest=rest
+            steps=state.steps + 1, place=trial, length=jnp.ones(()), move=move, slope=slope, rest=rest, left=left
         )
         shorter = state._replace(steps=state.steps + 1, length=state.length / 2)
         after = jax.tree.map(lambda one, other: jnp.where(good, one, other), better, shorter)
@@ -150,7 +173,11 @@ def _find(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
     x, back = state.place, inverse(state.slope)
     # What touches nothing has any bath.
     rest = jnp.where(jnp.all(jnp.isfinite(back)), state.rest, jnp.nan)
-    found = x - back @ _change(conductor, x, names, thermal)
+    change = _change(conductor, x, names, thermal)
+    if thermal:
+        particles, heats = change.reshape(2, -1)
+        change = jnp.concatenate([particles, heats + (x - between)[: len(names)] * particles])
+    found = x - back @ change
     return _baths(found, len(names)), rest
 
 
@@ -163,6 +190,17 @@ def _between(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> Arr
     return jnp.repeat(jnp.stack([mean, jnp.log(hot)] if thermal else [mean]), len(names))
 
 
+def _moved(x: Array, move: Array, many: int) -> Array:
+    """The unknowns after a step, which is one of μ/T and 1/T; no numbers beyond T = ∞.
+
+    In these what flows into a probe is the slope of a convex function, so that steps do not get lost far away.
+    """
+    if x.size == many:
+        return x + move
+    (potential, hot), (shift, growth) = x.reshape(2, many), move.reshape(2, many)
+    return jnp.concatenate([(potential + shift - potential * growth) / (1 - growth), hot - jnp.log(1 - growth)])
+
+
 def _baths(x: Array, many: int) -> Array:
     """Potentials, and temperatures of their logarithms (1 or 2, lead)."""
     return jnp.stack([x[:many], jnp.exp(x[many:])]) if x.size > many else x[None]
@@ -172,12 +210,14 @@ def _at(conductor: Conductor, names: tuple[str, ...], x: Array) -> Conductor:
     return _with(conductor, names, _baths(x, len(names)))
 
 
-def _into(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[Array, Array, Array]:
-    """Particles into the probes, and heat; their slopes in potentials, and in ln T; the largest relative to all flows.
+def _into(conductor: Conductor, names: tuple[str, ...], between: Array) -> tuple[Array, Array, Array]:
+    """Particles into the probes, and energy; their slopes in potentials, and in ln T; the largest of particles and heat
+    relative to all flows.
 
-    With D_αp = ∂f_p/∂μ_p (δ_αp Σ_β T_αβ − T_αp) the slopes are ∫dε/2π D, with ε − μ_α of heat, ε − μ_p of ln T; heat
-    is measured from a potential, which takes the particles with it.
+    With D_αp = ∂f_p/∂μ_p (δ_αp Σ_β T_αβ − T_αp) the slopes are ∫dε/2π D, with ε − μ_p of ln T. Energies are measured
+    from a potential that stays the same, which `between` begins with.
     """
+    thermal = between.size > len(names)
     own = np.array([list(conductor.leads).index(name) for name in names])
     potentials, temperatures = baths_of(conductor.leads)
     many, probes = len(conductor.leads), len(names)
@@ -205,10 +245,13 @@ def _into(conductor: Conductor, names: tuple[str, ...], thermal: bool) -> tuple[
     parts = whole.value[2 * many :].reshape(kinds, probes, probes)
     into, slope = particles[own], parts[0]
     if thermal:
-        slope = jnp.block([[parts[0], parts[1]], [parts[2] - jnp.diag(particles[own]), parts[3]]])
+        above = (potentials[own] - between[0])[:, None]
+        slope = jnp.block([[parts[0], parts[1]], [parts[2] + above * parts[0], parts[3] + above * parts[1]]])
         into = jnp.concatenate([into, heats[own]])
     sizes = jnp.repeat(jnp.stack([jnp.max(jnp.abs(part)) for part in (particles, heats)]), probes)[: into.size]
     rest = jnp.max(jnp.abs(into) / jnp.where(sizes > 0, sizes, 1.0))
+    if thermal:
+        into = into.at[probes:].add(above[:, 0] * into[:probes])
     return into, slope, jnp.where(unique & good, rest, jnp.nan)
 
 

@@ -6,6 +6,15 @@ from jax import Array
 
 from .._checks import InputError
 
+PARALLEL = 0.9
+"""Overlap from which two eigenvectors whose eigenvalues meet are one."""
+TOGETHER = 0.02
+"""Spread of three eigenvalues, relative to the norm of the traceless part, that a discriminant of 1e-10 leaves."""
+ROUGH = 3e-5
+"""What rounding makes of three eigenvalues that are one, relative to that norm."""
+ALIKE = 10.0
+"""How unlike the gaps of three eigenvalues may be that rounding alone keeps apart."""
+
 
 def discriminant(matrix: Array) -> Array:
     """Π_{i<j}(λ_i−λ_j)² of the eigenvalues of matrices (…, n, n): a polynomial in the entries, zero where two coincide.
@@ -51,6 +60,26 @@ def nearest_pair(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inner = np.abs(np.sum(np.conj(vectors[..., i]) * vectors[..., j], axis=-2))
     means = (values[..., i] + values[..., j]) / 2
     return np.take_along_axis(means, nearest, -1)[..., 0], np.take_along_axis(inner, nearest, -1)[..., 0]
+
+
+def orders(matrices: np.ndarray) -> np.ndarray:
+    """How many eigenvalues of each matrix (…, n, n), n ≤ 3, coalesce where two meet, with their vectors; 1: none do.
+
+    A triple point is only found to a cube root of its rounding: three are one if they are `TOGETHER` and no two of them
+    are much nearer to each other than to the third.
+    """
+    n = matrices.shape[-1]
+    values, vectors = np.linalg.eig(matrices)
+    i, j = np.triu_indices(n, 1)
+    gaps = np.abs(values[..., i] - values[..., j])
+    parallel = np.abs(np.sum(np.conj(vectors[..., i]) * vectors[..., j], axis=-2)) > PARALLEL
+    traceless = matrices - np.trace(matrices, axis1=-2, axis2=-1)[..., None, None] / n * np.eye(n)
+    size = np.linalg.norm(traceless, axis=(-2, -1))[..., None]
+    near = gaps <= np.maximum(ALIKE * gaps.min(axis=-1, keepdims=True), ROUGH * size)
+    pair = np.where(np.any(near & parallel, axis=-1), 2, 1)
+    if n == 2:
+        return pair
+    return np.where(np.all(near & parallel & (gaps <= TOGETHER * size), axis=-1), 3, pair)
 
 
 def check_size(owner: str, shape: tuple[int, ...], most: int) -> None:

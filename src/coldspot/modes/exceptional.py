@@ -1,6 +1,5 @@
 """Where modes coalesce: exceptional points in two real parameters."""
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from jax import Array
 from .._checks import InputError, worded
 from ..pytrees import compiled, opened
 from ..solution import Status
-from .eigenvalues import check_size, discriminant, nearest_pair, trace
+from .eigenvalues import check_size, discriminant, nearest_pair, orders, trace
 
 CELLS = 15
 """Cells per parameter into which the box of a search is divided."""
@@ -43,6 +42,8 @@ class ExceptionalPoints(NamedTuple):
     - `parameters` (point, 2); `eigenvalues` (point): the double eigenvalue ω²;
     - `overlaps` (point): |⟨u_i|u_j⟩| of the two modes: 1 at an exceptional point. If it is far from 1, the eigenvalues
       meet and the eigenvectors do not (a diabolic point);
+    - `orders` (point): the order of the point, how many modes coalesce in it: 2, or 3 of three modes; 1 at a diabolic
+      point;
     - `residuals` (point): |discriminant|, relative to the larger of its median in the box and ‖K‖^{n(n−1)} (traceless
       part) at the point;
     - `charges` (point): how often the discriminant turns round zero on a small loop: ±1, and 0 or ±2 where zeros merge;
@@ -54,6 +55,7 @@ class ExceptionalPoints(NamedTuple):
     parameters: np.ndarray
     eigenvalues: np.ndarray
     overlaps: np.ndarray
+    orders: np.ndarray
     residuals: np.ndarray
     charges: np.ndarray
     winding: int
@@ -94,18 +96,30 @@ def exceptional_points(
     if not np.all(np.isfinite(values)):
         return _result(search, np.zeros((0, 2)), 1.0, 0, Status.NOT_FINITE)
     scale = float(np.median(np.abs(values))) or 1.0
-    nodes, turns, clear = _turns(search)
     points = _zeros(search, starts, scale, np.zeros((0, 2)))
+    for bend in BENDS:
+        # Beside a point where the discriminant turns twice a step of the phase may look short and be none: on another
+        # grid the point is elsewhere in its cell.
+        nodes, turns, clear = _turns(search, bend)
+        points, complete = _completed(search, nodes, turns, scale, points)
+        if clear and complete:
+            break
+    return _result(search, points, scale, int(turns.sum()), Status.OK if clear and complete else Status.NOT_CONVERGED)
+
+
+def _completed(
+    search: "_Search", nodes: np.ndarray, turns: np.ndarray, scale: float, points: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """The points, with those found by more starts in cells whose points are not all there, and whether that is all."""
     for density in (4, 16):
         missing = np.argwhere(_sums(search, points, nodes) != turns)
         if missing.size == 0:
-            break
+            return points, True
         inner = (np.arange(density) + 0.5) / density
         grid = np.stack(np.meshgrid(inner, inner, indexing="ij"), axis=-1).reshape(-1, 2)
         corners, sizes = nodes[missing], nodes[missing + 1] - nodes[missing]
         points = _zeros(search, (corners[:, None] + sizes[:, None] * grid).reshape(-1, 2), scale, points)
-    complete = clear and np.array_equal(_sums(search, points, nodes), turns)
-    return _result(search, points, scale, int(turns.sum()), Status.OK if complete else Status.NOT_CONVERGED)
+    return points, np.array_equal(_sums(search, points, nodes), turns)
 
 
 class _Search(eqx.Module):
@@ -213,10 +227,10 @@ def _nodes(bend: float) -> np.ndarray:
     return t + bend / CELLS * np.sin(np.pi * t)
 
 
-def _turns(search: _Search) -> tuple[np.ndarray, np.ndarray, bool]:
+def _turns(search: _Search, bend: float) -> tuple[np.ndarray, np.ndarray, bool]:
     """A grid, how often the discriminant turns round zero on the border of each cell, and whether that is certain."""
-    for bend, samples in itertools.product(BENDS, SAMPLES):
-        nodes = _nodes(bend)
+    nodes = _nodes(bend)
+    for samples in SAMPLES:
         fine = np.interp(np.arange(CELLS * samples + 1) / samples, np.arange(CELLS + 1), nodes)
         lines = np.stack(np.meshgrid(nodes, fine, indexing="ij"), axis=-1)  # the first parameter is fixed on each line
         steps = []
@@ -269,13 +283,16 @@ def _result(search: _Search, points: np.ndarray, scale: float, winding: int, sta
     points = points[np.lexsort(points.T[::-1])]
     if not len(points):
         none = np.zeros(0)
-        return ExceptionalPoints(points, none.astype(complex), none, none, none.astype(int), winding, status)
+        return ExceptionalPoints(
+            points, none.astype(complex), none, none.astype(int), none, none.astype(int), winding, status
+        )
     matrices = search.matrices(points)
     eigenvalues, overlaps = nearest_pair(matrices)
     return ExceptionalPoints(
         parameters=np.asarray(search.low) + np.asarray(search.size) * points,
         eigenvalues=eigenvalues,
         overlaps=overlaps,
+        orders=orders(matrices),
         residuals=search.residuals(points, scale),
         charges=_charges(search, points),
         winding=winding,
