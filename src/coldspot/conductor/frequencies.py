@@ -178,4 +178,8 @@ def _cells(pairs: Pair, loss: Loss, wanted: Array) -> Cells:
     high = jnp.maximum(jnp.maximum(pairs.bias, 0.0), peak) + REACH * jnp.maximum(jnp.maximum(hot, cold), phonons)
     window = jnp.stack(centres), jnp.stack(widths), jnp.zeros_like(high), high
     shape = jax.eval_shape(cells, *window)
-    return jax.lax.cond(wanted, cells, lambda *_: jax.tree.map(lambda v: jnp.ones(v.shape), shape), *window)
+    # Numbers that a compiler does not know: it would write those that it knows anew in each turn of the loop.
+    any_ = jax.lax.stop_gradient(pairs.omega)
+    return jax.lax.cond(
+        wanted, cells, lambda *_: jax.tree.map(lambda v: jnp.broadcast_to(any_, v.shape), shape), *window
+    )

@@ -95,6 +95,7 @@ def _refine(pair: Pair, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates,
     """
     points = poor.shape[0]
     lanes = min(BLOCK, points)
+    certain = ~(pair.phonon_temperature[0] < 0)  # of numbers of its own a compiler would know
 
     def turn(k: Array, state: _Refined) -> _Refined:
         poor, levels = state[0], jnp.where(k == 0, COARSE, LEVELS)
@@ -103,10 +104,11 @@ def _refine(pair: Pair, poor: Array, start: tuple[Rates, Rates]) -> tuple[Rates,
         def block(k: Array, state: _Refined) -> _Refined:
             at = jax.lax.dynamic_slice(order, (jnp.minimum(k * lanes, points - lanes),), (lanes,))
             some, keep = jax.tree.map(lambda leaf: leaf[at], pair), poor[at]
-            panels, kept = steps(_window(some), levels), functools.partial(stored, ~(levels < 0))
+            panels, kept = steps(_window(some), levels), functools.partial(stored, certain)
 
             def add(step: Array, sums: Any) -> Any:
-                return jax.tree.map(jnp.add, sums, _over(some, panels(step), kept))
+                # Stored by itself: every loop that has nodes to work out goes over them one by one.
+                return jax.tree.map(jnp.add, sums, _over(some, kept(lambda: panels(step)), kept))
 
             blank = Rates(*(jnp.zeros(lanes) for _ in Rates._fields))
             *better, missed = jax.lax.fori_loop(0, levels, add, (blank, blank, blank))

@@ -32,14 +32,14 @@ def digamma(x: Any) -> Array:
     """
     x = jnp.asarray(x, complex)
     y = x + STEPS
-    a = _inverse(y)
+    a = planar.inverse(y)
     square = a * a
     series = jnp.zeros_like(x)
     for b in reversed(SERIES):
         series = square * (b + series)
     total = jnp.log(y) - a / 2 - series
     for k in range(STEPS):
-        total -= _inverse(x + k)
+        total -= planar.inverse(x + k)
     return total
 
 
@@ -52,9 +52,9 @@ def first_difference(x: Any, d: Any) -> Array:
     x, d = jnp.asarray(x, complex), jnp.asarray(d, complex)
     total = jnp.zeros_like(x + d)
     for k in range(STEPS):
-        total += _inverse((x + k) * (x + k + d))
+        total += planar.inverse((x + k) * (x + k + d))
     y = x + STEPS
-    a, b = _inverse(y), _inverse(y + d)
+    a, b = planar.inverse(y), planar.inverse(y + d)
     power, h = jnp.ones_like(a), jnp.ones_like(a * b)  # aʲ, and the complete symmetric polynomial h_j(a, b)
     tail = jnp.full_like(h, 0.5)
     for j in range(1, 2 * len(SERIES)):
@@ -123,9 +123,9 @@ def mixed_difference(x: Any, z: Any, d: Any) -> Array:
     total = jnp.zeros_like(gap)
     for k in range(STEPS):
         one, other = x + k, z + k
-        total -= (one + other + d) * _inverse((one * (one + d)) * (other * (other + d)))
+        total -= (one + other + d) * planar.inverse((one * (one + d)) * (other * (other + d)))
     x, z = x + STEPS, z + STEPS
-    a, b, c, e = _inverse(x), _inverse(x + d), _inverse(z), _inverse(z + d)
+    a, b, c, e = planar.inverse(x), planar.inverse(x + d), planar.inverse(z), planar.inverse(z + d)
     power, h = jnp.ones_like(a), jnp.ones_like(gap)  # aʲ, h_j(a, e)
     left, right = h, h  # h_j(a, e, b), h_j(a, e, c)
     tail_left, tail_right = jnp.full_like(h, -0.5), jnp.full_like(h, -0.5)
@@ -141,25 +141,16 @@ def mixed_difference(x: Any, z: Any, d: Any) -> Array:
     return total + ae * (b * tail_left + c * tail_right) + logarithm
 
 
-def _inverse(z: Array) -> Array:
-    """1/z, as conj(z)/|z|²: complex division guards against overflow at many times the cost."""
-    return jnp.conj(z) / _squared(z)
-
-
-def _squared(z: Array) -> Array:
-    return z.real * z.real + z.imag * z.imag
-
-
 def _log_over(z: Array, one_plus: Array) -> Array:
     """ln(1+z)/z, given both z and 1+z to full relative accuracy; 1 at z = 0."""
-    size = _squared(z)
+    size = planar.squared(z)
     tiny, small = size < 1e-4, size < 0.25
     near = jnp.where(small, 2 * z.real + size, 0.0)
-    far = jnp.where(small, 1.0, _squared(one_plus))
+    far = jnp.where(small, 1.0, planar.squared(one_plus))
     real = 0.5 * (jnp.log1p(near) + jnp.log(far))
     imaginary = jnp.arctan2(jnp.where(small, z.imag, one_plus.imag), jnp.where(small, 1 + z.real, one_plus.real))
     series = jnp.zeros_like(z)
     for k in range(8, 0, -1):
         series = 1 / k - z * series
     safe = jnp.where(tiny, 1.0, z)
-    return jnp.where(tiny, series, (real + 1j * imaginary) * _inverse(safe))
+    return jnp.where(tiny, series, (real + 1j * imaginary) * planar.inverse(safe))

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .held import held
+
 UNIT = 2.0**-100
 """Relative error of one operation here, at most (2⁻¹⁰⁴ in theory)."""
 _TAIL = (1 << 27) - 1
@@ -118,9 +120,8 @@ def add(a: Precise, b: Precise) -> Precise:
 def times(a: Precise, b: Any) -> Precise:
     """The product with a plain number."""
     total, rest = _product(a.high, b)
-    low, last = _product(a.low, b)
-    high, rest = _sum(total, rest + low)
-    return Precise(*_sum(high, rest + last))
+    # Of the rest a rounded product does: what that takes is 2⁻¹⁰⁶ of the whole.
+    return Precise(*_sum(total, rest + a.low * b))
 
 
 def matmul(a: Any, b: Precise) -> Precise:
@@ -131,7 +132,8 @@ def matmul(a: Any, b: Precise) -> Precise:
 
     def step(total: Precise, item: Any) -> tuple[Precise, None]:
         column, row = item
-        return add(total, times(row, column)), None
+        # Kept, or each of the loops that it takes to add would multiply once more.
+        return add(total, Precise(*map(held, times(row, column)))), None
 
     zero = jnp.zeros(shape)
     return jax.lax.scan(step, Precise(zero, zero), (columns, rows))[0]
