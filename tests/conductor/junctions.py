@@ -39,7 +39,7 @@ def junction(shared, p):
     )
 
 
-SIZES = (48, 1700)
+SIZES = (28, 1700)
 LONG = optimised(solve_points)
 
 

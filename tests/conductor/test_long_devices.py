@@ -14,7 +14,7 @@ from coldspot.pytrees import batch_of_one
 from tests.conductor.scattering import chain_sigma, transmission
 from tests.tolerance import assert_close
 
-SITES = 96
+SITES = 66
 EPS = 2.0**-52
 CLOSED = jax.jit(closed)
 

@@ -21,7 +21,7 @@ from ..numerics.adaptive import FULL, Effort, Sides, integral, sides
 from ..numerics.dense import EPS, adjoint, inverse, product
 from ..occupation import fermi
 from ..pytrees import Table
-from .green_functions import inverse_green
+from .green_functions import inverse_green, self_energies
 from .landauer import REACH, baths_of, seen_from, without_width
 from .leads import ChainLead
 from .resonances import Resonances, resonances
@@ -51,10 +51,11 @@ class States(NamedTuple):
 
 def states(hamiltonian: Array, leads: Table, centre: Array, offset: Array) -> States:
     n = hamiltonian.shape[-1]
-    green = inverse(inverse_green(hamiltonian, leads, centre, offset))
+    sigmas = self_energies(leads, centre, offset)
+    green = inverse(inverse_green(hamiltonian, leads, centre, offset, sigmas))
     widths = []
-    for lead in leads.values():
-        sigma, rows = lead.self_energy(centre, offset), np.array(lead.sites)
+    for lead, sigma in zip(leads.values(), sigmas, strict=True):
+        rows = np.array(lead.sites)
         nothing = jnp.zeros((*offset.shape, n, n), complex)
         widths.append(nothing.at[..., rows[:, None], rows].set(1j * (sigma - adjoint(sigma))))
     each = jnp.stack(widths)

@@ -185,16 +185,18 @@ def _normal_modes(conductor: Conductor) -> tuple[Array, Array, Array]:
     """ω and normalised vectors (mode, mode) as columns, and by how much the last step moved ω."""
     assert conductor.modes is not None
 
-    def at(k: Array, omega: Array) -> tuple[Array, Array]:
-        values, vectors = jnp.linalg.eig(_matrix(conductor, omega))
-        roots = jnp.sqrt(values)
-        order = jnp.argsort(roots.real)[k]
-        return roots[order], vectors[:, order]
-
     def mode(k: Array, start: Array) -> tuple[Array, Array, Array]:
-        omega = jax.lax.fori_loop(0, STEPS, lambda _, omega: at(k, omega)[0], start + 0j)
-        last, vector = at(k, omega)
-        return last, vector, jnp.abs(last - omega) / jnp.abs(last)
+        def step(_: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
+            omega, *_ = state
+            values, vectors = jnp.linalg.eig(_matrix(conductor, omega))
+            roots = jnp.sqrt(values)
+            order = jnp.argsort(roots.real)[k]
+            last = roots[order]
+            return last, vectors[:, order], jnp.abs(last - omega) / jnp.abs(last)
+
+        # The last step is one of the loop, so that what it takes is compiled once.
+        nothing = start + 0j, jnp.zeros_like(starts) + 0j, jnp.zeros(())
+        return jax.lax.fori_loop(0, STEPS + 1, step, nothing)
 
     starts = jnp.sort(conductor.modes.frequencies)
     omega, vectors, moved = jax.lax.map(lambda at: mode(*at), (jnp.arange(starts.size), starts))

@@ -7,6 +7,7 @@ All of it is of one conductor; nodes are energies, given as a centre and an offs
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -46,22 +47,22 @@ def contact_sites(leads: Table) -> tuple[int, ...]:
     return tuple(sorted({site for lead in leads.values() for site in lead.sites}))
 
 
-def inverse_green(hamiltonian: Array, leads: Table, centre: Array, offset: Array) -> Array:
-    """ε − H − Σ(ε) (node, site, site)."""
-    return _dressed(hamiltonian, leads, _self_energies(leads, centre, offset), centre, offset)
-
-
-def _self_energies(leads: Table, centre: Array, offset: Array) -> list[Array]:
-    return [lead.self_energy(centre, offset) for lead in leads.values()]
-
-
-def _dressed(hamiltonian: Array, leads: Table, sigmas: list[Array], centre: Array, offset: Array) -> Array:
+def inverse_green(
+    hamiltonian: Array, leads: Table, centre: Array, offset: Array, sigmas: Sequence[Array] | None = None
+) -> Array:
+    """ε − H − Σ(ε) (node, site, site); `sigmas`: the leads' `self_energies`, if they are known."""
     eye = jnp.eye(hamiltonian.shape[-1])
     matrix = (centre[..., None, None] * eye - hamiltonian) + offset[..., None, None] * eye
-    for lead, sigma in zip(leads.values(), sigmas, strict=True):
+    known = self_energies(leads, centre, offset) if sigmas is None else sigmas
+    for lead, sigma in zip(leads.values(), known, strict=True):
         rows = np.array(lead.sites)
         matrix = matrix.at[..., rows[:, None], rows].add(-sigma)
     return matrix
+
+
+def self_energies(leads: Table, centre: Array, offset: Array) -> list[Array]:
+    """Σ of each lead (node, own site, own site)."""
+    return [lead.self_energy(centre, offset) for lead in leads.values()]
 
 
 def resolvent(matrix: Array) -> Array:
@@ -75,8 +76,8 @@ def resolvent(matrix: Array) -> Array:
 def contacts(hamiltonian: Array, leads: Table, centre: Array, offset: Array, doubts: bool = True) -> Contacts:
     """Green's functions at nodes; without `doubts` the bounds are zeros."""
     sites = np.array(contact_sites(leads))
-    sigmas = _self_energies(leads, centre, offset)
-    matrix = _dressed(hamiltonian, leads, sigmas, centre, offset)
+    sigmas = self_energies(leads, centre, offset)
+    matrix = inverse_green(hamiltonian, leads, centre, offset, sigmas)
     full = resolvent(matrix)
     green = full[..., sites[:, None], sites]
     doubt = jnp.zeros(green.shape)
@@ -174,6 +175,19 @@ def transmissions_of_pairs(c: Contacts) -> tuple[Array, Array]:
     return values, errors
 
 
+def widths_of(c: Contacts, some: Sequence[int] | np.ndarray) -> Array:
+    """Γ (lead, node, own site, own site) of leads that have as many sites each."""
+    return jnp.stack([c.widths[lead] for lead in some])
+
+
+def unsure_of(c: Contacts, some: Sequence[int] | np.ndarray) -> Array | None:
+    """Bounds of the errors of their Γ beyond its rounding, from those of Σ; None for no more than that."""
+    if all(c.unsure[lead] is None for lead in some):
+        return None
+    both = [jnp.zeros(()) if (own := c.unsure[lead]) is None else own + jnp.swapaxes(own, -1, -2) for lead in some]
+    return jnp.stack([jnp.broadcast_to(own, c.widths[lead].shape) for lead, own in zip(some, both, strict=True)])
+
+
 def _of_some(c: Contacts, into: tuple[int, ...], out_of: tuple[int, ...]) -> tuple[Array, Array]:
     """T_αβ (pair, node) of leads α and β that have as many sites each, and bounds of their rounding errors."""
     rows, columns = (np.stack([c.places[lead] for lead in side]) for side in (into, out_of))
@@ -181,20 +195,11 @@ def _of_some(c: Contacts, into: tuple[int, ...], out_of: tuple[int, ...]) -> tup
     def block(matrix: Array) -> Array:
         return jnp.moveaxis(matrix[..., rows[:, :, None], columns[:, None, :]], -3, 0)
 
-    def each(side: tuple[int, ...]) -> Array:
-        return jnp.stack([c.widths[lead] for lead in side])
-
-    def unsure(side: tuple[int, ...]) -> Array | None:
-        if all(c.unsure[lead] is None for lead in side):
-            return None
-        both = [jnp.zeros(()) if (own := c.unsure[lead]) is None else own + jnp.swapaxes(own, -1, -2) for lead in side]
-        return jnp.stack([jnp.broadcast_to(own, c.widths[lead].shape) for lead, own in zip(side, both, strict=True)])
-
-    green, left, right = block(c.green), each(into), each(out_of)
+    green, left, right = block(c.green), widths_of(c, into), widths_of(c, out_of)
     values = jnp.sum(product(left, green) * jnp.swapaxes(product(right, adjoint(green)), -1, -2), axis=(-2, -1)).real
     size, left, right = jnp.abs(green), jnp.abs(left), jnp.abs(right)
     rounded = product(product(left, 2 * block(c.doubt) + EPS * 8 * size), right)
-    one, other = unsure(into), unsure(out_of)
+    one, other = unsure_of(c, into), unsure_of(c, out_of)
     if one is not None:
         rounded += product(product(one, size), right)
     if other is not None:

@@ -29,7 +29,7 @@ from ..pytrees import Table
 from .electron_response import ROUNDING, electrons, energies_of, states, trace
 from .landauer import baths_of, gaps, seen_from
 from .poles import poles_of, widths_of
-from .resonances import wide
+from .resonances import Resonances, resonances, wide
 from .second_order import SecondOrder
 from .vibrations import Modes
 
@@ -69,7 +69,7 @@ def _added(all_: SecondOrder, more: Shift) -> SecondOrder:
     )
 
 
-def densities(hamiltonian: Array, leads: Table, couplings: Array) -> tuple[Array, Array, Array]:
+def densities(hamiltonian: Array, leads: Table, couplings: Array, known: Resonances) -> tuple[Array, Array, Array]:
     """tr[M^mρ] (mode), bounds of the errors, and whether an integral has converged: no state outside of bands is in it.
 
     Between wide bands it is a sum over poles, dark ones included: as A_β falls off as the square of energy, constants
@@ -94,7 +94,7 @@ def densities(hamiltonian: Array, leads: Table, couplings: Array) -> tuple[Array
         return pushed / (2 * jnp.pi), ROUNDING * jax.lax.stop_gradient(sizes) / (2 * jnp.pi)
 
     modes = couplings.shape[0]
-    window = energies_of(hamiltonian, leads, jnp.zeros(()), filled=FAR)
+    window = energies_of(hamiltonian, leads, jnp.zeros(()), FAR, known)
     found = integral(integrand, window, modes, FILLED, groups=(modes,))
     return found.value, found.error, found.converged
 
@@ -103,10 +103,11 @@ def hartree(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Shift, Shif
     """What the shift adds, bounds of the errors, and whether all integrals have converged."""
     potentials, temperatures = baths_of(leads)
     couplings, many = modes.couplings, len(leads)
-    pushed, unsure, good = densities(hamiltonian, leads, couplings)
+    known = resonances(hamiltonian, leads)
+    pushed, unsure, good = densities(hamiltonian, leads, couplings, known)
     stiffness, doubt = jnp.diag(modes.frequencies**2), jnp.zeros(())
     if modes.back_action:
-        found = electrons(hamiltonian, leads, couplings, jnp.zeros(()))
+        found = electrons(hamiltonian, leads, couplings, jnp.zeros(()), known=known)
         stiffness, doubt, good = stiffness + found.retarded.real, found.error, good & found.converged
     yielding = inverse(stiffness + 0j).real
     displacements = -yielding @ pushed
@@ -129,7 +130,7 @@ def hartree(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Shift, Shif
         noises = jnp.concatenate([noise, noise * jnp.abs(seen.above), ROUNDING * size])
         return values / (2 * jnp.pi), jax.lax.stop_gradient(noises) / (2 * jnp.pi)
 
-    window = energies_of(hamiltonian, leads, jnp.zeros(()))
+    window = energies_of(hamiltonian, leads, jnp.zeros(()), known=known)
     whole = integral(integrand, window, 2 * many + 1, groups=(many, many), loose=1)
 
     def sorted_(part: Array) -> Shift:

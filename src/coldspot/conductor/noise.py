@@ -10,20 +10,19 @@ a width is needed: A_γδ(α) = Γ_γ^½ B_γδ(α) Γ_δ^½ with
 B_γδ(α) = iδ_αγG_αδ − iδ_αδG_αγ† − G_αγ†Γ_αG_αδ.
 """
 
-import functools
 import itertools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..dynamics import Target
 from ..numerics.dense import EPS, adjoint, product
 from ..occupation import fermi, fermi_product
 from ..pytrees import Table
-from .green_functions import Contacts
+from .green_functions import Contacts, unsure_of, widths_of
 from .landauer import Energies, over_window
 from .long_devices import Slices
 
@@ -71,93 +70,108 @@ def noise(hamiltonian: Array | Slices, leads: Table, counted: tuple[Weighed, ...
         return none_at_all((len(counted), len(counted)))
     pairs = list(itertools.combinations_with_replacement(range(len(counted)), 2))
 
+    first, second = np.array(pairs).T
+    counting = tuple(sorted({one.lead for one in counted}))
+    between = list(itertools.combinations_with_replacement(range(len(counting)), 2))
+    at = [counting.index(one.lead) for one in counted]
+    which = np.array([between.index((min(at[i], at[j]), max(at[i], at[j]))) for i, j in pairs])
+
     def weight(one: Weighed, seen: Energies) -> Array:
         if one.power == 0:
             return jnp.ones_like(seen.above[one.lead])
         return (seen.reduced if one.reduced else seen.above)[one.lead]
 
     def integrand(c: Contacts, seen: Energies) -> tuple[Array, Array]:
-        # Each once: the pairs of leads share them, and what is written down twice is compiled slowly.
-        element = functools.cache(lambda a, g, d: _element(c, a, g, d))
-        filled = functools.cache(lambda g, d: fermi_product(seen.reduced[g], seen.reduced[d]))
-        known = {}
-        for a, b in sorted({tuple(sorted((counted[i].lead, counted[j].lead))) for i, j in pairs}):
-            known[a, b] = _correlation(c, seen, a, b, element, filled)
-        values, errors = [], []
-        for i, j in pairs:
-            factor = weight(counted[i], seen) * weight(counted[j], seen) / (2 * jnp.pi)
-            a, b = sorted((counted[i].lead, counted[j].lead))
-            value, error = known[a, b]
-            values.append(value * factor)
-            errors.append(error * jnp.abs(factor))
-        return jnp.stack(values), jax.lax.stop_gradient(jnp.stack(errors))
+        value, error = _correlations(c, seen, counting, between)
+        weights = jnp.stack([weight(one, seen) for one in counted])
+        factor = weights[first] * weights[second] / (2 * jnp.pi)
+        return value[which] * factor, jax.lax.stop_gradient(error[which] * jnp.abs(factor))
 
     found, unique, good = over_window(hamiltonian, leads, integrand, len(pairs))
     many = len(counted)
 
     def matrix(entries: Array) -> Array:
-        table = jnp.zeros((many, many))
-        for k, (i, j) in enumerate(pairs):
-            table = table.at[i, j].set(entries[k]).at[j, i].set(entries[k])
-        return table
+        return jnp.zeros((many, many)).at[first, second].set(entries).at[second, first].set(entries)
 
     value, error, scale = (matrix(part) for part in found[:3])
     return Noise(value, error, scale, found.converged, unique, good)
 
 
-def _correlation(
-    c: Contacts, seen: Energies, a: int, b: int, element: Callable[..., Any], filled: Callable[..., Array]
+def _correlations(
+    c: Contacts, seen: Energies, counting: tuple[int, ...], between: list[tuple[int, int]]
 ) -> tuple[Array, Array]:
-    """Σ_γδ tr[A_γδ(α)A_δγ(β)] f_γ(1−f_δ) (node), and a bound of its rounding error.
+    """Σ_γδ tr[A_γδ(α)A_δγ(β)] f_γ(1−f_δ) (pair, node) of pairs of what counts, and bounds of their rounding errors.
 
-    `element(α, γ, δ)` is `_element`, `filled(γ, δ)` f_γ(1−f_δ).
+    `between`: the pairs, as places in `counting`, the leads α. All γδ whose leads have as many sites each are worked
+    out at once: what is written down for each is compiled for each.
     """
-    total, error = jnp.zeros(seen.above.shape[1:]), jnp.zeros(seen.above.shape[1:])
-    leads = range(len(c.widths))
-    for g in leads:
-        for d in leads:
-            x, y = seen.reduced[g], seen.reduced[d]
-            (one, one_doubt), (other, other_doubt) = element(a, g, d), element(b, d, g)
-            one_size, other_size = jnp.abs(one), jnp.abs(other) + other_doubt
-            trace = _trace(product(c.widths[g], one), product(c.widths[d], other))
-            total += filled(g, d) * trace
-            left, right = jnp.abs(c.widths[g]), jnp.abs(c.widths[d])
-            doubt = _trace(product(left, one_doubt), product(right, other_size))
-            doubt += _trace(product(left, one_size), product(right, other_doubt))
-            for first, second in ((_unsure(c, g), right), (left, _unsure(c, d))):
-                if first is not None and second is not None:
-                    doubt += _trace(product(first, one_size), product(second, other_size))
-            steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x) + jnp.abs(y) * fermi(y), 750.0)
-            error += filled(g, d) * (doubt + EPS * steep * jnp.abs(trace))
+    sizes = [place.size for place in c.places]
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for g, d in itertools.product(range(len(sizes)), repeat=2):
+        groups.setdefault((sizes[g], sizes[d]), []).append((g, d))
+    elements = {size: _elements(c, counting, some) for size, some in groups.items()}
+    first, second = np.array(between).T
+    total, error = jnp.zeros((len(between), *seen.above.shape[1:])), jnp.zeros((len(between), *seen.above.shape[1:]))
+    for size, some in groups.items():
+        back = groups[size[::-1]]
+        turned = np.array([back.index((d, g)) for g, d in some])
+        g, d = np.array(some).T
+        x, y = seen.reduced[g], seen.reduced[d]
+        one, one_doubt = (part[first] for part in elements[size])
+        other, other_doubt = (part[second][:, turned] for part in elements[size[::-1]])
+        filled, own, others = fermi_product(x, y), widths_of(c, g), widths_of(c, d)
+        trace = _trace(product(own, one), product(others, other))
+        one_size, other_size = jnp.abs(one), jnp.abs(other) + other_doubt
+        left, right = jnp.abs(own), jnp.abs(others)
+        doubt = _trace(product(left, one_doubt), product(right, other_size))
+        doubt += _trace(product(left, one_size), product(right, other_doubt))
+        for before, after in ((unsure_of(c, g), right), (left, unsure_of(c, d))):
+            if before is not None and after is not None:
+                doubt += _trace(product(before, one_size), product(after, other_size))
+        steep = 8 + jnp.minimum(jnp.abs(x) * fermi(-x) + jnp.abs(y) * fermi(y), 750.0)
+        total += jnp.sum(filled * trace, axis=1)
+        error += jnp.sum(filled * (doubt + EPS * steep * jnp.abs(trace)), axis=1)
     return total, error
 
 
-def _element(c: Contacts, a: int, g: int, d: int) -> tuple[Array, Array]:
-    """B_γδ(α), and a bound of its rounding error."""
+def _elements(c: Contacts, counting: tuple[int, ...], some: list[tuple[int, int]]) -> tuple[Array, Array]:
+    """B_γδ(α) (α, γδ, node, site of γ, site of δ) of pairs of leads of as many sites each, and its rounding error."""
+    g, d = np.array(some).T
+    rows, columns = (np.stack([c.places[lead] for lead in side]) for side in (g, d))
+    sizes = [c.places[lead].size for lead in counting]
+    order, parts = [], []
+    for size in dict.fromkeys(sizes):
+        here = [k for k, own in enumerate(sizes) if own == size]
+        order += here
+        a = np.array(counting)[here]
+        places = np.stack([c.places[lead] for lead in a])
 
-    def block(matrix: Array, other: int) -> Array:
-        return matrix[..., c.places[a][:, None], c.places[other]]
+        def block(matrix: Array, others: np.ndarray, places: np.ndarray = places) -> Array:
+            """(α, γδ, node, site of α, site of the other)."""
+            taken = matrix[..., places[:, None, :, None], others[None, :, None, :]]
+            return jnp.moveaxis(taken, (-4, -3), (0, 1))
 
-    right, left = block(c.green, d), adjoint(block(c.green, g))
-    width = jnp.abs(c.widths[a])
-    right_doubt, left_doubt = block(c.doubt, d), jnp.swapaxes(block(c.doubt, g), -1, -2)
-    value = -product(left, product(c.widths[a], right))
-    size = product(jnp.abs(left), product(width, jnp.abs(right)))
-    doubt = product(left_doubt, product(width, jnp.abs(right))) + product(jnp.abs(left), product(width, right_doubt))
-    more = _unsure(c, a)
-    if more is not None:
-        doubt += product(jnp.abs(left), product(more, jnp.abs(right)))
-    if a == g:
-        value, size, doubt = value + 1j * right, size + jnp.abs(right), doubt + right_doubt
-    if a == d:
-        value, size, doubt = value - 1j * left, size + jnp.abs(left), doubt + left_doubt
-    return value, doubt + 8 * EPS * size
-
-
-def _unsure(c: Contacts, lead: int) -> Array | None:
-    """A bound of the error of Γ beyond its rounding, from that of Σ."""
-    more = c.unsure[lead]
-    return None if more is None else more + jnp.swapaxes(more, -1, -2)
+        right, left = block(c.green, columns), adjoint(block(c.green, rows))
+        own = widths_of(c, a)[:, None]
+        width = jnp.abs(own)
+        right_doubt, left_doubt = block(c.doubt, columns), jnp.swapaxes(block(c.doubt, rows), -1, -2)
+        value = -product(left, product(own, right))
+        passed = product(width, jnp.abs(right))
+        total = product(jnp.abs(left), passed)
+        doubt = product(left_doubt, passed) + product(jnp.abs(left), product(width, right_doubt))
+        more = unsure_of(c, a)
+        if more is not None:
+            doubt += product(jnp.abs(left), product(more[:, None], jnp.abs(right)))
+        if size == rows.shape[1]:
+            same = (a[:, None] == g)[..., None, None, None] * 1.0
+            value, total, doubt = value + 1j * same * right, total + same * jnp.abs(right), doubt + same * right_doubt
+        if size == columns.shape[1]:
+            same = (a[:, None] == d)[..., None, None, None] * 1.0
+            value, total, doubt = value - 1j * same * left, total + same * jnp.abs(left), doubt + same * left_doubt
+        parts.append((value, doubt + 8 * EPS * total))
+    back = np.argsort(order)
+    value, doubt = (jnp.concatenate(part)[back] for part in zip(*parts, strict=True))
+    return value, doubt
 
 
 def _trace(left: Array, right: Array) -> Array:

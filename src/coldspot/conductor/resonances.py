@@ -41,12 +41,11 @@ def resonances(hamiltonian: Array, leads: Table) -> Resonances:
 
     def poles(energy: Array) -> Array:
         """Eigenvalues of H + Σ(energy), from the middle of the levels: an energy that all share costs no digits."""
-        matrix = -inverse_green(hamiltonian, leads, middle[None], jnp.zeros(1))[0]
-        if not wide(leads):
-            shift = inverse_green(hamiltonian, leads, energy[None], jnp.zeros(1))[0]
-            bare = energy * jnp.eye(n) - hamiltonian
-            matrix = (hamiltonian - middle * jnp.eye(n)) + (bare - shift)
-        return eigenvalues(matrix)
+        if wide(leads):
+            return eigenvalues(-inverse_green(hamiltonian, leads, middle[None], jnp.zeros(1))[0])
+        shift = inverse_green(hamiltonian, leads, energy[None], jnp.zeros(1))[0]
+        bare = energy * jnp.eye(n) - hamiltonian
+        return eigenvalues((hamiltonian - middle * jnp.eye(n)) + (bare - shift))
 
     if wide(leads):
         found = poles(middle)

@@ -35,9 +35,9 @@ def pole_weights(poles: Poles, potentials: Array, temperatures: Array, omega: Ar
     mirrored = jnp.conj(own)
     place = 0.5 + 1j * (x - potentials) / scale
     near = -1j / scale * first_difference(place, 1j * (own - x) / scale)
-    here = digamma(place) - 0.5j * jnp.pi
-    there = digamma(0.5 - 1j * (mirrored - potentials) / scale) + 0.5j * jnp.pi
-    return near / (2 * jnp.pi), (there - here) / (x - mirrored) / (2 * jnp.pi)
+    below, above = digamma(jnp.stack([place[..., 0], (0.5 - 1j * (mirrored - potentials) / scale)[:, 0]]))
+    jump = (above + 0.5j * jnp.pi)[:, None] - (below - 0.5j * jnp.pi)[..., None]
+    return near / (2 * jnp.pi), jump / (x - mirrored) / (2 * jnp.pi)
 
 
 def half(poles: Poles, couplings: Array, potentials: Array, temperatures: Array, omega: Array) -> Array:
@@ -57,8 +57,10 @@ def self_energy(hamiltonian: Array, leads: Table, couplings: Array, omegas: Arra
     poles, potentials, temperatures = _prepared(hamiltonian, leads)
 
     def one(omega: Array) -> Array:
-        forward = half(poles, couplings, potentials, temperatures, omega)
-        return forward + jnp.conj(half(poles, couplings, potentials, temperatures, -jnp.conj(omega)))
+        # Both at once: what is written down twice is compiled twice.
+        there_and_back = jnp.stack([omega, -jnp.conj(omega)])
+        forward, back = jax.vmap(lambda at: half(poles, couplings, potentials, temperatures, at))(there_and_back)
+        return forward + jnp.conj(back)
 
     return _known(poles, jax.lax.map(one, omegas))
 
@@ -80,8 +82,8 @@ def pair_densities(hamiltonian: Array, leads: Table, couplings: Array, omegas: A
         return -(one + jnp.einsum("aqp,bamqp,npq->abmn", far, ww, vv))
 
     def density(omega: Array) -> Array:
-        x = part(-omega)
-        y = jnp.transpose(part(omega), (1, 0, 3, 2))
+        x, y = jax.vmap(part)(jnp.stack([-omega, omega]))
+        y = jnp.transpose(y, (1, 0, 3, 2))
         return y + adjoint(y) - x - adjoint(x)
 
     return _known(poles, jax.lax.map(density, omegas))
