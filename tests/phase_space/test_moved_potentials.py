@@ -139,6 +139,18 @@ def test_a_barrier_between_reservoirs_that_rises_and_falls():
             "must leave the potential at rest at open ends",
         ),
         (
+            # Between two samples, and of no mean.
+            lambda: cs.KleinKramers(
+                lambda x, v: jnp.cos(x) + v["a"] * jnp.exp((jnp.cos(x - 50.5 * np.pi / 48) - 1) / 4e-4**2),
+                1.0,
+                1.0,
+                boundary=cs.Periodic(2 * np.pi),
+                drives={"a": cs.Cosine(1.0)},
+                frequency=1.0,
+            ).terrain(),
+            r"not smooth near x = 3\.3",
+        ),
+        (
             lambda: cs.trajectories(valve(cs.Cosine(1.0), 1.0), jax.random.key(1), n=256, time=1.0),
             "with Open ends particles follow each other, in a potential at rest",
         ),

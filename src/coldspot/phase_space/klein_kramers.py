@@ -41,7 +41,7 @@ from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .particles import field_of
 from .profiles import Profiles
-from .runs import REASONS, beside, reference_of, run_of, wrong
+from .runs import REASONS, beside, narrowed, reference_of, run_of, wrong
 from .terrain import Terrain
 from .tide import Moved
 from .transients import followed
@@ -235,14 +235,9 @@ class KleinKramers(Dynamics):
     # ------------------------------------------------------------------ the steady state
     def landscape(self) -> Landscape:
         """The samples of one point that the method works with."""
-        return tracing.called(
-            sample,
-            reference_of(self._rest(), self.temperature),
-            self.friction,
-            self.temperature,
-            self.mass,
-            self.boundary,
-        )
+        rest = self._rest()
+        seen = tracing.called(sample, reference_of(rest, self.temperature), *self._profiles())
+        return tracing.called(narrowed, seen, rest)
 
     def _check_still(self, what: str) -> None:
         if self.moving:

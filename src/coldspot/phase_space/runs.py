@@ -14,7 +14,7 @@ from ..pytrees import compiled
 from ..solution import Status
 from .arguments import OWNER, check_borders, known, turned
 from .boundaries import Open, Periodic
-from .course import LOOKED_AT, Course, Lowest, phases_of, warmth
+from .course import LOOKED_AT, Course, Lowest, missed, phases_of, warmth
 from .host import ROUGH, describe
 from .landscape import Landscape, hole, kind_of, sample, walled
 from .terrain import Terrain
@@ -92,6 +92,18 @@ def beside(moved: Moved, temperature: Any, places: Array, boundary: Any) -> tupl
     if moved.switched:
         return moved.switches(places, reference_of(moved, temperature)), same
     return tracing.called(moved.sampled, places), same
+
+
+def narrowed(landscape: Landscape, moved: Any) -> Landscape:
+    """With what is missed between the samples at some phases of a periodic potential, too, of one that drives move."""
+    if not isinstance(moved, Moved):
+        return landscape
+    parts = moved.parts() * jnp.pi
+    phases = parts[1:] + parts[:-1] if moved.switched else jnp.asarray(2 * np.pi * (np.arange(MISSED) + 0.5) / MISSED)
+    seen = jax.lax.map(lambda phase: missed(moved, landscape.places, phase), phases)
+    samples = landscape.samples
+    known = samples.missed.at[0].max(jnp.max(seen, axis=0))  # type: ignore[union-attr]
+    return landscape._replace(samples=samples._replace(missed=known))
 
 
 def run_of(verb: str, moved: Moved, profiles: tuple[Any, Any, Array, Any], stop: float) -> tuple[Course, Terrain]:
