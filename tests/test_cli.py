@@ -141,6 +141,13 @@ def test_what_is_no_range_is_refused_in_one_line(run, tmp_path, over, words):
     assert not list(tmp_path.iterdir())
 
 
+def test_one_value_of_a_range_is_its_start():
+    dot = cs.machines.QuantumDot()
+    for text, value in (("level=-1:1:1", -1.0), ("level=2:2:1", 2.0), ("left.temperature=3:9:1:log", 3.0)):
+        path, values = settings.grid_axis(dot, text, None)
+        assert (path, values.tolist()) == (text.partition("=")[0], [value])
+
+
 def test_places_and_files_that_do_not_fit_are_refused(run, tmp_path):
     good = ("--over", "level=0:1:3")
     file = tmp_path / "dot.toml"

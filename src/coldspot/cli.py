@@ -235,7 +235,7 @@ def sweep_(
         typer.Option(
             "--over",
             metavar="PATH=START:STOP:N[:log]",
-            help="N values of a parameter from START to STOP, at equal steps or equal ratios. Repeatable: a grid.",
+            help="N values of a parameter from START (alone, if N is 1) to STOP, at equal steps or ratios; repeatable.",
             autocompletion=_paths,
         ),
     ],

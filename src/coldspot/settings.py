@@ -21,16 +21,16 @@ MOST_POINTS = 100_000_000
 
 
 def grid_axis(machine: Any, text: str, unit: str | None) -> tuple[str, np.ndarray]:
-    """A parameter and its values, from `PATH=START:STOP:N` or `PATH=START:STOP:N:log`."""
+    """A parameter and its values, from `PATH=START:STOP:N` or `PATH=START:STOP:N:log`; of one value that is START."""
     path, parts = _split("--over", text, (3, 4), "PATH=START:STOP:N or PATH=START:STOP:N:log")
     start, stop = _ends("--over", machine, path, parts[:2], unit)
     try:
         count = int(parts[2])
     except ValueError:
         count = 0
-    if not 2 <= count <= MOST_POINTS:
-        raise InputError(f"`--over {path}`: N must be an integer from 2 to {MOST_POINTS:,}, but is `{parts[2]}`.")
-    if start == stop:
+    if not 1 <= count <= MOST_POINTS:
+        raise InputError(f"`--over {path}`: N must be an integer from 1 to {MOST_POINTS:,}, but is `{parts[2]}`.")
+    if start == stop and count > 1:
         raise InputError(f"`--over {path}`: START and STOP must differ, but both are {start:g}.")
     if parts[3:] not in ([], ["log"]):
         raise InputError(f"`--over {path}`: after N only `log` can stand, but there is `{parts[3]}`.")

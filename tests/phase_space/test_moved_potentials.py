@@ -7,6 +7,7 @@ import pytest
 
 import coldspot as cs
 
+ENDS = cs.Open(-3.0, 3.0, left=1.0, right=0.4)
 SPRING, FRICTION, MASS, TEMPERATURE, OMEGA = 2.0, 0.8, 1.5, 0.7, 1.9
 
 
@@ -91,15 +92,67 @@ def test_a_ring_that_is_rocked():
     assert np.all(np.abs(total) < 1e-9 * np.abs(ds.heat).max("bath"))
 
 
+def barrier(height):
+    """A barrier between reservoirs, flat at both ends."""
+    return cs.KleinKramers(lambda x: height * (1 - (x / 3) ** 2) ** 2, 2.0, 1.0, boundary=ENDS)
+
+
+def valve(height, frequency):
+    return cs.KleinKramers(
+        lambda x, values: values["height"] * (1 - (x / 3) ** 2) ** 2,
+        friction=2.0,
+        temperature=1.0,
+        boundary=ENDS,
+        drives={"height": height},
+        frequency=frequency,
+    )
+
+
+def test_a_barrier_between_reservoirs_that_rises_and_falls():
+    """Slow, the flux is the mean of those at rest; fast, that of the mean barrier, whatever the drive's shape."""
+    still = cs.sweep(barrier, {"height": [1.3, 1.5, 1.7]}, tolerance=1e-2).flux.values
+    slow = cs.steady_state(valve(cs.Cosine(0.2, mean=1.5), 1e-3), tolerance=1e-2)
+    # By the trapezoidal rule, which the fourth harmonic of the flux alone puts off.
+    assert float(slow.observables["flux"]) == pytest.approx(still @ [1, 2, 1] / 4, rel=2e-5)
+    fast = cs.steady_state(valve(cs.Steps([0.7, 2.3], [0.5, 0.5]), 30.0), tolerance=1e-2)
+    assert float(fast.observables["flux"]) == pytest.approx(still[1], rel=1e-4)
+    for s in (slow, fast):
+        assert float(s.particles["left"]) == -float(s.particles["right"]) == float(s.observables["flux"])
+        assert float(s.work["height"]) > 0
+        assert abs(float(s.first_law_residual)) < 1e-8
+    assert float(fast.work["height"]) > 100 * float(slow.work["height"])
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
         (lambda: cs.KleinKramers(trap, 1.0, 1.0, boundary=cs.Closed(), frequency=1.0), "`drives` is missing"),
         (
             lambda: cs.KleinKramers(
-                trap, 1.0, 1.0, boundary=cs.Open(-1.0, 1.0), drives={"a": cs.Cosine(1.0)}, frequency=1
-            ),
-            "cannot have Open ends",
+                lambda x, values: values["a"] * x,
+                1.0,
+                1.0,
+                boundary=cs.Open(-1.0, 1.0),
+                drives={"a": cs.Cosine(1.0)},
+                frequency=1,
+            ).terrain(),
+            "must leave the potential at rest at open ends",
+        ),
+        (
+            # Between two samples, and of no mean.
+            lambda: cs.KleinKramers(
+                lambda x, v: jnp.cos(x) + v["a"] * jnp.exp((jnp.cos(x - 50.5 * np.pi / 48) - 1) / 4e-4**2),
+                1.0,
+                1.0,
+                boundary=cs.Periodic(2 * np.pi),
+                drives={"a": cs.Cosine(1.0)},
+                frequency=1.0,
+            ).terrain(),
+            r"not smooth near x = 3\.3",
+        ),
+        (
+            lambda: cs.trajectories(valve(cs.Cosine(1.0), 1.0), jax.random.key(1), n=256, time=1.0),
+            "with Open ends particles follow each other, in a potential at rest",
         ),
         (
             lambda: cs.steady_state(

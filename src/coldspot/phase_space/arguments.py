@@ -50,8 +50,6 @@ def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
         raise InputError(f"{OWNER}: `{given}` is given, but `{other}` is missing.")
     if frequency is not None:
         check_shape(OWNER, "frequency", frequency, (), "one number")
-    if drives and isinstance(boundary, Open):
-        raise InputError(f"{OWNER}: a potential that `drives` move cannot have Open ends; give Periodic or Closed.")
     if "load" in drives and isinstance(boundary, Periodic):
         raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
 
@@ -77,6 +75,20 @@ def check_borders(verb: str, drives: Table, last: float | None) -> None:
                 f"{verb}: `drives[{name!r}]` jumps at the phase {jump:.6g}, which its `borders()` do not name; write "
                 "them, or give it as `Steps`."
             )
+
+
+def check_followers(drives: Table, boundary: Any, start: Any, transient: Any) -> None:
+    """Refuse trajectories of what follows one another through open ends, at rates that drives change; and a time that
+
+    is not averaged, from a start on.
+    """
+    if start is not None and transient is not None:
+        raise InputError("trajectories: `start` and `transient` exclude each other: from a start all is averaged.")
+    if drives and isinstance(boundary, Open):
+        raise InputError(
+            "trajectories: with Open ends particles follow each other, in a potential at rest, but drives move that of "
+            f"the {OWNER}; `steady_state` and `evolve` find the density."
+        )
 
 
 def check_count(count: Any) -> None:

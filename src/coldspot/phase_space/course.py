@@ -97,14 +97,13 @@ class Course:
     def missed(self, times: np.ndarray) -> float:
         """How far V is from the polynomials through its samples, between them, at some times; the largest change."""
         places = np.asarray(self._places)
-        edges = _edges(places)
         return max(
-            float(_missed(self._moved, self._places, *map(jnp.asarray, (*edges, self.frequency * time))))
+            float(jnp.max(missed(self._moved, jnp.asarray(places), jnp.asarray(self.frequency * time))))
             for time in times
         )
 
 
-def _edges(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _edges(places: Array) -> tuple[Array, Array]:
     """Start and width (region, panel) of panels, from the places of their Chebyshev nodes."""
     first, last = places[..., -1], places[..., 0]
     half = (last - first) / 2 / math.cos(math.pi / 2 / places.shape[-1])
@@ -146,9 +145,11 @@ def _jumps(moved: Moved, places: Array, phases: Array) -> Array:
 
 
 @compiled
-def _missed(moved: Moved, places: Array, begins: Array, widths: Array, phase: Array) -> Array:
+def missed(moved: Moved, places: Array, phase: Array) -> Array:
+    """How far V at a phase is from the polynomials through its samples, between them (region, panel)."""
     values = moved.values(phase)
     known = jax.vmap(lambda x: moved.at(x, values))(places.ravel()).reshape(-1, places.shape[-1])
+    begins, widths = _edges(places)
 
     def one(panel: tuple[Array, Array, Array]) -> Array:
         begin, width, samples = panel
@@ -156,4 +157,4 @@ def _missed(moved: Moved, places: Array, begins: Array, widths: Array, phase: Ar
         off = jnp.abs(at - jnp.asarray(INTERPOLATE) @ samples)
         return jnp.max(jnp.where(jnp.isfinite(off), off, jnp.inf))
 
-    return jnp.max(jax.lax.map(one, (begins.ravel(), widths.ravel(), known)))
+    return jax.lax.map(one, (begins.ravel(), widths.ravel(), known)).reshape(begins.shape)

@@ -130,8 +130,6 @@ def escape_rate(
         raise InputError(f"escape_rate: {found}.")
     _check_walls(terrain, found)
     if friction is None:
-        if throw:
-            _check_reach(terrain, found, limit, float(terrain.read(np.array([found.top]))[1][0]))
         with one_thread():
             return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), found, limit, throw)
     numbers = np.asarray(friction, float)
@@ -143,8 +141,6 @@ def escape_rate(
     from . import turnover
 
     each, place = np.unique(numbers, return_inverse=True)
-    if throw:
-        _check_reach(terrain.with_friction(float(each[0])), found, limit, float(each[0]))
 
     def solve(frictions: Sequence[float]) -> Sequence[turnover.Point]:
         terrains = [terrain.with_friction(number) for number in frictions]
@@ -181,26 +177,14 @@ def _weakness(terrain: Terrain, found: wells.Wells) -> "relaxation.Weak | None":
     return relaxation.Weak(max(loss, 1e-6), float(found.depths.max()))
 
 
-def _check_reach(terrain: Terrain, found: wells.Wells, tolerance: float, friction: float) -> None:
-    """Refuse at once what the finest mesh cannot give: friction so weak that the layer at the barrier is too thin."""
-    from . import relaxation
-
-    weak = _weakness(terrain, found)
-    if weak is not None and relaxation.beyond_reach(terrain, tolerance, found.top, weak):
-        raise SolveError(
-            f"no trustworthy escape rate (NOT_CONVERGED): at the friction {friction:.3g} a particle as high as the "
-            f"barrier loses only {weak.loss:.1e} T in a round, and the layer in which it is caught or not is too thin "
-            f"for any mesh: errors are a few hundredths, but {tolerance:.0e} was asked for. Rates so small are "
-            "proportional to the friction (diffusion of the energy): ask for `tolerance=0.1`, or scale down that of a "
-            "stronger friction, which misses a part less than the root of the loss there in T.",
-            Status.NOT_CONVERGED,
-        )
-
-
 def _solved(terrain: Terrain, found: wells.Wells, tolerance: float) -> "turnover.Point":
-    from . import relaxation, turnover
+    from . import diffusion, relaxation, turnover
 
     weak = _weakness(terrain, found)
+    if weak is not None and weak.loss < diffusion.WEAK:
+        slow = diffusion.slowest(terrain, found)
+        if slow is not None and (slow.error <= tolerance or weak.loss < diffusion.FAINT):
+            return turnover.Point(slow.rate, slow.error, slow.slope, slow.error <= tolerance, found.shares)
     slowest = relaxation.slowest(terrain, tolerance, found.top, weak)
     if slowest is None or not slowest.rate > 0:
         return turnover.Point(np.nan, np.nan, np.nan, False, np.full(2, np.nan))
@@ -229,10 +213,11 @@ def _checked(rates: EscapeRate, found: wells.Wells, tolerance: float, throw: boo
         k = bad[0]
         status = Status(int(rates.status.ravel()[k]))
         off = float(rates.error.ravel()[k] / rates.rate.ravel()[k])
-        what = "rounding exceeds the rate" if np.isnan(off) else f"its error is {off:.0e} of it on the finest mesh"
+        what = "rounding exceeds the rate" if np.isnan(off) else f"its error is {off:.0e} of it"
         raise SolveError(
             f"no trustworthy escape rate ({status.name}): {what}, but {tolerance:.0e} was asked for; the barrier is "
-            f"{found.depths.max():.3g} temperatures high, and weak friction and high barriers need the finest meshes. "
+            f"{found.depths.max():.3g} temperatures high, and weak friction and high barriers need finer meshes than "
+            "there are; at losses in a round far below T the energy diffuses, to about that part. "
             "Ask for a larger `tolerance`, or use `throw=False` and read `error`, and `melnikov_meshkov` (of one "
             "temperature), a theory that is the better the higher the barrier is.",
             status,

@@ -17,7 +17,7 @@ from scipy.sparse import linalg
 from .nodes import gauss
 from .operator import assembled
 from .space import Space
-from .stationary import PIVOT, Discrete
+from .stationary import PIVOT, Discrete, solved
 from .terrain import OPEN
 from .velocity import Velocity
 
@@ -37,24 +37,28 @@ class Flow:
 
     def __init__(self, space: Space, velocity: Velocity, tolerance: float):
         self.space, self.velocity, self._tolerance = space, velocity, tolerance
-        self.operator = assembled(space, velocity).matrix()
+        blocks = assembled(space, velocity)
+        self.operator = blocks.matrix()
+        self._source = np.concatenate(blocks.source)
         masses = [sp.kron(v, x) for v, x in zip(velocity.mass, space.mass, strict=True)]
         self.mass = sp.block_diag(masses, format="csc")
         self.size = masses[0].shape[0]
-        self._rest = np.zeros(self.mass.shape[0])
-        if space.terrain.kind == OPEN:
-            steady = Discrete(space, velocity)
-            self._rest = np.concatenate([steady.even.ravel(), steady.odd.ravel()])
+        self.rest = self._resting()
+        """The steady state of what comes in; zero where nothing does."""
         self._inverses: dict[float, linalg.SuperLU] = {}
 
     def under(self, heights: np.ndarray) -> "Flow":
-        """The same, closed or periodic, with a potential U at rest beside, in samples."""
+        """The same with a potential U at rest beside, in samples."""
         cross, velocity = self.push(heights), self.velocity
         found = copy.copy(self)
         found._inverses = {}
         sides = sp.kron(velocity.lowering.T, cross.T), sp.kron(velocity.raising, cross)
         found.operator = (self.operator + sp.block_array([[None, sides[0]], [sides[1], None]])).tocsc()
+        found.rest = found._resting()
         return found
+
+    def _resting(self) -> np.ndarray:
+        return solved(self.operator, -self._source) if self.space.terrain.kind == OPEN else np.zeros_like(self._source)
 
     def projected(self, density: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """The y whose P is as near to a density as can be, with all its integrals over functions of the basis."""
@@ -79,8 +83,8 @@ class Flow:
     def after(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
         """y at `stop`, and what has come in meanwhile: heat per bath, and the work of the load."""
         time = stop - start
-        now, whole = self.decayed(y - self._rest, time)
-        return self._rest + now, self.rates(time * self._rest + whole)
+        now, whole = self.decayed(y - self.rest, time)
+        return self.rest + now, self.rates(time * self.rest + whole)
 
     def decayed(self, y: np.ndarray, time: float, halved: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """y a time later, and its integral over the time, if nothing comes in."""

@@ -24,6 +24,7 @@ from .arguments import (
     check_borders,
     check_count,
     check_drives,
+    check_followers,
     check_scalar,
     check_smooth,
     constant,
@@ -40,7 +41,7 @@ from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .particles import field_of
 from .profiles import Profiles
-from .runs import REASONS, beside, reference_of, run_of, wrong
+from .runs import REASONS, beside, narrowed, reference_of, run_of, wrong
 from .terrain import Terrain
 from .tide import Moved
 from .transients import followed
@@ -59,8 +60,8 @@ class KleinKramers(Dynamics):
     - `boundary`: `Open(start, stop, left=, right=)`, incoming densities; `Periodic(length, load=, start=)`, a ring
       with the load F; `Closed()`, a potential that confines, or reflecting walls `Closed(start, stop)`;
     - `drives` {name: Drive} and their `frequency` Ω, if the potential moves: `potential` is then a function of x and of
-      the drives' values {name: λ}, and the state the periodic one, averaged over the period. Closed or periodic ends.
-      All drives move smoothly, or all are `Steps`, that switch the potential;
+      the drives' values {name: λ}, and the state the periodic one, averaged over the period. At open ends it must be at
+      rest. All drives move smoothly, or all are `Steps`, that switch the potential;
     - `baths`: names of the regions between the steps of the temperature, from left to right. A name may return:
       regions of one name are one bath and have one temperature. By default one bath, `bath`.
 
@@ -195,7 +196,7 @@ class KleinKramers(Dynamics):
             ends = (self.boundary.start, self.boundary.left, first), (self.boundary.stop, self.boundary.right, last)
             for name, (place, density, temperature) in zip(ENDS, ends, strict=True):
                 kinetic = jnp.log(temperature / jnp.sqrt(first * last)) / 2
-                mu = self.potential(place) + temperature * (jnp.log(density) - kinetic)
+                mu = self._rest()(place) + temperature * (jnp.log(density) - kinetic)
                 found[name] = ParticleBath(temperature, mu)
         return Table(found)
 
@@ -234,14 +235,9 @@ class KleinKramers(Dynamics):
     # ------------------------------------------------------------------ the steady state
     def landscape(self) -> Landscape:
         """The samples of one point that the method works with."""
-        return tracing.called(
-            sample,
-            reference_of(self._rest(), self.temperature),
-            self.friction,
-            self.temperature,
-            self.mass,
-            self.boundary,
-        )
+        rest = self._rest()
+        seen = tracing.called(sample, reference_of(rest, self.temperature), *self._profiles())
+        return tracing.called(narrowed, seen, rest)
 
     def _check_still(self, what: str) -> None:
         if self.moving:
@@ -267,6 +263,8 @@ class KleinKramers(Dynamics):
         tide, same = None, seen.periodic
         if self.moving:
             tide, same = eqx.filter_vmap(beside)(self._rest(), self.temperature, seen.places, self.boundary)
+            # No numbers, and no work, where they would be wrong.
+            tide = tide._replace(frequency=jnp.where(same, tide.frequency, jnp.nan))
         numbers = steady_numbers(seen.samples, tide, tolerance, kind_of(self.boundary), walled(self.boundary))
         to_baths = np.array([[float(name == own) for own in self._bath_names] for name in self.names])
         heats, heat_errors = numbers.heats[:, :parts] @ to_baths, numbers.heat_errors[:, :parts] @ to_baths
@@ -306,7 +304,7 @@ class KleinKramers(Dynamics):
             faults={
                 Status.INVALID: invalid | ~(seen.periodic & same) | (fault == Fault.NEGATIVE),
                 Status.UNSTABLE: ~seen.confined,
-                Status.NOT_FINITE: seen.confined & ((fault == Fault.NOT_FINITE) | (fault == Fault.UNSOLVED)),
+                Status.NOT_FINITE: seen.confined & same & ((fault == Fault.NOT_FINITE) | (fault == Fault.UNSOLVED)),
                 Status.NOT_CONVERGED: (fault == Fault.ROUGH) | (fault == Fault.INEXACT),
             },
             floor=numbers.floor,
@@ -450,6 +448,7 @@ class KleinKramers(Dynamics):
             raise InputError(f"{OWNER}: {self.explain(Status.INVALID)}")
         baths = self.baths
         rest = self._rest()
+        check_followers(self.moving, self.boundary, start, transient)
         if isinstance(rest, Moved) and (start is not None or rest.borders().size):
             stop = 2 * np.pi / float(rest.frequency) if start is None else request.time
             terrain = run_of("trajectories", rest, self._profiles(), stop)[1]
@@ -459,10 +458,6 @@ class KleinKramers(Dynamics):
         ends = [baths[name] for name in ENDS] if isinstance(self.boundary, Open) else []
         field = field_of(rest, *self._profiles(), terrain, [end.temperature for end in ends])
         if start is not None:
-            if transient is not None:
-                raise InputError(
-                    "trajectories: `start` and `transient` exclude each other: from a start all is averaged."
-                )
             return followed(self, field, terrain, start, key, request)
         return simulated(self, field, terrain, np.array([float(end.potential) for end in ends]), key, request)
 

@@ -35,7 +35,7 @@ class Moving:
     def __init__(self, flow: Flow, course: Course, tolerance: float, limit: float):
         self.flow, self._course, self._tolerance, self._limit = flow, course, tolerance, limit
         self._stages = Stages(flow.mass, flow.operator)
-        self._rests: dict[bytes, Stages] = {}
+        self._rests: dict[bytes, tuple[Stages, np.ndarray]] = {}
         self._length = math.inf
 
     def after(self, y: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
@@ -95,21 +95,27 @@ class Moving:
             return np.stack([flow.pushed(cross, stage) for cross, stage in zip(pushes, stages, strict=True)])
 
         shape = STAGES, y.size
-        right = (self._resting(heights[0]) if resting else self._stages).begun(y, length)
-        if max((abs(cross).max() for cross in pushes), default=0) == 0:
-            stages = right
+        if resting:
+            stages = self._at_rest(heights[0], y, length)
         else:
-            operator = linalg.LinearOperator(
-                (right.size,) * 2,
-                matvec=lambda z: z - self._stages.solved(length * pushed(z.reshape(shape)), length).ravel(),
-                dtype=float,
-            )
-            found, wrong = linalg.gmres(
-                operator, right.ravel(), right.ravel(), rtol=GMRES * self._tolerance, restart=RESTART, maxiter=1
-            )
-            if wrong:
-                return None
-            stages = found.reshape(shape)
+            # The rest, which what comes in makes, does not move by itself, but is pushed.
+            right = self._stages.begun(y - flow.rest, length)
+            if flow.rest.any():
+                right = right + self._stages.solved(length * pushed(np.broadcast_to(flow.rest, shape)), length)
+            if max((abs(cross).max() for cross in pushes), default=0) == 0:
+                stages = flow.rest + right
+            else:
+                operator = linalg.LinearOperator(
+                    (right.size,) * 2,
+                    matvec=lambda z: z - self._stages.solved(length * pushed(z.reshape(shape)), length).ravel(),
+                    dtype=float,
+                )
+                found, wrong = linalg.gmres(
+                    operator, right.ravel(), right.ravel(), rtol=GMRES * self._tolerance, restart=RESTART, maxiter=1
+                )
+                if wrong:
+                    return None
+                stages = flow.rest + found.reshape(shape)
         last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
         size = math.sqrt(flow.square(last) / max(flow.square(y), flow.square(stages[-1]), 1e-300)) / self._limit
         if not size <= 1:
@@ -122,14 +128,16 @@ class Moving:
         )
         return stages[-1], np.concatenate([amounts, np.asarray(works)]), size
 
-    def _resting(self, heights: np.ndarray) -> Stages:
-        """Of a potential at rest between changes."""
+    def _at_rest(self, heights: np.ndarray, y: np.ndarray, length: float) -> np.ndarray:
+        """The stages of a step in a potential at rest between changes."""
         name = heights.tobytes()
         if name not in self._rests:
             while len(self._rests) >= KEPT:
                 self._rests.pop(next(iter(self._rests)))
-            self._rests[name] = Stages(self.flow.mass, self.flow.under(heights).operator)
-        return self._rests[name]
+            under = self.flow.under(heights)
+            self._rests[name] = Stages(self.flow.mass, under.operator), under.rest
+        stages, rest = self._rests[name]
+        return rest + stages.begun(y - rest, length)
 
     def _follows(self, start: float, length: float) -> bool:
         course = self._course

@@ -5,7 +5,8 @@ With V = V₀ + U, V₀ the mean over the period, f = Σ_k f_k e^{ikΩt} obeys
 (ikΩ − L₀) f_k = Σ_h G_h f_{k−h},   G = −(∂_xU/ms) ∂†,
 
 with L₀ and ∂† of `operator`. All harmonics are found together by GMRES, after multiplication with (ikΩ−L₀)⁻¹ by sparse
-factors, one for each k. What a moved potential does to the mean is left to the heat, work and flux of the state f₀.
+factors, one for each k. What a moved potential does to the mean is left to the heat, work and flux of the state f₀,
+to which alone what comes in at open ends is added.
 """
 
 from typing import NamedTuple
@@ -34,7 +35,7 @@ from .switched import Switched, most_unknowns
 from .terrain import Terrain
 from .tide import PHASES, Switches, Tide
 from .velocity import Velocity
-from .whole import Whole
+from .whole import inverse_of
 
 HARMONICS = (5, 8, 11, 14, 18, 22)
 """Of the density, on each mesh of the ladder."""
@@ -76,7 +77,7 @@ class Tidal:
 
     def __init__(self, space: Space, velocity: Velocity, wave: Wave, harmonics: int):
         self.space, self.velocity, self.wave = space, velocity, wave
-        still = Whole(space, velocity)
+        still = inverse_of(space, velocity)
         self._still, self.unknowns = still, still.unknowns
         mass = sp.block_diag([sp.kron(v, x) for v, x in zip(velocity.mass, space.mass, strict=True)], format="csc")
         self._factors = [

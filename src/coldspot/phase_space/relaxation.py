@@ -67,10 +67,6 @@ ABOVE = 12.0
 """Meshes for weak friction reach so many temperatures above the barrier: what is rarer moves as the rest does."""
 MOST_WEAK = 170_000
 """Unknowns of elements, at most."""
-FAINT, COARSE, SOUGHT, PERCENT = 1e-3, -4, 1e-3, 1e-2
-"""At losses below `FAINT` (in T), where the finest mesh for a thousandth has the number −4 or less, more than a
-
-hundredth is left: .03 to .2 at losses from 6e-4 to 6e-6."""
 
 
 class Weak(NamedTuple):
@@ -157,13 +153,6 @@ def _finest(terrain: Terrain, tolerance: float, weak: Weak, centre: float | None
     while not _fits(terrain, number + 1, first, centre is not None):
         number -= 1
     return number, first
-
-
-def beyond_reach(terrain: Terrain, tolerance: float, middle: float, weak: Weak) -> bool:
-    """Whether friction is so weak that no mesh is fine enough for a tolerance, as is known beforehand."""
-    if len(terrain.steps) != 2 or weak.loss > FAINT or tolerance > PERCENT:
-        return False
-    return _finest(terrain, SOUGHT, weak, symmetric_about(terrain, middle))[0] <= COARSE
 
 
 def _elements(terrain: Terrain, number: int, first: float, weak: Weak, centre: float | None) -> Whole | None:

@@ -13,8 +13,8 @@ from .._checks import InputError
 from ..pytrees import compiled
 from ..solution import Status
 from .arguments import OWNER, check_borders, known, turned
-from .boundaries import Periodic
-from .course import LOOKED_AT, Course, Lowest, phases_of, warmth
+from .boundaries import Open, Periodic
+from .course import LOOKED_AT, Course, Lowest, missed, phases_of, warmth
 from .host import ROUGH, describe
 from .landscape import Landscape, hole, kind_of, sample, walled
 from .terrain import Terrain
@@ -31,6 +31,11 @@ REASONS = {
         "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
     ),
 }
+UNLIKE = "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
+STIRRED = (
+    "`drives` must leave the potential at rest at open ends, since the chemical potentials of what comes in there are "
+    "counted from it; let what moves vanish at `start` and `stop`, or move these outwards."
+)
 MISSED = 8
 """Times of a run at which a potential is looked at between its samples."""
 
@@ -42,7 +47,7 @@ def wrong(
     terrain: Terrain,
     tide: tuple[Tide | Switches, Any] | None,
 ) -> str:
-    """Empty if nothing is; `tide` with whether it is the same after a turn."""
+    """Empty if nothing is; `tide` with whether it is the same after a turn, or at rest at open ends."""
     if not bool(seen.confined):
         place = hole(potential)
         if place is not None:
@@ -62,7 +67,7 @@ def wrong(
     if not bool(seen.periodic) and np.isfinite(seen.samples.potential).all():
         return turned(potential, np.ravel(seen.places), boundary)
     if tide is not None and not bool(tide[1]):
-        return "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
+        return STIRRED if isinstance(boundary, Open) else UNLIKE
     return describe(seen.samples, terrain, None if tide is None else tide[0])
 
 
@@ -78,13 +83,27 @@ def reference_of(potential: Any, temperature: Any) -> Any:
 
 
 def beside(moved: Moved, temperature: Any, places: Array, boundary: Any) -> tuple[Tide | Switches, Array]:
-    """What moves beside the reference, and whether it is the same after a turn."""
+    """What moves beside the reference, and whether it is the same after a turn, or at rest at open ends."""
     same = jnp.asarray(True)
     if isinstance(boundary, Periodic):
         same = moved.same(places, places + boundary.length)
+    if isinstance(boundary, Open):
+        same = moved.still(jnp.stack([boundary.start, boundary.stop]))
     if moved.switched:
         return moved.switches(places, reference_of(moved, temperature)), same
     return tracing.called(moved.sampled, places), same
+
+
+def narrowed(landscape: Landscape, moved: Any) -> Landscape:
+    """With what is missed between the samples at some phases of a periodic potential, too, of one that drives move."""
+    if not isinstance(moved, Moved):
+        return landscape
+    parts = moved.parts() * jnp.pi
+    phases = parts[1:] + parts[:-1] if moved.switched else jnp.asarray(2 * np.pi * (np.arange(MISSED) + 0.5) / MISSED)
+    seen = jax.lax.map(lambda phase: missed(moved, landscape.places, phase), phases)
+    samples = landscape.samples
+    known = samples.missed.at[0].max(jnp.max(seen, axis=0))  # type: ignore[union-attr]
+    return landscape._replace(samples=samples._replace(missed=known))
 
 
 def run_of(verb: str, moved: Moved, profiles: tuple[Any, Any, Array, Any], stop: float) -> tuple[Course, Terrain]:
@@ -109,7 +128,9 @@ def run_of(verb: str, moved: Moved, profiles: tuple[Any, Any, Array, Any], stop:
             place, time = terrain.place(*bad[1:].tolist()), times[bad[0]]
             words = f"`potential` is not a finite number near x = {place:.6g} at time {time:.6g}."
         elif isinstance(boundary, Periodic) and not bool(moved.same(sampled.places, sampled.places + boundary.length)):
-            words = "`potential` must be the same after one turn at all phases; a constant slope is the `load`."
+            words = UNLIKE
+        elif isinstance(boundary, Open) and not bool(moved.still(jnp.stack([boundary.start, boundary.stop]))):
+            words = STIRRED
         else:
             rough, place = terrain.tail(heights)
             narrow = course.missed(times[:: LOOKED_AT // MISSED]) / terrain.coldest

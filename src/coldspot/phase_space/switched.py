@@ -8,7 +8,8 @@ itself is s + z, s any of one particle, with
 (1−P) z = P s − s,
 
 which GMRES solves after multiplication with 1 − (L₀τ)⁻¹, τ the period and L₀ the operator of the reference potential:
-nearly the inverse of 1−P where switching is fast (P ≈ 1 + τL), and 1 where all is forgotten in a period.
+nearly the inverse of 1−P where switching is fast (P ≈ 1 + τL), and 1 where all is forgotten in a period. With open
+ends P has a part that does not depend on the density, what has come in, and z is any.
 """
 
 import math
@@ -23,7 +24,7 @@ from .stages import TO_SERIES, WEIGHTS, Stages
 from .terrain import Terrain
 from .tide import Switches
 from .velocity import Velocity
-from .whole import Whole
+from .whole import Through, Whole, inverse_of
 
 SHORTEST = 1e-12
 """Parts of the period below this are none."""
@@ -74,11 +75,12 @@ class Rest:
         """Steps half as long from now on."""
         self._steps *= 2
 
-    def __call__(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-        """y at the end, its integral, and whether the steps are short enough for it."""
+    def __call__(self, y: np.ndarray, alone: bool = False) -> tuple[np.ndarray, np.ndarray, bool]:
+        """y at the end, its integral, and whether the steps are short enough for it; `alone`: if nothing comes in."""
         length, whole, good = self._length / self._steps, np.zeros_like(y), True
+        rest = np.zeros_like(y) if alone else self._flow.rest
         for _ in range(self._steps):
-            stages = self._stages.begun(y, length)
+            stages = rest + self._stages.begun(y - rest, length)
             last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
             size = max(self._flow.square(y), self._flow.square(stages[-1]))
             good &= self._flow.square(last) <= self._limit**2 * size
@@ -105,7 +107,7 @@ class Switched:
         self._period = 2 * np.pi / float(switches.frequency)
         limit = math.sqrt(tolerance) * LESS**number
         self._rests = [Rest(self._flow.under(part.heights), part.share * self._period, limit) for part in self._parts]
-        still, accuracy = Whole(space, velocity), min(EXACT * tolerance, FINEST)
+        still, accuracy = inverse_of(space, velocity), min(EXACT * tolerance, FINEST)
         y, shorter = still.steady, True
         self._turn(y)
         while shorter:
@@ -139,13 +141,13 @@ class Switched:
             whole, shorter = whole + amount, shorter or halved
         return seen, whole, shorter
 
-    def _after(self, y: np.ndarray) -> np.ndarray:
-        """P y, with the steps of now."""
+    def _after(self, y: np.ndarray, alone: bool = False) -> np.ndarray:
+        """P y, with the steps of now; `alone`: if nothing comes in."""
         for rest in self._rests:
-            y = rest(y)[0]
+            y = rest(y, alone)[0]
         return y
 
-    def _returning(self, y: np.ndarray, still: Whole, accuracy: float) -> np.ndarray:
+    def _returning(self, y: np.ndarray, still: Whole | Through, accuracy: float) -> np.ndarray:
         """What returns to itself after a period, near y."""
 
         def nearly_inverse(z: np.ndarray) -> np.ndarray:
@@ -156,7 +158,7 @@ class Switched:
         if not first.any():
             return y
         operator = linalg.LinearOperator(
-            (y.size,) * 2, matvec=lambda z: nearly_inverse(z - self._after(z)), dtype=float
+            (y.size,) * 2, matvec=lambda z: nearly_inverse(z - self._after(z, alone=True)), dtype=float
         )
         change, wrong = linalg.gmres(
             operator, first, rtol=0.0, atol=accuracy * float(np.linalg.norm(y)), restart=RESTART, maxiter=ROUNDS

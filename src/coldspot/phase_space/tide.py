@@ -17,6 +17,10 @@ PHASES = 64
 """Samples of a period: enough for 31 harmonics of the potential."""
 
 
+STILL = 1e-12
+"""What moves by less, relative to its height and an energy of one, is at rest."""
+
+
 class Tide(NamedTuple):
     """What a moved potential has beside its mean, at phases 0, 2π/64, … and at the places of `Samples`.
 
@@ -124,6 +128,13 @@ class Moved(eqx.Module):
         """Whether the potential is the same at two sets of places, at all phases."""
         here, there = (jax.vmap(self._heights)(at.ravel()) for at in (x, turned))
         return jnp.max(jnp.abs(here - there)) <= 1e-9 * (jnp.max(here) - jnp.min(here)) + 1e-12
+
+    def still(self, x: Array) -> Array:
+        """Whether the potential is at rest at some places, within rounding."""
+        phases = jnp.concatenate([_phases(), jnp.pi * (self.parts()[1:] + self.parts()[:-1])])
+        heights = jax.vmap(lambda phase: jax.vmap(lambda at: self.at(at, self.values(phase)))(x))(phases)
+        spread = jnp.max(heights, axis=0) - jnp.min(heights, axis=0)
+        return jnp.max(spread) <= STILL * (1 + jnp.max(jnp.abs(heights)))
 
 
 def _phases() -> Array:

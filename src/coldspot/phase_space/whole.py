@@ -12,6 +12,7 @@ from scipy.sparse import linalg
 from .operator import assembled
 from .space import Space
 from .stationary import PIVOT
+from .terrain import OPEN
 from .velocity import Velocity
 
 
@@ -90,3 +91,39 @@ class Whole:
     def steady_number(self) -> np.ndarray:
         """∫ P dv of the steady state as coefficients in x."""
         return self._number @ self.steady[: self.size].reshape(-1, self.space.size)
+
+
+class Through:
+    """The same with open ends, where nothing is kept: L⁻¹ as it stands, and the state that what comes in makes."""
+
+    def __init__(self, space: Space, velocity: Velocity):
+        blocks = assembled(space, velocity)
+        self.operator = blocks.matrix()
+        self.size, self.unknowns = len(velocity.number) * space.size, self.operator.shape[0]
+        self._masses = velocity.mass, space.mass
+        self._factors = linalg.splu(
+            self.operator, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=PIVOT, options={"SymmetricMode": True}
+        )
+        self.steady = self.solved(-np.concatenate(blocks.source))
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        """y with L y = z (as densities)."""
+        parts = z[: self.size], z[self.size :]
+        masses = [
+            (v @ (part.reshape(v.shape[0], -1) @ x)).ravel() for part, v, x in zip(parts, *self._masses, strict=True)
+        ]
+        return self.solved(np.concatenate(masses))
+
+    def solved(self, right: np.ndarray) -> np.ndarray:
+        """y with L y = right; one correction."""
+        y = self._factors.solve(right)
+        return y + self._factors.solve(right - self.operator @ y)
+
+    def emptied(self, z: np.ndarray) -> np.ndarray:
+        """z: no part of it is for ever."""
+        return z
+
+
+def inverse_of(space: Space, velocity: Velocity) -> Whole | Through:
+    """L⁻¹ of the reference potential, whatever the ends are."""
+    return Through(space, velocity) if space.terrain.kind == OPEN else Whole(space, velocity)
