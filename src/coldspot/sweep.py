@@ -354,8 +354,8 @@ def _in_chunks(
     total = len(next(iter(columns.values())))
     workers = cores or parallel.workers()
 
-    def cost(size: int) -> int:
-        return -(-total // (size * workers)) * (size + call)
+    def cost(size: int) -> tuple[int, int]:
+        return -(-total // (size * workers)) * (size + call), -size  # of equal cost the fewest calls
 
     # Of few sizes, so that sweeps of any length share compiled code; what fills up the last one is the last point.
     chunk = min(sizes or SIZES, key=cost)
