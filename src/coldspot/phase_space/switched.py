@@ -1,8 +1,9 @@
 """Periodic states of a potential that drives switch: at rest between sudden changes, at which they do work.
 
 Between two changes the density follows M ẏ = L y of the potential at rest there, in steps (see `stages`) that grow as
-it comes to rest: a step is halved where the last coefficient of its polynomial in time is not small, its halves again,
-so that a part of any length takes some dozens. All are halved once more to see what that changes. Long steps leave no error in the heat, since L times the integral of a step is its change. With P what a period does to a density, the one that returns to
+it comes to rest: a step is split where the last coefficient of its polynomial in time is not small, what it is split
+into again, and one step is left from where the density is near the steady state, so that a part of any length takes
+some dozens. All are halved once more to see what that changes. Long steps leave no error in the heat, since L times the integral of a step is its change. With P what a period does to a density, the one that returns to
 itself is s + z, s any of one particle, with
 
 (1−P) z = P s − s,
@@ -35,6 +36,8 @@ LESS = 0.3
 """By this the last coefficients in time, √tolerance on the first mesh, become less from mesh to mesh."""
 HALVINGS = 50
 """Of one step, at most."""
+NEAR, FAR = (2, 2), (2, 4, 8, 8)
+"""What a step is split into, from its end on, where it is a little or far too long."""
 RESTART, ROUNDS = 60, 2
 
 
@@ -71,6 +74,7 @@ class Rest:
     def __init__(self, flow: Flow, length: float, limit: float, kept: int):
         self._flow, self._limit = flow, limit
         self._stages = Stages(flow.mass, flow.operator, kept)
+        self._settled = flow.settled()
         self._lengths, self._shortest = [length], length * 2.0**-HALVINGS
 
     def halve(self) -> None:
@@ -92,19 +96,23 @@ class Rest:
 
     def shorten(self, y: np.ndarray) -> tuple[np.ndarray, bool]:
         """y at the end, and whether steps had to become shorter before they were short enough."""
-        done, left = [], self._lengths[::-1]
+        done, left, shorter = [], self._lengths[::-1], False
         while left:
             length = left.pop()
             stages, last = self._step(y, self._flow.rest, length)
-            size = max(self._flow.square(y), self._flow.square(stages[-1]))
-            if self._flow.square(last) <= self._limit**2 * size:
+            size = math.sqrt(max(self._flow.square(y), self._flow.square(stages[-1])))
+            off = math.sqrt(self._flow.square(last)) / size
+            if off <= self._limit:
                 done.append(length)
                 y = stages[-1]
+                if left and self._flow.square(y - self._settled) <= self._limit**4 * size**2:
+                    # The rest of the part changes less than one step may be off.
+                    left = [sum(left)]
             elif length <= self._shortest:
                 raise RuntimeError("no step is short enough")
             else:
-                left += [length / 2] * 2
-        shorter = len(done) > len(self._lengths)
+                shorter = True
+                left += [length / part for part in (FAR if off > FAR[0] * self._limit else NEAR)]
         self._lengths = done
         return y, shorter
 
