@@ -1,10 +1,11 @@
 """Periodic states of a potential that drives switch: at rest between sudden changes, at which they do work.
 
 Between two changes the density follows M ẏ = L y of the potential at rest there, in steps (see `stages`) that grow as
-it comes to rest: a step is split where the last coefficient of its polynomial in time is not small, what it is split
-into again, and one step is left from where the density is near the steady state, so that a part of any length takes
-some dozens. All are halved once more to see what that changes. Long steps leave no error in the heat, since L times the integral of a step is its change. With P what a period does to a density, the one that returns to
-itself is s + z, s any of one particle, with
+it comes to rest. A step is split where the last coefficient of its polynomial in time is not small, and what it is
+split into again; from where the density is near the steady state one step is left. Thus a part of any length takes some
+dozens. All are halved once more to see what that changes. Long steps leave no error in the heat, since L times the
+integral of a step is its change. With P what a period does to a density, the one that returns to itself is s + z, s any
+of one particle, with
 
 (1−P) z = P s − s,
 
