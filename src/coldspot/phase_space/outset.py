@@ -94,4 +94,4 @@ def outset(terrain: Terrain) -> Outset:
         max(1 / max(float(rates[k]), ROUNDING * out.max()), 1 / float(friction.min()), crossing) for k in (1, 0)
     )
     speeds = np.sqrt(terrain.read(edges)[2] / terrain.mass)
-    return Outset(edges, shares / shares[-1], speeds, 1 / fastest, longest, within, edges[top + 1])
+    return Outset(edges, shares / shares[-1], speeds, 1 / fastest, longest, within, float(edges[top + 1]))
