@@ -40,6 +40,8 @@ HALVINGS = 50
 NEAR, FAR = (2, 2), (2, 4, 8, 8)
 """What a step is split into, from its end on, where it is a little or far too long."""
 RESTART, ROUNDS = 60, 2
+HELD = 2 * MOST_UNKNOWNS
+"""Unknowns times parts and lengths of steps whose factors are held, at most: some gigabytes."""
 
 
 class Held(NamedTuple):
@@ -129,7 +131,7 @@ class Switched:
         limit = math.sqrt(tolerance) * LESS**number
         still, accuracy = inverse_of(space, velocity), min(EXACT * tolerance, FINEST)
         y = still.steady
-        kept = max(KEPT, KEPT * MOST_UNKNOWNS // (len(self._parts) * y.size))
+        kept = max(KEPT, HELD // (len(self._parts) * y.size))
         self._rests = [
             Rest(self._flow.under(part.heights), part.share * self._period, limit, kept) for part in self._parts
         ]
