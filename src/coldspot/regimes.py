@@ -58,6 +58,7 @@ COHERENCE_NEGLECTED = "coherence-neglected"
 WEAK_FRICTION = "weak friction"
 SECOND_ORDER = "second order not small"
 INFORMATION_NEGLECTED = "information-neglected"
+WELLS_UNMIXED = "wells unmixed"
 WITHIN_ROUNDING = "within rounding"
 CAUTIONS = {
     INELASTIC_ONLY: "the ledger holds the inelastic events alone, but the conductor also connects the leads "
@@ -71,6 +72,9 @@ CAUTIONS = {
     "the levels' widths let pass, or what is left breaks the second law: higher orders in the coupling are neglected",
     INFORMATION_NEGLECTED: "a force is fed back from what is measured: entropy production, efficiency and COP do not "
     "count the information, and keep no bound",
+    WELLS_UNMIXED: "the transient is too short for particles to hop between the two wells of the mean potential: how "
+    "many are in each is that of its equilibrium, which is assumed; heat and work of those that begin on either side "
+    "do not surely differ by more than is allowed, or less than a hundredth begin on one",
     WITHIN_ROUNDING: "rounding the machine's own numbers changes the flows by more than the tolerance allows: they are "
     "known to their stated errors, which may exceed them",
 }

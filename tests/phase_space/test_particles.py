@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import coldspot as cs
-from coldspot.phase_space import ensemble
+from coldspot.phase_space import ensemble, outset
+from coldspot.phase_space.sides import sides_of
 from tests.oscillators import test_jumps
 
 KEY = jax.random.key(11)
@@ -60,18 +61,22 @@ def test_as_many_as_a_standard_error_needs(tmp_path, monkeypatch):
         cs.trajectories(cs.machines.ButtikerLandauerRing(load=0.1), KEY, until=until, **options)
 
 
-def test_walls_a_drive_and_a_temperature_that_varies_smoothly():
-    """The periodic state of the density: heat, work, entropy (not heat over one T), and the mean temperature."""
-    box = cs.KleinKramers(
-        lambda x, values: 0.5 * x + values["rocking"] * jnp.sin(2 * x),
+def box(rocking, barrier=0.0, lean=0.0):
+    """Between walls, with a barrier in the middle, and more friction on its right."""
+    return cs.KleinKramers(
+        lambda x, values: 0.5 * x + values["rocking"] * jnp.sin(2 * x) + values["barrier"] * (1 - x * x) ** 2,
         friction=lambda x: 1.0 + 0.5 * x,
         temperature=lambda x: 1.0 + 1.5 * x**2,
         mass=0.5,
         boundary=cs.Closed(-1.0, 1.0),
-        drives={"rocking": cs.Cosine(2.0)},
+        drives={"rocking": cs.Cosine(rocking, mean=lean), "barrier": cs.Cosine(0.0, mean=barrier)},
         frequency=1.5,
     )
-    t, s = cs.trajectories(box, KEY, n=512, time=60.0, keep=2), cs.steady_state(box, tolerance=1e-4)
+
+
+def test_walls_a_drive_and_a_temperature_that_varies_smoothly():
+    """The periodic state of the density: heat, work, entropy (not heat over one T), and the mean temperature."""
+    t, s = cs.trajectories(box(2.0), KEY, n=512, time=60.0, keep=2), cs.steady_state(box(2.0), tolerance=1e-3)
     z = distances(t, s)
     assert max(map(abs, z.values())) < 4, z
     assert float(t.error.work["rocking"]) < 0.05 * float(s.work["rocking"])
@@ -80,6 +85,23 @@ def test_walls_a_drive_and_a_temperature_that_varies_smoothly():
     assert float(t.solution.temperatures[0]) == pytest.approx(float(s.temperatures[0]), rel=0.02)
     assert np.abs(t.positions).max() <= 1
     assert t.positions.shape[0] == 2
+    assert not t.solution.flags["wells unmixed"]
+
+
+def test_wells_between_which_particles_hop_more_slowly_than_the_run():
+    """Their shares are assumed, which is a flag; where these matter, or that cannot be told, there is no result."""
+    t = cs.trajectories(box(0.1, 20.0), KEY, n=512, time=10.0)
+    assert t.solution.flags["wells unmixed"]
+    assert t.solution.statistics["steps"] < 50_000
+    with pytest.raises(cs.SolveError, match=r"shares on either side .* only \d+ begin on one side.* a larger `n`"):
+        cs.trajectories(box(0.1, 20.0, lean=2.0), KEY, n=512, time=10.0)
+    begun = outset.outset(box(0.1, 20.0).terrain())
+    assert begun.top == pytest.approx(0.0, abs=0.02)
+    flows = np.where(np.arange(512) % 32 == 0, 1.0, 0.0)[None]
+    sides = sides_of(begun, np.where(np.arange(512) % 32 == 0, 0.5, -0.5), flows)
+    assert sides.differ(np.array([0.5]))
+    assert not sides.differ(np.array([1.0]))
+    assert "heat or work would change by 0.66 ± 0 with others" in sides.words
 
 
 def test_potentials_that_jump():

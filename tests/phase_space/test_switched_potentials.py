@@ -45,7 +45,24 @@ def exact_works():
     return works / period
 
 
-def trap(stiffness, place):
+def works_at_rest():
+    """The same per period where each part is long: its start is the equilibrium of the other one, ⟨xx⟩ = T/k + b²."""
+
+    def height(k, b, other, at):
+        return k / 2 * (TEMPERATURE / STIFF[other] + (at - b) ** 2)
+
+    works = np.zeros(2)
+    for now, before in ((0, 1), (1, 0)):
+        at = PLACES[before]
+        tighter = height(STIFF[now], at, before, at)
+        works += [
+            tighter - height(STIFF[before], at, before, at),
+            height(STIFF[now], PLACES[now], before, at) - tighter,
+        ]
+    return works
+
+
+def trap(stiffness, place, frequency=OMEGA):
     return cs.KleinKramers(
         lambda x, values: values["stiffness"] / 2 * (x - values["place"]) ** 2,
         friction=FRICTION,
@@ -53,7 +70,7 @@ def trap(stiffness, place):
         mass=MASS,
         boundary=cs.Closed(),
         drives={"stiffness": stiffness, "place": place},
-        frequency=OMEGA,
+        frequency=frequency,
     )
 
 
@@ -65,6 +82,18 @@ def test_a_trap_that_is_switched():
     assert np.all(np.abs(works - exact_works()) <= errors)
     assert max(errors) < 1e-5 * max(works)
     assert abs(float(s.heat["bath"]) + sum(works)) <= s.error.heat["bath"] + sum(errors)
+
+
+def test_parts_of_any_length():
+    """Hundreds of relaxation times long; steps as short as the first ones need would be ten thousand."""
+    shares, frequency = [SHARE, 1 - SHARE], 5e-3
+    s = cs.steady_state(trap(cs.Steps(STIFF, shares), cs.Steps(PLACES, shares), frequency), tolerance=1e-2)
+    period = 2 * np.pi / frequency
+    works = np.array([period * float(s.work[name]) for name in ("stiffness", "place")])
+    errors = np.array([period * float(s.error.work[name]) for name in ("stiffness", "place")])
+    assert np.all(np.abs(works - works_at_rest()) <= errors)
+    assert errors.max() < 1e-3 * works.max()
+    assert abs(period * float(s.heat["bath"]) + works.sum()) < 1e-5 * works.max()
 
 
 def test_a_ring_of_two_temperatures_is_switched():

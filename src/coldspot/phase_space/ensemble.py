@@ -19,10 +19,13 @@ from ..growth import Result
 from ..numerics.timeline import edges_of, timeline
 from ..parallel import spread
 from ..pytrees import batch_of_one, compiled, first_point
+from ..regimes import WELLS_UNMIXED
 from ..solution import Solution, Status
 from ..trajectories import Trajectories, check_ensemble
+from .outset import HOPS, Outset, outset
 from .particles import BLOCK, Clock, Field, Particles, Sums, clock_along, drawn, energy, stretch
-from .terrain import OPEN, PERIODIC, Terrain
+from .sides import MIXED, Sides, sides_of
+from .terrain import CLOSED, OPEN, PERIODIC, Terrain
 from .tide import Moved
 
 OWNER = "trajectories"
@@ -32,10 +35,6 @@ FINE = 0.05
 """Default step, over the shortest time of the motion."""
 FORGET = 12.0
 """Relaxation times that are discarded; in equilibrium, where all is at first, shortest times of the motion."""
-BUSY = 12.0
-"""Temperatures above the lowest potential up to which the motion sets the time step."""
-CELLS = 400
-"""Of the domain, for the start and the relaxation time."""
 CHUNK = 1024
 STRETCH = 1 << 22
 """Steps × trajectories of one call: Ctrl-C waits for no more."""
@@ -43,16 +42,6 @@ OTHERS = 1 << 40
 """Number of the first trajectory of the second ensemble."""
 ALLOWED, DRIFT = 1e-2, 5.0
 """Bias of heat and work, relative to the largest, and halves and balances in standard errors, that are accepted."""
-
-
-class Outset(NamedTuple):
-    """Cumulative distribution of the first positions and √(T/m) there; shortest and longest time of the motion."""
-
-    places: np.ndarray
-    shares: np.ndarray
-    speeds: np.ndarray
-    shortest: float
-    longest: float
 
 
 class Request(NamedTuple):
@@ -95,46 +84,6 @@ def checked(
     return Request(n, float(time), step, discarded, keep, stride, throw, progress, until)
 
 
-def outset(terrain: Terrain) -> Outset:
-    """From cells: e^{−φ}/T of the limit of large friction, and its slowest rate.
-
-    Inertia makes motion slower than that limit with γ replaced by γ + ω²/γ says, and velocities forget in 1/γ.
-    """
-    low, high = terrain.ends(40.0)
-    edges = np.linspace(low, high, CELLS + 1)
-    x = (edges[1:] + edges[:-1]) / 2
-    height, friction, temperature = terrain.read(x)
-    width = edges[1] - edges[0]
-    phi = np.concatenate([[0.0], np.cumsum(np.diff(height) / ((temperature[1:] + temperature[:-1]) / 2))])
-    weight = np.exp(-(phi - phi.min())) / temperature
-    shares = np.concatenate([[0.0], np.cumsum(weight)])
-    curvature = np.abs(np.gradient(np.gradient(height, width), width))
-    busy = height < BUSY * terrain.hottest
-    square = float(curvature[busy].max()) / terrain.mass
-    short = float(np.diff(terrain.steps).min()) / math.sqrt(terrain.hottest / terrain.mass)
-    fastest = max(math.sqrt(square), float(friction[busy].max()), 1 / short)
-    # Rates between cells, symmetric in √(y y′).
-    slowed = terrain.mass * (friction + square / friction)
-    y = weight / weight.max()
-    y = np.maximum(y, 1e-30)
-    between = np.sqrt(temperature[1:] * temperature[:-1] / (slowed[1:] * slowed[:-1])) / width**2
-    out = np.zeros(CELLS)
-    out[:-1] += between * np.sqrt(y[1:] / y[:-1])
-    out[1:] += between * np.sqrt(y[:-1] / y[1:])
-    first, crossing = 1, 0.0
-    if terrain.kind == OPEN:
-        # Particles leave, and none need cross a barrier to forget.
-        out[[0, -1]] += 2 * temperature[[0, -1]] / slowed[[0, -1]] / width**2
-        first, crossing = 0, (high - low) / math.sqrt(terrain.coldest / terrain.mass)
-    # SciPy is loaded where it is used.
-    from scipy.linalg import eigh_tridiagonal
-
-    rates = eigh_tridiagonal(out, -between, eigvals_only=True, select="i", select_range=(first, first))
-    longest = max(1 / max(float(rates[0]), 1e-300), 1 / float(friction.min()), crossing)
-    speeds = np.sqrt(terrain.read(edges)[2] / terrain.mass)
-    return Outset(edges, shares / shares[-1], speeds, 1 / fastest, longest)
-
-
 def in_equilibrium(terrain: Terrain, field: Field) -> bool:
     """Whether e^{−φ}/T is the steady state itself: one temperature, no load or drives, and nothing comes or goes."""
     return terrain.uniform and not terrain.load and terrain.kind != OPEN and not isinstance(field.potential, Moved)
@@ -163,7 +112,11 @@ def simulated(
     if borders.size:
         clock, rough_clock = (clock_along(one, frequency, period) for one in (line, line.halved()))
     rest = in_equilibrium(terrain, field)
-    transient = FORGET * (start.shortest if rest else start.longest) if request.transient is None else request.transient
+    wells, transient = isinstance(field.potential, Moved) and terrain.kind == CLOSED, request.transient
+    if transient is None:
+        # Hopping that is slower than the run is not waited for: `sides` tells what that leaves open.
+        slow = wells and start.hops(request.time / HOPS)
+        transient = FORGET * (start.shortest if rest else start.within if slow else start.longest)
     cycle = 2 * period // BLOCK if frequency else 2
     half = cycle * max(1, math.ceil(request.time / (2 * cycle * BLOCK * step) * (1 - 1e-12)))
     spans = 2 * math.ceil(transient / (2 * BLOCK * step)), half, half
@@ -186,7 +139,11 @@ def simulated(
     others = OTHERS + np.arange(result.failed.shape[-1])
     rough = _run(field, start, rough_clock, key, others, tuple(s // 2 for s in spans), show)
     found, other = (means(field, one, potentials) for one in (result, rough))
-    outcome, words = assess(field, found, other, result, step, sum(spans) * BLOCK, request)
+    sides = MIXED
+    if wells and start.hops(transient):
+        begun = start.positions(np.asarray(_drawn(key, jnp.arange(result.failed.shape[-1]))))
+        sides = sides_of(start, begun, found.lanes[: rows(field)["work"].stop])
+    outcome, words = assess(field, found, other, result, step, sum(spans) * BLOCK, request, sides)
     solution = concluded(dynamics, outcome)
     if request.throw:
         solution.raise_unless_ok(lambda status: words)
@@ -233,12 +190,9 @@ def clock_of(step: float, period: int) -> Clock:
 
 def _start(field: Field, start: Outset, clock: Clock, key: Array, lanes: Array) -> Any:
     """Lanes where they start, and their energies; one program for all lanes of a number."""
-    # SciPy is loaded where it is used.
-    from scipy.special import ndtr
-
-    where, speed = np.asarray(_drawn(key, lanes))
-    x = np.interp(ndtr(where), start.shares, start.places)
-    v = np.interp(x, start.places, start.speeds) * speed
+    drawn = np.asarray(_drawn(key, lanes))
+    x = start.positions(drawn)
+    v = np.interp(x, start.places, start.speeds) * drawn[1]
     none = jnp.full(lanes.shape, -1)
     now = Particles(jnp.asarray(x), jnp.asarray(v), Sums.none(field, lanes.shape[0]), none)
     return stretched(field, clock, key, lanes, now, jnp.asarray(0), jnp.asarray(0))
@@ -349,7 +303,14 @@ def _scaled(field: Field, values: np.ndarray, births: np.ndarray) -> tuple[np.nd
 
 
 def assess(
-    field: Field, found: Means, other: Means, run: Result, step: float, steps: int, request: Request
+    field: Field,
+    found: Means,
+    other: Means,
+    run: Result,
+    step: float,
+    steps: int,
+    request: Request,
+    sides: Sides = MIXED,
 ) -> tuple[Outcome, str]:
     at = rows(field)
     flows = slice(0, at["work"].stop)
@@ -360,6 +321,7 @@ def assess(
     biased = bias - 3 * doubt > np.maximum(allowed, found.error[flows])
     off = float(np.abs(found.mean[at["balance"]])[0])
     balanced = off <= allowed + DRIFT * float(found.error[at["balance"]][0])
+    differ = sides.differ(np.maximum(allowed, found.error[flows]))
     failed, finite = bool((run.failed >= 0).any()), bool(np.isfinite(found.mean).all())
     words = ""
     if failed:
@@ -375,6 +337,9 @@ def assess(
             f"steps twice as long, the halves of the time differ by {found.drift:.3g} standard errors, or the energy "
             f"balance is off by {off:.2g}; give a shorter `time_step`, or a longer `transient`."
         )
+
+    elif differ:
+        words = sides.words
 
     def rates(values: np.ndarray) -> Rates:
         parts = field.borders.shape[0] + 1
@@ -412,9 +377,10 @@ def assess(
         faults={
             Status.UNSTABLE: flag(failed),
             Status.NOT_FINITE: flag(not finite),
-            Status.NOT_CONVERGED: flag(biased.any() or not balanced or not found.drift < DRIFT),
+            Status.NOT_CONVERGED: flag(biased.any() or not balanced or not found.drift < DRIFT or differ),
         },
         residuals={"drift": number(found.drift)},
+        flags={WELLS_UNMIXED: flag(sides.unmixed)},
         statistics={
             "trajectories": number(run.failed.shape[-1]),
             "steps": number(steps),

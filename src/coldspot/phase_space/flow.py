@@ -45,13 +45,15 @@ class Flow:
         self.size = masses[0].shape[0]
         self.rest = self._resting()
         """The steady state of what comes in; zero where nothing does."""
+        self.heights = np.zeros_like(space.terrain.samples.potential)
+        """What the potential has beside the reference, in samples."""
         self._inverses: dict[float, linalg.SuperLU] = {}
 
     def under(self, heights: np.ndarray) -> "Flow":
         """The same with a potential U at rest beside, in samples."""
         cross, velocity = self.push(heights), self.velocity
         found = copy.copy(self)
-        found._inverses = {}
+        found.heights, found._inverses = heights, {}
         sides = sp.kron(velocity.lowering.T, cross.T), sp.kron(velocity.raising, cross)
         found.operator = (self.operator + sp.block_array([[None, sides[0]], [sides[1], None]])).tocsc()
         found.rest = found._resting()
@@ -59,6 +61,25 @@ class Flow:
 
     def _resting(self) -> np.ndarray:
         return solved(self.operator, -self._source) if self.space.terrain.kind == OPEN else np.zeros_like(self._source)
+
+    def settled(self) -> np.ndarray:
+        """The steady state, of one particle where nothing comes in."""
+        space, terrain = self.space, self.space.terrain
+        if terrain.kind == OPEN:
+            return self.rest
+        counted = self.mass @ self._along(self.velocity.one, space.one)
+        # A sink where particles are; no equation makes any, so that the density there is what is set.
+        likely = np.zeros(space.size)
+        likely[space.even_of] = -terrain.field(self.heights, space.nodes) / terrain.reference
+        pin = int(np.argmax(self._along(self.velocity.one, space.one * np.exp(likely - likely.max()))))
+        sink = np.zeros(len(counted))
+        sink[pin] = float(self.operator.diagonal()[pin]) or -1.0
+        found = solved((self.operator + sp.diags_array(sink)).tocsc(), sink)
+        return found / (counted @ found)
+
+    def _along(self, speeds: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """y of an even function of v times one of x, from their coefficients."""
+        return np.concatenate([np.kron(speeds, places), np.zeros(len(self._source) - self.size)])
 
     def projected(self, density: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """The y whose P is as near to a density as can be, with all its integrals over functions of the basis."""

@@ -427,8 +427,10 @@ class KleinKramers(Dynamics):
         - `time_step`: by default a twentieth of the shortest time of the motion. What steps twice as long change is
           `statistics["time_step_bias"]`; surely more than a hundredth (and a standard error) is `NOT_CONVERGED`;
         - `transient`: time not averaged, by default twelve times that of the slowest relaxation, as estimated, and next
-          to none where particles start in equilibrium (one temperature, nothing that drives); `keep`: how many sample
-          paths to return, one point in every `stride` steps (whole blocks of 16);
+          to none where particles start in equilibrium (one temperature, nothing that drives). Hops between two wells
+          of a driven potential that are slower than `time` are not waited for: shares of the wells are those of the
+          mean potential's equilibrium, and the flag `wells unmixed` says so; where they matter it is `NOT_CONVERGED`;
+        - `keep`: how many sample paths to return, one point in every `stride` steps (whole blocks of 16);
         - `until`: a `cs.oscillators.Until`: `n` more and `n` more, until their standard errors are as it asks;
         - `start`: position and velocity at time 0 and phase 0, for `time` from there on: as (mean, covariance), two
           numbers for all, or (n, 2). Phases are not folded, so that a `Drive` of one's own may be a ramp.

@@ -13,7 +13,7 @@ from .stationary import PIVOT
 
 STAGES = 6
 KEPT = 3
-"""Lengths of steps whose factors are kept."""
+"""Lengths of steps whose factors are kept, at least."""
 
 NODES, _D, START, WEIGHTS = tableau(STAGES)
 _ROOTS, _VECTORS = np.linalg.eig(_D)
@@ -25,10 +25,10 @@ TO_SERIES = np.linalg.inv(legendre.legvander(2 * POINTS - 1, STAGES))
 
 
 class Stages:
-    """Factors of (D⊗M − hL) for some lengths h."""
+    """Factors of (D⊗M − hL) for some lengths h, of which `kept` are."""
 
-    def __init__(self, mass: sp.csc_array, operator: sp.csc_array):
-        self._mass, self._operator = mass, operator
+    def __init__(self, mass: sp.csc_array, operator: sp.csc_array, kept: int = KEPT):
+        self._mass, self._operator, self._kept = mass, operator, kept
         self._factors: dict[float, list[linalg.SuperLU]] = {}
 
     def begun(self, y: np.ndarray, length: float) -> np.ndarray:
@@ -38,7 +38,7 @@ class Stages:
     def solved(self, right: np.ndarray, length: float) -> np.ndarray:
         """(D⊗M − hL)⁻¹ of (stage, unknown)."""
         if length not in self._factors:
-            while len(self._factors) >= KEPT:
+            while len(self._factors) >= self._kept:
                 self._factors.pop(next(iter(self._factors)))
             self._factors[length] = [
                 linalg.splu(

@@ -1,9 +1,11 @@
 """Periodic states of a potential that drives switch: at rest between sudden changes, at which they do work.
 
-Between two changes the density follows M ẏ = L y of the potential at rest there, in equal steps (see `stages`): with
-smooth functions it is smooth in time from a change on. They are halved until the last coefficient of the polynomials in
-time is small, and once more to see what that changes. With P what a period does to a density, the one that returns to
-itself is s + z, s any of one particle, with
+Between two changes the density follows M ẏ = L y of the potential at rest there, in steps (see `stages`) that grow as
+it comes to rest. A step is split where the last coefficient of its polynomial in time is not small, and what it is
+split into again; from where the density is near the steady state one step is left. Thus a part of any length takes some
+dozens. All are halved once more to see what that changes. Long steps leave no error in the heat, since L times the
+integral of a step is its change. With P what a period does to a density, the one that returns to itself is s + z, s any
+of one particle, with
 
 (1−P) z = P s − s,
 
@@ -20,7 +22,8 @@ from scipy.sparse import linalg
 
 from .flow import Flow
 from .space import Space
-from .stages import TO_SERIES, WEIGHTS, Stages
+from .stages import KEPT, TO_SERIES, WEIGHTS, Stages
+from .stationary import MOST_UNKNOWNS
 from .terrain import Terrain
 from .tide import Switches
 from .velocity import Velocity
@@ -32,8 +35,13 @@ EXACT, FINEST = 1e-3, 1e-9
 """How well a density returns to itself, relative to the tolerance, and at least."""
 LESS = 0.3
 """By this the last coefficients in time, √tolerance on the first mesh, become less from mesh to mesh."""
-HALVINGS = 10
+HALVINGS = 50
+"""Of one step, at most."""
+NEAR, FAR = (2, 2), (2, 4, 8, 8)
+"""What a step is split into, from its end on, where it is a little or far too long."""
 RESTART, ROUNDS = 60, 2
+HELD = 2 * MOST_UNKNOWNS
+"""Unknowns times parts and lengths of steps whose factors are held, at most: some gigabytes."""
 
 
 class Held(NamedTuple):
@@ -64,37 +72,52 @@ def roughness(switches: Switches, terrain: Terrain) -> tuple[float, float]:
 
 
 class Rest:
-    """One part of the period, in which the potential rests: the operator there, and how many steps it takes."""
+    """One part of the period, in which the potential rests: the operator there, and the lengths of its steps."""
 
-    def __init__(self, flow: Flow, length: float, limit: float):
-        self._flow, self._length, self._limit = flow, length, limit
-        self._stages = Stages(flow.mass, flow.operator)
-        self._steps = 1
+    def __init__(self, flow: Flow, length: float, limit: float, kept: int):
+        self._flow, self._limit = flow, limit
+        self._stages = Stages(flow.mass, flow.operator, kept)
+        self._settled = flow.settled()
+        self._lengths, self._shortest = [length], length * 2.0**-HALVINGS
 
     def halve(self) -> None:
         """Steps half as long from now on."""
-        self._steps *= 2
+        self._lengths = [length / 2 for length in self._lengths for _ in range(2)]
 
-    def __call__(self, y: np.ndarray, alone: bool = False) -> tuple[np.ndarray, np.ndarray, bool]:
-        """y at the end, its integral, and whether the steps are short enough for it; `alone`: if nothing comes in."""
-        length, whole, good = self._length / self._steps, np.zeros_like(y), True
-        rest = np.zeros_like(y) if alone else self._flow.rest
-        for _ in range(self._steps):
-            stages = rest + self._stages.begun(y - rest, length)
-            last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
-            size = max(self._flow.square(y), self._flow.square(stages[-1]))
-            good &= self._flow.square(last) <= self._limit**2 * size
+    def _step(self, y: np.ndarray, rest: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray]:
+        """The stages of a step, and the last coefficient of their polynomial in time."""
+        stages = rest + self._stages.begun(y - rest, length)
+        return stages, TO_SERIES[-1] @ np.concatenate([y[None], stages])
+
+    def __call__(self, y: np.ndarray, alone: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """y at the end, and its integral; `alone`: if nothing comes in."""
+        whole, rest = np.zeros_like(y), np.zeros_like(y) if alone else self._flow.rest
+        for length in self._lengths:
+            stages, _ = self._step(y, rest, length)
             y, whole = stages[-1], whole + length * (WEIGHTS @ stages)
-        return y, whole, good
+        return y, whole
 
-    def followed(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-        """y at the end, its integral, and whether the steps had to become shorter before they were short enough."""
-        for halved in range(HALVINGS):
-            end, whole, good = self(y)
-            if good:
-                return end, whole, halved > 0
-            self.halve()
-        raise RuntimeError("no step is short enough")
+    def shorten(self, y: np.ndarray) -> tuple[np.ndarray, bool]:
+        """y at the end, and whether steps had to become shorter before they were short enough."""
+        done, left, shorter = [], self._lengths[::-1], False
+        while left:
+            length = left.pop()
+            stages, last = self._step(y, self._flow.rest, length)
+            size = math.sqrt(max(self._flow.square(y), self._flow.square(stages[-1])))
+            off = math.sqrt(self._flow.square(last)) / size
+            if off <= self._limit:
+                done.append(length)
+                y = stages[-1]
+                if left and self._flow.square(y - self._settled) <= self._limit**4 * size**2:
+                    # The rest of the part changes less than one step may be off.
+                    left = [sum(left)]
+            elif length <= self._shortest:
+                raise RuntimeError("no step is short enough")
+            else:
+                shorter = True
+                left += [length / part for part in (FAR if off > FAR[0] * self._limit else NEAR)]
+        self._lengths = done
+        return y, shorter
 
 
 class Switched:
@@ -106,14 +129,19 @@ class Switched:
         self._parts = held_parts(switches)
         self._period = 2 * np.pi / float(switches.frequency)
         limit = math.sqrt(tolerance) * LESS**number
-        self._rests = [Rest(self._flow.under(part.heights), part.share * self._period, limit) for part in self._parts]
         still, accuracy = inverse_of(space, velocity), min(EXACT * tolerance, FINEST)
-        y, shorter = still.steady, True
-        self._turn(y)
+        y = still.steady
+        kept = max(KEPT, HELD // (len(self._parts) * y.size))
+        self._rests = [
+            Rest(self._flow.under(part.heights), part.share * self._period, limit, kept) for part in self._parts
+        ]
+        shorter = True
+        self._shorten(y)
         while shorter:
             # Steps are chosen by the density itself, and stay while the one that returns is found.
             y = self._returning(y, still, accuracy)
-            shorter = self._turn(y)
+            shorter = self._shorten(y)
+        self._turn(y)
         self.doubt = np.zeros(())
         """What steps half as long change in the ledger and the works."""
         if number:
@@ -126,20 +154,22 @@ class Switched:
     def _entries(self) -> np.ndarray:
         return np.concatenate([self.mean.ledger().entries(), self.works()])
 
-    def _turn(self, y: np.ndarray) -> bool:
-        """Follow y through a period, and keep what is seen; whether steps became shorter."""
-        self._borders, whole, shorter = self._turned(y)
-        self.mean = self._flow.state(whole / self._period)
+    def _shorten(self, y: np.ndarray) -> bool:
+        """Make steps short enough to follow y through a period; whether any became shorter."""
+        shorter = False
+        for rest in self._rests:
+            y, more = rest.shorten(y)
+            shorter = shorter or more
         return shorter
 
-    def _turned(self, y: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, bool]:
-        """y at the start and after each part of the period, its integral over it, and whether steps became shorter."""
-        seen, whole, shorter = [y], np.zeros_like(y), False
+    def _turn(self, y: np.ndarray) -> None:
+        """Follow y through a period, and keep what is seen: y at the borders of its parts, and the mean."""
+        self._borders, whole = [y], np.zeros_like(y)
         for rest in self._rests:
-            y, amount, halved = rest.followed(y)
-            seen.append(y)
-            whole, shorter = whole + amount, shorter or halved
-        return seen, whole, shorter
+            y, amount = rest(y)
+            self._borders.append(y)
+            whole = whole + amount
+        self.mean = self._flow.state(whole / self._period)
 
     def _after(self, y: np.ndarray, alone: bool = False) -> np.ndarray:
         """P y, with the steps of now; `alone`: if nothing comes in."""

@@ -36,7 +36,7 @@ from .ensemble import (
     rows,
     stretched,
 )
-from .ensemble import outset as resting
+from .outset import outset as resting
 from .particles import BLOCK, START, Clock, Field, Particles, Sums, clock_along, energy, kicked
 from .terrain import CLOSED, OPEN, Terrain
 from .tide import Moved
