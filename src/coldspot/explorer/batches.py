@@ -42,10 +42,18 @@ class Batches:
         quick = isinstance(dynamics, System) and dynamics.period is None
         self.chunk = LARGE_CHUNK if quick else CHUNK
         self.together, self.prepared, self.seconds = quick, False, 0.0
+        self._last: tuple[Any, Solution] | None = None
 
     def alone(self, values: Mapping[str, float], tolerance: float = TOLERANCE) -> Solution:
-        """One point by the program of `steady_state`, which takes half the time to compile that one for many does."""
-        return self._singly({path: np.full(1, value) for path, value in values.items()}, 1, tolerance)
+        """One point by the program of `steady_state`, which takes half the time to compile that one for many does.
+
+        The last one is kept: the page asks for the first one when it has been solved for it already.
+        """
+        asked = tolerance, tuple(values.items())
+        if self._last is None or self._last[0] != asked:
+            columns = {path: np.full(1, value) for path, value in values.items()}
+            self._last = asked, self._singly(columns, 1, tolerance)
+        return self._last[1]
 
     def prepare(self, values: Mapping[str, float]) -> None:
         """Find out how points are solved, and compile what many of them need: before the first map, of `values`."""
