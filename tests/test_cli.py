@@ -156,7 +156,14 @@ def test_places_and_files_that_do_not_fit_are_refused(run, tmp_path):
         (("sweep", "quantum-dot", *good, "--out", "r.csv"), "`.nc` or `.zarr`"),
         (("sweep", "quantum-dot", *good, *good, "--out", "r.nc"), "once"),
         (("sweep", "quantum-dott", *good, "--out", "r.nc"), "`quantum-dot`?"),
-        (("sweep", "quantum-dot", *good, "--out", str(tmp_path / "no" / "r.nc")), "written: No such file"),
+        (
+            ("sweep", "quantum-dot", *good, "--out", str(tmp_path / "no" / "r.nc")),
+            "/no/r.nc` cannot be written: there is no folder",
+        ),
+        (
+            ("sweep", "quantum-dot", *good, "--out", str(tmp_path / "no" / "r.zarr")),
+            "cannot be written: there is no folder",
+        ),
         (("solve", str(file), "--unit", "eV"), "in units of meV"),
         (("run", str(tmp_path / "none.toml")), "cannot be read"),
         (("run", "quantum-dot"), "must end in `.toml`"),

@@ -1,5 +1,6 @@
 """Sweeps into a store: equal to those in memory, gone on with after a kill, refused if they are others."""
 
+import errno
 import json
 import os
 import select
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -170,7 +172,7 @@ def test_another_sweep_does_not_go_on_with_a_store(small, tmp_path):
     assert_same_bits(cs.load(path), before)
 
 
-def test_what_cannot_be_a_store_is_refused(tmp_path):
+def test_what_cannot_be_a_store_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.zarr").mkdir()
     with pytest.raises(cs.InputError, match="no store that a sweep was writing"):
         cs.sweep(DOT, GRID, to=tmp_path / "a.zarr")
@@ -179,8 +181,17 @@ def test_what_cannot_be_a_store_is_refused(tmp_path):
     with pytest.raises(cs.InputError, match="`to` needs a machine that can be written"):
         cs.sweep(lambda level: cs.machines.QuantumDot(level=level), {"level": [1.0]}, to=tmp_path / "b.zarr")
     (tmp_path / "file").write_text("")
-    with pytest.raises(cs.InputError, match="cannot be written"):
-        cs.sweep(DOT, GRID, to=tmp_path / "file" / "b.zarr")
+    for folder in ("file", "none"):
+        with pytest.raises(cs.InputError, match=rf"sweep: `.*` cannot be written: there is no folder `.*/{folder}`\.$"):
+            cs.sweep(DOT, GRID, to=tmp_path / folder / "b.zarr")
+
+    def full(part, content):
+        part.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(cs.InputError, match=r"sweep: `.*` cannot be written: No space left on device\.$"):
+        cs.sweep(DOT, GRID, to=tmp_path / "b.zarr")
     assert sorted(part.name for part in tmp_path.iterdir()) == ["a.zarr", "file"]
 
 

@@ -38,6 +38,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
         _unfinished.discard(part)
 
 
+def unwritable(path: Path, error: Exception) -> str:
+    """Why a place cannot be written: in the words of the system, or by the folder that is missing."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.parent.is_dir():
+        return f"there is no folder `{path.parent}`"
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
 def remove_unfinished() -> None:
     """Remove what this process has begun to write; for those who leave at once."""
     for part in list(_unfinished):

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 
 from ._checks import InputError, Values, check_positive, check_shape
-from .files import whole
+from .files import unwritable, whole
+from .machine_files.results import check_place
 from .progress import track
 
 OWNER = "Until"
@@ -165,11 +166,14 @@ def _write(path: Path, name: str, n: int, parts: Sequence[Result]) -> None:
         with whole(path) as part, part.open("wb") as stream:
             np.savez(stream, identity=name, n=n, rates=done.rates, failed=done.failed, last=done.last)
     except OSError as error:
-        raise InputError(f"trajectories: `{path}` cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"trajectories: `{path}` cannot be written: {unwritable(path, error)}.") from None
 
 
 def _read(path: Path | None, name: str, n: int, most: int) -> list[Result]:
-    if path is None or not path.exists():
+    if path is None:
+        return []
+    if not path.exists():
+        check_place(path, "trajectories: ")
         return []
     try:
         with np.load(path) as stored:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import InputError
-from .files import remove_abandoned, whole_folder
-from .machine_files.results import IDENTITY, ZARR, require_zarr, with_machine, with_plain_names
+from .files import remove_abandoned, unwritable, whole_folder
+from .machine_files.results import IDENTITY, ZARR, check_place, require_zarr, with_machine, with_plain_names
 from .progress import track
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def filled(
         if path.exists():
             root = _reopened(path, identity)
         else:
+            check_place(path, "sweep: ")
             first = next(solve(all_blocks[:1], size))
             root = _created(path, coordinates, lengths, shape, first, identity)
         left = [block for block in all_blocks if not _is_done(root, block)]
@@ -90,9 +91,8 @@ def filled(
         if found:
             root.attrs.update(found)
     except OSError as error:
-        raise InputError(
-            f"sweep: `{path}` cannot be written: {error.strerror or error}; what is in it stays, to go on later."
-        ) from None
+        stays = "; what is in it stays, to go on later" if path.exists() else ""
+        raise InputError(f"sweep: `{path}` cannot be written: {unwritable(path, error)}{stays}.") from None
     import xarray
 
     return with_machine(xarray.open_zarr(path, chunks=None, consolidated=False))

@@ -112,7 +112,9 @@ def test_a_page_for_sharing_needs_no_server(chromium, tmp_path, monkeypatch):
     monkeypatch.setattr(static, "FRAMES", 2)
     monkeypatch.setattr(looks, "GRIDS", (11, 21))  # of maps, at which nothing is looked at here
     place = tmp_path / "dot.html"
-    with pytest.raises(cs.InputError, match=r"--static`: `.*nowhere/dot\.html` cannot be written: No such file"):
+    with pytest.raises(
+        cs.InputError, match=r"--static`: `.*nowhere/dot\.html` cannot be written: there is no folder `.*nowhere`\."
+    ):
         static.write(None, tmp_path / "nowhere" / "dot.html")  # before anything is calculated
     static.write(server.ready("quantum-dot"), place)
     chromium.show(1440, 900)

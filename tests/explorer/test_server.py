@@ -1,18 +1,23 @@
 """The explorer's answers in JSON, beside the library and closed forms; what a request may not do."""
 
+import collections
 import http.client
 import json
 import socket
 import threading
+import time
 import tomllib
 from contextlib import closing
 
+import jax
 import numpy as np
 import pytest
 
 import coldspot as cs
 from coldspot import cli
-from coldspot.explorer import server, static, traces
+from coldspot.dynamics import TOLERANCE
+from coldspot.explorer import looks, server, static, traces
+from coldspot.explorer.batches import ROUGHLY, SLOW, Batches
 from coldspot.explorer.looks import GRIDS
 from coldspot.machine_files.decode import Content
 
@@ -94,10 +99,39 @@ def test_a_machine_that_takes_long_to_compile_shows_its_point_first(port):
     for found in (first, second):
         assert found["point"]["record"]["heat"] == pytest.approx({b: float(s.heat[b]) for b in s.baths}, rel=1e-12)
     assert (first["map"], first["curves"], first["pending"]) == (None, [], True)
+    assert (first["digits"], second["digits"]) == (5, 6)
     assert second["map"]["points"] in GRIDS
     assert [curve["path"] for curve in second["curves"]] == ["phase", "spring"]
     assert "pending" not in second
     assert "pending" not in ask(port, "look", question)
+
+
+def test_machines_that_remember_their_results_are_not_taken_for_quick_ones():
+    """A point is timed where no result is known; while a slider moves it is solved to fewer digits."""
+    subject = server.ready("quantum-dot")
+    batches = Batches(subject)
+    batches.together = False  # as one that is slow to solve
+    solution = jax.tree.map(lambda leaf: np.asarray(leaf)[None], cs.steady_state(subject.machine))
+    asked = collections.Counter()
+
+    def slowly(columns, total, tolerance):
+        point = tolerance, *(float(column[0]) for column in columns.values())
+        if point not in asked:
+            time.sleep(2 * SLOW)
+        asked[point] += total
+        return solution
+
+    batches._singly = slowly
+    numbers, axes = subject.numbers, subject.axes()
+    moving = looks.look(batches, numbers, *axes, live=True)
+    assert (moving["digits"], *asked) == (5, (ROUGHLY, *numbers.values()))
+    resting = looks.look(batches, numbers, *axes)
+    assert (resting["digits"], resting["map"], batches.together) == (6, None, False)
+    assert asked[TOLERANCE, *numbers.values()] == 1  # of two looks at it
+    assert resting["seconds"] >= (11 * 11 + 2 * 11) * 2 * SLOW
+    points = np.stack(list(batches._nearby(300).values()))
+    assert len(np.unique(points, axis=1).T) == 300
+    np.testing.assert_allclose(points.T, [list(numbers.values())] * 300, rtol=1e-8)
 
 
 def test_the_map_has_the_regimes_of_the_closed_form(port):

@@ -107,6 +107,10 @@ def test_the_whole_of_the_most_is_used_and_a_file_goes_on_with_more(tmp_path):
     assert made(480) == list(range(0, 500, 50))
     assert made(480) == []
     assert made(610) == [450, 500, 550, 600]
+    until = growth.Until(0.1, file=tmp_path / "none" / "some.npz")
+    with pytest.raises(cs.InputError, match=r"trajectories: `.*` cannot be written: there is no folder `.*/none`\."):
+        growth.grown(portion, 50, lambda done: 1.0, until, False, str)
+    assert not begun  # before anything is simulated
 
 
 @pytest.mark.parametrize("mass", [0.0, 1.0])

@@ -21,6 +21,11 @@ CHUNK, LARGE_CHUNK = 256, 2112
 map of 101 × 101 with its curves. With one size there is one program to compile, before the first picture."""
 SLOW = 0.05
 """Seconds for one point from which on points are solved one by one, and maps on demand."""
+ROUGHLY = 1e-5
+"""The tolerance of what is looked at in passing where points are solved one by one: while a slider moves, and of maps
+and curves. Meshes of so many digits take a tenth of the time."""
+APART = 1e-9
+"""How far points that are solved for their time lie from one another, as parts of the sliders' ranges."""
 
 
 class Batches:
@@ -37,39 +42,55 @@ class Batches:
         quick = isinstance(dynamics, System) and dynamics.period is None
         self.chunk = LARGE_CHUNK if quick else CHUNK
         self.together, self.prepared, self.seconds = quick, False, 0.0
+        self._last: tuple[Any, Solution] | None = None
 
-    def alone(self, values: Mapping[str, float]) -> Solution:
-        """One point by the program of `steady_state`, which takes half the time to compile that one for many does."""
-        begun = time.perf_counter()
-        found = self._singly({path: np.full(1, value) for path, value in values.items()}, 1)
-        self.seconds = time.perf_counter() - begun
-        return found
+    def alone(self, values: Mapping[str, float], tolerance: float = TOLERANCE) -> Solution:
+        """One point by the program of `steady_state`, which takes half the time to compile that one for many does.
 
-    def prepare(self) -> None:
-        """Find out how points are solved, and compile what many of them need: before the first map, once."""
+        The last one is kept: the page asks for the first one when it has been solved for it already.
+        """
+        asked = tolerance, tuple(values.items())
+        if self._last is None or self._last[0] != asked:
+            columns = {path: np.full(1, value) for path, value in values.items()}
+            self._last = asked, self._singly(columns, 1, tolerance)
+        return self._last[1]
+
+    def prepare(self, values: Mapping[str, float]) -> None:
+        """Find out how points are solved, and compile what many of them need: before the first map, of `values`."""
         if self.prepared:
             return
         quick, numbers = self.together, self.subject.numbers
         if not quick:
-            found = self.alone(numbers)  # it may have to be compiled first
-            self.together = not found.stochastic and (self.seconds < SLOW or self._seconds_again() < SLOW)
+            found = self.alone(values)  # it may have to be compiled first
+            self.together = not found.stochastic and all(self._takes(t) < SLOW for t in (ROUGHLY, TOLERANCE))
         if self.together:
             # Maps have points that the cheapest way leaves undecided: both programs are compiled at once.
             other = threading.Thread(target=self._undecided, args=(numbers,), daemon=True, name="compiling")
             if quick:
                 other.start()
-            for _ in range(2):  # the first one compiles, the second one tells how long a point takes
-                self.solved(numbers, {})
+            self.solved(numbers, {})  # compiles
+            self.solved(numbers, self._nearby(self.chunk))  # tells how long a point takes
             if quick:
                 other.join()
         self.prepared = True
 
-    def _seconds_again(self) -> float:
-        self.alone(self.subject.numbers)
+    def _takes(self, tolerance: float) -> float:
+        """Seconds of one point whose program is compiled."""
+        begun = time.perf_counter()
+        self._singly(self._nearby(1), 1, tolerance)
+        self.seconds = time.perf_counter() - begun
         return self.seconds
 
+    def _nearby(self, total: int) -> dict[str, np.ndarray]:
+        """Points beside the machine's own numbers, no two the same: some machines remember results."""
+        steps = APART * np.arange(1, total + 1) / total
+        return {s.path: s.value + steps * ((s.low + s.high) / 2 - s.value) for s in self.subject.sliders}
+
     def solved(self, values: Mapping[str, float], varied: Mapping[str, np.ndarray]) -> Solution:
-        """Solutions with one leading axis: `values` of all numbers, of which some are `varied`, in NumPy arrays."""
+        """Solutions with one leading axis: `values` of all numbers, of which some are `varied`, in NumPy arrays.
+
+        One by one they are solved to `ROUGHLY`.
+        """
         total = max((len(column) for column in varied.values()), default=1)
         columns = {path: np.full(total, value) for path, value in values.items()} | dict(varied)
         begun = time.perf_counter()
@@ -86,9 +107,8 @@ class Batches:
                 later=(FEW,) if self.chunk == LARGE_CHUNK else None,
             )
         else:
-            found = self._singly(columns, total)
-        padded = -(-total // self.chunk) * self.chunk if self.together else total
-        self.seconds = (time.perf_counter() - begun) / padded
+            return self._singly(columns, total, ROUGHLY)
+        self.seconds = (time.perf_counter() - begun) / (-(-total // self.chunk) * self.chunk)
         return found
 
     def _undecided(self, values: Mapping[str, float]) -> None:
@@ -98,11 +118,11 @@ class Batches:
         tolerance = jnp.asarray(TOLERANCE)
         solve_columns(rest, self.build, self.shared, columns, tolerance, progress=False, sizes=(FEW,))
 
-    def _singly(self, columns: Mapping[str, np.ndarray], total: int) -> Solution:
+    def _singly(self, columns: Mapping[str, np.ndarray], total: int, tolerance: float) -> Solution:
         def one(k: int) -> Solution:
             point = {path: jnp.asarray(column[k]) for path, column in columns.items()}
             # Not through constructors, which refuse what a batch marks.
-            found = steady_state(self.build(self.shared, point), throw=False)
+            found = steady_state(self.build(self.shared, point), tolerance=tolerance, throw=False)
             return jax.tree.map(np.asarray, found)
 
         parts = list(spread(one, range(total), label="explore", progress=False))

@@ -10,13 +10,13 @@ from .. import regimes
 from .._checks import InputError
 from ..command_text import in_si
 from ..dataset import to_dataset
-from ..dynamics import explained
+from ..dynamics import TOLERANCE, explained
 from ..figures.borders import grid_of, pixels, refined
 from ..figures.flows import flows_of
 from ..figures.regions import COLOURS
 from ..solution import Solution, Status, plain
 from ..style import bath_colours
-from .batches import Batches, at
+from .batches import ROUGHLY, Batches, at
 from .sliders import Axis
 
 GRIDS = (11, 21, 31, 51, 101)
@@ -26,6 +26,8 @@ LIVE, PATIENT = 0.1, 2.5
 CURVE = 101
 """Points of a curve, or as many as the map has along an axis while a slider moves."""
 PIXELS = 400
+DIGITS = 6
+"""Of numbers beside the map."""
 
 
 def axis(name: str, given: Any, numbers: Mapping[str, float]) -> Axis:
@@ -65,25 +67,31 @@ def look(
     """The point, the map over x and y, and curves along both through the point, from one batch.
 
     Machines that are slow show the point alone unless `everything` is wanted, and so does the first look while a slider
-    moves, for which no program for many points has been compiled yet (`pending`).
+    moves, for which no program for many points has been compiled yet (`pending`). `digits` are those of the point: of
+    machines that are solved one by one fewer while a slider moves.
     """
+    tolerance = ROUGHLY if live and not batches.together else TOLERANCE
+
+    def alone() -> dict[str, Any]:
+        found = point(batches, values, at(batches.alone(values, tolerance), 0), unit)
+        return {"point": found, "digits": round(min(DIGITS, -math.log10(tolerance)))}
+
     if live and not batches.prepared:
-        first = point(batches, values, at(batches.alone(values), 0), unit)
-        return {"point": first, "map": None, "curves": [], "seconds": 0.0, "pending": True}
-    batches.prepare()
+        return {**alone(), "map": None, "curves": [], "seconds": 0.0, "pending": True}
+    batches.prepare(values)
     n = grid_size(batches, live)
     m = n if live or not batches.together else CURVE
     seconds = (n * n + 2 * m) * batches.seconds
     if not batches.together and not everything:
-        solution = batches.solved(values, {})
-        return {"point": point(batches, values, at(solution, 0), unit), "map": None, "curves": [], "seconds": seconds}
+        return {**alone(), "map": None, "curves": [], "seconds": seconds}
     ys, xs = (a.ravel() for a in np.meshgrid(y.points(n), x.points(n), indexing="ij"))
     along = {name: np.full(n * n + 2 * m + 1, values[name]) for name in (x.path, y.path)}
     along[x.path][: n * n], along[x.path][n * n : n * n + m] = xs, x.points(m)
     along[y.path][: n * n], along[y.path][n * n + m : n * n + 2 * m] = ys, y.points(m)
     solution = batches.solved(values, along)
+    here = {"point": point(batches, values, at(solution, -1), unit), "digits": DIGITS} if batches.together else alone()
     return {
-        "point": point(batches, values, at(solution, -1), unit),
+        **here,
         "map": chart(at(solution, slice(0, n * n)), x, y, n),
         "curves": [curves(at(solution, slice(n * n + k * m, n * n + (k + 1) * m)), a, m) for k, a in enumerate((x, y))],
         "seconds": seconds,

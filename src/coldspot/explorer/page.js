@@ -300,7 +300,7 @@ function drawSankey() {
     for (const f of mine) {
       const w = Math.abs(f.rate) / total * tall;
       add(svg, "path", {fill: f.colour, "fill-opacity": .75, d: `M${x[0]} ${inner}C${x[1]} ${inner} ${x[2]} ${outer} ${x[3]} ${outer}V${outer + w}C${x[2]} ${outer + w} ${x[1]} ${inner + w} ${x[0]} ${inner + w}Z`});
-      const lines = [...f.words.replace(/e(.)0(\d)/g, "e$1$2").split("\n"), shown(Math.abs(f.rate))], text = add(svg, "text", {"text-anchor": side > 0 ? "start" : "end"});
+      const lines = [...f.words.replace(/e(.)0(\d)/g, "e$1$2").split("\n"), shown(Math.abs(f.rate), seen.digits)], text = add(svg, "text", {"text-anchor": side > 0 ? "start" : "end"});
       lines.forEach((line, k) => add(text, "tspan", {x: x[3] + side * 5, y: outer + w / 2 + 4 + 14 * (k - (lines.length - 1) / 2)}, line));
       inner += w;
       outer += w + gap;
@@ -312,24 +312,25 @@ function drawSankey() {
 // ------------------------------------------------------------------ the point
 
 function drawPoint() {
-  const p = seen.point, r = p.record, si = p.si || {};
+  const p = seen.point, r = p.record, si = p.si || {}, here = v => shown(v, seen.digits);
   const good = p.status === "OK";
   $("regime").textContent = good ? r.regime || "modes" : `No trustworthy solution (${p.status})`;
   const facts = [];
   for (const [key, name] of [["cop", "COP"], ["efficiency", "efficiency"]])
-    if (good && r[key] !== null) facts.push(`${name} ${shown(r[key])}` + (p.bound ? ` (Carnot ${shown(p.bound[key])})` : ""));
+    if (good && r[key] !== null) facts.push(`${name} ${here(r[key])}` + (p.bound ? ` (Carnot ${here(p.bound[key])})` : ""));
   if (good) facts.push(...r.flags);
   $("facts").textContent = good ? facts.join(" · ") : p.words;
   const list = (node, items) => node.replaceChildren(...items.map(text => Object.assign(document.createElement("li"), {textContent: text})));
   list($("remarks"), p.cautions);
-  drawLedger(p, 6);
+  drawLedger(p, seen.digits);
   const table = $("ledger");
   if (table.scrollWidth > table.parentNode.clientWidth) drawLedger(p, 4);
   $("ledger-section").hidden = !p.baths.length && !r.modes;
-  const with_si = (name, v, key) => `${name} ${shown(v)}` + (si[key] ? ` (${si[key]})` : "");
+  const with_si = (name, v, key) => `${name} ${here(v)}` + (si[key] ? ` (${si[key]})` : "");
   const totals = p.baths.length ? [with_si("work in", r.work_in, "work_in"), with_si("entropy production", r.entropy_production, "entropy_production"), `first law off by ${rough(r.first_law_residual)}`] : [];
-  if (r.modes) for (const key in r.modes) totals.push(`${key} ${[r.modes[key]].flat().map(v => shown(v)).join(", ")}`);
-  for (const key in p.observables) totals.push(`${key} ${[p.observables[key]].flat().map(v => shown(v)).join(", ")}`);
+  if (r.modes) for (const key in r.modes) totals.push(`${key} ${[r.modes[key]].flat().map(here).join(", ")}`);
+  for (const key in p.observables) totals.push(`${key} ${[p.observables[key]].flat().map(here).join(", ")}`);
+  if (seen.digits < 6) totals.push(`to ${seen.digits} digits until it rests`);
   $("totals").textContent = totals.join(" · ");
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import InputError
-from ..files import whole
+from ..files import unwritable, whole
 from ..machine_files.results import check_place
 from ..progress import track
 from ..solution import SolveError
@@ -30,7 +30,7 @@ def write(subject: Subject, place: Path) -> None:
         with whole(place) as part:
             part.write_text(page(data(subject)), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"`--static`: `{place}` cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"`--static`: `{place}` cannot be written: {unwritable(place, error)}.") from None
 
 
 def data(subject: Subject) -> dict[str, Any]:

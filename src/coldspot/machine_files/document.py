@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 
 from .._checks import InputError, worded
-from ..files import whole
+from ..files import unwritable, whole
 from .decode import Content, from_text
 from .encode import document
 from .results import ENDINGS, beside, is_dataset, opened, place_of, write
@@ -66,7 +66,7 @@ def save(thing: Any, path: str | Path, *, unit: str | None = None, machine: Any 
         with whole(place) as part:
             part.write_text(written, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise InputError(f"save: `{path}` cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"save: `{path}` cannot be written: {unwritable(place, error)}.") from None
 
 
 @worded

@@ -12,7 +12,7 @@ import numpy as np
 from .. import paths
 from .._checks import InputError, short
 from ..dynamics import Dynamics, Machine, as_dynamics
-from ..files import whole, whole_folder
+from ..files import unwritable, whole, whole_folder
 from . import toml
 from .decode import from_text
 from .encode import document
@@ -164,12 +164,16 @@ def machines_of(dataset: "xarray.Dataset") -> list[Any]:
 
 def check_place(path: Path, begins: str = "") -> None:
     """Refuse a place that takes no file, before anything long is solved for it; `begins` begins the words."""
+    if os.path.isdir(path):  # where Path asks, what may not be looked into is an error
+        raise InputError(f"{begins}`{path}` cannot be written: it is a folder.")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.touch()
-        part.unlink()
+        try:
+            part.write_bytes(bytes(4096))  # a full disk takes empty files, and refuses what is to be in them
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{begins}`{path}` cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"{begins}`{path}` cannot be written: {unwritable(path, error)}.") from None
 
 
 def write(dataset: "xarray.Dataset", path: Path) -> None:
@@ -185,6 +189,7 @@ def write(dataset: "xarray.Dataset", path: Path) -> None:
         require_zarr()
         if path.exists():
             raise InputError(f"`{path}` is there already; a store is not overwritten.")
+        check_place(path)  # a store would make the folders that are missing
         with whole_folder(path) as part:
             with_plain_names(dataset).to_zarr(part, consolidated=False)
     except (OSError, RuntimeError) as error:
