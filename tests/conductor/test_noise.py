@@ -81,6 +81,32 @@ def test_linear_response_is_that_of_the_integrals_and_of_the_noise_in_equilibriu
             assert_close(found[i, j], 2 * response.coefficient(one, other), 1e-10, scale=found.max())
 
 
+def test_linear_response_sees_what_a_self_energy_hides():
+    """In equilibrium nothing flows: panels that follow the flow would be left as they were at the start."""
+    t = 0.1
+    widths = (lambda e: 0.2 + 3.2e-5 / ((e - 0.23) ** 2 + 1e-4), lambda e: 0.4 + 0.2 * np.cos(40 * e))
+    leads = {
+        "left": cs.SelfEnergyLead(lambda e: -0.1j + 16e-4 / (e - 0.23 + 0.01j), 0, cs.ElectronBath(t)),
+        "right": cs.SelfEnergyLead(lambda e: -0.2j - 0.1j * jnp.cos(40 * e), 0, cs.ElectronBath(t)),
+    }
+    response = cs.linear_response(cs.Conductor([[0.1]], leads))
+
+    def value(e, n):
+        left, right = (width(e) for width in widths)
+        shift = 16e-4 * (e - 0.23) / ((e - 0.23) ** 2 + 1e-4)
+        passed = left * right / ((e - 0.1 - shift) ** 2 + (left + right) ** 2 / 4)
+        return passed * e**n / (4 * t * np.cosh(e / (2 * t)) ** 2) / (2 * np.pi)
+
+    edges = np.unique(np.concatenate([np.linspace(-4, 4, 161), np.linspace(0.13, 0.33, 41)]))
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
+    e, w = (middle[:, None] + half[:, None] * nodes), half[:, None] * weights
+    k0, k1, k2 = (np.sum(w * value(e, n)) for n in range(3))
+    assert_close(response.conductance, k0, 1e-12)
+    assert_close(response.seebeck, -k1 / (t * k0), 1e-12)
+    assert_close(response.thermal_conductance, (k2 - k1**2 / k0) / t, 1e-12)
+
+
 def test_wiedemann_and_franz_and_the_best_thermoelectric_of_mahan_and_sofo():
     # A band that is wide against the temperature: κ = (π²/3) G T up to (T/Γ)².
     t = 1e-6

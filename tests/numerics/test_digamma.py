@@ -5,7 +5,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from coldspot.numerics.digamma import first_difference, mixed_difference, thermal_difference
+from coldspot.numerics.digamma import digamma, first_difference, mixed_difference, thermal_difference
 from tests.tolerance import assert_close
 
 
@@ -39,6 +39,15 @@ def test_digamma_differences_to_rounding():
                 both = mp.psi(2, a) if s == 0 else (mp.psi(1, a + s) - mp.psi(1, a)) / s
             assert abs(complex(first[k]) / slope[0] - 1) < 2e-15
             assert abs(complex(mixed[k]) / both - 1) < 2e-15
+
+
+def test_digamma_and_its_slope_to_rounding():
+    """The slope is a formula of its own."""
+    x = np.concatenate([arguments(40)[0], [0.5, 0.5 + 1e-9j, 1.0]])
+    found = jax.jit(lambda x: jax.jvp(digamma, (x,), (1j * jax.numpy.ones_like(x),)))(x)
+    for k, at in enumerate(x):
+        for order, part in enumerate((found[0][k], found[1][k] / 1j)):
+            assert abs(complex(part) / complex(mp.psi(order, complex(at))) - 1) < 2e-15
 
 
 def test_digamma_differences_have_derivatives_at_zero():

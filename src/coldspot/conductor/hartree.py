@@ -121,17 +121,21 @@ def hartree(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Shift, Shif
         seen = seen_from(potentials, temperatures, centre, offset)
         ways, spectral = product(found.widths, found.green[None]), found.spectral
         gap = gaps(potentials, temperatures, seen)
-        into = 2 * trace(product(ways, shift)[:, None], spectral[None]) * gap
+        turned = 2 * trace(product(ways, shift)[:, None], spectral[None])
+        x, y, into = seen.reduced[:, None], seen.reduced[None], turned * gap
+        # In equilibrium nothing flows, and panels are right for the derivatives if they are for what passes both ways.
+        both = jax.lax.stop_gradient(turned * (fermi(x) * fermi(-y) + fermi(-x) * fermi(y)))
+        passing, passed = (jnp.sum(part, axis=(0, 1))[None] for part in (both, jnp.abs(both)))
         flow, gross = jnp.sum(into, axis=1), jnp.sum(jnp.abs(into), axis=1)
         sizes = product(jnp.abs(ways), ROUNDING * jnp.abs(shift) + open_)[:, None]
         noise = 2 * jnp.sum(trace(sizes, jnp.abs(spectral)[None]) * jnp.abs(gap), axis=1)
         size = jnp.sum(gross, axis=0)[None]
-        values = jnp.concatenate([flow, flow * seen.above, size])
-        noises = jnp.concatenate([noise, noise * jnp.abs(seen.above), ROUNDING * size])
+        values = jnp.concatenate([flow, flow * seen.above, passing, size])
+        noises = jnp.concatenate([noise, noise * jnp.abs(seen.above), ROUNDING * passed, ROUNDING * size])
         return values / (2 * jnp.pi), jax.lax.stop_gradient(noises) / (2 * jnp.pi)
 
     window = energies_of(hamiltonian, leads, jnp.zeros(()), known=known)
-    whole = integral(integrand, window, 2 * many + 1, groups=(many, many), loose=1)
+    whole = integral(integrand, window, 2 * many + 2, groups=(many, many), loose=1)
 
     def sorted_(part: Array) -> Shift:
         return Shift(part[:many], part[many : 2 * many], part[-1])

@@ -50,6 +50,8 @@ class Inelastic(NamedTuple):
     """Second-order particles and heats into the conductor (lead), energy into the mode, and bounds of their errors.
 
     - `emission`, `absorption`: summed golden-rule rates per boson, 1/2Ω included;
+    - `passing` (2): what passes both ways quasi-elastically and with a boson, which integrals over it resolve, too: in
+      equilibrium nothing flows, and panels that follow the flows would be wrong for its derivatives;
     - `quasi` and `elastic`: sizes ∫|·| of the quasi-elastic correction and of the elastic current.
     """
 
@@ -58,6 +60,7 @@ class Inelastic(NamedTuple):
     energy: Array
     emission: Array
     absorption: Array
+    passing: Array
     quasi: Array
     elastic: Array
 
@@ -81,11 +84,15 @@ def inelastic(
     poles, levels = known or (poles_of(hamiltonian, widths), resonances(hamiltonian, leads))
     condition = jax.lax.stop_gradient(poles.condition)
 
-    def difference(above: Array, omega: Array) -> Array:
-        """x_β(ε−ω) − x_α(ε) (α, β, …), differences of the leads first."""
+    cold = bosons.temperature
+    # ω/T − ω/T_β (β, 1): with it the entropy of an event is exactly 0 in equilibrium, not what rounding leaves.
+    colder = (omega / cold) * ((temperatures - cold) / temperatures)[:, None]
+
+    def difference(above: Array) -> Array:
+        """x_β − x_α (α, β, …) at one energy, differences of the leads first."""
         unlike = ((temperatures[:, None] - temperatures) / temperatures[:, None])[..., None]
         bias = (potentials[:, None] - potentials)[..., None]
-        return (above[:, None] * unlike + (bias - omega)) / temperatures[:, None]  # by T_β
+        return (above[:, None] * unlike + bias) / temperatures[:, None]  # by T_β
 
     def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
         nodes = centre.size
@@ -98,21 +105,24 @@ def inelastic(
         spectral, others = spectra[:, :nodes], spectra[:, nodes:]
         above, x = everywhere.above[:, :nodes], everywhere.reduced[:, None, :nodes]
         outgoing = product(product(adjoint(green)[None], widths[:, None]), green[None])
-        gap = fermi_gap(x, everywhere.reduced[None, :, :nodes], -difference(above, jnp.zeros(())))
+        there = everywhere.reduced[None, :, :nodes]
+        gap = fermi_gap(x, there, -difference(above))
         elastic = jnp.sum(jnp.abs(_between(widths[:, None], spectral) * gap), axis=(0, 1))
         kernel = _kernel(poles, potentials, temperatures, centres[nodes:] + offsets[nodes:])
         inner = (number + 1) * below_green + number * above_green + kernel[nodes:] - kernel[:nodes]
         dressed = product(green, product(product(m, inner), m)) / (2 * omega)
-        flow = 2 * _between(product(widths[:, None], dressed[None]), spectral) * gap
-        quasi = jnp.abs(flow)
+        ways = 2 * _between(product(widths[:, None], dressed[None]), spectral)
+        both = ways * (fermi(x) * fermi(-there) + fermi(-x) * fermi(there))
+        flow, quasi = ways * gap, jnp.abs(ways * gap)
         # From α at ε to β at ε−Ω with a boson, and back; then from β at ε+Ω to α, and back.
         sign = jnp.repeat(jnp.array([1.0, -1.0]), nodes)
         twice, y = jnp.tile(x, 2), everywhere.reduced[None, :, nodes:]
-        lean = sign * difference(jnp.tile(above, 2), sign * omega) + omega / bosons.temperature
+        lean = sign * difference(jnp.tile(above, 2)) + colder
         out, back = fermi(sign * twice) * fermi(-sign * y), fermi(-sign * twice) * fermi(sign * y)
         rate = sign * net_rate(out, back, number, lean) / (2 * omega)
         inside = product(product(m, others), m)
-        leaving = _between(jnp.tile(outgoing, (1, 2, 1, 1)), inside) * rate
+        paths = _between(jnp.tile(outgoing, (1, 2, 1, 1)), inside)
+        leaving, events = paths * rate, paths * (out * (1 + number) + back * number) / (2 * omega)
         weight = _between(spectral, inside[:, :nodes]) / (2 * omega)
         # A mode's symmetry may let it cancel to nothing.
         whole = _between(jnp.abs(spectral), jnp.abs(inside[:, :nodes])) / (2 * omega)
@@ -122,14 +132,18 @@ def inelastic(
         leaving, gross = leaving.reshape(*gap.shape[:2], 2, nodes), jnp.abs(leaving).reshape(*gap.shape[:2], 2, nodes)
         flow = jnp.sum(flow + jnp.sum(leaving, axis=2), axis=1)
         gross = jnp.sum(quasi + jnp.sum(gross, axis=2), axis=1)
-        tails = jnp.stack([*rest, jnp.sum(quasi, axis=(0, 1)), elastic])
+        # Sizes are compared, and what passes both ways is resolved: nobody asks for their derivatives.
+        passing = jnp.sum(both, axis=(0, 1)), jnp.sum(events, axis=(0, 1)).reshape(2, nodes).sum(axis=0)
+        sizes = jax.lax.stop_gradient((*passing, jnp.sum(quasi, axis=(0, 1)), elastic))
+        tails = jnp.stack([*rest, *sizes])
         values = jnp.concatenate([flow, flow * above, tails]) / (2 * jnp.pi)
-        doubt = jnp.stack([*doubts, *jnp.abs(tails[3:])])
+        passed = (jnp.sum(jnp.abs(part), axis=(0, 1)) for part in (both, events))
+        doubt = jnp.stack([*doubts, *(part.reshape(-1, nodes).sum(axis=0) for part in passed), *sizes[2:]])
         noise = jnp.concatenate([gross, gross * jnp.abs(above), doubt]) / (2 * jnp.pi)
         return values, ROUNDING * condition * jax.lax.stop_gradient(noise)
 
     # Sizes have a kink at each change of sign, which no rule resolves.
-    found = integral(integrand, _window(hamiltonian, leads, levels, omega), 2 * lead_count + 5, effort, loose=2)
+    found = integral(integrand, _window(hamiltonian, leads, levels, omega), 2 * lead_count + 7, effort, loose=2)
     return _sorted(found.value, lead_count), _sorted(found.error, lead_count), found.converged
 
 
@@ -140,7 +154,9 @@ def _between(one: Array, other: Array) -> Array:
 
 
 def _sorted(parts: Array, lead_count: int) -> Inelastic:
-    return Inelastic(parts[:lead_count], parts[lead_count : 2 * lead_count], *parts[2 * lead_count :])
+    energy, emission, absorption, *passing, quasi, elastic = parts[2 * lead_count :]
+    flows = parts[:lead_count], parts[lead_count : 2 * lead_count]
+    return Inelastic(*flows, energy, emission, absorption, jnp.stack(passing), quasi, elastic)
 
 
 def _window(hamiltonian: Array, leads: Table, levels: Resonances, omega: Array) -> Sides:

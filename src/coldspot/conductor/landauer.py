@@ -148,13 +148,16 @@ def flows(hamiltonian: Array | Slices, leads: Table, effort: Effort = FULL) -> F
             return jnp.sum(part.reshape(many, many - 1, part.shape[-1]), axis=1)
 
         flow, noise = by_lead(values * f), jax.lax.stop_gradient(by_lead(doubt * jnp.abs(f)))
+        # In equilibrium nothing flows, and panels are right for the derivatives if they are for what passes both ways.
+        ways = fermi(x) * fermi(-y) + fermi(-x) * fermi(y)
+        passing, unsure = (jax.lax.stop_gradient(jnp.sum(part * ways, axis=0)[None]) for part in (values, doubt))
         return (
-            jnp.concatenate([flow, flow * seen.above]) / (2 * jnp.pi),
-            jnp.concatenate([noise, noise * jnp.abs(seen.above)]) / (2 * jnp.pi),
+            jnp.concatenate([flow, flow * seen.above, passing]) / (2 * jnp.pi),
+            jnp.concatenate([noise, noise * jnp.abs(seen.above), unsure]) / (2 * jnp.pi),
         )
 
-    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many, effort)
-    value, error = (Flows(part[:many], part[many:]) for part in (found.value, found.error))
+    found, unique, good = over_window(hamiltonian, leads, integrand, 2 * many + 1, effort)
+    value, error = (Flows(part[:many], part[many:-1]) for part in (found.value, found.error))
     return Found(value, error, found.converged, unique, good)
 
 

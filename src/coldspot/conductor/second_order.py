@@ -113,18 +113,20 @@ def _broad(
         lost = modes.loss(k, omega)
         weight = jnp.where(inside, 2 * omega * lost / positive_or_one(distance**2 + lost**2) / jnp.pi, 0.0)
         found, doubt, converged = inelastic(hamiltonian, leads, Bosons(omega, coupling, temperature), INNER, known)
-        parts = (jnp.concatenate([x.particles, x.heats, jnp.stack([x.energy, x.quasi])]) for x in (found, doubt))
-        value, bound = (weight * part for part in parts)
+        value, bound = (
+            weight * jnp.concatenate([x.particles, x.heats, x.energy[None], x.passing, x.quasi[None]])
+            for x in (found, doubt)
+        )
         return value, jnp.where(converged, bound, jnp.inf)
 
     def integrand(centre: Array, offset: Array) -> tuple[Array, Array]:
         values, bounds = jax.lax.map(node, (centre, offset))
         return values.T, bounds.T
 
-    found = integral(integrand, _frequencies(leads, modes, k, known[1]), 2 * many + 2, OUTER, loose=1)
+    found = integral(integrand, _frequencies(leads, modes, k, known[1]), 2 * many + 4, OUTER, loose=1)
 
     def whole(part: Array, narrow: Inelastic) -> Inelastic:
-        energy, quasi = part[2 * many :]
+        energy, *_, quasi = part[2 * many :]
         return narrow._replace(particles=part[:many], heats=part[many : 2 * many], energy=energy, quasi=quasi)
 
     return whole(found.value, own[0]), whole(found.error, own[1]), found.converged & own[2]

@@ -35,7 +35,8 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
     """T(ε) = tr[Γ_drain G^r Γ_source G^a] (…) from one lead to another at energies (…): dimensionless, one spin.
 
     It is the number of open channels at most; with a magnetic flux it differs from that of the way back if there are
-    three leads or more. Differentiable with respect to the conductor and to the energies. (D. S. Fisher and
+    three leads or more; Kwant's `smatrix.transmission(drain, source)` names them in the other order. Differentiable
+    with respect to the conductor and to the energies. (D. S. Fisher and
     P. A. Lee, "Relation between conductivity and transmission matrix".)
 
     At an energy where a level without width lies exactly it is NaN, and a `RuntimeWarning` says so (under `jax.jit` it
