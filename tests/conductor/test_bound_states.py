@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.integrate import quad
 
 import coldspot as cs
 from coldspot.conductor.bound_states import beyond_bands, bound_pairs
@@ -73,3 +74,26 @@ def test_what_is_not_known_is_told():
     assert not np.any(states.exists)
     assert bool(pairs.known)
     assert float(pairs.emission) == 0
+
+
+def test_the_edge_of_a_band_is_no_state_but_one_that_stands_there_without_a_link_is():
+    """At the edges of a perfect chain 1/G^r is zero, as at a state, but nothing has its place there."""
+    hot, cold, mu, nu, edge = 1.3, 0.4, -0.2, 0.2, 0.0
+
+    def solved(level):
+        ends = {
+            name: cs.ChainLead(site, 1.0, 1.0, cs.ElectronBath(t, potential), onsite=edge + 2)
+            for name, site, t, potential in (("hot", 0, hot, mu), ("cold", 1, cold, nu))
+        }
+        sites = np.array([[edge + 2, 1.0, 0.0], [1.0, edge + 2, 0.0], [0.0, 0.0, level]])
+        return cs.steady_state(cs.Conductor(sites, ends), throw=False)
+
+    perfect, held = solved(-60.0), solved(edge)  # where all leads agree on a third site, and where they do not
+    assert int(perfect.status) == cs.Status.OK
+
+    def passing(e):
+        return (e - mu) * (fermi((e - mu) / hot) - fermi((e - nu) / cold)) / (2 * np.pi)
+
+    exact = quad(passing, edge, edge + 4, epsabs=1e-15, epsrel=1e-13)[0]
+    assert abs(float(perfect.heat["hot"]) - exact) <= 1e-13
+    assert int(held.status) == cs.Status.NOT_UNIQUE

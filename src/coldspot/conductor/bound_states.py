@@ -19,7 +19,7 @@ from ..pytrees import Table
 from .green_functions import inverse_green
 from .landauer import baths_of, without_width
 from .leads import ChainLead, SelfEnergyLead
-from .resonances import resonances, wide
+from .resonances import half_bound, resonances, wide
 
 BISECTIONS = 60
 NEAR = 1e-10
@@ -94,6 +94,7 @@ def others(hamiltonian: Array, leads: Table, couplings: Array) -> Array:
     hamiltonian, leads = jax.lax.stop_gradient((hamiltonian, leads))
     places, widths = resonances(hamiltonian, leads)
     bare, middle, size = without_width(hamiltonian, places, widths)
+    bare &= ~half_bound(hamiltonian, leads, places, size)
     chains = [lead.kinks() for lead in leads.values() if isinstance(lead, ChainLead)]
     lows, highs = (jnp.stack([edge[side] for edge in chains]) if chains else jnp.zeros(0) for side in (0, 1))
     if len(chains) == len(leads):

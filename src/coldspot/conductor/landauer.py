@@ -19,7 +19,7 @@ from ..pytrees import Table
 from .green_functions import Contacts, contacts, pairs_of, transmissions_of_pairs
 from .leads import SelfEnergyLead, causal
 from .long_devices import Slices, sliced_contacts, sliced_resonances
-from .resonances import resonances
+from .resonances import half_bound, resonances
 
 REACH = 90.0
 """Fermi functions are followed to e^{−90}."""
@@ -93,7 +93,10 @@ def over_window(
         places, widths = resonances(hamiltonian, leads)
     bound, middle, size = without_width(hamiltonian, places, widths)
     filled = fermi((places - potentials[:, None]) / temperatures[:, None])
-    unique = ~jnp.any(bound & (jnp.max(filled, axis=0) - jnp.min(filled, axis=0) > DISAGREE))
+    kept = bound
+    if not isinstance(hamiltonian, Slices):
+        kept = bound & ~half_bound(hamiltonian, leads, places, size)
+    unique = ~jnp.any(kept & (jnp.max(filled, axis=0) - jnp.min(filled, axis=0) > DISAGREE))
     kinks = [kink for lead in leads.values() for kink in lead.kinks()]
     centres = jnp.concatenate([potentials, places, *(kink[None] for kink in kinks)])
     spread = jnp.concatenate([jnp.pi * temperatures, jnp.where(bound, jnp.inf, widths), jnp.zeros(len(kinks))])

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..numerics.dense import inverse
 from ..pytrees import Table
 from .green_functions import inverse_green
 from .leads import WideBandLead
@@ -20,6 +21,10 @@ STEPS = 4
 """Steps from a start to a resonance."""
 FEW = 8
 """Sites up to which every eigenvalue at every start is followed."""
+AT_EDGE = 1e-10
+"""How near to a band's edge, relative to all energies, a place is at it; and how far from there one looks at it."""
+LEAST_WEIGHT = 1e-3
+"""The weight of a state; what is none has some 1e-5 at that distance."""
 
 
 class Resonances(NamedTuple):
@@ -67,6 +72,30 @@ def resonances(hamiltonian: Array, leads: Table) -> Resonances:
 
     found = jax.lax.map(follow, found)
     return Resonances(found.real + middle, jnp.abs(found.imag))
+
+
+def half_bound(hamiltonian: Array, leads: Table, places: Array, size: Array) -> Array:
+    """Which places without a width are no states: zeros of 1/G^r at the edge of a chain's band, where Σ′ diverges.
+
+    A state of weight P makes G^r ~ P/δ at a distance δ. At the edge of a band that continues the conductor, as in a
+    perfect chain, G^r grows as 1/√δ only: P is zero, and nothing can stay there. A state that stands at the edge of a
+    band to which it has no link has its whole weight, and is one.
+    """
+    kinks = [kink for lead in leads.values() for kink in lead.kinks()]
+    if not kinks:
+        return jnp.zeros(places.shape, bool)
+    hamiltonian, leads, size = jax.lax.stop_gradient((hamiltonian, leads, size))
+    ends = jnp.stack(kinks)
+    near = AT_EDGE * (size + jnp.max(jnp.abs(ends)))
+    at_edge = jnp.min(jnp.abs(places[:, None] - ends), axis=1) <= near
+
+    def weights() -> Array:
+        distance = AT_EDGE * (size + (size == 0))
+        found = inverse(inverse_green(hamiltonian, leads, places, jnp.full_like(places, distance)))
+        return distance * jnp.linalg.norm(found, axis=(-2, -1))
+
+    none = jax.lax.cond(jnp.any(at_edge), lambda: weights() < LEAST_WEIGHT, lambda: jnp.zeros(places.shape, bool))
+    return at_edge & none
 
 
 def eigenvalues(matrix: Array) -> Array:
