@@ -79,13 +79,14 @@ def measure(machine: str, moves: int) -> None:
                 value = slider["low"] + (slider["high"] - slider["low"]) * (k + 0.5) / moves
                 moved = question | {"values": {slider["path"]: value}}
                 rows.append(timed(server.pid, lambda moved=moved: asked(address, "look", moved)))
-            points = {answer["map"]["points"] for _, _, answer in rows if answer.get("map")}
-            walls, cpus = ([1e3 * row[k] for row in rows] for k in range(2))
-            print(
-                f"{moves} moves of `{slider['path']}`, maps of {sorted(points)} points along each axis: wall median "
-                f"{statistics.median(walls):.0f} ms, worst {max(walls):.0f} ms; cpu median "
-                f"{statistics.median(cpus):.0f} ms, mean {statistics.mean(cpus):.0f} ms, worst {max(cpus):.0f} ms"
-            )
+            if rows:
+                points = {answer["map"]["points"] for _, _, answer in rows if answer.get("map")}
+                walls, cpus = ([1e3 * row[k] for row in rows] for k in range(2))
+                print(
+                    f"{moves} moves of `{slider['path']}`, maps of {sorted(points)} points along each axis: wall "
+                    f"median {statistics.median(walls):.0f} ms, worst {max(walls):.0f} ms; cpu median "
+                    f"{statistics.median(cpus):.0f} ms, mean {statistics.mean(cpus):.0f} ms, worst {max(cpus):.0f} ms"
+                )
             print(f"answers of {len(json.dumps(look)) / 1e3:.0f} kB")
         finally:
             server.send_signal(signal.SIGINT)
