@@ -21,7 +21,7 @@ from jax import Array
 from jaxtyping import Float
 
 from ._attributes import LONGEST, Spoken, again_words, closest, listed, misfit
-from .compiler import converted, placed, plainly
+from .compiler import converted, placed, plainly, unwarned
 
 if TYPE_CHECKING:
     # Fields convert what they are given, so that type checkers must let plain numbers pass.
@@ -430,10 +430,10 @@ def _outside(module: Checked, name: str, domain: Domain) -> str:
 
 def broken(module: Checked) -> str:
     """The words of a module's first rule that is known to be broken; empty if there is none."""
-    for rule in _all_rules(module):
-        known = concrete(rule.holds)
-        if known is not None and not np.all(known):
-            return rule.words()
+    with unwarned():
+        for rule in _all_rules(module):
+            if (known := concrete(rule.holds)) is not None and not np.all(known):
+                return rule.words()
     return ""
 
 

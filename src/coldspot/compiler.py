@@ -61,6 +61,11 @@ def plainly(*arrays: Any) -> tuple[Any, ...]:
     return np, *map(np.asarray, arrays)
 
 
+def unwarned() -> Any:
+    """A context in which NumPy overflows as JAX does, in silence: what comes of it has its status, or its words."""
+    return np.errstate(all="ignore")
+
+
 def placed(array: Any) -> Any:
     """An array of NumPy, which nobody else may change, as one of JAX.
 
@@ -122,5 +127,6 @@ def looked_up(rule: Callable[..., Any], *arrays: Any) -> Any:
     Array(0., dtype=float64)
     """
     _, *found = plainly(*arrays)
-    value = rule(*found)
+    with unwarned():
+        value = rule(*found)
     return placed(value) if any(isinstance(array, jax.Array) for array in arrays) else value

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ._checks import Checked, InputError, Rule, Scalar, Vector, parameter
-from .compiler import looked_up, placed, plainly
+from .compiler import looked_up, placed, plainly, unwarned
 from .pytrees import compiled
 from .show import array as show
 
@@ -57,7 +57,8 @@ class Cosine(Drive):
 
     def __call__(self, phase: Any) -> Array:
         xp, phase, mean, amplitude, shift = plainly(phase, self.mean, self.amplitude, self.phase)
-        return placed(mean + amplitude * xp.cos(phase + shift))
+        with unwarned():
+            return placed(mean + amplitude * xp.cos(phase + shift))
 
 
 class Fourier(Drive):
@@ -80,8 +81,9 @@ class Fourier(Drive):
 
     def __call__(self, phase: Any) -> Array:
         xp, phase, mean, cosines, sines = plainly(phase, self.mean, self.cosines, self.sines)
-        harmonics = np.arange(1, cosines.shape[-1] + 1) * phase
-        return placed(mean + xp.sum(cosines * xp.cos(harmonics) + sines * xp.sin(harmonics), axis=-1))
+        with unwarned():
+            harmonics = np.arange(1, cosines.shape[-1] + 1) * phase
+            return placed(mean + xp.sum(cosines * xp.cos(harmonics) + sines * xp.sin(harmonics), axis=-1))
 
 
 @jax.jit
@@ -172,12 +174,12 @@ class Samples(Drive):
             return coldspot_line(phase, self.values)
         xp, phase, values = plainly(phase, self.values)
         n = values.shape[-1]
-        coefficients = xp.fft.rfft(values) / n
-        orders = np.arange(coefficients.shape[-1])
+        orders = np.arange(n // 2 + 1)
         weight = np.where((orders == 0) | (2 * orders == n), 1.0, 2.0)
-        angles = orders * phase
-        waves = weight * (coefficients.real * xp.cos(angles) - coefficients.imag * xp.sin(angles))
-        return placed(xp.sum(waves, axis=-1))
+        with unwarned():
+            coefficients, angles = xp.fft.rfft(values) / n, orders * phase
+            waves = weight * (coefficients.real * xp.cos(angles) - coefficients.imag * xp.sin(angles))
+            return placed(xp.sum(waves, axis=-1))
 
     def borders(self) -> Array:
         count = self.values.shape[-1]

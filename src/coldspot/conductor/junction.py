@@ -124,8 +124,7 @@ class PairJunction(Dynamics):
             )
         xp, elements, mirrored = plainly(self.elements, self.mirrored)
         finite = xp.isfinite(elements) & xp.isfinite(mirrored)
-        with np.errstate(invalid="ignore"):
-            off = xp.abs(elements - mirrored) <= HERMITIAN * xp.max(xp.abs(elements))
+        off = xp.abs(elements - mirrored) <= HERMITIAN * xp.max(xp.abs(elements))
         for k, place in enumerate(self.places):
             yield Rule(finite[k] & off[k], functools.partial(self._element_words, k, place))
 

@@ -235,7 +235,7 @@ class JumpNetwork(CountedSystem):
     def _looked_at(self) -> list[Array]:
         """Phases of a look at rates and shares: the middles of pieces, if there are any."""
         if not len(self.drives):
-            return [jnp.zeros(())]
+            return [placed(np.zeros(()))]
         borders = self.borders()
         if borders is None:
             return [jnp.asarray(phase) for phase in LOOKED_AT]

@@ -119,9 +119,8 @@ def moment_rules(moment: Moment) -> Iterator[Rule]:
                 ),
             )
         if balanced:
-            with np.errstate(all="ignore"):
-                ratio = xp.broadcast_to(xp.log(law.backward / law.forward), step.exponent.shape)
-                wrong = law.open & ~(xp.abs(ratio - step.exponent) <= RATIO * (1 + xp.abs(step.exponent)))
+            ratio = xp.broadcast_to(xp.log(law.backward / law.forward), step.exponent.shape)
+            wrong = law.open & ~(xp.abs(ratio - step.exponent) <= RATIO * (1 + xp.abs(step.exponent)))
             yield Rule(
                 ~xp.any(wrong),
                 lambda k=k, ratio=ratio, asked=step.exponent, wrong=wrong: (

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from .._checks import Scalar, parameter
 from ..baths import HeatBath
-from ..compiler import plainly, stacked
+from ..compiler import plainly, stacked, unwarned
 from ..drives import Steps
 from ..dynamics import Machine
 from ..phase_space.boundaries import Open
@@ -43,7 +43,8 @@ class KramersCooler(Machine):
     def dynamics(self) -> KleinKramers:
         cold, hot = self.cold.temperature, self.hot.temperature
         xp, *ends = plainly(self.bias / (2 * cold), -self.bias / (2 * hot))
-        left, right = map(xp.exp, ends)
+        with unwarned():
+            left, right = map(xp.exp, ends)
         return KleinKramers(
             Hill(self.barrier),
             friction=self.friction,

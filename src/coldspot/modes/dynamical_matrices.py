@@ -7,7 +7,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError, as_complex, concrete, worded
-from ..compiler import placed, plainly
+from ..compiler import placed, plainly, unwarned
 
 
 @worded
@@ -25,10 +25,11 @@ def two_mode_matrix(
     """
     xp, *numbers = plainly(frequency, detuning, damping, bias, nonconservative, berry, dissipative)
     frequency, detuning, damping, bias, nonconservative, berry, dissipative = numbers
-    upper, lower = (frequency + sign * detuning / 2 - 1j * damping for sign in (1, -1))
-    driven = bias * (nonconservative - 1j * berry * frequency)
-    shared = -1j * dissipative * frequency
-    return placed(xp.stack([xp.stack([upper**2, driven + shared]), xp.stack([-driven + shared, lower**2])]))
+    with unwarned():
+        upper, lower = (frequency + sign * detuning / 2 - 1j * damping for sign in (1, -1))
+        driven = bias * (nonconservative - 1j * berry * frequency)
+        shared = -1j * dissipative * frequency
+        return placed(xp.stack([xp.stack([upper**2, driven + shared]), xp.stack([-driven + shared, lower**2])]))
 
 
 class FlatBand(NamedTuple):

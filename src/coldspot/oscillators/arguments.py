@@ -22,7 +22,7 @@ from .._checks import (
     unknown_name,
 )
 from ..baths import Bath, BosonBath, HeatBath
-from ..compiler import is_traced, placed, plainly
+from ..compiler import is_traced, placed, plainly, unwarned
 from ..drives import Drive, _Phase, as_drive
 from ..pytrees import Table, opened
 from ..spectral import Drude, Ohmic, SpectralDensity
@@ -290,5 +290,6 @@ def matrices_of(frictions: Any, places: tuple[tuple[int, ...], ...], n: int) -> 
         return placed(found) if not traced else found
     masks = np.array([np.isin(np.arange(n), at) for at in places], float)
     xp, given = plainly(frictions)
-    whole = (given + given.T) / 2 if given.ndim == 2 else xp.diag(given)
-    return placed(masks[:, :, None] * masks[:, None, :] * whole)
+    with unwarned():
+        whole = (given + given.T) / 2 if given.ndim == 2 else xp.diag(given)
+        return placed(masks[:, :, None] * masks[:, None, :] * whole)

@@ -8,7 +8,7 @@ from jax import Array
 
 from .._checks import InputError, as_float, check_shape
 from ..baths import BosonBath, HeatBath
-from ..compiler import placed, plainly
+from ..compiler import placed, plainly, unwarned
 from .arguments import OWNER, check_size, spread_over
 
 
@@ -21,7 +21,8 @@ def chain(n: int, spring: Any, mass: Any, friction: Any, temperatures: Any, quan
     warm = pair(f"{OWNER}.chain", temperatures)
     xp, between, outer = plainly(each, ends)
     inner = between[1:-1]
-    springs = xp.diag(between[:-1] + between[1:]) - xp.diag(inner, 1) - xp.diag(inner, -1)
+    with unwarned():
+        springs = xp.diag(between[:-1] + between[1:]) - xp.diag(inner, 1) - xp.diag(inner, -1)
     return {
         "masses": spread_over(f"{OWNER}.chain: `mass`", mass, n, "the masses"),
         "springs": placed(springs),
@@ -72,10 +73,10 @@ def _baths(given: Mapping[str, Any], quantum: bool) -> dict[str, Any]:
     }
 
 
-def pair(owner: str, temperatures: Any) -> Array:
+def pair(owner: str, temperatures: Any) -> Any:
     warm = as_float(temperatures, f"{owner}: `temperatures`")
     check_shape(f"{owner}", "temperatures", warm, (2,), "left and right")
-    return warm
+    return plainly(warm)[1]
 
 
 def check_count(owner: str, n: Any, name: str = "n") -> None:

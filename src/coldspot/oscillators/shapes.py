@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import InputError, as_float, worded
-from ..compiler import looked_up, placed, plainly
+from ..compiler import looked_up, placed, plainly, unwarned
 from .arguments import spread_over
 from .builders import check_baths, check_count, damped, pair
 from .network import OscillatorNetwork
@@ -40,7 +40,8 @@ def ring(
     at = np.arange(n)
     xp, along, held = plainly(bonds, own)
     turned = xp.roll(xp.diag(along), 1, axis=1)  # from each mass to the next
-    springs = placed(xp.diag(held + along + along[at - 1]) - turned - turned.T)
+    with unwarned():
+        springs = placed(xp.diag(held + along + along[at - 1]) - turned - turned.T)
     masses = spread_over("ring: `mass`", mass, n, "the masses")
     return OscillatorNetwork(**damped("ring", n, springs, masses, baths, friction, quantum))
 
