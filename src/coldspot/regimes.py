@@ -59,6 +59,7 @@ WEAK_FRICTION = "weak friction"
 SECOND_ORDER = "second order not small"
 INFORMATION_NEGLECTED = "information-neglected"
 WELLS_UNMIXED = "wells unmixed"
+UNDAMPED = "undamped motion"
 WITHIN_ROUNDING = "within rounding"
 CAUTIONS = {
     INELASTIC_ONLY: "the ledger holds the inelastic events alone, but the conductor also connects the leads "
@@ -75,6 +76,8 @@ CAUTIONS = {
     WELLS_UNMIXED: "the transient is too short for particles to hop between the two wells of the mean potential: how "
     "many are in each is that of its equilibrium, which is assumed; heat and work of those that begin on either side "
     "do not surely differ by more than is allowed, or less than a hundredth begin on one",
+    UNDAMPED: "some motion is damped by no friction, or by less than numbers tell, and keeps the energy of its start: "
+    "no heat and no work depends on it, but covariances and effective temperatures of coordinates that take part do",
     WITHIN_ROUNDING: "rounding the machine's own numbers changes the flows by more than the tolerance allows: they are "
     "known to their stated errors, which may exceed them",
 }

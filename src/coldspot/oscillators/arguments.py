@@ -239,6 +239,11 @@ class Values(dict):
         raise unknown_name(OWNER, "drive", str(name), self)
 
 
+def spectra_of(quantum: bool) -> str:
+    """What a network is called whose baths have a spectrum."""
+    return "quantum baths" if quantum else "friction with a memory"
+
+
 def check_spectra(what: str, beside: Mapping[str, bool]) -> None:
     """Quantum baths and friction with a memory are known for masses on constant springs; `beside`: what else is."""
     for other, there in beside.items():

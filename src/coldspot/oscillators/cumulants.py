@@ -19,10 +19,11 @@ from jax import Array
 
 from .._checks import InputError
 from ..dynamics import Counted, Target
-from ..numerics.dense import EPS
+from ..numerics.dense import EPS, positive_or_one
 from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
 from ..solution import Status
 from .instant import Instant, moments
+from .undamped import at_rest, undamped_now
 
 
 def asked(targets: tuple[Target, ...], baths: tuple[str, ...]) -> tuple[tuple[int, bool], ...]:
@@ -52,8 +53,11 @@ def _cumulants(
     """Values, errors and scales (target, order), what is left of the motion, and whether it is stable."""
     m, n = moments(one), one.size
     k = m.drift.shape[0] - 1
-    a, w = m.drift[:k, :k], m.noise[:, :k, :k]
+    # Modes that no friction reaches have no part in any heat.
+    still = undamped_now(one)
+    a, w = m.drift[:k, :k] + at_rest(one, still), m.noise[:, :k, :k]
     noise = jnp.einsum("b,bij->ij", one.temperatures, w)
+    missed_part = still.loss / positive_or_one(jnp.einsum("bii,i->", one.frictions, 1 / one.masses))
     backwards = a.T
     solver = cayley(backwards[None])
     masses = jnp.zeros((k, k)).at[n:, n:].set(jnp.diag(one.masses))
@@ -87,7 +91,7 @@ def _cumulants(
             scale = unit * (jnp.sum(jnp.abs(noise * x)) / 2 + gain)
             values.append(unit * (jnp.sum(noise * x) / 2 + gain))
             scales.append(scale)
-            errors.append(unit * jnp.abs(jnp.sum(noise * missed)) + 64 * k * j * EPS * scale)
+            errors.append(unit * jnp.abs(jnp.sum(noise * missed)) + (64 * k * j * EPS + missed_part) * scale)
         rows.append([jnp.stack(part) for part in (values, errors, scales)])
     all_values, all_errors, all_scales = (jnp.stack(part) for part in zip(*rows, strict=True))
     return all_values, jax.lax.stop_gradient(all_errors), all_scales, left, left < 10 * k

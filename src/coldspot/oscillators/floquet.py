@@ -22,11 +22,13 @@ from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.collocation import tableau
-from ..numerics.dense import EPS, inverse
+from ..numerics.dense import EPS, inverse, positive_or_one
+from ..regimes import UNDAMPED
 from ..solution import Status
 from .forces import unseen
 from .instant import Instant, moments
-from .pieces import Pieces, pieces_of
+from .pieces import FEWEST, Pieces, pieces_of
+from .undamped import at_rest, undamped_now
 
 STAGES = 4
 GROUP = 16
@@ -46,6 +48,8 @@ GONE = 1e-16
 ABSENT = 1e-15
 """Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
 of temperatures and frictions alone causes them."""
+UNTOUCHED = 1e-12
+"""What drives may do to a mode that no friction reaches, relative to springs and forces, which counts as nothing."""
 PERIODS = 40
 """The number of periods is doubled at most this often: what rounding alone lets decay, later, is not damped."""
 
@@ -73,12 +77,16 @@ class Period(NamedTuple):
 
 
 class Search(NamedTuple):
-    """`elements` of each piece, what came out, how much that changed with them, and how much the last time."""
+    """`elements` of each piece, what came out, how much that changed with them, and how much the last time.
+
+    `resting`: whether there are modes that no friction and no drive reaches.
+    """
 
     elements: Array
     now: Period
     change: Array
     before: Array
+    resting: Array
 
 
 def steady(points: Any, look: Callable[[Any], Course]) -> Outcome:
@@ -131,6 +139,7 @@ def steady(points: Any, look: Callable[[Any], Course]) -> Outcome:
             Status.NOT_UNIQUE: stable & (left > GONE),
         },
         floor=ABSENT * search.now.gross,
+        flags={UNDAMPED: search.resting},
         statistics={"elements": elements * 1.0},
     )
 
@@ -150,6 +159,7 @@ def _search(course: Course) -> tuple[Search, Array]:
     """More and more elements until the rates stay, and whether springs or forces jump where they do not say so."""
     pieces = pieces_of(course.borders)
     first, broken = _first(course.instant, pieces)
+    still = _at_rest(course.instant, pieces)
 
     def unsettled(s: Search) -> Array:
         top = jnp.max(jnp.abs(s.now.rates))
@@ -165,10 +175,11 @@ def _search(course: Course) -> tuple[Search, Array]:
         )
 
     def finer(s: Search) -> Search:
-        now = period(course, pieces, 2 * s.elements)
-        return Search(2 * s.elements, now, jnp.max(jnp.abs(now.rates - s.now.rates)), s.change)
+        now = period(course, pieces, 2 * s.elements, still)
+        return Search(2 * s.elements, now, jnp.max(jnp.abs(now.rates - s.now.rates)), s.change, s.resting)
 
-    start = Search(first, period(course, pieces, first), jnp.asarray(jnp.inf), jnp.asarray(jnp.inf))
+    endless = jnp.asarray(jnp.inf)
+    start = Search(first, period(course, pieces, first, still), endless, endless, jnp.any(still != 0))
     return jax.lax.while_loop(unsettled, finer, start), broken
 
 
@@ -189,8 +200,35 @@ def _first(one: Callable[[Array], Instant], pieces: Pieces) -> tuple[Array, Arra
     return jnp.maximum(needed, 2 * GROUP), broken
 
 
-def period(course: Course, pieces: Pieces, elements: Array) -> Period:
-    """The periodic state with a number of elements in each piece, a multiple of `GROUP`."""
+def _at_rest(one: Callable[[Array], Instant], pieces: Pieces) -> Array:
+    """What lets modes come to rest that no friction and no drive reaches, in the drift of (x, v); 0 without any."""
+    first = jax.lax.stop_gradient(one(jnp.zeros(())))
+    found = undamped_now(first)
+    root = jnp.sqrt(first.masses.at[np.array(first.massless, int)].set(1.0) if first.massless else first.masses)
+    each = max(SAMPLES // pieces.number, FEWEST)
+    shares = (np.arange(each) + 0.5) / each
+
+    def touched(piece: Array) -> Array:
+        def largest(share: Array) -> Array:
+            now = jax.lax.stop_gradient(one(pieces.within(piece, pieces.phase(piece, share))))
+            moved = jnp.abs((now.springs - first.springs) / (root[:, None] * root) @ found.damping)
+            pushed = jnp.abs(jnp.sum(now.pushes, 0) / root @ found.damping)
+            force = positive_or_one(jnp.max(jnp.abs(jnp.sum(now.pushes, 0) / root)))
+            stiff = jnp.max(jnp.abs(now.springs / (root[:, None] * root)))
+            return jnp.maximum(jnp.max(moved) / stiff, jnp.max(pushed) / force)
+
+        return jnp.max(jax.lax.map(largest, jnp.asarray(shares)))
+
+    def apart() -> Array:
+        most = jnp.max(jax.lax.map(touched, jnp.arange(pieces.number)))
+        return most <= UNTOUCHED * jnp.max(jnp.abs(found.damping))
+
+    alone = jax.lax.cond(found.present, apart, lambda: jnp.zeros((), bool))
+    return jnp.where(alone, at_rest(first, found), 0.0)
+
+
+def period(course: Course, pieces: Pieces, elements: Array, still: Array) -> Period:
+    """The periodic state with a number of elements in each piece, a multiple of `GROUP`; `still` adds to the drift."""
     one = course.instant
     shape = eqx.filter_eval_shape(lambda: moments(one(jnp.zeros(()))))
     k, rates = shape.drift.shape[0], shape.forms.shape[0]
@@ -212,7 +250,7 @@ def period(course: Course, pieces: Pieces, elements: Array) -> Period:
             instant = one(pieces.within(piece, end - (end - begin) * share))
             m = moments(instant)
             noise = jnp.einsum("b,bij->ij", instant.temperatures, m.noise)
-            return m.drift, noise, m.forms, m.constants @ instant.temperatures
+            return m.drift.at[: k - 1, : k - 1].add(still), noise, m.forms, m.constants @ instant.temperatures
 
         drifts, noises, forms, constants = jax.vmap(at)(jnp.asarray(nodes))
         # Stage i of Ψᵀ, which starts from 1 at the end: Σ_j D_ij Ψ_jᵀ − h A_iᵀ Ψ_iᵀ = −d_i.

@@ -22,8 +22,10 @@ from jaxtyping import Float
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, inverse, positive_or_one
 from ..numerics.quadrature import NODES, cells, integrate, mesh
+from ..regimes import UNDAMPED
 from ..solution import Status
 from .instant import APART
+from .undamped import MIX, Undamped, undamped
 
 HOT, FAST = 45.0, 1e5
 """The window ends at the smaller of `HOT` temperatures, where no quanta are left, and `FAST` times the fastest mode."""
@@ -33,6 +35,8 @@ NARROW = 1e-14
 """Widths, relative to the fastest mode, below which a mode carries no heat."""
 BEYOND = 16
 """Frequencies beyond the window."""
+UNSEEN = 1e-24
+"""Share of a mode in the coordinates of baths, squared, below which it has no pole there."""
 LEAST = 1e-100
 """In place of the frequency 0, where the Bose function diverges."""
 
@@ -60,11 +64,16 @@ class Spectral(eqx.Module):
 
 
 class Modes(NamedTuple):
-    """ω_k² (n,) and the modes S (n, n) of coordinates times √m, and the friction per mass at the sites (bath, r, r)."""
+    """ω_k² (n,) and the modes S (n, n) of coordinates times √m, and the friction per mass at the sites (bath, r, r).
+
+    `reached` (n,): by friction; those that are not, of `undamped`, are modes of their own.
+    """
 
     squares: Array
     shapes: Array
     friction: Array
+    reached: Array
+    undamped: Undamped
 
 
 def steady(points: Any, look: Callable[[Any], Spectral]) -> Outcome:
@@ -78,22 +87,30 @@ def steady(points: Any, look: Callable[[Any], Spectral]) -> Outcome:
         total = jnp.sum(flows, 1) + heats
         off = jnp.sum(errors, 1) + EPS * (jnp.abs(total) + jnp.sum(jnp.abs(flows), 1)) + rough
         positive = m.squares[0] > 4 * s.masses.size * EPS * m.squares[-1]
-        return total, off, works, jnp.full_like(works, jnp.max(rough)), positive, jnp.any(s.strengths != 0)
+        still = m.undamped
+        unique = jnp.any(s.strengths != 0) & ~jnp.any(still.moving & jnp.any(s.pushes != 0, (0, 1)))
+        off += still.loss * jnp.max(s.temperatures)
+        return total, off, works, jnp.full_like(works, jnp.max(rough)), positive, unique, still.present
 
-    heats, errors, works, work_errors, positive, damped = jax.lax.map(one, points)
+    heats, errors, works, work_errors, positive, unique, resting = jax.lax.map(one, points)
     return Outcome(
         rates=Rates(heats=heats, works=works),
         errors=Rates(heats=errors, works=work_errors),
-        faults={Status.UNSTABLE: ~positive, Status.NOT_UNIQUE: positive & ~damped},
+        faults={Status.UNSTABLE: ~positive, Status.NOT_UNIQUE: positive & ~unique},
+        flags={UNDAMPED: resting},
     )
 
 
 def modes(s: Spectral) -> Modes:
     """The modes of the springs alone, of coordinates times √m."""
     root = jnp.sqrt(s.masses)
-    squares, shapes = jnp.linalg.eigh((s.springs + s.springs.T) / 2 / (root[:, None] * root))
-    own = root[np.array(s.sites)]
-    return Modes(squares, shapes, s.strengths / (own[:, None] * own))
+    at = np.array(s.sites)
+    still = undamped(s.masses, s.springs, jnp.zeros_like(s.springs).at[at[:, None], at].set(jnp.sum(s.strengths, 0)))
+    # Those that friction does not reach move away from others of their frequency, with which they would come mixed.
+    apart = MIX * still.damping @ still.damping
+    squares, shapes = jnp.linalg.eigh((s.springs + s.springs.T) / 2 / (root[:, None] * root) + apart)
+    reached = ~still.present | (jnp.max(shapes[at] ** 2, 0) > UNSEEN)
+    return Modes(squares, shapes, s.strengths / (root[at][:, None] * root[at]), reached, still)
 
 
 def transmission(s: Spectral, m: Modes, frequencies: Array) -> Array:
@@ -110,10 +127,15 @@ def _green(s: Spectral, m: Modes, w: Array) -> tuple[Array, Array]:
     ratio = w[..., None] / s.cutoffs
     memory = 1 / (1 - 1j * ratio)
     each = memory[..., None, None] * m.friction
-    free = jnp.einsum("ak,bk,...k->...ab", u, u, 1 / (m.squares - w[..., None] ** 2))
+    free = jnp.einsum("ak,bk,...k->...ab", u, u, _free(m, w))
     whole = jnp.sum(each, -3)
     green = free @ inverse(jnp.eye(len(s.sites)) - 1j * w[..., None, None] * (whole @ free))
     return each.real, green
+
+
+def _free(m: Modes, w: Array) -> Array:
+    """1/(ω_k² − ω²) of the modes (…, n) at frequencies (…); 0 of those that friction does not reach."""
+    return jnp.where(m.reached, 1 / jnp.where(m.reached, m.squares - w[..., None] ** 2, 1.0), 0.0)
 
 
 def _window(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
@@ -186,8 +208,12 @@ def _flows(s: Spectral, m: Modes) -> tuple[Array, Array]:
     wide = net._replace(stretch=stretch)
     rounding = jnp.full((panels, pairs.shape[-1]), 32.0 + s.masses.size)
     shape = (t.size, t.size)
-    # Near a narrow mode the rounding of ω² − ω_k² is as large as its frequency over what is left there.
+    # Near a narrow mode, and near a mode of the springs alone, at which g has a pole, the rounding of ω² − ω_k² is as
+    # large as its frequency over what is left there.
     near = jnp.max(w[..., None] / jnp.hypot(w[..., None] - centres, widths), -1)
+    apart = jnp.abs(w[..., None] - jnp.sqrt(jnp.maximum(m.squares, 0.0)))
+    pole = jnp.where(m.reached, w[..., None] / jnp.maximum(apart, EPS * w[..., None]), 0.0)
+    near = jnp.maximum(near, jnp.max(pole, -1))
     doubts = jax.lax.stop_gradient(2 * EPS * near[..., None] * jnp.abs(pairs))
     found, error = (a.reshape(shape) for a in integrate(pairs, doubts, wide, rounding))
     if s.quantum:
@@ -227,7 +253,7 @@ def _response(s: Spectral, m: Modes, pushes: Array) -> tuple[Array, Array, Array
     count = pushes.shape[0]
     w = s.frequency * jnp.arange(1, count + 1)
     u, root = m.shapes[np.array(s.sites)], jnp.sqrt(s.masses)
-    free = 1 / (m.squares - w[:, None] ** 2)  # (harmonic, mode)
+    free = _free(m, w)  # (harmonic, mode)
     modal = jnp.einsum("hdi,i,ik->hdk", pushes, 1 / root, m.shapes)
     memory = 1 / (1 - 1j * w[:, None] / s.cutoffs)
     real = memory.real[..., None, None] * m.friction

@@ -37,6 +37,7 @@ from .arguments import (
     is_quantum,
     matrices_of,
     places_of,
+    spectra_of,
     zeros_of,
 )
 from .evolution import Evolution, transient
@@ -144,7 +145,7 @@ class OscillatorNetwork(Dynamics):
             beside = {"a `potential`": potential is not None, "coordinates of mass 0": bool(self.massless)}
             beside["driven `springs`"] = callable(self.springs)
             beside["`forces` given as a matrix or as a function"] = bool({PULL, FEEDBACK} & set(self.targets))
-            check_spectra(self._special, beside)
+            check_spectra(spectra_of(self.quantum), beside)
         if cooled_bath is not None and cooled_bath not in self.baths:
             raise unknown_name(OWNER, "bath", cooled_bath, self.baths)
         self.cooled_bath = cooled_bath
@@ -217,10 +218,6 @@ class OscillatorNetwork(Dynamics):
         return any(isinstance(f, SpectralDensity) for f in own)
 
     @property
-    def _special(self) -> str:
-        return "quantum baths" if self.quantum else "friction with a memory"
-
-    @property
     def feedbacks(self) -> dict[int, Callable[[Array, Array], Array]]:
         """The forces that are functions of positions and velocities, by their place among the drives."""
         return {d: f.law for d, f in enumerate(self.drives.values()) if self.targets[d] == FEEDBACK}
@@ -239,7 +236,6 @@ class OscillatorNetwork(Dynamics):
             return "`forces` that are more than cosines"
         return "quantum baths" if self.quantum else ""
 
-    # ------------------------------------------------------------------ the numbers at a phase
     def _springs(self, phase: Any) -> Array:
         if not callable(self.springs):
             return self.springs
@@ -314,6 +310,9 @@ class OscillatorNetwork(Dynamics):
     @property
     def few(self) -> int:
         return 256 if self.masses.size <= FEW and not callable(self.springs) and self.potential is None else 0
+
+    def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
+        return None if cost or self.potential is not None or self._beyond() else linear.attempt(self.system())
 
     def solve(self, tolerance: Array) -> Outcome:
         if FEEDBACK in self.targets or (self.potential is not None and self._beyond()):
@@ -430,7 +429,7 @@ class OscillatorNetwork(Dynamics):
     def _journeys(self, key: Array, n: int, time: Any, bias: Any, start: Any, options: dict[str, Any]) -> Trajectories:
         """Trajectories of a network that is more than masses on constant springs, or from a given start."""
         if self.quantum or self.remembers:
-            raise InputError(f"trajectories: an {OWNER} with {self._special} has none; its averages: `steady_state`.")
+            raise InputError(f"trajectories: an {OWNER} with {spectra_of(self.quantum)} has none; see `steady_state`.")
         if bias is not None:
             what = self._beyond() or "a `start`"
             raise InputError(f"trajectories: with {what} `bias` is measured, not chosen; give `time_step`.")
@@ -443,6 +442,7 @@ class OscillatorNetwork(Dynamics):
 
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of (x, v) about the mean motion, which forces do not change; linear networks only.
+        NaN between coordinates that move in modes which no friction reaches, as far as it depends on the start.
 
         >>> import coldspot as cs
         >>> one = cs.OscillatorNetwork([2.0], [[4.0]], [0.1], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
@@ -458,7 +458,7 @@ class OscillatorNetwork(Dynamics):
         """Energy currents J (n, n) through the springs, averaged over the period of forces; linear networks only.
         J_ij = −Φ_ij ⟨x_j∘ẋ_i⟩ = −J_ji: what the spring brings to coordinate i. With the heat of baths there and the
         work of forces, of those without an energy too, that is zero in all. (A driven spring takes in work between its
-        ends: what leaves one is not what arrives at the other.)
+        ends: what leaves one is not what arrives at the other.) NaN where it depends on the start.
 
         >>> import coldspot as cs
         >>> chain = cs.OscillatorNetwork.chain(3)

@@ -21,6 +21,7 @@ from ..numerics.dense import EPS, cholesky, inverse
 from ..numerics.double_double import UNIT, add, matmul, plain, times
 from ..numerics.lyapunov import NEGLIGIBLE, Cayley, cayley, covariances, doubled
 from .model import System
+from .undamped import Undamped, undamped_in_each
 
 ROUNDING = EPS / 2
 """Relative error of one operation, at most."""
@@ -32,7 +33,8 @@ class Noise(NamedTuple):
     """What the baths' noise does, for a batch (point first).
 
     `conductance` K (bath, bath) and its `error`; `factor` C (n, n) and its inverse; `second` (bath, 2n, 2n): the
-    covariances X_b in (y, v); whether the springs are `positive` definite and the motion `damped`; `doublings`.
+    covariances X_b in (y, v); whether the springs are `positive` definite and the motion `damped`; `doublings`; the
+    modes that no friction reaches (`undamped`), which stand still in X_b.
     """
 
     conductance: Array
@@ -43,6 +45,7 @@ class Noise(NamedTuple):
     positive: Array
     damped: Array
     doublings: Array
+    undamped: Undamped
 
 
 def swap(x: Array) -> Array:
@@ -79,7 +82,8 @@ def noise(system: System) -> Noise:
     eye = jnp.eye(n)
     upper = swap(factor) / root[:, None, :]
     lower = -(root / mass)[..., None] * (factor + excess)
-    damping = -(gamma / mass)[..., None] * eye
+    still = undamped_in_each(mass, springs, gamma, system.thermal.size == n)
+    damping = -(gamma / mass)[..., None] * eye - still.damping
     a = blocks(zero, upper, lower, damping)
     kicks = (root / mass)[:, None, :] ** 2 * 2 * share
     sources = jnp.concatenate([jnp.zeros_like(kicks), kicks], -1)[..., None] * jnp.eye(2 * n)
@@ -100,7 +104,8 @@ def noise(system: System) -> Noise:
     correction = jnp.einsum("pbij,pcij->pbc", 0.5 * second * jnp.outer(reversal, reversal), residual)
     conductance = own + correction
     error = _missing(*jax.lax.stop_gradient((conductance, second, residual, x, excess, back, springs, mass, rough)))
-    return Noise(conductance, error, factor, back, second, positive, left <= NEGLIGIBLE, doublings)
+    error += still.loss[:, None, None]
+    return Noise(conductance, error, factor, back, second, positive, left <= NEGLIGIBLE, doublings, still)
 
 
 def _missing(

@@ -26,6 +26,7 @@ from jax import Array
 
 from ..numerics.dense import EPS, positive_or_one
 from .model import System
+from .undamped import NOTHING
 
 LARGEST = 4096
 """Coordinates × damped coordinates: the size of the equations, 128 MB."""
@@ -37,12 +38,16 @@ second): it keeps the energy that it has. If they do not move either, the mode i
 
 
 class Conductance(NamedTuple):
-    """K (bath, bath) of one network with its error; whether its springs are positive, and its steady state unique."""
+    """K (bath, bath) of one network with its error; whether its springs are positive, and its heats unique.
+
+    `resting`: whether there are modes, localised far from every bath, that no friction reaches.
+    """
 
     conductance: Array
     error: Array
     positive: Array
     unique: Array
+    resting: Array
 
 
 class Moments(NamedTuple):
@@ -61,7 +66,7 @@ def fits(system: System) -> bool:
 def conductance(system: System) -> Conductance:
     """Heat conductances between the baths of one network; first derivatives only (see `first_order`)."""
     quiet = jax.lax.stop_gradient(system)
-    found, positive, unique = moments(quiet)
+    found, positive, unique, resting = moments(quiet)
     found = jax.lax.stop_gradient(found)
     own, correction = _by_moments(system, found)
     value = own + correction
@@ -71,11 +76,11 @@ def conductance(system: System) -> Conductance:
     error = (
         jnp.abs(jax.lax.stop_gradient(correction)) + jnp.abs(steady - steady.T) + missing + 8 * EPS * jnp.abs(steady)
     )
-    return Conductance(value, error, positive, unique)
+    return Conductance(value, error, positive, unique, resting)
 
 
-def moments(system: System) -> tuple[Moments, Array, Array]:
-    """Moments of the noise of each bath, whether the springs are positive, and the steady state unique."""
+def moments(system: System) -> tuple[Moments, Array, Array, Array]:
+    """Moments of the noise of each bath; whether the springs are positive, the heats unique, and some modes at rest."""
     n, sites = system.size, system.thermal
     springs = _rescaled(system, jnp.sqrt(system.masses))
     factor = jnp.linalg.cholesky(springs)
@@ -141,7 +146,7 @@ def moments(system: System) -> tuple[Moments, Array, Array]:
 
     positions, mixed, speeds = jax.lax.map(of_bath, (jnp.moveaxis(p, -1, 0), jnp.moveaxis(q, -1, 0), b.T, warm))
     found = Moments(positions, mixed, speeds, factor)
-    return found, positive, _unique(system, shapes, sites)
+    return found, positive, _unique(system, shapes, sites), jnp.any(scale**2 <= NOTHING * speed)
 
 
 def _unique(system: System, shapes: Array, sites: np.ndarray) -> Array:

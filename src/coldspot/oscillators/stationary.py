@@ -18,14 +18,17 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, cholesky, inverse
 from ..numerics.double_double import add, matmul, plain
 from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
+from ..regimes import UNDAMPED
 from ..solution import Status
 from .instant import APART, Instant, Moments, moments
+from .undamped import Undamped, undamped_now, unknown_currents, unknown_products
 
 ABSENT = 1e-15
 """Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
@@ -36,11 +39,11 @@ Pushes = tuple[Array, Array | None]
 
 
 class Conduction(NamedTuple):
-    """What noise does in one network.
+    """What noise does in one network, whose modes that no friction reaches stand still.
 
     `rates` per unit of each temperature (rate, bath) and their `errors`; `excess`, the heats at one temperature
     everywhere, per unit of it (bath), with `excess_errors`; covariances X_b of (x, v) (bath, k, k); whether the motion
-    is `damped`, and whether it is `stable`.
+    is `damped`, and whether it is `stable`; the modes that no friction reaches (`undamped`).
     """
 
     rates: Array
@@ -50,6 +53,7 @@ class Conduction(NamedTuple):
     covariances: Array
     damped: Array
     stable: Array
+    undamped: Undamped
 
 
 class Motion(NamedTuple):
@@ -65,7 +69,7 @@ def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Pushes]], re
     end, also some that are known less well.
     """
 
-    def one(point: Any) -> tuple[Array, Array, Array, Array, Array]:
+    def one(point: Any) -> tuple[Array, ...]:
         instant, frequency, (pushes, rough) = look(point)
         m = moments(instant)
         found = conduction(instant, m, reciprocal)
@@ -78,15 +82,18 @@ def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Pushes]], re
         whole = rates + driven.rates
         errors = errors + driven.errors + EPS * (jnp.abs(rates) + jnp.abs(driven.rates))
         gross = jnp.abs(m.constants) @ instant.temperatures
-        return whole, errors, found.stable, found.damped, jnp.max(gross, initial=0.0)
+        still = found.undamped
+        unique = found.damped & ~jnp.any(still.moving & jnp.any(pushes != 0, (0, 1)))
+        return whole, errors, found.stable, unique, still.present, jnp.max(gross, initial=0.0)
 
-    rates, errors, stable, damped, gross = jax.lax.map(one, points)
+    rates, errors, stable, unique, resting, gross = jax.lax.map(one, points)
     baths = jax.eval_shape(lambda p: look(jax.tree.map(lambda a: a[0], p))[0].temperatures, points).shape[0]
     return Outcome(
         rates=Rates(heats=rates[:, :baths], works=rates[:, baths:]),
         errors=Rates(heats=errors[:, :baths], works=errors[:, baths:]),
-        faults={Status.UNSTABLE: ~stable, Status.NOT_UNIQUE: stable & ~damped},
+        faults={Status.UNSTABLE: ~stable, Status.NOT_UNIQUE: stable & ~unique},
         floor=ABSENT * gross,
+        flags={UNDAMPED: resting},
     )
 
 
@@ -121,7 +128,8 @@ def conduction(instant: Instant, m: Moments, reciprocal: bool) -> Conduction:
     y = moments(eqx.tree_at(lambda o: (o.springs, o.pulls), instant, (there, instant.pulls @ back[:n, :n])))
     scale = jnp.ones(k).at[n:].set(1 / root)
     drift = y.drift[:k, :k] * scale
-    a = to @ drift
+    still = undamped_now(instant)
+    a = (to @ drift).at[n:, n:].add(-still.damping[heavy[:, None], heavy])
     w = to @ m.noise[:, :k, :k] @ to.T
     solver = cayley(a[None])
     x, left, _ = covariances(a[None], w[None], solver)
@@ -136,14 +144,15 @@ def conduction(instant: Instant, m: Moments, reciprocal: bool) -> Conduction:
     wide = jnp.sqrt(jnp.maximum(jnp.diagonal(bound, axis1=-2, axis2=-1), 0.0))
     sizes = jnp.abs(jax.lax.stop_gradient(forms))
     errors = jnp.einsum("qij,bi,bj->qb", sizes, wide, wide)
-    errors += 4 * k * EPS * (jnp.einsum("qij,bij->qb", sizes, jnp.abs(quiet[2])) + jnp.abs(m.constants))
+    errors += 4 * k * EPS * (jnp.einsum("qij,bij->qb", sizes, jnp.abs(quiet[2])) + jnp.abs(m.constants)) + still.loss
     stable = jnp.all(left < 10 * k)
     if not reciprocal:
         excess, excess_errors = _excess(instant, a, (to, back), forms[:baths], solver)
         # Without an equilibrium to deviate from, as a difference.
         whole, doubt = jnp.sum(rates[:baths], 1), jnp.sum(errors[:baths] + EPS * jnp.abs(rates[:baths]), 1)
         excess, excess_errors = jnp.where(definite, excess, whole), jnp.where(definite, excess_errors, doubt)
-    return Conduction(rates, errors, excess, excess_errors, back @ x @ back.T, left[0] <= NEGLIGIBLE, stable)
+    damped = left[0] <= NEGLIGIBLE
+    return Conduction(rates, errors, excess, excess_errors, back @ x @ back.T, damped, stable, still)
 
 
 def _excess(
@@ -186,25 +195,31 @@ def _excess(
 
 @eqx.filter_jit
 def covariance(instant: Instant) -> Array:
-    """Covariance of (x, v) of one network about its mean motion, v of the coordinates that have a mass."""
-    found = conduction(instant, moments(instant), reciprocal=True)
-    return jnp.einsum("b,bij->ij", instant.temperatures, found.covariances)
+    """Covariance of (x, v) of one network about its mean motion, v of the coordinates that have a mass.
+
+    NaN between coordinates that take part in modes which no friction reaches, and where there is no steady state.
+    """
+    found, n, heavy = conduction(instant, moments(instant), reciprocal=True), instant.size, instant.heavy
+    every = np.append(np.arange(n), heavy)
+    unknown = unknown_products(found.undamped)[every[:, None], every] | ~(found.stable & found.damped)
+    return jnp.where(unknown, jnp.nan, jnp.einsum("b,bij->ij", instant.temperatures, found.covariances))
 
 
 @eqx.filter_jit
 def currents(instant: Instant, frequency: Array, pushes: Array, reciprocal: bool) -> Array:
     """−Φ_ij⟨x_j∘ẋ_i⟩ (n, n): energy per time that flows into coordinate i from j through their spring."""
     n, m, t = instant.size, moments(instant), instant.temperatures
-    found = conduction(instant, m, reciprocal=True).covariances
+    noise = conduction(instant, m, reciprocal=True)
     # In an equilibrium positions and velocities are independent; only forces without an energy prevent that.
     apart = t - jnp.mean(t) if reciprocal else t
-    x = jnp.einsum("b,bij->ij", apart, found)
+    x = jnp.einsum("b,bij->ij", apart, noise.covariances)
     crossed = m.drift[:n, :-1] @ x[:, :n]  # but for the noise of coordinates without mass, which is symmetric
     if pushes.size:
         turn, _, _, _, y = _amplitudes(instant, m, frequency, pushes)
         crossed += jnp.einsum("hi,hj->ij", turn[:, None] * y[:, :n], jnp.conj(y[:, :n])).real / 2
     flow = -instant.springs * (crossed - crossed.T) / 2
-    return flow - jnp.diag(jnp.diag(flow))
+    unknown = unknown_currents(noise.undamped) & (instant.springs != 0) | ~(noise.stable & noise.damped)
+    return jnp.where(jnp.eye(n, dtype=bool), 0.0, jnp.where(unknown, jnp.nan, flow))
 
 
 def _bound(a: Array, w: Array, x: Array, solver: Any, unsure: Array | float = 0.0) -> Array:

@@ -111,8 +111,8 @@ def _explain_damping(system: System, status: Status) -> str:
     if status == Status.NOT_UNIQUE:
         return (
             f"the steady state is not unique: no friction damps the mode of frequency {frequency:.6g} along {shape} "
-            "(or so little that floating-point numbers cannot tell), which keeps the energy that it has; "
-            "give a coordinate that takes part in it a bath."
+            "(or so little that floating-point numbers cannot tell), which keeps the energy that it has, "
+            "or that a force gives it; give a coordinate that takes part in it a bath."
         )
     return (
         f"the mode of frequency {frequency:.6g} along {shape} is damped at the rate {-values[weakest].real:.2g} only, "
@@ -145,4 +145,5 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
         return f"the motion along {shape} has the eigenvalue {shown}, whose real part is not negative: it runs away."
     if abs(value) <= 1e-9 * np.abs(values).max():
         return f"nothing holds the motion along {shape}: it spreads for ever; give it a spring to a wall, however weak."
-    return f"no friction damps the motion along {shape} (eigenvalue {shown}), which keeps the energy that it has."
+    which = f"the motion along {shape} (eigenvalue {shown})"
+    return f"no friction damps {which}, which keeps the energy that it has, or that a drive gives it."
