@@ -1,5 +1,6 @@
 """Linear networks beyond masses with one bath each: overdamped, friction matrices, shared coordinates, any force."""
 
+import re
 from fractions import Fraction
 
 import equinox as eqx
@@ -185,6 +186,8 @@ def test_no_steady_state():
     with pytest.raises(cs.SolveError, match=r"eigenvalue .*runs away") as caught:
         cs.steady_state(cs.OscillatorNetwork([1.0, 1.0], SPRINGS[:2, :2], [1.0, 1.0], bath, {"bath": [0, 1]}, turned))
     assert caught.value.status == cs.Status.UNSTABLE
+    adrift = cs.OscillatorNetwork([1.0, 1.0], [[1.0, -1.0], [-1.0, 1.0]], {"bath": 1.0}, bath, {"bath": [0, 1]})
+    assert re.search(r"nothing holds the motion along \(1, 1\)", adrift.explain(cs.Status.UNSTABLE))
     with pytest.raises(cs.SolveError, match="no friction damps") as caught:
         cs.steady_state(cs.OscillatorNetwork([1.0, 1.0], np.diag([1.0, 2.0]), {"bath": 0.0}, bath, {"bath": 0}))
     assert caught.value.status == cs.Status.NOT_UNIQUE

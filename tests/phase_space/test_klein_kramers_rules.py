@@ -120,6 +120,7 @@ def test_batches_mark_what_constructors_refuse():
     ("options", "status", "words"),
     [
         ({"potential": lambda x: -x * x, "ends": "closed"}, "UNSTABLE", "does not confine"),
+        ({"potential": lambda x: x * x - x**3 / 3, "ends": "closed"}, "UNSTABLE", "does not confine"),
         ({"potential": lambda x: jnp.cos(x / 2)}, "INVALID", "the same after one turn"),
         ({"ends": cs.Open(-1.0, 1.0, left=1.0, right=0.0)}, "INVALID", "no particles come in"),
         ({"potential": lambda x: jnp.abs(x - 0.3), "ends": "open"}, "NOT_CONVERGED", "not smooth near x = 0."),

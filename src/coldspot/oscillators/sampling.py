@@ -108,7 +108,8 @@ def _check(system: System, prepared: Prepared, time_step: Any) -> None:
     if not all(np.all(np.isfinite(a)) for a in (*prepared.start, prepared.relaxation, limit)) or limit == 0:
         why = start_words(system)
         raise SolveError(
-            f"{OWNER}: the network has no steady state: a mode of its motion grows or is not damped; {why}",
+            f"{OWNER}: the network has no steady state: a mode of its motion grows or is not damped; {why} "
+            "From a given `start` trajectories need none.",
             Status.UNSTABLE,
         )
 
@@ -239,9 +240,12 @@ def _blame(system: System, prepared: Prepared, key: Array, result: Result) -> st
             )
         if not (np.all(np.isfinite(force)) and np.isfinite(energies[step])):
             bad = int(np.argmin(np.isfinite(force)))
+            found = f"force on coordinate {bad} is {force[bad]:.3g}"
+            if np.isfinite(force).all():
+                found = f"energy is {energies[step]:.3g}"
             return (
                 f"{OWNER}: the potential or its slope is not a number at time {time:.6g} ({since}): trajectory {lane} "
-                f"is at x = {x.tolist()}, where the force on coordinate {bad} is {force[bad]:.3g}."
+                f"is at x = {x.tolist()}, where the {found}."
             )
     return f"{OWNER}: trajectory {lane} left the range of floating-point numbers at time {time:.6g} ({since})."
 

@@ -141,9 +141,9 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
     worst = int(np.argmax(values.real))
     shape, value = _pattern(vectors[: instant.size, worst]), values[worst]
     shown = f"{value.real:.6g}" + (f"{value.imag:+.6g}i" if abs(value.imag) > 1e-12 * abs(value) else "")
-    if status == Status.UNSTABLE:
-        return f"the motion along {shape} has the eigenvalue {shown}, whose real part is not negative: it runs away."
     if abs(value) <= 1e-9 * np.abs(values).max():
         return f"nothing holds the motion along {shape}: it spreads for ever; give it a spring to a wall, however weak."
+    if status == Status.UNSTABLE:
+        return f"the motion along {shape} has the eigenvalue {shown}, whose real part is not negative: it runs away."
     which = f"the motion along {shape} (eigenvalue {shown})"
     return f"no friction damps {which}, which keeps the energy that it has, or that a drive gives it."

@@ -66,7 +66,9 @@ class Terrain:
         self.bath_borders = np.asarray(samples.bath_borders, float)
         borders = np.asarray(samples.borders, float)
         self._borders = borders
-        self._whole = whole = np.diff(borders) > EMPTY * (borders[-1] - borders[0])
+        whole = np.diff(borders) > EMPTY * (borders[-1] - borders[0])
+        # Of a potential that falls for ever no part may be left; that is said later.
+        self._whole = whole = whole | (not whole.any())
         self.steps = np.concatenate([borders[:-1][whole], borders[-1:]])
         panels = samples.potential.shape[1]
         edges = [np.linspace(a, b, panels + 1) for a, b in zip(borders[:-1][whole], borders[1:][whole], strict=True)]
