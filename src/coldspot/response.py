@@ -425,8 +425,10 @@ def responses(dynamics: Dynamics, good: Array, tolerance: Array, sure: bool) -> 
 
 
 @compiled
-def _one(sure: bool, machine: Any, *options: Any) -> tuple[Response, Array | None]:
-    return response_at(*with_rules(machine), *options, sure)
+def _one(
+    sure: bool, machine: Any, temperature: Any, potential: Any, tolerance: Array, order: int
+) -> tuple[Response, Array | None]:
+    return response_at(*with_rules(machine), temperature, potential, tolerance, order, sure)
 
 
 _response_one = Tiers((functools.partial(_one, False),), lambda *arguments: _one(True, *arguments)[0])
