@@ -72,7 +72,7 @@ class Beside(eqx.Module):
 class Also(eqx.Module):
     """What is asked beside steady states; equal for equal plans, so that compiled code is shared.
 
-    `cheap`: by the cheaper way to covariances, with the points at which it is not to be used.
+    `cheap`: by the cheaper way to covariances or responses, with the points at which it is not to be used.
     """
 
     plans: tuple[Wanted, ...] = eqx.field(static=True)
@@ -87,7 +87,7 @@ class Also(eqx.Module):
 
         def one(part: Any) -> Any:
             some, fine = eqx.combine(part, static)
-            pairs = [attempted_counts(some, fine, plan, tolerance) for plan in self.plans if isinstance(plan, Plan)]
+            pairs = [_attempted(plan, some, fine, tolerance) for plan in self.plans]
             left = [undecided for _, undecided in pairs if undecided is not None]
             return tuple(found for found, _ in pairs), functools.reduce(jnp.logical_or, left) if left else None
 
@@ -97,12 +97,21 @@ class Also(eqx.Module):
 def _found(plan: Wanted, dynamics: Dynamics, good: Array, tolerance: Array) -> Counts | Response:
     if isinstance(plan, Plan):
         return counts(dynamics, good, plan, tolerance)
-    return responses(dynamics, good, tolerance)
+    return responses(dynamics, good, tolerance, sure=True)[0]
+
+
+def _attempted(
+    plan: Wanted, dynamics: Dynamics, good: Array, tolerance: Array
+) -> tuple[Counts | Response, Array | None]:
+    if isinstance(plan, Plan):
+        return attempted_counts(dynamics, good, plan, tolerance)
+    return responses(dynamics, good, tolerance, sure=False)
 
 
 def ways(plans: tuple[Wanted, ...]) -> list[tuple[tuple[Wanted, ...], Tiers]]:
     """How to find what is asked: what has a cheaper way apart from what has none."""
     quick = tuple(plan for plan in plans if isinstance(plan, Plan) and plan.what == "covariance")
-    slow = tuple(plan for plan in plans if plan not in quick)
-    found = [(quick, Tiers((Also(quick, cheap=True),), Also(quick), batch=2)), (slow, Tiers((), Also(slow), batch=2))]
-    return [(some, verb) for some, verb in found if some]
+    response = tuple(plan for plan in plans if plan == RESPONSE)
+    slow = tuple(plan for plan in plans if plan not in quick + response)
+    found = [(some, Tiers((Also(some, cheap=True),), Also(some), batch=2)) for some in (quick, response)]
+    return [(some, verb) for some, verb in [*found, (slow, Tiers((), Also(slow), batch=2))] if some]

@@ -65,6 +65,10 @@ class Dynamics(Checked):
         """
         return None
 
+    def moderate(self, tolerance: Array) -> Outcome | None:
+        """As `solve`, derivatives too, without what only extreme points need, which it leaves `undecided`; or None."""
+        return None
+
     def block(self, cost: int) -> int | None:
         """How many points an attempt had better treat together, so that they stay in a cache; None: all of them."""
         return None

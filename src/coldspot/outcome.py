@@ -89,11 +89,12 @@ def finished_point(
 ) -> Solution:
     """The solution of one point; `header`: the names of baths and drives, what is said of baths, the cooled one."""
     baths, drives, kinds, steady, cooled = header
-    rates = _complete(outcome.rates, drives, temperatures, potentials)
-    ledger = Ledger(baths, drives, **rates)
-    errors = _complete(outcome.errors, drives, temperatures, jnp.abs(potentials))
-    if outcome.errors.entropy_flows is None:
-        errors["entropy_flows"] = errors["entropy_flows"] + EPS * jnp.abs(rates["entropy_flows"])
+    result = Ledger(baths, drives, **_complete(outcome.rates, drives, temperatures, potentials))
+    # Errors and checks have no derivatives, which would double their program.
+    ledger, doubts, *fixed = jax.lax.stop_gradient((result, outcome.errors, temperatures, potentials))
+    errors = _complete(doubts, drives, fixed[0], jnp.abs(fixed[1]))
+    if doubts.entropy_flows is None:
+        errors["entropy_flows"] = errors["entropy_flows"] + EPS * jnp.abs(ledger.entropy_flows)
     error = LedgerError(baths, drives, **errors)
 
     def largest(entries: Ledger | LedgerError) -> Array:
@@ -129,12 +130,12 @@ def finished_point(
     # Once, and not again for each array of results.
     status, stateless = stored(~(tolerance < 0), verdict)
     populations = jnp.zeros(0) if outcome.populations is None else outcome.populations
-    ledger, error, populations = jax.tree.map(
-        lambda leaf: jnp.where(stateless, jnp.nan, leaf), (ledger, error, populations)
+    result, error, populations = jax.tree.map(
+        lambda leaf: jnp.where(stateless, jnp.nan, leaf), (result, error, populations)
     )
     first_law = {"first law": residual / positive_or_one(top)} if kinds else {}
     return Solution(
-        ledger=ledger,
+        ledger=result,
         error=error,
         status=status,
         residuals=Named.of(first_law | dict(found["residuals"]), ()),

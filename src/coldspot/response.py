@@ -10,6 +10,7 @@ irreversible processes"), unless a magnetic flux tells the motion from its rever
 makes nothing flow, nor does anything get lost: how well all this holds is the error.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -22,20 +23,12 @@ from ._attributes import Spoken
 from ._checks import InputError, Values, as_float, unknown_name, worded
 from .baths import Bath
 from .dataset import Variable, provenance, to_dataset
-from .dynamics import (
-    TOLERANCE,
-    Dynamics,
-    as_dynamics,
-    checked_tolerance,
-    conclude,
-    explained,
-    is_traced,
-    with_rules,
-)
+from .dynamics import TOLERANCE, Dynamics, as_dynamics, checked_tolerance, conclude, explained, is_traced, with_rules
 from .numerics.dense import EPS
 from .onsager import exact, opened
 from .pytrees import batch_of_one, compiled, refreshed
 from .solution import STATELESS, SolveError, Status, plain, status_variable
+from .tiers import Tiers
 
 
 class Entry(NamedTuple):
@@ -304,9 +297,12 @@ def _with_baths(dynamics: Dynamics, temperatures: Array, potentials: Array) -> D
 
 
 def response_at(
-    dynamics: Dynamics, good: Array, temperature: Array | None, potential: Array | None, tolerance: Array, order: int
-) -> Response:
-    """The response of one point, whose rules hold where it is `good`; traceable."""
+    dynamics: Dynamics, good: Array, temperature: Any, potential: Any, tolerance: Array, order: int, sure: bool
+) -> tuple[Response, Array | None]:
+    """The response of one point, whose rules hold where it is `good`; traceable.
+
+    Unless it must be `sure`, by the dynamics' moderate way if it has one; and whether that is not to be used.
+    """
     baths = _baths(dynamics)
     leads = [bath for bath in baths.values() if bath.exchanges_particles]
     t = jnp.mean(jnp.stack([b.temperature for b in baths.values()])) if temperature is None else temperature
@@ -314,21 +310,24 @@ def response_at(
     mean = jnp.mean(jnp.stack([b.potential for b in leads])) if leads else zero
     mu = mean if potential is None else potential
 
-    def fluxes(x: Array) -> tuple[Array, Array]:
+    def fluxes(x: Array) -> tuple[Array, tuple[Array, Array | None]]:
         changed = _with_baths(dynamics, t + x[0], mu + x[1])
         batch = batch_of_one(changed)
         possible = good & jnp.isfinite(t) & (t > 0) & jnp.isfinite(mu)
-        solution = conclude(batch, batch.solve(tolerance), tolerance, possible[None])
+        tried = None if sure else batch.moderate(tolerance)
+        outcome = batch.solve(tolerance) if tried is None else tried
+        solution = conclude(batch, outcome, tolerance, possible[None])
+        left = None if tried is None or tried.undecided is None else tried.undecided[0] & possible
         flows = jnp.stack([solution.ledger.heats[0], solution.ledger.particle_numbers[0]])
         # Whatever one bath alone gives comes back to it: rounding is all there would be.
         flows = jnp.zeros_like(flows) if len(baths) == 1 else flows
-        return flows, solution.status[0]
+        return flows, (solution.status[0], left)
 
-    def first(x: Array) -> tuple[Array, Array]:
+    def first(x: Array) -> tuple[Array, tuple[Array, Array | None]]:
         return jax.jacfwd(fluxes, has_aux=True)(x)
 
     start = jnp.zeros((2, len(baths)))
-    slope, found = first(start)
+    slope, (found, left) = first(start)
     slope, least = _of_the_others(slope)
     curvature = jax.jacfwd(first, has_aux=True)(start)[0] if order == 2 else None
     names = list(baths)
@@ -357,7 +356,7 @@ def response_at(
     stateless = jnp.isin(found, jnp.array([int(s) for s in STATELESS]))
     status = jnp.where(stateless, found, jnp.where(inexact, int(Status.NOT_CONVERGED), int(Status.OK)))
     electrons = tuple(name for name, bath in baths.items() if bath.kind == "electron")
-    return Response(entries, electrons, (raw + turned) / 2, errors, derivatives, second, t, mu, status)
+    return Response(entries, electrons, (raw + turned) / 2, errors, derivatives, second, t, mu, status), left
 
 
 def _alike(entries: tuple[Entry, ...]) -> np.ndarray:
@@ -414,20 +413,25 @@ def check_undriven(dynamics: Dynamics) -> None:
     _baths(dynamics)
 
 
-def responses(dynamics: Dynamics, good: Array, tolerance: Array) -> Response:
-    """The responses of a batch about the equilibria of its points, point by point."""
+def responses(dynamics: Dynamics, good: Array, tolerance: Array, sure: bool) -> tuple[Response, Array | None]:
+    """The responses of a batch about the equilibria of its points, point by point, as `response_at`."""
     arrays, static = eqx.partition(dynamics, eqx.is_array)
 
-    def one(point: Any) -> Response:
+    def one(point: Any) -> tuple[Response, Array | None]:
         part, fine = point
-        return response_at(eqx.combine(part, static), fine, None, None, tolerance, 1)
+        return response_at(eqx.combine(part, static), fine, None, None, tolerance, 1, sure)
 
     return jax.lax.map(one, (arrays, good))
 
 
 @compiled
-def _response_one(machine: Any, temperature: Any, potential: Any, tolerance: Array, order: int) -> Response:
-    return response_at(*with_rules(machine), temperature, potential, tolerance, order)
+def _one(
+    sure: bool, machine: Any, temperature: Any, potential: Any, tolerance: Array, order: int
+) -> tuple[Response, Array | None]:
+    return response_at(*with_rules(machine), temperature, potential, tolerance, order, sure)
+
+
+_response_one = Tiers((functools.partial(_one, False),), lambda *arguments: _one(True, *arguments)[0])
 
 
 @worded

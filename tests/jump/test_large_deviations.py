@@ -227,3 +227,7 @@ def test_the_rate_function_of_a_driven_state_is_the_legendre_transform_and_that_
     # In three strokes the bath can give no more than the largest step of the level.
     with pytest.raises(cs.SolveError, match=r"amounts per time \[0.8\] typical"):
         reversed_.rate_function([0.8, 0.1, 0.0, 0.05])
+    others = reversed_.rate_function([0.8, 0.1, 0.0, 0.05], throw=False)
+    assert np.isnan(others.values[0])
+    np.testing.assert_allclose(others.values[2:], np.asarray(back.values)[[1, 3]], rtol=0, atol=1e-12)
+    assert np.all(others.errors[1:] <= 1e-12)

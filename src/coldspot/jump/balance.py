@@ -69,7 +69,7 @@ def balance(
         return divide_logarithms(g, log_forward, log_backward, deviation, deviation_size)
 
     def nothing() -> Divided:
-        return jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan), jax.eval_shape(numbers))
+        return Divided(*(jnp.full_like(x, jnp.nan) for x in (reference, log_forward, log_forward, log_forward)))
 
     # A branch, and not only to save work: what stands in one is not computed again in each use of its results.
     found = jax.lax.cond(jnp.any(wide), logarithms, numbers) if sure else jax.lax.cond(jnp.all(wide), nothing, numbers)

@@ -339,9 +339,12 @@ class Dots(ManyElectrons):
         return self._stationary(sure=True)
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        if not self._is_plain():
-            return self._stationary(sure=False) if cost == 0 else None
-        return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
+        if cost == 0 and self._is_plain():
+            return solve_quick(self.graph(), self._seen(), (True,) * len(self.leads), True, tolerance)
+        return self._stationary(sure=False) if cost == int(self._is_plain()) else None
+
+    def moderate(self, tolerance: Array) -> Outcome | None:
+        return self._stationary(sure=False) if self.states <= SMALL else None
 
     def _is_plain(self) -> bool:
         """Whether plain elimination may be tried first."""
@@ -356,9 +359,6 @@ class Dots(ManyElectrons):
 
     def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
         return attempt_covariances(self.graph(), self._seen(), targets, tolerance) if self._is_plain() else None
-
-    def _quick(self, tolerance: Array) -> Outcome:
-        return solve_quick(self.graph(), self._seen(), (True,) * len(self.leads), True, tolerance)
 
     def _seen(self) -> Seen:
         """A batch of dots without bosons, which leads alone change."""

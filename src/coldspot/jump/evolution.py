@@ -301,18 +301,18 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
 
     def refine(state: Any) -> Any:
         parts, known, before, _ = state
-        finer = march(2 * parts)
+        parts = jnp.maximum(2 * parts, 1)
+        finer = march(parts)
         changes = jax.tree.map(lambda a, b: jnp.abs(a - b), finer, known)
-        return 2 * parts, finer, changes, compared(finer, changes, before)
+        return parts, finer, changes, compared(finer, changes, before)
 
-    one = jnp.asarray(1)
-    first = march(one)
-    endless, never = (
-        jax.tree.map(lambda x: jnp.full(x.shape, jnp.inf), tree)
-        for tree in (first, jax.eval_shape(compared, first, first, first))
-    )
+    # The first march is one of the loop's, from which all that is not known yet is endlessly far.
+    endless = jnp.full((len(times), network.states), jnp.inf), jnp.full((len(times), rows_of(batch)), jnp.inf)
+    never = jnp.asarray(jnp.inf), endless[1], jnp.asarray(jnp.inf)
     _, (p, sums), _, (error, row_error, worst) = jax.lax.while_loop(
-        lambda s: (s[3][2] > tolerance) & (s[0] * jnp.max(many) < FURTHER * last), refine, (one, first, endless, never)
+        lambda s: (s[3][2] > tolerance) & (s[0] * jnp.max(many) < FURTHER * last),
+        refine,
+        (jnp.asarray(0), endless, endless, never),
     )
     s = stages(batch, _phases_at(pieces, moments))
     names = (tuple(network.reservoirs()), network.workers())

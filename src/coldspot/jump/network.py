@@ -402,6 +402,9 @@ class JumpNetwork(CountedSystem):
             return self._stationary(sure=False) if cost == 0 else None
         return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
 
+    def moderate(self, tolerance: Array) -> Outcome | None:
+        return None if len(self.drives) or self.states > SMALL else self._stationary(sure=False)
+
     def block(self, cost: int) -> int | None:
         blocks = cost == 0 and self.states <= SMALL and not len(self.drives) and not is_pair(self.graph())
         return lanes(self.states) if blocks else None

@@ -226,12 +226,17 @@ def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance:
     """Double the parts until every point has settled."""
     points, last = mesh.count.shape[0], last_of(pieces_of(system))
     kinked = bent(system, jax.vmap(functools.partial(stages, system))(looks(pieces_of(system), points).phases))
+    arrays, static = eqx.partition(system, eqx.is_array)
+
+    @jax.jit  # which is traced once: for the shapes of its results, and in the loop
+    def at(arrays: Any, more: Any, mesh: Mesh, cut: Array) -> Measured:
+        return measured(eqx.combine(arrays, static), more, mesh, cut, free)
 
     def attempt(state: tuple[Array, Search]) -> tuple[Array, Search]:
         parts, old = state
         cut = jnp.full(points, parts)
         still = Mesh(mesh.borders, jnp.where(old.done, 0, mesh.count))
-        new = measured(system, more, still, cut, free)
+        new = at(arrays, more, still, cut)
         gross = (1 + jnp.sqrt(1.0 * mesh.count * parts) / FEW) * new.sizes
         rounding = FEW * EPS * gross
         known = jnp.where(new.sizes > 0, new.sizes, 1.0)
@@ -247,7 +252,8 @@ def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance:
         fresh = Search(new, errors, change, cut, done)
         return 2 * parts, jax.tree.map(lambda a, b: jnp.where(old.done, b, a), fresh, old)
 
-    shape = eqx.filter_eval_shape(lambda: measured(system, more, mesh, mesh.count, free))
+    one = jnp.asarray(1, mesh.count.dtype)
+    shape = jax.eval_shape(at, arrays, more, mesh, jnp.full(points, one))
     blank = jax.tree.map(lambda x: jnp.full(x.shape, jnp.nan if x.dtype == float else True), shape)
     start = Search(
         blank,
@@ -256,7 +262,7 @@ def _search(system: System, more: Any, measured: Measure, mesh: Mesh, tolerance:
         jnp.ones_like(mesh.count),
         mesh.count > last,
     )
-    return jax.lax.while_loop(lambda s: ~jnp.all(s[1].done), attempt, (jnp.asarray(1, mesh.count.dtype), start))[1]
+    return jax.lax.while_loop(lambda s: ~jnp.all(s[1].done), attempt, (one, start))[1]
 
 
 def count_periodic(system: System, targets: tuple[Target, ...], order: int, mixed: bool, tolerance: Array) -> Counted:

@@ -138,7 +138,8 @@ def measure(
         rows = attached((arrays, current), h.known, bend, (found.value, found.slope))
         size = jnp.abs(wanted * h.known) + found.sizes[0] + SMALL * bend * unit**2
         sizes = jnp.stack([size, jnp.abs(h.known) + unit, jnp.ones_like(unit)])
-        rows = jnp.concatenate([rows, jnp.where(lost, 1.0, 0.0)[None]])
+        # What is not there has no digits to wait for: each refinement would leave its search elsewhere.
+        rows = jnp.concatenate([jnp.where(lost, 0.0, rows), jnp.where(lost, 1.0, 0.0)[None]])
         return rows, sizes, jnp.where(lost, 0.0, found.defect), joined
 
     values, sizes, defect, joined = jax.vmap(one, out_axes=(1, 1, 0, 0))(currents, aims)
@@ -162,4 +163,5 @@ def count_periodic_rate_function(system: System, target: Target, currents: Array
     lost = jax.lax.stop_gradient(values[..., 2:] > 0)
     faults = dict(found.faults)
     faults[Status.NOT_CONVERGED] = faults[Status.NOT_CONVERGED] | jnp.any(lost, axis=(1, 2))
-    return Counted(values[..., :2], errors[..., :2] + jnp.where(lost, jnp.inf, 0.0), sizes[..., :2], faults)
+    values = jnp.where(lost, jnp.nan, values[..., :2])
+    return Counted(values, errors[..., :2] + jnp.where(lost, jnp.inf, 0.0), sizes[..., :2], faults)

@@ -24,8 +24,10 @@ def drive_terms(
         speed = held(jax.jvp(drive, (phase,), (jnp.ones_like(phase),))[1])
         alone: Any = start | {name: values[name]} if named else values
         direction: Any = {n: speed if n == name else jnp.zeros_like(v) for n, v in values.items()} if named else speed
-        slope = jax.jvp(energies, (values,), (direction,))[1]
+        level, own = jax.jvp(energies, (alone,), (direction,))
+        # The only drive is always alone.
+        slope = own if len(drives) == 1 else jax.jvp(energies, (values,), (direction,))[1]
         found["slopes"].append(slope)
-        found["gains"].append(energies(alone) - beginning)
-        found["rest"].append(slope - jax.jvp(energies, (alone,), (direction,))[1])
+        found["gains"].append(level - beginning)
+        found["rest"].append(slope - own)
     return {term: jnp.stack(rows) for term, rows in found.items()}

@@ -50,9 +50,12 @@ def memory(states: int) -> int:
 
 
 def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, sure: bool) -> Outcome:
-    s = jax.vmap(look, out_axes=-1)(batch)
+    moving = jax.vmap(look, out_axes=-1)(batch)
+    # What errors and checks are made of has no derivatives, which would double their program.
+    s = jax.lax.stop_gradient(moving)
     wide = is_wide(g, s.log_forward, s.log_backward, s.reference, s.open)
-    found = balance(g, sure, wide, s.log_forward, s.log_backward, s.deviation, s.reference, s.deviation_size)
+    solved = balance(g, sure, wide, moving.log_forward, moving.log_backward, s.deviation, s.reference, s.deviation_size)
+    found = jax.lax.stop_gradient(solved)
     # In equilibrium nothing flows, whatever the rounding; elsewhere currents may be below the smallest number.
     still = reduce(jnp.maximum, s.deviation_size) == 0
     rounding = jnp.where(jnp.isfinite(found.rounding), found.rounding, found.error)
@@ -65,8 +68,8 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
         found = found._replace(error=found.error + jnp.where(still, 0.0, blurred))
     slip = EPS * len(g.initial.array) * _cancelled(s) * reduce(jnp.maximum, jnp.abs(found.current))
     found = found._replace(error=found.error + jnp.where(still, 0.0, slip))
-    rates, errors = book(s, found.current), bound(s, found.current, found.error)
-    flows = rates.heats / s.temperature.T
+    rates, errors = book(moving, solved.current), bound(s, found.current, found.error)
+    flows = jax.lax.stop_gradient(rates.heats) / s.temperature.T
     total = reduce(jnp.add, flows, -1)
     other, other_error = schnakenberg(g, s, found)
     differ = jnp.abs(other + total)
@@ -86,7 +89,7 @@ def _solve(g: Graph, batch: Any, look: Callable[[Any], Snapshot], unique: bool, 
             "balance": found.imbalance / positive_or_one(reduce(jnp.maximum, jnp.abs(found.current))),
             "entropy": differ / positive_or_one(sizes),
         },
-        populations=jnp.exp(found.log_p).T,
+        populations=jnp.exp(solved.log_p).T,
         flags=cautions(g, s),
         undecided=wide,
     )
