@@ -166,9 +166,9 @@ def at_frequency(
         # Of e^{−x} rounding of x moves the x-th part, and in equilibrium nothing else is left.
         far = jnp.sum(jnp.minimum(jnp.abs(seen.reduced), TAIL).reshape(many, 3, nodes), axis=1).max(axis=0)
         unsure = (1 + far / 64) * (emitted + absorbed)
-        values = [flow, size, flow * above, heat, emitted - absorbed, passing, corrected]
-        noise = [gross, size, gross * jnp.abs(above), heat, unsure, passed, corrected]
-        values, noise = (jnp.concatenate(part) / (2 * jnp.pi) for part in (values, noise))
+        parts = [flow, size, flow * above, heat, emitted - absorbed, passing, corrected]
+        doubts = [gross, size, gross * jnp.abs(above), heat, unsure, passed, corrected]
+        values, noise = (jnp.concatenate(part) / (2 * jnp.pi) for part in (parts, doubts))
         return values, ROUNDING * jax.lax.stop_gradient(noise)
 
     count = couplings.shape[0]

@@ -234,12 +234,10 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
         sums = summed(inside, noise[..., :NODES], 2)
         hidden = GAP * jnp.sum(jnp.abs(values[..., NODES:] - inside @ _AT_ENDS.T), axis=-1)
         ends = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
-        truncations = (8 * ends * jnp.minimum(ends / positive_or_one(sums.size), 1.0) + hidden, ends + hidden)[
-            : 1 + hides
-        ]
+        must = 8 * ends * jnp.minimum(ends / positive_or_one(sums.size), 1.0) + hidden
         # What is below the rounding of the values does not get less by halving, and what is short has no halves.
         halves = _has_halves(s, own, first, last)
-        truncations = [jnp.where((part > sums.error) & halves, part, 0.0) for part in truncations]
+        asked = [jnp.where((part > sums.error) & halves, part, 0.0) for part in (must, ends + hidden)[: 1 + hides]]
         value, error = closed_sums(sums, 0.0)
         error += hidden
 
@@ -247,7 +245,7 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
             return table.at[at].set(new.T, mode="drop")
 
         return state._replace(
-            truncations=tuple(put(old, new[:tight]) for old, new in zip(state.truncations, truncations, strict=True)),
+            truncations=tuple(put(old, new[:tight]) for old, new in zip(state.truncations, asked, strict=True)),
             sums=(put(state.sums[0], value), put(state.sums[1], error), put(state.sums[2], sums.size)),
             next=state.next + together,
         )
