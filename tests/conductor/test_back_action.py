@@ -4,12 +4,14 @@ import itertools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 import coldspot as cs
-from coldspot.conductor.boson_currents import at_frequency, dressed
+from coldspot.conductor.boson_currents import Bosons, at_frequency, dressed
+from coldspot.pytrees import Table
 from tests.conductor.scattering import chain_sigma, fermi, green
 from tests.tolerance import assert_close
 
@@ -165,3 +167,47 @@ def test_why_there_is_no_rest_is_said_with_rates_where_a_mode_gains_by_itself():
     assert re.search(
         r"emit into mode 0 at the rate [\d.]+ and absorb at .*; its bath damps it by 0 only", words(1.0, 0.1, 6.0)
     )
+
+
+def test_slopes_in_equilibrium_see_what_a_self_energy_hides_where_no_boson_is_exchanged():
+    """A real D^r alone, cold against ω: nothing flows, no event is resolved, and the elastic part has a slope."""
+    t, omega, m, strength = 0.02, 0.5, 0.3, 1.3
+
+    def sigma(e):
+        return -0.15j + 2e-5 / (e - 0.05 + 1e-4j)
+
+    @jax.jit
+    def slopes(omega, bosons):
+        def of(mu):
+            baths = cs.ElectronBath(t, mu), cs.ElectronBath(t)
+            own = cs.SelfEnergyLead(sigma, 0, baths[0]), cs.WideBandLead(0, 0.5, baths[1])
+            h, table = jnp.asarray([[0.1 + 0j]]), Table(dict(zip("lr", own, strict=True)))
+            value, _, converged = at_frequency(h, table, jnp.asarray([[[m + 0j]]]), omega, bosons)
+            return value, converged
+
+        return jax.jvp(of, (jnp.zeros(()),), (jnp.ones(()),), has_aux=True)
+
+    nothing = jnp.zeros((1, 1), complex)
+    _, found, _ = slopes(jnp.asarray(omega), Bosons(nothing, nothing, nothing + strength))
+    # Far above the temperature rounding of exponentials is all that is left, and nothing asks for more.
+    value, _, converged = slopes(jnp.asarray(3.0), Bosons(nothing + 1, nothing + np.exp(-3.0 / t), nothing + strength))
+    assert bool(converged)
+    assert np.all(np.abs(np.delete(value, [2, 5, 7])) < 1e-12 * value[2])
+    x, w = np.polynomial.legendre.leggauss(20)
+    near = [at + s * 2e-5 * 2.0 ** np.arange(17) for at in (0.05, 0.05 - omega, 0.05 + omega) for s in (1, -1)]
+    edges = np.unique(np.concatenate([np.linspace(-1.9, 1.9, 381), *near]))
+    edges = edges[np.abs(edges) <= 1.9]
+    e, w = (edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x, np.diff(edges)[:, None] / 2 * w
+
+    def parts(e):
+        green = 1 / (e - 0.1 - sigma(e) + 0.25j)
+        return green, -2 * sigma(e).imag, np.abs(green) ** 2
+
+    def filled(e):
+        return (parts(e)[1] + 0.5) * parts(e)[2] * fermi(e / t)
+
+    green, width, square = parts(e)
+    shifted = -(m**2) * strength * (filled(e - omega) + filled(e + omega))
+    flow = w * 2 * (width * green * shifted).real * square * 0.5 * fermi(e / t) * fermi(-e / t) / t / (2 * np.pi)
+    assert_close(found[0], flow.sum(), 1e-10)
+    assert_close(found[3], (flow * e).sum(), 1e-10)

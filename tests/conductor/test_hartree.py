@@ -144,3 +144,35 @@ def test_one_level_is_shifted_by_its_filling():
     assert_close(value.particles, [exact, -exact], 1e-12)
     with pytest.raises(cs.InputError, match="`hartree` must be True or False, but is 1"):
         cs.Modes([omega], [[[m]]], {"phonons": cs.BosonBath(0.3)}, hartree=1)
+
+
+def test_the_shift_has_its_slopes_in_equilibrium_where_nothing_flows():
+    """Panels must follow what passes both ways, or what a self-energy hides is not in the slopes."""
+    level, t, omega, m = 0.1, 0.05, 0.6, 0.2
+
+    def sigma(e):
+        return -0.15j + 2e-5 / (e - 0.07 + 1e-4j)
+
+    @jax.jit
+    def slopes(mu):
+        def of(mu):
+            baths = cs.ElectronBath(t, mu), cs.ElectronBath(t)
+            own = cs.WideBandLead(0, 0.5, baths[0]), cs.SelfEnergyLead(sigma, 0, baths[1])
+            modes = cs.Modes([omega], [[[m]]], {"phonons": cs.BosonBath(0.3)}, hartree=True)
+            value, *_ = hartree(jnp.asarray([[level + 0j]]), Table(dict(zip("lr", own, strict=True))), modes)
+            return jnp.stack([value.particles, value.heats])
+
+        return jax.jvp(of, (mu,), (jnp.ones(()),))
+
+    still, found = slopes(jnp.zeros(()))
+    x, w = np.polynomial.legendre.leggauss(20)
+    steps = 2e-5 * 2.0 ** np.arange(17)
+    edges = np.concatenate([-(2.0 ** np.arange(1, 60)), np.linspace(-2, 3, 251), 0.07 + steps, 0.07 - steps])
+    edges = np.unique(edges)
+    e, w = (edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x, np.diff(edges)[:, None] / 2 * w
+    green, width = 1 / (e - level - sigma(e) + 0.25j), -2 * sigma(e).imag
+    size = np.abs(green) ** 2 * w / (2 * np.pi)
+    shift = -(m**2) / omega**2 * ((0.5 + width) * size * fermi(e / t)).sum()
+    slope = shift * 2 * green.real * 0.5 * width * size * fermi(e / t) * fermi(-e / t) / t
+    assert np.all(np.asarray(still) == 0)
+    assert_close(found[:, 0], [slope.sum(), (slope * e).sum()], 1e-11)

@@ -1,5 +1,6 @@
 """Voltage and temperature probes against root finding on plain quadrature."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -92,3 +93,22 @@ def test_a_probe_that_touches_nothing_has_no_bath_and_a_status_in_a_sweep_beside
     assert "no baths of the probes probe are found (NOT_CONVERGED)" in swept.untrusted
     alone = cs.conductor.probe(chain(), "probe", temperature=True).leads["probe"].bath
     assert_close(swept.temperature.values[1, 1], alone.temperature, 1e-12)
+
+
+def test_a_probe_on_leads_of_many_features_is_where_plain_quadrature_says():
+    """More of them than a few hundred panels resolve."""
+    many = 60.0
+    leads = {
+        "left": cs.SelfEnergyLead(lambda e: -0.2j - 0.1j * jnp.sin(many * e), 0, cs.ElectronBath(1.0, 0.5)),
+        "right": cs.WideBandLead(0, 0.3, cs.ElectronBath(1.0)),
+        "probe": cs.SelfEnergyLead(lambda e: -0.1j - 0.05j * jnp.cos(many * e), 0, cs.ElectronBath(1.0, 0.1)),
+    }
+    found = cs.conductor.probe(cs.Conductor([[0.2]], leads), "probe")
+    x, w = np.polynomial.legendre.leggauss(20)
+    edges = np.linspace(-40, 40, 2001)
+    e, w = (edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x, np.diff(edges)[:, None] / 2 * w
+    widths = [0.4 + 0.2 * np.sin(many * e), np.full(e.shape, 0.3), 0.2 + 0.1 * np.cos(many * e)]
+    passed = widths[2] / ((e - 0.2) ** 2 + sum(widths) ** 2 / 4) * w
+    filled = [fermi(e - lead.bath.chemical_potential) for lead in found.leads.values()]
+    into = [(passed * width * (filled[2] - other)).sum() for width, other in zip(widths[:2], filled[:2], strict=True)]
+    assert abs(sum(into)) < 1e-13 * max(np.abs(into))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from coldspot.numerics import adaptive
+from tests.tolerance import assert_close
 
 EDGE = 0.3
 
@@ -65,3 +66,22 @@ def test_what_no_room_suffices_for_is_said():
         return jnp.sin(1e6 * (middle + offset))[None], jnp.zeros((1, offset.size))
 
     assert not jax.jit(lambda: adaptive.integral(wild, window(0.0, 0.1), 1))().converged
+
+
+def test_features_that_hide_are_found_by_what_they_leave_between_nodes():
+    """Tails of 10⁻⁸ of what is there: less than the root of a panel's error, but they belong to a peak that is more."""
+    place, width = 1.3 + 10.0 ** np.linspace(-6, -1, 12), 1e-6
+
+    def values(at):
+        def integrand(middle, offset):
+            x = middle + offset
+            peak = 1e-9 * (width / jnp.pi) / ((x - at) ** 2 + width**2)
+            return (jnp.cos(x) + peak)[None], jnp.zeros((1, x.size))
+
+        found = adaptive.integral(integrand, window(0.0, 1.0), 1, adaptive.Effort(hidden=True))
+        return found.value[0], found.converged
+
+    peak = (np.arctan((2 - place) / width) + np.arctan((2 + place) / width)) / np.pi
+    found, converged = jax.jit(lambda at: jax.lax.map(values, at))(place)
+    assert np.all(converged)
+    assert_close(found, 2 * np.sin(2) + 1e-9 * peak, 1e-15, scale=2)

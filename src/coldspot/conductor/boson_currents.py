@@ -28,7 +28,7 @@ from ..numerics.dense import adjoint, inverse, product
 from ..occupation import bose, fermi
 from ..pytrees import Table
 from .electron_response import ROUNDING, Electrons, electrons, energies_of, states, trace
-from .landauer import Energies, baths_of, gaps, seen_from
+from .landauer import Energies, baths_of, both_ways, careful, gaps, seen_from
 from .resonances import Resonances, resonances
 from .second_order import SecondOrder
 from .vibrations import Modes
@@ -41,6 +41,8 @@ THERMAL = 40.0
 """Temperatures up to which bosons and electrons are followed."""
 FOLLOWED = 3
 """Steps from a bare mode to the pole of its propagator: each contracts by the strength of the coupling."""
+TAIL = 750.0
+"""Temperatures from an edge where e^{−x} is 0."""
 OUTER = Effort(pieces=1, block=2, room=256, target=1e-9)
 INNER = Effort(pieces=1, block=16, room=768, target=1e-11)
 
@@ -101,7 +103,9 @@ def dressed(hamiltonian: Array, leads: Table, modes: Modes, omega: Array, known:
 def at_frequency(
     hamiltonian: Array, leads: Table, couplings: Array, omega: Array, b: Bosons, known: Resonances | None = None
 ) -> tuple[Array, Array, Array]:
-    """Per dω/2π particles (lead), their size, heats (lead), their size, energy into each mode, and |quasi|.
+    """Per dω/2π particles (lead), their size, heats (lead), their size, energy into each mode, `passing`, and |quasi|.
+
+    `passing`: what passes both ways quasi-elastically, as in `inelastic`.
 
     Also bounds of their errors, and convergence. The energies are those of modes that nothing links. `known`: the
     conductor's resonances, if that is done.
@@ -145,25 +149,32 @@ def at_frequency(
         leaving = fermi(x) * gone - fermi(-x) * come
         gap = gaps(potentials, temperatures, Energies(above, x))
         ways = product(widths, product(green, inner)[None])
-        quasi = 2 * trace(ways[:, None], spectral[None]) * gap
+        turned = 2 * trace(ways[:, None], spectral[None])
+        quasi, both = turned * gap, jax.lax.stop_gradient(turned * both_ways(x))
         flow = leaving + jnp.sum(quasi, axis=1)
         gross = fermi(x) * gone + fermi(-x) * come
         size, heat = (jnp.sum(part, axis=0, keepdims=True) for part in (gross, gross * above**2 / _scale(leads)))
-        corrected = jnp.sum(jnp.abs(quasi), axis=(0, 1))[None]
+        passing, passed, corrected = (
+            jnp.sum(part, axis=(0, 1))[None] for part in (both, jnp.abs(both), jnp.abs(quasi))
+        )
         emitted, absorbed = (
             trace(product(couplings[:, None], one[None]), product(couplings[:, None], other[None]))
             for one, other in ((filled_here, free_below), (free_here, filled_below))
         )
         emitted *= omega * jnp.diagonal(b.more).real[:, None]
         absorbed *= omega * jnp.diagonal(b.less).real[:, None]
-        values = jnp.concatenate([flow, size, flow * above, heat, emitted - absorbed, corrected]) / (2 * jnp.pi)
-        noise = jnp.concatenate([gross, size, gross * jnp.abs(above), heat, emitted + absorbed, corrected])
-        return values, ROUNDING * jax.lax.stop_gradient(noise) / (2 * jnp.pi)
+        # Of e^{−x} rounding of x moves the x-th part, and in equilibrium nothing else is left.
+        far = jnp.sum(jnp.minimum(jnp.abs(seen.reduced), TAIL).reshape(many, 3, nodes), axis=1).max(axis=0)
+        unsure = (1 + far / 64) * (emitted + absorbed)
+        parts = [flow, size, flow * above, heat, emitted - absorbed, passing, corrected]
+        doubts = [gross, size, gross * jnp.abs(above), heat, unsure, passed, corrected]
+        values, noise = (jnp.concatenate(part) / (2 * jnp.pi) for part in (parts, doubts))
+        return values, ROUNDING * jax.lax.stop_gradient(noise)
 
     count = couplings.shape[0]
     window = energies_of(hamiltonian, leads, omega, known=known)
     groups = (many + 1, many + 1, count)
-    found = integral(integrand, window, 2 * many + 3 + count, INNER, groups=groups, loose=1)
+    found = integral(integrand, window, 2 * many + 4 + count, careful(leads, INNER), groups=groups, loose=1)
     return found.value, found.error, found.converged
 
 
@@ -172,8 +183,8 @@ def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Seco
     many, count = len(leads), modes.frequencies.size
     levels_ = resonances(hamiltonian, leads)
     window, growing, known = _window(hamiltonian, leads, modes, levels_)
-    components = 2 * many + 3 + count
-    energies = slice(2 * many + 2, components - 1)
+    components = 2 * many + 4 + count
+    energies = slice(2 * many + 2, components - 2)
 
     def at(omega: Array, b: Bosons) -> tuple[Array, Array, Array]:
         return at_frequency(hamiltonian, leads, modes.couplings, omega, b, levels_)
@@ -184,7 +195,7 @@ def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Seco
         else:
             d = dressed(hamiltonian, leads, modes, omega, levels_)
             found, doubt, good = at(omega, d.bosons)
-            doubts = omega * d.electrons.error * (jnp.diagonal(d.bosons.more) + jnp.diagonal(d.bosons.less)).real
+            doubts = omega * d.electrons.pair_error * (jnp.diagonal(d.bosons.more) + jnp.diagonal(d.bosons.less)).real
             found, doubt = found.at[energies].set(-d.power), doubt.at[energies].set(doubts)
             good &= d.electrons.converged
         return found / (2 * jnp.pi), jnp.where(good, doubt, jnp.inf) / (2 * jnp.pi)
@@ -232,8 +243,9 @@ def boson_currents(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Seco
     elastic = _elastic(hamiltonian, leads, levels_)
 
     def sorted_(part: Array, more: Array) -> SecondOrder:
-        particles, (_,), heats, (_,), powers, (quasi,) = jnp.split(part, np.cumsum([many, 1, many, 1, count]))
-        return SecondOrder(particles + more / _scale(leads), heats + more, powers + more, growing, quasi, elastic)
+        particles, (_,), heats, (gross,), powers, (_, quasi) = jnp.split(part, np.cumsum([many, 1, many, 1, count]))
+        both = particles + more / _scale(leads), heats + more, powers + more
+        return SecondOrder(*both, growing, OUTER.target * gross, quasi, elastic)
 
     return sorted_(whole.value, jnp.zeros(())), sorted_(whole.error, lost), whole.converged & known
 

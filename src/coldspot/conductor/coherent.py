@@ -269,7 +269,7 @@ class Conductor(Dynamics):
         found = self._flows()
         heats, particles = found.value.heats, found.value.particles
         heat_errors, particle_errors = found.error.heats, found.error.particles
-        faults, flags = self._faults(found), {}
+        faults, flags, floor = self._faults(found), {}, 0.0
         if self.modes is not None:
             plain = wide(self.leads) and not self.modes.back_action
             if wide(self.leads):
@@ -288,8 +288,9 @@ class Conductor(Dynamics):
             flags = {SECOND_ORDER: (second.quasi > LARGE * second.elastic) | self._too_fast(second.particles)}
             cold = 1 / jax.vmap(lambda baths: jnp.stack([b.temperature for b in baths.values()]))(self.baths)
             flags[SECOND_ORDER] |= jnp.sum(heats * cold, axis=-1) > jnp.sum(heat_errors * cold, axis=-1)
-            faults[Status.UNSTABLE] = jnp.any(second.growing, axis=-1)
-        return self._outcome(LedgerRates(heats, particles), LedgerRates(heat_errors, particle_errors), faults, flags)
+            faults[Status.UNSTABLE], floor = jnp.any(second.growing, axis=-1), second.floor
+        errors = LedgerRates(heat_errors, particle_errors)
+        return self._outcome(LedgerRates(heats, particles), errors, faults, flags, floor=floor)
 
     def _outcome(
         self,
@@ -298,6 +299,7 @@ class Conductor(Dynamics):
         faults: dict[Status, Array],
         flags: dict[str, Array],
         undecided: Array | None = None,
+        floor: Any = 0.0,
     ) -> Outcome:
         assert value.particles is not None
         sizes = [jnp.max(jnp.abs(part), axis=-1) for part in (value.heats, value.particles, error.heats)]
@@ -306,7 +308,7 @@ class Conductor(Dynamics):
             error,
             faults=faults,
             # Levels that rounding moves by a part of the temperature carry as much heat per particle.
-            floor=GOOD * sizes[1] * jnp.min(jax.vmap(baths_of)(self.leads)[1], axis=-1),
+            floor=floor + GOOD * sizes[1] * jnp.min(jax.vmap(baths_of)(self.leads)[1], axis=-1),
             residuals={
                 "integral": sizes[2] / positive_or_one(sizes[0]),
                 "particles": jnp.abs(jnp.sum(value.particles, axis=-1)) / positive_or_one(sizes[1]),

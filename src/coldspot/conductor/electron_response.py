@@ -22,7 +22,7 @@ from ..numerics.dense import EPS, adjoint, inverse, product
 from ..occupation import fermi
 from ..pytrees import Table
 from .green_functions import inverse_green, self_energies
-from .landauer import REACH, baths_of, seen_from, without_width
+from .landauer import REACH, baths_of, careful, seen_from, without_width
 from .leads import ChainLead
 from .resonances import Resonances, resonances
 
@@ -32,12 +32,16 @@ FAR = 1e6
 
 
 class Electrons(NamedTuple):
-    """Π (mode, mode) and E, A (α, β, mode, mode) at a frequency, a bound of their errors, and convergence."""
+    """Π (mode, mode) and E, A (α, β, mode, mode) at a frequency, bounds of the errors of all and of E, A alone, and
+
+    convergence.
+    """
 
     retarded: Array
     emission: Array
     absorption: Array
     error: Array
+    pair_error: Array
     converged: Array
 
 
@@ -111,7 +115,8 @@ def electrons(
     # Real and imaginary parts of Π, E and A.
     sizes = (modes**2, modes**2 * many**2, modes**2 * many**2)[rates_alone:]
     window = energies_of(hamiltonian, leads, omega, 0.0 if rates_alone else FAR, known)
-    found = integral(integrand, window, 2 * sum(sizes), effort, groups=tuple(2 * size for size in sizes))
+    groups = tuple(2 * size for size in sizes)
+    found = integral(integrand, window, 2 * sum(sizes), careful(leads, effort), groups=groups)
     kinds = (many, many, modes, modes)
     parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:-1])
     *whole, emission, absorption = (
@@ -122,7 +127,8 @@ def electrons(
     # One anti-Hermitian part, that of the pairs, so that energy is conserved to rounding.
     pairs = jnp.sum(absorption - emission, axis=(0, 1))
     retarded = (retarded + adjoint(retarded)) / 2 - 0.5j * (pairs + adjoint(pairs)) / 2
-    return Electrons(retarded, emission, absorption, jnp.max(found.error), found.converged)
+    of_pairs = jnp.max(found.error[2 * sum(sizes[:-2]) :])
+    return Electrons(retarded, emission, absorption, jnp.max(found.error), of_pairs, found.converged)
 
 
 def trace(one: Array, other: Array) -> Array:

@@ -21,13 +21,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..numerics.adaptive import Effort, integral
+from ..numerics.adaptive import FULL, Effort, integral
 from ..numerics.dense import inverse, product
 from ..numerics.digamma import digamma
 from ..occupation import fermi
 from ..pytrees import Table
 from .electron_response import ROUNDING, electrons, energies_of, states, trace
-from .landauer import baths_of, gaps, seen_from
+from .landauer import baths_of, both_ways, careful, gaps, seen_from
 from .poles import poles_of, widths_of
 from .resonances import Resonances, resonances, wide
 from .second_order import SecondOrder
@@ -95,7 +95,7 @@ def densities(hamiltonian: Array, leads: Table, couplings: Array, known: Resonan
 
     modes = couplings.shape[0]
     window = energies_of(hamiltonian, leads, jnp.zeros(()), FAR, known)
-    found = integral(integrand, window, modes, FILLED, groups=(modes,))
+    found = integral(integrand, window, modes, careful(leads, FILLED), groups=(modes,))
     return found.value, found.error, found.converged
 
 
@@ -122,9 +122,8 @@ def hartree(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Shift, Shif
         ways, spectral = product(found.widths, found.green[None]), found.spectral
         gap = gaps(potentials, temperatures, seen)
         turned = 2 * trace(product(ways, shift)[:, None], spectral[None])
-        x, y, into = seen.reduced[:, None], seen.reduced[None], turned * gap
         # In equilibrium nothing flows, and panels are right for the derivatives if they are for what passes both ways.
-        both = jax.lax.stop_gradient(turned * (fermi(x) * fermi(-y) + fermi(-x) * fermi(y)))
+        into, both = turned * gap, jax.lax.stop_gradient(turned * both_ways(seen.reduced))
         passing, passed = (jnp.sum(part, axis=(0, 1))[None] for part in (both, jnp.abs(both)))
         flow, gross = jnp.sum(into, axis=1), jnp.sum(jnp.abs(into), axis=1)
         sizes = product(jnp.abs(ways), ROUNDING * jnp.abs(shift) + open_)[:, None]
@@ -135,7 +134,7 @@ def hartree(hamiltonian: Array, leads: Table, modes: Modes) -> tuple[Shift, Shif
         return values / (2 * jnp.pi), jax.lax.stop_gradient(noises) / (2 * jnp.pi)
 
     window = energies_of(hamiltonian, leads, jnp.zeros(()), known=known)
-    whole = integral(integrand, window, 2 * many + 2, groups=(many, many), loose=1)
+    whole = integral(integrand, window, 2 * many + 2, careful(leads, FULL), groups=(many, many), loose=1)
 
     def sorted_(part: Array) -> Shift:
         return Shift(part[:many], part[many : 2 * many], part[-1])

@@ -74,6 +74,11 @@ def without_width(hamiltonian: Array | Slices, places: Array, widths: Array) -> 
     return widths <= NARROWEST * size, middle, size
 
 
+def careful(leads: Table, effort: Effort) -> Effort:
+    """The same, or looking for what a self-energy of one's own may hide."""
+    return effort._replace(hidden=any(isinstance(lead, SelfEnergyLead) for lead in leads.values()))
+
+
 def over_window(
     hamiltonian: Array | Slices,
     leads: Table,
@@ -119,7 +124,7 @@ def over_window(
         more = jnp.sum(jnp.asarray(bad) * 1.0, axis=0)[None] if bad else values[:0]
         return jnp.concatenate([values, more]), jnp.concatenate([noise, jnp.zeros_like(more)])
 
-    found = integral(integrand, s, components + bool(given), effort)
+    found = integral(integrand, s, components + bool(given), careful(leads, effort))
     good = found.value[components:] == 0
     value, error, sizes = (part[:components] for part in found[:3])
     found = Integral(value, error, sizes, found.converged)
@@ -169,6 +174,12 @@ def gaps(potentials: Array, temperatures: Array, seen: Energies) -> Array:
     unlike = ((temperatures - temperatures[:, None]) / temperatures[:, None])[..., None]
     lean = seen.above[:, None] * unlike + (potentials - potentials[:, None])[..., None]
     return fermi_gap(seen.reduced[:, None], seen.reduced[None], lean / temperatures[None, :, None])
+
+
+def both_ways(reduced: Array) -> Array:
+    """f_α(1−f_β) + (1−f_α)f_β (α, β, node) of all leads: in equilibrium no f_α − f_β, but what makes their slopes."""
+    x, y = reduced[:, None], reduced[None]
+    return fermi(x) * fermi(-y) + fermi(-x) * fermi(y)
 
 
 def steepness(x: Array, y: Array, difference: Array) -> Array:

@@ -11,7 +11,6 @@ from jax import Array
 
 from .._checks import InputError, check_type, concrete, unknown_name, worded
 from ..compiler import LIGHT
-from ..numerics.adaptive import Effort
 from ..numerics.dense import EPS, inverse
 from ..occupation import fermi
 from ..pytrees import Table, batch_of_one, compiled
@@ -21,8 +20,6 @@ from .green_functions import Contacts, transmissions
 from .landauer import Energies, Flows, baths_of, gaps, over_window
 from .long_devices import check_size
 
-ROOM = Effort(room=256)
-"""Enough for nearly all of these integrals, which are taken again at each step."""
 STEPS = 80
 SHORTEST = 1e-4
 """Steps of Newton's method from one start, halved ones included, and to what part one may be halved."""
@@ -76,7 +73,7 @@ def probe(
         if not np.isfinite(left):
             why = (
                 "no bath of one of them changes what flows into it (does it touch what carries the currents?), or the "
-                "integrals are not numbers."
+                "integrals are not numbers, or have features that are too many or too narrow to be resolved."
             )
         elif temperature and np.max(unknowns[1]) > INVERTED * np.exp(_between(conductor, names, True)[-1]):
             why = (
@@ -240,7 +237,7 @@ def _into(conductor: Conductor, names: tuple[str, ...], between: Array) -> tuple
     check_size(conductor.sites, conductor.cut)
     known = conductor.slices()
     matrix = conductor.matrix if known is None else known
-    whole, unique, good = over_window(matrix, conductor.leads, integrand, 2 * many + kinds * probes**2, ROOM)
+    whole, unique, good = over_window(matrix, conductor.leads, integrand, 2 * many + kinds * probes**2)
     particles, heats = whole.value[:many], whole.value[many : 2 * many]
     parts = whole.value[2 * many :].reshape(kinds, probes, probes)
     into, slope = particles[own], parts[0]
@@ -252,7 +249,7 @@ def _into(conductor: Conductor, names: tuple[str, ...], between: Array) -> tuple
     rest = jnp.max(jnp.abs(into) / jnp.where(sizes > 0, sizes, 1.0))
     if thermal:
         into = into.at[probes:].add(above[:, 0] * into[:probes])
-    return into, slope, jnp.where(unique & good, rest, jnp.nan)
+    return into, slope, jnp.where(unique & good & whole.converged, rest, jnp.nan)
 
 
 @eqx.filter_custom_jvp

@@ -37,6 +37,7 @@ class SecondOrder(NamedTuple):
 
     - `growing` (mode): where electrons emit into a mode of finite width faster than they absorb, by more than its
       damping; narrow modes are held by definition;
+    - `floor`: the part of the energy that passes both ways below which its balance is not resolved;
     - `quasi` and `elastic`: sizes ∫|·| of the quasi-elastic correction and of the elastic current.
     """
 
@@ -44,6 +45,7 @@ class SecondOrder(NamedTuple):
     heats: Array
     energies: Array
     growing: Array
+    floor: Array
     quasi: Array
     elastic: Array
 
@@ -87,6 +89,7 @@ def _joined(each: Inelastic, growing: Array) -> SecondOrder:
         jnp.sum(each.heats, axis=0),
         each.energy,
         growing,
+        jnp.zeros(()),
         jnp.sum(each.quasi),
         each.elastic[0],
     )

@@ -102,12 +102,18 @@ def sides(
 
 
 class Effort(NamedTuple):
-    """How an integral is worked out: the constants of that name. For integrands that cost much, less at a time."""
+    """How an integral is worked out: the constants of that name. For integrands that cost much, less at a time.
+
+    `hidden`: whether there may be narrow features that no centre tells. Of functions whose features are known, the last
+    coefficients of a panel are as the root of its error; beside a feature between its nodes they are as what that adds.
+    They must be below the target themselves then, as long as half of the room does for it.
+    """
 
     pieces: int = PIECES
     block: int = BLOCK
     room: int = ROOM
     target: float = TARGET
+    hidden: bool = False
 
 
 FULL = Effort()
@@ -184,14 +190,15 @@ def _weighed(values: Array, stretch: Array) -> Array:
 
 
 class _Search(NamedTuple):
-    """Panels, and of each (panel, component): truncation errors that ask for halves, value, error and size.
+    """Panels, and of each (panel, component): what asks for halves, value, error and size.
 
+    `truncations`: errors that must be halved and, of features that may hide, what had better be;
     `queue` (panel): the panels that have none of these yet, of which `queued` wait from the place `next` on;
     `full`: whether there was no room for a half.
     """
 
     panels: Panels
-    truncations: Array
+    truncations: tuple[Array, ...]
     sums: tuple[Array, Array, Array]
     queue: Array
     queued: Array
@@ -203,7 +210,7 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
     """Panels that resolve all components but the loose ones, and the integral over them; `runs` as `integral` says."""
     components = runs.size
     tight = components - loose
-    pieces, together, room, target = effort
+    pieces, together, room, target, hides = effort
     count = s.centre.size * pieces
     size = together * (-(-max(room, 4 * count) // together))
     index = jnp.arange(size)
@@ -213,7 +220,8 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
     panels = Panels(side, piece * place, piece * (place + 1), jnp.asarray(count))
     nothing = jnp.zeros((size, components))
     none = jnp.asarray(0)
-    start = _Search(panels, nothing[:, :tight], (nothing,) * 3, index, panels.filled, none, jnp.asarray(False))
+    asking = (nothing[:, :tight],) * (1 + hides)
+    start = _Search(panels, asking, (nothing,) * 3, index, panels.filled, none, jnp.asarray(False))
 
     def evaluate(state: _Search) -> _Search:
         at = jax.lax.dynamic_slice(state.queue, (state.next,), (together,))
@@ -226,9 +234,10 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
         sums = summed(inside, noise[..., :NODES], 2)
         hidden = GAP * jnp.sum(jnp.abs(values[..., NODES:] - inside @ _AT_ENDS.T), axis=-1)
         ends = jnp.abs(sums.coefficients[0]) + jnp.abs(sums.coefficients[1])
-        truncation = 8 * ends * jnp.minimum(ends / positive_or_one(sums.size), 1.0) + hidden
+        must = 8 * ends * jnp.minimum(ends / positive_or_one(sums.size), 1.0) + hidden
         # What is below the rounding of the values does not get less by halving, and what is short has no halves.
-        truncation = jnp.where((truncation > sums.error) & _has_halves(s, own, first, last), truncation, 0.0)
+        halves = _has_halves(s, own, first, last)
+        asked = [jnp.where((part > sums.error) & halves, part, 0.0) for part in (must, ends + hidden)[: 1 + hides]]
         value, error = closed_sums(sums, 0.0)
         error += hidden
 
@@ -236,7 +245,7 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
             return table.at[at].set(new.T, mode="drop")
 
         return state._replace(
-            truncations=put(state.truncations, truncation[:tight]),
+            truncations=tuple(put(old, new[:tight]) for old, new in zip(state.truncations, asked, strict=True)),
             sums=(put(state.sums[0], value), put(state.sums[1], error), put(state.sums[2], sums.size)),
             next=state.next + together,
         )
@@ -246,8 +255,13 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
         whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
         if np.any(np.diff(runs) == 0):
             whole = jax.ops.segment_max(whole, jnp.asarray(runs), components)[runs]
-        chosen = jnp.any(state.truncations > target * whole[:tight], axis=1)
-        p = state.panels
+        p, (chosen, *better) = (
+            state.panels,
+            (jnp.any(part > target * whole[:tight], axis=1) for part in state.truncations),
+        )
+        for more in better:
+            more |= chosen
+            chosen = jnp.where(p.filled + jnp.sum(more) <= size // 2, more, chosen)
         left, rank = size - p.filled, jnp.cumsum(chosen)
         full, chosen = state.full | (rank[-1] > left), chosen & (rank <= left)
         many = jnp.minimum(rank[-1], left)
