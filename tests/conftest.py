@@ -13,7 +13,11 @@ from pathlib import Path
 # Processes that tests start keep the bytecode of the package: each would need a second to compile its sources.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-OWN = {"xla_cpu_use_fusion_emitters": "false", "xla_backend_optimization_level": "0"}
+OWN = {
+    "xla_cpu_use_fusion_emitters": "false",
+    "xla_backend_optimization_level": "0",
+    "xla_disable_hlo_passes": "while-loop-invariant-code-motion",
+}
 """How what tests compile is made: fast to compile, not fast. The options of coldspot's own programs are set below."""
 FLAGS = os.environ.get("XLA_FLAGS", "")
 if "fusion_emitters" not in FLAGS:
@@ -48,7 +52,9 @@ for module, name in (
     (ensemble, "stretched"),
 ):  # fmt: skip
     # Steps by the million: these take longer than it takes to optimise them.
-    options = {"xla_backend_optimization_level": 3} | (sampling.WIDEST if module is sampling else {})
+    options = {"xla_backend_optimization_level": 3, "xla_disable_hlo_passes": ""} | (
+        sampling.WIDEST if module is sampling else {}
+    )
     setattr(module, name, pytrees.compiled(getattr(module, name).__wrapped__, **options))
 # In one piece: parts that are compiled side by side take an eighth more processor time, and the other core is busy.
 compiler.PREFERRED["xla_cpu_parallel_codegen_split_count"] = 1
