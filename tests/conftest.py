@@ -17,6 +17,8 @@ OWN = {
     "xla_cpu_use_fusion_emitters": "false",
     "xla_backend_optimization_level": "0",
     "xla_cpu_parallel_codegen_split_count": "1",  # a tenth less, and three quarters of the memory maps
+    # A third of what compiling takes: they look for what loops compute again and again, once for each loop around it.
+    "xla_disable_hlo_passes": "while-loop-invariant-code-motion,small-while-loop-hoisting",
 }
 """How what tests compile is made: fast to compile, not fast. The options of coldspot's own programs are set below."""
 FLAGS = os.environ.get("XLA_FLAGS", "")
@@ -52,7 +54,9 @@ for module, name in (
     (ensemble, "stretched"),
 ):  # fmt: skip
     # Steps by the million: these take longer than it takes to optimise them.
-    options = {"xla_backend_optimization_level": 3} | (sampling.WIDEST if module is sampling else {})
+    options = {"xla_backend_optimization_level": 3, "xla_disable_hlo_passes": ""} | (
+        sampling.WIDEST if module is sampling else {}
+    )
     setattr(module, name, pytrees.compiled(getattr(module, name).__wrapped__, **options))
 # In one piece: parts that are compiled side by side take an eighth more processor time, and the other core is busy.
 compiler.PREFERRED["xla_cpu_parallel_codegen_split_count"] = 1

@@ -11,14 +11,14 @@ from coldspot import dynamics
 from coldspot.pytrees import compiled
 from coldspot.tiers import Tiers
 
-LEVEL = 2
+OPTIONS = {"xla_backend_optimization_level": 2, "xla_disable_hlo_passes": ""}
 
 
 def optimised(way):
     """A compiled function, or tiers of such, with programs of its own."""
     if isinstance(way, Tiers):
         return way._replace(attempts=tuple(map(optimised, way.attempts)), solve=optimised(way.solve))
-    return compiled(way.__wrapped__, xla_backend_optimization_level=LEVEL)
+    return compiled(way.__wrapped__, **OPTIONS)
 
 
 def optimise(patch: pytest.MonkeyPatch) -> None:

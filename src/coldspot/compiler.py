@@ -13,8 +13,13 @@ PREFERRED = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_prefer_vector_width"
 compiled in little more than half the time, and runs as fast or faster (random networks of 16 states: twice as fast).
 And vector units as wide as the processor has them, where it would use half: an eighth of the time of these networks."""
 
-LIGHT = {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
-"""Beside these, for programs that have next to nothing to do: optimising them takes longer than they ever will."""
+LIGHT = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_parallel_codegen_split_count": 1,
+    "xla_disable_hlo_passes": "while-loop-invariant-code-motion,small-while-loop-hoisting",
+}
+"""Beside these, for programs that have next to nothing to do: optimising them takes longer than they ever will. To look
+for what does not change in loops is a third of the time that the compiler takes for integrals in integrals."""
 
 
 @functools.cache

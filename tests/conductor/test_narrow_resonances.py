@@ -13,8 +13,7 @@ import coldspot as cs
 from coldspot.conductor.pair_rates import integrated
 from coldspot.dynamics import checked_tolerance, solve_points
 from coldspot.machines import BosonJunction
-from tests.conductor.junctions import bose
-from tests.optimised import optimised
+from tests.conductor.junctions import NAMES, bose, solve
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 POSITIONS = np.linspace(-3.1, 3.3, 16)
@@ -61,14 +60,9 @@ def ledger(weights, t, mu, tp, omega):
 def test_a_narrow_level_anywhere_in_the_window(width, temperatures):
     """A level so narrow that the other factors of the integrand are constant over it, but for its tails."""
 
-    def build(_, level):
-        return BosonJunction(
-            level_left=level, level_right=-0.4, halfwidth_left=width, halfwidth_right=0.3, frequency=0.9,
-            left=cs.ElectronBath(temperatures[0], 0.2), right=cs.ElectronBath(temperatures[1], -0.3),
-            phonons=cs.BosonBath(0.5),
-        )  # fmt: skip
-
-    s = solve_points(build, None, jnp.asarray(POSITIONS), checked_tolerance(1e-8))
+    hot, cold = temperatures
+    numbers = (POSITIONS, -0.4, width, 0.3, 0.5, 0.9, 0.0, hot, 0.2, cold, -0.3, 0.5)
+    s = solve({name: np.broadcast_to(x, POSITIONS.shape) for name, x in zip(NAMES, numbers, strict=True)})
     assert list(s.status) == [0] * len(POSITIONS)
     for k, level in enumerate(POSITIONS):
         # A node's distance from the level is the variable, so that these panels too see the resonance.
@@ -176,22 +170,15 @@ def test_any_damping_of_a_mode_is_solved_and_one_far_above_the_temperatures_is_n
     At Ω = 100 T the narrow mode's share e^{−Ω/T} is above the tail, which is as small as the damping.
     """
 
-    def build(_, p):
-        return BosonJunction(
-            damping=p["damping"],
-            left=cs.ElectronBath(p["t1"], 0.0),
-            right=cs.ElectronBath(p["t2"], p["mu"]),
-            phonons=cs.BosonBath(p["tp"]),
-        )
-
     plain = BosonJunction(left=cs.ElectronBath(1.2))
-    usual = [1.2, plain.right.temperature, plain.right.chemical_potential, plain.phonons.temperature]
     assert plain.left.chemical_potential == 0
     assert plain.frequency == 1
-    rows = [[damping, *usual] for damping in (*DAMPINGS, 0.0)] + [[x, 0.01, 0.01, -0.97, 0.01] for x in (1e-12, 0.0)]
-    names = ("damping", "t1", "t2", "mu", "tp")
-    columns = {name: jnp.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
-    s = optimised(solve_points)(build, None, columns, checked_tolerance(1e-8))
+    right, levels = plain.right, (plain.level_left, plain.level_right, plain.halfwidth_left, plain.halfwidth_right)
+    usual = [1.2, 0.0, right.temperature, right.chemical_potential, plain.phonons.temperature]
+    rows = [[damping, *usual] for damping in (*DAMPINGS, 0.0)]
+    rows += [[damping, 0.01, 0.0, 0.01, -0.97, 0.01] for damping in (1e-12, 0.0)]
+    table = np.array([[*levels, plain.element, plain.frequency, *row] for row in rows])
+    s = solve(dict(zip(NAMES, table.T, strict=True)))
     assert list(s.status) == [0] * len(rows)
     heats, bounds = np.asarray(s.heat.array), np.asarray(s.error.heats)
     narrow = heats[len(DAMPINGS)]
