@@ -116,6 +116,8 @@ def compute_cooling() -> "Dataset":
     data = found[["friction", "bias", "hot_temperature"]]
     data["heat_cold"] = found.heat.sel(bath="cold", drop=True)
     data["heat_cold"].attrs.update(units="T_c/time", long_name="heat from the cold bath")
+    data["heat_cold_error"] = found.heat_error.sel(bath="cold", drop=True)
+    data["heat_cold_error"].attrs.update(units="T_c/time", long_name="its error")
     data["status"] = found.status
     return _labelled(data, "m = T_c = 1, E_B = 4, V = (E_B/2)(1+cos x)")
 
@@ -138,7 +140,10 @@ def check_cooling(data: "Dataset") -> Iterator[Number]:
         )
     for hot, value, half, found in zip(HOT[1:], (-0.0035, -0.0075, -0.017), (5e-5, 5e-5, 5e-4), still[1:], strict=True):
         yield Number(f"kinetic leak, γ = 0.5, Δμ = 0, T_h = {hot:g} (independent)", value, float(found), half)
-    yield Number("heat without bias at equal temperatures", 0.0, float(abs(data.heat_cold[:, 0, 0]).max()), 1e-12)
+    alike = data.isel(bias=0, hot_temperature=0)
+    beyond = float(abs(alike.heat_cold / alike.heat_cold_error).max())
+    yield Number("heat without bias at equal temperatures, in units of its error", 0.0, beyond, 1.0)
+    yield holds("which is less than 1e-10", float(alike.heat_cold_error.max()) < 1e-10)
     yield holds("it cools at γ = 0.5, T_h = 1.2", driven[-1] > 0)
     strong = float(data.heat_cold.sel(friction=8.0, bias=1.0, hot_temperature=1.2))
     yield holds("it does not cool at γ = 8, T_h = 1.2", strong < 0)
