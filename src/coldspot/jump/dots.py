@@ -358,7 +358,7 @@ class Dots(ManyElectrons):
         return attempt_covariances(self.graph(), self._seen(), targets, tolerance) if self._is_plain() else None
 
     def _quick(self, tolerance: Array) -> Outcome:
-        return solve_quick(self.graph(), self._seen(), (True,) * len(self.leads), True, tolerance)
+        return solve_quick(self.graph(), self._seen(), True, tolerance)
 
     def _seen(self) -> Seen:
         """A batch of dots without bosons, which leads alone change."""
@@ -388,7 +388,7 @@ class Dots(ManyElectrons):
 
         leads = tuple(self.leads)
         moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
-        return Seen(leads, moves, (arrays, found), look)
+        return Seen(leads, moves, (True,) * len(leads), (arrays, found), look)
 
     def _inside(self) -> _Inside:
         """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""

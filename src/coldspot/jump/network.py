@@ -32,8 +32,8 @@ from .large import SMALL, solve_large
 from .pairs import is_pair
 from .periodic import solve_periodic
 from .pieces import cut
-from .quick import lanes, seen_plainly, solve_quick
-from .quick_covariances import attempt_covariances
+from .quick import Seen, lanes, seen_plainly, solve_quick
+from .quick_covariances import attempt_counted, attempt_covariances
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
 from .slopes import drive_terms
@@ -412,16 +412,27 @@ class JumpNetwork(CountedSystem):
             return 0
         return 64 if len(self.drives) else 256
 
-    def _quick(self, tolerance: Array) -> Outcome:
-        seen = seen_plainly(self, self.channels, self._thermal())
+    def _seen(self) -> Seen:
         kept = zip(self.baths, self._kept(), strict=True)
         counted = tuple(bool(species) for name, species in kept if name in self._thermal())
-        return solve_quick(self.graph(), seen, counted, len(self.components()) == 1, tolerance)
+        return seen_plainly(self, self.channels, self._thermal(), counted)
+
+    def _quick(self, tolerance: Array) -> Outcome:
+        return solve_quick(self.graph(), self._seen(), len(self.components()) == 1, tolerance)
 
     def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
         if len(self.drives) or self.states > SMALL or len(self.components()) > 1:
             return None
-        return attempt_covariances(self.graph(), seen_plainly(self, self.channels, self._thermal()), targets, tolerance)
+        return attempt_covariances(self.graph(), self._seen(), targets, tolerance)
+
+    @property
+    def counts_along(self) -> bool:
+        return self.block(0) is not None and len(self.components()) == 1
+
+    def attempt_counted(
+        self, lists: tuple[tuple[Target, ...], ...], tolerance: Array
+    ) -> tuple[Outcome, tuple[Counted, ...]]:
+        return attempt_counted(self.graph(), self._seen(), lists, tolerance)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)
