@@ -176,9 +176,7 @@ def booked_outcome(g: Graph, seen: Seen, made: Eliminated, unique: bool, toleran
             shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
             own = [halved(jnp.add, shift[_slice(t.places)]) for t in wanted[: len(parts)]]
             bounds = [b + more for b, more in zip(bounds, own, strict=False)] + bounds[len(parts) :]
-        moved = [_summed(t, current) for t in wanted[len(parts) :]]
-        nothing = jnp.zeros(current.shape[1:])
-        return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
+        return jnp.stack(found), jnp.stack(bounds), jnp.stack([_summed(t, current) for t in wanted])
 
     found, bounds, moved = stored(sure, sums)
     heats, errors, sizes = found[:baths], bounds[:baths], len(parts)
@@ -196,9 +194,10 @@ def booked_outcome(g: Graph, seen: Seen, made: Eliminated, unique: bool, toleran
     other, other_error, imbalance = stored(sure, checks)
     differ = jnp.abs(other - halved(jnp.add, heats / s.temperature))
     certain = made.fit & (differ <= FAR * (other_error + halved(jnp.add, errors / s.temperature)))
-    certain &= known(list(found[:sizes]), list(bounds[:sizes]), tolerance)
+    certain &= known(list(found[:sizes]), list(bounds[:sizes]), tolerance, list(moved[:sizes]))
     if any(counted):
-        certain &= halved(jnp.maximum, bounds[sizes:]) <= jnp.minimum(tolerance, COUNTED) * moved
+        most = halved(jnp.maximum, moved[sizes:])
+        certain &= halved(jnp.maximum, bounds[sizes:]) <= jnp.minimum(tolerance, COUNTED) * most
     return Outcome(
         Rates(heats.T, _among(counted, found[sizes:]).T, found[baths:sizes].T),
         Rates(errors.T, _among(counted, bounds[sizes:]).T, bounds[baths:sizes].T),
