@@ -176,8 +176,8 @@ class JumpNetwork(CountedSystem):
         return values["drive"] if self.plain else values
 
     def _count_states(self) -> int:
-        zero = placed(np.zeros(()))
-        shape = jax.eval_shape(lambda: self._energies(self._values(zero))).shape
+        own, zero = self.energies, placed(np.zeros(()))
+        shape = (jax.eval_shape(lambda: self._energies(self._values(zero))) if callable(own) else own).shape
         if len(shape) != 1 or shape[0] < 2:
             raise InputError(f"JumpNetwork: `energies` must be a list of at least 2 numbers, but has shape {shape}.")
         return int(shape[0])
