@@ -13,7 +13,8 @@ from jax import Array
 from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
 from ..compiler import is_traced, plainly
 from ..dynamics import Counted, Outcome, Target
-from ..numerics.blocks import one_by_one
+from ..numerics.blocks import one_by_one, turned
+from ..numerics.trailing import trailing
 from ..pytrees import Table
 from ..solution import Status
 from . import charge_steady, words
@@ -339,9 +340,9 @@ class Dots(ManyElectrons):
         return self._stationary(sure=True)
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        if not self._is_plain():
-            return self._stationary(sure=False) if cost == 0 else None
-        return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
+        if cost == 0 and self._is_plain():
+            return solve_quick(self.graph(), self._seen(), True, tolerance)
+        return self._stationary(sure=False) if cost == self._is_plain() else None
 
     def _is_plain(self) -> bool:
         """Whether plain elimination may be tried first."""
@@ -357,30 +358,32 @@ class Dots(ManyElectrons):
     def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
         return attempt_covariances(self.graph(), self._seen(), targets, tolerance) if self._is_plain() else None
 
-    def _quick(self, tolerance: Array) -> Outcome:
-        return solve_quick(self.graph(), self._seen(), True, tolerance)
-
     def _seen(self) -> Seen:
         """A batch of dots without bosons, which leads alone change."""
         arrays, static = eqx.partition(self, eqx.is_array)
 
-        def inside(point: Any) -> _Inside:
-            return eqx.combine(point, static)._inside()
+        def solved(point: Any) -> Any:
+            dots = eqx.combine(point, static)
+            blocks = dots._resolved(dots.hamiltonian[0, 0].real)[0]
+            return point, blocks, creators(dots._fock(), blocks)
+
+        def inside(known: Any) -> _Inside:
+            return eqx.combine(known[0], static)._inside(*known[1:])
 
         # Points that differ in their leads' temperatures and potentials alone have the same eigenstates.
         own = self.hamiltonian, self.coulomb, [lead.gamma for lead in self.leads.values()]
         alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
-        points = self.hamiltonian.shape[0]
 
         def one_for_all() -> _Inside:
-            first = inside(jax.tree.map(lambda leaf: leaf[0], arrays))
-            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), first)
+            first = inside(solved(jax.tree.map(lambda leaf: leaf[0], arrays)))
+            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(own[0]), *leaf.shape)), first)
 
-        found = jax.lax.cond(alike, one_for_all, lambda: jax.vmap(inside)(arrays))
+        found = jax.lax.cond(
+            alike, one_for_all, lambda: turned(trailing(inside, turned(jax.vmap(solved)(arrays))), -1, 0)
+        )
 
         def look(point: tuple[Any, _Inside]) -> Glance:
-            numbers, known = point
-            dots = eqx.combine(numbers, static)
+            dots, known = eqx.combine(point[0], static), point[1]
             moment = dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real)
             seen = glance(moment, is_pair(dots.graph()))
             blur = known.lost.blur(jnp.min(seen.temperature))
@@ -390,13 +393,10 @@ class Dots(ManyElectrons):
         moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
         return Seen(leads, moves, (True,) * len(leads), (arrays, found), look)
 
-    def _inside(self) -> _Inside:
+    def _inside(self, blocks: list[Eigenstates], made: list[Array]) -> _Inside:
         """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""
-        blocks, _ = self._resolved(self.hamiltonian[0, 0].real)
-        made = creators(self._fock(), blocks)
         amplitudes = [reached(self._gammas(), creator) for creator in made]
-        # How cold it is matters to larger dots alone.
-        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))
+        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))  # how cold it is matters to larger dots alone
         rates = self._rates([widths(self._gammas(), creator) for creator in made])
         return _Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
 
