@@ -151,12 +151,12 @@ def network(states: int, transitions: int, baths: int, counted: int, calls: floa
     )
 
 
-def covariances(states: int, transitions: int, baths: int, calls: float) -> Counts:
-    """What noises take beside the state: rates and elimination once more, as they are asked for by themselves."""
-    pairs = baths * (baths + 1) // 2
-    again = network(states, transitions, baths, 0, calls)
+def covariances(states: int, transitions: int, baths: int, counted: int) -> Counts:
+    """What noises take beside the state: two more targets of its elimination, and sums over transitions."""
+    pairs, targets = baths * (baths + 1) // 2, baths + counted
+    visits = elimination(states, targets + 2) - elimination(states, targets)
     more = transitions * (2 * baths + 4 * pairs) + baths * states * states
-    return again._replace(products=again.products + more, results=2 * baths**2)
+    return Counts(products=visits + more, results=2 * baths**2)
 
 
 def dot(calls: float) -> Counts:
@@ -197,7 +197,7 @@ def _random(name: str, repeats: int, price: Counts) -> Iterable[Floor]:
     size = (1 << dots, len(random_networks.transitions(dots)), len(random_networks.BATHS))
     counts = network(*size, 2, 1 / 1024)
     if noisy:
-        counts = counts.plus(covariances(*size, 1 / 1024))
+        counts = counts.plus(covariances(*size, 2))
     row = (random_noises if noisy else random_networks).measure(name, repeats)
     return _of_row(row, counts, price)
 

@@ -1,7 +1,7 @@
 """What a sweep computes beside the steady state: what is counted, and the response about equilibrium."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from ._checks import InputError, Values, short
-from .counting import Counting, Plan, attempted_counts, check, counts
+from .counting import Counting, Plan, attempted_counts, check, counts, covariance_of
 from .counts import Counts
 from .dataset import Variable
-from .dynamics import Dynamics, built
+from .dynamics import Attempt, Dynamics, Outcome, attempted_in_blocks, built, made
 from .numerics.blocks import blockwise
 from .response import Response, check_undriven, linear_response, responses
 from .solution import Solution
@@ -87,11 +87,38 @@ class Also(eqx.Module):
 
         def one(part: Any) -> Any:
             some, fine = eqx.combine(part, static)
-            pairs = [_attempted(plan, some, fine, tolerance) for plan in self.plans]
-            left = [undecided for _, undecided in pairs if undecided is not None]
-            return tuple(found for found, _ in pairs), functools.reduce(jnp.logical_or, left) if left else None
+            return _parted(_attempted(plan, some, fine, tolerance) for plan in self.plans)
 
         return one(arrays) if most is None else blockwise(arrays, one, most, filled=True)
+
+
+class Together(eqx.Module):
+    """Attempts at steady states and at the covariances of `plans` in one go, of what counts along."""
+
+    plans: tuple[Wanted, ...] = eqx.field(static=True)
+
+    def __call__(self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> tuple[Attempt, Any]:
+        dynamics, good = made(build, shared, columns)
+        most = dynamics.block(0)
+        assert most is not None  # whoever counts along does it in blocks
+        plans = [plan for plan in self.plans if isinstance(plan, Plan)]
+        lists = tuple(plan.targets for plan in plans)
+
+        def attempt(some: Any, fine: Array) -> tuple[Outcome, Any]:
+            outcome, found = some.attempt_counted(lists, tolerance)
+            pairs = zip(found, plans, strict=True)
+            return outcome, _parted(covariance_of(counted, plan, tolerance, fine) for counted, plan in pairs)
+
+        return attempted_in_blocks(dynamics, good, most, attempt, tolerance)
+
+
+def _parted(
+    pairs: Iterable[tuple[Counts | Response, Array | None]],
+) -> tuple[tuple[Counts | Response, ...], Array | None]:
+    """Results of attempts, and the points at which not all of them are to be used."""
+    found, undecided = zip(*pairs, strict=True)
+    left = [points for points in undecided if points is not None]
+    return found, functools.reduce(jnp.logical_or, left) if left else None
 
 
 def _found(plan: Wanted, dynamics: Dynamics, good: Array, tolerance: Array) -> Counts | Response:

@@ -88,6 +88,11 @@ def attempted_counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Arr
     counted = dynamics.attempt_covariances(plan.targets, tolerance) if plan.what == "covariance" else None
     if counted is None:
         return counts(dynamics, good, plan, tolerance), None
+    return covariance_of(counted, plan, tolerance, good)
+
+
+def covariance_of(counted: Counted, plan: Plan, tolerance: Array, good: Array) -> tuple[Covariance, Array | None]:
+    """The result of an attempt, and the points at which it is not to be used."""
     # Where there is no machine, no other way finds one.
     undecided = None if counted.undecided is None else counted.undecided & good
     return _covariance(counted, plan.targets, tolerance, good), undecided

@@ -129,6 +129,17 @@ class Dynamics(Checked):
         """A cheaper way to them, which leaves points `undecided` that `covariances` is then asked for; None if none."""
         return None
 
+    @property
+    def counts_along(self) -> bool:
+        """Whether the cheapest ways to states and to covariances have so much in common that there is one to both."""
+        return False
+
+    def attempt_counted(
+        self, lists: tuple[tuple[Target, ...], ...], tolerance: Array
+    ) -> tuple[Outcome, tuple[Counted, ...]]:
+        """What `attempt` finds, and `attempt_covariances` of each list of targets, if it `counts_along`."""
+        raise NotImplementedError
+
     def mixed_cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         """Joint cumulants of one order of what the targets count, per time: `values` (point, target, target, …).
 
@@ -329,12 +340,12 @@ _solve_one = Tiers((by_weight(_cheap_one, as_dynamics), _dear_one), compiled(_on
 
 def built(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array]:
     """The batch of dynamics of `build(shared, point)` for every point of `columns`, and where all rules hold."""
-    dynamics, good = _made(build, shared, columns)
+    dynamics, good = made(build, shared, columns)
     return dynamics, _also(good, eqx.filter_vmap(valid)(dynamics))
 
 
-def _made(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array | None]:
-    """The batch, and where the rules of machines hold that are no dynamics themselves."""
+def made(build: Callable[..., Any], shared: Any, columns: Any) -> tuple[Dynamics, Array | None]:
+    """The batch of dynamics as of `built`, and where the rules of machines hold that are no dynamics themselves."""
 
     def one(point: Any) -> tuple[Dynamics, Array | None]:
         machine = build(shared, point)
@@ -355,25 +366,43 @@ def _solve_points(build: Callable[..., Any], shared: Any, columns: Any, toleranc
 
 
 def _attempt_points(cost: int, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> Attempt:
-    dynamics, good = _made(build, shared, columns)
+    dynamics, good = made(build, shared, columns)
     most = dynamics.block(cost)
     if most is None:
         return _attempted(cost, dynamics, tolerance, _also(good, eqx.filter_vmap(valid)(dynamics)))
-    arrays, static = eqx.partition(dynamics, eqx.is_array)
+
+    def attempt(some: Any, fine: Array) -> tuple[Outcome, None]:
+        outcome = some.attempt(tolerance, cost)
+        assert outcome is not None  # a form that wants blocks has an attempt for them
+        return outcome, None
+
+    return attempted_in_blocks(dynamics, good, most, attempt, tolerance)[0]
+
+
+def attempted_in_blocks(
+    dynamics: Dynamics,
+    good: Array | None,
+    most: int,
+    attempt: Callable[[Any, Array], tuple[Outcome, Any]],
+    tolerance: Array,
+) -> tuple[Attempt, Any]:
+    """An attempt at a batch, in blocks of `most` points, and what else `attempt(dynamics, good)` finds of a block."""
+    arrays, static = eqx.partition((dynamics, good), eqx.is_array)
     found: list[Outcome] = []
 
-    def one(part: Any) -> tuple[Outcome, Array]:
-        outcome = eqx.combine(part, static).attempt(tolerance, cost)
-        assert outcome is not None  # a form that wants blocks has an attempt for them
-        found.append(outcome)
-        last = turned(part)
+    def one(part: Any) -> tuple[Outcome, Array, Any]:
+        some, known = eqx.combine(part, static)
+        only, rest = eqx.partition(some, eqx.is_array)
+        last = turned(only)
         # With the points last: what all numbers of a point must obey is looked at for many points at once.
-        own = stored(tolerance > 0, lambda: trailing(lambda arrays: valid(eqx.combine(arrays, static)), last))
-        return outcome, own
+        own = stored(tolerance > 0, lambda: trailing(lambda arrays: valid(eqx.combine(arrays, rest)), last))
+        outcome, more = attempt(some, _also(known, own))
+        found.append(outcome)
+        return outcome, own, more
 
     # What is made of it takes little of each point, and less for all of them at once.
-    outcome, own = blockwise(arrays, one, most, filled=True)
-    return _decided(dynamics, in_order(outcome, found[-1]), tolerance, _also(good, own))
+    outcome, own, more = blockwise(arrays, one, most, filled=True)
+    return _decided(dynamics, in_order(outcome, found[-1]), tolerance, _also(good, own)), more
 
 
 @compiled

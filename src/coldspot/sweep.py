@@ -21,7 +21,7 @@ from jax import Array
 
 from . import cluster, parallel, paths, reasons, store, tracing
 from ._checks import InputError, check_memory, unknown_name, worded
-from .beside import Beside, Wanted, check_names, plans_of, ways
+from .beside import Beside, Together, Wanted, check_names, plans_of, ways
 from .compiler import LIGHT
 from .counting import Counting
 from .dataset import Result, provenance, to_dataset, unit_attributes
@@ -32,7 +32,7 @@ from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response
 from .solution import Solution
-from .tiers import SIZES, Tiers, few, once
+from .tiers import SIZES, Tiers, asked, few, once
 from .units import check_energy_unit
 
 if TYPE_CHECKING:
@@ -258,14 +258,21 @@ def _solve_all(
     tolerance: Array,
     **keywords: Any,
 ) -> Result:
-    """Steady states, found as where nothing is counted, and what else is asked at the same points."""
-    solution: Solution = solve_columns(solve_points, build, shared, columns, tolerance, **keywords)
-    if not plans:
-        return solution
+    """Steady states, and what else is asked at the same points."""
+    given = build, shared, columns, (tolerance,)
+    solution: Solution | None = None
     found: dict[Wanted, Any] = {}
     for some, verb in ways(plans):
-        found |= zip(some, solve_columns(verb, build, shared, columns, tolerance, **keywords), strict=True)
-    return Beside(solution, tuple(found[plan] for plan in plans))
+        if verb.attempts and asked("counts_along", _first, build, shared, _point(columns)):
+            together = _in_chunks(Together(some), *given, **keywords)
+            state, counted = _batch_first(together)
+            solution = _completed(solve_points, state, *given, **keywords)
+            found |= zip(some, _completed(verb, counted, *given, **keywords), strict=True)
+        else:
+            found |= zip(some, solve_columns(verb, build, shared, columns, tolerance, **keywords), strict=True)
+    if solution is None:
+        solution = solve_columns(solve_points, build, shared, columns, tolerance, **keywords)
+    return Beside(solution, tuple(found[plan] for plan in plans)) if plans else solution
 
 
 def solve_columns(
@@ -290,32 +297,31 @@ def solve_columns(
     first way leaves have one of `later`; `call` is what a call costs by itself, in points. Given `cores`, the work is
     cut as it would be for so many, but done by one thread; given a Dask `client`, its workers do it.
     """
+    how: dict[str, Any] = {"label": label, "progress": progress, "cores": cores, "client": client}
     if not isinstance(verb, Tiers) or not verb.attempts:
         way = verb.solve if isinstance(verb, Tiers) else verb
-        return _batch_first(
-            _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client, call)
-        )
-    way = verb.attempts[0]
-    found = _in_chunks(way, build, shared, columns, options, label, progress, sizes, cores, client, call)
-    result, undecided = _batch_first(found)
+        return _batch_first(_in_chunks(way, build, shared, columns, options, sizes=sizes, call=call, **how))
+    found = _in_chunks(verb.attempts[0], build, shared, columns, options, sizes=sizes, call=call, **how)
+    return _completed(verb, _batch_first(found), build, shared, columns, options, sizes=later or sizes, **how)
+
+
+def _completed(
+    verb: Tiers,
+    attempt: tuple[Any, np.ndarray | None],
+    build: Callable[..., Any],
+    shared: Any,
+    columns: Mapping[str, np.ndarray],
+    options: tuple[Any, ...],
+    **how: Any,
+) -> Any:
+    """The result of the first attempt of a verb, with what the others find where it is not to be used."""
+    result, undecided = attempt
     left = np.flatnonzero(undecided) if undecided is not None else np.zeros(0, int)
     if left.size:
         # All of them together, from whatever chunk, by the next way.
         rest = verb._replace(attempts=verb.attempts[1:])
         some = {name: c[left] for name, c in columns.items()}
-        solved: Any = solve_columns(
-            rest,
-            build,
-            shared,
-            some,
-            *options,
-            label=label,
-            progress=progress,
-            sizes=later or sizes,
-            cores=cores,
-            client=client,
-            call=LATER_CALL,
-        )
+        solved: Any = solve_columns(rest, build, shared, some, *options, call=LATER_CALL, **how)
         for whole, part in zip(jax.tree.leaves(result), jax.tree.leaves(solved), strict=True):
             whole[left] = part
     return result
@@ -330,7 +336,7 @@ def _solve_block(
 def _solve_piece(
     way: Any, build: Any, shared: Any, options: tuple[Any, ...], size: int, columns: Mapping[str, np.ndarray]
 ) -> Any:
-    return _in_chunks(way, build, shared, columns, options, "sweep", False, (size,), 1, None, CALL)
+    return _in_chunks(way, build, shared, columns, options, progress=False, sizes=(size,), cores=1)
 
 
 def _batch_first(tree: Any) -> Any:
@@ -343,12 +349,13 @@ def _in_chunks(
     shared: Any,
     columns: Mapping[str, np.ndarray],
     options: tuple[Any, ...],
-    label: str,
-    progress: bool | None,
-    sizes: Sequence[int] | None,
-    cores: int | None,
-    client: Any,
-    call: int,
+    *,
+    label: str = "sweep",
+    progress: bool | None = None,
+    sizes: Sequence[int] | None = None,
+    cores: int | None = None,
+    client: Any = None,
+    call: int = CALL,
 ) -> Any:
     """What one way gives at all points, batch axis last."""
     total = len(next(iter(columns.values())))
@@ -366,7 +373,7 @@ def _in_chunks(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: c[index] for name, c in columns.items()}
 
-    light = total <= FEW and total <= few(_first, build, shared, {n: jnp.asarray(c[0]) for n, c in columns.items()})
+    light = total <= FEW and total <= few(_first, build, shared, _point(columns))
     joined = _Joined(total)
     step, done = chunk, None
     if client is not None:
@@ -448,6 +455,11 @@ def _chunk(verb: Callable[..., Any], build: Any, shared: Any, options: tuple[Any
 
 
 solve_chunk, solve_few = compiled(_chunk), compiled(_chunk, **LIGHT)
+
+
+def _point(columns: Mapping[str, np.ndarray]) -> dict[str, Array]:
+    """The numbers of the first point."""
+    return {name: jnp.asarray(c[0]) for name, c in columns.items()}
 
 
 def _first(build: Callable[..., Any], shared: Any, point: Any) -> Dynamics:

@@ -79,14 +79,19 @@ def by_weight(function: Callable[..., Any], make: Callable[[Any], Any]) -> Calla
 
 def few(make: Callable[..., Any], *arguments: Any) -> int:
     """The `few` of the dynamics that `make`, a function of a module, gives: asked once for each structure."""
+    return asked("few", make, *arguments)
+
+
+def asked(name: str, make: Callable[..., Any], *arguments: Any) -> int:
+    """What a property, a number that depends on no other, is for the dynamics that `make` gives, as for `few`."""
 
     def ask() -> int:
         try:
-            return int(eqx.filter_eval_shape(make, *arguments).few)
+            return int(getattr(eqx.filter_eval_shape(make, *arguments), name))
         except Exception:  # what is wrong with it is said where it is solved
             return 0
 
-    return once("few", ask, make, *arguments)
+    return once(name, ask, make, *arguments)
 
 
 def once(question: str, ask: Callable[[], Any], *about: Any) -> Any:

@@ -160,6 +160,42 @@ def test_heats_are_within_their_errors_and_certain_ones_alone_are_decided():
             assert float(s.error.heat["hot"]) <= 1e-11 * abs(float(s.heat["hot"]))
 
 
+def test_what_large_heats_leave_of_each_other_is_decided_where_no_method_knows_it_better():
+    """A bath at nearly the temperature at which it takes from one transition what it gives to another."""
+    energies, temperatures = (0.0, 1.0, 2.5), {"hot": 4.0, "cold": 0.5}
+    moves = [("hot", 0, 2), ("cold", 0, 1), ("probe", 1, 2), ("probe", 0, 2)]
+
+    def heats(probe):
+        matrix, rates = mpmath.zeros(3), []
+        for name, i, f in moves:
+            gap, t = mpmath.mpf(energies[f]) - mpmath.mpf(energies[i]), temperatures.get(name, probe)
+            up, down = (2 / (1 + mpmath.exp(sign * gap / mpmath.mpf(t))) for sign in (1, -1))
+            rates.append((name, i, f, up, down, gap))
+            for start, end, rate in ((i, f, up), (f, i, down)):
+                matrix[end, start] += rate
+                matrix[start, start] -= rate
+        for k in range(3):
+            matrix[2, k] = 1
+        p = mpmath.lu_solve(matrix, mpmath.matrix([0, 0, 1]))
+        return {
+            own: sum((up * p[i] - down * p[f]) * gap for name, i, f, up, down, gap in rates if name == own)
+            for own in ("hot", "cold", "probe")
+        }
+
+    with mpmath.workdps(50):
+        still = mpmath.findroot(lambda t: heats(t)["probe"], (3, 6), solver="anderson")
+        for off in (1e-5, -1e-8):
+            baths = temperatures | {"probe": float(still * (1 + off))}
+            channels = [cs.Channel(*move, cs.Glauber(1.0)) for move in moves]
+            net = cs.JumpNetwork(energies, {name: cs.HeatBath(t) for name, t in baths.items()}, channels)
+            (s, undecided), (other, _) = (way(net, TOLERANCE) for way in _solve_one.attempts)
+            assert not bool(undecided)
+            for name, exact in heats(baths["probe"]).items():
+                assert abs(mpmath.mpf(float(s.heat[name])) - exact) <= float(s.error.heat[name]), name
+            own, theirs = float(s.error.heat["probe"]), float(other.error.heat["probe"])
+            assert 1e-10 * abs(float(s.heat["probe"])) < own <= theirs
+
+
 def test_a_tolerance_that_it_cannot_meet_is_left_to_others():
     _, undecided = _solve_one.attempts[0](network(0.8), jnp.asarray(1e-15))
     assert bool(undecided)

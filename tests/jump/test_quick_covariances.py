@@ -5,7 +5,7 @@ import mpmath as mp
 import numpy as np
 
 import coldspot as cs
-from coldspot.beside import plans_of, ways
+from coldspot.beside import Together, plans_of, ways
 from coldspot.compiler import LIGHT
 from coldspot.jump.gth import populate
 from coldspot.pytrees import compiled
@@ -30,8 +30,9 @@ def build(_, p):
     )
 
 
-_, TIERS = ways(plans_of([cs.Counting(TARGETS)]))[0]
+PLANS, TIERS = ways(plans_of([cs.Counting(TARGETS)]))[0]
 attempt = compiled(lambda columns, tolerance: TIERS.attempts[0](build, None, columns, tolerance), **LIGHT)
+together = compiled(lambda columns, tolerance: Together(PLANS)(build, None, columns, tolerance), **LIGHT)
 
 
 def draw(kind, rng):
@@ -128,21 +129,56 @@ def test_covariances_of_random_networks_are_within_their_errors():
     rng = np.random.default_rng(5)
     drawn = [draw(kind, rng) for kind in KINDS]
     c = {name: np.concatenate([part[name] for part in drawn]) for name in drawn[0]}
-    (found,), undecided = attempt({name: jnp.asarray(x) for name, x in c.items()}, jnp.asarray(1e-8))
-    values, errors, decided = np.asarray(found.values), np.asarray(found.errors), ~np.asarray(undecided)
-    for kind, some in zip(KINDS, np.split(decided, len(KINDS)), strict=True):
-        assert some.sum() >= KINDS[kind], kind
-        assert kind not in NEVER or not some.any(), kind
-    assert np.all(np.asarray(found.status)[decided] == 0)
-    with mp.workdps(80):
-        for k in np.flatnonzero(decided):
-            exact = exactly(c, k)
-            off = np.array(
-                [[float(abs(mp.mpf(values[k, a, b]) - x)) for b, x in enumerate(r)] for a, r in enumerate(exact)]
-            )
-            assert np.all(off <= errors[k]), (k, off / errors[k])
-            root = np.sqrt(np.array([float(exact[a][a]) for a in range(len(TARGETS))]))
-            assert np.all(errors[k] <= 1e-10 * np.outer(root, root)), "errors are larger than what decides"
+    arrays = {name: jnp.asarray(x) for name, x in c.items()}
+    # By themselves, and together with the states.
+    for (found,), undecided in (attempt(arrays, jnp.asarray(1e-8)), together(arrays, jnp.asarray(1e-8))[1]):
+        values, errors, decided = np.asarray(found.values), np.asarray(found.errors), ~np.asarray(undecided)
+        for kind, some in zip(KINDS, np.split(decided, len(KINDS)), strict=True):
+            assert some.sum() >= KINDS[kind], kind
+            assert kind not in NEVER or not some.any(), kind
+        assert np.all(np.asarray(found.status)[decided] == 0)
+        with mp.workdps(80):
+            for k in np.flatnonzero(decided):
+                exact = exactly(c, k)
+                off = np.array(
+                    [[float(abs(mp.mpf(values[k, a, b]) - x)) for b, x in enumerate(r)] for a, r in enumerate(exact)]
+                )
+                assert np.all(off <= errors[k]), (k, off / errors[k])
+                root = np.sqrt(np.array([float(exact[a][a]) for a in range(len(TARGETS))]))
+                assert np.all(errors[k] <= 1e-10 * np.outer(root, root)), "errors are larger than what decides"
+
+
+def test_a_sweep_that_counts_has_the_states_and_covariances_of_other_ways():
+    """By one elimination, beside those of a sweep that does not count, and of the sure way point by point."""
+
+    leads = {"hot": cs.ElectronBath(2.0, 0.3), "cool": cs.ElectronBath(1.0, -0.2)}
+
+    def pumped(gap, work):
+        return cs.JumpNetwork(
+            energies=[0.0, gap, 2.0, 0.4],
+            baths={"field": cs.WorkReservoir(), "cold": cs.HeatBath(1.0), **leads},
+            occupations=[0, 1, 1, 0],
+            channels=[
+                cs.Channel("hot", [0, 0], [1, 2], cs.Tunnelling([0.3, 0.7])),
+                cs.Channel("cold", [1, 3], [2, 0], cs.Glauber([0.5, 1.0])),
+                cs.Channel("field", 1, 2, cs.Glauber(work)),
+                cs.Channel("cool", [3, 0], [1, 1], cs.Tunnelling(0.2)),
+            ],
+        )
+
+    targets = [("work", "field"), ("heat", "hot"), ("entropy", "cold"), ("particles", "hot"), ("particles", "cold")]
+    grid = {"gap": [-0.5, 1.3], "work": [0.3, 0.8]}
+    counted, plain = cs.sweep(pumped, grid, also=[cs.Counting(targets)]), cs.sweep(pumped, grid)
+    assert not np.any(counted.status)
+    for name in ("heat", "particles", "work"):
+        assert np.all(np.abs(counted[name] - plain[name]) <= counted[f"{name}_error"] + plain[f"{name}_error"]), name
+    for k, gap in enumerate(grid["gap"]):
+        for m, work in enumerate(grid["work"]):
+            sure = cs.counting(pumped(gap, work), targets).cumulants(2)
+            for (quantity, of), values, errors in zip(targets, sure.values, sure.errors, strict=True):
+                name = f"covariance_{quantity}_{of}_{quantity}_{of}"
+                off = abs(float(counted[name][k, m]) - float(values[1]))
+                assert off <= float(counted[f"{name}_error"][k, m] + errors[1]), name
 
 
 def test_a_tolerance_that_it_cannot_meet_is_left_to_others():

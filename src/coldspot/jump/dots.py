@@ -13,7 +13,8 @@ from jax import Array
 from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
 from ..compiler import is_traced, plainly
 from ..dynamics import Counted, Outcome, Target
-from ..numerics.blocks import one_by_one
+from ..numerics.blocks import one_by_one, turned
+from ..numerics.trailing import trailing
 from ..pytrees import Table
 from ..solution import Status
 from . import charge_steady, words
@@ -340,8 +341,8 @@ class Dots(ManyElectrons):
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         if cost == 0 and self._is_plain():
-            return solve_quick(self.graph(), self._seen(), (True,) * len(self.leads), True, tolerance)
-        return self._stationary(sure=False) if cost == int(self._is_plain()) else None
+            return solve_quick(self.graph(), self._seen(), True, tolerance)
+        return self._stationary(sure=False) if cost == self._is_plain() else None
 
     def moderate(self, tolerance: Array) -> Outcome | None:
         return self._stationary(sure=False) if self.states <= SMALL else None
@@ -364,23 +365,28 @@ class Dots(ManyElectrons):
         """A batch of dots without bosons, which leads alone change."""
         arrays, static = eqx.partition(self, eqx.is_array)
 
-        def inside(point: Any) -> _Inside:
-            return eqx.combine(point, static)._inside()
+        def solved(point: Any) -> Any:
+            dots = eqx.combine(point, static)
+            blocks = dots._resolved(dots.hamiltonian[0, 0].real)[0]
+            return point, blocks, creators(dots._fock(), blocks)
+
+        def inside(known: Any) -> _Inside:
+            return eqx.combine(known[0], static)._inside(*known[1:])
 
         # Points that differ in their leads' temperatures and potentials alone have the same eigenstates.
         own = self.hamiltonian, self.coulomb, [lead.gamma for lead in self.leads.values()]
         alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
-        points = self.hamiltonian.shape[0]
 
         def one_for_all() -> _Inside:
-            first = inside(jax.tree.map(lambda leaf: leaf[0], arrays))
-            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), first)
+            first = inside(solved(jax.tree.map(lambda leaf: leaf[0], arrays)))
+            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(own[0]), *leaf.shape)), first)
 
-        found = jax.lax.cond(alike, one_for_all, lambda: jax.vmap(inside)(arrays))
+        found = jax.lax.cond(
+            alike, one_for_all, lambda: turned(trailing(inside, turned(jax.vmap(solved)(arrays))), -1, 0)
+        )
 
         def look(point: tuple[Any, _Inside]) -> Glance:
-            numbers, known = point
-            dots = eqx.combine(numbers, static)
+            dots, known = eqx.combine(point[0], static), point[1]
             moment = dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real)
             seen = glance(moment, is_pair(dots.graph()))
             blur = known.lost.blur(jnp.min(seen.temperature))
@@ -388,15 +394,12 @@ class Dots(ManyElectrons):
 
         leads = tuple(self.leads)
         moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
-        return Seen(leads, moves, (arrays, found), look)
+        return Seen(leads, moves, (True,) * len(leads), (arrays, found), look)
 
-    def _inside(self) -> _Inside:
+    def _inside(self, blocks: list[Eigenstates], made: list[Array]) -> _Inside:
         """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""
-        blocks, _ = self._resolved(self.hamiltonian[0, 0].real)
-        made = creators(self._fock(), blocks)
         amplitudes = [reached(self._gammas(), creator) for creator in made]
-        # How cold it is matters to larger dots alone.
-        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))
+        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))  # how cold it is matters to larger dots alone
         rates = self._rates([widths(self._gammas(), creator) for creator in made])
         return _Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
 
@@ -404,18 +407,14 @@ class Dots(ManyElectrons):
         arrays, static = eqx.partition(self, eqx.is_array)
         if self._is_huge():
             charge_steady.check(self._fock(), len(self.leads), FEWER)
-            return one_by_one(
-                lambda point: charge_steady.solve(self._fock(), eqx.combine(point, static)._numbers()), arrays
-            )
+            return one_by_one(lambda p: charge_steady.solve(self._fock(), eqx.combine(p, static)._numbers()), arrays)
         self._check_size()
 
         def look(point: Any) -> Snapshot:
             return eqx.combine(point, static).snapshot(jnp.zeros(()))
 
-        if self.window is not None:
-            return solve_large(self.graph(), arrays, look, True, False)
-        solve = solve_stationary if self.states <= SMALL else solve_large
-        return solve(self.graph(), arrays, look, True, sure)
+        solve = solve_stationary if self.window is None and self.states <= SMALL else solve_large
+        return solve(self.graph(), arrays, look, True, sure and self.window is None)
 
     def _is_huge(self) -> bool:
         """Whether there are lists of transitions for windows alone."""

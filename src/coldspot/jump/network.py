@@ -32,8 +32,8 @@ from .large import SMALL, solve_large
 from .pairs import is_pair
 from .periodic import solve_periodic
 from .pieces import cut
-from .quick import lanes, seen_plainly, solve_quick
-from .quick_covariances import attempt_covariances
+from .quick import Seen, lanes, seen_plainly, solve_quick
+from .quick_covariances import attempt_counted, attempt_covariances
 from .rules import closing_rule, depends_on_moment, moment_rules, particle_rules
 from .simulation import JumpTrajectories, sample
 from .slopes import drive_terms
@@ -176,8 +176,8 @@ class JumpNetwork(CountedSystem):
         return values["drive"] if self.plain else values
 
     def _count_states(self) -> int:
-        zero = placed(np.zeros(()))
-        shape = jax.eval_shape(lambda: self._energies(self._values(zero))).shape
+        own, zero = self.energies, placed(np.zeros(()))
+        shape = (jax.eval_shape(lambda: self._energies(self._values(zero))) if callable(own) else own).shape
         if len(shape) != 1 or shape[0] < 2:
             raise InputError(f"JumpNetwork: `energies` must be a list of at least 2 numbers, but has shape {shape}.")
         return int(shape[0])
@@ -398,9 +398,9 @@ class JumpNetwork(CountedSystem):
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
         if len(self.drives):
             return solve_periodic(self, tolerance, sure=False) if cost == 0 else None
-        if self.states > SMALL:
-            return self._stationary(sure=False) if cost == 0 else None
-        return self._quick(tolerance) if cost == 0 else self._stationary(sure=False)
+        if cost > 0 or self.states > SMALL:
+            return None if cost > 0 and self.states > SMALL else self._stationary(sure=False)
+        return solve_quick(self.graph(), self._seen(), len(self.components()) == 1, tolerance)
 
     def moderate(self, tolerance: Array) -> Outcome | None:
         return None if len(self.drives) or self.states > SMALL else self._stationary(sure=False)
@@ -415,16 +415,24 @@ class JumpNetwork(CountedSystem):
             return 0
         return 64 if len(self.drives) else 256
 
-    def _quick(self, tolerance: Array) -> Outcome:
-        seen = seen_plainly(self, self.channels, self._thermal())
+    def _seen(self) -> Seen:
         kept = zip(self.baths, self._kept(), strict=True)
         counted = tuple(bool(species) for name, species in kept if name in self._thermal())
-        return solve_quick(self.graph(), seen, counted, len(self.components()) == 1, tolerance)
+        return seen_plainly(self, self.channels, self._thermal(), counted)
 
     def attempt_covariances(self, targets: tuple[Target, ...], tolerance: Array) -> Counted | None:
         if len(self.drives) or self.states > SMALL or len(self.components()) > 1:
             return None
-        return attempt_covariances(self.graph(), seen_plainly(self, self.channels, self._thermal()), targets, tolerance)
+        return attempt_covariances(self.graph(), self._seen(), targets, tolerance)
+
+    @property
+    def counts_along(self) -> bool:
+        return self.block(0) is not None and len(self.components()) == 1
+
+    def attempt_counted(
+        self, lists: tuple[tuple[Target, ...], ...], tolerance: Array
+    ) -> tuple[Outcome, tuple[Counted, ...]]:
+        return attempt_counted(self.graph(), self._seen(), lists, tolerance)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

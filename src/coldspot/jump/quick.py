@@ -54,20 +54,23 @@ class Taken(NamedTuple):
 class Seen(NamedTuple):
     """A batch of networks as plain arithmetic sees it.
 
-    `names` of the baths and then of the reservoirs of work, and for each of them in `parts` its transitions; `batch`:
-    arrays with a leading axis of points, of which `look` makes the numbers of one point; `balanced`: whether all rates
-    are known to be as the baths ask.
+    `names` of the baths and then of the reservoirs of work, and for each of them in `parts` its transitions; `counted`:
+    which of the baths exchange particles; `batch`: arrays with a leading axis of points, of which `look` makes the
+    numbers of one point; `balanced`: whether all rates are known to be as the baths ask.
     """
 
     names: tuple[str, ...]
     parts: tuple[tuple[int, ...], ...]
+    counted: tuple[bool, ...]
     batch: Any
     look: Callable[[Any], Glance]
     balanced: bool = True
 
 
-def seen_plainly(system: System, channels: tuple[Channel, ...], thermal: tuple[str, ...]) -> Seen:
-    """A batch of undriven networks with these channels and `thermal` baths."""
+def seen_plainly(
+    system: System, channels: tuple[Channel, ...], thermal: tuple[str, ...], counted: tuple[bool, ...]
+) -> Seen:
+    """A batch of undriven networks with these channels and `thermal` baths, some of which exchange particles."""
     arrays, static = eqx.partition(system, eqx.is_array)
     alone = is_pair(system.graph())
 
@@ -78,34 +81,71 @@ def seen_plainly(system: System, channels: tuple[Channel, ...], thermal: tuple[s
     laws = [channel.kinetics for channel in channels]
     # What a function returns is not known here.
     balanced = all(isinstance(law, Kinetics) and law.detailed_balance for law in laws)
-    return Seen(names, members(channels, names), arrays, look, balanced)
+    return Seen(names, members(channels, names), counted, arrays, look, balanced)
 
 
-def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, tolerance: Array) -> Outcome:
-    """Stationary states of a batch of undriven networks; `undecided` where another method must find them.
+class Eliminated(NamedTuple):
+    """What the elimination of a batch finds, the points last.
 
-    `counted`: which baths exchange particles; `unique`: whether transitions connect all states.
+    The glance `s`; rates `w` (i, j, point) of j → i; `gains` of targets (target, state, point), populations `p` (state,
+    point) and `values` of the same targets (see `gth.populate`); `fit` (point): see `in_range`. If visits are asked
+    for, two more rows are at the end of `gains`, the rate of leaving each state and 1; of `values`, how many jumps and
+    how much time it takes from each state to the first one.
     """
-    _, parts, batch, look, balanced = seen
-    if is_pair(g) and balanced:
-        return solve_pair(g, parts, counted, batch, look, unique, tolerance)
-    sure = tolerance > 0
-    to, start = g.final.array, g.initial.array
-    baths, last = len(counted), turned(batch)
 
-    def targets(s: Glance) -> list[Taken]:
-        """Heats, works, and the particles of baths that have any."""
-        particles = [Taken(x, k) for x, k, one in zip(s.particles, parts, counted, strict=False) if one]
-        return [*map(Taken, (*s.heats, *s.works), parts), *particles]
+    s: Glance
+    w: Array
+    gains: Array
+    p: Array
+    values: Array
+    fit: Array
+
+
+def eliminated(
+    g: Graph, seen: Seen, targets: Callable[[Glance], list[Taken]], sure: Array, visits: bool = False
+) -> Eliminated:
+    """The elimination of a batch of networks with what `targets` are taken along; `sure`: see `stored`."""
+    last = turned(seen.batch)
 
     def rates() -> tuple[Glance, Array, Array]:
-        s = trailing(look, last)
+        s = trailing(seen.look, last)
         w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
-        gains = [gain(g, s, t) for t in targets(s)]
-        return s, w, jnp.stack(gains) if gains else jnp.zeros((0, *w.shape[1:]))
+        rows = [gain(g, s, t) for t in targets(s)]
+        if visits:
+            leave = halved(jnp.add, w)
+            rows += [leave, jnp.ones_like(leave)]
+        return s, w, jnp.stack(rows) if rows else jnp.zeros((0, *w.shape[1:]))
 
     s, w, gains = stored(sure, rates)
-    p, values = stored(sure, lambda: populate(w, gains))
+    p, values = stored(sure, lambda: populate(w, gains, gathered=2 if visits else 0))
+    return Eliminated(s, w, gains, p, values, stored(sure, lambda: in_range(g, w, p)))
+
+
+def booked(seen: Seen, s: Glance) -> list[Taken]:
+    """Heats, works, and the particles of baths that have any."""
+    particles = [Taken(x, k) for x, k, one in zip(s.particles, seen.parts, seen.counted, strict=False) if one]
+    return [*map(Taken, (*s.heats, *s.works), seen.parts), *particles]
+
+
+def solve_quick(g: Graph, seen: Seen, unique: bool, tolerance: Array) -> Outcome:
+    """Stationary states of a batch of undriven networks; `undecided` where another method must find them.
+
+    `unique`: whether transitions connect all states.
+    """
+    if is_pair(g) and seen.balanced:
+        return solve_pair(g, seen.parts, seen.counted, seen.batch, seen.look, unique, tolerance)
+    made = eliminated(g, seen, functools.partial(booked, seen), tolerance > 0)
+    return booked_outcome(g, seen, made, unique, tolerance)
+
+
+def booked_outcome(g: Graph, seen: Seen, made: Eliminated, unique: bool, tolerance: Array) -> Outcome:
+    """The outcome of an elimination whose first targets are those of `booked`."""
+    _, parts, counted, _, _, balanced = seen
+    sure = tolerance > 0
+    s, p = made.s, made.p
+    to, start = g.final.array, g.initial.array
+    baths = len(counted)
+    values = made.values[: len(parts) + sum(counted)]
 
     def flows() -> tuple[Array, Array, Array, Array]:
         forward, backward = s.forward * p[start], s.backward * p[to]
@@ -126,24 +166,22 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
         ),
     )
 
-    weights = stored(sure, lambda: _weights(g, targets(s), values))
+    weights = stored(sure, lambda: _weights(g, booked(seen, s), values))
 
     def sums() -> tuple[Array, Array, Array]:
-        wanted = targets(s)
+        wanted = booked(seen, s)
         found, bounds = _weighed(g, wanted, values, weights, current, *unsure)
         if s.blur is not None:
             # What is uncertain about a rate may be its energy, by the same part of a temperature.
             shift = s.blur * halved(jnp.minimum, s.temperature) * jnp.abs(current)
             own = [halved(jnp.add, shift[_slice(t.places)]) for t in wanted[: len(parts)]]
             bounds = [b + more for b, more in zip(bounds, own, strict=False)] + bounds[len(parts) :]
-        moved = [_summed(t, current) for t in wanted[len(parts) :]]
-        nothing = jnp.zeros(current.shape[1:])
-        return jnp.stack(found), jnp.stack(bounds), functools.reduce(jnp.maximum, moved, nothing)
+        return jnp.stack(found), jnp.stack(bounds), jnp.stack([_summed(t, current) for t in wanted])
 
     found, bounds, moved = stored(sure, sums)
     heats, errors, sizes = found[:baths], bounds[:baths], len(parts)
 
-    def checks() -> tuple[Array, Array, Array, Array]:
+    def checks() -> tuple[Array, Array, Array]:
         # σ once more, from the jump process itself; see `stationary.schnakenberg`.
         other = _dotted(current, s.exponent) + _dotted(inflow, log_p)
         largest = _largest(s.exponent) - halved(jnp.minimum, log_p)
@@ -151,15 +189,15 @@ def solve_quick(g: Graph, seen: Seen, counted: tuple[bool, ...], unique: bool, t
             other,
             digits * largest * halved(jnp.add, gross),
             _largest(inflow),
-            in_range(g, w, p),
         )
 
-    other, other_error, imbalance, certain = stored(sure, checks)
+    other, other_error, imbalance = stored(sure, checks)
     differ = jnp.abs(other - halved(jnp.add, heats / s.temperature))
-    certain &= differ <= FAR * (other_error + halved(jnp.add, errors / s.temperature))
-    certain &= known(list(found[:sizes]), list(bounds[:sizes]), tolerance)
+    certain = made.fit & (differ <= FAR * (other_error + halved(jnp.add, errors / s.temperature)))
+    certain &= known(list(found[:sizes]), list(bounds[:sizes]), tolerance, list(moved[:sizes]))
     if any(counted):
-        certain &= halved(jnp.maximum, bounds[sizes:]) <= jnp.minimum(tolerance, COUNTED) * moved
+        most = halved(jnp.maximum, moved[sizes:])
+        certain &= halved(jnp.maximum, bounds[sizes:]) <= jnp.minimum(tolerance, COUNTED) * most
     return Outcome(
         Rates(heats.T, _among(counted, found[sizes:]).T, found[baths:sizes].T),
         Rates(errors.T, _among(counted, bounds[sizes:]).T, bounds[baths:sizes].T),

@@ -26,13 +26,12 @@ from jax import Array
 from jaxtyping import Float
 
 from ..counted import Counted, Target
+from ..dynamics import Outcome
 from ..numerics.blocks import stored, turned
 from ..numerics.dense import EPS
 from ..numerics.reduction import halved
-from ..numerics.trailing import trailing
-from .graph import Glance, Graph, matrix, ranked
-from .gth import populate
-from .quick import Seen, Taken, everywhere, exponents, gain, in_range
+from .graph import Glance, Graph, ranked
+from .quick import Eliminated, Seen, Taken, booked, booked_outcome, eliminated, everywhere, exponents
 
 SURE = 1e-10
 """Largest error of a covariance, in units of the terms that it is a sum of, with which a point is decided."""
@@ -40,21 +39,47 @@ SURE = 1e-10
 
 def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], tolerance: Array) -> Counted:
     """Covariances of a batch of undriven networks, all states of which are connected, and of ordinary rates."""
-    _, parts, batch, look, _ = seen
-    sure = tolerance > 0
-    to, start, last = g.final.array, g.initial.array, turned(batch)
+    made = eliminated(g, seen, lambda s: [_taken(s, seen, target) for target in targets], tolerance > 0, visits=True)
+    return _covariances(g, seen, targets, tolerance, made, made.gains[:-2], made.values[:-2])
 
-    def rates() -> tuple[Glance, Array, Array, Array]:
-        s = trailing(look, last)
-        w = matrix(g, s.forward, s.backward, jnp.add, 0.0)
-        taken = [_taken(s, seen, target) for target in targets]
-        leave = halved(jnp.add, w)
-        amounts = jnp.stack([everywhere(t, s.forward.shape) for t in taken])
-        return s, w, amounts, jnp.stack([*(gain(g, s, t) for t in taken), leave, jnp.ones_like(leave)])
 
-    s, w, amounts, gains = stored(sure, rates)
-    p, values = stored(sure, lambda: populate(w, gains, gathered=2))
-    v, ways, times = values[:-2], values[-2], values[-1]
+def attempt_counted(
+    g: Graph, seen: Seen, lists: tuple[tuple[Target, ...], ...], tolerance: Array
+) -> tuple[Outcome, tuple[Counted, ...]]:
+    """Stationary states as by `solve_quick`, and the covariances of each list of targets, by one elimination."""
+    made = eliminated(g, seen, functools.partial(booked, seen), tolerance > 0, visits=True)
+    # Where the ledger has a target's amounts; particles of baths that exchange none are nothing.
+    heats, sizes = len(seen.counted), len(seen.parts)
+    row = {Target("heat" if k < heats else "work", name): k for k, name in enumerate(seen.names)}
+    row |= {
+        Target("particles", name): sizes + k
+        for k, name in enumerate(name for name, one in zip(seen.names, seen.counted, strict=False) if one)
+    }
+
+    def rows(x: Array, target: Target) -> Array:
+        if target.quantity == "entropy":
+            place = seen.names.index(target.of)
+            return x[place] / made.s.temperature[place]
+        return x[row[target]] if target in row else jnp.zeros_like(x[0])
+
+    state = booked_outcome(g, seen, made, True, tolerance)
+    found = []
+    for targets in lists:
+        gains, values = (jnp.stack([rows(x, target) for target in targets]) for x in (made.gains, made.values))
+        found.append(_covariances(g, seen, targets, tolerance, made, gains, values))
+    return state, tuple(found)
+
+
+def _covariances(
+    g: Graph, seen: Seen, targets: tuple[Target, ...], tolerance: Array, made: Eliminated, gains: Array, v: Array
+) -> Counted:
+    """The covariances of targets from their own `gains` and values `v` (target, state, point) of an elimination."""
+    parts, sure = seen.parts, tolerance > 0
+    to, start = g.final.array, g.initial.array
+    s, p, leave, ways, times = made.s, made.p, made.gains[-2], made.values[-2], made.values[-1]
+    amounts = stored(
+        sure, lambda: jnp.stack([everywhere(_taken(s, seen, target), s.forward.shape) for target in targets])
+    )
 
     def jumps() -> tuple[Array, Array]:
         sizes = jnp.abs(amounts) + jnp.abs(v[:, to]) + jnp.abs(v[:, start])
@@ -83,7 +108,6 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
     missed = stored(sure, missing)
 
     def spread() -> Array:
-        leave = gains[-2]
         mean = halved(jnp.add, p * leave)
         stay = 2 * p * (ways + mean * times)
         found = []
@@ -114,8 +138,7 @@ def attempt_covariances(g: Graph, seen: Seen, targets: tuple[Target, ...], toler
 
     found, errors, sizes = stored(sure, sums)
     small = jnp.all(errors <= jnp.minimum(tolerance, SURE) * sizes, axis=(0, 1))
-    decided = stored(sure, lambda: small & in_range(g, w, p))
-    return Counted(*turned((found, errors, sizes), -1, 0), undecided=~decided)
+    return Counted(*turned((found, errors, sizes), -1, 0), undecided=~(small & made.fit))
 
 
 def _taken(s: Glance, seen: Seen, target: Target) -> Taken:
