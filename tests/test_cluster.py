@@ -82,6 +82,25 @@ def test_the_bits_are_those_of_a_sweep_here_and_a_lost_worker_costs_only_time(wo
     assert given.count(cluster._worked) >= 5
 
 
+def test_pieces_of_few_points_are_solved_by_the_program_of_the_whole(monkeypatch):
+    """Programs for few points are made otherwise: their last bits may differ."""
+
+    class Unwanted:
+        def partial(self, *given):
+            raise AssertionError("the program for few points")
+
+    monkeypatch.setattr(sweep_module, "SIZES", (16,))
+    monkeypatch.setattr(sweep_module, "FEW", 32)
+    monkeypatch.setattr(cluster, "checked", lambda owner, client: client)
+    monkeypatch.setattr(cluster, "threads", lambda client: 1)
+    monkeypatch.setattr(cluster, "spread", lambda client, function, pieces, **how: map(function, pieces))
+    here = cs.sweep(DOT, GRID)
+    monkeypatch.setattr(sweep_module, "solve_few", Unwanted())
+    monkeypatch.setattr(sweep_module, "FEW", 256)  # a worker's own
+    monkeypatch.setattr(sweep_module, "few", lambda *machine: 32)
+    assert_same_bits(cs.sweep(DOT, GRID, client=object()), here)
+
+
 def test_what_workers_lack_is_named(worker, tmp_path, monkeypatch):
     (tmp_path / "my_dots.py").write_text(
         "import coldspot as cs\n\n\ndef build(level):\n    return cs.machines.QuantumDot(level=level)\n"

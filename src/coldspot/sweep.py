@@ -333,10 +333,8 @@ def _solve_block(
     return _solve_all(plans, build, shared, columns, *options, progress=False, cores=cores)
 
 
-def _solve_piece(
-    way: Any, build: Any, shared: Any, options: tuple[Any, ...], size: int, columns: Mapping[str, np.ndarray]
-) -> Any:
-    return _in_chunks(way, build, shared, columns, options, progress=False, sizes=(size,), cores=1)
+def _solve_piece(way: Any, build: Any, shared: Any, options: Any, how: Any, columns: Mapping[str, np.ndarray]) -> Any:
+    return _in_chunks(way, build, shared, columns, options, progress=False, cores=1, **how)
 
 
 def _batch_first(tree: Any) -> Any:
@@ -356,8 +354,9 @@ def _in_chunks(
     cores: int | None = None,
     client: Any = None,
     call: int = CALL,
+    light: bool | None = None,
 ) -> Any:
-    """What one way gives at all points, batch axis last."""
+    """What one way gives at all points, batch axis last; `light`: whether by the program for few points."""
     total = len(next(iter(columns.values())))
     workers = cores or parallel.workers()
 
@@ -373,14 +372,15 @@ def _in_chunks(
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         return {name: c[index] for name, c in columns.items()}
 
-    light = total <= FEW and total <= few(_first, build, shared, _point(columns))
+    light = total <= FEW and total <= few(_first, build, shared, _point(columns)) if light is None else light
     joined = _Joined(total)
     step, done = chunk, None
     if client is not None:
         # Calls of the size that they have here, some of them together: a call by itself is short for a cluster.
         calls = min(-(-total // chunk) // (4 * cluster.threads(client)), POINTS_SENT // chunk)
         step = chunk * max(calls, 1)
-        remote = functools.partial(_solve_piece, way, build, shared, options, chunk)
+        # And by the program that is used here, however few points a piece has.
+        remote = functools.partial(_solve_piece, way, build, shared, options, {"sizes": (chunk,), "light": light})
         parts = ({name: c[at : at + step] for name, c in columns.items()} for at in range(0, total, step))
         done = cluster.spread(client, remote, parts, total=-(-total // step), owner=label, progress=progress)
     starts = range(0, total, step)
