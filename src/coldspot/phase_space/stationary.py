@@ -116,12 +116,11 @@ class Discrete:
             found = solved(matrix, -np.concatenate(operator.source))
         else:
             # The density is not fixed by the equations, one of which follows from the others: f = 1 at its largest.
-            pin = int(np.argmax(np.kron(velocity.one, space.one)))
-            found = np.zeros(matrix.shape[0])
-            found[pin] = np.kron(velocity.one, space.one)[pin]
-            kept = np.delete(np.arange(matrix.shape[0]), pin)
-            column = matrix[:, [pin]].toarray()[kept, 0] * found[pin]
-            found[kept] = solved(matrix[kept][:, kept].tocsc(), -column)
+            one = np.kron(velocity.one, space.one)
+            pin = int(np.argmax(one))
+            right = -matrix[:, [pin]].toarray()[:, 0] * one[pin]
+            right[pin] = one[pin]
+            found = solved(pinned(matrix, pin), right)
         self.even = found[:size].reshape(-1, space.size)
         self.odd = found[size:].reshape(-1, space.odd_size)
         if space.terrain.kind != OPEN:
@@ -214,6 +213,14 @@ class Discrete:
         f += np.einsum("eqi,uei->equ", space.odd, (odd @ self.odd)[:, space.odd_of])
         values = f * np.exp(-space.terrain.read(space.x)[0] / space.terrain.reference)[..., None]
         return float(values.min() / values.max())
+
+
+def pinned(matrix: sp.csc_array, pin: int) -> sp.csc_array:
+    """The matrix with row and column `pin` of the identity; entries that become zero stay in its structure."""
+    data = np.where(matrix.indices == pin, 0.0, matrix.data)
+    column = slice(*matrix.indptr[pin : pin + 2])
+    data[column] = matrix.indices[column] == pin
+    return sp.csc_array((data, matrix.indices, matrix.indptr), matrix.shape)
 
 
 def solved(matrix: sp.csc_array, right: np.ndarray) -> np.ndarray:
