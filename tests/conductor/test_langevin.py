@@ -33,6 +33,9 @@ def test_friction_and_noise_are_those_of_the_electrons_at_any_bias():
         assert all(np.linalg.matrix_rank(np.asarray(own), 1e-9) == 1 for own in found.frictions.values())
         if bias == 0:
             assert_close([bath.temperature for bath in found.baths.values()], [0.2, 0.2], 1e-12)
+            # Also where levels are far away, and electrons take out little.
+            far = cs.conductor.langevin(junction(0.0, levels=np.diag([15.0, 15.1]), widths=[w / 500 for w in WIDTHS]))
+            assert_close([bath.temperature for bath in far.baths.values()], [0.2, 0.2], 1e-12)
             continue
         assert_close(found.springs, np.diag([0.09, 0.31**2]) + forces.renormalisation, 1e-14)
         assert_close(found.force, -forces.nonconservative, 1e-14)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -114,14 +115,26 @@ def _langevin(conductor: Conductor, omega: Array, still: bool) -> _Found:
     assert modes is not None
     parts = conductor.matrix, conductor.leads, modes.couplings
     if still:
-        real, moving = linear_forces(conductor)
+        (real, moving), _ = linear_forces(conductor)
     else:
-        whole = self_energy_at(conductor, omega[None] + 0j)[0]
+        whole = self_energy_at(conductor, omega[None] + 0j)[0][0]
         real, moving = whole.real, -whole.imag / omega
-    rates = electrons(*parts, omega, rates_alone=True)
-    both = jnp.sum(rates.emission + rates.absorption, axis=(0, 1)).real / 2
-    noise = jnp.where(rates.converged & ~uncounted(*parts), (both + both.T) / 2, jnp.nan)
-    friction = (moving + moving.T) / 2
+
+    def pairs(omega: Array) -> tuple[Array, Array, Array]:
+        """(E + A)/2, Λ = A − E, both Hermitian, and convergence."""
+        rates = electrons(*parts, omega, rates_alone=True)
+        e, a = (jnp.sum(part, axis=(0, 1)) for part in (rates.emission, rates.absorption))
+        e, a = (e + adjoint(e)) / 2, (a + adjoint(a)) / 2
+        return (e + a) / 2, a - e, rates.converged
+
+    # Poles give Π to rounding of its largest part; what the electrons take out may be far less, in the tails of levels.
+    if still:
+        (both, density, converged), (_, slope, _) = jax.jvp(pairs, (omega,), (jnp.ones(()),))
+        friction = slope.real / 2
+    else:
+        both, density, converged = pairs(omega)
+        friction = density.real / (2 * omega)
+    noise = jnp.where(converged & ~uncounted(*parts), both.real, jnp.nan)
     values, vectors = jnp.linalg.eigh(friction)
     least = values[0] / jnp.max(jnp.abs(friction))
     root = vectors * jnp.sqrt(jnp.where(least > NO_FRICTION, values, jnp.nan))
@@ -130,7 +143,7 @@ def _langevin(conductor: Conductor, omega: Array, still: bool) -> _Found:
     columns = root @ turned
     return _Found(
         jnp.diag(modes.frequencies**2) + (real + real.T) / 2,
-        -(real - real.T) / 2,
+        -density.imag / 2,
         -(moving - moving.T) / 2,
         friction,
         least,
