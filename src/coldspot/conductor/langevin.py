@@ -15,6 +15,7 @@ from .bound_states import uncounted
 from .coherent import Conductor
 from .electron_response import electrons
 from .forces import linear_forces, looked_at, modes_of, self_energy_at
+from .resonances import wide
 
 NO_FRICTION = 1e-12
 """Friction along a motion, relative to the largest, below which its noise is no bath of any temperature."""
@@ -78,7 +79,11 @@ def langevin(conductor: Conductor, frequency: Any = 0.0) -> Langevin:
     known = concrete(omega)
     if known is not None and not (np.isfinite(known) and known >= 0):
         raise InputError(f"langevin: `frequency` must be finite and not negative, but is {float(known):g}.")
-    found = _langevin(conductor, omega, known is not None and float(known) == 0.0)
+    still = known is not None and float(known) == 0.0
+    found = _langevin(conductor, omega, still)
+    numbers = concrete(found.whole)
+    if numbers is not None and wide(conductor.leads) and not np.isfinite(numbers).all():
+        found = _langevin(conductor, omega, still, by_poles=False)
     looked_at("langevin", found.whole)
     least = concrete(found.least)
     if least is not None and not least > NO_FRICTION:
@@ -109,15 +114,18 @@ class _Found(NamedTuple):
 
 
 @compiled
-def _langevin(conductor: Conductor, omega: Array, still: bool) -> _Found:
-    """`still`: at the frequency 0. `least`: the smallest eigenvalue of the friction, relative to its largest entry."""
+def _langevin(conductor: Conductor, omega: Array, still: bool, by_poles: bool = True) -> _Found:
+    """`still`: at the frequency 0; `by_poles`: between wide bands.
+
+    `least`: the smallest eigenvalue of the friction, relative to its largest entry.
+    """
     modes = conductor.modes
     assert modes is not None
     parts = conductor.matrix, conductor.leads, modes.couplings
     if still:
-        (real, moving), _ = linear_forces(conductor)
+        (real, moving), _ = linear_forces(conductor, by_poles)
     else:
-        whole = self_energy_at(conductor, omega[None] + 0j)[0][0]
+        whole = self_energy_at(conductor, omega[None] + 0j, by_poles)[0][0]
         real, moving = whole.real, -whole.imag / omega
 
     def pairs(omega: Array) -> tuple[Array, Array, Array]:
