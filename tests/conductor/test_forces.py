@@ -35,13 +35,20 @@ def test_forces_are_the_reference_values():
     assert_close(column, np.array([-0.02786615165 - 0.01478719996j, -0.02589426903 - 0.01288277778j]), 2e-8)
 
 
-def test_pair_densities_are_those_of_plain_quadrature_and_sum_up_to_the_self_energy():
+COALESCED = np.array([[0.0, 0.1], [0.1, 0.0]]), (np.diag([0.25, 0.05]),) * 2
+"""Levels and widths of a conductor at its exceptional point."""
+BESIDE = np.array([[0.0, 0.1], [0.1, 1e-9]]), COALESCED[1]
+FAR = np.array([[30.0, 0.01], [0.01, 30.1]]), (np.diag([0.01, 0.001]), np.diag([0.002, 0.02]))
+
+
+@pytest.mark.parametrize(("levels", "widths"), [(LEVELS, WIDTHS), COALESCED, BESIDE, FAR])
+def test_pair_densities_are_those_of_plain_quadrature_and_sum_up_to_the_self_energy(levels, widths):
     temperatures, omega, bias = (0.2, 0.07), 0.4, 0.9
-    made = junction(bias, temperatures=temperatures)
+    made = junction(bias, temperatures=temperatures, levels=levels, widths=widths)
     found = cs.conductor.pair_densities(made, omega)
 
     def spectral(energy, width):
-        g = np.linalg.inv(energy * np.eye(2) - LEVELS + 0.5j * sum(WIDTHS))
+        g = np.linalg.inv(energy * np.eye(2) - levels + 0.5j * sum(widths))
         return g @ width @ g.conj().T
 
     def filled(energy, lead):
@@ -52,20 +59,21 @@ def test_pair_densities_are_those_of_plain_quadrature_and_sum_up_to_the_self_ene
         for b, other in enumerate(("left", "right")):
 
             def weight(energy, part, a=a, b=b):
-                inner = MATRICES[0] @ spectral(energy, WIDTHS[a]) @ MATRICES[1] @ spectral(energy - omega, WIDTHS[b])
+                inner = MATRICES[0] @ spectral(energy, widths[a]) @ MATRICES[1] @ spectral(energy - omega, widths[b])
                 gap = filled(energy, a) - filled(energy - omega, b)
                 return -getattr(np.trace(inner), part) * gap / (2 * np.pi)
 
             marks = [-0.45, -0.05, 0.0, 0.45, 0.85]
+            floor = 1e-13 * float(np.max(np.abs(found[f"{one}-{other}"])))
             real, imaginary = (
-                quad(weight, -12, 12, (part,), points=marks, epsabs=1e-15, epsrel=1e-12, limit=300)[0]
+                quad(weight, -9, 9, (part,), points=marks, epsabs=floor, epsrel=2e-12, limit=300)[0]
                 for part in ("real", "imag")
             )
             matrix = np.asarray(found[f"{one}-{other}"])
             assert_close(matrix[0, 1], real + 1j * imaginary, 1e-11)
             total = total + matrix
     retarded = np.asarray(cs.conductor.mode_self_energy(made, omega))
-    assert_close(total, 1j * (retarded - retarded.conj().T), 1e-13)
+    assert_close(total, 1j * (retarded - retarded.conj().T), 1e-13, np.max(np.abs(retarded)))
 
 
 def test_normal_modes_solve_the_equation_of_motion_and_a_bias_makes_one_grow():
@@ -91,6 +99,6 @@ def test_what_has_no_modes_or_coalescing_states_is_refused_in_words():
     bare = cs.Conductor([[0.0]], {"left": cs.WideBandLead(0, 0.2, cs.ElectronBath(0.1))})
     with pytest.raises(cs.InputError, match="forces: the conductor has no `modes`"):
         cs.conductor.forces(bare)
-    defective = junction(levels=np.array([[0.0, 0.1], [0.1, 0.0]]), widths=(np.diag([0.2, 0.0]),) * 2)
-    with pytest.raises(cs.InputError, match="states nearly coalesce"):
-        cs.conductor.mode_self_energy(defective, 0.3)
+    for levels, widths in (COALESCED, BESIDE):
+        with pytest.raises(cs.InputError, match="states nearly coalesce"):
+            cs.conductor.mode_self_energy(junction(levels=levels, widths=widths), 0.3 + 0.01j)

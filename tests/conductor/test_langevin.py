@@ -6,8 +6,11 @@ from scipy.linalg import solve_continuous_lyapunov
 
 import coldspot as cs
 from tests.conductor.scattering import fermi
-from tests.conductor.test_forces import LEVELS, MATRICES, WIDTHS, junction
+from tests.conductor.test_forces import COALESCED, LEVELS, MATRICES, WIDTHS, junction
 from tests.tolerance import assert_close
+
+COALESCING = [COALESCED[0] + np.diag([0.0, split]) for split in (0.0, 1e-4, -1e-4)]
+"""Levels at the exceptional point, and on both sides, where poles serve still."""
 
 
 def noise(bias, temperatures):
@@ -33,6 +36,13 @@ def test_friction_and_noise_are_those_of_the_electrons_at_any_bias():
         assert all(np.linalg.matrix_rank(np.asarray(own), 1e-9) == 1 for own in found.frictions.values())
         if bias == 0:
             assert_close([bath.temperature for bath in found.baths.values()], [0.2, 0.2], 1e-12)
+            # Also where levels are far away, and electrons take out little.
+            far = cs.conductor.langevin(junction(0.0, levels=np.diag([15.0, 15.1]), widths=[w / 500 for w in WIDTHS]))
+            assert_close([bath.temperature for bath in far.baths.values()], [0.2, 0.2], 1e-12)
+            # And where states of the conductor coalesce: integrals, and poles on both sides.
+            each = [cs.conductor.langevin(junction(0.0, levels=levels, widths=COALESCED[1])) for levels in COALESCING]
+            assert_close(each[0].springs, (each[1].springs + each[2].springs) / 2, 1e-7)
+            assert_close([bath.temperature for bath in each[0].baths.values()], [0.2, 0.2], 1e-12)
             continue
         assert_close(found.springs, np.diag([0.09, 0.31**2]) + forces.renormalisation, 1e-14)
         assert_close(found.force, -forces.nonconservative, 1e-14)

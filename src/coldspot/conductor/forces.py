@@ -1,5 +1,6 @@
 """What the electrons of a biased conductor do to its modes: forces, self-energy, pair densities, normal modes."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -44,13 +45,13 @@ def mode_self_energy(conductor: Conductor, omega: Any) -> Array:
 
     Π_mn(ω) = ∫dε/2π tr[M^m G^r(ε+ω) M^n S(ε) + M^m S(ε) M^n G^a(ε−ω)], S = Σ_α f_α A_α, for unit masses, one spin:
     ü = −Ω²u − Πu. Between wide bands by poles and digamma functions, at any bias and temperature; where poles of the
-    conductor itself coalesce an error. Between other leads by integration, at real frequencies. (J.-T. Lü,
+    conductor itself nearly coalesce, and between other leads, by integration, at real frequencies. (J.-T. Lü,
     M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas, "Current-induced atomic dynamics, instabilities, and Raman
     signals: Quasiclassical Langevin equation approach".)
     """
     modes, omega = modes_of("mode_self_energy", conductor), as_complex(omega)
     _check_real("mode_self_energy", conductor, omega)
-    found = self_energy_at(conductor, omega.reshape(-1))
+    found = _by_either(self_energy_at, conductor, omega.reshape(-1))
     return looked_at("mode_self_energy", found).reshape(*omega.shape, *_square(modes))
 
 
@@ -71,7 +72,7 @@ def pair_densities(conductor: Conductor, omega: Any) -> Named:
     '0.155923'
     """
     modes, omega = modes_of("pair_densities", conductor), as_float(omega)
-    found = looked_at("pair_densities", _pair_densities(conductor, omega.reshape(-1)))
+    found = looked_at("pair_densities", _by_either(_pair_densities, conductor, omega.reshape(-1)))
     kinds = tuple(f"{a}-{b}" for a in conductor.leads for b in conductor.leads)
     found = jnp.moveaxis(found.reshape(-1, len(kinds), *_square(modes)), 1, -1)
     return Named(kinds, found.reshape(*omega.shape, *_square(modes), len(kinds)))
@@ -85,7 +86,10 @@ def forces(conductor: Conductor) -> Forces:
     and Raman signals: Quasiclassical Langevin equation approach".)
     """
     modes_of("forces", conductor)
-    found = looked_at("forces", linear_forces(conductor))
+    found, lost = linear_forces(conductor)
+    if wide(conductor.leads) and _without_poles(found[None], lost).any():
+        found, _ = linear_forces(conductor, by_poles=False)
+    looked_at("forces", found)
     parts = [(k, sign) for k in (0, 1) for sign in (1, -1)]
     return Forces(*(looked_up(lambda two, k=k, sign=sign: (two[k] + sign * two[k].T) / 2, found) for k, sign in parts))
 
@@ -135,10 +139,11 @@ def normal_modes(conductor: Conductor) -> NormalModes:
 
 
 @compiled
-def self_energy_at(conductor: Conductor, omegas: Array) -> Array:
+def self_energy_at(conductor: Conductor, omegas: Array, by_poles: bool = True) -> tuple[Array, Array]:
+    """Π (frequency, mode, mode), and whether its digits are lost (frequency); `by_poles`: between wide bands."""
     assert conductor.modes is not None
     parts = conductor.matrix, conductor.leads, conductor.modes.couplings
-    if wide(conductor.leads):
+    if by_poles and wide(conductor.leads):
         return self_energy(*parts, omegas)
 
     known = ~uncounted(*parts)
@@ -147,14 +152,14 @@ def self_energy_at(conductor: Conductor, omegas: Array) -> Array:
         found = electrons(*parts, omega)
         return jnp.where(found.converged & known, found.retarded, jnp.nan)
 
-    return jax.lax.map(one, omegas.real)
+    return jax.lax.map(one, omegas.real), jnp.zeros(omegas.shape, bool)
 
 
 @compiled
-def _pair_densities(conductor: Conductor, omegas: Array) -> Array:
+def _pair_densities(conductor: Conductor, omegas: Array, by_poles: bool = True) -> tuple[Array, Array]:
     assert conductor.modes is not None
     parts = conductor.matrix, conductor.leads, conductor.modes.couplings
-    if wide(conductor.leads):
+    if by_poles and wide(conductor.leads):
         return _densities(*parts, omegas)
 
     known = ~uncounted(*parts)
@@ -163,21 +168,24 @@ def _pair_densities(conductor: Conductor, omegas: Array) -> Array:
         found = electrons(*parts, omega)
         return jnp.where(found.converged & known, found.absorption - found.emission, jnp.nan)
 
-    return jax.lax.map(one, omegas)
+    return jax.lax.map(one, omegas), jnp.zeros(omegas.shape, bool)
 
 
 @compiled
-def linear_forces(conductor: Conductor) -> Array:
+def linear_forces(conductor: Conductor, by_poles: bool = True) -> tuple[Array, Array]:
+    """Π(0) and η (2, mode, mode), and whether their digits are lost."""
     zero, one = jnp.zeros(1, complex), jnp.ones(1, complex)
-    still, slope = jax.jvp(lambda omega: self_energy_at(conductor, omega), (zero,), (one,))
-    return jnp.stack([still[0].real, (1j * slope[0]).real])
+    still, slope, lost = jax.jvp(
+        lambda omega: self_energy_at(conductor, omega, by_poles), (zero,), (one,), has_aux=True
+    )
+    return jnp.stack([still[0].real, (1j * slope[0]).real]), lost
 
 
 @compiled
 def _matrix(conductor: Conductor, omega: Array) -> Array:
     modes = conductor.modes
     assert modes is not None
-    return self_energy_at(conductor, omega[None])[0] + jnp.diag(modes.frequencies**2 - 1j * modes.losses(omega))
+    return self_energy_at(conductor, omega[None])[0][0] + jnp.diag(modes.frequencies**2 - 1j * modes.losses(omega))
 
 
 @compiled
@@ -213,6 +221,25 @@ def modes_of(owner: str, conductor: Any) -> Modes:
     return conductor.modes
 
 
+def _by_either(function: Callable[..., tuple[Array, Array]], conductor: Conductor, omegas: Array) -> Array:
+    """By poles; where they are known not to serve, frequency by frequency, by integration if that is real."""
+    found, lost = function(conductor, omegas)
+    known = concrete(omegas)
+    if known is None or not wide(conductor.leads):
+        return found
+    for k in np.flatnonzero(_without_poles(found, lost) & (known.imag == 0)):
+        found = found.at[k].set(function(conductor, omegas[k : k + 1], by_poles=False)[0][0])
+    return found
+
+
+def _without_poles(found: Array, lost: Array) -> Any:
+    """Where (frequency) poles are known to have lost digits, or to give no numbers."""
+    numbers, without = concrete(found), concrete(lost)
+    if numbers is None or without is None:
+        return np.zeros(lost.shape, bool)
+    return np.asarray(without | ~np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim))))
+
+
 def _check_real(owner: str, conductor: Conductor, omega: Array) -> None:
     numbers = concrete(omega)
     if numbers is not None and np.any(numbers.imag) and not wide(conductor.leads):
@@ -228,7 +255,7 @@ def looked_at(owner: str, found: Array) -> Array:
     if numbers is not None and not np.isfinite(numbers).all():
         raise InputError(
             f"{owner}: there is no finite value: the conductor's own states nearly coalesce (poles of G^r), where "
-            "poles do not serve (move a level or a width by a part in 10⁶), or the integral of other leads than wide "
+            "poles do not serve (move a level or a width by a part in 10⁴), or the integral of other leads than wide "
             "bands has not converged, or modes link a state that they give no width, outside of their bands or dark in "
             "them (give a `WideBandLead` a small width there)."
         )

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -14,6 +15,7 @@ from .bound_states import uncounted
 from .coherent import Conductor
 from .electron_response import electrons
 from .forces import linear_forces, looked_at, modes_of, self_energy_at
+from .resonances import wide
 
 NO_FRICTION = 1e-12
 """Friction along a motion, relative to the largest, below which its noise is no bath of any temperature."""
@@ -77,7 +79,11 @@ def langevin(conductor: Conductor, frequency: Any = 0.0) -> Langevin:
     known = concrete(omega)
     if known is not None and not (np.isfinite(known) and known >= 0):
         raise InputError(f"langevin: `frequency` must be finite and not negative, but is {float(known):g}.")
-    found = _langevin(conductor, omega, known is not None and float(known) == 0.0)
+    still = known is not None and float(known) == 0.0
+    found = _langevin(conductor, omega, still)
+    numbers = concrete(found.whole)
+    if numbers is not None and wide(conductor.leads) and not np.isfinite(numbers).all():
+        found = _langevin(conductor, omega, still, by_poles=False)
     looked_at("langevin", found.whole)
     least = concrete(found.least)
     if least is not None and not least > NO_FRICTION:
@@ -108,20 +114,35 @@ class _Found(NamedTuple):
 
 
 @compiled
-def _langevin(conductor: Conductor, omega: Array, still: bool) -> _Found:
-    """`still`: at the frequency 0. `least`: the smallest eigenvalue of the friction, relative to its largest entry."""
+def _langevin(conductor: Conductor, omega: Array, still: bool, by_poles: bool = True) -> _Found:
+    """`still`: at the frequency 0; `by_poles`: between wide bands.
+
+    `least`: the smallest eigenvalue of the friction, relative to its largest entry.
+    """
     modes = conductor.modes
     assert modes is not None
     parts = conductor.matrix, conductor.leads, modes.couplings
     if still:
-        real, moving = linear_forces(conductor)
+        (real, moving), _ = linear_forces(conductor, by_poles)
     else:
-        whole = self_energy_at(conductor, omega[None] + 0j)[0]
+        whole = self_energy_at(conductor, omega[None] + 0j, by_poles)[0][0]
         real, moving = whole.real, -whole.imag / omega
-    rates = electrons(*parts, omega, rates_alone=True)
-    both = jnp.sum(rates.emission + rates.absorption, axis=(0, 1)).real / 2
-    noise = jnp.where(rates.converged & ~uncounted(*parts), (both + both.T) / 2, jnp.nan)
-    friction = (moving + moving.T) / 2
+
+    def pairs(omega: Array) -> tuple[Array, Array, Array]:
+        """(E + A)/2, Λ = A − E, both Hermitian, and convergence."""
+        rates = electrons(*parts, omega, rates_alone=True)
+        e, a = (jnp.sum(part, axis=(0, 1)) for part in (rates.emission, rates.absorption))
+        e, a = (e + adjoint(e)) / 2, (a + adjoint(a)) / 2
+        return (e + a) / 2, a - e, rates.converged
+
+    # Poles give Π to rounding of its largest part; what the electrons take out may be far less, in the tails of levels.
+    if still:
+        (both, density, converged), (_, slope, _) = jax.jvp(pairs, (omega,), (jnp.ones(()),))
+        friction = slope.real / 2
+    else:
+        both, density, converged = pairs(omega)
+        friction = density.real / (2 * omega)
+    noise = jnp.where(converged & ~uncounted(*parts), both.real, jnp.nan)
     values, vectors = jnp.linalg.eigh(friction)
     least = values[0] / jnp.max(jnp.abs(friction))
     root = vectors * jnp.sqrt(jnp.where(least > NO_FRICTION, values, jnp.nan))
@@ -130,7 +151,7 @@ def _langevin(conductor: Conductor, omega: Array, still: bool) -> _Found:
     columns = root @ turned
     return _Found(
         jnp.diag(modes.frequencies**2) + (real + real.T) / 2,
-        -(real - real.T) / 2,
+        -density.imag / 2,
         -(moving - moving.T) / 2,
         friction,
         least,

@@ -14,18 +14,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..numerics.dense import adjoint
+from ..numerics.dense import EPS, adjoint
 from ..numerics.digamma import digamma, first_difference
 from ..pytrees import Table
 from .landauer import baths_of
 from .poles import Poles, poles_of, widths_of
 
-CONDITION = 1e6
-"""From here on poles count as coalesced: half of the digits or more would be lost, and nothing is returned."""
+CONDITION = 300.0
+"""From here on poles count as coalesced: residues grow with it and their products with its square, so that more than
+five digits would be lost, and nothing is returned."""
+LOST = 1e-10
+"""Rounding, relative to the largest element of Π or of the densities of a kind of pairs at a frequency, from which on
+poles do not serve: far from all levels both are small differences of large terms."""
 
 
-def pole_weights(poles: Poles, potentials: Array, temperatures: Array, omega: Array) -> tuple[Array, Array]:
-    """k and l (lead, q, p) of K_α(λ_q−ω) = Σ_p k S_p^α + l S_p^α†.
+def pole_weights(poles: Poles, potentials: Array, temperatures: Array, omega: Array) -> tuple[Array, Array, Array]:
+    """k and l (lead, q, p) of K_α(λ_q−ω) = Σ_p k S_p^α + l S_p^α†, and the size of what l is the difference of.
 
     They are divided differences of F(λ) = ψ(½ ± i(λ−μ)/2πT) ∓ iπ/2, below and above the axis.
     """
@@ -37,36 +41,45 @@ def pole_weights(poles: Poles, potentials: Array, temperatures: Array, omega: Ar
     near = -1j / scale * first_difference(place, 1j * (own - x) / scale)
     below, above = digamma(jnp.stack([place[..., 0], (0.5 - 1j * (mirrored - potentials) / scale)[:, 0]]))
     jump = (above + 0.5j * jnp.pi)[:, None] - (below - 0.5j * jnp.pi)[..., None]
-    return near / (2 * jnp.pi), jump / (x - mirrored) / (2 * jnp.pi)
+    gap = 2 * jnp.pi * (x - mirrored)
+    return near / (2 * jnp.pi), jump / gap, (jnp.abs(above)[:, None] + jnp.abs(below)[..., None]) / jnp.abs(gap)
 
 
-def half(poles: Poles, couplings: Array, potentials: Array, temperatures: Array, omega: Array) -> Array:
-    """P(ω) (mode, mode)."""
-    near, far = pole_weights(poles, potentials, temperatures, omega)
+def half(poles: Poles, couplings: Array, potentials: Array, temperatures: Array, omega: Array) -> tuple[Array, Array]:
+    """P(ω) (mode, mode), and the size of its terms."""
+    near, far, far_size = pole_weights(poles, potentials, temperatures, omega)
     v, u, w = poles.right, poles.left, poles.rows
     first = jnp.einsum("qi,nij,jp->nqp", u, couplings, v)
     second = jnp.einsum("api,mij,jq->amqp", w, couplings, v)
     total = jnp.einsum("aqp,nqp,amqp->mn", near, first, second)
+    size = jnp.einsum("aqp,qp,aqp->", jnp.abs(near), jnp.linalg.norm(first, axis=0), jnp.linalg.norm(second, axis=1))
     first = jnp.einsum("qi,nij,apj->anqp", u, couplings, jnp.conj(w))
     second = jnp.einsum("ip,mij,jq->mqp", jnp.conj(v), couplings, v)
-    return -(total + jnp.einsum("aqp,anqp,mqp->mn", far, first, second))
+    total += jnp.einsum("aqp,anqp,mqp->mn", far, first, second)
+    sizes = jnp.linalg.norm(first, axis=1), jnp.linalg.norm(second, axis=0)
+    return -total, size + jnp.einsum("aqp,aqp,qp->", far_size, *sizes)
 
 
-def self_energy(hamiltonian: Array, leads: Table, couplings: Array, omegas: Array) -> Array:
-    """Π (frequency, mode, mode) at real frequencies, or complex ones in the upper half plane."""
+def self_energy(hamiltonian: Array, leads: Table, couplings: Array, omegas: Array) -> tuple[Array, Array]:
+    """Π (frequency, mode, mode) at real frequencies, or complex ones in the upper half plane, and whether its digits
+
+    are lost (frequency).
+    """
     poles, potentials, temperatures = _prepared(hamiltonian, leads)
 
-    def one(omega: Array) -> Array:
+    def one(omega: Array) -> tuple[Array, Array]:
         # Both at once: what is written down twice is compiled twice.
         there_and_back = jnp.stack([omega, -jnp.conj(omega)])
-        forward, back = jax.vmap(lambda at: half(poles, couplings, potentials, temperatures, at))(there_and_back)
-        return forward + jnp.conj(back)
+        each, sizes = jax.vmap(lambda at: half(poles, couplings, potentials, temperatures, at))(there_and_back)
+        found = each[0] + jnp.conj(each[1])
+        return found, ~(EPS * jnp.max(sizes) <= LOST * jnp.max(jnp.abs(found)))
 
-    return _known(poles, jax.lax.map(one, omegas))
+    found, lost = jax.lax.map(one, omegas)
+    return _known(poles, found), lost
 
 
-def pair_densities(hamiltonian: Array, leads: Table, couplings: Array, omegas: Array) -> Array:
-    """Λ^{αβ} (frequency, α, β, mode, mode)."""
+def pair_densities(hamiltonian: Array, leads: Table, couplings: Array, omegas: Array) -> tuple[Array, Array]:
+    """Λ^{αβ} (frequency, α, β, mode, mode), and whether its digits are lost (frequency)."""
     poles, potentials, temperatures = _prepared(hamiltonian, leads)
     v, w = poles.right, poles.rows
     # Between row vectors and columns of the residues; a and b are leads.
@@ -74,19 +87,26 @@ def pair_densities(hamiltonian: Array, leads: Table, couplings: Array, omegas: A
     vv = jnp.einsum("ip,mij,jq->mpq", jnp.conj(v), couplings, v)
     ww = jnp.einsum("api,mij,bqj->abmpq", w, couplings, jnp.conj(w))
 
-    def part(omega: Array) -> Array:
-        """−Σ_q tr[M^m K_a(λ_q−ω) M^n S_q^b] (a, b, m, n)."""
-        near, far = pole_weights(poles, potentials, temperatures, omega)
+    size_wv, size_vv, size_ww = (jnp.linalg.norm(part, axis=axis) for part, axis in ((wv, 1), (vv, 0), (ww, 2)))
+
+    def part(omega: Array) -> tuple[Array, Array]:
+        """−Σ_q tr[M^m K_a(λ_q−ω) M^n S_q^b] (a, b, m, n), and the size of their terms (a, b)."""
+        near, far, far_size = pole_weights(poles, potentials, temperatures, omega)
         # tr[M^m |v_p⟩⟨w_p^a| M^n |v_q⟩⟨w_q^b|] and tr[M^m |w_p^a⟩⟨v_p| M^n |v_q⟩⟨w_q^b|].
         one = jnp.einsum("aqp,bmqp,anpq->abmn", near, wv, wv)
-        return -(one + jnp.einsum("aqp,bamqp,npq->abmn", far, ww, vv))
+        near_size = jnp.einsum("aqp,bqp,apq->ab", jnp.abs(near), size_wv, size_wv)
+        far_size = jnp.einsum("aqp,baqp,pq->ab", far_size, size_ww, size_vv)
+        return -(one + jnp.einsum("aqp,bamqp,npq->abmn", far, ww, vv)), near_size + far_size
 
-    def density(omega: Array) -> Array:
-        x, y = jax.vmap(part)(jnp.stack([-omega, omega]))
+    def density(omega: Array) -> tuple[Array, Array]:
+        (x, y), sizes = jax.vmap(part)(jnp.stack([-omega, omega]))
         y = jnp.transpose(y, (1, 0, 3, 2))
-        return y + adjoint(y) - x - adjoint(x)
+        found = y + adjoint(y) - x - adjoint(x)
+        size = sizes[0] + sizes[1].T
+        return found, ~jnp.all(EPS * size <= LOST * jnp.max(jnp.abs(found), axis=(2, 3)))
 
-    return _known(poles, jax.lax.map(density, omegas))
+    found, lost = jax.lax.map(density, omegas)
+    return _known(poles, found), lost
 
 
 def _prepared(hamiltonian: Array, leads: Table) -> tuple[Poles, Array, Array]:
