@@ -81,8 +81,8 @@ def langevin(conductor: Conductor, frequency: Any = 0.0) -> Langevin:
         raise InputError(f"langevin: `frequency` must be finite and not negative, but is {float(known):g}.")
     still = known is not None and float(known) == 0.0
     found = _langevin(conductor, omega, still)
-    numbers = concrete(found.whole)
-    if numbers is not None and wide(conductor.leads) and not np.isfinite(numbers).all():
+    numbers, lost = concrete(found.whole), concrete(found.lost)
+    if numbers is not None and wide(conductor.leads) and (np.any(lost) or not np.isfinite(numbers).all()):
         found = _langevin(conductor, omega, still, by_poles=False)
     looked_at("langevin", found.whole)
     least = concrete(found.least)
@@ -111,21 +111,22 @@ class _Found(NamedTuple):
     frictions: Array
     temperatures: Array
     whole: Array
+    lost: Array
 
 
 @compiled
 def _langevin(conductor: Conductor, omega: Array, still: bool, by_poles: bool = True) -> _Found:
     """`still`: at the frequency 0; `by_poles`: between wide bands.
 
-    `least`: the smallest eigenvalue of the friction, relative to its largest entry.
+    `least`: the smallest eigenvalue of the friction, relative to its largest entry; `lost`: whether digits of Π are.
     """
     modes = conductor.modes
     assert modes is not None
     parts = conductor.matrix, conductor.leads, modes.couplings
     if still:
-        (real, moving), _ = linear_forces(conductor, by_poles)
+        (real, moving), lost = linear_forces(conductor, by_poles)
     else:
-        whole = self_energy_at(conductor, omega[None] + 0j, by_poles)[0][0]
+        (whole,), lost = self_energy_at(conductor, omega[None] + 0j, by_poles)
         real, moving = whole.real, -whole.imag / omega
 
     def pairs(omega: Array) -> tuple[Array, Array, Array]:
@@ -158,4 +159,5 @@ def _langevin(conductor: Conductor, omega: Array, still: bool, by_poles: bool = 
         jnp.einsum("ib,jb->bij", columns, columns),
         hot / 2,
         jnp.concatenate([real, moving, noise]),
+        lost,
     )

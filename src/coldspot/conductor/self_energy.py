@@ -20,9 +20,9 @@ from ..pytrees import Table
 from .landauer import baths_of
 from .poles import Poles, poles_of, widths_of
 
-CONDITION = 300.0
-"""From here on poles count as coalesced: residues grow with it and their products with its square, so that more than
-five digits would be lost, and nothing is returned."""
+CONDITION, COALESCED = 300.0, 1e4
+"""From these on poles do not serve, and count as coalesced, so that nothing is returned: residues grow with the
+condition and their products with its square, so that five digits are lost, or half of all."""
 LOST = 1e-10
 """Rounding, relative to the largest element of Π or of the densities of a kind of pairs at a frequency, from which on
 poles do not serve: far from all levels both are small differences of large terms."""
@@ -66,13 +66,14 @@ def self_energy(hamiltonian: Array, leads: Table, couplings: Array, omegas: Arra
     are lost (frequency).
     """
     poles, potentials, temperatures = _prepared(hamiltonian, leads)
+    close = ~(poles.condition < CONDITION)
 
     def one(omega: Array) -> tuple[Array, Array]:
         # Both at once: what is written down twice is compiled twice.
         there_and_back = jnp.stack([omega, -jnp.conj(omega)])
         each, sizes = jax.vmap(lambda at: half(poles, couplings, potentials, temperatures, at))(there_and_back)
         found = each[0] + jnp.conj(each[1])
-        return found, ~(EPS * jnp.max(sizes) <= LOST * jnp.max(jnp.abs(found)))
+        return found, ~(EPS * jnp.max(sizes) <= LOST * jnp.max(jnp.abs(found))) | close
 
     found, lost = jax.lax.map(one, omegas)
     return _known(poles, found), lost
@@ -81,6 +82,7 @@ def self_energy(hamiltonian: Array, leads: Table, couplings: Array, omegas: Arra
 def pair_densities(hamiltonian: Array, leads: Table, couplings: Array, omegas: Array) -> tuple[Array, Array]:
     """Λ^{αβ} (frequency, α, β, mode, mode), and whether its digits are lost (frequency)."""
     poles, potentials, temperatures = _prepared(hamiltonian, leads)
+    close = ~(poles.condition < CONDITION)
     v, w = poles.right, poles.rows
     # Between row vectors and columns of the residues; a and b are leads.
     wv = jnp.einsum("api,mij,jq->ampq", w, couplings, v)
@@ -103,7 +105,7 @@ def pair_densities(hamiltonian: Array, leads: Table, couplings: Array, omegas: A
         y = jnp.transpose(y, (1, 0, 3, 2))
         found = y + adjoint(y) - x - adjoint(x)
         size = sizes[0] + sizes[1].T
-        return found, ~jnp.all(EPS * size <= LOST * jnp.max(jnp.abs(found), axis=(2, 3)))
+        return found, ~jnp.all(EPS * size <= LOST * jnp.max(jnp.abs(found), axis=(2, 3))) | close
 
     found, lost = jax.lax.map(density, omegas)
     return _known(poles, found), lost
@@ -115,4 +117,4 @@ def _prepared(hamiltonian: Array, leads: Table) -> tuple[Poles, Array, Array]:
 
 
 def _known(poles: Poles, value: Array) -> Array:
-    return jnp.where(poles.condition < CONDITION, value, jnp.nan)
+    return jnp.where(poles.condition < COALESCED, value, jnp.nan)
