@@ -76,6 +76,18 @@ def test_heats_and_what_is_unknown():
     assert (ds.status == 0).all()
     assert_close(ds.heat.values[:-1, 0], np.full(6, expected), 1e-6)
     assert_close(ds.heat.values[:3, 0], np.full(3, expected), 1e-9)
+    # Weak springs to a mode that friction hardly reaches, of the frequency of one that it damps little.
+    weak, passed = 1e-5, 8e-7
+    k = np.diag([2.0, 1.7, 2.0, 3.0, 2.3])
+    k[0, 2] = k[2, 0] = -1.0
+    k[0, 3] = k[3, 0] = -passed
+    s = cs.steady_state(branched(weak * FRICTIONS, springs=k * np.sqrt(np.outer(MASSES, MASSES))), throw=False)
+    g = weak * FRICTIONS / MASSES
+    some = np.array([0, 2, 3])
+    a = np.block([[np.zeros((3, 3)), np.eye(3)], [-k[some[:, None], some], -np.diag(g[some])]])
+    x = solve_continuous_lyapunov(a, -np.diag([0.0, 0.0, 0.0, 2 * g[0] * HOT, 2 * g[2] * COLD, 0.0]))
+    expected = g[0] * (HOT - x[3, 3])
+    assert abs(s.heat["hot"] - expected) <= s.error.heat["hot"] + 1e-8 * expected
 
 
 def test_quanta_and_fluctuations():

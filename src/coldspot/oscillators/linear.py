@@ -53,8 +53,8 @@ class Conduction(NamedTuple):
     moving: Array
 
 
-def _by_noise(system: System) -> Conduction:
-    found = noise(system)
+def _by_noise(system: System, all_damped: bool = False) -> Conduction:
+    found = noise(system, all_damped)
     still = found.undamped
     known = found.conductance, found.error, found.positive, found.damped, found.doublings
     resting = jnp.any(still.moving, -1)
@@ -108,7 +108,13 @@ def conduction(system: System) -> Conduction:
 
 
 def attempt(system: System) -> Outcome | None:
-    """The state of a batch by the first method alone, undecided where the other one may do better; None if none may."""
+    """The state of a batch by the first method alone, undecided where the other one may do better; None if none may.
+
+    Small networks are taken to be damped, undecided where they are not.
+    """
+    if system.size < SMALL and system.thermal.size < system.size:
+        found = _by_noise(system, all_damped=True)
+        return _outcome(system, found._replace(damped=jnp.ones_like(found.damped)), found.positive & ~found.damped)
     if not fits(system) or not SMALL <= system.size <= WIDE:
         return None
     found, poor = _first(system)

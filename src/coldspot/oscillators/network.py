@@ -214,8 +214,9 @@ class OscillatorNetwork(Dynamics):
     @property
     def remembers(self) -> bool:
         """Whether some friction has a memory."""
-        own = self.frictions.values() if isinstance(self.frictions, Table) else ()
-        return any(isinstance(f, SpectralDensity) for f in own)
+        return isinstance(self.frictions, Table) and any(
+            isinstance(f, SpectralDensity) for f in self.frictions.values()
+        )
 
     @property
     def feedbacks(self) -> dict[int, Callable[[Array, Array], Array]]:
@@ -246,8 +247,7 @@ class OscillatorNetwork(Dynamics):
         only = next(iter(values)) if len(values) == 1 else ""
         given = values[only] if only and isinstance(self.drives[only], _Phase) else Values(values)
         assert callable(self.springs)
-        found = tracing.called(self.springs, given)
-        return as_float(found, f"{OWNER}: what `springs` returns")
+        return as_float(tracing.called(self.springs, given), f"{OWNER}: what `springs` returns")
 
     def friction_matrices(self) -> Array:
         """Γ_b (bath, n, n) of each bath; of a friction with a memory, that of slow motion."""
@@ -290,8 +290,7 @@ class OscillatorNetwork(Dynamics):
         """The numbers of one network between baths with a spectrum."""
         sites = tuple(sorted({i for at in self.places for i in at}))
         table = self.frictions if isinstance(self.frictions, Table) else {}
-        own = [table.get(name) for name in self.baths]
-        cutoffs = [density.cutoff if isinstance(density, Drude | Ohmic) else jnp.inf for density in own]
+        cutoffs = [d.cutoff if isinstance(d := table.get(b), Drude | Ohmic) else jnp.inf for b in self.baths]
         pushes, rough = amplitudes_of(self.drives, self.targets, self.size)
         return landauer.Spectral(
             masses=self.masses,
@@ -306,13 +305,15 @@ class OscillatorNetwork(Dynamics):
             quantum=self.quantum,
         )
 
-    # ------------------------------------------------------------------ solving
     @property
     def few(self) -> int:
         return 256 if self.masses.size <= FEW and not callable(self.springs) and self.potential is None else 0
 
     def attempt(self, tolerance: Array, cost: int) -> Outcome | None:
-        return None if cost or self.potential is not None or self._beyond() else linear.attempt(self.system())
+        driven = callable(self.springs) or self.feedbacks
+        if cost or driven or self.quantum or self.remembers or self.potential is not None:
+            return None
+        return self._stationary(all_damped=True) if self._beyond() else linear.attempt(self.system())
 
     def solve(self, tolerance: Array) -> Outcome:
         if FEEDBACK in self.targets or (self.potential is not None and self._beyond()):
@@ -323,21 +324,21 @@ class OscillatorNetwork(Dynamics):
         if not self._beyond():
             return linear.steady(self.system())
         arrays, static = eqx.partition(self, eqx.is_array)
-
-        def one(point: Any) -> "OscillatorNetwork":
-            return eqx.combine(point, static)
-
         if self.quantum or self.remembers:
-            return landauer.steady(arrays, lambda p: one(p).spectral())
+            return landauer.steady(arrays, lambda p: eqx.combine(p, static).spectral())
         if callable(self.springs):
-            return floquet.steady(arrays, lambda p: one(p).course())
+            return floquet.steady(arrays, lambda p: eqx.combine(p, static).course())
+        return self._stationary(all_damped=False)
+
+    def _stationary(self, all_damped: bool) -> Outcome:
+        arrays, static = eqx.partition(self, eqx.is_array)
 
         def parts(point: Any) -> tuple[Instant, Array, stationary.Pushes]:
-            now, zero = one(point), jnp.zeros(())
+            now: OscillatorNetwork = eqx.combine(point, static)
             pushes = amplitudes_of(now.drives, self.targets, self.size)
-            return now.instant(zero, pushed=False), or_one(now.frequency), pushes
+            return now.instant(0.0, pushed=False), or_one(now.frequency), pushes
 
-        return stationary.steady(arrays, parts, reciprocal=PULL not in self.targets)
+        return stationary.steady(arrays, parts, PULL not in self.targets, all_damped)
 
     def cumulants(self, targets: tuple[Target, ...], order: int, tolerance: Array) -> Counted:
         special = self.massless or self.quantum or self.remembers or self.potential is not None
@@ -346,8 +347,7 @@ class OscillatorNetwork(Dynamics):
                 f"counting: cumulants of an {OWNER} are known for masses on constant springs, with classical baths, "
                 "without `forces` of time or fed back and without a `potential`."
             )
-        arrays, static = eqx.partition(self, eqx.is_array)
-        asked = cumulants.asked(targets, tuple(self.baths))
+        (arrays, static), asked = eqx.partition(self, eqx.is_array), cumulants.asked(targets, tuple(self.baths))
         return cumulants.heat(arrays, lambda p: eqx.combine(p, static).instant(0.0), asked, order)
 
     def evolved(self, initial: Any, times: np.ndarray, tolerance: float, throw: bool) -> Evolution:
@@ -431,8 +431,9 @@ class OscillatorNetwork(Dynamics):
         if self.quantum or self.remembers:
             raise InputError(f"trajectories: an {OWNER} with {spectra_of(self.quantum)} has none; see `steady_state`.")
         if bias is not None:
-            what = self._beyond() or "a `start`"
-            raise InputError(f"trajectories: with {what} `bias` is measured, not chosen; give `time_step`.")
+            raise InputError(
+                f"trajectories: with {self._beyond() or 'a `start`'} `bias` is measured, not chosen; give `time_step`."
+            )
         seen = told(self)
         if start is None:
             return journey.sample(self, seen, key, n, time, **options)
@@ -472,9 +473,8 @@ class OscillatorNetwork(Dynamics):
         return stationary.currents(still, or_one(self.frequency), pushes, PULL not in self.targets)
 
     def _check_linear(self, what: str, constant: bool = False) -> None:
-        if self.potential is not None:
-            raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has a `potential`.")
-        if FEEDBACK in self.targets:
-            raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has {self._beyond()}.")
+        other = self._beyond() if FEEDBACK in self.targets else "" if self.potential is None else "a `potential`"
+        if other:
+            raise InputError(f"{OWNER}: `{what}` is known for linear networks only, but this one has {other}.")
         if constant and (callable(self.springs) or self.remembers or self.quantum):
             raise InputError(f"{OWNER}: `{what}` is known for constant springs and classical baths only.")

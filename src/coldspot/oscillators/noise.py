@@ -61,7 +61,7 @@ def _norm(a: Array) -> Array:
     return jnp.sqrt(_trace(a, a))
 
 
-def noise(system: System) -> Noise:
+def noise(system: System, all_damped: bool = False) -> Noise:
     """Covariances of the noise of each bath, and the heat conductances between the baths."""
     n = system.size
     mass, gamma = system.masses, system.frictions
@@ -82,7 +82,7 @@ def noise(system: System) -> Noise:
     eye = jnp.eye(n)
     upper = swap(factor) / root[:, None, :]
     lower = -(root / mass)[..., None] * (factor + excess)
-    still = undamped_in_each(mass, springs, gamma, system.thermal.size == n)
+    still = undamped_in_each(mass, springs, gamma, all_damped or system.thermal.size == n)
     damping = -(gamma / mass)[..., None] * eye - still.damping
     a = blocks(zero, upper, lower, damping)
     kicks = (root / mass)[:, None, :] ** 2 * 2 * share

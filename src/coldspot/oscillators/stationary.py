@@ -28,7 +28,7 @@ from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
 from ..regimes import UNDAMPED
 from ..solution import Status
 from .instant import APART, Instant, Moments, moments
-from .undamped import Undamped, undamped_now, unknown_currents, unknown_products
+from .undamped import Undamped, none_of, undamped_now, unknown_currents, unknown_products
 
 ABSENT = 1e-15
 """Errors below this part of the heat that goes back and forth between coordinates and baths are no error: the rounding
@@ -63,16 +63,19 @@ class Motion(NamedTuple):
     errors: Array
 
 
-def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Pushes]], reciprocal: bool) -> Outcome:
+def steady(
+    points: Any, look: Callable[[Any], tuple[Instant, Array, Pushes]], reciprocal: bool, all_damped: bool = False
+) -> Outcome:
     """Steady or periodic states of a batch; `look(point)` gives an instant without pushes, the frequency, and the
     complex amplitudes (harmonic, drive, n) of the pushes, which are Re Σ_h f_h e^{ihΩt}, h = 1, 2, …; if they have no
-    end, also some that are known less well.
+    end, also some that are known less well. `all_damped`: modes that no friction reaches are not looked for, and leave
+    a point undecided.
     """
 
     def one(point: Any) -> tuple[Array, ...]:
         instant, frequency, (pushes, rough) = look(point)
         m = moments(instant)
-        found = conduction(instant, m, reciprocal)
+        found = conduction(instant, m, reciprocal, all_damped)
         driven = response(instant, m, frequency, pushes, rough is not None)
         if rough is not None:
             other = response(instant, m, frequency, rough, True)
@@ -87,13 +90,15 @@ def steady(points: Any, look: Callable[[Any], tuple[Instant, Array, Pushes]], re
         return whole, errors, found.stable, unique, still.present, jnp.max(gross, initial=0.0)
 
     rates, errors, stable, unique, resting, gross = jax.lax.map(one, points)
+    left = stable & ~unique
     baths = jax.eval_shape(lambda p: look(jax.tree.map(lambda a: a[0], p))[0].temperatures, points).shape[0]
     return Outcome(
         rates=Rates(heats=rates[:, :baths], works=rates[:, baths:]),
         errors=Rates(heats=errors[:, :baths], works=errors[:, baths:]),
-        faults={Status.UNSTABLE: ~stable, Status.NOT_UNIQUE: stable & ~unique},
+        faults={Status.UNSTABLE: ~stable, Status.NOT_UNIQUE: left & (not all_damped)},
         floor=ABSENT * gross,
         flags={UNDAMPED: resting},
+        undecided=left if all_damped else None,
     )
 
 
@@ -110,7 +115,7 @@ def _at_temperatures(found: Conduction, t: Array) -> tuple[Array, Array]:
     return jnp.concatenate([heats, works]), jnp.concatenate([errors, of_works])
 
 
-def conduction(instant: Instant, m: Moments, reciprocal: bool) -> Conduction:
+def conduction(instant: Instant, m: Moments, reciprocal: bool, all_damped: bool = False) -> Conduction:
     """Covariances of the noise of each bath, and the rates that they cause."""
     n, k = instant.size, m.drift.shape[0] - 1
     heavy = instant.heavy
@@ -128,7 +133,7 @@ def conduction(instant: Instant, m: Moments, reciprocal: bool) -> Conduction:
     y = moments(eqx.tree_at(lambda o: (o.springs, o.pulls), instant, (there, instant.pulls @ back[:n, :n])))
     scale = jnp.ones(k).at[n:].set(1 / root)
     drift = y.drift[:k, :k] * scale
-    still = undamped_now(instant)
+    still = none_of(n) if all_damped else undamped_now(instant)
     a = (to @ drift).at[n:, n:].add(-still.damping[heavy[:, None], heavy])
     w = to @ m.noise[:, :k, :k] @ to.T
     solver = cayley(a[None])

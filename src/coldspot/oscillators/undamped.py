@@ -6,8 +6,10 @@ it come to rest and changes nothing else: so the equations of the moments, singu
 right wherever such modes do not move.
 
 In coordinates times √m the modes are the eigenvectors of Φ + ηΓ that friction does not reach, whatever η: of springs
-alone those of one frequency would come mixed with others, which friction does reach. What friction still takes from
-them, g = uᵀΓu, at most a rounding unit of their frequency, bounds what heats lack, in units of it.
+alone those of one frequency would come mixed with others, which friction does reach. Where that is not quite so,
+friction takes g = uᵀΓu from them, springs pass r = Φu − ω²u − iωΓu to the other modes, those take |rᵀD⁻¹r|/ω, with
+D = Φ − ω² − iωΓ among them, and lose |r|²/ω³ at most to the friction F. The sum of these rates bounds what heats lack,
+in units of it.
 """
 
 from typing import NamedTuple
@@ -17,21 +19,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..numerics.dense import EPS, positive_or_one
+from ..numerics.dense import EPS, inverse, positive_or_one
 from .instant import Instant
 
 NOTHING = 64 * EPS
 """Damping, relative to its frequency, below which a mode keeps its energy, as far as numbers tell."""
 MIX = 0.6180339887498949
 """η, in units of springs over friction: no ratio that shapes of networks have."""
+LITTLE = 1e-13
+"""The rate, relative to its frequency, at which springs may pass the energy of such a mode to others, at most."""
 SAFE = 64.0
-"""How much more heat than g(T_b − T_b′) such modes may carry."""
+"""How much more heat than their rates times T_b − T_b′ such modes may carry."""
+CLEAN = 8 * EPS
+"""What springs pass on from a mode, relative to the sum of all, that is rounding."""
 PRESENT = 1e-24
 """Shares in modes, squared, below which coordinates do not take part in them."""
 
 
 class Undamped(NamedTuple):
-    """`damping` F in coordinates times √m (n, n), zero without such modes, and the `loss` Σg that heats lack."""
+    """`damping` F in coordinates times √m (n, n), zero without such modes, and the `loss` that heats lack."""
 
     damping: Array
     loss: Array
@@ -64,14 +70,38 @@ def undamped(masses: Array, springs: Array, friction: Array) -> Undamped:
         _, shapes = jnp.linalg.eigh(k + MIX * stiff / loose * g)
         lost = jnp.maximum(jnp.sum(shapes * (g @ shapes), 0), 0.0)
         speed = jnp.sqrt(jnp.maximum(jnp.sum(shapes * (k @ shapes), 0), 0.0))
-        still = lost <= NOTHING * speed
-        return Undamped((shapes * jnp.where(still, speed, 0.0)) @ shapes.T, SAFE * jnp.sum(jnp.where(still, lost, 0.0)))
+        nearly = lost <= NOTHING * speed
+        passed = jax.lax.map(lambda mode: _passed_on(k, g, *mode), (shapes.T, speed, nearly))
+        still = nearly & (passed <= LITTLE * speed)
+        missing = SAFE * jnp.sum(jnp.where(still, lost + passed, 0.0))
+        return Undamped((shapes * jnp.where(still, speed, 0.0)) @ shapes.T, missing)
 
     # Where each coordinate has a friction of its own, that reaches every mode.
     own = jnp.diag(g)
     some = jnp.any(own == 0) | jnp.any(g != jnp.diag(own))
     some &= (stiff > 0) & (loose > 0) & jnp.isfinite(stiff + loose)
-    return jax.lax.cond(some, found, lambda: Undamped(jnp.zeros((n, n)), jnp.zeros(())))
+    return jax.lax.cond(some, found, lambda: none_of(n))
+
+
+def _passed_on(k: Array, g: Array, mode: Array, speed: Array, nearly: Array) -> Array:
+    """At which rate a mode of springs k and friction g, `nearly` undamped, gives others energy, or they to F."""
+    pulled = k @ mode
+    passed = pulled - mode * (mode @ pulled) - 1j * speed * (g @ mode - mode * (mode @ g @ mode))
+    size = jnp.sum(jnp.abs(passed) ** 2)
+
+    def rate() -> Array:
+        others = jnp.eye(mode.size) - jnp.outer(mode, mode)
+        # Others that no friction reaches either keep what they are given: no longer than numbers tell.
+        d = k - speed**2 * others - 1j * speed * (g + NOTHING * speed * others)
+        d = others @ d @ others + jnp.trace(k) * jnp.outer(mode, mode)
+        return jnp.abs(passed @ inverse(d) @ passed) / speed + size / speed**3
+
+    return jax.lax.cond(nearly & (size > (CLEAN * jnp.trace(k)) ** 2), rate, lambda: jnp.zeros(()))
+
+
+def none_of(n: int) -> Undamped:
+    """None of n modes."""
+    return Undamped(jnp.zeros((n, n)), jnp.zeros(()))
 
 
 def undamped_in_each(masses: Array, springs: Array, frictions: Array, everywhere: bool) -> Undamped:
