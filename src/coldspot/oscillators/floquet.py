@@ -79,7 +79,7 @@ class Period(NamedTuple):
 class Search(NamedTuple):
     """`elements` of each piece, what came out, how much that changed with them, and how much the last time.
 
-    `resting`: whether there are modes that no friction and no drive reaches.
+    `resting`: whether there are modes that no friction and no drive reaches; `missing`: what heats may lack for it.
     """
 
     elements: Array
@@ -87,6 +87,7 @@ class Search(NamedTuple):
     change: Array
     before: Array
     resting: Array
+    missing: Array
 
 
 def steady(points: Any, look: Callable[[Any], Course]) -> Outcome:
@@ -129,7 +130,7 @@ def steady(points: Any, look: Callable[[Any], Course]) -> Outcome:
     top = jnp.max(jnp.abs(rates), -1, keepdims=True)
     elements = search.elements * pieces
     rounding = (64 + elements) * EPS * search.now.gross
-    errors = (search.change + rounding)[:, None] + EPS * top
+    errors = (search.change + search.missing + rounding)[:, None] + EPS * top
     return Outcome(
         rates=Rates(heats=rates[:, :baths], works=rates[:, baths:]),
         errors=Rates(heats=errors + 0 * rates[:, :baths], works=errors + 0 * rates[:, baths:]),
@@ -159,7 +160,7 @@ def _search(course: Course) -> tuple[Search, Array]:
     """More and more elements until the rates stay, and whether springs or forces jump where they do not say so."""
     pieces = pieces_of(course.borders)
     first, broken = _first(course.instant, pieces)
-    still = _at_rest(course.instant, pieces)
+    still, missing = _at_rest(course.instant, pieces)
 
     def unsettled(s: Search) -> Array:
         top = jnp.max(jnp.abs(s.now.rates))
@@ -176,10 +177,10 @@ def _search(course: Course) -> tuple[Search, Array]:
 
     def finer(s: Search) -> Search:
         now = period(course, pieces, 2 * s.elements, still)
-        return Search(2 * s.elements, now, jnp.max(jnp.abs(now.rates - s.now.rates)), s.change, s.resting)
+        return Search(2 * s.elements, now, jnp.max(jnp.abs(now.rates - s.now.rates)), s.change, s.resting, missing)
 
     endless = jnp.asarray(jnp.inf)
-    start = Search(first, period(course, pieces, first, still), endless, endless, jnp.any(still != 0))
+    start = Search(first, period(course, pieces, first, still), endless, endless, jnp.any(still != 0), missing)
     return jax.lax.while_loop(unsettled, finer, start), broken
 
 
@@ -200,8 +201,11 @@ def _first(one: Callable[[Array], Instant], pieces: Pieces) -> tuple[Array, Arra
     return jnp.maximum(needed, 2 * GROUP), broken
 
 
-def _at_rest(one: Callable[[Array], Instant], pieces: Pieces) -> Array:
-    """What lets modes come to rest that no friction and no drive reaches, in the drift of (x, v); 0 without any."""
+def _at_rest(one: Callable[[Array], Instant], pieces: Pieces) -> tuple[Array, Array]:
+    """What lets modes come to rest that no friction and no drive reaches, in the drift of (x, v); 0 without any.
+
+    And what the heats may lack for it.
+    """
     first = jax.lax.stop_gradient(one(jnp.zeros(())))
     found = undamped_now(first)
     root = jnp.sqrt(first.masses.at[np.array(first.massless, int)].set(1.0) if first.massless else first.masses)
@@ -224,7 +228,7 @@ def _at_rest(one: Callable[[Array], Instant], pieces: Pieces) -> Array:
         return most <= UNTOUCHED * jnp.max(jnp.abs(found.damping))
 
     alone = jax.lax.cond(found.present, apart, lambda: jnp.zeros((), bool))
-    return jnp.where(alone, at_rest(first, found), 0.0)
+    return jnp.where(alone, at_rest(first, found), 0.0), jnp.where(alone, found.loss * jnp.sum(first.temperatures), 0.0)
 
 
 def period(course: Course, pieces: Pieces, elements: Array, still: Array) -> Period:
