@@ -42,7 +42,7 @@ def transmitted(hot, cold, quantum, cutoff=math.inf):
 
     end = min(40.0, 60 * max(hot, cold)) if quantum else math.inf
     edges = [edge for edge in (0.0, 1.0, 2.0, 4.0) if edge < end] + [end]
-    parts = [quad(rate, a, b, epsabs=0, epsrel=1e-12, limit=500)[0] for a, b in itertools.pairwise(edges)]
+    parts = [quad(rate, a, b, epsabs=1e-17, epsrel=1e-12, limit=500)[0] for a, b in itertools.pairwise(edges)]
     return sum(parts)
 
 
