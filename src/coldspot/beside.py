@@ -95,18 +95,17 @@ class Also(eqx.Module):
 class Together(eqx.Module):
     """Attempts at steady states and at the covariances of `plans` in one go, of what counts along."""
 
-    plans: tuple[Wanted, ...] = eqx.field(static=True)
+    plans: tuple[Plan, ...] = eqx.field(static=True)
 
     def __call__(self, build: Callable[..., Any], shared: Any, columns: Any, tolerance: Array) -> tuple[Attempt, Any]:
         dynamics, good = made(build, shared, columns)
         most = dynamics.block(0)
         assert most is not None  # whoever counts along does it in blocks
-        plans = [plan for plan in self.plans if isinstance(plan, Plan)]
-        lists = tuple(plan.targets for plan in plans)
+        lists = tuple(plan.targets for plan in self.plans)
 
         def attempt(some: Any, fine: Array) -> tuple[Outcome, Any]:
             outcome, found = some.attempt_counted(lists, tolerance)
-            pairs = zip(found, plans, strict=True)
+            pairs = zip(found, self.plans, strict=True)
             return outcome, _parted(covariance_of(counted, plan, tolerance, fine) for counted, plan in pairs)
 
         return attempted_in_blocks(dynamics, good, most, attempt, tolerance)
@@ -135,10 +134,14 @@ def _attempted(
     return responses(dynamics, good, tolerance, sure=False)
 
 
-def ways(plans: tuple[Wanted, ...]) -> list[tuple[tuple[Wanted, ...], Tiers]]:
-    """How to find what is asked: what has a cheaper way apart from what has none."""
+def ways(plans: tuple[Wanted, ...]) -> list[tuple[tuple[Wanted, ...], Tiers, Together | None]]:
+    """How to find what is asked: what has a cheaper way apart from what has none; `Together`, if that may be."""
     quick = tuple(plan for plan in plans if isinstance(plan, Plan) and plan.what == "covariance")
     response = tuple(plan for plan in plans if plan == RESPONSE)
     slow = tuple(plan for plan in plans if plan not in quick + response)
-    found = [(some, Tiers((Also(some, cheap=True),), Also(some), batch=2)) for some in (quick, response)]
-    return [(some, verb) for some, verb in [*found, (slow, Tiers((), Also(slow), batch=2))] if some]
+    found: list[tuple[tuple[Wanted, ...], Tiers, Together | None]] = [
+        (quick, Tiers((Also(quick, cheap=True),), Also(quick), batch=2), Together(quick)),
+        (response, Tiers((Also(response, cheap=True),), Also(response), batch=2), None),
+        (slow, Tiers((), Also(slow), batch=2), None),
+    ]
+    return [way for way in found if way[0]]

@@ -21,7 +21,7 @@ from jax import Array
 
 from . import cluster, parallel, paths, reasons, store, tracing
 from ._checks import InputError, check_memory, unknown_name, worded
-from .beside import Beside, Together, Wanted, check_names, plans_of, ways
+from .beside import Beside, Wanted, check_names, plans_of, ways
 from .compiler import LIGHT
 from .counting import Counting
 from .dataset import Result, provenance, to_dataset, unit_attributes
@@ -262,10 +262,9 @@ def _solve_all(
     given = build, shared, columns, (tolerance,)
     solution: Solution | None = None
     found: dict[Wanted, Any] = {}
-    for some, verb in ways(plans):
-        if verb.attempts and asked("counts_along", _first, build, shared, _point(columns)):
-            together = _in_chunks(Together(some), *given, **keywords)
-            state, counted = _batch_first(together)
+    for some, verb, together in ways(plans):
+        if together is not None and asked("counts_along", _first, build, shared, _point(columns)):
+            state, counted = _batch_first(_in_chunks(together, *given, **keywords))
             solution = _completed(solve_points, state, *given, **keywords)
             found |= zip(some, _completed(verb, counted, *given, **keywords), strict=True)
         else:

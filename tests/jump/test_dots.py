@@ -331,7 +331,7 @@ def test_noises_of_many_points_by_plain_elimination():
         leads = {name: cs.Lead(baths[k], p["gamma"][k]) for k, name in enumerate("ab")}
         return cs.Dots(matrix(p, jnp), leads, {(0, 1): p["repulsion"]})
 
-    _, tiers = ways(plans_of([cs.Counting([("particles", "a"), ("heat", "a")])]))[0]
+    _, tiers, _ = ways(plans_of([cs.Counting([("particles", "a"), ("heat", "a")])]))[0]
     attempt = compiled(lambda columns: tiers.attempts[0](build, None, columns, jnp.asarray(1e-8)), **LIGHT)
     (found,), undecided = attempt({name: jnp.asarray(x) for name, x in c.items()})
     assert np.all(undecided[:3])

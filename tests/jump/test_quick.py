@@ -125,22 +125,29 @@ def network(bias, scale=1.0):
     )
 
 
-def heat_of_hot(bias):
-    """By solving for the populations with 50 digits."""
+def exact_heats(energies, moves):
+    """Heat from each bath by solving for three populations with 50 digits; `moves`: bath, i, f, temperature, rate."""
     with mpmath.workdps(50):
-        energies, matrix, rates = [mpmath.mpf(e) for e in (0.0, 1.0, 2.5)], mpmath.zeros(3), []
-        for i, f in MOVES:
-            for temperature, g in ((mpmath.mpf(1.0 + bias), 0.3), (mpmath.mpf(1), 2.0)):
-                x = (energies[f] - energies[i]) / temperature
-                up, down = 2 * mpmath.mpf(g) / (1 + mpmath.exp(x)), 2 * mpmath.mpf(g) / (1 + mpmath.exp(-x))
-                rates.append((i, f, up, down, temperature != 1))
-                for a, b, rate in ((i, f, up), (f, i, down)):
-                    matrix[b, a] += rate
-                    matrix[a, a] -= rate
+        matrix, rates = mpmath.zeros(3), []
+        for name, i, f, temperature, rate in moves:
+            gap = mpmath.mpf(energies[f]) - mpmath.mpf(energies[i])
+            up, down = (2 * mpmath.mpf(rate) / (1 + mpmath.exp(sign * gap / temperature)) for sign in (1, -1))
+            rates.append((name, i, f, up, down, gap))
+            for start, end, each in ((i, f, up), (f, i, down)):
+                matrix[end, start] += each
+                matrix[start, start] -= each
         for k in range(3):
             matrix[2, k] = 1
         p = mpmath.lu_solve(matrix, mpmath.matrix([0, 0, 1]))
-        return sum((up * p[i] - down * p[f]) * (energies[f] - energies[i]) for i, f, up, down, hot in rates if hot)
+        return {
+            own: sum((up * p[i] - down * p[f]) * gap for name, i, f, up, down, gap in rates if name == own)
+            for own in {name for name, *_ in rates}
+        }
+
+
+def heat_of_hot(bias):
+    baths = ("hot", mpmath.mpf(1.0 + bias), 0.3), ("cold", mpmath.mpf(1), 2.0)
+    return exact_heats((0.0, 1.0, 2.5), [(name, i, f, *rest) for i, f in MOVES for name, *rest in baths])["hot"]
 
 
 def test_heats_are_within_their_errors_and_certain_ones_alone_are_decided():
@@ -166,21 +173,8 @@ def test_what_large_heats_leave_of_each_other_is_decided_where_no_method_knows_i
     moves = [("hot", 0, 2), ("cold", 0, 1), ("probe", 1, 2), ("probe", 0, 2)]
 
     def heats(probe):
-        matrix, rates = mpmath.zeros(3), []
-        for name, i, f in moves:
-            gap, t = mpmath.mpf(energies[f]) - mpmath.mpf(energies[i]), temperatures.get(name, probe)
-            up, down = (2 / (1 + mpmath.exp(sign * gap / mpmath.mpf(t))) for sign in (1, -1))
-            rates.append((name, i, f, up, down, gap))
-            for start, end, rate in ((i, f, up), (f, i, down)):
-                matrix[end, start] += rate
-                matrix[start, start] -= rate
-        for k in range(3):
-            matrix[2, k] = 1
-        p = mpmath.lu_solve(matrix, mpmath.matrix([0, 0, 1]))
-        return {
-            own: sum((up * p[i] - down * p[f]) * gap for name, i, f, up, down, gap in rates if name == own)
-            for own in ("hot", "cold", "probe")
-        }
+        own = temperatures | {"probe": probe}
+        return exact_heats(energies, [(name, i, f, mpmath.mpf(own[name]), 1.0) for name, i, f in moves])
 
     with mpmath.workdps(50):
         still = mpmath.findroot(lambda t: heats(t)["probe"], (3, 6), solver="anderson")

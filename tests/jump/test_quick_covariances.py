@@ -30,7 +30,7 @@ def build(_, p):
     )
 
 
-PLANS, TIERS = ways(plans_of([cs.Counting(TARGETS)]))[0]
+PLANS, TIERS, _ = ways(plans_of([cs.Counting(TARGETS)]))[0]
 attempt = compiled(lambda columns, tolerance: TIERS.attempts[0](build, None, columns, tolerance), **LIGHT)
 together = compiled(lambda columns, tolerance: Together(PLANS)(build, None, columns, tolerance), **LIGHT)
 
@@ -179,6 +179,31 @@ def test_a_sweep_that_counts_has_the_states_and_covariances_of_other_ways():
                 name = f"covariance_{quantity}_{of}_{quantity}_{of}"
                 off = abs(float(counted[name][k, m]) - float(values[1]))
                 assert off <= float(counted[f"{name}_error"][k, m] + errors[1]), name
+
+
+def test_noise_in_equilibrium_is_twice_the_response():
+    """Johnson–Nyquist: S = L + Lᵀ, both asked along one sweep of a network with more than a pair of states."""
+
+    def three(gap):
+        return cs.JumpNetwork(
+            energies=[0.0, gap, 2.0],
+            baths={"one": cs.HeatBath(1.3), "other": cs.HeatBath(1.3)},
+            channels=[
+                cs.Channel("one", [0, 1], [1, 2], cs.Glauber([0.3, 0.4])),
+                cs.Channel("other", [0, 0], [1, 2], cs.Glauber([0.5, 0.6])),
+            ],
+        )
+
+    noise = cs.Counting([("heat", "one"), ("heat", "other")])
+    grid = {"gap": [0.5, 0.9, 1.5]}
+    alone, both = (cs.sweep(three, grid, also=also) for also in ([cs.linear_response], [cs.linear_response, noise]))
+    np.testing.assert_array_equal(alone.onsager, both.onsager)
+    for a in ("one", "other"):
+        for b in ("one", "other"):
+            name = f"covariance_heat_{a}_heat_{b}"
+            if name in both:
+                onsager = both.onsager.sel(flux=f"heat {a}", force=f"heat {b}")
+                np.testing.assert_allclose(both[name], 2 * onsager, rtol=1e-12, err_msg=name)
 
 
 def test_a_tolerance_that_it_cannot_meet_is_left_to_others():

@@ -255,10 +255,8 @@ def _settled(function: Integrand, s: Sides, effort: Effort, runs: np.ndarray, lo
         whole = jnp.where(jnp.isfinite(whole), whole, jnp.inf)  # what is not finite has its status
         if np.any(np.diff(runs) == 0):
             whole = jax.ops.segment_max(whole, jnp.asarray(runs), components)[runs]
-        p, (chosen, *better) = (
-            state.panels,
-            (jnp.any(part > target * whole[:tight], axis=1) for part in state.truncations),
-        )
+        p = state.panels
+        chosen, *better = (jnp.any(part > target * whole[:tight], axis=1) for part in state.truncations)
         for more in better:
             more |= chosen
             chosen = jnp.where(p.filled + jnp.sum(more) <= size // 2, more, chosen)
