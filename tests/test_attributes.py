@@ -50,6 +50,10 @@ def test_rooms_and_symbols_name_the_nearest():
     with pytest.raises(AttributeError, match=r"has no `fano`.*`\.cumulants\(2\)\.fano`"):
         _ = cs.counting(DOT, "heat", "left").fano
     assert not hasattr(cs.machines, "__wrapped__")
+    for space, wrong in ((cs, "steady_stat"), (cs, "QuantumDot"), (cs.machines, "QuantumDo")):
+        with pytest.raises(AttributeError) as info:
+            getattr(space, wrong)
+        assert info.value.obj is None  # in which Python looks for a guess of its own to print
     for symbol, word in {"T": "temperature", "mu": "chemical_potential"}.items():
         with pytest.raises(cs.InputError, match=f"there is no argument `{symbol}`. Did you mean `{word}`?"):
             cs.ElectronBath(**{symbol: 1.0})

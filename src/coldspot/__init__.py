@@ -22,6 +22,7 @@ _kept_programs.keep()
 from typing import Any as _Any
 
 from . import conductor, dynamics, figures, jump, machines, modes, occupation, oscillators, regimes, spectral
+from ._attributes import unnamed as _unnamed
 from ._checks import InputError, parameter
 from ._version import __version__ as __version__
 from .baths import Bath, BosonBath, ElectronBath, HeatBath, ParticleBath, WorkReservoir
@@ -132,7 +133,8 @@ def __getattr__(name: str) -> _Any:
     """A name that is not here is told where it is, or the nearest one."""
     for space in (machines, conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics, figures):
         if name in (getattr(space, "__all__", None) or dir(space)):
-            raise AttributeError(f"coldspot has no `{name}` at its root; it is `coldspot.{space.__name__[9:]}.{name}`.")
+            where = f"`coldspot.{space.__name__[9:]}.{name}`"
+            raise _unnamed(f"coldspot has no `{name}` at its root; it is {where}.", name)
     from ._checks import nearest
 
-    raise AttributeError(f"coldspot has no `{name}`.{nearest(name, __all__)}")
+    raise _unnamed(f"coldspot has no `{name}`.{nearest(name, __all__)}", name)

@@ -121,9 +121,14 @@ def told(module: str, names: Iterable[str]) -> Callable[[str], Any]:
         # Libraries ask modules for many private names and read no answer.
         close = None if name.startswith("_") else closest(name, known)
         hint = f" Did you mean `{close}`?" if close else ""
-        raise AttributeError(f"{module} has no `{name}`.{hint}")
+        raise unnamed(f"{module} has no `{name}`.{hint}", name)
 
     return missing
+
+
+def unnamed(words: str, name: str) -> AttributeError:
+    """The error of a module that has no such name, to which Python adds no guess of its own: `words` have one."""
+    return AttributeError(words, name=name, obj=None)
 
 
 @functools.cache

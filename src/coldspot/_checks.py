@@ -235,7 +235,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     names = list(valid)
     close = closest(name, names)
     hint = f" Did you mean `{close}`?" if close else ""
-    return f"{hint} Valid: {listed(name, names, 16) or 'none'}."
+    return f"{hint} Valid: {listed(name, names, 16) or 'none'}.".replace("….", "…")
 
 
 def unknown_name(owner: str, kind: str, name: str, valid: Iterable[str]) -> InputError:
