@@ -11,9 +11,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-# Processes that tests start keep the bytecode of the package: each would need a second to compile its sources.
+# Bytecode is kept, also by processes that tests start: each of them would need seconds to compile sources.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 OWN = {
     "xla_cpu_use_fusion_emitters": "false",
@@ -97,6 +99,18 @@ _by_no_clock = {"deadline": None, "suppress_health_check": [hypothesis.HealthChe
 hypothesis.settings.register_profile("default", max_examples=60, **_by_no_clock)
 hypothesis.settings.register_profile("ci", max_examples=40, derandomize=True, **_by_no_clock)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+_begun: list[pytest.Config] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Any:
+    """All of a run with room for its frames: the programs of tests themselves are traced there, too."""
+    if _begun:
+        return None
+    _begun.append(config)
+    return compiler.with_room(lambda: config.hook.pytest_cmdline_main(config=config))
 
 
 # What importing has made stays: looking through it again and again for what can go takes its time.

@@ -21,7 +21,7 @@ from ._attributes import Spoken
 from ._mentions import installed, of_library
 from ._plans import Mode, Plan
 from .captured import WRAPPERS, read
-from .compiler import is_staged, is_traced, preferences
+from .compiler import is_staged, is_traced, preferences, with_room
 
 HOME = __name__.partition(".")[0]
 
@@ -286,7 +286,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
             while True:
                 known = len(asked)
                 try:
-                    return run(args, keywords)
+                    return with_room(run, args, keywords)
                 except _NumbersNeeded as need:
                     if len(asked) == known:
                         raise _cause(need) from None
@@ -300,7 +300,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
             known, fixed = seen
             try:
                 with _door():
-                    found, told = chosen(fixed, known, arrays)
+                    found, told = with_room(chosen, fixed, known, arrays)
             except _NumbersNeeded:
                 result = call(*first, *arrays)
                 seen = _Rest.of(looked(first, {})[:2])
