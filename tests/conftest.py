@@ -5,7 +5,7 @@ import gc
 
 # Before what is imported below makes objects by the hundred thousand. All of them are looked at only when programs go:
 # that takes five seconds late in a run, and next to nothing is found.
-gc.set_threshold(50_000, 10, 1_000_000)
+gc.set_threshold(200_000, 10, 1_000_000)
 
 import os
 import subprocess
