@@ -246,7 +246,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
     """
 
     def program(laws: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return function(*args, **keywords)
+        return with_room(function, *args, **keywords)
 
     program.__name__, program.__qualname__ = function.__name__, function.__qualname__
 
@@ -286,7 +286,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
             while True:
                 known = len(asked)
                 try:
-                    return with_room(run, args, keywords)
+                    return run(args, keywords)
                 except _NumbersNeeded as need:
                     if len(asked) == known:
                         raise _cause(need) from None
@@ -300,7 +300,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
             known, fixed = seen
             try:
                 with _door():
-                    found, told = with_room(chosen, fixed, known, arrays)
+                    found, told = chosen(fixed, known, arrays)
             except _NumbersNeeded:
                 result = call(*first, *arrays)
                 seen = _Rest.of(looked(first, {})[:2])
