@@ -3,15 +3,19 @@
 import contextlib
 import gc
 
-gc.set_threshold(50_000, 10, 10)  # before what is imported below makes objects by the hundred thousand
+# Before what is imported below makes objects by the hundred thousand. All of them are looked at only when programs go:
+# that takes five seconds late in a run, and next to nothing is found.
+gc.set_threshold(200_000, 10, 1_000_000)
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-# Processes that tests start keep the bytecode of the package: each would need a second to compile its sources.
+# Bytecode is kept, also by processes that tests start: each of them would need seconds to compile sources.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 OWN = {
     "xla_cpu_use_fusion_emitters": "false",
@@ -97,11 +101,23 @@ hypothesis.settings.register_profile("ci", max_examples=40, derandomize=True, **
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+_begun: list[pytest.Config] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Any:
+    """All of a run with room for its frames: the programs of tests themselves are traced there, too."""
+    if _begun:
+        return None
+    _begun.append(config)
+    return compiler.with_room(lambda: config.hook.pytest_cmdline_main(config=config))
+
+
 # What importing has made stays: looking through it again and again for what can go takes its time.
 gc.freeze()
 
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 55_000
+MOST_MAPS = 60_000
 """A system allows a process some 65,000 memory maps; every compiled program takes a few."""
 NEW = 100
 """Compiled programs after which maps are counted anew: the system takes 20 ms to list as many as are allowed here."""

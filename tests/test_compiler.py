@@ -1,10 +1,12 @@
 """Options of the compiler: a release that lacks one of them loses that one alone."""
 
 import contextlib
+import math
 import warnings
 
 import jax
 import numpy as np
+import pytest
 
 import coldspot as cs
 from coldspot import compiler
@@ -15,6 +17,26 @@ def test_an_option_that_this_release_lacks_costs_the_others_nothing():
     assert known == compiler.preferences(xla_backend_optimization_level=0, xla_no_such_option=True)
     assert known["xla_backend_optimization_level"] == 0
     assert not compiler.is_known("xla_no_such_option", True)
+
+
+def test_with_room_calls_take_no_memory_and_give_it_back():
+    """Wherever a piece of the memory of frames ends: calls go up and down there without a page that is new."""
+    resource = pytest.importorskip("resource")
+
+    def deep(left):
+        return deep(left - 1) if left else [math.hypot(*pair()) for _ in range(100)]
+
+    def pair():
+        return 3.0, 4.0
+
+    def new_pages():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for depth in range(300):
+            deep(depth)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    compiler.with_room(new_pages)
+    assert compiler.with_room(new_pages) < 200
 
 
 def built(many):

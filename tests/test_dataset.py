@@ -161,9 +161,13 @@ def test_a_batch_of_any_number_of_axes_is_a_dataset(batch):
     assert np.isnan(ds.heat[2]).all()
 
 
+MESHES = ("buttiker-landauer-ring", "kramers-cooler")
+"""Machines whose finest meshes take seconds, and say no more of dictionaries than coarser ones."""
+
+
 @pytest.mark.parametrize("name", cs.machines.BY_NAME)
 def test_a_solution_is_a_dictionary_for_json(name):
-    s = cs.steady_state(cs.machines.BY_NAME[name]())
+    s = cs.steady_state(cs.machines.BY_NAME[name](), tolerance=1e-4 if name in MESHES else 1e-8)
     found = json.loads(json.dumps(s.to_dict(), allow_nan=False))
     assert found.items() >= s.record().items()
     assert found["temperature"] == {bath: float(t) for bath, t in zip(s.baths, s.temperatures, strict=True)}

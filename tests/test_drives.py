@@ -1,5 +1,6 @@
 """Drives: their values, their derivatives, and that the three kinds describe the same function."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +12,16 @@ from tests.tolerance import assert_close
 PHASES = np.linspace(-7.0, 7.0, 41)
 
 
+_values = eqx.filter_jit(lambda drive: jax.vmap(drive)(jnp.asarray(PHASES)))
+_slopes = eqx.filter_jit(lambda drive: jax.vmap(jax.grad(drive))(jnp.asarray(PHASES)))
+
+
 def values(drive):
-    return np.asarray(jax.vmap(drive)(jnp.asarray(PHASES)))
+    return np.asarray(_values(drive))
 
 
 def slopes(drive):
-    return np.asarray(jax.vmap(jax.grad(drive))(jnp.asarray(PHASES)))
+    return np.asarray(_slopes(drive))
 
 
 def test_cosine():

@@ -19,6 +19,7 @@ from . import kept_programs as _kept_programs
 
 _kept_programs.keep()
 
+from functools import lru_cache as _lru_cache
 from typing import Any as _Any
 
 from . import conductor, dynamics, figures, jump, machines, modes, occupation, oscillators, regimes, spectral
@@ -131,10 +132,14 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> _Any:
     """A name that is not here is told where it is, or the nearest one."""
+    raise _unnamed(_missing(name), name)
+
+
+@_lru_cache  # tools that look at modules ask for the same few names again and again
+def _missing(name: str) -> str:
     for space in (machines, conductor, jump, modes, occupation, oscillators, spectral, regimes, dynamics, figures):
         if name in (getattr(space, "__all__", None) or dir(space)):
-            where = f"`coldspot.{space.__name__[9:]}.{name}`"
-            raise _unnamed(f"coldspot has no `{name}` at its root; it is {where}.", name)
+            return f"coldspot has no `{name}` at its root; it is `coldspot.{space.__name__[9:]}.{name}`."
     from ._checks import nearest
 
-    raise _unnamed(f"coldspot has no `{name}`.{nearest(name, __all__)}", name)
+    return f"coldspot has no `{name}`.{nearest(name, __all__)}"

@@ -21,7 +21,7 @@ from ._attributes import Spoken
 from ._mentions import installed, of_library
 from ._plans import Mode, Plan
 from .captured import WRAPPERS, read
-from .compiler import is_staged, is_traced, preferences
+from .compiler import is_staged, is_traced, preferences, with_room
 
 HOME = __name__.partition(".")[0]
 
@@ -246,7 +246,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Compiled:
     """
 
     def program(laws: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return function(*args, **keywords)
+        return with_room(function, *args, **keywords)
 
     program.__name__, program.__qualname__ = function.__name__, function.__qualname__
 

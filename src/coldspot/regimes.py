@@ -301,12 +301,13 @@ def second_law_efficiency(
     chemical_potential: Values,
 ) -> Values:
     """Free-energy rate out over in, relative to a reservoir with the given temperature and chemical potential."""
+    xp = library(heat)
     from_heat = heat - temperature[..., None] * entropy_flows
     from_particles = chemical_works - chemical_potential[..., None] * particles
-    terms = jnp.concatenate([from_heat, from_particles, work[..., None]], axis=-1)
-    into = jnp.sum(jnp.maximum(terms, 0.0), axis=-1)
-    out = jnp.sum(jnp.maximum(-terms, 0.0), axis=-1)
-    return jnp.where(into > 0, out / jnp.where(into > 0, into, 1.0), jnp.nan)
+    terms = xp.concatenate([from_heat, from_particles, work[..., None]], axis=-1)
+    into = xp.sum(xp.maximum(terms, 0.0), axis=-1)
+    out = xp.sum(xp.maximum(-terms, 0.0), axis=-1)
+    return xp.where(into > 0, out / xp.where(into > 0, into, 1.0), xp.nan)
 
 
 FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse heat transport", "cold-spot current")

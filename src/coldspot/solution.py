@@ -270,14 +270,13 @@ class Solution(Spoken, eqx.Module):
                 f"second_law_efficiency: `reference` must be a bath with constant temperature and chemical "
                 f"potential, but `{reference}` is driven."
             )
-        return regimes.second_law_efficiency(
-            self.ledger.heats,
-            self.ledger.entropy_flows,
-            self.ledger.chemical_works,
-            self.ledger.particle_numbers,
-            self.ledger.works.sum(axis=-1),
-            self.temperatures[..., index],
-            self.chemical_potentials[..., index],
+        own = self.ledger
+        return looked_up(
+            lambda heats, flows, chemical, particles, works, temperatures, potentials: regimes.second_law_efficiency(
+                heats, flows, chemical, particles, works.sum(-1), temperatures[..., index], potentials[..., index]
+            ),
+            *(own.heats, own.entropy_flows, own.chemical_works, own.particle_numbers, own.works),
+            *(self.temperatures, self.chemical_potentials),
         )
 
     # ------------------------------------------------------------------ for people

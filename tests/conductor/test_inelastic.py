@@ -186,6 +186,7 @@ def test_residues_of_the_poles_have_derivatives():
     )
     change = jnp.array([[0.7, 0.1 + 0.2j], [0.1 - 0.2j, -0.3]])
 
+    @jax.jit
     def at(x):
         poles = poles_of(h + x * change, widths + 0j)
         order = jnp.argsort(poles.places.real)

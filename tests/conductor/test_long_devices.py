@@ -75,6 +75,7 @@ def test_a_link_between_distant_sites_that_is_set_later_is_not_dropped():
     assert found.status.values.tolist() == [0, int(cs.Status.INVALID)]
     assert "linked sites at most 1 apart" in found.attrs["untrusted"]
 
+    @jax.jit
     def closed(x):  # into a ring
         matrix = conductor.hamiltonian.at[jnp.array([0, n - 1]), jnp.array([n - 1, 0])].add(x)
         return cs.transmission(eqx.tree_at(lambda c: c.hamiltonian, conductor, matrix), [0.3], "left", "right")

@@ -158,7 +158,7 @@ def test_an_energy_with_a_dark_state_is_nan_with_a_warning_and_the_others_have_t
     # T = Γ²/(x²+Γ²) with Γ = .4w and x = ε+1, beside the energy without a value.
     x = energies.reshape(-1)[::2] + 1
     slope = 2 * 0.4**2 * x**2 / (x**2 + 0.4**2) ** 2
-    assert_close(jax.jacrev(wider)(1.0), slope, 1e-12)
+    assert_close(jax.jacrev(jax.jit(wider))(1.0), slope, 1e-12)
 
 
 def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():
@@ -171,6 +171,7 @@ def test_a_quantum_point_contact_between_lattices_is_that_of_kwant():
     modes = np.sqrt(2 / 11) * np.sin(np.pi * np.outer(numbers, numbers) / 11)
     bottoms = 4 - 2 * np.cos(np.pi * numbers / 11)
 
+    @jax.jit
     def lattice(energy):
         x = energy - bottoms
         inside = jnp.abs(x) < 2

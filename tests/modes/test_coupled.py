@@ -296,7 +296,7 @@ def test_flat_band_is_the_self_energy_of_the_pair_baths(temperature, bias, omega
 
 def test_flat_band_of_what_is_not_hermitian_is_no_number_in_a_batch():
     matrices = jnp.array([[[0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [0.5, 0.0]]])
-    band = jax.vmap(lambda m: cs.modes.flat_band(m[None], jnp.eye(2), jnp.eye(2)))(matrices)
+    band = jax.jit(jax.vmap(lambda m: cs.modes.flat_band(m[None], jnp.eye(2), jnp.eye(2))))(matrices)
     for numbers in band:
         assert np.isfinite(numbers[0]).all()
         assert np.isnan(numbers[1]).all()

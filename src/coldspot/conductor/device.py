@@ -79,7 +79,7 @@ class Device(SpectralFunctions):
 
     def _effective(self) -> Array:
         """H − iΣ_αΓ_α/2."""
-        return self.hamiltonian - 0.5j * sum(self.widths.values())
+        return looked_up(lambda h, *widths: h - 0.5j * sum(widths), self.hamiltonian, *self.widths.values())
 
     def green(self, energy: Any) -> Array:
         return of_padded(_green_at, energy, self._effective())

@@ -287,6 +287,7 @@ def _width_words(width: Array) -> str:
     return f"`gamma` must have eigenvalues ≥ 0 (it is a level width), but has {np.linalg.eigvalsh(numbers)}."
 
 
+@jax.jit
 def causal(sigma: Array) -> Array:
     """Whether i(Σ − Σ†) of self-energies (…, site, site) has no negative eigenvalue, up to rounding."""
     width = 1j * (sigma - adjoint(sigma))

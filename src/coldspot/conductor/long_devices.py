@@ -10,6 +10,7 @@ S. Kirkpatrick, "Conductivity of the disordered linear chain"; A. MacKinnon, "Th
 and density of states of disordered solids".)
 """
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -65,6 +66,7 @@ class Slices(eqx.Module):
         return blocks.reshape(many * width, many * width)[: self.sites, : self.sites]
 
 
+@functools.partial(jax.jit, static_argnums=1)
 def sliced(matrix: Array, width: int) -> Slices:
     """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal."""
     n = matrix.shape[-1]

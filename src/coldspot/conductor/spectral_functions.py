@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import Checked, as_float, concrete, unknown_name
+from ..compiler import looked_up, placed, plainly
 
 Place = tuple[int, int]
 """Row and column, i ≤ j, of an element M_ij of a Hermitian coupling; M_ji is its conjugate."""
@@ -90,10 +91,10 @@ def of_padded(function: Callable[..., Array], values: Any, *arguments: Any) -> A
 
     `function` is compiled and returns arrays (value, …): so few lengths are ever compiled.
     """
-    values = as_float(values)
-    size = 1 << max(values.size - 1, 0).bit_length()
-    found = function(jnp.ones(size).at[: values.size].set(values.reshape(-1)), *arguments)
-    return found[: values.size].reshape(*values.shape, *found.shape[1:])
+    xp, values = plainly(as_float(values))
+    count, size = values.size, 1 << max(values.size - 1, 0).bit_length()
+    found = function(placed(xp.append(values.reshape(-1), np.ones(size - count))), *arguments)
+    return looked_up(lambda found: found[:count].reshape(*values.shape, *found.shape[1:]), found)
 
 
 def matrix_of(elements: Array, places: tuple[Place, ...], sites: int) -> Array:

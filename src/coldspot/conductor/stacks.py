@@ -146,6 +146,7 @@ def _reached(hopping: Array, rank: int) -> Array:
     return jax.lax.stop_gradient(jnp.linalg.svd(hopping)[0][:, :rank])
 
 
+@jax.jit
 def _of_modes(energies: Array, block: Array, hopping: Array) -> Array:
     """X of matrices with common eigenvectors: a chain for each, at any energy."""
     mixed = MIX[0] * block + MIX[1] * (hopping + adjoint(hopping)) + 1j * MIX[2] * (hopping - adjoint(hopping))

@@ -46,8 +46,8 @@ class _Energies(eqx.Module):
     coupling: Scalar
 
     def __call__(self, fields: Mapping[str, Any]) -> Array:
-        first, second = SPINS.T
-        return -self.coupling * first * second - fields["left"] * first - fields["right"] * second
+        first, second = SPINS.T.astype(float)
+        return self.coupling * -(first * second) - fields["left"] * first - fields["right"] * second
 
 
 class SpinPair(Machine):

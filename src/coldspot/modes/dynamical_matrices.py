@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -70,23 +69,24 @@ def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
             "flat_band: `couplings` must have shape (mode, state, state) and `left`, `right` (state, state), "
             f"but have shapes {m.shape}, {one.shape} and {other.shape}."
         )
-    hermitian = jnp.asarray(True)
+    xp, m, one, other = plainly(m, one, other)
+    hermitian = xp.asarray(True)
     for name, value in (("couplings", m), ("left", one), ("right", other)):
-        off = jnp.abs(value - jnp.conj(jnp.swapaxes(value, -1, -2)))
-        good = jnp.max(off) <= 1e-12 * jnp.max(jnp.abs(value))
+        off = xp.abs(value - xp.conj(xp.swapaxes(value, -1, -2)))
+        good = xp.max(off) <= 1e-12 * xp.max(xp.abs(value))
         hermitian &= good
         if concrete(good) is not None and not good:
-            *which, i, j = (int(k) for k in np.unravel_index(int(jnp.argmax(off)), off.shape))
+            *which, i, j = (int(k) for k in np.unravel_index(int(xp.argmax(off)), off.shape))
             one_of, numbers = name + "".join(f"[{k}]" for k in which), value[tuple(which)]
             raise InputError(
                 f"flat_band: `{name}` must be Hermitian, but `{one_of}` has the entries {numbers[i, j]:g} at "
                 f"[{i}, {j}] and {numbers[j, i]:g} at [{j}, {i}]."
             )
     total = one + other
-    both = jnp.einsum("mij,jk,nkl,li->mn", m, total, m, total).real
-    turned = jnp.einsum("mij,jk,nkl,li->mn", m, other, m, one).imag
+    both = xp.einsum("mij,jk,nkl,li->mn", m, total, m, total, optimize=True).real
+    turned = xp.einsum("mij,jk,nkl,li->mn", m, other, m, one, optimize=True).imag
     # What is symmetric or antisymmetric is so to the last digit; numbers that JAX traces cannot be refused.
     return FlatBand(
-        nonconservative=jnp.where(hermitian, (turned - turned.T) / (4 * jnp.pi), jnp.nan),
-        dissipative=jnp.where(hermitian, (both + both.T) / (8 * jnp.pi), jnp.nan),
+        nonconservative=placed(xp.where(hermitian, (turned - turned.T) / (4 * np.pi), np.nan)),
+        dissipative=placed(xp.where(hermitian, (both + both.T) / (8 * np.pi), np.nan)),
     )

@@ -27,6 +27,7 @@ TERMS = 18
 """Terms of the series of artanh, enough at |x| < 1/3."""
 
 
+@jax.jit
 def erfcx(y: Any) -> Array:
     """e^{y²} erfc(y) for y ≥ 0, to a few rounding units; differentiable. (JAX has it only in recent versions.)
 
@@ -41,6 +42,7 @@ def erfcx(y: Any) -> Array:
     return (COEFFICIENTS[0] + t * last - before) / (1 + 2 * y)
 
 
+@jax.jit
 def _terms(x: Array, share: Array) -> tuple[Array, Array, Array, Array]:
     """What the logarithm of w = share·erfcx(x) + (1−share)·erfcx(−x) is made of.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from .._checks import InputError
+from ..compiler import placed, plainly
 
 DECADES = 100.0
 """Bounds of one sign whose ratio is at least this are searched at equal ratios instead of equal steps."""
@@ -24,11 +25,12 @@ class Space(eqx.Module):
     ratios: tuple[bool, ...] = eqx.field(static=True)
 
     def column(self, k: int, u: Any) -> Any:
-        low, high = self.low[k], self.high[k]
-        inside = low * jnp.exp(u * jnp.log(high / low)) if self.ratios[k] else low + u * (high - low)
+        xp, lows, highs, u = plainly(self.low, self.high, u)
+        low, high = lows[k], highs[k]
+        inside = low * xp.exp(u * xp.log(high / low)) if self.ratios[k] else low + u * (high - low)
         # Both ends come out exactly, and the slope is that of what lies between.
-        exact = jnp.where(u <= 0, low, jnp.where(u >= 1, high, inside))
-        return inside + jax.lax.stop_gradient(exact - inside)
+        exact = xp.where(u <= 0, low, xp.where(u >= 1, high, inside))
+        return inside + jax.lax.stop_gradient(exact - inside) if xp is jnp else placed(exact)
 
     def point(self, u: Any) -> dict[str, Any]:
         return {name: self.column(k, u[..., k]) for k, name in enumerate(self.names)}

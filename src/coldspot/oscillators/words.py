@@ -5,6 +5,7 @@ import numpy as np
 from jax import Array
 
 from ..compiler import LIGHT, preferences
+from ..pytrees import compiled
 from ..solution import Status
 from .continuity import Jump
 from .ensemble import LONGEST
@@ -121,6 +122,9 @@ def _explain_damping(system: System, status: Status) -> str:
     )
 
 
+_drift = compiled(lambda instant: moments(instant).drift, **LIGHT)
+
+
 def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
     """Why a network of any linear kind has no steady state, with the eigenvalue of its motion at one moment."""
     if driven:
@@ -137,7 +141,7 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
             )
     if status not in (Status.UNSTABLE, Status.NOT_UNIQUE):
         return ""
-    values, vectors = np.linalg.eig(np.asarray(moments(instant).drift)[:-1, :-1])
+    values, vectors = np.linalg.eig(np.asarray(_drift(instant))[:-1, :-1])
     worst = int(np.argmax(values.real))
     shape, value = _pattern(vectors[: instant.size, worst]), values[worst]
     shown = f"{value.real:.6g}" + (f"{value.imag:+.6g}i" if abs(value.imag) > 1e-12 * abs(value) else "")

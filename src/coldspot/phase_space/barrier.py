@@ -194,16 +194,7 @@ class Barrier(Dynamics):
 
     def _coldest(self) -> Array:
         """ξ/w is stationary where (1−2ξ²)w = −(2/√π)(2λ−1)ξ; Newton's steps for y = |ξ| on the uphill side."""
-        excess = jnp.abs(self.excess)
-        slope = 2 / math.sqrt(math.pi) * excess
-
-        def step(_: Any, y: Array) -> Array:
-            w = (1 + excess) * jnp.exp(y**2) - excess * erfcx(y)
-            value = (1 - 2 * y**2) * w - slope * y
-            derivative = -4 * y * w + (1 - 2 * y**2) * (2 * y * w + slope) - slope
-            return y - value / derivative
-
-        y = jax.lax.fori_loop(0, NEWTON_STEPS, step, jnp.full_like(slope, 0.65))
+        y = _stationary(jnp.abs(self.excess))
         return jnp.where(self.excess < 0, y, -y)
 
     # ------------------------------------------------------------------ the ledger
@@ -245,3 +236,17 @@ class Barrier(Dynamics):
                 f"the barrier is {ratio:g} times the temperature, and rates of the order of exp(−{ratio:g}) underflow."
             )
         return ""
+
+
+@jax.jit
+def _stationary(excess: Array) -> Array:
+    """The |ξ| at which ξ/w is stationary."""
+    slope = 2 / math.sqrt(math.pi) * excess
+
+    def step(_: Any, y: Array) -> Array:
+        w = (1 + excess) * jnp.exp(y**2) - excess * erfcx(y)
+        value = (1 - 2 * y**2) * w - slope * y
+        derivative = -4 * y * w + (1 - 2 * y**2) * (2 * y * w + slope) - slope
+        return y - value / derivative
+
+    return jax.lax.fori_loop(0, NEWTON_STEPS, step, jnp.full_like(slope, 0.65))

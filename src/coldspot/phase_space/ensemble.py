@@ -13,6 +13,7 @@ from jax import Array
 
 from .. import growth
 from .._checks import InputError, valid
+from ..compiler import placed
 from ..drives import Steps
 from ..dynamics import Dynamics, Outcome, Rates, conclude
 from ..growth import Result
@@ -210,7 +211,7 @@ def closed(now: Particles, before: Array, after: Array, time: float) -> tuple[Pa
     """Lanes with their sums cleared, and rates (quantity, lane): all sums, and the change of the energy."""
     sums = [np.asarray(a) for a in now.sums]
     rates = np.concatenate([np.atleast_2d(a) for a in sums] + [np.asarray(after - before)[None]]) / time
-    return now._replace(sums=Sums(*(jnp.zeros(a.shape) for a in sums))), rates
+    return now._replace(sums=Sums(*(placed(np.zeros(a.shape)) for a in sums))), rates
 
 
 def _run(field: Field, start: Outset, clock: Clock, key: Array, lanes: np.ndarray, spans: Any, show: Any) -> Result:

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..compiler import placed
 from ..numerics.random_numbers import normals
 from ..numerics.timeline import Timeline
 from .boundaries import Boundary, Periodic
@@ -139,7 +140,7 @@ class Sums(NamedTuple):
     def none(cls, field: Field, lanes: int) -> "Sums":
         parts = field.borders.shape[0] + 1
         rows = parts, parts, 2, 2, None, None, parts - 1, field.drives, None
-        return cls(*(jnp.zeros((lanes,) if k is None else (k, lanes)) for k in rows))
+        return cls(*(placed(np.zeros((lanes,) if k is None else (k, lanes))) for k in rows))
 
 
 class Particles(NamedTuple):
