@@ -26,7 +26,6 @@ from .arguments import (
     check_drives,
     check_followers,
     check_scalar,
-    check_smooth,
     constant,
     domain,
     is_function,
@@ -257,7 +256,6 @@ class KleinKramers(Dynamics):
         return terrain
 
     def solve(self, tolerance: Array) -> Outcome:
-        check_smooth(self.moving)
         seen = eqx.filter_vmap(KleinKramers.landscape)(self)
         parts = len(self.names)
         tide, same = None, seen.periodic
