@@ -45,6 +45,8 @@ ROUGHLY = 1e-2
 """How well stages are found where steps are chosen, relative to what their last coefficient may be."""
 LESS = 0.3
 """By this the last coefficients in time, √tolerance on the first mesh, become less from mesh to mesh."""
+GROWN = 1e8
+"""Densities that become so many times larger, in the weight of the reference potential, are driven beyond it."""
 HALVINGS = 50
 """Of one step, at most."""
 NEAR, FAR = (2, 2), (2, 4, 8, 8)
@@ -172,8 +174,11 @@ class Piece:
     def _comes_to_rest(self, y: np.ndarray, near: float) -> bool:
         return self._settled is not None and self.flow.square(y - self._settled) <= near**2
 
-    def shorten(self, y: np.ndarray) -> tuple[np.ndarray, bool]:
-        """y at the end, and whether steps had to become shorter before they were short enough."""
+    def shorten(self, y: np.ndarray, largest: float) -> tuple[np.ndarray, bool]:
+        """y at the end, and whether steps had to become shorter before they were short enough.
+
+        `largest`: what y may become.
+        """
         done: list[Step] = []
         left, shorter = self.steps[::-1], False
         while left:
@@ -184,6 +189,8 @@ class Piece:
                 last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
                 off = math.sqrt(self.flow.square(last)) / size
             if stages is not None and off <= self._limit:
+                if size > largest:
+                    raise RuntimeError("drives move particles to where the reference potential lets none be")
                 done.append(step)
                 step.path = np.concatenate([y[None], stages])
                 y = stages[-1]
@@ -246,9 +253,9 @@ class Pieced:
 
     def _shorten(self, y: np.ndarray) -> bool:
         """Make steps short enough to follow y through a period; whether any became shorter."""
-        shorter = False
+        shorter, largest = False, GROWN * math.sqrt(self._flow.square(y))
         for piece in self._pieces:
-            y, more = piece.shorten(y)
+            y, more = piece.shorten(y, largest)
             shorter = shorter or more
         return shorter
 
@@ -287,7 +294,7 @@ class Pieced:
         operator = linalg.LinearOperator(
             (known.size,) * 2, matvec=lambda z: -self._missing(z.reshape(known.shape), alone=True).ravel(), dtype=float
         )
-        accuracy = self._accuracy * float(np.linalg.norm(y))
+        accuracy = self._accuracy * float(np.linalg.norm(known, axis=1).max())
         change, wrong = linalg.gmres(operator, first.ravel(), rtol=0.0, atol=accuracy, restart=RESTART, maxiter=ROUNDS)
         if wrong:
             raise RuntimeError("GMRES did not converge")
