@@ -155,12 +155,12 @@ def quartic(drives, frequency=2.0):
 
 
 def test_a_quartic_well_by_time_evolution():
-    """What a density comes to after some periods; the start is forgotten by e^{-0.6 t} or so."""
+    """What a density comes to after some periods: the start is forgotten."""
     carried, period = quartic({"place": cs.Samples([-0.5, 0.5], kinked=True)}), np.pi
     s = cs.steady_state(carried, tolerance=1e-4)
     e = cs.evolve(
         carried,
-        lambda x, v: np.exp(-(x * x + v * v) / 1.4) / (1.4 * np.pi),
+        lambda x, v: np.exp(-2 * x * x - v * v / 1.4) * np.sqrt(2 / 1.4) / np.pi,
         [0.0, 7 * period, 8 * period],
         tolerance=1e-5,
     )
