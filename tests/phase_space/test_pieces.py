@@ -143,6 +143,28 @@ def test_pieces_of_a_smooth_drive_by_harmonics():
         assert abs(float(mine - other)) <= float(error)
 
 
+def valve(height):
+    """A barrier between reservoirs."""
+    return cs.KleinKramers(
+        lambda x, values: (1 + values["height"]) * (1 - (x / 3) ** 2) ** 2,
+        friction=2.0,
+        temperature=1.0,
+        boundary=cs.Open(-3.0, 3.0, left=1.0, right=0.5),
+        drives={"height": height},
+        frequency=1.0,
+    )
+
+
+def test_open_ends_by_harmonics():
+    pieces, harmonics = (cs.steady_state(valve(d), tolerance=1e-2) for d in (Named(), cs.Cosine(0.4)))
+    for name in ("left", "right"):
+        error = float(pieces.error.heat[name] + harmonics.error.heat[name])
+        assert abs(float(pieces.heat[name] - harmonics.heat[name])) <= error
+    assert abs(float(pieces.work["height"] - harmonics.work["height"])) < 1e-4 * float(harmonics.work["height"])
+    flux, error = pieces.observables["flux"], pieces.observable_errors["flux"] + harmonics.observable_errors["flux"]
+    assert abs(float(flux - harmonics.observables["flux"])) <= float(error)
+
+
 def quartic(drives, frequency=2.0):
     return cs.KleinKramers(
         lambda x, values: x**4 / 4 + x * x / 2 - values["place"] * x,

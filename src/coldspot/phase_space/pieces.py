@@ -232,6 +232,8 @@ class Pieced:
                 flow = flow.under(part.heights.mean(axis=0))
                 stages = Stages(flow.mass, flow.operator, kept)
             self._pieces.append(Piece(part, flow, stages, self._period, limit))
+        # Steps that could not be halved need not be tried.
+        self._most = MOST_NUMBERS // 2 if number else MOST_NUMBERS
         known, shorter = self._still.steady[None], True
         self._shorten(known[0])
         while shorter:
@@ -242,7 +244,7 @@ class Pieced:
         self.doubt = np.zeros(())
         """What steps half as long change in the ledger and the works."""
         if number:
-            before = self._entries()
+            before, self._most = self._entries(), MOST_NUMBERS
             for piece in self._pieces:
                 piece.halve()
             self._turn(self._returning(known[0]))
@@ -286,7 +288,7 @@ class Pieced:
         """What returns to itself after a period, at its start, near y, and at the stages that push (row, unknown)."""
         paths = [step.path[1:] for piece in self._pieces if piece.part.moves for step in piece.steps]
         known = np.concatenate([y[None], *paths])
-        if known.size > MOST_NUMBERS:
+        if known.size > self._most:
             raise RuntimeError("too many steps for the memory")
         first = self._missing(known)
         if not first.any():
