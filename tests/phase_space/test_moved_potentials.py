@@ -155,19 +155,6 @@ def test_a_barrier_between_reservoirs_that_rises_and_falls():
             "with Open ends particles follow each other, in a potential at rest",
         ),
         (
-            lambda: cs.steady_state(
-                cs.KleinKramers(
-                    lambda x, values: (x - values["place"]) ** 2,
-                    1.0,
-                    1.0,
-                    boundary=cs.Closed(),
-                    drives={"place": cs.Steps([1.0, 2.0], [0.5, 0.5]), "other": cs.Cosine(1.0)},
-                    frequency=1.0,
-                )
-            ),
-            r"`drives\['place'\]` jumps or has kinks, and `drives\['other'\]` is not Steps",
-        ),
-        (
             lambda: cs.KleinKramers(cs.Steps([0.0, 1.0], [0.5, 0.5]), 1.0, 1.0, boundary=cs.Periodic(1.0)),
             "must be a function of the position x, but is Steps.* must be rounded off",
         ),

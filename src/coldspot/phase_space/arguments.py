@@ -54,18 +54,6 @@ def check_drives(drives: Table, frequency: Array | None, boundary: Any) -> None:
         raise InputError(f"{OWNER}: `drives` names `load`, which is the force of the boundary.")
 
 
-def check_smooth(drives: Table) -> None:
-    """Refuse drives that jump or have kinks beside others: all must move smoothly, or all switch."""
-    rough = [name for name, drive in drives.items() if drive.borders().size]
-    smooth = [name for name, drive in drives.items() if not isinstance(drive, Steps)]
-    if rough and smooth:
-        raise InputError(
-            f"{OWNER}: `drives[{rough[0]!r}]` jumps or has kinks, and `drives[{smooth[0]!r}]` is not Steps; in a "
-            "periodic state all drives must be Steps, or all must move smoothly (Cosine, Fourier, or Samples without "
-            "kinks). `evolve` and `trajectories` follow any."
-        )
-
-
 def check_borders(verb: str, drives: Table, last: float | None) -> None:
     """Refuse drives that jump between phase 0 and `last`, or anywhere, where their `borders` do not say so."""
     for name, drive in drives.items():

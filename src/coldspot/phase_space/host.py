@@ -12,7 +12,7 @@ from jax import Array
 from .._checks import InputError
 from ..numerics.one_thread import one_thread
 from .terrain import Samples, Terrain
-from .tide import Switches, Tide
+from .tide import Pieces, Tide
 
 ROUGH = 1e-6
 """How far from their polynomials functions may be, whatever the tolerance; see `Terrain.roughness`."""
@@ -58,9 +58,7 @@ class Numbers(NamedTuple):
     fault: Array
 
 
-def steady_numbers(
-    samples: Samples, tide: Tide | Switches | None, tolerance: Array, kind: str, walled: bool
-) -> Numbers:
+def steady_numbers(samples: Samples, tide: Tide | Pieces | None, tolerance: Array, kind: str, walled: bool) -> Numbers:
     """Steady states of a batch of machines, or periodic ones of those with a `tide`, within a program of JAX."""
     parts, drives = samples.bath_borders.shape[1] - 1, count_of(tide, 1)
     table = _table(kind, walled, samples, tide, tolerance)
@@ -71,7 +69,7 @@ def steady_numbers(
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _table(kind: str, walled: bool, samples: Samples, tide: Tide | Switches | None, tolerance: Array) -> Array:
+def _table(kind: str, walled: bool, samples: Samples, tide: Tide | Pieces | None, tolerance: Array) -> Array:
     """All results, a row for each machine."""
     points = samples.bath_borders.shape[0]
     entries = 3 * (samples.bath_borders.shape[1] - 1) + 4 + count_of(tide, 1)
@@ -105,14 +103,14 @@ def _known(
     arrays = [np.frombuffer(content).reshape(shape) for content, shape in zip(contents, shapes, strict=True)]
     count = len(Samples._fields)
     moved: tuple[Any, ...] = tuple(arrays[count:])
-    tide = None if not moved else Tide(*moved) if len(moved) == len(Tide._fields) else Switches(*moved)
+    tide = None if not moved else Tide(*moved) if len(moved) == len(Tide._fields) else Pieces(*moved)
     with one_thread():
         row = _row(Samples(*arrays[:count]), tide, tolerance, kind, walled)
     row.setflags(write=False)
     return row
 
 
-def _row(samples: Samples, tide: Tide | Switches | None, tolerance: float, kind: str, walled: bool) -> np.ndarray:
+def _row(samples: Samples, tide: Tide | Pieces | None, tolerance: float, kind: str, walled: bool) -> np.ndarray:
     entries = 3 * (len(samples.bath_borders) - 1) + 4 + count_of(tide, 0)
     nothing = np.full(2 * entries + 5, np.nan)
     if not all(np.isfinite(array).all() for array in (*samples, *(tide or ()))):
@@ -151,26 +149,27 @@ def _row(samples: Samples, tide: Tide | Switches | None, tolerance: float, kind:
     return np.concatenate([values, works[0], errors, works[1] + 4 * rough * np.abs(works[0]), rest])
 
 
-def roughness(terrain: Terrain, tide: Tide | Switches | None) -> tuple[float, float]:
+def roughness(terrain: Terrain, tide: Tide | Pieces | None) -> tuple[float, float]:
     """How far the functions of a machine may be from their sums, and where that is worst."""
     found = terrain.roughness()
     if tide is None:
         return found
-    from . import periodic, switched
+    from . import periodic, pieces
 
-    if isinstance(tide, Switches):
-        return max(found, switched.roughness(tide, terrain))
+    if isinstance(tide, Pieces):
+        in_time = float(pieces.roughness_in_time(tide, terrain).max())
+        return max(found, pieces.roughness(tide, terrain), (in_time, found[1]))
     return max(found, periodic.Wave.of(tide).roughness(terrain))
 
 
-def count_of(tide: Tide | Switches | None, axis: int) -> int:
+def count_of(tide: Tide | Pieces | None, axis: int) -> int:
     """How many drives there are; their axis is the first of a machine's array, and the second of a batch's."""
     if tide is None:
         return 0
-    return int((tide.jumps if isinstance(tide, Switches) else tide.powers).shape[axis])
+    return int((tide.jumps if isinstance(tide, Pieces) else tide.powers).shape[axis])
 
 
-def describe(samples: Samples, terrain: Terrain, tide: Tide | Switches | None = None) -> str:
+def describe(samples: Samples, terrain: Terrain, tide: Tide | Pieces | None = None) -> str:
     """What is wrong with the functions of a machine, in words; empty if nothing is."""
     names = ("potential", "friction", "temperature")
     functions = samples.potential, samples.friction, samples.temperature
@@ -188,6 +187,17 @@ def describe(samples: Samples, terrain: Terrain, tide: Tide | Switches | None = 
         bad = np.argwhere(~np.isfinite(tide.heights))[0]
         x = terrain.place(*bad[1:].tolist())
         return f"`potential` is not a finite number near x = {x:.6g} at some phase of the drives."
+    if isinstance(tide, Pieces):
+        from . import pieces
+
+        in_time = pieces.roughness_in_time(tide, terrain)
+        part = int(np.argmax(in_time))
+        if in_time[part] > ROUGH:
+            start, stop = tide.borders[part : part + 2]
+            return (
+                f"`drives` jump, have a kink or change too fast between {start:.6g} and {stop:.6g} of the period (to "
+                f"{in_time[part]:.0e}); let `borders()` of the drive name the places."
+            )
     rough, x = roughness(terrain, tide)
     if rough > ROUGH:
         return (

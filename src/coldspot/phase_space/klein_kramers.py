@@ -26,7 +26,6 @@ from .arguments import (
     check_drives,
     check_followers,
     check_scalar,
-    check_smooth,
     constant,
     domain,
     is_function,
@@ -61,7 +60,7 @@ class KleinKramers(Dynamics):
       with the load F; `Closed()`, a potential that confines, or reflecting walls `Closed(start, stop)`;
     - `drives` {name: Drive} and their `frequency` Ω, if the potential moves: `potential` is then a function of x and of
       the drives' values {name: λ}, and the state the periodic one, averaged over the period. At open ends it must be at
-      rest. All drives move smoothly, or all are `Steps`, that switch the potential;
+      rest. Drives may jump or have kinks where their `borders()` say so;
     - `baths`: names of the regions between the steps of the temperature, from left to right. A name may return:
       regions of one name are one bath and have one temperature. By default one bath, `bath`.
 
@@ -77,10 +76,10 @@ class KleinKramers(Dynamics):
     temperature: with no drive and no flux that is the kinetic heat leak.
 
     **Method.** Polynomial elements in position and in velocity, refined towards steps and open ends, where the density
-    is singular at v = 0, and harmonics of the period, or collocation in time between switches; the mesh becomes finer
-    (and closed problems reach farther) until all numbers are as exact as the tolerance asks. See the page on barriers
-    in the documentation for orders and times. The density is not forced to be positive: the residual `negative density`
-    says how far it falls below zero (at eight phases, or just before each switch), relative to its maximum.
+    is singular at v = 0, and harmonics of the period, or collocation in time between jumps and kinks; the mesh becomes
+    finer (and closed problems reach farther) until all numbers are as exact as the tolerance asks. See the page on
+    barriers in the documentation for orders and times. The density is not forced to be positive: the residual `negative
+    density` says how far it falls below zero (at eight phases, or before each jump or kink), relative to its maximum.
 
     A ring, warmer on one side of the barrier, moves without a load:
 
@@ -257,7 +256,6 @@ class KleinKramers(Dynamics):
         return terrain
 
     def solve(self, tolerance: Array) -> Outcome:
-        check_smooth(self.moving)
         seen = eqx.filter_vmap(KleinKramers.landscape)(self)
         parts = len(self.names)
         tide, same = None, seen.periodic

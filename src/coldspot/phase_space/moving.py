@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 from numpy.polynomial import legendre
-from scipy.sparse import linalg
 
 from .course import Course
 from .flow import Flow
@@ -20,7 +19,6 @@ from .stages import NODES, POINTS, STAGES, TO_SERIES, WEIGHTS, Stages
 FOLLOWED = 1e-3
 """How far a drive may be from the polynomial through a step's stages, relative to its range."""
 HALVINGS = 20
-RESTART = 60
 GMRES = 1e-2
 """Accuracy of the stages, relative to the tolerance."""
 KEPT = 2
@@ -105,17 +103,10 @@ class Moving:
             if max((abs(cross).max() for cross in pushes), default=0) == 0:
                 stages = flow.rest + right
             else:
-                operator = linalg.LinearOperator(
-                    (right.size,) * 2,
-                    matvec=lambda z: z - self._stages.solved(length * pushed(z.reshape(shape)), length).ravel(),
-                    dtype=float,
-                )
-                found, wrong = linalg.gmres(
-                    operator, right.ravel(), right.ravel(), rtol=GMRES * self._tolerance, restart=RESTART, maxiter=1
-                )
-                if wrong:
+                found = self._stages.pushed(right, length, pushed, GMRES * self._tolerance)
+                if found is None:
                     return None
-                stages = flow.rest + found.reshape(shape)
+                stages = flow.rest + found
         last = TO_SERIES[-1] @ np.concatenate([y[None], stages])
         size = math.sqrt(flow.square(last) / max(flow.square(y), flow.square(stages[-1]), 1e-300)) / self._limit
         if not size <= 1:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse import linalg
 
+from .pieces import Pieced, most_unknowns
 from .space import Space
 from .stationary import (
     MOST_UNKNOWNS,
@@ -31,9 +32,8 @@ from .stationary import (
     small,
     velocity_of,
 )
-from .switched import Switched, most_unknowns
 from .terrain import Terrain
-from .tide import PHASES, Switches, Tide
+from .tide import PHASES, Pieces, Tide
 from .velocity import Velocity
 from .whole import inverse_of
 
@@ -201,7 +201,7 @@ def _along(matrix: sp.sparray, states: np.ndarray, width: int) -> np.ndarray:
 class Found(NamedTuple):
     """The finest periodic state, its ledger and works with their errors, and whether these are as small as asked."""
 
-    state: Tidal | Switched
+    state: Tidal | Pieced
     ledger: Ledger
     works: np.ndarray
     errors: np.ndarray
@@ -211,18 +211,18 @@ class Found(NamedTuple):
     converged: bool
 
 
-def periodic(terrain: Terrain, tide: Tide | Switches, tolerance: float) -> Found | None:
+def periodic(terrain: Terrain, tide: Tide | Pieces, tolerance: float) -> Found | None:
     """The periodic state; None if not even one mesh could be solved."""
     best: Found | None = None
     change: np.ndarray | None = None
-    wave = tide if isinstance(tide, Switches) else Wave.of(tide)
+    wave = tide if isinstance(tide, Pieces) else Wave.of(tide)
     for number, (rung, harmonics) in enumerate(zip(ladder(terrain), HARMONICS, strict=False)):
         mesh = mesh_of(terrain, rung, number)
         if mesh is None:
             break
         velocity = velocity_of(terrain, rung, number)
         unknowns = len(velocity.number) * mesh.count(False) * 2
-        if isinstance(wave, Switches):
+        if isinstance(wave, Pieces):
             numbers, most = unknowns, most_unknowns(wave, MOST_UNKNOWNS)
         else:
             numbers, most = unknowns * harmonics, MOST_NUMBERS
@@ -230,9 +230,9 @@ def periodic(terrain: Terrain, tide: Tide | Switches, tolerance: float) -> Found
             break
         try:
             space = Space(terrain, mesh)
-            state: Tidal | Switched
-            if isinstance(wave, Switches):
-                state = Switched(space, velocity, wave, tolerance, number)
+            state: Tidal | Pieced
+            if isinstance(wave, Pieces):
+                state = Pieced(space, velocity, wave, tolerance, number)
             else:
                 state = Tidal(space, velocity, wave, harmonics)
         except (RuntimeError, np.linalg.LinAlgError):

@@ -18,7 +18,7 @@ from .course import LOOKED_AT, Course, Lowest, missed, phases_of, warmth
 from .host import ROUGH, describe
 from .landscape import Landscape, hole, kind_of, sample, walled
 from .terrain import Terrain
-from .tide import Moved, Switches, Tide
+from .tide import Moved, Pieces, Tide
 
 REASONS = {
     Status.NOT_FINITE: (
@@ -45,7 +45,7 @@ def wrong(
     seen: Landscape,
     boundary: Any,
     terrain: Terrain,
-    tide: tuple[Tide | Switches, Any] | None,
+    tide: tuple[Tide | Pieces, Any] | None,
 ) -> str:
     """Empty if nothing is; `tide` with whether it is the same after a turn, or at rest at open ends."""
     if not bool(seen.confined):
@@ -74,23 +74,22 @@ def wrong(
 def reference_of(potential: Any, temperature: Any) -> Any:
     """What densities of a steady or periodic state are divided by: a potential at rest, its mean over the period, or
 
-    of one that drives switch that of `Lowest`.
+    where drives jump or have kinks that of `Lowest`.
     """
-    if not isinstance(potential, Moved) or not potential.switched:
+    if not isinstance(potential, Moved) or not potential.pieced:
         return potential
-    borders = potential.parts()
-    return Lowest(potential, jnp.pi * (borders[1:] + borders[:-1]), warmth(temperature))
+    return Lowest(potential, potential.middles(), warmth(temperature))
 
 
-def beside(moved: Moved, temperature: Any, places: Array, boundary: Any) -> tuple[Tide | Switches, Array]:
+def beside(moved: Moved, temperature: Any, places: Array, boundary: Any) -> tuple[Tide | Pieces, Array]:
     """What moves beside the reference, and whether it is the same after a turn, or at rest at open ends."""
     same = jnp.asarray(True)
     if isinstance(boundary, Periodic):
         same = moved.same(places, places + boundary.length)
     if isinstance(boundary, Open):
         same = moved.still(jnp.stack([boundary.start, boundary.stop]))
-    if moved.switched:
-        return moved.switches(places, reference_of(moved, temperature)), same
+    if moved.pieced:
+        return moved.pieces(places, reference_of(moved, temperature)), same
     return tracing.called(moved.sampled, places), same
 
 
@@ -98,8 +97,7 @@ def narrowed(landscape: Landscape, moved: Any) -> Landscape:
     """With what is missed between the samples at some phases of a periodic potential, too, of one that drives move."""
     if not isinstance(moved, Moved):
         return landscape
-    parts = moved.parts() * jnp.pi
-    phases = parts[1:] + parts[:-1] if moved.switched else jnp.asarray(2 * np.pi * (np.arange(MISSED) + 0.5) / MISSED)
+    phases = moved.middles() if moved.pieced else jnp.asarray(2 * np.pi * (np.arange(MISSED) + 0.5) / MISSED)
     seen = jax.lax.map(lambda phase: missed(moved, landscape.places, phase), phases)
     samples = landscape.samples
     known = samples.missed.at[0].max(jnp.max(seen, axis=0))  # type: ignore[union-attr]

@@ -3,6 +3,8 @@
 With s stages (order 2s−1; stiff motion decays) the equations are (D⊗M − hL) Y = −d⊗My.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.polynomial import legendre
@@ -14,6 +16,7 @@ from .stationary import PIVOT
 STAGES = 6
 KEPT = 3
 """Lengths of steps whose factors are kept, at least."""
+RESTART = 60
 
 NODES, _D, START, WEIGHTS = tableau(STAGES)
 _ROOTS, _VECTORS = np.linalg.eig(_D)
@@ -33,7 +36,26 @@ class Stages:
 
     def begun(self, y: np.ndarray, length: float) -> np.ndarray:
         """The stages (stage, unknown) of a step from y under L alone."""
-        return self.solved(-START[:, None] * (self._mass @ y), length)
+        return self.solved(self.right_of(y), length)
+
+    def right_of(self, y: np.ndarray) -> np.ndarray:
+        """−d⊗My."""
+        return -START[:, None] * (self._mass @ y)
+
+    def pushed(
+        self, first: np.ndarray, length: float, push: Callable[[np.ndarray], np.ndarray], accuracy: float
+    ) -> np.ndarray | None:
+        """The stages under a push G beside, from those without it, to a relative accuracy; None if it is not reached.
+
+        Y − (D⊗M − hL)⁻¹hGY = `first`.
+        """
+        operator = linalg.LinearOperator(
+            (first.size,) * 2,
+            matvec=lambda z: z - self.solved(length * push(z.reshape(first.shape)), length).ravel(),
+            dtype=float,
+        )
+        found, wrong = linalg.gmres(operator, first.ravel(), first.ravel(), rtol=accuracy, restart=RESTART, maxiter=1)
+        return None if wrong else found.reshape(first.shape)
 
     def solved(self, right: np.ndarray, length: float) -> np.ndarray:
         """(D⊗M − hL)⁻¹ of (stage, unknown)."""

@@ -16,11 +16,11 @@ NODES = 20
 """Samples in a panel."""
 ABSCISSAE = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)
 """Chebyshev points of the first kind: a jump at a panel's border is not sampled."""
-_TO_COEFFICIENTS = chebyshev.chebvander(ABSCISSAE, NODES - 1).T * 2 / NODES
-_TO_COEFFICIENTS[0] /= 2
+TO_COEFFICIENTS = chebyshev.chebvander(ABSCISSAE, NODES - 1).T * 2 / NODES
+TO_COEFFICIENTS[0] /= 2
 BETWEEN = np.arange(0.5, 256) / 256
 """Places in a panel, as shares of it, at which functions are compared with their polynomials."""
-INTERPOLATE = chebyshev.chebvander(2 * BETWEEN - 1, NODES - 1) @ _TO_COEFFICIENTS
+INTERPOLATE = chebyshev.chebvander(2 * BETWEEN - 1, NODES - 1) @ TO_COEFFICIENTS
 """The values of a panel's polynomial there, from its samples."""
 SEEN = 16.0
 """Differences up to so many times the last coefficients are what those stand for."""
@@ -74,7 +74,7 @@ class Terrain:
         edges = [np.linspace(a, b, panels + 1) for a, b in zip(borders[:-1][whole], borders[1:][whole], strict=True)]
         self.edges = np.concatenate([e[:-1] for e in edges] + [borders[-1:]])
         self._coefficients = [
-            np.asarray(values, float)[whole].reshape(-1, NODES) @ _TO_COEFFICIENTS.T
+            np.asarray(values, float)[whole].reshape(-1, NODES) @ TO_COEFFICIENTS.T
             for values in (samples.potential, samples.friction, samples.temperature)
         ]
         self._values = [np.asarray(v, float)[whole] for v in (samples.potential, samples.friction, samples.temperature)]
@@ -130,7 +130,7 @@ class Terrain:
     def _sums(self, values: np.ndarray) -> np.ndarray:
         """Chebyshev coefficients (…, panel, order) of samples (…, region, panel, node)."""
         kept = np.asarray(values)[..., self._whole, :, :]
-        return kept.reshape(*kept.shape[:-3], -1, NODES) @ _TO_COEFFICIENTS.T
+        return kept.reshape(*kept.shape[:-3], -1, NODES) @ TO_COEFFICIENTS.T
 
     def _present(self) -> np.ndarray:
         """The most particles that are in each panel, relative."""

@@ -12,10 +12,14 @@ from jax import Array
 from .._checks import Values
 from ..drives import Steps
 from ..pytrees import Table
+from .terrain import ABSCISSAE, BETWEEN, INTERPOLATE
 
 PHASES = 64
 """Samples of a period: enough for 31 harmonics of the potential."""
-
+PANELS = 8
+"""Panels in time of all parts of a period together, at least; each has `NODES` samples."""
+BESIDE = 1e-12
+"""Share of a period by which one looks before and after a jump."""
 
 STILL = 1e-12
 """What moves by less, relative to its height and an energy of one, is at rest."""
@@ -33,18 +37,25 @@ class Tide(NamedTuple):
     frequency: Values
 
 
-class Switches(NamedTuple):
-    """What a potential that drives switch has in each part of the period, at the places of `Samples`.
+class Pieces(NamedTuple):
+    """What a potential has in each part of the period, at whose borders drives jump or have kinks, at the places of
+
+    `Samples`.
 
     - `borders` (part + 1) of the parts, as shares of the period; parts may be empty;
-    - `heights` (part, region, panel, node): V less the reference potential;
+    - `heights` (part, time, region, panel, node): V less the reference potential, at the `ABSCISSAE` of some equal
+      panels in time, or once where drives do nothing but jump;
+    - `powers` (drive, part, time, region, panel, node): ∂V/∂λ_d dλ_d/dt;
     - `jumps` (drive, part, region, panel, node): what V changes by at the start of a part, one drive after another;
+    - `missed` (part): how far drives are from the polynomials through these samples, elsewhere, against their range;
     - `frequency` Ω.
     """
 
     borders: Values
     heights: Values
+    powers: Values
     jumps: Values
+    missed: Values
     frequency: Values
 
 
@@ -68,25 +79,65 @@ class Moved(eqx.Module):
         """Whether drives do nothing but jump."""
         return all(isinstance(drive, Steps) for drive in self.drives.values())
 
+    @property
+    def pieced(self) -> bool:
+        """Whether drives jump or have kinks, or all of them may."""
+        return self.switched or any(drive.borders().size for drive in self.drives.values())
+
     def parts(self) -> Array:
-        """Borders of the parts of the period in which all drives rest, 0 and 1 among them; drives switch."""
+        """Borders of the parts of the period in which all drives are smooth, 0 and 1 among them."""
         return jnp.sort(jnp.concatenate([jnp.array([0.0, 1.0]), *(d.borders() for d in self.drives.values())]))
 
-    def switches(self, x: Array, reference: Callable[[Array], Array]) -> Switches:
-        """Of drives that switch."""
+    def _panels(self) -> int:
+        """Panels in time of a part."""
+        return 1 if self.switched else -(-PANELS // (len(self.parts()) - 1))
+
+    def _phases(self, shares: np.ndarray) -> Array:
+        """(part, panel, share) at shares of each panel."""
+        borders, count = self.parts(), self._panels()
+        places = (np.arange(count)[:, None] + shares) / count
+        return 2 * jnp.pi * (borders[:-1, None, None] + jnp.diff(borders)[:, None, None] * places)
+
+    def middles(self) -> Array:
+        """Phases of the middle of each panel in time; rounding must not move a border over them."""
+        return self._phases(np.array([0.5])).ravel()
+
+    def pieces(self, x: Array, reference: Callable[[Array], Array]) -> Pieces:
+        """Of drives that jump or have kinks."""
         borders = self.parts()
-        # By the middle of a part: rounding must not move a border over it.
-        middles = jnp.pi * (borders[1:] + borders[:-1])
+        parts, drives = len(borders) - 1, len(self.drives)
+        phases = self._phases(np.array([0.5]) if self.switched else (1 + ABSCISSAE) / 2).reshape(parts, -1)
+        beside = jnp.minimum(BESIDE, jnp.diff(borders) / 2)
+        starts, stops = 2 * jnp.pi * (borders[:-1] + beside), 2 * jnp.pi * (borders[1:] - beside)
 
-        def seen(at: Array) -> tuple[Array, Array]:
-            heights = jax.vmap(lambda phase: self.at(at, self.values(phase)))(middles) - reference(at)
-            return heights, jax.vmap(lambda a, b: self.jumps(at, a, b))(jnp.roll(middles, 1), middles)
+        def seen(at: Array) -> tuple[Array, Array, Array]:
+            heights = jax.vmap(lambda phase: self.at(at, self.values(phase)))(phases.ravel()) - reference(at)
+            powers = jax.vmap(lambda phase: self.powers(at, phase), out_axes=1)(phases.ravel())
+            jumps = jax.vmap(lambda a, b: self.jumps(at, a, b), out_axes=1)(jnp.roll(stops, 1), starts)
+            return heights, powers, jumps
 
-        heights, jumps = jax.vmap(seen, out_axes=-1)(x.ravel())
-        jumps = jnp.swapaxes(jumps, 0, 1)
-        return Switches(
-            borders, heights.reshape(-1, *x.shape), jumps.reshape(*jumps.shape[:2], *x.shape), self.frequency
+        heights, powers, jumps = jax.vmap(seen, out_axes=-1)(x.ravel())
+        return Pieces(
+            borders,
+            heights.reshape(*phases.shape, *x.shape),
+            powers.reshape(drives, *phases.shape, *x.shape),
+            jumps.reshape(drives, parts, *x.shape),
+            jnp.zeros(parts) if self.switched else self._missed(),
+            self.frequency,
         )
+
+    def _missed(self) -> Array:
+        """How far drives are, in each part, from their polynomials in time, relative to their range."""
+
+        def values(shares: np.ndarray) -> Array:
+            phases = self._phases(shares)
+            seen = jax.vmap(lambda phase: jnp.stack(list(self.values(phase).values())))(phases.ravel())
+            return jnp.moveaxis(seen, 0, -1).reshape(-1, *phases.shape)
+
+        known, between = values((1 + ABSCISSAE) / 2), values(BETWEEN)
+        off = jnp.abs(between - known @ INTERPOLATE.T)
+        span = jnp.ptp(between, axis=(1, 2, 3), keepdims=True)
+        return jnp.max(off / jnp.where(span > 0, span, 1.0), axis=(0, 2, 3))
 
     def jumps(self, x: Array, before: Array, after: Array) -> Array:
         """What V changes by between two phases, by one drive after another (drive)."""
@@ -131,7 +182,7 @@ class Moved(eqx.Module):
 
     def still(self, x: Array) -> Array:
         """Whether the potential is at rest at some places, within rounding."""
-        phases = jnp.concatenate([_phases(), jnp.pi * (self.parts()[1:] + self.parts()[:-1])])
+        phases = jnp.concatenate([_phases(), self.middles()])
         heights = jax.vmap(lambda phase: jax.vmap(lambda at: self.at(at, self.values(phase)))(x))(phases)
         spread = jnp.max(heights, axis=0) - jnp.min(heights, axis=0)
         return jnp.max(spread) <= STILL * (1 + jnp.max(jnp.abs(heights)))
