@@ -159,7 +159,7 @@ def roughness(terrain: Terrain, tide: Tide | Pieces | None) -> tuple[float, floa
     if isinstance(tide, Pieces):
         in_time = float(pieces.roughness_in_time(tide, terrain).max())
         return max(found, pieces.roughness(tide, terrain), (in_time, found[1]))
-    return max(found, periodic.Wave.of(tide).roughness(terrain))
+    return max(found, periodic.Wave.of(tide).roughness(terrain), (float(tide.missed[0]), found[1]))
 
 
 def count_of(tide: Tide | Pieces | None, axis: int) -> int:
@@ -198,6 +198,11 @@ def describe(samples: Samples, terrain: Terrain, tide: Tide | Pieces | None = No
                 f"`drives` jump, have a kink or change too fast between {start:.6g} and {stop:.6g} of the period (to "
                 f"{in_time[part]:.0e}); let `borders()` of the drive name the places."
             )
+    if isinstance(tide, Tide) and tide.missed[0] > ROUGH:
+        return (
+            f"what `drives` move jumps, has a kink or changes too fast near the phase {tide.missed[1]:.6g} (to "
+            f"{tide.missed[0]:.0e}); let `borders()` of the drive name the places, or write it as `Steps` or `Samples`."
+        )
     rough, x = roughness(terrain, tide)
     if rough > ROUGH:
         return (

@@ -8,16 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.polynomial import chebyshev
 
 from .._checks import Values
 from ..drives import Steps
 from ..pytrees import Table
-from .terrain import ABSCISSAE, BETWEEN, INTERPOLATE
+from .terrain import ABSCISSAE, NODES, TO_COEFFICIENTS
 
 PHASES = 64
 """Samples of a period: enough for 31 harmonics of the potential."""
 PANELS = 8
 """Panels in time of all parts of a period together, at least; each has `NODES` samples."""
+LOOKS = 1 << 15
+"""Phases at which all is compared with what the samples say: pulses of 1e-4 of a period are seen, wherever they are."""
+LOOKED_AT = 5
+"""Places at which potentials are, at least."""
 BESIDE = 1e-12
 """Share of a period by which one looks before and after a jump."""
 
@@ -29,11 +34,14 @@ class Tide(NamedTuple):
     """What a moved potential has beside its mean, at phases 0, 2π/64, … and at the places of `Samples`.
 
     - `heights` (phase, region, panel, node): V − mean V; `powers` (drive, phase, region, panel, node): ∂V/∂λ_d dλ_d/dt;
+    - `missed` (2): how far drives, and the potential at some places, are from their harmonics elsewhere, against their
+      range, and the phase where that is worst;
     - `frequency` Ω: the phase is Ωt.
     """
 
     heights: Values
     powers: Values
+    missed: Values
     frequency: Values
 
 
@@ -47,7 +55,8 @@ class Pieces(NamedTuple):
       panels in time, or once where drives do nothing but jump;
     - `powers` (drive, part, time, region, panel, node): ∂V/∂λ_d dλ_d/dt;
     - `jumps` (drive, part, region, panel, node): what V changes by at the start of a part, one drive after another;
-    - `missed` (part): how far drives are from the polynomials through these samples, elsewhere, against their range;
+    - `missed` (part): how far drives, and the potential at some places, are from the polynomials through these samples
+      elsewhere, against their range;
     - `frequency` Ω.
     """
 
@@ -122,22 +131,45 @@ class Moved(eqx.Module):
             heights.reshape(*phases.shape, *x.shape),
             powers.reshape(drives, *phases.shape, *x.shape),
             jumps.reshape(drives, parts, *x.shape),
-            jnp.zeros(parts) if self.switched else self._missed(),
+            jnp.zeros(parts) if self.switched else self._missed_in_parts(x),
             self.frequency,
         )
 
-    def _missed(self) -> Array:
-        """How far drives are, in each part, from their polynomials in time, relative to their range."""
+    def _looks(self, x: Array, phases: Array) -> tuple[Array, Array]:
+        """Values of all drives, and the potential at some of the places x (row, phase); the range of each row.
 
-        def values(shares: np.ndarray) -> Array:
-            phases = self._phases(shares)
-            seen = jax.vmap(lambda phase: jnp.stack(list(self.values(phase).values())))(phases.ravel())
-            return jnp.moveaxis(seen, 0, -1).reshape(-1, *phases.shape)
+        Where the potential hardly moves, its range is that of where it moves most.
+        """
+        some = x.ravel()[:: max(1, x.size // LOOKED_AT)]
 
-        known, between = values((1 + ABSCISSAE) / 2), values(BETWEEN)
-        off = jnp.abs(between - known @ INTERPOLATE.T)
-        span = jnp.ptp(between, axis=(1, 2, 3), keepdims=True)
-        return jnp.max(off / jnp.where(span > 0, span, 1.0), axis=(0, 2, 3))
+        def seen(phase: Array) -> tuple[Array, Array]:
+            values = self.values(phase)
+            return jnp.stack(list(values.values())), jax.vmap(lambda at: self.at(at, values))(some)
+
+        drives, heights = (jnp.moveaxis(rows, 0, -1) for rows in jax.vmap(seen)(phases.ravel()))
+        spans = jnp.ptp(drives, axis=1), jnp.full(len(some), jnp.max(jnp.ptp(heights, axis=1)))
+        span = jnp.concatenate(spans)
+        return jnp.concatenate([drives, heights]), jnp.where(span > 0, span, 1.0)[:, None]
+
+    def _missed(self, x: Array) -> Array:
+        """Of smooth drives: what the harmonics of the samples miss, and at which phase."""
+        phases = 2 * jnp.pi * jnp.arange(LOOKS) / LOOKS
+        rows, span = self._looks(x, phases)
+        harmonics = jnp.fft.rfft(rows[:, :: LOOKS // PHASES])[:, : PHASES // 2]
+        off = jnp.max(jnp.abs(rows - jnp.fft.irfft(harmonics * (LOOKS // PHASES), LOOKS)) / span, axis=0)
+        worst = jnp.argmax(off)
+        return jnp.stack([off[worst], phases[worst]])
+
+    def _missed_in_parts(self, x: Array) -> Array:
+        """Of drives that jump or have kinks: what the polynomials in time miss, in each part."""
+        panels = (len(self.parts()) - 1, self._panels())
+        count = -(-LOOKS // (panels[0] * panels[1]))
+        shares = (np.arange(count) + 0.5) / count
+        rows, span = self._looks(x, self._phases(shares))
+        known = self._looks(x, self._phases((1 + ABSCISSAE) / 2))[0].reshape(-1, *panels, NODES)
+        between = chebyshev.chebvander(2 * shares - 1, NODES - 1) @ TO_COEFFICIENTS
+        off = jnp.abs(rows.reshape(-1, *panels, count) - known @ between.T) / span[..., None, None]
+        return jnp.max(off, axis=(0, 2, 3))
 
     def jumps(self, x: Array, before: Array, after: Array) -> Array:
         """What V changes by between two phases, by one drive after another (drive)."""
@@ -173,7 +205,7 @@ class Moved(eqx.Module):
     def sampled(self, x: Array) -> Tide:
         heights = jnp.moveaxis(jax.vmap(self._heights)(x.ravel()), 0, -1).reshape(PHASES, *x.shape)
         powers = jnp.moveaxis(jax.vmap(self._powers)(x.ravel()), 0, -1).reshape(-1, PHASES, *x.shape)
-        return Tide(heights - jnp.mean(heights, axis=0), powers, self.frequency)
+        return Tide(heights - jnp.mean(heights, axis=0), powers, self._missed(x), self.frequency)
 
     def same(self, x: Array, turned: Array) -> Array:
         """Whether the potential is the same at two sets of places, at all phases."""
