@@ -68,10 +68,15 @@ def _counted(arrays: Any, static: Any) -> tuple[Array, Any]:
     return jax.vmap(count)(arrays), known[-1]
 
 
+def _without_derivatives(system: System) -> tuple[Any, Any]:
+    """The arrays of a batch, and the rest: a plain number in a user's function must not become an array of one."""
+    arrays, static = eqx.partition(system, eqx.is_array)
+    return jax.lax.stop_gradient(arrays), static
+
+
 def told(system: System) -> Array:
     """Whether formulas tell that what drives a network has few harmonics (point): that it is smooth."""
-    arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
-    return _counted(arrays, static)[0] <= 2 * EQUAL
+    return _counted(*_without_derivatives(system))[0] <= 2 * EQUAL
 
 
 def mesh_of(system: System, looking: bool = True) -> tuple[Mesh, Array]:
@@ -80,7 +85,7 @@ def mesh_of(system: System, looking: bool = True) -> tuple[Mesh, Array]:
     Where the period has pieces, on the stretched line (see `pieces`). Without `looking`, points for which formulas tell
     too many harmonics are left unresolved; where they tell nothing at all, there is no other way than to look.
     """
-    arrays, static = eqx.partition(jax.lax.stop_gradient(system), eqx.is_array)
+    arrays, static = _without_derivatives(system)
     points = jax.tree.leaves(arrays)[0].shape[0]
     many, known = _counted(arrays, static)
     pieces = pieces_of(eqx.combine(arrays, static))
