@@ -63,6 +63,17 @@ def test_what_is_too_long_is_refused_with_its_size_before_anything_is_allocated(
         cs.steady_state(cs.Conductor(matrix, {"left": ends["left"]}))
 
 
+def test_a_sparse_conductor_comes_back_from_its_file_and_a_wrong_block_is_refused(tmp_path):
+    conductor, path = cs.Conductor(ladder(2), leads(0.1)), tmp_path / "wire.toml"
+    cs.save(conductor, path)
+    back = cs.load(path)
+    for one, other in zip(jax.tree.leaves(conductor), jax.tree.leaves(back), strict=True):
+        assert np.array_equal(one, other)
+    block = eqx.tree_at(lambda h: h.diagonal, conductor.hamiltonian, conductor.hamiltonian.diagonal + 1j)
+    with pytest.raises(cs.InputError, match="finite and Hermitian"):
+        cs.Conductor(block, leads(0.1))
+
+
 def test_known_slices_have_nothing_of_the_size_of_the_matrix_and_traced_ones_are_the_same():
     """Of 10,000 sites each such array takes a second and a gigabyte at every call."""
     for width in (1, 2, 3, 7):

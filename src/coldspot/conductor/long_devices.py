@@ -23,6 +23,7 @@ from ..numerics.dense import EPS, adjoint, inverse, product
 from ..pytrees import Table
 from .green_functions import Contacts, contact_sites
 from .leads import ChainLead, WideBandLead
+from .spectral_functions import is_hermitian
 
 LONG = 8
 """Slices from which on elimination slice by slice beats the whole matrix at once."""
@@ -46,8 +47,8 @@ class Slices(eqx.Module):
     - `far` (site, site): of a matrix that was dense the entries beyond, which are 0 but have derivatives.
     """
 
-    diagonal: Array
-    upper: Array
+    diagonal: Any
+    upper: Any
     sites: int = eqx.field(static=True)
     far: Array | None = None
 
@@ -136,6 +137,17 @@ def sliced_sparse(owner: str, matrix: Any) -> Slices:
             f"{owner}: `hamiltonian` must be finite and Hermitian, but differs from its adjoint by up to {off:g}."
         )
     return Slices(as_complex(whole[:, 1]), as_complex(whole[:, 2]), n)
+
+
+def dense_or_sliced(owner: str, given: Any) -> Any:
+    """A matrix as complex numbers; in slices if it is sparse, or was when it was written to a file."""
+    if not isinstance(given, Slices):
+        return sliced_sparse(owner, given) if hasattr(given, "tocoo") else as_complex(given)
+    diagonal, upper = as_complex(given.diagonal), as_complex(given.upper)
+    known = concrete(diagonal)
+    if known is not None and not (np.all(is_hermitian(known)) and np.all(np.isfinite(np.asarray(upper)))):
+        raise InputError(f"{owner}: `hamiltonian` must be finite and Hermitian, but blocks of its slices are not.")
+    return Slices(diagonal, upper, given.sites, given.far)
 
 
 def _turned(blocks: np.ndarray) -> np.ndarray:
