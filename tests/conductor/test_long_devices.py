@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse
 
 import coldspot as cs
+from coldspot.conductor.long_devices import links_far, sliced
 from coldspot.conductor.wide_band import closed
 from coldspot.paths import replace
 from coldspot.pytrees import batch_of_one
@@ -60,6 +61,32 @@ def test_what_is_too_long_is_refused_with_its_size_before_anything_is_allocated(
     matrix = np.ones((201, 201))
     with pytest.raises(cs.InputError, match="links sites of all 201"):
         cs.steady_state(cs.Conductor(matrix, {"left": ends["left"]}))
+
+
+def test_a_sparse_conductor_comes_back_from_its_file_and_a_wrong_block_is_refused(tmp_path):
+    conductor, path = cs.Conductor(ladder(2), leads(0.1)), tmp_path / "wire.toml"
+    cs.save(conductor, path)
+    back = cs.load(path)
+    for one, other in zip(jax.tree.leaves(conductor), jax.tree.leaves(back), strict=True):
+        assert np.array_equal(one, other)
+    block = eqx.tree_at(lambda h: h.diagonal, conductor.hamiltonian, conductor.hamiltonian.diagonal + 1j)
+    with pytest.raises(cs.InputError, match="finite and Hermitian"):
+        cs.Conductor(block, leads(0.1))
+
+
+def test_known_slices_have_nothing_of_the_size_of_the_matrix_and_traced_ones_are_the_same():
+    """Of 10,000 sites each such array takes a second and a gigabyte at every call."""
+    for width in (1, 2, 3, 7):
+        matrix = np.asarray(ladder(4).toarray())
+        matrix = np.where(abs(np.subtract.outer(range(SITES), range(SITES))) <= width, matrix, 0.0)
+        known, traced = sliced(jnp.asarray(matrix), width), jax.jit(sliced, static_argnums=1)(matrix, width)
+        assert known.far is None
+        for one in (known, traced):
+            assert np.array_equal(one.dense(), matrix)
+        assert not links_far(jnp.asarray(matrix), width)
+        matrix[0, 2 * width] = 1e-300
+        assert links_far(jnp.asarray(matrix), width)
+        assert jax.jit(links_far, static_argnums=1)(matrix, width)
 
 
 def test_a_link_between_distant_sites_that_is_set_later_is_not_dropped():

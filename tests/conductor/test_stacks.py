@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 import coldspot as cs
+from coldspot.conductor.long_devices import MOST, Slices
 from tests.conductor.scattering import chain_sigma
 from tests.tolerance import assert_close
 
@@ -79,9 +81,9 @@ class Finalised:
         self.leads = [Cell(inner, -np.eye(width))] * 2
         self.lead_interfaces = [np.arange(width), np.arange(width * (length - 1), width * length)]
 
-    def hamiltonian_submatrix(self, return_norb=False):
-        norb = np.ones(len(self.matrix), int)
-        return (self.matrix, norb, norb) if return_norb else self.matrix
+    def hamiltonian_submatrix(self, sparse=False, return_norb=False):
+        matrix, norb = scipy.sparse.coo_matrix(self.matrix) if sparse else self.matrix, np.ones(len(self.matrix), int)
+        return (matrix, norb, norb) if return_norb else matrix
 
 
 def test_a_system_of_kwant_transmits_what_transverse_modes_say():
@@ -98,6 +100,25 @@ def test_a_system_of_kwant_transmits_what_transverse_modes_say():
         assert_close(value, np.trace(gamma @ green @ gamma @ green.conj().T).real, 1e-11)
     clean = cs.Conductor.from_kwant(Finalised(3, 4, 0.0), {"left": BATH, "right": BATH})
     assert_close(cs.transmission(clean, 0.2, "left", "right"), 3.0, 1e-11)  # three open channels
+
+
+def test_a_long_system_of_kwant_is_never_a_square_matrix():
+    system = Finalised(2, MOST // 2 + 1, 0.01)
+    conductor, dense = cs.Conductor.from_kwant(system), cs.Conductor.from_kwant(Finalised(2, 40, 0.01))
+    assert isinstance(conductor.hamiltonian, Slices)
+    assert conductor.hamiltonian.diagonal.size < 8 * MOST
+    assert dense.hamiltonian.shape == (80, 80)
+    sigma, n, energy = transverse(2, 1.0, 0.3), len(system.matrix), 0.3
+    matrix = scipy.sparse.lil_matrix(energy * np.eye(n) - system.matrix + 0j)
+    matrix[:2, :2] -= sigma
+    matrix[-2:, -2:] -= sigma
+    green = scipy.sparse.linalg.splu(matrix.tocsc()).solve(np.eye(n, 2, 2 - n) + 0j)[:2]
+    gamma = 1j * (sigma - sigma.conj().T)
+    expected = np.trace(gamma @ green @ gamma @ green.conj().T).real
+    assert_close(cs.transmission(conductor, energy, "lead0", "lead1"), expected, 1e-11)
+    # A lead that mixes sites of several slices, as on a whole side, takes the square.
+    system.lead_interfaces[1] = np.array([10, 200])
+    assert cs.Conductor.from_kwant(system).hamiltonian.shape == (n, n)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._checks import InputError, Rule, as_complex, as_float, check_type, worded
+from .._checks import InputError, Rule, as_float, check_type, worded
 from ..baths import ElectronBath
 from ..dynamics import Counted, Dynamics, Outcome, Target
 from ..dynamics import Rates as LedgerRates
@@ -29,7 +29,7 @@ from .kwant_systems import of_kwant
 from .landauer import NARROWEST, REACH, Found, baths_of, flows
 from .leads import Lead, WideBandLead, acausal_words, causal
 from .levels import Levels
-from .long_devices import Slices, check_size, fits, sliced, sliced_resonances, sliced_sparse, width_of
+from .long_devices import Slices, check_size, dense_or_sliced, fits, sliced, sliced_resonances, width_of
 from .noise import WITH_MODES, Noise, noise, weighed
 from .pair_flows import LARGE, PairMode, kinds_of, pair_flows, too_fast
 from .poles import undecided, widths_of
@@ -92,8 +92,7 @@ class Conductor(Dynamics):
     lead_of: tuple[str, ...] | None = eqx.field(static=True)
 
     def __init__(self, hamiltonian: Any, leads: Mapping[str, Lead], modes: Modes | None = None):
-        sparse = hasattr(hamiltonian, "tocoo")
-        self.hamiltonian = sliced_sparse("Conductor", hamiltonian) if sparse else as_complex(hamiltonian)
+        self.hamiltonian = dense_or_sliced("Conductor", hamiltonian)
         shape = (self.hamiltonian.sites,) * 2 if isinstance(self.hamiltonian, Slices) else self.hamiltonian.shape
         if len(shape) == 1 and shape[0] > 0:
             self.hamiltonian = as_float(hamiltonian, "Conductor: `hamiltonian`")

@@ -7,14 +7,16 @@ import numpy as np
 
 from .._checks import InputError
 from ..baths import ElectronBath
+from ..pytrees import Table
 from .leads import Lead
+from .long_devices import MOST, fits
 from .stacks import StackLead
 
 
 def of_kwant(
     system: Any, baths: Mapping[str, ElectronBath] | None, params: Mapping[str, Any] | None
-) -> tuple[np.ndarray, dict[str, Lead]]:
-    """The Hamiltonian (orbital, orbital) and the leads of a finalised system."""
+) -> tuple[Any, dict[str, Lead]]:
+    """The Hamiltonian (orbital, orbital), sparse if it is long, and the leads of a finalised system."""
     for name in ("hamiltonian_submatrix", "leads", "lead_interfaces"):
         if not hasattr(system, name):
             raise InputError(
@@ -22,7 +24,7 @@ def of_kwant(
                 f"`{name}`: {type(system).__name__}."
             )
     given = {} if params is None else {"params": dict(params)}
-    matrix, orbitals, _ = system.hamiltonian_submatrix(return_norb=True, **given)
+    matrix, orbitals, _ = system.hamiltonian_submatrix(sparse=True, return_norb=True, **given)
     ends = np.concatenate([[0], np.cumsum(np.asarray(orbitals, int))])
     if baths is None:
         baths = {f"lead{k}": ElectronBath(1.0) for k in range(len(system.leads))}
@@ -45,4 +47,13 @@ def of_kwant(
         hopping = np.zeros_like(block)
         hopping[: inward.shape[1]] = inward.conj().T
         leads[name] = StackLead(sites.tolist(), block, hopping, inward.conj().T, bath)
-    return np.asarray(matrix, complex), leads
+    return _dense_or_sliced(matrix, leads), leads
+
+
+def _dense_or_sliced(matrix: Any, leads: Mapping[str, Lead]) -> Any:
+    """A sparse matrix as it is where only transmission is known and slices will do, which takes no square of memory."""
+    if matrix.shape[0] > MOST:
+        entries = matrix.tocoo()
+        if fits(Table(leads), max(int(np.max(np.abs(entries.row - entries.col), initial=0)), 1)):
+            return matrix
+    return np.asarray(matrix.toarray(), complex)

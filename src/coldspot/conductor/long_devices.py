@@ -24,6 +24,7 @@ from ..numerics.dense import EPS, adjoint, inverse, product
 from ..pytrees import Table
 from .green_functions import Contacts, contact_sites
 from .leads import ChainLead, WideBandLead
+from .spectral_functions import is_hermitian
 
 LONG = 8
 """Slices from which on elimination slice by slice beats the whole matrix at once."""
@@ -47,8 +48,8 @@ class Slices(eqx.Module):
     - `far` (site, site): of a matrix that was dense the entries beyond, which are 0 but have derivatives.
     """
 
-    diagonal: Array
-    upper: Array
+    diagonal: Any
+    upper: Any
     sites: int = eqx.field(static=True)
     far: Array | None = None
 
@@ -69,26 +70,42 @@ class Slices(eqx.Module):
 @functools.partial(jax.jit, static_argnums=1)
 def sliced(matrix: Array, width: int) -> Slices:
     """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal."""
+    known = concrete(matrix)
     n = matrix.shape[-1]
-    many = -(-n // width)
-    filled = jnp.zeros((many * width, many * width), matrix.dtype).at[:n, :n].set(matrix)
-    blocks = filled.reshape(many, width, many, width)
-    index = np.arange(many)
-    diagonal = blocks[index, :, index]
-    upper = jnp.zeros_like(diagonal).at[:-1].set(blocks[index[:-1], :, index[1:]])
-    return Slices(diagonal, upper, n, jnp.where(_far(n, width), matrix, 0.0))
+    sites = np.arange(-(-n // width) * width).reshape(-1, width)
+
+    def between(rows: np.ndarray, columns: np.ndarray) -> Any:
+        inside = (rows < n)[:, :, None] & (columns < n)[:, None, :]
+        rows, columns = (np.minimum(part, n - 1) for part in (rows, columns))
+        found = (matrix if known is None else known)[rows[:, :, None], columns[:, None, :]]
+        return jnp.where(inside, found, 0.0) if known is None else np.where(inside, found, 0.0)
+
+    diagonal, upper = jnp.asarray(between(sites, sites)), jnp.asarray(between(sites[:-1], sites[1:]))
+    upper = jnp.concatenate([upper, jnp.zeros_like(diagonal[:1])])
+    # Of known numbers nobody asks for derivatives.
+    return Slices(diagonal, upper, n, jnp.where(_far(n, width), matrix, 0.0) if known is None else None)
 
 
-def _far(sites: int, width: int) -> np.ndarray:
+def _far(sites: int, width: int) -> Array:
     """Which entries (site, site) are in no slice and link no neighbours."""
-    own = np.arange(sites) // width
-    return np.abs(own[:, None] - own) > 1
+    own = jnp.arange(sites) // width
+    return jnp.abs(own[:, None] - own) > 1
+
+
+def links_far(matrix: Array, width: int) -> Any:
+    """Whether there are entries in no slice that link no neighbours."""
+    known = concrete(matrix)
+    if known is None:
+        return jnp.any(_far(matrix.shape[-1], width) & (matrix != 0))
+    starts = range(0, len(known), width)
+    rows = ((known[k : k + width, : max(k - width, 0)], known[k : k + width, k + 2 * width :]) for k in starts)
+    return any(before.any() or behind.any() for before, behind in rows)
 
 
 def sliced_rule(matrix: Array, width: int) -> Rule:
     """Numbers may have been replaced since the width was told."""
     return Rule(
-        ~jnp.any(_far(matrix.shape[-1], width) & (matrix != 0)),
+        jnp.logical_not(links_far(matrix, width)),
         lambda: (
             f"`hamiltonian` linked sites at most {width} apart when the conductor was made, and was cut into slices of "
             "that many; now it links others. Make a conductor with the new matrix."
@@ -122,6 +139,17 @@ def sliced_sparse(owner: str, matrix: Any) -> Slices:
             f"{owner}: `hamiltonian` must be finite and Hermitian, but differs from its adjoint by up to {off:g}."
         )
     return Slices(as_complex(whole[:, 1]), as_complex(whole[:, 2]), n)
+
+
+def dense_or_sliced(owner: str, given: Any) -> Any:
+    """A matrix as complex numbers; in slices if it is sparse, or was when it was written to a file."""
+    if not isinstance(given, Slices):
+        return sliced_sparse(owner, given) if hasattr(given, "tocoo") else as_complex(given)
+    diagonal, upper = as_complex(given.diagonal), as_complex(given.upper)
+    known = concrete(diagonal)
+    if known is not None and not (np.all(is_hermitian(known)) and np.all(np.isfinite(np.asarray(upper)))):
+        raise InputError(f"{owner}: `hamiltonian` must be finite and Hermitian, but blocks of its slices are not.")
+    return Slices(diagonal, upper, given.sites, given.far)
 
 
 def _turned(blocks: np.ndarray) -> np.ndarray:
