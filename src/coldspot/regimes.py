@@ -20,6 +20,7 @@ import numpy as np
 
 from ._attributes import told as _told
 from ._checks import Values, unknown_name, worded
+from .numerics.lacking import lacking
 from .views import Reservoirs, View, at, best, by_temperature, chosen, each, either, library, never, settled, whole
 
 __all__ = [
@@ -306,7 +307,7 @@ def second_law_efficiency(
     terms = jnp.concatenate([from_heat, from_particles, work[..., None]], axis=-1)
     into = jnp.sum(jnp.maximum(terms, 0.0), axis=-1)
     out = jnp.sum(jnp.maximum(-terms, 0.0), axis=-1)
-    return jnp.where(into > 0, out / jnp.where(into > 0, into, 1.0), jnp.nan)
+    return lacking(~(into > 0), out / jnp.where(into > 0, into, 1.0))
 
 
 FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse heat transport", "cold-spot current")

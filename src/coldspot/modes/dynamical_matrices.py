@@ -8,6 +8,7 @@ from jax import Array
 
 from .._checks import InputError, as_complex, concrete, worded
 from ..compiler import placed, plainly, unwarned
+from ..numerics.lacking import lacking
 
 
 @worded
@@ -87,6 +88,6 @@ def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
     turned = jnp.einsum("mij,jk,nkl,li->mn", m, other, m, one).imag
     # What is symmetric or antisymmetric is so to the last digit; numbers that JAX traces cannot be refused.
     return FlatBand(
-        nonconservative=jnp.where(hermitian, (turned - turned.T) / (4 * jnp.pi), jnp.nan),
-        dissipative=jnp.where(hermitian, (both + both.T) / (8 * jnp.pi), jnp.nan),
+        nonconservative=lacking(~hermitian, (turned - turned.T) / (4 * jnp.pi)),
+        dissipative=lacking(~hermitian, (both + both.T) / (8 * jnp.pi)),
     )
