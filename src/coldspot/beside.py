@@ -106,7 +106,7 @@ class Together(eqx.Module):
         def attempt(some: Any, fine: Array) -> tuple[Outcome, Any]:
             outcome, found = some.attempt_counted(lists, tolerance)
             pairs = zip(found, self.plans, strict=True)
-            return outcome, _parted(covariance_of(counted, plan, tolerance, fine) for counted, plan in pairs)
+            return outcome, _parted(covariance_of(counted, plan, tolerance, fine, some) for counted, plan in pairs)
 
         return attempted_in_blocks(dynamics, good, most, attempt, tolerance)
 

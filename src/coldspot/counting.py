@@ -65,21 +65,23 @@ def counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Array) -> Cou
     """What `plan` counts, of a batch of dynamics (every array has a leading axis)."""
     targets, order, single = plan.targets, plan.order, plan.single
     if plan.what == "mixed cumulants":
-        values, errors, status = judge(dynamics.mixed_cumulants(targets, order, tolerance), tolerance, good)
+        values, errors, status = judge(dynamics.mixed_cumulants(targets, order, tolerance), tolerance, good, dynamics)
         return MixedCumulants(targets=targets, order=order, values=values, errors=errors, status=status)
     if plan.what == "covariance":
-        return _covariance(dynamics.covariances(targets, tolerance), targets, tolerance, good)
+        return _covariance(dynamics.covariances(targets, tolerance), targets, tolerance, good, dynamics)
     quotients = plan.what == "uncertainty"
     found = dynamics.uncertainties(targets, tolerance) if quotients else dynamics.cumulants(targets, order, tolerance)
-    values, errors, status = judge(found, tolerance, good)
+    values, errors, status = judge(found, tolerance, good, dynamics)
     values, errors = (x[:, 0] if single else x for x in (values, errors))
     return (Uncertainty if quotients else Cumulants)(
         targets=targets, single=single, values=values, errors=errors, status=status
     )
 
 
-def _covariance(counted: Counted, targets: tuple[Target, ...], tolerance: Array, good: Array) -> Covariance:
-    values, errors, status = judge(counted, tolerance, good)
+def _covariance(
+    counted: Counted, targets: tuple[Target, ...], tolerance: Array, good: Array, dynamics: Any
+) -> Covariance:
+    values, errors, status = judge(counted, tolerance, good, dynamics)
     return Covariance(targets=targets, values=values, errors=errors, status=status)
 
 
@@ -88,32 +90,34 @@ def attempted_counts(dynamics: Dynamics, good: Array, plan: Plan, tolerance: Arr
     counted = dynamics.attempt_covariances(plan.targets, tolerance) if plan.what == "covariance" else None
     if counted is None:
         return counts(dynamics, good, plan, tolerance), None
-    return covariance_of(counted, plan, tolerance, good)
+    return covariance_of(counted, plan, tolerance, good, dynamics)
 
 
-def covariance_of(counted: Counted, plan: Plan, tolerance: Array, good: Array) -> tuple[Covariance, Array | None]:
+def covariance_of(
+    counted: Counted, plan: Plan, tolerance: Array, good: Array, dynamics: Any
+) -> tuple[Covariance, Array | None]:
     """The result of an attempt, and the points at which it is not to be used."""
     # Where there is no machine, no other way finds one.
     undecided = None if counted.undecided is None else counted.undecided & good
-    return _covariance(counted, plan.targets, tolerance, good), undecided
+    return _covariance(counted, plan.targets, tolerance, good, dynamics), undecided
 
 
 @compiled
 def _spectrum_one(machine: Any, targets: tuple[Target, ...], frequencies: Array, tolerance: Array) -> Any:
     dynamics, good = batch_of_one(with_rules(machine))
-    return first_point(judge(dynamics.noise_spectra(targets, frequencies, tolerance), tolerance, good))
+    return first_point(judge(dynamics.noise_spectra(targets, frequencies, tolerance), tolerance, good, dynamics))
 
 
 @compiled
 def _generating_one(machine: Any, targets: tuple[Target, ...], fields: Array, tolerance: Array) -> Any:
     dynamics, good = batch_of_one(with_rules(machine))
-    return first_point(judge(dynamics.generating_function(targets, fields, tolerance), tolerance, good))
+    return first_point(judge(dynamics.generating_function(targets, fields, tolerance), tolerance, good, dynamics))
 
 
 @compiled
 def _rate_one(machine: Any, target: Target, currents: Array, tolerance: Array) -> Any:
     dynamics, good = batch_of_one(with_rules(machine))
-    return first_point(judge(dynamics.rate_function(target, currents, tolerance), tolerance, good))
+    return first_point(judge(dynamics.rate_function(target, currents, tolerance), tolerance, good, dynamics))
 
 
 FEWEST = 8

@@ -16,6 +16,7 @@ from ._checks import InputError, Values
 from .compiler import is_traced
 from .dataset import Variable, provenance, to_dataset
 from .dynamics import Counted, Target
+from .numerics.lacking import lacking, summed
 from .solution import STATELESS, WORST_FIRST, Status, plain, status_variable
 
 QUANTITIES = {"heat": "E", "particles": "", "work": "E", "entropy": "k_B"}
@@ -344,7 +345,7 @@ class Uncertainty(Counts):
 # --------------------------------------------------------------------------- from a form's answer to a result
 
 
-def judge(counted: Counted, tolerance: Array, good: Array) -> tuple[Array, Array, Array]:
+def judge(counted: Counted, tolerance: Array, good: Array, dynamics: Any) -> tuple[Array, Array, Array]:
     """Values, errors and status of a batch: what `conclude` is for solutions.
 
     A point is OK if no fault is reported, all numbers are finite and each error is at most the tolerance times the
@@ -365,4 +366,8 @@ def judge(counted: Counted, tolerance: Array, good: Array) -> tuple[Array, Array
     status = jnp.select([faults[s] for s in WORST_FIRST], [int(s) for s in WORST_FIRST], int(Status.OK))
     stateless = jnp.isin(status, jnp.array([int(s) for s in STATELESS]))
     blank = stateless.reshape(*points, *(1,) * (values.ndim - len(points)))
-    return jnp.where(blank, jnp.nan, values), jnp.where(blank, jnp.nan, errors), status
+    return (
+        lacking(blank, values, jnp.broadcast_to(summed(dynamics), points).reshape(blank.shape)),
+        jnp.where(blank, jnp.nan, errors),
+        status,
+    )

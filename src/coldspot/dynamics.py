@@ -21,6 +21,7 @@ from .baths import Bath
 from .compiler import is_traced
 from .counted import Counted, Target
 from .numerics.blocks import blockwise, stored, turned
+from .numerics.lacking import summed
 from .numerics.trailing import trailing
 from .outcome import NAMED, finished_point, in_order
 from .outcome import Outcome as Outcome
@@ -195,14 +196,14 @@ def conclude(dynamics: Dynamics, outcome: Outcome, tolerance: Array, good: Array
 
     temperatures, potentials = eqx.filter_vmap(known)(dynamics)
 
-    def finished(one: Outcome, temperatures: Array, potentials: Array, fine: Array) -> Solution:
+    def finished(one: Outcome, temperatures: Array, potentials: Array, fine: Array, moved: Array) -> Solution:
         header = names["baths"], names["drives"], kinds, steady, getattr(dynamics, "cooled_bath", None)
         # Mappings come out of transformations in another order.
         found = {field: {name: getattr(one, field)[name] for name in getattr(outcome, field)} for field in NAMED}
-        return finished_point(one, found, header, temperatures, potentials, tolerance, fine)
+        return finished_point(one, found, header, temperatures, potentials, tolerance, fine, moved)
 
     # With the points last in memory: vector units work along them, and not along the few baths.
-    columns = turned((outcome, temperatures, potentials, good))
+    columns = turned((outcome, temperatures, potentials, good, summed(dynamics)))
     return turned(jax.vmap(finished, in_axes=-1, out_axes=-1)(*columns), -1, 0)
 
 

@@ -13,6 +13,7 @@ from jax import Array
 from .ledger import Ledger, LedgerError, Named
 from .numerics.blocks import stored
 from .numerics.dense import EPS, positive_or_one
+from .numerics.lacking import lacking
 from .numerics.reduction import reduce
 from .regimes import WITHIN_ROUNDING
 from .solution import STATELESS, WORST_FIRST, NormalModes, Solution, Status
@@ -86,8 +87,12 @@ def finished_point(
     potentials: Array,
     tolerance: Array,
     good: Array,
+    moved: Array,
 ) -> Solution:
-    """The solution of one point; `header`: the names of baths and drives, what is said of baths, the cooled one."""
+    """The solution of one point; `header`: the names of baths and drives, what is said of baths, the cooled one.
+
+    `moved`: a number that moves with each of its own.
+    """
     baths, drives, kinds, steady, cooled = header
     result = Ledger(baths, drives, **_complete(outcome.rates, drives, temperatures, potentials))
     # Errors and checks have no derivatives, which would double their program.
@@ -130,9 +135,8 @@ def finished_point(
     # Once, and not again for each array of results.
     status, stateless = stored(~(tolerance < 0), verdict)
     populations = jnp.zeros(0) if outcome.populations is None else outcome.populations
-    result, error, populations = jax.tree.map(
-        lambda leaf: jnp.where(stateless, jnp.nan, leaf), (result, error, populations)
-    )
+    result, populations = lacking(stateless, (result, populations), moved)
+    error = jax.tree.map(lambda leaf: jnp.where(stateless, jnp.nan, leaf), error)
     first_law = {"first law": residual / positive_or_one(top)} if kinds else {}
     return Solution(
         ledger=result,

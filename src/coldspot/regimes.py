@@ -20,6 +20,7 @@ import numpy as np
 
 from ._attributes import told as _told
 from ._checks import Values, unknown_name, worded
+from .numerics.lacking import lacking
 from .views import Reservoirs, View, at, best, by_temperature, chosen, each, either, library, never, settled, whole
 
 __all__ = [
@@ -307,7 +308,8 @@ def second_law_efficiency(
     terms = xp.concatenate([from_heat, from_particles, work[..., None]], axis=-1)
     into = xp.sum(xp.maximum(terms, 0.0), axis=-1)
     out = xp.sum(xp.maximum(-terms, 0.0), axis=-1)
-    return xp.where(into > 0, out / xp.where(into > 0, into, 1.0), xp.nan)
+    ratio = out / xp.where(into > 0, into, 1.0)
+    return np.where(into > 0, ratio, np.nan) if xp is np else lacking(~(into > 0), ratio)
 
 
 FLAGS = ("anomalous thermodiffusion", "absolute negative mobility", "reverse heat transport", "cold-spot current")

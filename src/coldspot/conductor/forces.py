@@ -11,6 +11,7 @@ from jax import Array
 from .._checks import InputError, as_complex, as_float, check_type, concrete, worded
 from ..compiler import looked_up
 from ..ledger import Named
+from ..numerics.lacking import lacking
 from ..pytrees import compiled
 from ..solution import NormalModes
 from .bound_states import uncounted
@@ -150,7 +151,7 @@ def self_energy_at(conductor: Conductor, omegas: Array, by_poles: bool = True) -
 
     def one(omega: Array) -> Array:
         found = electrons(*parts, omega)
-        return jnp.where(found.converged & known, found.retarded, jnp.nan)
+        return lacking(~(found.converged & known), found.retarded)
 
     return jax.lax.map(one, omegas.real), jnp.zeros(omegas.shape, bool)
 
@@ -166,7 +167,7 @@ def _pair_densities(conductor: Conductor, omegas: Array, by_poles: bool = True) 
 
     def one(omega: Array) -> Array:
         found = electrons(*parts, omega)
-        return jnp.where(found.converged & known, found.absorption - found.emission, jnp.nan)
+        return lacking(~(found.converged & known), found.absorption - found.emission)
 
     return jax.lax.map(one, omegas), jnp.zeros(omegas.shape, bool)
 

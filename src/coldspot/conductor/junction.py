@@ -16,6 +16,7 @@ from ..compiler import plainly
 from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
+from ..numerics.lacking import lacking
 from ..pytrees import Table
 from ..regimes import INELASTIC_ONLY, SECOND_ORDER
 from ..show import array as show
@@ -203,7 +204,7 @@ class PairJunction(Dynamics):
             "absorption": absorption,
             "population": population(emission, absorption),
             "effective temperature": effective_temperature(emission, absorption, self.frequency),
-            "effective chemical potential": jnp.where(common, potential, jnp.nan),
+            "effective chemical potential": lacking(~common, potential),
         }
         rates = self._stacked(found.heats | {self.bosons: -found.energy}, found.particles)
         errors = self._stacked(found.heat_errors | {self.bosons: found.energy_error}, found.particle_errors)

@@ -10,6 +10,7 @@ from jax import Array
 from .._checks import InputError, as_float, check_shape, concrete, worded
 from ..baths import HeatBath
 from ..numerics.dense import adjoint
+from ..numerics.lacking import lacking
 from ..pytrees import compiled
 from .bound_states import uncounted
 from .coherent import Conductor
@@ -143,7 +144,7 @@ def _langevin(conductor: Conductor, omega: Array, still: bool, by_poles: bool = 
     else:
         both, density, converged = pairs(omega)
         friction = density.real / (2 * omega)
-    noise = jnp.where(converged & ~uncounted(*parts), both.real, jnp.nan)
+    noise = lacking(~(converged & ~uncounted(*parts)), both.real)
     values, vectors = jnp.linalg.eigh(friction)
     least = values[0] / jnp.max(jnp.abs(friction))
     root = vectors * jnp.sqrt(jnp.where(least > NO_FRICTION, values, jnp.nan))

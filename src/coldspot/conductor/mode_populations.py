@@ -10,6 +10,7 @@ from .. import printed, show
 from .._attributes import Spoken
 from .._checks import InputError, check_type, concrete, worded
 from ..compiler import is_traced
+from ..numerics.lacking import lacking
 from ..occupation import bose
 from ..pytrees import compiled
 from ..solution import SolveError, Status
@@ -131,7 +132,7 @@ def _populations(conductor: Conductor) -> ModePopulations:
         found = electrons(conductor.matrix, conductor.leads, coupling[None], omega, rates_alone=True)
         fixed = bound_pairs(conductor.matrix, conductor.leads, coupling, omega)
         both = jnp.stack([jnp.sum(part).real for part in (found.emission, found.absorption)])
-        both = jnp.where(fixed.known, both + jnp.stack([fixed.emission, fixed.absorption]), jnp.nan) / (2 * omega)
+        both = lacking(~fixed.known, both + jnp.stack([fixed.emission, fixed.absorption])) / (2 * omega)
         error = len(conductor.leads) ** 2 * found.error + ROUNDING * (fixed.emission + fixed.absorption)
         error = jnp.where(found.converged, error / (2 * omega), jnp.inf)
         return both, jnp.full(2, error)
@@ -148,7 +149,7 @@ def _populations(conductor: Conductor) -> ModePopulations:
         a,
         population(e, a),
         effective_temperature(e, a, omega),
-        jnp.where(common, potentials, jnp.nan),
+        lacking(~common, potentials),
         bounds.T,
         a > e,
     )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from .._checks import worded
+from ..numerics.lacking import lacking
 
 
 @worded
@@ -22,7 +23,7 @@ def population(emission: Any, absorption: Any) -> Array:
     """
     emission, absorption = jnp.asarray(emission), jnp.asarray(absorption)
     stable = absorption > emission
-    return jnp.where(stable, emission / jnp.where(stable, absorption - emission, 1.0), jnp.nan)
+    return lacking(~stable, emission / jnp.where(stable, absorption - emission, 1.0), emission + absorption)
 
 
 @worded
@@ -53,4 +54,4 @@ def _log_ratio(emission: Any, absorption: Any) -> Array:
     stable = (absorption > emission) & (emission > 0)
     e, a = jnp.where(stable, emission, 1.0), jnp.where(stable, absorption, 2.0)
     value = jnp.where(a < 2 * e, jnp.log1p((a - e) / e), jnp.log(a) - jnp.log(e))
-    return jnp.where(stable, value, jnp.where(absorption > emission, jnp.inf, jnp.nan))
+    return lacking(~(absorption > emission), jnp.where(stable, value, jnp.inf), emission + absorption)

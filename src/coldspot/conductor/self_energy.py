@@ -16,6 +16,7 @@ from jax import Array
 
 from ..numerics.dense import EPS, adjoint
 from ..numerics.digamma import digamma, first_difference
+from ..numerics.lacking import lacking
 from ..pytrees import Table
 from .landauer import baths_of
 from .poles import Poles, poles_of, widths_of
@@ -117,4 +118,4 @@ def _prepared(hamiltonian: Array, leads: Table) -> tuple[Poles, Array, Array]:
 
 
 def _known(poles: Poles, value: Array) -> Array:
-    return jnp.where(poles.condition < COALESCED, value, jnp.nan)
+    return lacking(~(poles.condition < COALESCED), value)

@@ -24,6 +24,7 @@ from .._checks import (
 )
 from ..baths import ElectronBath
 from ..ledger import Named
+from ..numerics.lacking import lacking
 from .pair_rates import Pair, rates
 from .spectral_functions import SpectralFunctions, hermitian, is_hermitian, of_padded
 
@@ -120,7 +121,7 @@ def pair_spectra(
     # Of traced numbers nothing is known yet: what would be refused has no numbers.
     good = functools.reduce(jnp.logical_and, map(valid, (conductor, *leads.values())), jnp.all(is_hermitian(couplings)))
     good &= (omega > 0) & jnp.isfinite(omega)
-    both = jnp.where(good.reshape(*omega.shape, 1, 1, 1, 1), both, jnp.nan)
+    both = lacking(~good.reshape(*omega.shape, 1, 1, 1, 1), both)
     return Spectra(kinds, both[..., 0], both[..., 1])
 
 

@@ -12,6 +12,7 @@ from jax import Array
 from .._checks import InputError, as_float, check_type, concrete, unknown_name, worded
 from ..dynamics import Machine
 from ..numerics.dense import EPS, adjoint
+from ..numerics.lacking import lacking
 from ..pytrees import compiled
 from ..show import array as show
 from .coherent import Conductor
@@ -63,7 +64,7 @@ def transmission(conductor: Conductor, energies: Any, source: str, drain: str) -
     which = names.index(drain), names.index(source)
     found = _at(_transmission, conductor, energies, which)
     if concrete(found) is None:
-        return jnp.where(found[..., 1] <= UNSURE, found[..., 0], jnp.nan)
+        return lacking(~(found[..., 1] <= UNSURE), found[..., 0])
     values, doubts = np.moveaxis(np.asarray(found), -1, 0)
     poor = ~(doubts <= DOUBTFUL) | ~np.isfinite(values)
     if poor.any() and conductor.cut is not None and conductor.sites <= MOST:

@@ -20,6 +20,7 @@ from .._attributes import Spoken
 from .._checks import InputError, Values, as_float, unknown_name, worded
 from ..dynamics import as_dynamics, is_traced, with_rules
 from ..numerics.dense import EPS
+from ..numerics.lacking import lacking
 from ..pytrees import compiled
 from ..solution import SolveError, Status
 from .cumulants import flows_at
@@ -87,7 +88,7 @@ def _times(q: Array, d: Array, start: Array, sizes: Array, good: Array) -> Times
     nothing = jnp.isnan(mean) | jnp.isnan(variance)
     status = jnp.select([~good, nothing], [int(Status.INVALID), int(Status.NOT_FINITE)], int(Status.OK))
     numbers = (mean, variance, error, 2 * rounding * (jnp.abs(variance) + 2 * mean**2))
-    mean, variance, error, other = (jnp.where(good, x, jnp.nan) for x in numbers)
+    mean, variance, error, other = lacking(~good, numbers)
     return Times(mean, variance, jax.lax.stop_gradient(error), jax.lax.stop_gradient(other), status)
 
 

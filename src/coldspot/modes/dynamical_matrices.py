@@ -7,6 +7,7 @@ from jax import Array
 
 from .._checks import InputError, as_complex, concrete, worded
 from ..compiler import placed, plainly, unwarned
+from ..numerics.lacking import lacking
 
 
 @worded
@@ -85,8 +86,10 @@ def flat_band(couplings: Any, left: Any, right: Any) -> FlatBand:
     total = one + other
     both = xp.einsum("mij,jk,nkl,li->mn", m, total, m, total, optimize=True).real
     turned = xp.einsum("mij,jk,nkl,li->mn", m, other, m, one, optimize=True).imag
-    # What is symmetric or antisymmetric is so to the last digit; numbers that JAX traces cannot be refused.
-    return FlatBand(
-        nonconservative=placed(xp.where(hermitian, (turned - turned.T) / (4 * np.pi), np.nan)),
-        dissipative=placed(xp.where(hermitian, (both + both.T) / (8 * np.pi), np.nan)),
+    # What is symmetric or antisymmetric is so to the last digit.
+    found = FlatBand(
+        nonconservative=(turned - turned.T) / (4 * np.pi),
+        dissipative=(both + both.T) / (8 * np.pi),
     )
+    # Numbers that JAX traces cannot be refused.
+    return FlatBand(*map(placed, found)) if xp is np else lacking(~hermitian, found)

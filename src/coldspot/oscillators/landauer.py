@@ -7,6 +7,8 @@ Roy, "Heat transport in harmonic lattices"). Friction with the spectrum J = γω
 
 Between the r coordinates that baths act on G = g(1 − iωΓg)⁻¹, with g = Σ_k u_k u_kᵀ/(ω_k²−ω²) from the modes of the
 springs alone: r²n operations per frequency. The frequencies are those of `quadrature`, close around each damped mode.
+Derivatives are those of linear equations, dG = −G d(G⁻¹) G, in coordinates that stay the modes of this network: the
+modes' own derivatives have no end where two of them have one frequency.
 """
 
 from collections.abc import Callable
@@ -37,6 +39,8 @@ BEYOND = 16
 """Frequencies beyond the window."""
 UNSEEN = 1e-24
 """Share of a mode in the coordinates of baths, squared, below which it has no pole there."""
+STILL = 1e-10
+"""Share of pushes on modes that nothing damps, relative to the largest of all, that is rounding."""
 LEAST = 1e-100
 """In place of the frequency 0, where the Bose function diverges."""
 
@@ -66,11 +70,14 @@ class Spectral(eqx.Module):
 class Modes(NamedTuple):
     """ω_k² (n,) and the modes S (n, n) of coordinates times √m, and the friction per mass at the sites (bath, r, r).
 
-    `reached` (n,): by friction; those that are not, of `undamped`, are modes of their own.
+    ω_k², S and its rows u `at_sites` (r, n) have no derivatives; SᵀΦS, the `springs` between them, has. `reached` (n,):
+    by friction; those that are not, of `undamped`, are modes of their own.
     """
 
     squares: Array
     shapes: Array
+    at_sites: Array
+    springs: Array
     friction: Array
     reached: Array
     undamped: Undamped
@@ -108,9 +115,11 @@ def modes(s: Spectral) -> Modes:
     still = undamped(s.masses, s.springs, jnp.zeros_like(s.springs).at[at[:, None], at].set(jnp.sum(s.strengths, 0)))
     # Those that friction does not reach move away from others of their frequency, with which they would come mixed.
     apart = MIX * still.damping @ still.damping
-    squares, shapes = jnp.linalg.eigh((s.springs + s.springs.T) / 2 / (root[:, None] * root) + apart)
+    springs = (s.springs + s.springs.T) / 2 / (root[:, None] * root)
+    squares, shapes = jnp.linalg.eigh(jax.lax.stop_gradient(springs) + apart)
     reached = ~still.present | (jnp.max(shapes[at] ** 2, 0) > UNSEEN)
-    return Modes(squares, shapes, s.strengths / (root[at][:, None] * root[at]), reached, still)
+    friction = s.strengths / (root[at][:, None] * root[at])
+    return Modes(squares, shapes, shapes[at], shapes.T @ springs @ shapes, friction, reached, still)
 
 
 def transmission(s: Spectral, m: Modes, frequencies: Array) -> Array:
@@ -123,19 +132,54 @@ def transmission(s: Spectral, m: Modes, frequencies: Array) -> Array:
 
 def _green(s: Spectral, m: Modes, w: Array) -> tuple[Array, Array]:
     """The real part of each bath's friction, and G between the sites (…, r, r), both per mass."""
-    u = m.shapes[np.array(s.sites)]
-    ratio = w[..., None] / s.cutoffs
-    memory = 1 / (1 - 1j * ratio)
+    u = m.at_sites
+    memory = 1 / (1 - 1j * w[..., None] / s.cutoffs)
     each = memory[..., None, None] * m.friction
-    free = jnp.einsum("ak,bk,...k->...ab", u, u, _free(m, w))
-    whole = jnp.sum(each, -3)
-    green = free @ inverse(jnp.eye(len(s.sites)) - 1j * w[..., None, None] * (whole @ free))
-    return each.real, green
+    return each.real, _moved(m, jnp.sum(each, -3), w, jnp.broadcast_to(u.T, (*w.shape, *u.T.shape)))[1]
 
 
-def _free(m: Modes, w: Array) -> Array:
-    """1/(ω_k² − ω²) of the modes (…, n) at frequencies (…); 0 of those that friction does not reach."""
-    return jnp.where(m.reached, 1 / jnp.where(m.reached, m.squares - w[..., None] ** 2, 1.0), 0.0)
+def _moved(m: Modes, friction: Array, w: Array, pushes: Array) -> tuple[Array, Array]:
+    """Displacements of the modes, x (…, n, c), and of the sites, y = ux, under pushes (…, n, c) at frequencies w (…):
+
+    (SᵀΦS − ω²) x − iωuᵀΓy = pushes, with the friction Γ (…, r, r). Modes that friction does not reach stay at rest.
+    """
+    u, n = m.at_sites, m.squares.size
+    drag, square = 1j * w[..., None, None] * friction, w[..., None, None] ** 2
+    reached = m.reached[:, None]
+    gap = jnp.where(reached, m.squares[:, None] - square, 1.0)
+    free = jnp.where(reached, 1 / gap, 0.0)
+
+    def equations(z: Array) -> Array:
+        x, y = z[..., :n, :], z[..., n:, :]
+        return jnp.concatenate([m.springs @ x - square * x - u.T @ (drag @ y), y - u @ x], -2)
+
+    def solved(drag: Array, pushes: Array) -> tuple[Array, Array]:
+        """x and ux of (ω_k² − ω²) x − uᵀ drag ux = pushes."""
+        g = (u * jnp.swapaxes(free, -1, -2)) @ u.T
+
+        def under(pushes: Array) -> tuple[Array, Array]:
+            y = inverse(jnp.eye(u.shape[0]) - g @ drag) @ (u @ (free * pushes))
+            return free * (pushes + u.T @ (drag @ y)), y
+
+        x, y = under(pushes)
+        # Near the frequency of a mode of the springs alone x has lost more digits than y: this finds them again.
+        x += under(pushes - gap * x + u.T @ (drag @ (u @ x)))[0]
+        # What nothing damps has no displacement of its own; what moves along with it has no second derivatives.
+        still = jnp.abs(pushes) <= STILL * jnp.max(jnp.abs(pushes), -2, keepdims=True)
+        return jnp.where(reached, x, jnp.where(still, 0.0, jnp.nan)), y
+
+    def solve(_: Any, z: Array) -> Array:
+        x, y = solved(drag, z[..., :n, :] + u.T @ (drag @ z[..., n:, :]))
+        return jnp.concatenate([x, z[..., n:, :] + y], -2)
+
+    def solve_transposed(_: Any, z: Array) -> Array:
+        back = jnp.swapaxes(drag, -1, -2)
+        x, y = solved(back, z[..., :n, :] + u.T @ z[..., n:, :])
+        return jnp.concatenate([x, z[..., n:, :] + back @ y], -2)
+
+    source = jnp.concatenate([pushes + 0j, jnp.zeros((*w.shape, u.shape[0], pushes.shape[-1]), complex)], -2)
+    z = jax.lax.custom_linear_solve(equations, source, solve, solve_transposed)
+    return jnp.where(reached, z[..., :n, :], 0.0), z[..., n:, :]
 
 
 def _window(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
@@ -147,7 +191,7 @@ def _window(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
         order = jnp.argsort(-values.imag)[: (values.size + 1) // 2]
         centres, widths = jnp.abs(values.imag[order]), jnp.abs(values.real[order])
     else:
-        share = m.shapes[np.array(s.sites)]
+        share = m.at_sites
         centres = speeds
         widths = jnp.einsum("bac,ak,ck->k", m.friction, share, share) / 2
     scales = jnp.concatenate([s.temperatures, jnp.where(jnp.isfinite(s.cutoffs), s.cutoffs, speeds[-1])])
@@ -162,7 +206,7 @@ def _window(s: Spectral, m: Modes) -> tuple[Array, Array, Array]:
 def _damped(s: Spectral, m: Modes) -> Array:
     """The matrix of the motion of modes, velocities, and one memory per bath and site."""
     n, r, baths = s.masses.size, len(s.sites), s.temperatures.size
-    u = m.shapes[np.array(s.sites)]
+    u = m.at_sites
     fading = jnp.isfinite(s.cutoffs)
     at_once = u.T @ jnp.sum(jnp.where(fading[:, None, None], 0.0, m.friction), 0) @ u
     rate = jnp.where(fading, s.cutoffs, jnp.max(m.squares) ** 0.5)
@@ -252,27 +296,17 @@ def _response(s: Spectral, m: Modes, pushes: Array) -> tuple[Array, Array, Array
     """Heats (harmonic, bath) and works (harmonic, drive) under pushes, and how far rounding may change the sums."""
     count = pushes.shape[0]
     w = s.frequency * jnp.arange(1, count + 1)
-    u, root = m.shapes[np.array(s.sites)], jnp.sqrt(s.masses)
-    free = _free(m, w)  # (harmonic, mode)
+    root = jnp.sqrt(s.masses)
     modal = jnp.einsum("hdi,i,ik->hdk", pushes, 1 / root, m.shapes)
     memory = 1 / (1 - 1j * w[:, None] / s.cutoffs)
     real = memory.real[..., None, None] * m.friction
     # The convention e^{−iωt} of G, where pushes are e^{+iωt}: conjugate amplitudes.
     modal = jnp.conj(modal)
     whole = jnp.einsum("hb,bij->hij", memory, m.friction)
-    at_sites = jnp.einsum("hdk,hk,ak->hda", modal, free, u)
-    kicked = jnp.einsum("h,hab,hdb->hda", 1j * w, whole, _solved(whole, free, u, w, at_sites))
-    x = free[:, None] * (modal + jnp.einsum("hda,ak->hdk", kicked, u))
-    site = jnp.einsum("hdk,ak->ha", x, u)
+    x, site = (jnp.swapaxes(found, 1, 2) for found in _moved(m, whole, w, jnp.swapaxes(modal, 1, 2)))
+    site = jnp.sum(site, 1)
     heats = -0.5 * jnp.einsum("h,ha,hbac,hc->hb", w**2, jnp.conj(site), real, site).real
     total = jnp.sum(x, 1)
     works = 0.5 * jnp.einsum("h,hdk,hk->hd", w, jnp.conj(modal), -1j * total).real
     gross = 0.5 * jnp.einsum("h,hdk,hk->", w, jnp.abs(modal), jnp.abs(total))
     return heats, works, jax.lax.stop_gradient(64 * s.masses.size * EPS * gross)
-
-
-def _solved(whole: Array, free: Array, u: Array, w: Array, source: Array) -> Array:
-    """Displacements of the sites (harmonic, drive, r): (1 − iω g Γ)⁻¹ of what they would be without friction."""
-    g = jnp.einsum("ak,bk,hk->hab", u, u, free)
-    matrix = inverse(jnp.eye(u.shape[0]) - 1j * w[:, None, None] * (g @ whole))
-    return jnp.einsum("hab,hdb->hda", matrix, source)

@@ -14,6 +14,7 @@ from jax import Array
 
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import positive_or_one
+from ..numerics.lacking import lacking
 from ..pytrees import batch_of_one
 from ..regimes import UNDAMPED
 from ..solution import Status
@@ -176,7 +177,7 @@ def covariance(system: System) -> Array:
     moved = mean * rest + jnp.einsum("b,bij->ij", temperature - mean, found.second[0])
     back = jnp.block([[found.inverse_factor[0].T, zero], [zero, jnp.eye(n)]])
     unknown = unknown_products(jax.tree.map(lambda a: a[0], found.undamped)) | ~(found.positive & found.damped)
-    return jnp.where(jnp.tile(unknown, (2, 2)), jnp.nan, back @ moved @ back.T)
+    return lacking(jnp.tile(unknown, (2, 2)), back @ moved @ back.T)
 
 
 @eqx.filter_jit
@@ -193,4 +194,4 @@ def currents(system: System) -> Array:
     flow = -0.5 * system.springs * (crossed.T - crossed)
     unknown = unknown_currents(jax.tree.map(lambda a: a[0], found.undamped)) & (system.springs != 0)
     unknown |= ~(found.positive & found.damped)
-    return jnp.where(jnp.eye(n, dtype=bool), 0.0, jnp.where(unknown, jnp.nan, flow))
+    return jnp.where(jnp.eye(n, dtype=bool), 0.0, lacking(unknown, flow))

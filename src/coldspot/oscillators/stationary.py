@@ -24,6 +24,7 @@ from jax import Array
 from ..dynamics import Outcome, Rates
 from ..numerics.dense import EPS, cholesky, inverse
 from ..numerics.double_double import add, matmul, plain
+from ..numerics.lacking import lacking
 from ..numerics.lyapunov import NEGLIGIBLE, cayley, covariances
 from ..regimes import UNDAMPED
 from ..solution import Status
@@ -207,7 +208,7 @@ def covariance(instant: Instant) -> Array:
     found, n, heavy = conduction(instant, moments(instant), reciprocal=True), instant.size, instant.heavy
     every = np.append(np.arange(n), heavy)
     unknown = unknown_products(found.undamped)[every[:, None], every] | ~(found.stable & found.damped)
-    return jnp.where(unknown, jnp.nan, jnp.einsum("b,bij->ij", instant.temperatures, found.covariances))
+    return lacking(unknown, jnp.einsum("b,bij->ij", instant.temperatures, found.covariances))
 
 
 @eqx.filter_jit
@@ -224,7 +225,7 @@ def currents(instant: Instant, frequency: Array, pushes: Array, reciprocal: bool
         crossed += jnp.einsum("hi,hj->ij", turn[:, None] * y[:, :n], jnp.conj(y[:, :n])).real / 2
     flow = -instant.springs * (crossed - crossed.T) / 2
     unknown = unknown_currents(noise.undamped) & (instant.springs != 0) | ~(noise.stable & noise.damped)
-    return jnp.where(jnp.eye(n, dtype=bool), 0.0, jnp.where(unknown, jnp.nan, flow))
+    return jnp.where(jnp.eye(n, dtype=bool), 0.0, lacking(unknown, flow))
 
 
 def _bound(a: Array, w: Array, x: Array, solver: Any, unsure: Array | float = 0.0) -> Array:
