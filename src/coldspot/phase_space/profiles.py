@@ -22,7 +22,7 @@ class Profiles:
         self.flux = state.ledger().flux
         """Particles per time to the right; on a ring, turns per time. Not of states that still change."""
         self.flux_error = float(flux_error)
-        """Its bound, which far below the traffic to and fro is larger than the flux; NaN of states that still change."""
+        """Its bound, larger than a flux far below the traffic to and fro; NaN of states that still change."""
 
     def __repr__(self) -> str:
         return f"Profiles(start={self.start:g}, stop={self.stop:g}, flux={measured(self.flux, self.flux_error)})"
