@@ -132,3 +132,59 @@ def test_what_has_no_evolution():
     chain = cs.OscillatorNetwork.chain(2, quantum=True)
     with pytest.raises(cs.InputError, match="quantum baths has no evolution yet"):
         cs.evolve(chain, (np.zeros(4), np.eye(4)), [1.0])
+
+
+def pair(masses, springs, frictions):
+    baths = {"left": cs.HeatBath(WARM[0]), "right": cs.HeatBath(WARM[1])}
+    return cs.OscillatorNetwork(masses, springs, frictions, baths, {"left": 0, "right": 1})
+
+
+def test_covariances_do_not_feel_how_far_the_mean_is():
+    """Ċ = AC + CAᵀ + W has no mean in it: of 1e7, whose square leaves no digit of C ≈ 1."""
+    masses, springs, frictions = np.array([1.0, 2.0]), np.array([[3.0, -1.0], [-1.0, 2.0]]), np.array([0.1, 0.2])
+    start = np.diag([0.3, 0.4, 1.0, 0.25])
+    a = np.block([[np.zeros((2, 2)), np.eye(2)], [-springs / masses[:, None], -np.diag(frictions / masses)]])
+    rest = solve_continuous_lyapunov(a, -np.diag([0, 0, *(2 * np.array(WARM) * frictions / masses**2)]))
+    f = expm(5.0 * a)
+    for far in (1.0, 1e7):
+        mean = far * np.array([1.0, 0.0, 0.0, 1.0])
+        found = cs.evolve(pair(masses, springs, frictions), (mean, start), [5.0])
+        assert np.abs(found.covariances[0] - (f @ (start - rest) @ f.T + rest)).max() < 1e-8
+        assert np.abs(found.means[0] - f @ mean).max() < 1e-8 * far
+        assert found.error <= 1e-8
+
+
+@pytest.mark.parametrize(("length", "time"), [(1e-6, 1.0), (1e6, 1.0), (1.0, 1e-5)])
+def test_units_of_length_and_time(length, time):
+    """Of the same motion: positions and velocities of any units are as exact, and take as many steps."""
+    springs, start = np.array([[3.0, -1.0], [-1.0, 2.0]]), np.array([0.3, 0.4, 1.0, 0.25])
+    plain = cs.evolve(pair([1.0, 2.0], springs, [0.1, 0.2]), (np.ones(4), np.diag(start)), [5.0])
+    size = length / np.array([1.0, 1.0, time, time])
+    mass, spring, friction = (time / length) ** 2, length**-2, time / length**2
+    other = pair(np.array([1.0, 2.0]) * mass, springs * spring, np.array([0.1, 0.2]) * friction)
+    found = cs.evolve(other, (size, np.diag(start * size**2)), [5.0 * time])
+    assert np.abs(found.covariances[0] / np.outer(size, size) - plain.covariances[0]).max() < 1e-8
+    assert np.abs(found.means[0] / size - plain.means[0]).max() < 1e-8
+    for bath in ("left", "right"):
+        assert abs(found.heat_amount[bath][0] - plain.heat_amount[bath][0]) < 1e-8
+
+
+def test_a_spread_that_comes_back_to_nothing():
+    """⟨x²⟩ = sin²t of an oscillator that nothing damps is 0 at π: errors are measured by what the energy allows."""
+    free = cs.OscillatorNetwork([1.0], [[1.0]], [0.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
+    found = cs.evolve(free, ([0.0, 0.0], np.diag([0.0, 1.0])), [np.pi, 2.5 * np.pi])
+    assert found.status == cs.Status.OK
+    assert np.abs(found.covariances[:, 0, 0] - [0.0, 1.0]).max() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("friction", "spring", "time", "words"),
+    [(1e-12, 1.0, 5.0, r"so fast that it takes 5\.0e\+12 steps"), (1.0, -1.0, 2000.0, "grows beyond all numbers")],
+)
+def test_what_steps_do_not_reach(friction, spring, time, words):
+    one = cs.OscillatorNetwork([0.0], [[spring]], [friction], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
+    with pytest.raises(cs.SolveError, match=words):
+        cs.evolve(one, ([0.0], [[1.0]]), [time])
+    marked = cs.evolve(one, ([0.0], [[1.0]]), [0.0, time], throw=False)
+    assert marked.status == cs.Status.NOT_CONVERGED
+    assert np.isnan(marked.covariances[1, 0, 0])

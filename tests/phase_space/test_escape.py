@@ -23,6 +23,19 @@ def double_well(friction, temperature=1.0, mass=1.0):
     return cs.KleinKramers(quartic, friction=friction, temperature=temperature, mass=mass, boundary=cs.Closed())
 
 
+def three_wells(tilt):
+    return cs.KleinKramers(lambda x: 20 * x**2 * (x**2 - 1) ** 2 + tilt * x, 1.0, 1.0, boundary=cs.Closed())
+
+
+def test_a_third_well_that_is_easy_to_leave():
+    """Dimples of T/2 at the bottoms: the rate is what a flux over the top, and all other relaxation, say."""
+    rough = cs.KleinKramers(lambda x: quartic(x) + 0.3 * jnp.cos(20 * x), 1.0, 1.0, boundary=cs.Closed())
+    found = cs.escape_rate(rough, tolerance=1e-4)
+    first, second = rough.relaxation_rates(2, tolerance=1e-4).real
+    assert abs(2 * float(found) / first - 1) < 1e-3
+    assert second > 20 * first
+
+
 def test_rates_of_a_symmetric_well():
     """Rates that polynomials orthogonal in e^{−V/T} × Hermite functions gave, in one call for several frictions."""
     found = cs.escape_rate(double_well(1.0), friction=[100.0, 10.0, 1.0], tolerance=1e-9)
@@ -190,6 +203,8 @@ def test_depopulation_of_strong_and_weak_loss():
     ("build", "words"),
     [
         (lambda: cs.escape_rate(cs.KleinKramers(lambda x: x**2, 1.0, 1.0, boundary=cs.Closed())), "one well"),
+        (lambda: cs.escape_rate(three_wells(0.0)), r"third well, at x = -?1\.000\d*, 2\.96 temperatures deep"),
+        (lambda: cs.escape_rate(three_wells(1.0)), r"third well, at x = 0\.99\d*, 2\.5\d temperatures deep"),
         (
             lambda: cs.escape_rate(cs.KleinKramers(jnp.cos, 1.0, 1.0, boundary=cs.Periodic(2 * math.pi))),
             "must have the boundary Closed",

@@ -49,6 +49,7 @@ HALVES = [0.5, 0.5]
         ),
         (lambda: problem(cooled_bath="cold"), "`cooled_bath` is `cold`"),
         (lambda: cs.Open(1.0, 0.0), "`start` must lie left of `stop`"),
+        (lambda: cs.Open(0.0, 1.0, left=0.0, right=0.0), "`left` or `right` must be positive, but both are 0"),
         (lambda: cs.Open(0.0, 1.0, left=-1.0), "`left` must be not negative"),
         (lambda: cs.Closed(0.0), "give both `start` and `stop`"),
         (lambda: cs.Closed(1.0, 0.0), "`start` must lie left of `stop`"),

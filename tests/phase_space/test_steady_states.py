@@ -166,3 +166,15 @@ def test_kinetic_flux_across_the_step():
     expected = s.heat["left"] + mu * flux + s.heat["cold"] - 4.0 * flux
     assert abs(s.observables["kinetic flux 1"] - expected) < 1e-9 * abs(s.heat["cold"])
     assert s.observable_errors["kinetic flux 1"] < 1e-7 * abs(expected)
+
+
+@pytest.mark.parametrize(("friction", "far"), [(1.0, 6.0), (0.1, 12.0)])
+def test_profiles_say_how_exact_their_flux_is(friction, far):
+    """Kramers' barrier between places 72 T below its top: the flux, e^{−72} of what goes to and fro, is rounding."""
+    top = cs.KleinKramers(lambda x: -x * x / 2, friction, 1.0, boundary=cs.Open(-far, far, left=1.0, right=0.0))
+    state = top.state(tolerance=1e-6)
+    exact = Barrier(friction=friction, frequency=1, mass=1, temperature=1, population=1.0, height=10)
+    expected = float(state.density(0.0)) * float(exact.current) / math.exp(exact.log_density(0.0))
+    assert abs(state.flux - expected) <= state.flux_error
+    assert (state.flux_error < 1e-6 * state.flux) == (far < 10)
+    assert f"± {state.flux_error:.0e}" in repr(state)

@@ -29,6 +29,8 @@ class Open(Boundary):
 
     def rules(self) -> Iterable[Rule]:
         yield _ordered(self.start, self.stop)
+        some = (self.left > 0) | (self.right > 0)
+        yield Rule(some, lambda: "`left` or `right` must be positive, but both are 0, so that nothing comes in.")
 
 
 class Periodic(Boundary):

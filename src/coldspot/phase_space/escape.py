@@ -101,10 +101,11 @@ def escape_rate(
 ) -> EscapeRate:
     """Rates at which a particle goes over the barrier between two wells, with friction weak or strong.
 
-    **Arguments:** `problem`, a closed `KleinKramers` with two wells (of more, the two deepest); `friction`, a list of
-    uniform frictions to take the place of the problem's own (a turnover in one call: the rates of many frictions are
-    interpolated between some that are solved, and checked at others); `tolerance`, the relative error
-    allowed; `throw`: whether to raise `SolveError` if it is not reached.
+    **Arguments:** `problem`, a closed `KleinKramers` with two wells (others must be much easier to leave, and
+    belong to the side of the top on which they are); `friction`, a list of uniform frictions to take the place of the
+    problem's own (a turnover in one call: the rates of many frictions are interpolated between some that are solved,
+    and checked at others); `tolerance`, the relative error allowed; `throw`: whether to raise `SolveError` if it is
+    not reached.
 
     The rates are those of relaxation, −λ of the Klein–Kramers operator: with a barrier of several T, λ₁ is far below
     the other rates and is the sum of both one-way rates.

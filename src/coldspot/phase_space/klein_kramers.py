@@ -337,7 +337,7 @@ class KleinKramers(Dynamics):
                 "larger `tolerance`.",
                 Status.NOT_CONVERGED,
             )
-        return Profiles(found.state)
+        return Profiles(found.state, found.errors[2 * len(found.ledger.heats) + 2])
 
     def overdamped(self) -> Overdamped:
         """Density and flux in the limit of large friction, by quadrature.

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..show import measured
+
 
 class Profiles:
     """One state of a problem, as functions of the position (and velocity); they take numbers or arrays.
@@ -12,16 +14,18 @@ class Profiles:
     Between the walls of the mesh, `start` and `stop`, outside of which a closed problem has no particles to speak of.
     """
 
-    def __init__(self, state: Any):
+    def __init__(self, state: Any, flux_error: float = math.nan):
         """`state`: a `stationary.Discrete`."""
         self._state = state
         edges = state.space.mesh.edges
         self.start, self.stop = float(edges[0]), float(edges[-1])
         self.flux = state.ledger().flux
         """Particles per time to the right; on a ring, turns per time. Not of states that still change."""
+        self.flux_error = float(flux_error)
+        """Its bound, larger than a flux far below the traffic to and fro; NaN of states that still change."""
 
     def __repr__(self) -> str:
-        return f"Profiles(start={self.start:g}, stop={self.stop:g}, flux={self.flux:g})"
+        return f"Profiles(start={self.start:g}, stop={self.stop:g}, flux={measured(self.flux, self.flux_error)})"
 
     def _moments(self, x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """n, n⟨u²⟩, γ and T at x; NaN outside."""

@@ -28,7 +28,8 @@ REASONS = {
     ),
     Status.NOT_CONVERGED: (
         "the finest mesh is not as exact as asked. Weak friction, steep potentials and large differences of "
-        "temperature need finer ones; ask for a larger `tolerance`, or use `throw=False` and read `error`."
+        "temperature need finer ones; at very strong friction little is left of the flux but rounding (density and "
+        "flux there are `problem.overdamped()`'s). Ask for a larger `tolerance`, or use `throw=False` and read `error`."
     ),
 }
 UNLIKE = "`potential` must be the same after one turn at all phases; a constant slope is the `load`."

@@ -10,6 +10,8 @@ from .terrain import Terrain
 
 POINTS = 4001
 """Places at which minima are looked for."""
+APART = 3.0
+"""By how many T it is easier to leave a third well than either of the two deepest, at least (or half as hard)."""
 
 
 class Wells(NamedTuple):
@@ -43,9 +45,29 @@ def find(terrain: Terrain) -> Wells | str:
     bottoms = np.array([_turning(terrain, x, k, 1.0) for k in (left, right)])
     heights = terrain.read(np.array([*bottoms, top]))[0]
     temperature = terrain.reference
+    depths = (heights[2] - heights[:2]) / temperature
+    lasting = max(depths.min() - APART, depths.min() / 2)
+    for k in minima[(minima != left) & (minima != right)]:
+        climb = _climb(v, int(k)) / temperature
+        if climb > lasting:
+            return (
+                f"the potential has a third well, at x = {x[k]:.6g}, {climb:.3g} temperatures deep, beside those at "
+                f"{bottoms[0]:.6g} and {bottoms[1]:.6g}, which a particle leaves no faster than these, so that no one "
+                "rate tells how long it stays; close two of them off, Closed(start, stop), or see "
+                "`problem.relaxation_rates()`"
+            )
     parts = np.array([_integral(terrain, start, top), _integral(terrain, top, stop)])
     crossing = math.sqrt(temperature / (2 * math.pi * terrain.mass)) * math.exp(-heights[2] / temperature)
-    return Wells(bottoms, top, (heights[2] - heights[:2]) / temperature, parts / parts.sum(), crossing / parts)
+    return Wells(bottoms, top, depths, parts / parts.sum(), crossing / parts)
+
+
+def _climb(v: np.ndarray, k: int) -> float:
+    """How far up it is from a minimum, sample k, to where it goes down to a lower place."""
+    ways = []
+    for way in (v[k:], v[k::-1]):
+        lower = np.flatnonzero(way < v[k])
+        ways += [way[: lower[0]].max()] if lower.size else []
+    return float(min(ways, default=np.inf) - v[k])
 
 
 def _turning(terrain: Terrain, x: np.ndarray, k: int, sign: float) -> float:
