@@ -10,7 +10,6 @@ S. Kirkpatrick, "Conductivity of the disordered linear chain"; A. MacKinnon, "Th
 and density of states of disordered solids".)
 """
 
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -67,7 +66,6 @@ class Slices(eqx.Module):
         return blocks.reshape(many * width, many * width)[: self.sites, : self.sites]
 
 
-@functools.partial(jax.jit, static_argnums=1)
 def sliced(matrix: Array, width: int) -> Slices:
     """The slices of a matrix (site, site) whose entries lie within `width` of the diagonal."""
     known = concrete(matrix)
