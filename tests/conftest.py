@@ -3,9 +3,7 @@
 import contextlib
 import gc
 
-# Before what is imported below makes objects by the hundred thousand. All of them are looked at only when programs go:
-# that takes five seconds late in a run, and next to nothing is found.
-gc.set_threshold(200_000, 10, 1_000_000)
+gc.set_threshold(50_000, 10, 10)  # before what is imported below makes objects by the hundred thousand
 
 import os
 import subprocess
@@ -117,7 +115,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Any:
 gc.freeze()
 
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 60_000
+MOST_MAPS = 45_000
 """A system allows a process some 65,000 memory maps; every compiled program takes a few."""
 NEW = 100
 """Compiled programs after which maps are counted anew: the system takes 20 ms to list as many as are allowed here."""
