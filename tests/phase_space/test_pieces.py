@@ -210,6 +210,22 @@ def test_what_is_missed_between_samples_is_refused(drive):
         cs.steady_state(quartic({"place": drive}), tolerance=1e-2)
 
 
+class Ripple(cs.Drive):
+    """A pulse beside a cosine; no border is named, so that all is taken for smooth."""
+
+    place: float
+
+    def __call__(self, phase):
+        at = jnp.mod(phase - self.place + jnp.pi, 2 * jnp.pi) - jnp.pi
+        return 0.1 * jnp.cos(phase) + 0.3 * jnp.exp(-((at / 6e-4) ** 2))
+
+
+@pytest.mark.parametrize("place", [np.pi / 64, 2.2])
+def test_a_pulse_between_the_samples_of_a_smooth_drive_is_refused(place):
+    with pytest.raises(cs.SolveError, match="what `drives` move jumps, has a kink or changes too fast near the phase"):
+        cs.steady_state(quartic({"place": Ripple(place)}), tolerance=1e-2)
+
+
 def test_by_trajectories():
     drives = {"place": cs.Steps([0.4, -0.4], [0.5, 0.5]), "tilt": cs.Cosine(0.3)}
     carried = cs.KleinKramers(
