@@ -119,7 +119,13 @@ def test_dissipation_and_populations_of_modes_print_their_numbers():
         status=np.array(0),
         **dict.fromkeys(names, numbers),
     )
-    modes = ModePopulations(*[jnp.array(numbers)] * 5, errors=1e-9 * jnp.ones((2, 2)), stable=jnp.array([True, False]))
+    modes = ModePopulations(
+        *[jnp.array(numbers)] * 5,
+        errors=1e-9 * jnp.ones((2, 2)),
+        relative_errors=1e-9 * jnp.ones(2),
+        potential_errors=1e-9 * jnp.ones(2),
+        stable=jnp.array([True, False]),
+    )
     for shown in (repr(found), found._repr_html_()):
         for text in ("0.125 ± 1e-10", "entropy production 0.375", "0 → 1 → 0", "status OK"):
             assert text in shown

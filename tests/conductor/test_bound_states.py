@@ -26,7 +26,8 @@ def found(levels, second):
 
     def of(level):
         table, hamiltonian = Table(leads(second)), levels.at[0, 0].add(level) + 0j
-        return beyond_bands(hamiltonian, table), bound_pairs(hamiltonian, table, jnp.asarray(COUPLING), OMEGA)
+        pairs = bound_pairs(hamiltonian, table, jnp.asarray(COUPLING), OMEGA, jnp.asarray(0.3))
+        return beyond_bands(hamiltonian, table), pairs
 
     return jax.jvp(of, (0.0,), (1.0,))
 
@@ -57,6 +58,8 @@ def test_bound_states_and_their_pairs_are_those_of_a_long_finite_chain():
     # Of the second order in the width.
     assert_close(pairs.emission, np.sum(links * here * (1 - there)), 4e-3)
     assert_close(pairs.absorption, np.sum(links * (1 - here) * there), 4e-3)
+    n = 1 / np.expm1(OMEGA / 0.3)
+    assert_close(pairs.gain, pairs.emission * (1 + n) - pairs.absorption * n, 1e-13)
     assert bool(pairs.known)
     # Derivatives: Hellmann and Feynman, and differences.
     assert_close(moved.places[own], inner[0, at] ** 2, 1e-12)

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..numerics.dense import adjoint, inverse, product
-from ..occupation import fermi
+from ..occupation import bose, fermi
 from ..pytrees import Table
 from .green_functions import inverse_green
 from .landauer import baths_of, without_width
 from .leads import ChainLead, SelfEnergyLead
+from .pair_rates import net_rate
 from .resonances import half_bound, resonances, wide
 
 BISECTIONS = 60
@@ -127,19 +128,20 @@ def uncounted(hamiltonian: Array, leads: Table, couplings: Array) -> Array:
 
 
 class BoundPairs(NamedTuple):
-    """Emission and absorption of a mode by electrons of bound states, and whether their occupation is known."""
+    """Emission and absorption of a mode by electrons of bound states, what bosons gain, and whether all is known."""
 
     emission: Array
     absorption: Array
+    gain: Array
     known: Array
 
 
-def bound_pairs(hamiltonian: Array, leads: Table, coupling: Array, omega: Array) -> BoundPairs:
+def bound_pairs(hamiltonian: Array, leads: Table, coupling: Array, omega: Array, compared: Array) -> BoundPairs:
     """What electrons between a bound state and the leads do to a mode of the coupling M, 1/2Ω left out.
 
     E = Σ_bα tr[MA_α(ε_b+ω)MP_b] f_α(1−f_b) + tr[MP_bMA_α(ε_b−ω)] f_b(1−f_α), and A with f and 1−f exchanged, where
-    f_b is what all leads agree on: the limit of a weak width. Between two bound states there are pairs at one
-    frequency alone, which no narrow mode meets.
+    f_b is what all leads agree on: the limit of a weak width. Bosons of the temperature `compared` gain E(1+n) − An.
+    Between two bound states there are pairs at one frequency alone, which no narrow mode meets.
     """
     potentials, temperatures = baths_of(leads)
     found = beyond_bands(hamiltonian, leads)
@@ -147,7 +149,8 @@ def bound_pairs(hamiltonian: Array, leads: Table, coupling: Array, omega: Array)
     differ = jnp.max(own, axis=1) - jnp.min(own, axis=1) > AGREED
     known = ~jnp.any(differ & seen_by(coupling[None], found)) & ~others(hamiltonian, leads, coupling[None])
     here = jnp.where(found.exists, own[:, 0], 0.0)
-    emission, absorption = jnp.zeros(()), jnp.zeros(())
+    emission, absorption, gain = jnp.zeros(()), jnp.zeros(()), jnp.zeros(())
+    number = bose(omega / compared)
     between = product(product(coupling, found.residues), coupling)
     for sign in (1, -1):
         energies = found.places + sign * omega
@@ -160,8 +163,12 @@ def bound_pairs(hamiltonian: Array, leads: Table, coupling: Array, omega: Array)
             weight = jnp.sum((between * jnp.swapaxes(spectral, -1, -2)).real, axis=(-2, -1))
             weight = jnp.where(found.exists, weight, 0.0)
             there = fermi((energies - potentials[k]) / temperatures[k])
-            down, up = jnp.sum(weight * there * (1 - here)), jnp.sum(weight * here * (1 - there))
+            down, up = there * (1 - here), here * (1 - there)
             # Down to the bound state from above it emits, and up to it from below it absorbs.
-            emission += down if sign > 0 else up
-            absorption += up if sign > 0 else down
-    return BoundPairs(emission, absorption, known)
+            out, back = (down, up) if sign > 0 else (up, down)
+            emission, absorption = emission + jnp.sum(weight * out), absorption + jnp.sum(weight * back)
+            unlike = (temperatures[k] - temperatures[0]) / (temperatures[0] * temperatures[k])
+            lean = (found.places - potentials[0]) * unlike + (potentials[k] - potentials[0]) / temperatures[k]
+            colder = (omega / compared) * (temperatures[k] - compared) / temperatures[k]
+            gain += jnp.sum(weight * net_rate(out, back, number, sign * lean + colder))
+    return BoundPairs(emission, absorption, gain, known)

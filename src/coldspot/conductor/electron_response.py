@@ -6,7 +6,8 @@ E^{αβ}_mn(ω) = ∫dε/2π tr[M^m A_α(ε) M^n A_β(ε−ω)] f_α(ε)(1−f_�
 
 Π_mn(ω) = ∫dε/2π tr[M^m G^r(ε+ω) M^n S(ε) + M^m S(ε) M^n G^a(ε−ω)],
 
-whose anti-Hermitian part is −(i/2)Σ_αβ(A − E). (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas,
+whose anti-Hermitian part is −(i/2)Σ_αβ(A − E). What n bosons gain, E(1+n) − An, keeps its digits where it is small
+(see `pair_rates`). (J.-T. Lü, M. Brandbyge, P. Hedegård, T. N. Todorov and D. Dundas,
 "Current-induced atomic dynamics, instabilities, and Raman signals: Quasiclassical Langevin equation approach".)
 """
 
@@ -19,11 +20,12 @@ from jax import Array
 
 from ..numerics.adaptive import FULL, Effort, Sides, integral, sides
 from ..numerics.dense import EPS, adjoint, inverse, product
-from ..occupation import fermi
+from ..occupation import bose, fermi
 from ..pytrees import Table
 from .green_functions import inverse_green, self_energies
 from .landauer import REACH, baths_of, careful, seen_from, without_width
 from .leads import ChainLead
+from .pair_rates import net_rate
 from .resonances import Resonances, resonances
 
 ROUNDING = 64 * EPS
@@ -34,7 +36,7 @@ FAR = 1e6
 class Electrons(NamedTuple):
     """Π (mode, mode) and E, A (α, β, mode, mode) at a frequency, bounds of the errors of all and of E, A alone, and
 
-    convergence.
+    convergence; if asked, what bosons gain (α, β, mode, mode), and bounds of the errors of E, A and that (3).
     """
 
     retarded: Array
@@ -43,6 +45,8 @@ class Electrons(NamedTuple):
     error: Array
     pair_error: Array
     converged: Array
+    gain: Array | None
+    pair_errors: Array
 
 
 class States(NamedTuple):
@@ -74,11 +78,13 @@ def electrons(
     effort: Effort = FULL,
     *,
     rates_alone: bool = False,
+    compared: Array | None = None,
     known: Resonances | None = None,
 ) -> Electrons:
     """`rates_alone`: without the Hermitian part of Π, in which bound states of the conductor are poles.
 
-    `known`: the conductor's resonances, if that is done.
+    `compared`: the temperature of the bosons of which is asked what they gain; `known`: the conductor's resonances, if
+    that is done.
     """
     potentials, temperatures = baths_of(leads)
     many, modes = len(leads), couplings.shape[0]
@@ -88,7 +94,8 @@ def electrons(
         # At ε, ε−ω and ε+ω.
         centres, offsets = jnp.concatenate([centre, centre - omega, centre + omega]), jnp.tile(offset, 3)
         found = states(hamiltonian, leads, centres, offsets)
-        reduced = seen_from(potentials, temperatures, centres, offsets).reduced
+        everywhere = seen_from(potentials, temperatures, centres, offsets)
+        reduced = everywhere.reduced
         x, y = reduced[:, None, :nodes], reduced[None, :, nodes : 2 * nodes]
         spectral, below = found.spectral[:, :nodes], found.spectral[:, nodes : 2 * nodes]
         _, green_below, green_above = jnp.split(found.green, 3)
@@ -100,11 +107,12 @@ def electrons(
         moved = product(couplings[:, None], filled[None])
         up, down = (product(couplings[:, None], part[None]) for part in (green_above, adjoint(green_below)))
         retarded = jnp.einsum("mxij,nxji->mnx", up, moved) + jnp.einsum("mxij,nxji->mnx", moved, down)
-        parts = [
-            retarded[None, None],
-            traces * (fermi(x) * fermi(-y))[:, :, None, None],
-            traces * (fermi(-x) * fermi(y))[:, :, None, None],
-        ][rates_alone:]
+        out, back = fermi(x) * fermi(-y), fermi(-x) * fermi(y)
+        factors = [out, back]
+        if compared is not None:
+            above = everywhere.above[:, None, :nodes]
+            factors.append(gained(potentials, temperatures, omega, compared, above, out, back))
+        parts = [retarded[None, None], *(traces * factor[:, :, None, None] for factor in factors)][rates_alone:]
         values, noise = [], []
         for part in parts:
             flat = part.reshape(-1, nodes) / (2 * jnp.pi)
@@ -112,23 +120,42 @@ def electrons(
             noise += [jnp.abs(flat)] * 2
         return jnp.concatenate(values), ROUNDING * jax.lax.stop_gradient(jnp.concatenate(noise))
 
-    # Real and imaginary parts of Π, E and A.
-    sizes = (modes**2, modes**2 * many**2, modes**2 * many**2)[rates_alone:]
+    # Real and imaginary parts of Π, E and A, and of what bosons gain, which is measured against A.
+    pairs = modes**2 * many**2
+    asked = 2 + (compared is not None)
+    sizes = (modes**2, *(pairs,) * asked)[rates_alone:]
     window = energies_of(hamiltonian, leads, omega, 0.0 if rates_alone else FAR, known)
-    groups = tuple(2 * size for size in sizes)
+    groups = (*(2 * size for size in sizes[: len(sizes) - asked]), 2 * pairs, 2 * pairs * (asked - 1))
     found = integral(integrand, window, 2 * sum(sizes), careful(leads, effort), groups=groups)
     kinds = (many, many, modes, modes)
     parts = jnp.split(found.value, np.cumsum([2 * size for size in sizes])[:-1])
+    shapes = (kinds[2:], *(kinds,) * asked)[rates_alone:]
     *whole, emission, absorption = (
         (part[: part.size // 2] + 1j * part[part.size // 2 :]).reshape(shape)
-        for part, shape in zip(parts, (kinds[2:], kinds, kinds)[rates_alone:], strict=True)
+        for part, shape in zip(parts, shapes, strict=True)
     )
+    gain = None
+    if compared is not None:
+        *whole, emission, absorption, gain = *whole, emission, absorption
     retarded = whole[0] if whole else jnp.zeros((modes, modes), complex)
     # One anti-Hermitian part, that of the pairs, so that energy is conserved to rounding.
-    pairs = jnp.sum(absorption - emission, axis=(0, 1))
-    retarded = (retarded + adjoint(retarded)) / 2 - 0.5j * (pairs + adjoint(pairs)) / 2
-    of_pairs = jnp.max(found.error[2 * sum(sizes[:-2]) :])
-    return Electrons(retarded, emission, absorption, jnp.max(found.error), of_pairs, found.converged)
+    damping = jnp.sum(absorption - emission, axis=(0, 1))
+    retarded = (retarded + adjoint(retarded)) / 2 - 0.5j * (damping + adjoint(damping)) / 2
+    of_pairs = jnp.max(found.error[-2 * pairs * asked :].reshape(asked, -1), axis=1)
+    return Electrons(
+        retarded, emission, absorption, jnp.max(found.error), jnp.max(of_pairs[:2]), found.converged, gain, of_pairs
+    )
+
+
+def gained(
+    potentials: Array, temperatures: Array, omega: Array, compared: Array, above: Array, out: Array, back: Array
+) -> Array:
+    """out·(1+n) − back·n of pairs (α, β, …), with n of the temperature `compared`; `above`: ε − μ_α."""
+    unlike = (temperatures[:, None] - temperatures) / temperatures[:, None]
+    colder = (omega / compared) * (temperatures - compared) / temperatures
+    # Differences of the leads and of the bosons' temperature first: they are exactly 0 in equilibrium.
+    bias = (potentials[:, None] - potentials) / temperatures + colder
+    return net_rate(out, back, bose(omega / compared), above * (unlike / temperatures)[..., None] + bias[..., None])
 
 
 def trace(one: Array, other: Array) -> Array:

@@ -18,7 +18,7 @@ from .bound_states import bound_pairs
 from .coherent import Conductor
 from .electron_response import ROUNDING, electrons
 from .inelastic import Bosons, inelastic
-from .population import effective_chemical_potential, effective_temperature, population
+from .population import Balance
 from .resonances import wide
 
 
@@ -29,7 +29,9 @@ class ModePopulations(Spoken, eqx.Module):
       of a bath with damping γ and n = n_B(Ω/T), E += γn and A += γ(1+n);
     - `populations` N = E/(A−E); `effective_temperatures` Ω/ln(A/E); `effective_chemical_potentials`
       Ω − T_e ln(A/E), which are not numbers where baths differ in temperature;
-    - `errors`: bounds of the errors of E and A (2, mode); `stable`: A > E. What is unstable has no numbers.
+    - `errors`: bounds of the errors of E and A (2, mode); `relative_errors` (mode) of N and T_eff, relative to them;
+      `potential_errors` (mode) of μ_eff;
+    - `stable`: A > E. What is unstable has no numbers.
     """
 
     emissions: Array
@@ -38,6 +40,8 @@ class ModePopulations(Spoken, eqx.Module):
     effective_temperatures: Array
     effective_chemical_potentials: Array
     errors: Array
+    relative_errors: Array
+    potential_errors: Array
     stable: Array
 
     def _sheet(self) -> tuple[str, list[printed.Table], list[str]]:
@@ -46,9 +50,9 @@ class ModePopulations(Spoken, eqx.Module):
                 str(k),
                 show.measured(self.emissions[k], self.errors[0, k]),
                 show.measured(self.absorptions[k], self.errors[1, k]),
-                show.number(self.populations[k]),
-                show.number(self.effective_temperatures[k]),
-                show.number(self.effective_chemical_potentials[k]),
+                show.measured(self.populations[k], self.relative_errors[k] * self.populations[k]),
+                show.measured(self.effective_temperatures[k], self.relative_errors[k] * self.effective_temperatures[k]),
+                show.measured(self.effective_chemical_potentials[k], self.potential_errors[k]),
             )
             for k in range(len(self.emissions))
         ]
@@ -120,36 +124,43 @@ def mode_populations(conductor: Conductor, *, throw: bool = True) -> ModePopulat
 def _populations(conductor: Conductor) -> ModePopulations:
     assert conductor.modes is not None
     modes, held = conductor.modes, conductor.modes.temperatures()
+    temperatures = jnp.stack([lead.bath.temperature for lead in conductor.leads.values()])
+    warm = jnp.max(temperatures)  # with whose bosons modes are compared
 
     def one(k: Array) -> tuple[Array, Array]:
-        """Emission and absorption, and bounds of their errors."""
+        """Emission, absorption and what the bosons of `warm` gain, and bounds of their errors."""
         omega = modes.frequencies[k]
         if wide(conductor.leads):
-            mode = Bosons(omega, modes.couplings[k], held[k])
-            value, bound, _ = inelastic(conductor.matrix, conductor.leads, mode)
-            return jnp.stack([value.emission, value.absorption]), jnp.stack([bound.emission, bound.absorption])
+            mode = Bosons(omega, modes.couplings[k], warm)
+            both = inelastic(conductor.matrix, conductor.leads, mode)[:2]
+            value, bound = (jnp.stack([one.emission, one.absorption, one.energy / omega]) for one in both)
+            return value, bound
         coupling = modes.couplings[k]
-        found = electrons(conductor.matrix, conductor.leads, coupling[None], omega, rates_alone=True)
-        fixed = bound_pairs(conductor.matrix, conductor.leads, coupling, omega)
-        both = jnp.stack([jnp.sum(part).real for part in (found.emission, found.absorption)])
-        both = lacking(~fixed.known, both + jnp.stack([fixed.emission, fixed.absorption])) / (2 * omega)
-        error = len(conductor.leads) ** 2 * found.error + ROUNDING * (fixed.emission + fixed.absorption)
-        error = jnp.where(found.converged, error / (2 * omega), jnp.inf)
-        return both, jnp.full(2, error)
+        found = electrons(conductor.matrix, conductor.leads, coupling[None], omega, rates_alone=True, compared=warm)
+        fixed = bound_pairs(conductor.matrix, conductor.leads, coupling, omega, warm)
+        assert found.gain is not None
+        each = jnp.stack([jnp.sum(part).real for part in (found.emission, found.absorption, found.gain)])
+        more = jnp.stack([fixed.emission, fixed.absorption, fixed.gain])
+        each = lacking(~fixed.known, each + more) / (2 * omega)
+        error = len(conductor.leads) ** 2 * found.pair_errors + ROUNDING * jnp.abs(more)
+        return each, jnp.where(found.converged, error / (2 * omega), jnp.inf)
 
-    both, bounds = jax.lax.map(one, jnp.arange(modes.frequencies.size))
+    each, bounds = jax.lax.map(one, jnp.arange(modes.frequencies.size))
     omega, own = modes.frequencies, modes.rates()
-    n = bose(omega / held)
-    e, a = both[:, 0] + own * n, both[:, 1] + own * (1 + n)
-    temperatures = jnp.stack([lead.bath.temperature for lead in conductor.leads.values()])
-    potentials = jax.vmap(effective_chemical_potential, (0, 0, 0, None))(e, a, omega, temperatures[0])
+    n, number = bose(omega / held), bose(omega / warm)
+    e, a = each[:, 0] + own * n, each[:, 1] + own * (1 + n)
+    balance = Balance(e, a, each[:, 2] + own * (n - number), number)
+    rounding = ROUNDING * own * jnp.stack([n, 1 + n, jnp.abs(n - number)])
+    ratios, potentials = balance.errors(*(bounds.T + rounding))
     common = jnp.all(temperatures == temperatures[0]) & ((own == 0) | (held == temperatures[0]))
     return ModePopulations(
         e,
         a,
-        population(e, a),
-        effective_temperature(e, a, omega),
-        lacking(~common, potentials),
-        bounds.T,
-        a > e,
+        balance.population(),
+        omega / balance.log_ratio(),
+        lacking(~common, balance.potential(omega, warm)),
+        bounds.T[:2],
+        jnp.where(balance.stable(), ratios, jnp.nan),
+        jnp.where(balance.stable() & common, warm * potentials, jnp.nan),
+        balance.stable(),
     )

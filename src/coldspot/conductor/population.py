@@ -5,13 +5,67 @@ dN/dt = E(N+1) − A N, with the sums E, A over all pairs of the rates of emissi
 eqs. 8–12).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
 from .._checks import worded
 from ..numerics.lacking import lacking
+
+
+class Balance(NamedTuple):
+    """E, A, and what n bosons gain, R = E(1+n) − A n, which is known to its own digits.
+
+    E and A of a slow mode are nearly equal; A − E = (A − R)/(1+n) keeps its digits where n is about the population.
+    """
+
+    emission: Array
+    absorption: Array
+    gain: Array
+    number: Array
+
+    @classmethod
+    def of(cls, emission: Any, absorption: Any) -> "Balance":
+        """With n = 0, where R = E."""
+        emission, absorption = jnp.asarray(emission), jnp.asarray(absorption)
+        return cls(emission, absorption, emission, jnp.zeros_like(emission))
+
+    def stable(self) -> Array:
+        return self.absorption > self.gain
+
+    def damping(self) -> Array:
+        """A − E."""
+        return (self.absorption - self.gain) / (1 + self.number)
+
+    def population(self) -> Array:
+        """E/(A−E)."""
+        stable = self.stable()
+        value = self.emission / jnp.where(stable, self.damping(), 1.0)
+        return lacking(~stable, value, self.emission + self.absorption)
+
+    def log_ratio(self) -> Array:
+        """ln(A/E)."""
+        known = self.stable() & (self.emission > 0)
+        e, a, less = (
+            jnp.where(known, value, safe)
+            for value, safe in ((self.emission, 1.0), (self.absorption, 2.0), (self.damping(), 1.0))
+        )
+        value = jnp.where(a < 2 * e, jnp.log1p(less / e), jnp.log(a) - jnp.log(e))
+        return lacking(~self.stable(), jnp.where(known, value, jnp.inf), self.emission + self.absorption)
+
+    def potential(self, frequency: Array, temperature: Array) -> Array:
+        """Ω − T ln(A/E), where n is the Bose function of Ω/T: −T ln(An/E(1+n)), with An/E(1+n) = 1 − R/E(1+n)."""
+        gross = self.emission * (1 + self.number)
+        near = self.stable() & (self.gain < 0.5 * gross)
+        part = jnp.where(near, self.gain / jnp.where(near, gross, 1.0), 0.0)
+        return jnp.where(near, -temperature * jnp.log1p(-part), frequency - temperature * self.log_ratio())
+
+    def errors(self, emission: Array, absorption: Array, gain: Array) -> tuple[Array, Array]:
+        """Bounds of the relative errors of N and T_eff, and of μ relative to T, from those of E, A and R."""
+        left, gross = self.absorption - self.gain, self.emission * (1 + self.number)
+        of_ratio = emission / self.emission + (absorption + gain) / left
+        return of_ratio, (gain + jnp.abs(self.gain) * emission / self.emission) / (gross - self.gain)
 
 
 @worded
@@ -21,9 +75,7 @@ def population(emission: Any, absorption: Any) -> Array:
     >>> float(population(1.0, 3.0))
     0.5
     """
-    emission, absorption = jnp.asarray(emission), jnp.asarray(absorption)
-    stable = absorption > emission
-    return lacking(~stable, emission / jnp.where(stable, absorption - emission, 1.0), emission + absorption)
+    return Balance.of(emission, absorption).population()
 
 
 @worded
@@ -33,7 +85,7 @@ def effective_temperature(emission: Any, absorption: Any, frequency: Any) -> Arr
     >>> f"{float(effective_temperature(1.0, 2.0, 1.0)):.6f}"  # 1/ln 2
     '1.442695'
     """
-    return jnp.asarray(frequency) / _log_ratio(emission, absorption)
+    return jnp.asarray(frequency) / Balance.of(emission, absorption).log_ratio()
 
 
 @worded
@@ -45,13 +97,4 @@ def effective_chemical_potential(emission: Any, absorption: Any, frequency: Any,
     >>> f"{float(effective_chemical_potential(1.0, 2.0, 1.0, 0.5)):.6f}"  # 1 − ln(2)/2
     '0.653426'
     """
-    return jnp.asarray(frequency) - jnp.asarray(temperature) * _log_ratio(emission, absorption)
-
-
-def _log_ratio(emission: Any, absorption: Any) -> Array:
-    """ln(A/E), without cancellation where they are nearly equal."""
-    emission, absorption = jnp.asarray(emission), jnp.asarray(absorption)
-    stable = (absorption > emission) & (emission > 0)
-    e, a = jnp.where(stable, emission, 1.0), jnp.where(stable, absorption, 2.0)
-    value = jnp.where(a < 2 * e, jnp.log1p((a - e) / e), jnp.log(a) - jnp.log(e))
-    return lacking(~(absorption > emission), jnp.where(stable, value, jnp.inf), emission + absorption)
+    return jnp.asarray(frequency) - jnp.asarray(temperature) * Balance.of(emission, absorption).log_ratio()

@@ -1,0 +1,87 @@
+"""Populations of modes that are slow against the temperature, where E and A nearly are one number."""
+
+import mpmath
+import numpy as np
+import pytest
+
+import coldspot as cs
+
+LEVELS, COUPLING = [[0.4, 0.3], [0.3, -0.4]], [[0.1, 0.3], [0.3, -0.2]]
+WIDTHS, T = (0.3, 0.4), 0.3
+DIGITS = 35
+
+
+def golden_rule(omega, bias, warmer):
+    """E and A, 1/2Ω left out, by quadrature with 35 digits."""
+    h, m = mpmath.matrix(LEVELS), mpmath.matrix(COUPLING)
+    potentials, temperatures = (mpmath.mpf(bias), 0), (mpmath.mpf(T) + mpmath.mpf(warmer), mpmath.mpf(T))
+
+    def spectra(energy):
+        inverse = energy * mpmath.eye(2) - h + mpmath.diag([mpmath.mpc(0, mpmath.mpf(width) / 2) for width in WIDTHS])
+        (a, b), (c, d) = inverse.tolist()
+        green = mpmath.matrix([[d, -b], [-c, a]]) / (a * d - b * c)
+        return [mpmath.mpf(width) * (green[:, k] * green[:, k].H) for k, width in enumerate(WIDTHS)]
+
+    def filled(energy):
+        return [1 / (mpmath.exp((energy - mu) / t) + 1) for mu, t in zip(potentials, temperatures, strict=True)]
+
+    def both(energy):
+        upper, lower = ([m * one for one in spectra(at)] for at in (energy, energy - omega))
+        above, below = filled(energy), filled(energy - omega)
+        total = mpmath.mpc(0)
+        for one, f in zip(upper, above, strict=True):
+            for other, g in zip(lower, below, strict=True):
+                weight = mpmath.re(sum(one[i, j] * other[j, i] for i in range(2) for j in range(2)))
+                total += weight * mpmath.mpc(f * (1 - g), (1 - f) * g)
+        return total
+
+    found = mpmath.quad(both, mpmath.linspace(-24, 24, 25), maxdegree=6) / (2 * mpmath.pi)
+    return found.real, found.imag
+
+
+def junction(kind, omega, bias, warmer):
+    baths = cs.ElectronBath(T + warmer, bias), cs.ElectronBath(T)
+    if kind is cs.WideBandLead:
+        leads = [kind(k, width, bath) for k, (width, bath) in enumerate(zip(WIDTHS, baths, strict=True))]
+    else:
+        leads = [
+            kind(lambda energy, width=width: -0.5j * width, k, bath)
+            for k, (width, bath) in enumerate(zip(WIDTHS, baths, strict=True))
+        ]
+    modes = cs.Modes([omega], [COUPLING], {"cavity": cs.BosonBath(1.0)})
+    return cs.Conductor(LEVELS, dict(zip(("left", "right"), leads, strict=True)), modes=modes)
+
+
+@pytest.mark.parametrize(
+    ("omega", "bias", "warmer", "allowed"), [(2.0**-22, 1e-9, 0.0, 1e-12), (2.0**-33, 0.2, 0.1, 1e-4)]
+)
+def test_slow_modes_keep_digits_and_say_how_many(omega, bias, warmer, allowed):
+    """At a bias E and A of each kind of pair differ by more than their sums do: all digits are not to be had."""
+    with mpmath.workdps(DIGITS):
+        # With the lead's own number for its temperature.
+        emission, absorption = golden_rule(mpmath.mpf(omega), mpmath.mpf(bias), mpmath.mpf(T + warmer) - mpmath.mpf(T))
+        ratio = mpmath.log(absorption / emission)
+        wanted = {
+            "populations": emission / (absorption - emission),
+            "effective_temperatures": omega / ratio,
+            "effective_chemical_potentials": omega - mpmath.mpf(T) * ratio,
+        }
+    for kind in (cs.WideBandLead, cs.SelfEnergyLead):
+        found = cs.mode_populations(junction(kind, omega, bias, warmer))
+        assert float(found.relative_errors[0]) <= allowed
+        for name, value in wanted.items():
+            number, stated = getattr(found, name)[0], float(found.relative_errors[0]) * abs(float(value))
+            if name == "effective_chemical_potentials":
+                if warmer:
+                    assert np.isnan(number)
+                    continue
+                stated = float(found.potential_errors[0])
+                assert stated <= 1e-20 * T
+            assert abs(float(mpmath.mpf(float(number)) - value)) <= stated, (kind, name)
+
+
+def test_equilibrium_is_exact():
+    for kind in (cs.WideBandLead, cs.SelfEnergyLead):
+        found = cs.mode_populations(junction(kind, 1e-12, 0.0, 0.0))
+        assert float(found.effective_chemical_potentials[0]) == 0.0
+        assert abs(float(found.effective_temperatures[0]) / T - 1) <= min(float(found.relative_errors[0]), 1e-12)
