@@ -62,8 +62,9 @@ def test_rooms_and_symbols_name_the_nearest():
 def test_names_in_brackets_are_told_so(solution):
     with pytest.raises(AttributeError, match=r"write `\['left'\]` instead of `.left`"):
         _ = solution.heat.left
-    with pytest.raises(AttributeError, match=r"QuantumDot has no `levle`\. Did you mean `level`\?"):
+    with pytest.raises(AttributeError, match=r"QuantumDot has no `levle`\. Did you mean `level`\?") as info:
         _ = DOT.levle
+    assert info.value.obj is None
     with pytest.raises(AttributeError, match="Ledger has no `heat_`"):
         _ = solution.ledger.heat_
     assert not hasattr(DOT, "_repr_svg_")
@@ -122,7 +123,8 @@ def test_dissipation_and_populations_of_modes_print_their_numbers():
     modes = ModePopulations(
         *[jnp.array(numbers)] * 5,
         errors=1e-9 * jnp.ones((2, 2)),
-        relative_errors=1e-9 * jnp.ones(2),
+        population_errors=1e-9 * jnp.ones(2),
+        temperature_errors=1e-9 * jnp.ones(2),
         potential_errors=1e-9 * jnp.ones(2),
         stable=jnp.array([True, False]),
     )

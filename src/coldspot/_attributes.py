@@ -142,7 +142,8 @@ class _Unknown(AttributeError):
     """The nearest name is looked for when somebody reads the message: libraries ask for many names and read none."""
 
     def __init__(self, kind: type, name: str, in_brackets: bool):
-        super().__init__(kind, name, in_brackets)
+        # Python looks for a guess of its own in `obj`.
+        super().__init__(kind, name, in_brackets, name=name, obj=None)
 
     def __reduce__(self) -> Any:
         return AttributeError, (str(self),)

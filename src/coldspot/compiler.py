@@ -40,7 +40,7 @@ def preferences(**more: Any) -> dict[str, Any] | None:
     return {option: value for option, value in (PREFERRED | more).items() if is_known(option, value)}
 
 
-def with_room(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+def with_room(function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Any:
     """function(*arguments, **keywords), with room beside it for the frames of all that it calls.
 
     Python keeps frames in pieces of 16 kB, and gives one back to the system each time that calls return from it. Calls

@@ -5,25 +5,10 @@ import numpy as np
 from scipy.linalg import expm
 
 import coldspot as cs
+from tests.phase_space.trap import FRICTION, MASS, OMEGA, TEMPERATURE, generator, height
 
-MASS, FRICTION, TEMPERATURE, OMEGA, SHARE = 1.5, 2.0, 0.7, 3.0, 0.4
+SHARE = 0.4
 STIFF, PLACES = (2.0, 1.6), (0.3, -0.2)
-
-
-def generator(stiffness, place):
-    """d/dt of ⟨1, x, v, xx, xv, vv⟩ in the trap k(x−b)²/2."""
-    rate, push = stiffness / MASS, stiffness * place / MASS
-    heat = 2 * FRICTION * TEMPERATURE / MASS
-    return np.array(
-        [
-            [0, 0, 0, 0, 0, 0],
-            [0, 0, 1, 0, 0, 0],
-            [push, -rate, -FRICTION, 0, 0, 0],
-            [0, 0, 0, 0, 2, 0],
-            [0, push, 0, -rate, -FRICTION, 1],
-            [heat, 0, 2 * push, 0, -2 * rate, -2 * FRICTION],
-        ]
-    )
 
 
 def exact_works():
@@ -34,13 +19,13 @@ def exact_works():
     moments = vectors[:, np.argmin(abs(values - 1))].real
     moments /= moments[0]
 
-    def height(k, b):
-        return k / 2 * (moments[3] - 2 * b * moments[1] + b * b)
-
     works = np.zeros(2)
     for now, before in ((0, 1), (1, 0)):
-        tighter = height(STIFF[now], PLACES[before])
-        works += [tighter - height(STIFF[before], PLACES[before]), height(STIFF[now], PLACES[now]) - tighter]
+        tighter = height(STIFF[now], PLACES[before], moments)
+        works += [
+            tighter - height(STIFF[before], PLACES[before], moments),
+            height(STIFF[now], PLACES[now], moments) - tighter,
+        ]
         moments = turns[now] @ moments
     return works / period
 

@@ -29,8 +29,8 @@ class ModePopulations(Spoken, eqx.Module):
       of a bath with damping γ and n = n_B(Ω/T), E += γn and A += γ(1+n);
     - `populations` N = E/(A−E); `effective_temperatures` Ω/ln(A/E); `effective_chemical_potentials`
       Ω − T_e ln(A/E), which are not numbers where baths differ in temperature;
-    - `errors`: bounds of the errors of E and A (2, mode); `relative_errors` (mode) of N and T_eff, relative to them;
-      `potential_errors` (mode) of μ_eff;
+    - `errors`: bounds of the errors of E and A (2, mode); `population_errors`, `temperature_errors` and
+      `potential_errors` (mode) of the others, the last two not numbers where nothing emits;
     - `stable`: A > E. What is unstable has no numbers.
     """
 
@@ -40,7 +40,8 @@ class ModePopulations(Spoken, eqx.Module):
     effective_temperatures: Array
     effective_chemical_potentials: Array
     errors: Array
-    relative_errors: Array
+    population_errors: Array
+    temperature_errors: Array
     potential_errors: Array
     stable: Array
 
@@ -50,8 +51,8 @@ class ModePopulations(Spoken, eqx.Module):
                 str(k),
                 show.measured(self.emissions[k], self.errors[0, k]),
                 show.measured(self.absorptions[k], self.errors[1, k]),
-                show.measured(self.populations[k], self.relative_errors[k] * self.populations[k]),
-                show.measured(self.effective_temperatures[k], self.relative_errors[k] * self.effective_temperatures[k]),
+                show.measured(self.populations[k], self.population_errors[k]),
+                show.measured(self.effective_temperatures[k], self.temperature_errors[k]),
                 show.measured(self.effective_chemical_potentials[k], self.potential_errors[k]),
             )
             for k in range(len(self.emissions))
@@ -151,16 +152,19 @@ def _populations(conductor: Conductor) -> ModePopulations:
     e, a = each[:, 0] + own * n, each[:, 1] + own * (1 + n)
     balance = Balance(e, a, each[:, 2] + own * (n - number), number)
     rounding = ROUNDING * own * jnp.stack([n, 1 + n, jnp.abs(n - number)])
-    ratios, potentials = balance.errors(*(bounds.T + rounding))
+    of_numbers, of_potentials = balance.errors(*(bounds.T + rounding))
+    populations, temperature = balance.population(), omega / balance.log_ratio()
+    stable = balance.stable()
     common = jnp.all(temperatures == temperatures[0]) & ((own == 0) | (held == temperatures[0]))
     return ModePopulations(
         e,
         a,
-        balance.population(),
-        omega / balance.log_ratio(),
+        populations,
+        temperature,
         lacking(~common, balance.potential(omega, warm)),
         bounds.T[:2],
-        jnp.where(balance.stable(), ratios, jnp.nan),
-        jnp.where(balance.stable() & common, warm * potentials, jnp.nan),
-        balance.stable(),
+        jnp.where(stable, of_numbers, jnp.nan),
+        jnp.where(stable & (e > 0), temperature * of_numbers / jnp.where(populations > 0, populations, 1.0), jnp.nan),
+        jnp.where(stable & common, warm * of_potentials, jnp.nan),
+        stable,
     )

@@ -62,10 +62,15 @@ class Balance(NamedTuple):
         return jnp.where(near, -temperature * jnp.log1p(-part), frequency - temperature * self.log_ratio())
 
     def errors(self, emission: Array, absorption: Array, gain: Array) -> tuple[Array, Array]:
-        """Bounds of the relative errors of N and T_eff, and of μ relative to T, from those of E, A and R."""
-        left, gross = self.absorption - self.gain, self.emission * (1 + self.number)
-        of_ratio = emission / self.emission + (absorption + gain) / left
-        return of_ratio, (gain + jnp.abs(self.gain) * emission / self.emission) / (gross - self.gain)
+        """Bounds of the errors of N, and of μ relative to T, from those of E, A and R.
+
+        T_eff is known as well as N, relatively, or better: (N+1) ln(1+1/N) ≥ 1.
+        """
+        left, more = self.absorption - self.gain, 1 + self.number
+        of_number = (emission * more + self.population() * (absorption + gain)) / left
+        some = self.emission > 0
+        share = jnp.where(some, emission / jnp.where(some, self.emission, 1.0), jnp.nan)
+        return of_number, (gain + jnp.abs(self.gain) * share) / (self.emission * more - self.gain)
 
 
 @worded

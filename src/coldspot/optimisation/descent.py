@@ -12,7 +12,7 @@ FEASIBLE = 1e-7
 """A constraint is kept if it is broken by no more than this part of its scale."""
 ACCURACY = 1e-13
 STEPS = 200
-ROUNDED = 8 * EPS
+ROUNDED = 64 * EPS
 """Places this near a side of the unit cube lie on it: so far do roundings of a search go."""
 APART = 0.1
 """Starts are this far from each other in the unit cube, if there are enough of them."""

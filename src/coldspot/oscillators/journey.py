@@ -33,7 +33,7 @@ from .model import System
 from .sampling import QUANTITIES
 from .simulation import BLOCK, Result
 from .told import Network
-from .words import UNHELD, jump_words
+from .words import UNHELD, jump_words, shown_rate
 
 OWNER = "trajectories"
 CHUNK = 1024
@@ -226,7 +226,7 @@ def _outset(network: Network, looked: Instant, looks: Looks) -> tuple[System, Ou
             which = "look at springs and feedback" if network.feedbacks else "`steady_state` says which"
             raise SolveError(
                 f"{OWNER}: the network has no steady state: a motion with the rate "
-                f"{rates[rates.real.argmax()]:.6g} grows or is not damped; {which}.",
+                f"{shown_rate(rates[rates.real.argmax()])} grows or is not damped; {which}.",
                 Status.UNSTABLE,
             )
     elif (

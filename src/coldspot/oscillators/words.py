@@ -125,6 +125,15 @@ def _explain_damping(system: System, status: Status) -> str:
 _drift = compiled(lambda instant: moments(instant).drift, **LIGHT)
 
 
+def shown_rate(value: complex) -> str:
+    """A number that may be complex, or is real but for rounding.
+
+    >>> shown_rate(-0.5 + 0j), shown_rate(0.25 + 2j)
+    ('-0.5', '0.25+2i')
+    """
+    return f"{value.real:.6g}" + (f"{value.imag:+.6g}i" if abs(value.imag) > 1e-12 * abs(value) else "")
+
+
 def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
     """Why a network of any linear kind has no steady state, with the eigenvalue of its motion at one moment."""
     if driven:
@@ -144,7 +153,7 @@ def explain_motion(instant: Instant, status: Status, driven: bool) -> str:
     values, vectors = np.linalg.eig(np.asarray(_drift(instant))[:-1, :-1])
     worst = int(np.argmax(values.real))
     shape, value = _pattern(vectors[: instant.size, worst]), values[worst]
-    shown = f"{value.real:.6g}" + (f"{value.imag:+.6g}i" if abs(value.imag) > 1e-12 * abs(value) else "")
+    shown = shown_rate(value)
     if abs(value) <= 1e-9 * np.abs(values).max():
         return f"nothing holds the motion along {shape}: it spreads for ever; give it a spring to a wall, however weak."
     if status == Status.UNSTABLE:
