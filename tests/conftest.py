@@ -1,6 +1,7 @@
 """Settings for all tests: shapes and types are enforced, compiled programs are kept, property tests are tuned."""
 
 import contextlib
+import ctypes
 import gc
 
 gc.set_threshold(50_000, 10, 10)  # before what is imported below makes objects by the hundred thousand
@@ -115,11 +116,12 @@ def pytest_cmdline_main(config: pytest.Config) -> Any:
 gc.freeze()
 
 MAPS = Path("/proc/self/maps")
-MOST_MAPS = 45_000
-"""A system allows a process some 65,000 memory maps; every compiled program takes a few."""
+MOST_MAPS = 25_000
+"""A system allows a process some 65,000 memory maps; every compiled program takes a few, and 3 MB of memory."""
 NEW = 100
 """Compiled programs after which maps are counted anew: the system takes 20 ms to list as many as are allowed here."""
 _programs = {"made": 0, "counted": 0}
+_libc = ctypes.CDLL(None) if MAPS.exists() else None
 
 
 def _note(event: str, seconds: float, **more) -> None:
@@ -139,3 +141,5 @@ def compiled_programs_go():
     if not MAPS.exists() or MAPS.read_text().count("\n") > MOST_MAPS:
         jax.clear_caches()
         gc.collect()  # what no cache holds any more may hold itself
+        if hasattr(_libc, "malloc_trim"):
+            _libc.malloc_trim(0)  # without it two thirds of the memory that programs had stay with the process
