@@ -90,7 +90,7 @@ class Moved(eqx.Module):
 
     @property
     def pieced(self) -> bool:
-        """Whether drives jump or have kinks, or all of them may."""
+        """Whether a drive jumps or has a kink; where all are `Steps`, also if none of them jumps."""
         return self.switched or any(drive.borders().size for drive in self.drives.values())
 
     def parts(self) -> Array:
