@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.conductor import PairJunction
 
 LEVELS, COUPLING = [[0.4, 0.3], [0.3, -0.4]], [[0.1, 0.3], [0.3, -0.2]]
 WIDTHS, T = (0.3, 0.4), 0.3
@@ -66,20 +67,60 @@ def test_slow_modes_keep_digits_and_say_how_many(omega, bias, warmer, allowed):
             "effective_temperatures": omega / ratio,
             "effective_chemical_potentials": omega - mpmath.mpf(T) * ratio,
         }
-    for kind in (cs.WideBandLead, cs.SelfEnergyLead):
-        found = cs.mode_populations(junction(kind, omega, bias, warmer))
-        errors = found.population_errors, found.temperature_errors, found.potential_errors
-        for (name, value), (error,) in zip(wanted.items(), errors, strict=True):
-            number, stated = getattr(found, name)[0], float(error)
+    for what in (cs.WideBandLead, cs.SelfEnergyLead, PairJunction):
+        numbers, errors = known(what, omega, bias, warmer)
+        for (name, value), number, error in zip(wanted.items(), numbers, errors, strict=True):
             if name != "effective_chemical_potentials":
-                assert stated <= allowed * abs(float(value))
+                assert error <= allowed * abs(float(value))
             elif warmer:
                 assert np.isnan(number)
-                assert np.isnan(stated)
+                assert np.isnan(error)
                 continue
             else:
-                assert stated <= 1e-20 * T
-            assert abs(float(mpmath.mpf(float(number)) - value)) <= stated, (kind, name)
+                assert error <= 1e-20 * T
+            assert abs(float(mpmath.mpf(number) - value)) <= error, (what, name)
+
+
+def known(what, omega, bias, warmer, right=T):
+    """N, T_eff, μ_eff and their errors, of a conductor or of what its pairs alone do."""
+    if what is PairJunction:
+        s = cs.steady_state(PairJunction.of(junction(cs.WideBandLead, omega, bias, warmer, right)), throw=False)
+        names = ("population", "effective temperature", "effective chemical potential")
+        return [[float(of[name]) for name in names] for of in (s.observables, s.observable_errors)]
+    found = cs.mode_populations(junction(what, omega, bias, warmer, right))
+    numbers = found.populations, found.effective_temperatures, found.effective_chemical_potentials
+    errors = found.population_errors, found.temperature_errors, found.potential_errors
+    return [[float(one[0]) for one in of] for of in (numbers, errors)]
+
+
+def test_levels_in_closed_form_keep_digits_too():
+    """Ω/T = 2⁻³³ and a bias of 2⁻²⁰: E and A agree to ten digits, and the bosons' own bath is cold."""
+    omega, bias, w = 2.0**-35, 2.0**-22, 0.5
+    baths = {"left": cs.ElectronBath(0.25, bias), "right": cs.ElectronBath(0.25), "cavity": cs.BosonBath(1e-3)}
+    levels = cs.conductor.Levels([0.25, -0.5], [2 * w, 2 * w], ["left", "right"])
+    s = cs.steady_state(PairJunction(levels, {(0, 1): 0.5}, baths, omega), throw=False)
+    with mpmath.workdps(DIGITS):
+        t = mpmath.mpf(0.25)
+
+        def both(energy):
+            total = mpmath.mpc(0)
+            for (upper, mu), (lower, nu) in [((0.25, bias), (-0.5, 0.0)), ((-0.5, 0.0), (0.25, bias))]:
+                f, g = (1 / (mpmath.exp((e - m) / t) + 1) for e, m in ((energy, mu), (energy - omega, nu)))
+                weight = 1 / (((energy - upper) ** 2 + w**2) * ((energy - omega - lower) ** 2 + w**2))
+                total += weight * mpmath.mpc(f * (1 - g), (1 - f) * g)
+            return total
+
+        found = mpmath.quad(both, mpmath.linspace(-20, 20, 25), maxdegree=6)
+        ratio = mpmath.log(found.imag / found.real)
+        wanted = {
+            "population": 1 / mpmath.expm1(ratio),
+            "effective temperature": omega / ratio,
+            "effective chemical potential": omega - t * ratio,
+        }
+    for name, value in wanted.items():
+        error = float(s.observable_errors[name])
+        assert abs(float(mpmath.mpf(float(s.observables[name])) - value)) <= error
+        assert error <= (1e-10 * abs(float(value)) if name != "effective chemical potential" else 1e-10 * omega)
 
 
 def test_a_mode_that_nothing_excites_has_no_bosons_and_knows_no_temperature():
@@ -92,7 +133,7 @@ def test_a_mode_that_nothing_excites_has_no_bosons_and_knows_no_temperature():
 
 
 def test_equilibrium_is_exact():
-    for kind in (cs.WideBandLead, cs.SelfEnergyLead):
-        found = cs.mode_populations(junction(kind, 1e-12, 0.0, 0.0))
-        assert float(found.effective_chemical_potentials[0]) == 0.0
-        assert abs(float(found.effective_temperatures[0]) / T - 1) <= min(float(found.temperature_errors[0]) / T, 1e-12)
+    for what in (cs.WideBandLead, cs.SelfEnergyLead, PairJunction):
+        (_, temperature, potential), (_, error, _) = known(what, 1e-12, 0.0, 0.0)
+        assert potential == 0.0
+        assert abs(temperature / T - 1) <= min(error / T, 1e-12)

@@ -181,7 +181,7 @@ def test_few_panels_are_kept_where_more_would_not_be_better():
     e, w = rng.normal(0, 1, (2, points, 1)), 10 ** rng.uniform(-4, 0, (2, points, 1))
     weight = LevelWeight(*map(jnp.asarray, (e[0], w[0], e[1], w[1], np.ones((points, 1)))))
     hot, cold, phonons = w[0, :, 0] * 10 ** rng.uniform(-1.5, 2, (3, points))
-    numbers = (hot, cold, rng.normal(0, 1, points), rng.normal(0, 1, points), phonons, rng.uniform(0.5, 2, points))
+    numbers = (hot, cold, *rng.normal(0, 1, (2, points)), phonons, hot, rng.uniform(0.5, 2, points))
     pair = rules.Pair(weight, *map(jnp.asarray, numbers))
 
     @jax.jit

@@ -340,7 +340,7 @@ class Conductor(Dynamics):
                 ("heat_error", "particle_error", "energy_error", 1),
             )
         )
-        growing = jnp.any(by_mode("emission") - by_mode("absorption") >= by_mode("damping"), axis=-1)
+        growing = jnp.any(by_mode("growing"), axis=-1)
         return Outcome(
             rates,
             errors,

@@ -16,7 +16,6 @@ from ..compiler import plainly
 from ..dynamics import Dynamics, Outcome
 from ..dynamics import Rates as LedgerRates
 from ..numerics.dense import positive_or_one
-from ..numerics.lacking import lacking
 from ..pytrees import Table
 from ..regimes import INELASTIC_ONLY, SECOND_ORDER
 from ..show import array as show
@@ -27,7 +26,6 @@ from .couplings import coupling_elements
 from .growing import grows
 from .pair_flows import PairFlows, PairMode, broadenings, kinds_of, pair_flows, pairs_of, too_fast
 from .pair_rates import Pair, rates
-from .population import effective_chemical_potential, effective_temperature, population
 from .spectra import Spectra, check_lead_baths
 from .spectral_functions import HERMITIAN, Place, SpectralFunctions, of_padded
 
@@ -61,10 +59,10 @@ class PairJunction(Dynamics):
     - `frequency` Ω; `damping` γ, the rate at which the boson bath damps the mode's energy; 0: a narrow mode.
 
     `solution.observables` has the mode's summed rates of emission and absorption (1/2Ω included) and what the pairs
-    alone would do with it: population, effective temperature, effective chemical potential (leads of one temperature).
-    These are not numbers if emission exceeds absorption. The status is `UNSTABLE` if it does so by more than the
-    damping. A narrow mode is held at T_ph by definition: it is always stable, and its derivative with respect to the
-    damping is 0, that of a switch.
+    alone would do with it: population, effective temperature, effective chemical potential (leads of one temperature),
+    with bounds of their errors in `observable_errors`. These are not numbers if emission exceeds absorption. The status
+    is `UNSTABLE` if it does so by more than the damping. A narrow mode is held at T_ph by definition: it is always
+    stable, and its derivative with respect to the damping is 0, that of a switch.
 
     >>> import coldspot as cs
     >>> junction = cs.conductor.PairJunction(
@@ -195,17 +193,11 @@ class PairJunction(Dynamics):
         return self._outcome(pair_flows(self._mode()), None)
 
     def _outcome(self, found: PairFlows, undecided: Array | None) -> Outcome:
-        emission, absorption = found.emission, found.absorption
+        balance = found.balance
         temperatures = jnp.stack([self.baths[name].temperature for name in self.conductor.leads])
         common = jnp.all(temperatures == temperatures[0], axis=0)
-        potential = effective_chemical_potential(emission, absorption, self.frequency, temperatures[0])
-        observables = {
-            "emission": emission,
-            "absorption": absorption,
-            "population": population(emission, absorption),
-            "effective temperature": effective_temperature(emission, absorption, self.frequency),
-            "effective chemical potential": lacking(~common, potential),
-        }
+        state, doubt = balance.state(self.frequency, jnp.max(temperatures, axis=0), common, found.rate_errors)
+        names = ("emission", "absorption", "population", "effective temperature", "effective chemical potential")
         rates = self._stacked(found.heats | {self.bosons: -found.energy}, found.particles)
         errors = self._stacked(found.heat_errors | {self.bosons: found.energy_error}, found.particle_errors)
         largest, worst = (jnp.max(jnp.abs(r.heats), axis=-1) for r in (rates, errors))
@@ -214,10 +206,11 @@ class PairJunction(Dynamics):
             errors,
             faults={
                 Status.NOT_UNIQUE: ~found.decays,
-                Status.UNSTABLE: emission - absorption >= found.damping,
+                Status.UNSTABLE: found.growing,
             },
             residuals={"quadrature": worst / positive_or_one(largest)},
-            observables=observables,
+            observables=dict(zip(names, (balance.emission, balance.absorption, *state), strict=True)),
+            observable_errors=dict(zip(names, (*found.rate_errors[:2], *doubt), strict=True)),
             flags={
                 INELASTIC_ONLY: eqx.filter_vmap(lambda conductor: conductor.elastic())(self.conductor),
                 SECOND_ORDER: too_fast(

@@ -152,19 +152,6 @@ def _populations(conductor: Conductor) -> ModePopulations:
     e, a = each[:, 0] + own * n, each[:, 1] + own * (1 + n)
     balance = Balance(e, a, each[:, 2] + own * (n - number), number)
     rounding = ROUNDING * own * jnp.stack([n, 1 + n, jnp.abs(n - number)])
-    of_numbers, of_potentials = balance.errors(*(bounds.T + rounding))
-    populations, temperature = balance.population(), omega / balance.log_ratio()
-    stable = balance.stable()
     common = jnp.all(temperatures == temperatures[0]) & ((own == 0) | (held == temperatures[0]))
-    return ModePopulations(
-        e,
-        a,
-        populations,
-        temperature,
-        lacking(~common, balance.potential(omega, warm)),
-        bounds.T[:2],
-        jnp.where(stable, of_numbers, jnp.nan),
-        jnp.where(stable & (e > 0), temperature * of_numbers / jnp.where(populations > 0, populations, 1.0), jnp.nan),
-        jnp.where(stable & common, warm * of_potentials, jnp.nan),
-        stable,
-    )
+    values, errors = balance.state(omega, warm, common, bounds.T + rounding)
+    return ModePopulations(e, a, *values, bounds.T[:2], *errors, balance.stable())

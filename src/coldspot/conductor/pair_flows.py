@@ -13,9 +13,11 @@ from jax import Array
 
 from ..baths import Bath
 from ..numerics.dense import EPS
+from ..occupation import bose
 from ..spectral import SpectralDensity
 from .frequencies import Flow, Loss, over_frequencies
 from .pair_rates import Pair
+from .population import Balance
 from .spectral_functions import Place, SpectralFunctions
 
 LARGE = 1 / 3
@@ -46,7 +48,9 @@ class PairMode(NamedTuple):
 class PairFlows(NamedTuple):
     """Heat and particles out of each lead, energy into the mode (point), and the same of the bounds of their errors.
 
-    - `emission`, `absorption`: rates summed over all kinds, 1/2Ω included; `damping`: J(Ω)/Ω, infinite if narrow;
+    - `balance`: of the rates of emission and absorption summed over all kinds, 1/2Ω included, beside bosons as warm as
+      the warmest lead; `rate_errors` (3, point): bounds of the errors of E, A and what these bosons gain;
+    - `damping`: J(Ω)/Ω, infinite if narrow; `growing`: whether emission exceeds absorption by as much or more;
     - `decays`: whether every state decays into a lead; one that does not keeps what it has for ever;
     - `poor`: where the first panels of frequencies do not do, if there are no others.
     """
@@ -57,9 +61,10 @@ class PairFlows(NamedTuple):
     heat_errors: dict[str, Array]
     particle_errors: dict[str, Array]
     energy_error: Array
-    emission: Array
-    absorption: Array
+    balance: Balance
+    rate_errors: Array
     damping: Array
+    growing: Array
     decays: Array
     poor: Array
 
@@ -75,6 +80,7 @@ def pairs_of(mode: PairMode, omega: Array) -> Pair:
     upper, lower = ([mode.baths[kind[side]] for kind in mode.kinds] for side in (0, 1))
     many = len(upper)
     reference = jnp.concatenate([bath.potential for bath in upper])
+    warmest = jnp.max(jnp.stack([mode.baths[name].temperature for name in mode.conductor.leads]), axis=0)
     return Pair(
         mode.conductor.weight(mode.elements, mode.places, mode.kinds),
         jnp.concatenate([bath.temperature for bath in upper]),
@@ -82,6 +88,7 @@ def pairs_of(mode: PairMode, omega: Array) -> Pair:
         reference,
         reference - jnp.concatenate([bath.potential for bath in lower]),
         jnp.tile(mode.temperature, many),
+        jnp.tile(warmest, many),
         jnp.tile(omega, many),
     )
 
@@ -96,8 +103,12 @@ def pair_flows(mode: PairMode, enough: Array | None = None) -> PairFlows:
     flow, bound = jax.tree.map(
         lambda a, b: jnp.where(wide, a.reshape(-1, points), b.reshape(-1, points)), broad, narrow
     )
-    emission, absorption = (v.reshape(-1, points).sum(axis=0) / (2 * mode.frequency) for v in at_mode[0][:2])
-    damping = loss.density(pairs.omega)[:points] / mode.frequency
+    value, doubt = (
+        jnp.stack([r.emission, r.absorption, r.gain]).reshape(3, -1, points).sum(axis=1) / (2 * mode.frequency)
+        for r in at_mode
+    )
+    balance = Balance(*value, bose(mode.frequency / pairs.compared[:points]))
+    damping = jnp.where(wide, loss.density(pairs.omega)[:points] / mode.frequency, jnp.inf)
     heats, particles, energy = _of_leads(mode, flow)
     rounded = jax.tree.map(lambda part, whole: part + 4 * EPS * jnp.abs(whole), bound, flow)
     return PairFlows(
@@ -105,9 +116,10 @@ def pair_flows(mode: PairMode, enough: Array | None = None) -> PairFlows:
         particles,
         energy,
         *_errors(mode, rounded),
-        emission,
-        absorption,
-        jnp.where(wide, damping, jnp.inf),
+        balance,
+        doubt,
+        damping,
+        -balance.damping() >= damping,
         _decay(pairs, points),
         jnp.any(poor.reshape(-1, points), axis=0),
     )

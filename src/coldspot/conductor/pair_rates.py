@@ -7,8 +7,10 @@ W(ε) = tr[M A_α(ε) M A_β(ε−ω)] its golden-rule rates (2π/ħ and the mod
 - absorption A = ∫dε/2π W (1−f_α(ε)) f_β(ε−ω),     Λ = A − E,
 
 and beside bosons with n = n_B(ω/T_ph) the net rate of emission is R = E(1+n) − A n, which takes the heat
-Q = ∫dε/2π W (ε−μ_α)[f_α(1−f_β)(1+n) − (1−f_α)f_β n] out of α. (Hu, Nian and Lü, "Nonequilibrium reservoir engineering
-of a biased coherent conductor for hybrid energy transport", eqs. 4–7 and 13.)
+Q = ∫dε/2π W (ε−μ_α)[f_α(1−f_β)(1+n) − (1−f_α)f_β n] out of α. E and A of a mode that is slow against the temperature
+nearly are one number; R beside a second kind of bosons, as warm as the leads, says by how much they differ. (Hu, Nian
+and Lü, "Nonequilibrium reservoir engineering of a biased coherent conductor for hybrid energy transport", eqs. 4–7 and
+13.)
 
 The two directions differ by the factor e^{−a}, where a(ε) is the entropy that the emission at ε produces, and so
 1 − e^{−a} is written with expm1: R and Q keep their digits near equilibrium and vanish in it.
@@ -48,6 +50,7 @@ class Pair(eqx.Module):
     """Pairs of one kind αβ per point, bosons of one frequency, and all baths; arrays (point).
 
     `reference` is μ_α, `bias` is μ_α − μ_β; α is the upper lead, where the electron has its energy before the emission.
+    `compared`: the temperature of the bosons of which it is asked what they gain.
     """
 
     weight: Weight
@@ -56,16 +59,21 @@ class Pair(eqx.Module):
     reference: Array
     bias: Array
     phonon_temperature: Array
+    compared: Array
     omega: Array
 
 
 class Rates(NamedTuple):
-    """Emission E, absorption A, net emission R and its heat Q out of α (point), or bounds of their errors."""
+    """Emission E, absorption A, net emission R and its heat Q out of α (point), or bounds of their errors.
+
+    `gain`: R beside the bosons that are compared.
+    """
 
     emission: Array
     absorption: Array
     net: Array
     heat: Array
+    gain: Array
 
 
 @jax.custom_jvp
@@ -173,7 +181,7 @@ def _over(
     `compute` calls a function that gives the values at all nodes.
     """
     gap = pair.omega - pair.bias
-    hot, cold, phonons = pair.upper_temperature, pair.lower_temperature, pair.phonon_temperature
+    hot, cold = pair.upper_temperature, pair.lower_temperature
     centres, widths = _features(pair)
 
     def values() -> tuple[Array, Array, tuple[Array, ...]]:
@@ -181,9 +189,12 @@ def _over(
         weight, doubt = pair.weight(m.centre, m.offset, pair.reference, pair.omega)
         out, back = _occupations(x / hot, ((m.centre - gap) + m.offset) / cold)
         # Entropy that the emission at x produces; differences of temperatures first: it is small where they are.
-        entropy = x * ((hot - cold) / (hot * cold)) + _common_entropy(pair, cold)
-        net = net_rate(out, back, bose(pair.omega / phonons), entropy)
-        return weight * m.stretch, EPS * doubt * m.stretch, (out, back, net, x * net)
+        unlike = x * ((hot - cold) / (hot * cold))
+        net, gain = (
+            net_rate(out, back, bose(pair.omega / bosons), unlike + _common_entropy(pair, cold, bosons))
+            for bosons in (pair.phonon_temperature, pair.compared)
+        )
+        return weight * m.stretch, EPS * doubt * m.stretch, (out, back, net, x * net, gain)
 
     weight, doubt, factors = compute(values)
     above, below = m.middle / hot, (m.middle - gap) / cold
@@ -200,7 +211,7 @@ def _over(
         parts = *closed_sums(sums, rounding + moved), left_out(sums)
         return [jnp.sum(part, axis=0) / (2 * jnp.pi) for part in parts]
 
-    columns = zip(*map(integral, factors, (forward, backward, both, both)), strict=True)
+    columns = zip(*map(integral, factors, (forward, backward, both, both, both)), strict=True)
     found, errors, cut_off = (Rates(*column) for column in columns)
     return found, errors, cut_off
 
@@ -216,10 +227,9 @@ def _features(pair: Pair) -> tuple[Array, Array]:
     return jnp.concatenate([edges, levels]), jnp.concatenate([smears, wide.T, broad.T])
 
 
-def _common_entropy(pair: Pair, temperature: Array) -> Array:
-    """μ_αβ/T − ω/T + ω/T_ph."""
-    phonons = pair.phonon_temperature
-    return pair.bias / temperature + pair.omega * ((temperature - phonons) / (temperature * phonons))
+def _common_entropy(pair: Pair, temperature: Array, bosons: Array) -> Array:
+    """μ_αβ/T − ω/T + ω/T_b, beside bosons of the temperature T_b."""
+    return pair.bias / temperature + pair.omega * ((temperature - bosons) / (temperature * bosons))
 
 
 @jax.custom_jvp
@@ -273,7 +283,7 @@ def closed(pair: Pair) -> tuple[Rates, Rates]:
     assert isinstance(levels, LevelWeight)
     t = pair.upper_temperature
     gap = pair.omega - pair.bias
-    u, v = gap / t, pair.omega / pair.phonon_temperature
+    u = gap / t
     weight, moment, size, moment_size = (jnp.zeros_like(u) for _ in range(4))
     for step in range(levels.strengths.shape[-1]):
         e1, w1, e2, w2, strength = (v[:, step] for v in jax.tree.leaves(levels))
@@ -286,19 +296,30 @@ def closed(pair: Pair) -> tuple[Rates, Rates]:
         digits = 4 + shift * (apart + _steepness(above, t, gap) + _steepness(below, t, gap))
         weight, moment = weight + strength * terms[0], moment + strength * terms[1]
         size, moment_size = size + strength * digits * terms[2], moment_size + strength * digits * terms[3]
-    n = bose(v)
     out, back = _u_bose(u), _u_bose(-u)
-    net = net_rate(out, back, n, _common_entropy(pair, t))
-    found = Rates(weight * out, weight * back, weight * net, moment * net)
-    # Of u and v, and of the entropy where it is a small difference.
-    relative = ROUNDING * (1 + jnp.minimum(jnp.abs(u), 750.0) + jnp.minimum(v, 750.0))
-    parts = jnp.abs(pair.bias) / t + pair.omega * jnp.abs((t - pair.phonon_temperature) / (t * pair.phonon_temperature))
-    gross = jnp.minimum(out * (1 + n), back * n)
-    lost = ROUNDING * jnp.where(gross > 0, gross * parts, 0.0)
-    doubt = ROUNDING * size + relative * jnp.abs(weight)
-    doubt_net = ROUNDING * size * jnp.abs(net) + jnp.abs(weight) * (relative * jnp.abs(net) + lost)
-    doubt_heat = ROUNDING * moment_size * jnp.abs(net) + jnp.abs(moment) * (relative * jnp.abs(net) + lost)
-    errors = Rates(doubt * out, doubt * back, doubt_net, doubt_heat)
+    # Of u and of the bosons' ω/T, and of the entropy where it is a small difference.
+    of_u = jnp.minimum(jnp.abs(u), 750.0)
+
+    def beside(bosons: Array) -> tuple[Array, Array]:
+        """R over the weight, and a bound of the error of that."""
+        v = pair.omega / bosons
+        n = bose(v)
+        net = net_rate(out, back, n, _common_entropy(pair, t, bosons))
+        parts = jnp.abs(pair.bias) / t + pair.omega * jnp.abs((t - bosons) / (t * bosons))
+        gross = jnp.minimum(out * (1 + n), back * n)
+        lost = jnp.where(gross > 0, gross * parts, 0.0)
+        return net, ROUNDING * ((1 + of_u + jnp.minimum(v, 750.0)) * jnp.abs(net) + lost)
+
+    (net, of_net), (gain, of_gain) = beside(pair.phonon_temperature), beside(pair.compared)
+    found = Rates(weight * out, weight * back, weight * net, moment * net, weight * gain)
+    doubt = ROUNDING * (size + (1 + of_u) * jnp.abs(weight))
+    errors = Rates(
+        doubt * out,
+        doubt * back,
+        ROUNDING * size * jnp.abs(net) + jnp.abs(weight) * of_net,
+        ROUNDING * moment_size * jnp.abs(net) + jnp.abs(moment) * of_net,
+        ROUNDING * size * jnp.abs(gain) + jnp.abs(weight) * of_gain,
+    )
     return found, jax.tree.map(jax.lax.stop_gradient, errors)
 
 

@@ -7,6 +7,7 @@ eqs. 8–12).
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -61,7 +62,25 @@ class Balance(NamedTuple):
         part = jnp.where(near, self.gain / jnp.where(near, gross, 1.0), 0.0)
         return jnp.where(near, -temperature * jnp.log1p(-part), frequency - temperature * self.log_ratio())
 
-    def errors(self, emission: Array, absorption: Array, gain: Array) -> tuple[Array, Array]:
+    def state(self, frequency: Array, warmest: Array, common: Array, rate_errors: Array) -> tuple[Array, Array]:
+        """N, T_eff = Ω/ln(A/E) and μ_eff (3, …), and bounds of their errors; not numbers where the mode grows.
+
+        `warmest`: the temperature of the bosons n, and of all baths where these are `common` (no μ_eff elsewhere);
+        `rate_errors` (3, …): bounds of the errors of E, A and R. Where nothing emits only N is known, which is 0.
+        """
+        number, temperature = self.population(), frequency / self.log_ratio()
+        of_number, of_potential = self._errors(*rate_errors)
+        stable = self.stable()
+        of_temperature = temperature * of_number / jnp.where(number > 0, number, 1.0)
+        errors = [
+            jnp.where(stable, of_number, jnp.nan),
+            jnp.where(stable & (self.emission > 0), of_temperature, jnp.nan),
+            jnp.where(stable & common, warmest * of_potential, jnp.nan),
+        ]
+        found = [number, temperature, lacking(~common, self.potential(frequency, warmest))]
+        return jnp.stack(found), jax.lax.stop_gradient(jnp.stack(errors))
+
+    def _errors(self, emission: Array, absorption: Array, gain: Array) -> tuple[Array, Array]:
         """Bounds of the errors of N, and of μ relative to T, from those of E, A and R.
 
         T_eff is known as well as N, relatively, or better: (N+1) ln(1+1/N) ≥ 1.

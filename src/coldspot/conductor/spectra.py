@@ -135,7 +135,7 @@ def _matrices(omega: Array, conductor: SpectralFunctions, couplings: Array, bath
     bias = reference - jnp.stack([bath.chemical_potential for bath in lower])
     # E and A know nothing of the bosons' temperature.
     cold = jnp.stack([bath.temperature for bath in lower])
-    pairs = Pair(weight, hot, cold, reference, bias, phonon_temperature=hot, omega=jnp.zeros_like(hot))
+    pairs = Pair(weight, hot, cold, reference, bias, phonon_temperature=hot, compared=hot, omega=jnp.zeros_like(hot))
     pairs = jax.tree.map(lambda leaf: jnp.repeat(leaf, omega.size, axis=0), pairs)
     found, _ = rates(eqx.tree_at(lambda p: p.omega, pairs, jnp.tile(omega.reshape(-1), len(owners))))
     kinds = [(a, b) for a in conductor.leads for b in conductor.leads]
