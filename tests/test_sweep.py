@@ -228,6 +228,11 @@ def test_a_list_valued_parameter_is_refused_in_words():
         cs.InputError, match=r"`energies` is a list of shape \(2,\); sweep its entries \(`energies\[0\]`"
     ):
         cs.sweep(QuantumDot().dynamics(), {"energies": [1.0, 2.0]})
+    matrix = cs.Conductor([[0.1, 0.2], [0.2, 0.3]], {"lead": cs.WideBandLead(0, 0.5, cs.ElectronBath(0.1))})
+    with pytest.raises(cs.InputError, match=r"shape \(2, 2\); sweep its entries \(`hamiltonian\[0\]\[0\]`, `hamil"):
+        cs.sweep(matrix, {"hamiltonian": [1.0, 2.0]})
+    with pytest.raises(cs.InputError, match=r"as `a\.b\[2\]` or `m\[0\]\[1\]`"):
+        cs.sweep(matrix, {"hamiltonian[0, 1]": [1.0, 2.0]})
 
 
 def test_one_number_under_two_names_is_refused():

@@ -39,8 +39,8 @@ def split(path: str) -> tuple[str | int, ...]:
 
 def _no_path(path: str) -> str:
     return (
-        f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]`, and a name with other "
-        'signs than letters, digits, `_`, `-` and spaces in quotation marks, as `a."b+"`.'
+        f"`{path}` is not a path; write names with dots and indices in brackets, as `a.b[2]` or `m[0][1]`, and a name "
+        'with other signs than letters, digits, `_`, `-` and spaces in quotation marks, as `a."b+"`.'
     )
 
 

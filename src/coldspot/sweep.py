@@ -7,6 +7,7 @@ points in Python. A point that cannot be trusted keeps its status and has NaN in
 import functools
 import hashlib
 import inspect
+import itertools
 import math
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -224,7 +225,8 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
             value = paths.get(machine, name)
             paths.replace(machine, name, jnp.zeros_like(value) if eqx.is_array(value) else 0.0)
             if np.ndim(value) != 0:
-                entries = ", ".join(f"`{name}[{k}]`" for k in range(min(np.shape(value)[0], 3)))
+                places = itertools.islice(np.ndindex(np.shape(value)), 3)
+                entries = ", ".join(f"`{name}{''.join(f'[{k}]' for k in place)}`" for place in places)
                 raise InputError(
                     f"{owner}: `{name}` is a list of shape {np.shape(value)}; {owner} its entries ({entries}, …)."
                 )

@@ -153,5 +153,17 @@ def _populations(conductor: Conductor) -> ModePopulations:
     balance = Balance(e, a, each[:, 2] + own * (n - number), number)
     rounding = ROUNDING * own * jnp.stack([n, 1 + n, jnp.abs(n - number)])
     common = jnp.all(temperatures == temperatures[0]) & ((own == 0) | (held == temperatures[0]))
-    values, errors = balance.state(omega, warm, common, bounds.T + rounding)
-    return ModePopulations(e, a, *values, bounds.T[:2], *errors, balance.stable())
+    (number, temperature, potential), errors = balance.state(omega, warm, common, bounds.T + rounding)
+    of_number, of_temperature, of_potential = errors
+    return ModePopulations(
+        e,
+        a,
+        number,
+        temperature,
+        potential,
+        bounds.T[:2],
+        of_number,
+        of_temperature,
+        of_potential,
+        balance.stable(),
+    )

@@ -107,7 +107,8 @@ def pair_flows(mode: PairMode, enough: Array | None = None) -> PairFlows:
         jnp.stack([r.emission, r.absorption, r.gain]).reshape(3, -1, points).sum(axis=1) / (2 * mode.frequency)
         for r in at_mode
     )
-    balance = Balance(*value, bose(mode.frequency / pairs.compared[:points]))
+    emission, absorption, gain = value
+    balance = Balance(emission, absorption, gain, bose(mode.frequency / pairs.compared[:points]))
     damping = jnp.where(wide, loss.density(pairs.omega)[:points] / mode.frequency, jnp.inf)
     heats, particles, energy = _of_leads(mode, flow)
     rounded = jax.tree.map(lambda part, whole: part + 4 * EPS * jnp.abs(whole), bound, flow)
