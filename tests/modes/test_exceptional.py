@@ -146,6 +146,59 @@ def test_the_order_of_a_point_is_how_many_modes_coalesce():
     assert orders(np.stack([apart, near])).tolist() == [2, 2]
 
 
+@pytest.mark.parametrize(("scale", "trace"), [(1.0, 0.0), (1e-3, 1.0)])
+def test_three_modes_of_gain_and_loss_coalesce_where_the_discriminant_is_a_cube(scale, trace):
+    """Eigenvalues 0, ±√s with s = 2 + z², z = q + ip: the discriminant is 4s³, and s has the zeros z = ±i√2."""
+
+    def chain(p, q):
+        z = q + 1j * p
+        return scale * jnp.array([[z, 1, 0], [1, 0, 1], [0, 1, -z]]) + trace * jnp.eye(3)
+
+    found = cs.modes.exceptional_points(chain, (-2.0, 3.0), (-1.0, 1.2))
+    assert found.status is cs.Status.OK
+    np.testing.assert_allclose(found.parameters, [[-(2**0.5), 0], [2**0.5, 0]], rtol=0, atol=1e-8)
+    assert (found.orders.tolist(), found.charges.tolist(), found.winding) == ([3, 3], [-3, -3], -6)
+    assert_close(found.eigenvalues, [trace, trace], 1e-4 * scale, 1.0)
+
+
+def test_a_mode_that_crosses_two_that_coalesce_leaves_the_order_at_two():
+    """z² + 1 = 0 with a third mode at 0 that nothing links: a point of order 2, in which three eigenvalues meet."""
+    found = cs.modes.exceptional_points(
+        lambda p, q: jnp.array([[p + 1j * q, 1, 0], [1, -p - 1j * q, 0], [0, 0, 0]]), (-1, 1.5), (-2, 2)
+    )
+    assert found.status is cs.Status.OK
+    found_in_order = found.parameters[np.argsort(found.parameters[:, 1])]
+    np.testing.assert_allclose(found_in_order, [[0, -1], [0, 1]], rtol=0, atol=1e-8)
+    assert (found.orders.tolist(), found.charges.tolist()) == ([2, 2], [3, 3])
+
+
+def test_points_nearer_than_a_loop_are_counted_each():
+    """λ³ = aλ + z: two points at z = ±2(a/3)^{3/2}, that is 1e-5 of the box apart."""
+    found = cs.modes.exceptional_points(
+        lambda p, q: jnp.array([[0, 1, 0], [0, 0, 1], [p + 1j * q, 1e-3, 0]]), (-1.0, 1.0), (-1.0, 1.0)
+    )
+    assert found.status is cs.Status.OK
+    place = 2 * (1e-3 / 3) ** 1.5
+    np.testing.assert_allclose(found.parameters, [[-place, 0], [place, 0]], rtol=0, atol=1e-12)
+    assert (found.orders.tolist(), found.charges.tolist()) == ([2, 2], [1, 1])
+
+
+TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        lambda p, q: jnp.array([[p + 1j * q, 0], [0, p + 1j * q]]),
+        lambda p, q: TURN @ jnp.diag(jnp.array([p + 1j * q, 1.3, p + 1j * q])) @ TURN.T,
+        lambda p, q: jnp.array([[0, 1], [0, 0j]]),
+    ],
+)
+def test_eigenvalues_that_coincide_everywhere_are_refused_in_words(matrix):
+    with pytest.raises(cs.InputError, match="coincide all over the box"):
+        cs.modes.exceptional_points(matrix, (0, 1.5), (-2, 2))
+
+
 def test_missing_points_are_noticed(monkeypatch):
     def pair(p, q):
         return jnp.array([[p + 1j * q, 1.0], [1.0, -p - 1j * q]])
@@ -164,10 +217,12 @@ def test_missing_points_are_noticed(monkeypatch):
     assert (len(nothing.parameters), nothing.winding, nothing.status) == (0, 0, cs.Status.OK)
 
 
-@pytest.mark.parametrize("n", [2, 3, 4])
-def test_discriminant_is_the_product_of_differences(n):
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e4])
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_discriminant_is_the_product_of_differences(n, scale):
+    """In any unit: of modes whose frequencies differ by little it once had no digits."""
     rng = np.random.default_rng(n)
-    matrices = rng.normal(size=(20, n, n)) + 1j * rng.normal(size=(20, n, n))
+    matrices = scale * (rng.normal(size=(20, n, n)) + 1j * rng.normal(size=(20, n, n)))
     values = np.linalg.eigvals(matrices)
     i, j = np.triu_indices(n, 1)
     expected = np.prod((values[:, i] - values[:, j]) ** 2, axis=-1)

@@ -1,10 +1,12 @@
 """Eigenvalues of small complex matrices: where two coincide, and which are nearest."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from .._checks import InputError
+from ..numerics.dense import positive_or_one
 
 PARALLEL = 0.9
 """Overlap from which two eigenvectors whose eigenvalues meet are one."""
@@ -29,12 +31,20 @@ def discriminant(matrix: Array) -> Array:
     k = matrix - trace(matrix)[..., None, None] / n * identity
     if n == 2:
         return 4 * (k[..., 0, 0] ** 2 + k[..., 0, 1] * k[..., 1, 0])
+    if n == 3:
+        square = k @ k
+        square, cube = trace(square), jnp.sum(square * jnp.swapaxes(k, -1, -2), axis=(-2, -1))
+        return square**3 / 2 - 3 * cube**2
+    # Of a small matrix the power sums would have sizes that are far apart, and their determinant no digits.
+    size = jax.lax.stop_gradient(positive_or_one(jnp.max(jnp.abs(k), axis=(-2, -1))))
+    k = k / size[..., None, None]
     powers = [identity + 0 * k, k]
     while len(powers) < n:
         powers.append(powers[-1] @ k)
     sums = [trace(power) for power in powers]
     sums += [jnp.sum(powers[n - 1] * jnp.swapaxes(power, -1, -2), axis=(-2, -1)) for power in powers[1:]]
-    return _determinant(jnp.stack([jnp.stack(sums[i : i + n], axis=-1) for i in range(n)], axis=-2))
+    scaled = _determinant(jnp.stack([jnp.stack(sums[i : i + n], axis=-1) for i in range(n)], axis=-2))
+    return scaled * size ** (n * (n - 1))
 
 
 def trace(matrix: Array) -> Array:

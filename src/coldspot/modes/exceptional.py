@@ -30,6 +30,10 @@ SMALL = 1e-10
 """A discriminant below this counts as zero; see `_Search.residuals`."""
 MERGE = 1e-5
 """Zeros nearer than this share of the box are one."""
+LOOP = 3 * MERGE
+"""Radius of the loop that counts turns round a zero, as a share of the box."""
+EVERYWHERE = 1e-13
+"""A discriminant that is as small at half of the cells, relative to the matrix, is 0 all over the box."""
 SIZES = tuple(256 * 4**k for k in range(5))
 """Numbers of points in a call of compiled code: few, so that programs are shared."""
 MODES = 3
@@ -77,7 +81,8 @@ def exceptional_points(
 
     **What is guaranteed.** With status `OK`, the charges of the points found equal the turns in each cell. Only points
     whose charges cancel within one cell (two of opposite sign, or a diabolic point of charge 0) may have been missed,
-    unless a start happened to lead there: search a smaller box to exclude them.
+    unless a start happened to lead there: search a smaller box to exclude them. On a line of points (of a matrix with
+    a symmetry that both parameters keep) nothing can be counted: the status is `NOT_CONVERGED`.
 
     >>> import coldspot as cs
     >>> found = exceptional_points(lambda p, q: jnp.array([[p + 1j * q, 1.0], [1.0, -p - 1j * q]]), (-1, 1), (-2, 2))
@@ -95,7 +100,12 @@ def exceptional_points(
     values = search.values(starts)
     if not np.all(np.isfinite(values)):
         return _result(search, np.zeros((0, 2)), 1.0, 0, Status.NOT_FINITE)
-    scale = float(np.median(np.abs(values))) or 1.0
+    if np.median(search.residuals(starts, 0.0)) <= EVERYWHERE:
+        raise InputError(
+            "exceptional_points: two eigenvalues of `matrix` coincide all over the box, so that there are no single "
+            "points where they do; leave out a mode that is there twice, or search in other parameters."
+        )
+    scale = float(np.median(np.abs(values)))
     points = _zeros(search, starts, scale, np.zeros((0, 2)))
     for bend in BENDS:
         # Beside a point where the discriminant turns twice a step of the phase may look short and be none: on another
@@ -166,7 +176,8 @@ class _Search(eqx.Module):
             n = matrix.shape[-1]
             k = matrix - trace(matrix) / n * jnp.eye(n)
             norm = jnp.sqrt(jnp.sum(jnp.real(k) ** 2 + jnp.imag(k) ** 2))
-            return jnp.abs(discriminant(matrix)) / jnp.maximum(norm ** (n * (n - 1)), scale)
+            size = jnp.maximum(norm ** (n * (n - 1)), scale)
+            return jnp.abs(discriminant(matrix)) / jnp.where(size > 0, size, 1.0)
 
         return jax.vmap(one)(points)
 
@@ -262,11 +273,13 @@ def _zeros(search: _Search, starts: np.ndarray, scale: float, known: np.ndarray)
 
 
 def _charges(search: _Search, points: np.ndarray) -> np.ndarray:
-    """Turns of the discriminant on a small loop round each point."""
+    """Turns of the discriminant on a small loop round each point, and round no other."""
     angles = 2 * np.pi * np.arange(65) / 64
-    loop = 3 * MERGE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    values = search.values((points[:, None] + loop).reshape(-1, 2)).reshape(len(points), -1)
-    steps = np.angle(values[:, 1:] / values[:, :-1])
+    apart = np.linalg.norm(points[:, None] - points, axis=-1) + np.diag(np.full(len(points), np.inf))
+    radii = np.minimum(LOOP, np.min(apart, axis=-1) / 2)
+    loop = radii[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    phase = np.angle(search.values((points[:, None] + loop).reshape(-1, 2))).reshape(len(points), -1)
+    steps = np.angle(np.exp(1j * np.diff(phase, axis=1)))
     return np.round(steps.sum(axis=-1) / (2 * np.pi)).astype(int)
 
 
