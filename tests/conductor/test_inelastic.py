@@ -11,6 +11,7 @@ from coldspot import Status
 from coldspot.conductor.hartree import hartree
 from coldspot.conductor.inelastic import Bosons, inelastic
 from coldspot.conductor.poles import poles_of, undecided
+from coldspot.conductor.second_order import second_order
 from coldspot.pytrees import Table
 from tests.conductor.scattering import fermi, green, solve
 from tests.tolerance import assert_close
@@ -167,6 +168,60 @@ def test_the_energy_into_a_mode_of_finite_width_is_that_of_plain_quadrature(foun
         powers.append(omega * shape * net.sum() * (energies[1] - energies[0]) / (2 * np.pi))
     expected = np.sum(np.array(powers) * omegas) * np.log(omegas[1] / omegas[0]) / (2 * np.pi)
     assert_close(-found.ledger.heats[3, 2], expected, 1e-7)
+
+
+def test_slopes_in_equilibrium_see_a_needle_in_the_damping_where_nothing_flows():
+    """Panels of frequencies must follow what passes both ways: the net flows, which are 0, would resolve nothing.
+
+    What the needle adds is linear in the mode's spectral function: narrow modes at the frequencies of the needle.
+    """
+    t, omega, at, width, damping = 0.3, 0.8, 1.37, 2e-4, 0.05
+    h, coupling = jnp.asarray([[0.4 + 0j]]), jnp.asarray([[0.2 + 0j]])
+
+    def leads(mu):
+        baths = cs.ElectronBath(t, mu), cs.ElectronBath(t)
+        return Table({name: cs.WideBandLead(0, 0.3, bath) for name, bath in zip("lr", baths, strict=True)})
+
+    def flows(found, energy):
+        return jnp.concatenate([found.particles, found.heats, jnp.atleast_1d(energy)])
+
+    def loss(w, strength):
+        return (damping + strength / (1 + ((w - at) / width) ** 2)) * w
+
+    @jax.jit
+    def slopes(strength):
+        def of(mu):
+            modes = cs.Modes([omega], coupling[None], {"phonons": cs.BosonBath(t)}, [lambda w: loss(w, strength)])
+            value, _, converged = second_order(h, leads(mu), modes)
+            return flows(value, value.energies), converged
+
+        return jax.jvp(of, (jnp.zeros(()),), (jnp.ones(()),), has_aux=True)
+
+    @jax.jit
+    def narrow(frequencies):
+        def one(w):
+            def of(mu):
+                value, *_ = inelastic(h, leads(mu), Bosons(w, coupling, jnp.asarray(t)))
+                return flows(value, value.energy)
+
+            return jax.jvp(of, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+        return jax.lax.map(one, frequencies)
+
+    (still, without, _), (_, found, converged) = slopes(jnp.asarray(0.0)), slopes(jnp.asarray(0.1))
+    assert bool(converged)
+    assert not np.any(still)
+    x, weights = np.polynomial.legendre.leggauss(16)
+    steps = np.array([0.0, *2.0 ** np.arange(13)])
+    edges = at + width * np.concatenate([-steps[:0:-1], steps])
+    w = ((edges[1:] + edges[:-1])[:, None] / 2 + np.diff(edges)[:, None] / 2 * x).ravel()
+    weights = (np.diff(edges)[:, None] / 2 * weights).ravel()
+    with_needle, plain = (
+        2 * w * one / ((w**2 - omega**2) ** 2 + one**2) / np.pi for one in (loss(w, 0.1), loss(w, 0.0))
+    )
+    added = (weights * (with_needle - plain)) @ np.asarray(narrow(jnp.asarray(w)))
+    assert np.abs(added).max() > 5e-6 * np.abs(found).max()
+    assert_close(found - without, added, 1e-7, np.abs(found).max())
 
 
 def test_a_mode_that_electrons_pump_without_limit_is_an_error_with_its_rates():
