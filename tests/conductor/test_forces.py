@@ -1,5 +1,7 @@
 """Forces, self-energies and pair densities of modes on a conductor: reference values and quadrature."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -84,6 +86,41 @@ def test_normal_modes_solve_the_equation_of_motion_and_a_bias_makes_one_grow():
     for omega in moving.frequencies - 1j * moving.dampings:
         matrix = np.asarray(cs.conductor.dynamical_matrix(driven, omega))
         assert np.abs(np.linalg.eigvals(matrix) - omega**2).min() < 1e-11 * abs(omega) ** 2
+
+
+def test_dampings_in_the_far_tails_of_levels_are_those_of_quadrature():
+    """Levels 40 above the leads: electrons take out 1e-16 of what is in Π."""
+    levels, widths = np.array([[40.0, 0.1], [0.1, 41.0]]), (np.diag([1e-3, 0.0]), np.diag([0.0, 2e-3]))
+    made = junction(0.6, (0.5, 0.7), levels=levels, widths=widths)
+    found = cs.conductor.normal_modes(made)
+    energies = np.linspace(-12, 12, 4001)
+
+    def parts(energy):
+        green = np.linalg.inv(energy[:, None, None] * np.eye(2) - levels + 0.5j * sum(widths))
+        filled = [fermi((energy - mu) / 0.2) for mu in (0.3, -0.3)]
+        return [green @ width @ green.conj().swapaxes(-1, -2) for width in widths], filled
+
+    for omega, damping in zip(np.asarray(found.frequencies), np.asarray(found.dampings), strict=True):
+        (one, f), (other, g) = parts(energies), parts(energies - omega)
+        density = sum(
+            np.einsum("mij,ejk,nkl,eli,e->mn", MATRICES, a, MATRICES, b, y - x)
+            for a, x in zip(one, f, strict=True)
+            for b, y in zip(other, g, strict=True)
+        ) * ((energies[1] - energies[0]) / (2 * np.pi))
+        still, up, down = (np.asarray(cs.conductor.mode_self_energy(made, omega + d)) for d in (0.0, 0.01, -0.01))
+        values, vectors = np.linalg.eigh(np.diag([0.25, 0.49]) + (still + still.conj().T) / 2)
+        u = vectors[:, np.abs(values - omega**2).argmin()]
+        shift = (u.conj() @ (up - down) @ u).real / 0.02
+        assert_close(damping, (u.conj() @ density @ u).real / 2 / (2 * omega - shift), 1e-9)
+
+
+def test_weak_and_strong_dampings_are_one_number(monkeypatch):
+    """Poles and integrals agree where both have digits."""
+    made = junction(0.5, strength=1e-3)
+    by_integrals = cs.conductor.normal_modes(made).dampings
+    monkeypatch.setattr(importlib.import_module("coldspot.conductor.forces"), "SLOW", 0.0)
+    assert 1e-9 < np.min(by_integrals) < np.max(by_integrals) < 1e-6 * 0.3
+    assert_close(by_integrals, cs.conductor.normal_modes(made).dampings, 1e-7)
 
 
 def test_the_dynamical_matrix_has_derivatives_so_that_exceptional_points_are_found_by_newton_steps():

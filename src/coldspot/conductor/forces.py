@@ -24,6 +24,8 @@ from .vibrations import Modes
 
 STEPS = 60
 """Steps ω ← √eigenvalue of K(ω), which contract by the strength of the coupling."""
+SLOW = 1e-6
+"""Damping, relative to the frequency, below which poles, which know Π to rounding of its largest part, lose digits."""
 
 
 class Forces(NamedTuple):
@@ -113,7 +115,9 @@ def normal_modes(conductor: Conductor) -> NormalModes:
     """Frequencies Re ω and dampings −Im ω (mode) of the modes under their electrons: (ω² − K(ω))u = 0.
 
     With the whole Π(ω), not its expansion about ω = 0. A negative damping says that the current makes the mode grow: an
-    instability. `overlap`: of the two modes that are most alike, 1 at an exceptional point; NaN for one mode.
+    instability. Dampings below 10⁻⁶ of the frequency, as in tails of levels, are integrals over what pairs take out,
+    u†(Λ/2 + J)u/(2ω − u†Π′u), with the Hermitian part of Π′ (of traced numbers all come from the poles). `overlap`: of
+    the two modes that are most alike, 1 at an exceptional point; NaN for one mode.
     """
     modes_of("normal_modes", conductor)
     if not wide(conductor.leads):
@@ -130,6 +134,10 @@ def normal_modes(conductor: Conductor) -> NormalModes:
             "for modes to be told apart."
         )
     frequencies, dampings = looked_up(lambda w: w.real, omega), looked_up(lambda w: -w.imag, omega)
+    known = concrete(omega)
+    if known is not None and np.any(np.abs(known.imag) < SLOW * known.real):
+        weak = looked_at("normal_modes", _weak_dampings(conductor, frequencies, vectors))
+        dampings = jnp.where(jnp.abs(dampings) < SLOW * frequencies, weak, dampings)
     if omega.size == 1:
         return NormalModes(frequencies, dampings, jnp.asarray(jnp.nan))
     alike = looked_up(lambda v: abs(v.conj().T @ v) - 2 * np.eye(len(v)), vectors)
@@ -210,6 +218,24 @@ def _normal_modes(conductor: Conductor) -> tuple[Array, Array, Array]:
     starts = jnp.sort(conductor.modes.frequencies)
     omega, vectors, moved = jax.lax.map(lambda at: mode(*at), (jnp.arange(starts.size), starts))
     return omega, vectors.T, jnp.max(moved)
+
+
+@compiled
+def _weak_dampings(conductor: Conductor, frequencies: Array, vectors: Array) -> Array:
+    """−Im ω (mode), up to its square, of modes u (mode, mode) in columns: Im ω² is that of u†K(ω)u."""
+    modes = conductor.modes
+    assert modes is not None
+    parts = conductor.matrix, conductor.leads, modes.couplings
+
+    def one(at: tuple[Array, Array]) -> Array:
+        omega, u = at
+        found = electrons(*parts, omega, rates_alone=True)
+        density = jnp.sum(found.absorption - found.emission, axis=(0, 1))
+        _, slope = jax.jvp(lambda w: self_energy_at(conductor, w[None] + 0j)[0][0], (omega,), (jnp.ones(()),))
+        taken, shift = (jnp.vdot(u, part @ u).real for part in (density / 2 + jnp.diag(modes.losses(omega)), slope))
+        return lacking(~(found.converged & ~uncounted(*parts)), taken / (2 * omega - shift))
+
+    return jax.lax.map(one, (frequencies, vectors.T))
 
 
 # --------------------------------------------------------------------------- checks
