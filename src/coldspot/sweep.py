@@ -225,8 +225,8 @@ def builder(machine: Any, names: tuple[str, ...], owner: str = "sweep") -> tuple
             value = paths.get(machine, name)
             paths.replace(machine, name, jnp.zeros_like(value) if eqx.is_array(value) else 0.0)
             if np.ndim(value) != 0:
-                places = itertools.islice(np.ndindex(np.shape(value)), 3)
-                entries = ", ".join(f"`{name}{''.join(f'[{k}]' for k in place)}`" for place in places)
+                first = itertools.islice(np.ndindex(np.shape(value)), 3)
+                entries = ", ".join(f"`{name}{''.join(f'[{k}]' for k in place)}`" for place in first)
                 raise InputError(
                     f"{owner}: `{name}` is a list of shape {np.shape(value)}; {owner} its entries ({entries}, …)."
                 )
