@@ -10,6 +10,7 @@ import coldspot as cs
 from coldspot.modes import exceptional
 from coldspot.modes.dynamical_matrices import two_mode_matrix
 from coldspot.modes.eigenvalues import discriminant, orders
+from coldspot.pytrees import opened
 from tests.modes.matrices import printed
 from tests.tolerance import assert_close
 
@@ -73,6 +74,17 @@ def test_the_search_finds_all_points_that_elimination_finds():
         assert np.all(found.residuals < 1e-12)
         found_all += len(expected)
     assert found_all > 30
+
+
+def test_other_numbers_compile_nothing():
+    """A second search of a matrix of the same kind has the programs of the first."""
+    rng, sizes = np.random.default_rng(11), []
+    first, second = (Affine(*map(jnp.asarray, random_affine(rng, 2))) for _ in range(2))
+    for matrix in (first, second):
+        search = exceptional._Search(opened(matrix), jnp.zeros(2), jnp.ones(2))
+        search.residuals(np.full((3, 2), 0.4), float(rng.uniform(1, 9)))
+        sizes.append(exceptional._Search._residuals.count())
+    assert sizes[0] == sizes[1]
 
 
 def test_three_modes():

@@ -168,7 +168,7 @@ class _Search(eqx.Module):
         return jax.vmap(lambda point: discriminant(self.at(point)))(points)
 
     @compiled
-    def _residuals(self, points: Array, scale: float) -> Array:
+    def _residuals(self, points: Array, scale: Array) -> Array:
         """|discriminant| relative to its size if no eigenvalues were near each other."""
 
         def one(point: Array) -> Array:
@@ -210,7 +210,8 @@ def _filled(function: Callable[..., Any], points: np.ndarray, *more: Any) -> np.
     """A compiled function of many points (point, 2), filled up with the last one to one of few sizes."""
     size = next((size for size in SIZES if size >= len(points)), len(points))
     index = np.minimum(np.arange(size), len(points) - 1)
-    return np.asarray(function(jnp.asarray(points[index]), *more))[: len(points)]
+    # As arrays: for other numbers the program is the same.
+    return np.asarray(function(*map(jnp.asarray, (points[index], *more))))[: len(points)]
 
 
 def _range(name: str, ends: Any) -> tuple[float, float]:

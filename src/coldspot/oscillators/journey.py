@@ -132,9 +132,9 @@ def sample(
     found, other = (averages(system, one) for one in (result, check))
     means, errors = (np.stack(pair)[:, :flows] for pair in ((found.mean, other.mean), (found.error, other.error)))
     bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
-    numbers = jnp.asarray(step), jnp.asarray(sum(spans) * BLOCK), jnp.zeros(())
-    count = result.failed.shape[-1]
-    solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
+    counts = jnp.asarray(sum(spans) * BLOCK), jnp.asarray(result.failed.shape[-1])
+    numbers = jnp.asarray(step), *counts, jnp.zeros(())
+    solution = concluded(dynamics, found, bias, numbers, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: explain(status, solution, step))
     followed = line.after((spans[1] + spans[2]) * BLOCK)
@@ -390,23 +390,25 @@ def concluded(
     dynamics: Dynamics,
     found: Summary,
     bias: Bias,
-    numbers: tuple[Array, Array, Array],
-    n: int,
+    numbers: tuple[Array, Array, Array, Array],
     baths: int,
     massless: tuple[int, ...],
     fed: bool,
 ) -> Solution:
-    """`numbers`: time step, steps, and the energy per time by which the balance is judged where nothing flows."""
+    """`numbers`: time step, steps, trajectories, and the energy per time that the balance is judged by without flows.
+
+    They are arrays: for others the program is the same.
+    """
     batch, good = batch_of_one((dynamics, valid(dynamics)))
     found, bias, numbers = batch_of_one((found, bias, numbers))
-    outcome = _assess(found, bias, numbers, n, baths, massless)
+    outcome = _assess(found, bias, numbers, baths, massless)
     if fed:
         outcome = dataclasses.replace(outcome, flags={INFORMATION_NEGLECTED: jnp.ones(1, bool)})
     return first_point(conclude(batch, outcome, bias.allowed[0], good))
 
 
 def _assess(
-    found: Summary, bias: Bias, numbers: tuple[Array, Array, Array], n: int, baths: int, massless: tuple[int, ...]
+    found: Summary, bias: Bias, numbers: tuple[Array, Array, Array, Array], baths: int, massless: tuple[int, ...]
 ) -> Outcome:
     """A batch of one. What is surely off by more than `CLOSED` × the allowed bias and a standard error is refused."""
     flows = bias.size.shape[-1]
@@ -415,7 +417,7 @@ def _assess(
     allowed = CLOSED * bias.allowed * largest
     biased = bias.size - 3 * bias.error > jnp.maximum(allowed[..., None], found.error[..., :flows])
     flowing = largest > 0
-    scale = jnp.where(flowing, largest, numbers[2])
+    scale = jnp.where(flowing, largest, numbers[3])
     balanced = jnp.abs(found.imbalance) <= CLOSED * bias.allowed * scale + DRIFT * found.imbalance_error
     # Of what exchanges nothing only the energy can be off.
     off = jnp.where(flowing, jnp.max(bias.size, axis=-1), jnp.abs(found.imbalance))
@@ -439,7 +441,7 @@ def _assess(
         },
         residuals={"drift": found.drift},
         statistics={
-            "trajectories": jnp.full(found.drift.shape, n),
+            "trajectories": numbers[2],
             "steps": numbers[1],
             "time_step": numbers[0],
             "time_step_bias": off / jnp.where(scale > 0, scale, 1.0),

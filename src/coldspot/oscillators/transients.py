@@ -111,8 +111,9 @@ def follow(
     bias = Bias(jnp.asarray(np.abs(means[0] - means[1]) / 3), jnp.asarray(np.hypot(*errors) / 3), jnp.asarray(BIAS))
     # Without friction and drives nothing flows: twice the kinetic energy is what the balance is judged by.
     moving = np.sum(np.asarray(looked.masses)[0] * np.asarray(found.mean)[flows + 1 + size :])
-    numbers = jnp.asarray(line.longest), jnp.asarray(line.steps), jnp.asarray(moving / time)
-    solution = concluded(dynamics, found, bias, numbers, count, system.baths, looked.massless, bool(network.feedbacks))
+    counts = jnp.asarray(line.steps), jnp.asarray(count)
+    numbers = jnp.asarray(line.longest), *counts, jnp.asarray(moving / time)
+    solution = concluded(dynamics, found, bias, numbers, system.baths, looked.massless, bool(network.feedbacks))
     if throw:
         solution.raise_unless_ok(lambda status: _explain(status, solution, line.longest))
     heats, works, storages = amounts(result, system, time)
