@@ -13,26 +13,30 @@ DIGITS = 35
 
 
 def golden_rule(omega, bias, warmer):
-    """E and A, 1/2Ω left out, by quadrature with 35 digits."""
-    h, m = mpmath.matrix(LEVELS), mpmath.matrix(COUPLING)
+    """E and A, 1/2Ω left out, by quadrature with 35 digits; a lead's A = Γ g g† makes tr[M A M A′] = ΓΓ′ |g† M g′|²."""
+    (h, link), (_, other) = LEVELS
+    m, squares = COUPLING, [[one * two for two in map(mpmath.mpf, WIDTHS)] for one in map(mpmath.mpf, WIDTHS)]
+    h, link, other = map(mpmath.mpf, (h, link, other))
+    halves = [mpmath.mpc(0, mpmath.mpf(width) / 2) for width in WIDTHS]
     potentials, temperatures = (mpmath.mpf(bias), 0), (mpmath.mpf(T) + mpmath.mpf(warmer), mpmath.mpf(T))
 
-    def spectra(energy):
-        inverse = energy * mpmath.eye(2) - h + mpmath.diag([mpmath.mpc(0, mpmath.mpf(width) / 2) for width in WIDTHS])
-        (a, b), (c, d) = inverse.tolist()
-        green = mpmath.matrix([[d, -b], [-c, a]]) / (a * d - b * c)
-        return [mpmath.mpf(width) * (green[:, k] * green[:, k].H) for k, width in enumerate(WIDTHS)]
+    def columns(energy):
+        """Those of the Green's function, one for each lead."""
+        a, d = energy - h + halves[0], energy - other + halves[1]
+        scale = 1 / (a * d - link**2)
+        return (d * scale, link * scale), (link * scale, a * scale)
 
     def filled(energy):
         return [1 / (mpmath.exp((energy - mu) / t) + 1) for mu, t in zip(potentials, temperatures, strict=True)]
 
     def both(energy):
-        upper, lower = ([m * one for one in spectra(at)] for at in (energy, energy - omega))
+        lower = [(m[0][0] * x + m[0][1] * y, m[1][0] * x + m[1][1] * y) for x, y in columns(energy - omega)]
         above, below = filled(energy), filled(energy - omega)
         total = mpmath.mpc(0)
-        for one, f in zip(upper, above, strict=True):
-            for other, g in zip(lower, below, strict=True):
-                weight = mpmath.re(sum(one[i, j] * other[j, i] for i in range(2) for j in range(2)))
+        for (x, y), f, own in zip(columns(energy), above, squares, strict=True):
+            for (u, v), g, square in zip(lower, below, own, strict=True):
+                product = mpmath.conj(x) * u + mpmath.conj(y) * v
+                weight = square * (product.real**2 + product.imag**2)
                 total += weight * mpmath.mpc(f * (1 - g), (1 - f) * g)
         return total
 

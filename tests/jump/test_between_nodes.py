@@ -205,18 +205,18 @@ COMPOSED = {
 def test_harmonics_of_functions_are_enough(name):
     """Fourier coefficients beyond the estimate are below 1e-9 of the largest."""
     theta = 2 * np.pi * np.arange(4096) / 4096
-    few = 0
+    few, inner = 0, COMPOSED[name]
+    every = jax.jit(lambda size: jax.vmap(lambda phase: inner(size * jnp.cos(phase), size))(theta))
     for size in (1e-6, 0.1, 1.0, 5.0, 30.0, 200.0):
-        inner = COMPOSED[name]
 
-        def function(phase, size=size, inner=inner):
+        def function(phase, size=size):
             return inner(size * jnp.cos(phase), size)
 
         most = harmonics(function)
         if most is None or most > 1000:
             continue
         few += most < 100
-        values = np.asarray(jax.vmap(function)(theta)).reshape(len(theta), -1)
+        values = np.asarray(every(size)).reshape(len(theta), -1)
         coefficients = np.abs(np.fft.rfft(values, axis=0))
         largest = coefficients.max(axis=0)
         # Rounding of the constants at which a small change is looked at is no harmonic.

@@ -18,27 +18,23 @@ def spin_period(j, rate, h0, period, phase, t_left, t_right, elements: int = 0) 
 
     By SciPy's DOP853 with the monodromy, or with `elements` > 0 by Gauss collocation.
     """
-    spins = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
-    temperature = (t_left, t_right)
+    spins = np.array([(1, 1), (-1, 1), (1, -1), (-1, -1)])
+    # Which state each becomes when the one spin or the other is flipped.
+    flipped, state = np.array([[1, 2], [0, 3], [3, 0], [2, 1]]), np.arange(4)
+    assert np.all(spins[flipped] == spins[:, None] * np.array([[-1, 1], [1, -1]]))
+    temperature, bond = np.array([t_left, t_right]), spins.prod(-1, keepdims=True) * j
 
     def at(theta):
         theta = np.asarray(theta)
-        fields = (h0 * np.cos(theta), h0 * np.cos(theta + phase))
+        field = spins * h0 * np.cos(theta[..., None] + np.array([0.0, phase]))[..., None, :]
+        # 1 − tanh x = 2/(1 + e^{2x}) keeps the digits of small rates.
+        w = rate * 4 / ((1 + np.exp(2 * bond / temperature)) * (1 + np.exp(2 * field / temperature)))
         generator = np.zeros((*theta.shape, 4, 4))
-        rows = np.zeros((*theta.shape, 4, 4))
-        for k, spin in enumerate(spins):
-            for b in (0, 1):
-                flipped = tuple(-s if i == b else s for i, s in enumerate(spin))
-                to = spins.index(flipped)
-                # 1 − tanh x = 2/(1 + e^{2x}) keeps the digits of small rates.
-                coupling, field = spin[0] * spin[1] * j / temperature[b], spin[b] * fields[b] / temperature[b]
-                w = rate * 4 / ((1 + np.exp(2 * coupling)) * (1 + np.exp(2 * field)))
-                generator[..., to, k] += w
-                generator[..., k, k] -= w
-                rows[..., b, k] += w * 2 * (j * spin[0] * spin[1] + fields[b] * spin[b])
-                # Work by parts: the average of −σ dh/dt is that of h dσ/dt.
-                rows[..., 2 + b, k] = w * fields[b] * -2 * spin[b]
-        return generator, rows
+        generator[..., flipped, state[:, None]] = w
+        generator[..., state, state] = -w.sum(-1)
+        # Work by parts: the average of −σ dh/dt is that of h dσ/dt.
+        rows = np.concatenate([w * 2 * (bond + field), w * field * -2], axis=-1)
+        return generator, np.swapaxes(rows, -1, -2)
 
     return routes.collocate(at, 4, period, elements) if elements else routes.integrate(at, 4, period)
 

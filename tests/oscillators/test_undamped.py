@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
-from scipy.linalg import solve_continuous_lyapunov
+from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
 import coldspot as cs
 from coldspot.regimes import UNDAMPED
@@ -126,22 +126,31 @@ def test_forces_and_driven_springs():
     trap = np.zeros(4)
     trap[1] = 0.4
 
+    still, noise = motion()
+    pull = np.zeros((8, 8))
+    pull[4:, :4] = -np.diag(trap) / M[:, None]
+
     def moved(t, y):
-        a, noise = motion(K + np.diag(trap * np.cos(w * t)))
-        now = y[:64].reshape(8, 8)
+        a, now = still + pull * np.cos(w * t), y[:64].reshape(8, 8)
         rate = a @ now + now @ a.T + noise
-        return np.concatenate([rate.ravel(), [G[0] * (HOT / M[0] - now[4, 4]), -0.2 * w * np.sin(w * t) * now[1, 1]]])
+        # How the motion turns, and heat and work of the moments.
+        turned = a @ y[64:128].reshape(8, 8)
+        amounts = [G[0] * (HOT / M[0] - now[4, 4]), -0.2 * w * np.sin(w * t) * now[1, 1]]
+        return np.concatenate([rate.ravel(), turned.ravel(), amounts])
 
-    # Ten damping times and more, then one period.
-    def after(time, start, **tolerances):
-        return solve_ivp(moved, (0, time), np.append(start.ravel(), [0.0, 0.0]), method="DOP853", **tolerances).y[:, -1]
+    def after_a_period(start):
+        start = np.concatenate([start.ravel(), np.eye(8).ravel(), [0.0, 0.0]])
+        return solve_ivp(moved, (0, 2 * np.pi / w), start, method="DOP853", rtol=1e-12, atol=1e-14).y[:, -1]
 
-    before = after(200 * np.pi / w, x, rtol=1e-10, atol=1e-12)
-    whole = after(2 * np.pi / w, before[:64], rtol=1e-11, atol=1e-13)
+    # From nothing the noise of a period C, and Φ: X = ΦXΦᵀ + C is there again after it.
+    end = after_a_period(np.zeros((8, 8)))
+    periodic = solve_discrete_lyapunov(end[64:128].reshape(8, 8), end[:64].reshape(8, 8))
+    whole = after_a_period(periodic)
+    assert_close(whole[:64].reshape(8, 8), periodic, 1e-10)
     keywords = {"drives": {"k": cs.Cosine(0.4)}, "frequency": w}
     s = cs.steady_state(branched(springs=middle, **keywords))
     assert s.flags[UNDAMPED]
-    assert_close([s.heat["hot"], s.work["k"]], whole[64:] * w / (2 * np.pi), 1e-8)
+    assert_close([s.heat["hot"], s.work["k"]], whole[128:] * w / (2 * np.pi), 1e-8)
     with pytest.raises(cs.SolveError, match="that a drive gives it") as caught:
         cs.steady_state(branched(springs=both_arms, **keywords))
     assert caught.value.status == cs.Status.NOT_UNIQUE

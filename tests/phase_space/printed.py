@@ -29,6 +29,7 @@ class Exact:
         self.g, self.w, self.m, self.t, self.share, self.height = map(mp.mpf, values)
         self.a = self.g / 2 + mp.sqrt(self.g**2 / 4 + self.w**2)
         self.c = self.m * (self.a - self.g) / (2 * self.g * self.t)
+        self.root = mp.sqrt(self.c)
         # One particle in two wells of the barrier's curvature: a Gaussian integral per well.
         self.top = self.m * self.w / (4 * mp.pi * self.t) * mp.exp(-self.height / self.t)
 
@@ -36,8 +37,10 @@ class Exact:
         return self.top * mp.exp((self.m * self.w**2 * x**2 - self.m * v**2) / (2 * self.t))
 
     def distribution(self, x, v):
-        forward = mp.erfc(-mp.sqrt(self.c) * (v - self.a * x)) / 2
-        backward = mp.erfc(mp.sqrt(self.c) * (v - self.a * x)) / 2
+        place = self.root * (v - self.a * x)
+        # erfc(−z)/2 and erfc(z)/2: of the two that add up to 1 the smaller one keeps its digits.
+        less = mp.erfc(abs(place)) / 2
+        forward, backward = (1 - less, less) if place > 0 else (less, 1 - less)
         return 2 * self.equilibrium(x, v) * (self.share * forward + (1 - self.share) * backward)
 
     def rate_of_change(self, x, v):

@@ -40,7 +40,7 @@ from .landscape import Landscape, kind_of, sample, walled
 from .overdamped import Overdamped
 from .particles import field_of
 from .profiles import Profiles
-from .runs import REASONS, beside, narrowed, reference_of, run_of, wrong
+from .runs import REASONS, beside, beside_one, narrowed, reference_of, run_of, wrong
 from .terrain import Terrain
 from .tide import Moved
 from .transients import followed
@@ -249,7 +249,7 @@ class KleinKramers(Dynamics):
         terrain = Terrain(seen.samples, kind_of(self.boundary), walled(self.boundary))
         tide = None
         if self.moving and bool(seen.confined):
-            tide = jax.tree.map(known, beside(self._rest(), self.temperature, sampled.places, self.boundary))
+            tide = jax.tree.map(known, beside_one(self._rest(), self.temperature, sampled.places, self.boundary))
         words = wrong(self._rest(), seen, self.boundary, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")

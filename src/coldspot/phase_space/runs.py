@@ -94,6 +94,10 @@ def beside(moved: Moved, temperature: Any, places: Array, boundary: Any) -> tupl
     return tracing.called(moved.sampled, places), same
 
 
+beside_one = compiled(beside)
+"""The same of one known point, in one program and not in one for each operation."""
+
+
 def narrowed(landscape: Landscape, moved: Any) -> Landscape:
     """With what is missed between the samples at some phases of a periodic potential, too, of one that drives move."""
     if not isinstance(moved, Moved):
