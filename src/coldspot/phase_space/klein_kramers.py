@@ -250,7 +250,7 @@ class KleinKramers(Dynamics):
         tide = None
         if self.moving and bool(seen.confined):
             tide = jax.tree.map(known, beside(self._rest(), self.temperature, sampled.places, self.boundary))
-        words = wrong(self._rest(), seen, self.boundary, terrain, tide)
+        words = wrong(self._rest(), self._profiles(), seen, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
         return terrain
