@@ -30,8 +30,8 @@ TORN = 1e-3
 class Landscape(NamedTuple):
     """Samples of one point, and what is wrong with it.
 
-    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn, and
-      friction and temperature are the same at both ends of a ring, unless they are steps;
+    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn,
+      and friction and temperature are the same at both ends of a ring, unless they are steps;
     - `places` (region, panel, node) of the samples.
     """
 

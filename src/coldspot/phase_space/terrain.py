@@ -177,8 +177,8 @@ class Terrain:
     def _torn(self) -> tuple[float, float]:
         """The largest jump of a function, or of its slope over a panel, where panels meet, and its place.
 
-        A kink that stands at a border is in no panel. What the sums may miss there is allowed. Where a ring closes, steps
-        have an edge, functions have none.
+        A kink that stands at a border is in no panel. What the sums may miss there is allowed. Where a ring closes,
+        steps have an edge, functions have none.
         """
         orders = np.arange(NODES)
         half, present = np.diff(self.edges) / 2, self._present()
