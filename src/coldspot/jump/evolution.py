@@ -331,8 +331,9 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
     converged = (worst <= tolerance) & resolved & possible & ~jnp.any(off)
     status = jnp.where(~good, int(Status.INVALID), jnp.where(converged, int(Status.OK), int(Status.NOT_CONVERGED)))
     # What is no machine has no numbers.
-    numbers = lacking(~good, (p, ledger, amounts, amounts_error, error), jnp.sum(summed(batch)))
-    return Evolution(times, *numbers, status)
+    found = lacking(~good, (p, ledger, amounts, amounts_error, error), jnp.sum(summed(batch)))
+    p, ledger, amounts, amounts_error, error = found
+    return Evolution(times, p, ledger, amounts, amounts_error, error, status)
 
 
 def _phases_at(pieces: Pieces | None, moments: Array) -> Array:

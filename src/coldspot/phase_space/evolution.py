@@ -124,7 +124,8 @@ def path(
     best: Path | None = None
     extent = extent_of(terrain, density, tolerance)
     terrain = extent.terrain
-    rungs, excesses = ladder(terrain), []
+    excesses: list[float] = []
+    rungs = ladder(terrain)
     for number, rung in enumerate(track(rungs, total=len(rungs), label="meshes")):
         if hopeless(excesses, len(rungs) - number):
             break

@@ -217,7 +217,8 @@ def periodic(terrain: Terrain, tide: Tide | Pieces, tolerance: float) -> Found |
     best: Found | None = None
     change: np.ndarray | None = None
     wave = tide if isinstance(tide, Pieces) else Wave.of(tide)
-    rungs, excesses = tuple(zip(ladder(terrain), HARMONICS, strict=False)), []
+    excesses: list[float] = []
+    rungs = tuple(zip(ladder(terrain), HARMONICS, strict=False))
     for number, (rung, harmonics) in enumerate(rungs):
         mesh = None if hopeless(excesses, len(rungs) - number) else mesh_of(terrain, rung, number)
         if mesh is None:

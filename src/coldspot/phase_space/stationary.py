@@ -307,7 +307,8 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
     """The steady state; None if not even one mesh could be solved."""
     best: Found | None = None
     change: np.ndarray | None = None
-    rungs, excesses = ladder(terrain), []
+    excesses: list[float] = []
+    rungs = ladder(terrain)
     for number, rung in enumerate(rungs):
         mesh = None if hopeless(excesses, len(rungs) - number) else mesh_of(terrain, rung, number)
         if mesh is None:
