@@ -1,5 +1,7 @@
 """What every constructor refuses, in words that say what to write instead."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pint
 import pytest
@@ -75,3 +77,36 @@ def test_what_may_stand_in_a_place_is_named(value, kind, words):
 def test_a_machine_at_the_root_is_told_its_place():
     with pytest.raises(AttributeError, match=r"it is `coldspot\.machines\.QuantumDot`"):
         cs.QuantumDot  # noqa: B018
+
+
+def test_what_a_derivative_is_taken_of_is_shown():
+    """Outside of compiled programs its value is known, and told."""
+
+    def heat(gamma):
+        return cs.steady_state(cs.machines.QuantumDot(gamma_left=gamma)).heat["left"]
+
+    with pytest.raises(cs.InputError, match="QuantumDot: `gamma_left` must be positive and finite, but is -1"):
+        jax.grad(heat)(-1.0)
+
+    def flux(friction):
+        ring = cs.KleinKramers(jnp.cos, friction=friction, temperature=1.0, boundary=cs.Periodic(2 * jnp.pi))
+        return cs.steady_state(ring).observables["flux"]
+
+    with pytest.raises(cs.InputError, match="KleinKramers: `friction` must be positive and finite, but is -1"):
+        jax.grad(flux)(-1.0)
+
+
+def test_verbs_without_derivatives_say_so():
+    def evolved(spring):
+        one = cs.OscillatorNetwork([1.0], [[spring]], [1.0], {"bath": cs.HeatBath(1.0)}, {"bath": 0})
+        return cs.evolve(one, ([0.0, 1.0], jnp.eye(2)), [0.0, 1.0]).heat["bath"][1]
+
+    with pytest.raises(cs.InputError, match="what becomes of the OscillatorNetwork is not traceable by JAX"):
+        jax.grad(evolved)(1.0)
+
+    def escape(friction):
+        wells = cs.KleinKramers(lambda x: 5 * (x * x - 1) ** 2, 1.0, 1.0, boundary=cs.Closed())
+        return cs.escape_rate(wells, friction=[friction], tolerance=1e-3).rate[0]
+
+    with pytest.raises(cs.InputError, match="rates and profiles are not traceable by JAX"):
+        jax.grad(escape)(1.0)

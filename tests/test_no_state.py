@@ -40,6 +40,19 @@ FAILING = {
 }
 
 
+def test_what_is_no_machine_does_not_evolve():
+    """Numbers of a time evolution, and their derivatives forward, which are those it has."""
+
+    def heat(gamma):
+        found = cs.evolve(dot(gamma), 0, [0.5, 2.0], throw=False)
+        return jnp.stack([found.heat["left"][1], found.amounts.heat["left"][1], found.populations[1, 0]])
+
+    there, nowhere = jax.jit(lambda x: jax.lax.map(lambda g: jax.jvp(heat, (g,), (1.0,)), x))(jnp.array([1.0, -1.0]))
+    for found in (there, nowhere):
+        assert np.isfinite(found[0]).all()
+        assert np.isnan(found[1]).all()
+
+
 @pytest.mark.parametrize("which", FAILING)
 def test_nothing_has_no_derivative(which):
     function, good, bad = FAILING[which]

@@ -423,7 +423,7 @@ def _all_rules(module: Checked) -> Iterator[Rule]:
 
 
 def _outside(module: Checked, name: str, domain: Domain) -> str:
-    value = np.asarray(getattr(module, name))
+    value = np.asarray(jax.lax.stop_gradient(getattr(module, name)))
     wanted = "must be finite" if domain.finite and not np.all(np.isfinite(value)) else domain.wanted
     return f"`{name}` {wanted}, but is {_show(value)}."
 

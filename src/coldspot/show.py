@@ -52,6 +52,8 @@ def array(value: Any) -> str:
     >>> array(np.array([0.0, 1.5])), array(np.arange(20.0))
     ('[0, 1.5]', '[0, 1, 2, … 20 numbers]')
     """
+    # Of what a derivative is taken of the value is known.
+    value = jax.lax.stop_gradient(value) if isinstance(value, jax.core.Tracer) else value
     if isinstance(value, jax.core.Tracer):
         return f"<traced, {value.shape}>" if value.shape else "<traced>"
     known = np.asarray(value)

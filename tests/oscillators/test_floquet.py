@@ -133,3 +133,46 @@ def test_derivatives():
         move = step * np.eye(4)[k]
         slope = (both(theta + move)[0] - both(theta - move)[0]) / (2 * step)
         assert_close(gradient[k], slope, 1e-7, np.abs(value))
+
+
+def pumped(numbers):
+    """Heats of `parametric-pump` by harmonic balance of its covariance: an analytic function of all numbers."""
+    spring, coupling, mass, friction, own, between, frequency, phase, other = numbers
+    cosines = [(own, 0.0), (own, phase), (between, other)]
+
+    def pull(left, right, middle):
+        rows = np.array([[left + middle, -middle], [-middle, right + middle]]) / -mass
+        return np.block([[np.zeros((2, 2)), np.zeros((2, 2))], [rows, np.zeros((2, 2))]])
+
+    still = pull(spring, spring, coupling) + np.diag([0, 0, -friction / mass, -friction / mass]) + np.eye(4, k=2)
+    drifts = {0: still} | {h: pull(*(a / 2 * np.exp(1j * h * p) for a, p in cosines)) for h in (1, -1)}
+    most = 30
+    count = 2 * most + 1
+    matrix = np.zeros((count, 16, count, 16), complex)
+    for k in range(count):
+        matrix[k, :, k] -= 1j * (k - most) * frequency * np.eye(16)
+        for h, drift in drifts.items():
+            if 0 <= k - h < count:
+                matrix[k, :, k - h] += np.kron(drift, np.eye(4)) + np.kron(np.eye(4), drift)
+    noise = np.zeros((count, 4, 4), complex)
+    temperatures = np.array([0.95, 1.0])
+    noise[most, [2, 3], [2, 3]] = -2 * friction * temperatures / mass**2
+    mean = np.linalg.solve(matrix.reshape(16 * count, -1), noise.ravel()).reshape(count, 4, 4)[most]
+    return friction / mass * (temperatures - mass * np.diag(mean)[2:])
+
+
+def test_all_slopes_of_the_parametric_pump():
+    """Against Cauchy's integral of harmonic balance around each number: no difference of two states."""
+    machine, radius = cs.machines.ParametricPump(), 1e-2
+    names = ["spring", "coupling", "mass", "friction", "spring_amplitude", "coupling_amplitude"]
+    names += ["frequency", "phase", "coupling_phase"]
+    point = np.array([float(getattr(machine, name)) for name in names])
+
+    def heats(numbers):
+        return cs.steady_state(cs.machines.ParametricPump(**dict(zip(names, numbers, strict=True)))).heat.array
+
+    slopes, turns = np.asarray(jax.jacfwd(heats)(jnp.asarray(point))), np.exp(2j * np.pi * np.arange(16) / 16)
+    assert_close(heats(point), pumped(point).real, 1e-10)
+    for k in range(len(names)):
+        around = [pumped(point + radius * turn * np.eye(len(names))[k]) * np.conj(turn) for turn in turns]
+        assert_close(slopes[:, k], np.mean(around, 0).real / radius, 1e-10)

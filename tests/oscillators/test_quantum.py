@@ -89,6 +89,62 @@ def test_forces_do_not_know_of_quanta():
     assert_close(quantum.work.array, classical.work.array, 1e-13)
 
 
+def exact_works(friction, cutoff, detuning):
+    """Work of two forces per time at the frequency 1 + detuning, with 40 digits, and that frequency."""
+    w = 1.0 + detuning
+    with mpmath.workdps(40):
+        frequency = mpmath.mpf(w)
+        own = mpmath.mpf(friction) / (1 - (0 if cutoff is None else 1j * frequency / cutoff))
+        other = mpmath.mpf(0.7 * friction)
+        stiff = mpmath.matrix([[2 - frequency**2 - 1j * frequency * own, -1], [-1, 2 - frequency**2]])
+        stiff[1, 1] -= 1j * frequency * other
+        pushes = mpmath.matrix([1, mpmath.exp(-0.3j) / 2])
+        moved = mpmath.lu_solve(stiff, pushes)
+        works = [frequency * mpmath.im(mpmath.conj(f) * u) / 2 for f, u in zip(pushes, moved, strict=True)]
+    return np.array([float(work) for work in works]), w
+
+
+@pytest.mark.parametrize("cutoff", [None, 1.7])
+def test_forces_at_the_frequency_of_a_mode_of_the_springs(cutoff):
+    """There the equations of the modes alone have a pole, which friction takes away; errors are honest, too."""
+    detunings = 0.0, 2.0**-52, 1e-13, 1e-10, 1e-8, 1e-6, 1e-3, -1e-9
+    for friction in (30.0, 1.0, 1e-6):
+        for detuning in detunings:
+            works, w = exact_works(friction, cutoff, detuning)
+            s = cs.steady_state(
+                cs.OscillatorNetwork(
+                    [1.0, 1.0],
+                    [[2.0, -1.0], [-1.0, 2.0]],
+                    {"a": friction if cutoff is None else cs.spectral.Drude(friction, cutoff), "b": 0.7 * friction},
+                    {"a": cs.BosonBath(1.0), "b": cs.BosonBath(0.5)},
+                    {"a": 0, "b": 1},
+                    forces={"p": (0, cs.Cosine(1.0)), "q": (1, cs.Cosine(0.5, phase=0.3))},
+                    frequency=w,
+                )
+            )
+            off = abs(s.work.array - works)
+            assert np.all(off <= s.error.work.array + 4e-16 * abs(works)), (friction, detuning)
+            assert np.all(s.error.work.array <= (1e-12 + 4e-14 / friction) * max(abs(works))), (friction, detuning)
+
+
+def test_derivatives_at_the_frequency_of_a_mode_of_the_springs():
+    def work(bath, frequency):
+        one = cs.OscillatorNetwork(
+            [1.0, 1.0],
+            [[2.0, -1.0], [-1.0, 2.0]],
+            [1.0, 0.7],
+            {"a": bath(1.0), "b": bath(0.5)},
+            {"a": 0, "b": 1},
+            forces={"p": (0, cs.Cosine(1.0))},
+            frequency=frequency,
+        )
+        return cs.steady_state(one).work["p"]
+
+    for order in (jax.grad, lambda f: jax.grad(jax.grad(f))):
+        quantum, classical = (order(lambda w, b=bath: work(b, w))(1.0) for bath in (cs.BosonBath, cs.HeatBath))
+        assert_close(quantum, classical, 1e-12)
+
+
 def test_what_is_refused():
     for change, words in (
         ({"masses": [0.0, 1.0]}, "coordinates of mass 0"),

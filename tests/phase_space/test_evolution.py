@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 import coldspot as cs
@@ -149,6 +150,45 @@ class Sawtooth(cs.Drive):
         return 1 + jnp.mod(phase, 1.0)
 
 
+class Pulse(cs.Drive):
+    """A pulse at the phase 1, of a width."""
+
+    width: float
+
+    def __call__(self, phase):
+        return jnp.exp((jnp.cos(phase - 1) - 1) / self.width**2)
+
+
+def test_the_work_of_a_pulse():
+    """It gives and takes much, and leaves little: against the mean motion in a trap."""
+    trap = cs.KleinKramers(
+        lambda x, values: (x - values["place"]) ** 2 / 2,
+        friction=1.0,
+        temperature=1.0,
+        boundary=cs.Closed(),
+        drives={"place": Pulse(0.05)},
+        frequency=1.0,
+    )
+    found = cs.evolve(trap, gaussian((0.0, 0.0), (1.0, 1.0)), [0.0, 2.0], tolerance=1e-6)
+
+    def moved(time, y):
+        place = math.exp((math.cos(time - 1) - 1) / 0.05**2)
+        speed = -math.sin(time - 1) / 0.05**2 * place
+        return [y[1], place - y[0] - y[1], (place - y[0]) * speed]
+
+    exact = solve_ivp(moved, (0.0, 2.0), [0.0, 0.0, 0.0], rtol=1e-11, atol=1e-13, max_step=0.01).y[2, -1]
+    assert exact < 0.01
+    assert abs(found.work_amount["place"][-1] - exact) < 1e-5
+
+
+def test_what_no_mesh_reaches_is_refused_before_the_finest():
+    """A ring almost without friction, whose finest mesh takes a minute."""
+    ring = cs.KleinKramers(jnp.cos, friction=1e-9, temperature=1.0, boundary=cs.Periodic(2 * math.pi, load=0.1))
+    s = cs.steady_state(ring, throw=False)
+    assert int(s.status) == cs.Status.NOT_CONVERGED
+    assert int(s.statistics["meshes"]) <= 3
+
+
 def test_bad_input():
     with pytest.raises(cs.InputError, match=r"jumps at the phase [1-9]"):
         cs.evolve(soft(Sawtooth()), gaussian((0.0, 0.0), (1.0, 1.0)), [3.0])
@@ -159,6 +199,8 @@ def test_bad_input():
     trap = cs.KleinKramers(lambda x: x * x, friction=1.0, temperature=1.0, boundary=cs.Closed())
     with pytest.raises(cs.InputError, match=r"`initial` must be a function P\(x, v\)"):
         cs.evolve(trap, 0, [1.0])
+    with pytest.raises(cs.InputError, match=r"`tolerance` must be at least 1e-11 for a KleinKramers.* is 1e-13"):
+        cs.evolve(trap, gaussian((0.0, 0.0), (1.0, 1.0)), [1.0], tolerance=1e-13)
     with pytest.raises(cs.InputError, match="must be jumps, linear oscillators or a KleinKramers, but is Barrier"):
         cs.evolve(cs.machines.KramersBarrier(), 0, [1.0])
     with pytest.raises(cs.InputError, match="`times` must be finite"):

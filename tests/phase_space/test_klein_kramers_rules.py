@@ -179,3 +179,47 @@ def test_a_feature_a_three_hundredth_of_a_ring_wide_is_read_from_samples():
     x = np.linspace(terrain.edges[0], terrain.edges[-1], 40_001)
     read, wanted = terrain.read(x)[0], height(x, np.cos, np.exp)
     assert np.abs(read - read[0] - (wanted - wanted[0])).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["friction", "temperature"])
+def test_a_ring_closes(name):
+    """What differs between its ends is refused with both values; what bends or jumps there, with the place."""
+    slanting = problem(**{name: lambda x: 1.3 + 0.1 * x})
+    words = rf"`{name}` must be the same at both ends of a ring.* is 0.985840735 at x = -3.14159 and 1.61415927 at"
+    with pytest.raises(cs.SolveError, match=words) as refused:
+        cs.steady_state(slanting)
+    assert refused.value.status == cs.Status.INVALID
+    for ask in (
+        lambda: cs.trajectories(slanting, jax.random.key(1), n=16, time=1.0),
+        lambda: cs.evolve(slanting, lambda x, v: np.exp(-v * v / 2 + 0 * x), [0.0, 1.0]),
+        lambda: slanting.state(),
+        lambda: slanting.overdamped(),
+    ):
+        with pytest.raises(cs.InputError, match=words):
+            ask()
+    for bent in (lambda x: 1 + 0.1 * jnp.mod(x + PI, 2 * PI), lambda x: 1 + 0.01 * (PI * PI - x * x)):
+        with pytest.raises(cs.SolveError, match=r"not smooth near x = -3.14159"):
+            cs.steady_state(problem(**{name: bent}))
+    # In batches it is a status; what is the same is solved, and so are steps, which have an edge there.
+    found = cs.sweep(lambda a: problem(**{name: lambda x: 1.3 + a * x}), {"a": [0.0, 0.1]}, tolerance=1e-4)
+    assert found.status.values.tolist() == [cs.Status.OK, cs.Status.INVALID]
+    assert cs.steady_state(problem(**{name: lambda x: 1.3 + 0.1 * jnp.sin(x)}), tolerance=1e-4).ok
+    options = {name: cs.Steps([1.0, 1.2], HALVES)} | ({"baths": ("a", "b")} if name == "temperature" else {})
+    assert cs.steady_state(problem(**options), tolerance=1e-4).ok
+
+
+@pytest.mark.parametrize(("place", "slope"), [(0.123456, 2.0), (-0.6, 3.0)])
+def test_kinks_within_the_tolerance_are_part_of_the_error(place, slope):
+    """In a box between two temperatures, against rounded kinks; refused where the tolerance is below what is missed."""
+    box = {"temperature": cs.Steps([1.0, 1.5], HALVES), "baths": ("a", "b"), "ends": cs.Closed(-1.0, 1.0)}
+    kinked = problem(lambda x: slope * jnp.abs(x - place), **box)
+    s = cs.steady_state(kinked, tolerance=1e-3)
+    wide, narrow = (
+        cs.steady_state(problem(lambda x, e=e: slope * jnp.hypot(x - place, e), **box), tolerance=1e-4).heat["b"]
+        for e in (0.02, 0.01)
+    )
+    # What is left of a rounding falls by 3 to 4 with each half of its width.
+    assert abs(s.heat["b"] - narrow) <= s.error.heat["b"] + abs(wide - narrow)
+    assert s.error.heat["b"] < 1e-3 * s.heat["b"]
+    with pytest.raises(cs.SolveError, match=f"not smooth near x = {place:.2f}"[:22]):
+        cs.steady_state(kinked)

@@ -16,6 +16,7 @@ from ..dataset import Variable, provenance, to_dataset
 from ..dynamics import TOLERANCE, as_dynamics, checked_tolerance, is_traced
 from ..ledger import Ledger, LedgerError, about
 from ..numerics.dense import EPS
+from ..numerics.lacking import lacking, summed
 from ..pytrees import batch_of_one, compiled, refreshed
 from ..solution import SolveError, Status, plain, status_variable
 from .graph import Graph, Snapshot
@@ -144,7 +145,7 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
 
     **Returns** an `Evolution`, with `heat`, `work`, … at each time. Of a network, by Radau IIA collocation of order 7
     between neighbouring times, on a mesh that resolves the drives (see `meshes`) and is refined until the tolerance is
-    met.
+    met; derivatives of it are those of `jax.jvp` and `jax.jacfwd`.
 
     >>> import coldspot as cs
     >>> dot = cs.machines.QuantumDot(level=-5.0)
@@ -164,6 +165,11 @@ def evolve(machine: Any, initial: Any, times: Any, *, tolerance: float = TOLERAN
     if values is not None and (not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0) or values[0] < 0):
         raise InputError("evolve: `times` must be finite, increasing and not negative.")
     if not isinstance(network, System):
+        if is_traced((network, initial, moments)):
+            raise InputError(
+                f"evolve: what becomes of the {type(network).__name__} is not traceable by JAX, so that it has no "
+                "derivatives; take differences, with a small `tolerance`."
+            )
         return network.evolved(initial, np.asarray(moments), float(checked_tolerance(tolerance)), throw)
     if is_traced((network, start, moments)):
         return _evolve(refreshed(network), start, moments, checked_tolerance(tolerance))
@@ -324,6 +330,9 @@ def _evolve(network: System, start: Array, times: Array, tolerance: Array) -> Ev
     off = jnp.abs(amounts.first_law_residual) > FAR * amounts_error.first_law_residual
     converged = (worst <= tolerance) & resolved & possible & ~jnp.any(off)
     status = jnp.where(~good, int(Status.INVALID), jnp.where(converged, int(Status.OK), int(Status.NOT_CONVERGED)))
+    # What is no machine has no numbers.
+    found = lacking(~good, (p, ledger, amounts, amounts_error, error), jnp.sum(summed(batch)))
+    p, ledger, amounts, amounts_error, error = found
     return Evolution(times, p, ledger, amounts, amounts_error, error, status)
 
 

@@ -138,16 +138,21 @@ def _green(s: Spectral, m: Modes, w: Array) -> tuple[Array, Array]:
     return each.real, _moved(m, jnp.sum(each, -3), w, jnp.broadcast_to(u.T, (*w.shape, *u.T.shape)))[1]
 
 
-def _moved(m: Modes, friction: Array, w: Array, pushes: Array) -> tuple[Array, Array]:
+def _moved(m: Modes, friction: Array, w: Array, pushes: Array, kept: int = 0) -> tuple[Array, Array]:
     """Displacements of the modes, x (…, n, c), and of the sites, y = ux, under pushes (…, n, c) at frequencies w (…):
 
     (SᵀΦS − ω²) x − iωuᵀΓy = pushes, with the friction Γ (…, r, r). Modes that friction does not reach stay at rest.
+    `kept`: of how many modes nearest to ω the displacements are unknowns beside y; ω² − ω_k² is divided by for others.
     """
     u, n = m.at_sites, m.squares.size
     drag, square = 1j * w[..., None, None] * friction, w[..., None, None] ** 2
     reached = m.reached[:, None]
     gap = jnp.where(reached, m.squares[:, None] - square, 1.0)
-    free = jnp.where(reached, 1 / gap, 0.0)
+    chosen = jax.lax.top_k(jnp.where(m.reached, -jnp.abs(gap[..., 0]), -jnp.inf), kept)[1]
+    near = jax.nn.one_hot(chosen, n) * m.reached  # (…, kept, n)
+    far = reached & (jnp.sum(near, -2)[..., None] == 0)
+    free = jnp.where(far, 1 / jnp.where(far, gap, 1.0), 0.0)
+    close = near @ u.T  # (…, kept, r)
 
     def equations(z: Array) -> Array:
         x, y = z[..., :n, :], z[..., n:, :]
@@ -156,10 +161,15 @@ def _moved(m: Modes, friction: Array, w: Array, pushes: Array) -> tuple[Array, A
     def solved(drag: Array, pushes: Array) -> tuple[Array, Array]:
         """x and ux of (ω_k² − ω²) x − uᵀ drag ux = pushes."""
         g = (u * jnp.swapaxes(free, -1, -2)) @ u.T
+        # Of the displacements that are kept, and of y.
+        own = jnp.take_along_axis(gap[..., 0], chosen, -1)[..., None] * jnp.eye(kept)
+        sides = [own, -close @ drag], [-jnp.swapaxes(close, -1, -2), jnp.eye(u.shape[0]) - g @ drag]
+        back = inverse(jnp.concatenate([jnp.concatenate(row, -1) for row in sides], -2))
 
         def under(pushes: Array) -> tuple[Array, Array]:
-            y = inverse(jnp.eye(u.shape[0]) - g @ drag) @ (u @ (free * pushes))
-            return free * (pushes + u.T @ (drag @ y)), y
+            found = back @ jnp.concatenate([near @ pushes, u @ (free * pushes)], -2)
+            few, y = found[..., :kept, :], found[..., kept:, :]
+            return free * (pushes + u.T @ (drag @ y)) + jnp.swapaxes(near, -1, -2) @ few, y
 
         x, y = under(pushes)
         # Near the frequency of a mode of the springs alone x has lost more digits than y: this finds them again.
@@ -303,10 +313,13 @@ def _response(s: Spectral, m: Modes, pushes: Array) -> tuple[Array, Array, Array
     # The convention e^{−iωt} of G, where pushes are e^{+iωt}: conjugate amplitudes.
     modal = jnp.conj(modal)
     whole = jnp.einsum("hb,bij->hij", memory, m.friction)
-    x, site = (jnp.swapaxes(found, 1, 2) for found in _moved(m, whole, w, jnp.swapaxes(modal, 1, 2)))
+    kept = min(len(s.sites) + 1, s.masses.size)
+    x, site = (jnp.swapaxes(found, 1, 2) for found in _moved(m, whole, w, jnp.swapaxes(modal, 1, 2), kept))
     site = jnp.sum(site, 1)
     heats = -0.5 * jnp.einsum("h,ha,hbac,hc->hb", w**2, jnp.conj(site), real, site).real
     total = jnp.sum(x, 1)
     works = 0.5 * jnp.einsum("h,hdk,hk->hd", w, jnp.conj(modal), -1j * total).real
     gross = 0.5 * jnp.einsum("h,hdk,hk->", w, jnp.abs(modal), jnp.abs(total))
-    return heats, works, jax.lax.stop_gradient(64 * s.masses.size * EPS * gross)
+    # What rounding of ω² − ω_k² changes: much, near a narrow mode.
+    stiff = jnp.einsum("h,hk,hk->", w * (m.squares[-1] + w**2), jnp.abs(total), jnp.sum(jnp.abs(x), 1))
+    return heats, works, jax.lax.stop_gradient(EPS * (64 * s.masses.size * gross + stiff))

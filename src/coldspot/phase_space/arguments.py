@@ -15,6 +15,7 @@ from ..drives import Cosine, Drive, Steps, jump_of
 from ..pytrees import Table, opened
 from ..show import array as show
 from .boundaries import Open, Periodic
+from .landscape import SEAM
 
 OWNER = "KleinKramers"
 MOST_RATES = 50
@@ -140,4 +141,18 @@ def turned(potential: Callable[[Array], Array], x: np.ndarray, boundary: Any) ->
         f"`potential` must be the same after one turn of {length:g}, but V({x[k]:g}) = {here[k]:g} and "
         f"V({x[k] + length:g}) = {there[k]:g}; a constant slope is the `load`, and what is meant for one turn "
         f"alone is to be taken at {start:g} + (x - ({start:g})) % {length:g}."
+    )
+
+
+def apart(argument: str, profile: Any, samples: np.ndarray, boundary: Any) -> str:
+    """Words on friction or temperature that differ between the ends of a ring; empty if they do not."""
+    if not is_function(profile):
+        return ""
+    start, length = domain(boundary)
+    first, last = (float(profile(end)) for end in (start, start + length))
+    if not abs(first - last) > SEAM * np.abs(samples).max():
+        return ""
+    return (
+        f"`{argument}` must be the same at both ends of a ring, which are one place, but is {first:.9g} at "
+        f"x = {float(start):g} and {last:.9g} at x = {float(start + length):g}; a step of it is written as `Steps`."
     )

@@ -8,12 +8,13 @@ import numpy as np
 
 from .. import printed, show
 from .._attributes import Spoken
-from .._checks import InputError, check_type, worded
+from .._checks import InputError, as_float, check_type, worded
 from ..dynamics import TOLERANCE, checked_tolerance
 from ..numerics.one_thread import one_thread
 from ..parallel import spread
 from ..solution import SolveError, Status, plain
 from . import wells
+from .arguments import known
 from .klein_kramers import KleinKramers
 from .terrain import CLOSED, Terrain
 
@@ -133,7 +134,7 @@ def escape_rate(
     if friction is None:
         with one_thread():
             return _checked(EscapeRate(*_row(terrain, found, _solved(terrain, found, limit))), found, limit, throw)
-    numbers = np.asarray(friction, float)
+    numbers = known(as_float(friction, "escape_rate: `friction`"))
     if not (np.isfinite(numbers).all() and (numbers > 0).all()):
         raise InputError(f"escape_rate: `friction` must be positive and finite, but is {numbers}.")
     if not numbers.size:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..progress import track
 from ..pytrees import Table
 from ..solution import Status
 from .course import LOOKED_AT, Course
@@ -18,9 +19,23 @@ from .flow import Flow
 from .moving import Moving
 from .profiles import Profiles
 from .space import Mesh, Space, meshed
-from .stationary import CUT, HIGHEST, MOST_ELEMENTS, MOST_UNKNOWNS, RATIO, RISE, Discrete, Rung, ladder, velocity_of
+from .stationary import (
+    CUT,
+    HIGHEST,
+    MOST_ELEMENTS,
+    MOST_UNKNOWNS,
+    RATIO,
+    RISE,
+    Discrete,
+    Rung,
+    hopeless,
+    ladder,
+    velocity_of,
+)
 from .terrain import CLOSED, OPEN, Terrain
 
+ROUNDED = 1e-11
+"""No tolerance below this one is reached."""
 LESS = 0.3
 """By what factor steps in time are more exact on the next mesh."""
 DEPTH = 12.0
@@ -109,7 +124,11 @@ def path(
     best: Path | None = None
     extent = extent_of(terrain, density, tolerance)
     terrain = extent.terrain
-    for number, rung in enumerate(ladder(terrain)):
+    excesses: list[float] = []
+    rungs = ladder(terrain)
+    for number, rung in enumerate(track(rungs, total=len(rungs), label="meshes")):
+        if hopeless(excesses, len(rungs) - number):
+            break
         mesh = _mesh(terrain, rung, max(CUT, extent.height) + 2 * number, course)
         if mesh is None:
             break
@@ -118,8 +137,12 @@ def path(
             break
         try:
             flow = Flow(Space(terrain, mesh), velocity, tolerance)
-            limit = math.sqrt(tolerance) * LESS**number
-            states, moments = _followed(flow, density, times, course, tolerance, limit)
+            moving = None
+            if course is not None:
+                # Work is what a drive leaves of much that it gives and takes: it is followed as closely as asked.
+                less = LESS**number
+                moving = Moving(flow, course, tolerance, math.sqrt(tolerance) * less, tolerance * less)
+            states, moments = _followed(flow, density, times, moving)
         except (RuntimeError, np.linalg.LinAlgError):
             break
         rows = np.array([moment.row() for moment in moments])
@@ -137,6 +160,7 @@ def path(
                 amounts = rows[:, 2 + flows :].sum(-1)
                 missing = np.abs((amounts - amounts[0]) - (rows[:, 1] - rows[0, 1])) / scale[-1]
                 errors[:, 1] = np.maximum(errors[:, 1], missing)
+        excesses.append(float(errors.max()) / tolerance)
         converged = bool(np.all(errors <= tolerance))
         best = Path(states, moments, errors, converged)
         if converged:
@@ -166,12 +190,9 @@ def _followed(
     flow: Flow,
     density: Callable[[np.ndarray, np.ndarray], np.ndarray],
     times: np.ndarray,
-    course: Course | None,
-    tolerance: float,
-    limit: float,
+    moving: Moving | None,
 ) -> tuple[list[Discrete], list[Moment]]:
     """States and moments at all times on one mesh."""
-    moving = None if course is None else Moving(flow, course, tolerance, limit)
     y, now, total = flow.projected(density), 0.0, np.zeros(())
     space, terrain = flow.space, flow.space.terrain
     heights = terrain.read(space.x)[0] + terrain.lowest

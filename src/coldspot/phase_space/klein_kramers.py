@@ -250,7 +250,7 @@ class KleinKramers(Dynamics):
         tide = None
         if self.moving and bool(seen.confined):
             tide = jax.tree.map(known, beside_one(self._rest(), self.temperature, sampled.places, self.boundary))
-        words = wrong(self._rest(), seen, self.boundary, terrain, tide)
+        words = wrong(self._rest(), self._profiles(), seen, terrain, tide)
         if words:
             raise InputError(f"{OWNER}: {words}")
         return terrain
@@ -384,10 +384,15 @@ class KleinKramers(Dynamics):
 
     def evolved(self, initial: Any, times: np.ndarray, tolerance: float, throw: bool) -> Any:
         """See `coldspot.evolve`; `initial` is the density P(x, v) at time 0, a function of arrays."""
-        from .evolution import Evolution, path
+        from .evolution import ROUNDED, Evolution, path
 
         if not callable(initial):
             raise InputError(f"evolve: `initial` must be a function P(x, v) of arrays, not {initial!r}.")
+        if tolerance < ROUNDED:
+            raise InputError(
+                f"evolve: `tolerance` must be at least {ROUNDED:g} for a {OWNER}, whose density is rounded, but is "
+                f"{tolerance:g}."
+            )
         course = None
         if self.moving:
             course, terrain = run_of("evolve", self._rest(), self._profiles(), float(times[-1]))

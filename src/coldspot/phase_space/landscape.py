@@ -21,6 +21,8 @@ DISTANCES = np.concatenate([-np.geomspace(1e-6, FARTHEST, 1500)[::-1], [0.0], np
 BISECTIONS = 40
 HIGH = 34.0
 """A potential that has risen by so many temperatures may be no number farther out."""
+SEAM = 1e-9
+"""What friction and temperature may differ by between the ends of a ring, relative to the largest value."""
 TORN = 1e-3
 """The part of the interval that is sampled beyond the place where it ends in no number."""
 
@@ -28,7 +30,8 @@ TORN = 1e-3
 class Landscape(NamedTuple):
     """Samples of one point, and what is wrong with it.
 
-    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn;
+    - `confined`: the potential holds the particle (true where the ends do); `periodic`: it is the same after a turn,
+      and friction and temperature are the same at both ends of a ring, unless they are steps;
     - `places` (region, panel, node) of the samples.
     """
 
@@ -100,6 +103,12 @@ def sample(
     places = start + length * borders
     baths = start + length * shares(temperature)
     values = heights, steps_or(friction), steps_or(temperature)
+    if isinstance(boundary, Periodic):
+        for profile, known in zip((friction, temperature), values[1:], strict=True):
+            first, last = (value_at(profile, end, start, length) for end in (start, stop))
+            # What is no number is told as such.
+            closes = ~(jnp.abs(first - last) > SEAM * jnp.max(jnp.abs(known)))
+            same &= isinstance(profile, Steps) | closes
 
     def missed(profile: Any, known: Array) -> Array:
         """How far a function is from the polynomials through its samples, between them (region, panel)."""

@@ -16,11 +16,11 @@ from .course import Course
 from .flow import Flow
 from .stages import NODES, POINTS, STAGES, TO_SERIES, WEIGHTS, Stages
 
-FOLLOWED = 1e-3
-"""How far a drive may be from the polynomial through a step's stages, relative to its range."""
+FOLLOWED, LEAST = 1e-3, 1e-12
+"""How far a drive may be from the polynomial through a step's stages, relative to its range: most, and least."""
 HALVINGS = 20
-GMRES = 1e-2
-"""Accuracy of the stages, relative to the tolerance."""
+GMRES, FINEST = 1e-2, 1e-13
+"""Accuracy of the stages, relative to the tolerance, and at best."""
 KEPT = 2
 """Potentials at rest whose factors are kept."""
 ALLOWED = 2.0**-STAGES / 2
@@ -28,10 +28,14 @@ ALLOWED = 2.0**-STAGES / 2
 
 
 class Moving:
-    """y(t) on one mesh under a course of the drives; `limit` of the last coefficient in time."""
+    """y(t) on one mesh under a course of the drives.
 
-    def __init__(self, flow: Flow, course: Course, tolerance: float, limit: float):
+    `limit` of the last coefficient in time; `followed`: how far drives may be from their polynomials in a step.
+    """
+
+    def __init__(self, flow: Flow, course: Course, tolerance: float, limit: float, followed: float):
         self.flow, self._course, self._tolerance, self._limit = flow, course, tolerance, limit
+        self._followed = min(max(followed, LEAST), FOLLOWED)
         self._stages = Stages(flow.mass, flow.operator)
         self._rests: dict[bytes, tuple[Stages, np.ndarray]] = {}
         self._length = math.inf
@@ -103,7 +107,7 @@ class Moving:
             if max((abs(cross).max() for cross in pushes), default=0) == 0:
                 stages = flow.rest + right
             else:
-                found = self._stages.pushed(right, length, pushed, GMRES * self._tolerance)
+                found = self._stages.pushed(right, length, pushed, max(GMRES * self._tolerance, FINEST))
                 if found is None:
                     return None
                 stages = flow.rest + found
@@ -137,4 +141,4 @@ class Moving:
             return True
         points = np.clip(start + length * POINTS, start + course.early, start + length - course.early)
         basis = legendre.legvander(2 * (moments - start) / length - 1, STAGES)
-        return bool(np.all(np.abs(basis @ TO_SERIES @ course.values(points) - seen) <= FOLLOWED * course.span))
+        return bool(np.all(np.abs(basis @ TO_SERIES @ course.values(points) - seen) <= self._followed * course.span))

@@ -24,12 +24,13 @@ from .stationary import (
     SURE,
     Discrete,
     Ledger,
+    excess,
+    hopeless,
     ladder,
     left_over,
     mesh_of,
     rounding_of,
     scales_of,
-    small,
     velocity_of,
 )
 from .terrain import Terrain
@@ -216,8 +217,10 @@ def periodic(terrain: Terrain, tide: Tide | Pieces, tolerance: float) -> Found |
     best: Found | None = None
     change: np.ndarray | None = None
     wave = tide if isinstance(tide, Pieces) else Wave.of(tide)
-    for number, (rung, harmonics) in enumerate(zip(ladder(terrain), HARMONICS, strict=False)):
-        mesh = mesh_of(terrain, rung, number)
+    excesses: list[float] = []
+    rungs = tuple(zip(ladder(terrain), HARMONICS, strict=False))
+    for number, (rung, harmonics) in enumerate(rungs):
+        mesh = None if hopeless(excesses, len(rungs) - number) else mesh_of(terrain, rung, number)
         if mesh is None:
             break
         velocity = velocity_of(terrain, rung, number)
@@ -251,7 +254,8 @@ def periodic(terrain: Terrain, tide: Tide | Pieces, tolerance: float) -> Found |
         rest = errors[: len(entries) - len(works)]
         largest = float(np.abs(np.concatenate([ledger.heats, works])).max())
         allowed = max(SURE * tolerance * largest, ROUNDING * ledger.exchanged)
-        converged = small(rest, ledger, terrain, tolerance) and bool(own.max() <= allowed)
+        excesses.append(max(excess(rest, ledger, terrain, tolerance), float(own.max() / max(allowed, 1e-300))))
+        converged = excesses[-1] <= 1
         best = Found(state, ledger, works, rest, own, numbers, number + 1, converged)
         if converged:
             break

@@ -12,7 +12,7 @@ from .. import tracing
 from .._checks import InputError
 from ..pytrees import compiled
 from ..solution import Status
-from .arguments import OWNER, check_borders, known, turned
+from .arguments import OWNER, apart, check_borders, known, turned
 from .boundaries import Open, Periodic
 from .course import LOOKED_AT, Course, Lowest, missed, phases_of, warmth
 from .host import ROUGH, describe
@@ -42,13 +42,17 @@ MISSED = 8
 
 
 def wrong(
-    potential: Callable[[Array], Array],
+    potential: Callable[..., Array],
+    profiles: tuple[Any, Any, Array, Any],
     seen: Landscape,
-    boundary: Any,
     terrain: Terrain,
     tide: tuple[Tide | Pieces, Any] | None,
 ) -> str:
-    """Empty if nothing is; `tide` with whether it is the same after a turn, or at rest at open ends."""
+    """Empty if nothing is; `profiles`: friction, temperature, mass and boundary; `tide` with whether it is the same
+
+    after a turn, or at rest at open ends.
+    """
+    boundary = profiles[-1]
     if not bool(seen.confined):
         place = hole(potential)
         if place is not None:
@@ -65,8 +69,12 @@ def wrong(
             "`potential` does not confine the particle: it escapes to infinity. Give Open or Periodic ends, walls "
             "with Closed(start, stop), or a potential that rises on both sides."
         )
-    if not bool(seen.periodic) and np.isfinite(seen.samples.potential).all():
-        return turned(potential, np.ravel(seen.places), boundary)
+    if not bool(seen.periodic):
+        for name, profile in zip(("friction", "temperature"), profiles, strict=False):
+            if words := apart(name, profile, getattr(seen.samples, name), boundary):
+                return words
+        if np.isfinite(seen.samples.potential).all():
+            return turned(potential, np.ravel(seen.places), boundary)
     if tide is not None and not bool(tide[1]):
         return STIRRED if isinstance(boundary, Open) else UNLIKE
     return describe(seen.samples, terrain, None if tide is None else tide[0])
@@ -121,7 +129,7 @@ def run_of(verb: str, moved: Moved, profiles: tuple[Any, Any, Array, Any], stop:
     sampled = tracing.called(_sampled, low, friction, temperature, mass, boundary)
     seen = jax.tree.map(known, sampled)
     terrain = Terrain(seen.samples, kind_of(boundary), walled(boundary))
-    words = wrong(low, seen, boundary, terrain, None)
+    words = wrong(low, profiles, seen, terrain, None)
     course = Course(moved, low, sampled.places, stop)
     if not words:
         times = np.linspace(0.0, stop, LOOKED_AT)

@@ -5,6 +5,7 @@ potential: the change from one to the next shows resolution and walls together. 
 what is left is about ρ times the last change; four times that is stated.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ STILL = 1e-11
 """A mean velocity below this part of the thermal one is as good as none."""
 FAST, FASTER = 8.3, 0.04
 """Velocities reach to this many thermal ones, on each finer mesh by this part farther."""
+EXPECTED, BETTER = 0.1, 3
+"""A finer mesh is expected to have this part of the error at least, and the best fall so far to this power."""
 RATIO = 0.15
 """Elements beside a singularity become shorter by this factor."""
 VELOCITY_RATIO = 0.37
@@ -304,8 +307,10 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
     """The steady state; None if not even one mesh could be solved."""
     best: Found | None = None
     change: np.ndarray | None = None
-    for number, rung in enumerate(ladder(terrain)):
-        mesh = mesh_of(terrain, rung, number)
+    excesses: list[float] = []
+    rungs = ladder(terrain)
+    for number, rung in enumerate(rungs):
+        mesh = None if hopeless(excesses, len(rungs) - number) else mesh_of(terrain, rung, number)
         if mesh is None:
             break
         velocity = velocity_of(terrain, rung, number)
@@ -325,25 +330,40 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
             previous, change = change, np.abs(entries - best.ledger.entries())
             errors = left_over(change, previous, scales_of(ledger, terrain), rounding, mesh.narrow, terrain.load != 0)
             change = change if previous is None or not mesh.narrow else np.maximum(change, FALLS * previous)
-        converged = small(errors, ledger, terrain, tolerance)
+        excesses.append(excess(errors, ledger, terrain, tolerance))
+        converged = excesses[-1] <= 1
         best = Found(state, ledger, errors, unknowns, number + 1, converged)
         if converged:
             break
     return best
 
 
-def small(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: float) -> bool:
-    """Whether heats and work, entropy flows, and the flux are each as exact as asked, or zero but for rounding."""
+def excess(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: float) -> float:
+    """How many times the errors are too large: heats and work, entropy flows, and the flux are each to be as exact as
+
+    asked, or zero but for rounding."""
     baths = len(ledger.heats)
     heats, entropies, ends, flow, leaks = np.split(errors, [baths, 2 * baths, 2 * baths + 2, 2 * baths + 5])
     energies = np.concatenate([ledger.heats, ledger.end_heats, [terrain.load * ledger.mean_velocity]])
     floor = ROUNDING * ledger.exchanged
     wanted = SURE * tolerance
     work = np.array([terrain.load * flow[1] if terrain.load else 0.0])
-    good = _largest(heats, ends, work) <= max(wanted * _largest(energies), floor)
-    good &= _largest(leaks) <= max(wanted * max(_largest(energies), _largest(ledger.leaks)), floor)
-    good &= _largest(entropies) <= max(wanted * _largest(ledger.entropy_flows), floor / terrain.coldest)
-    return bool(good and flow[1] <= max(wanted * abs(ledger.mean_velocity), STILL * ledger.hurry))
+    pairs = (
+        (_largest(heats, ends, work), wanted * _largest(energies), floor),
+        (_largest(leaks), wanted * max(_largest(energies), _largest(ledger.leaks)), floor),
+        (_largest(entropies), wanted * _largest(ledger.entropy_flows), floor / terrain.coldest),
+        (flow[1], wanted * abs(ledger.mean_velocity), STILL * ledger.hurry),
+    )
+    return max(float(error / max(*allowed, 1e-300)) for error, *allowed in pairs)
+
+
+def hopeless(excesses: list[float], left: int) -> bool:
+    """Whether the `left` meshes cannot be expected to be as exact as asked, after those with these excesses."""
+    known = excesses[1:]
+    if len(known) < 2 or known[-1] <= 1:
+        return False
+    fell = min(after / before if before > 0 else 0.0 for before, after in itertools.pairwise(known))
+    return not known[-1] * min(fell, EXPECTED) ** (BETTER * left) <= 1
 
 
 def _largest(*numbers: np.ndarray) -> float:

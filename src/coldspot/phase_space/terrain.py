@@ -177,7 +177,8 @@ class Terrain:
     def _torn(self) -> tuple[float, float]:
         """The largest jump of a function, or of its slope over a panel, where panels meet, and its place.
 
-        A kink that stands at a border is in no panel. What the sums may miss there is allowed.
+        A kink that stands at a border is in no panel. What the sums may miss there is allowed. Where a ring closes,
+        steps have an edge, functions have none.
         """
         orders = np.arange(NODES)
         half, present = np.diff(self.edges) / 2, self._present()
@@ -187,7 +188,9 @@ class Terrain:
         inner = kept & ~np.isin(self.edges[:-1], self.steps)
         scales = self._values[2].min(-1).ravel(), *(np.abs(c[:, 0]) for c in self._coefficients[1:])
         worst = np.zeros(len(half))
-        for c, scale, looked in zip(self._coefficients, scales, (kept, inner, inner), strict=True):
+        seam = np.arange(len(half)) == (0 if self.kind == PERIODIC else -1)
+        wanted = kept, *(inner | (seam & bool(np.ptp(v, axis=-1).any())) for v in self._values[1:])
+        for c, scale, looked in zip(self._coefficients, scales, wanted, strict=True):
             slopes = [(c * orders**2 * (-1.0) ** (k * (orders + 1))).sum(-1) / half for k in (0, 1)]
             values = [(c * (-1.0) ** (k * orders)).sum(-1) for k in (0, 1)]
             short = np.minimum(half, half[before])
