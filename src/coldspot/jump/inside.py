@@ -34,19 +34,20 @@ def of_batch(solved: Callable[[Any], Solved], batch: Any, own: Any) -> Inside:
     alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
 
     def one_for_all() -> Inside:
-        first = _inside(solved(jax.tree.map(lambda leaf: leaf[0], batch)))
+        first = of_one(solved(jax.tree.map(lambda leaf: leaf[0], batch)))
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), first)
 
     def each() -> Inside:
         *known, root = trailing(solved, turned(batch))
         one, enough = trailing(by_one_channel, root)
-        ways = (lambda root=root: trailing(_inside, (*known, root)) for root in (one, root))
+        ways = (lambda root=root: trailing(of_one, (*known, root)) for root in (one, root))
         return turned(jax.lax.cond(jnp.all(enough), *ways), -1, 0)
 
     return jax.lax.cond(alike, one_for_all, each)
 
 
-def _inside(known: Solved) -> Inside:
+def of_one(known: Solved) -> Inside:
+    """Of one point, values alone."""
     blocks, made, root = known
     amplitudes = [reached(root, creator) for creator in made]
     lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))  # how cold it is matters to larger dots alone
