@@ -132,7 +132,7 @@ def _step(equation: Any, values: list[Any], there: list[bool], points: int) -> l
         operands = [
             _widened(v, y, a.aval.shape, points) for v, y, a in zip(values, there, equation.invars, strict=True)
         ]
-        found = _product(*operands, params["dimension_numbers"])
+        found = _product(operands[0], operands[1], params["dimension_numbers"])
         if found is not None:
             return [found]
     axes = tuple(-1 if y else None for y in there)
