@@ -39,7 +39,7 @@ from .golden_rule import (
 )
 from .graph import Glance, Graph, Joined, Snapshot, groups
 from .half_edges import MOST_FILLED, Listed
-from .inside import Inside, of_batch, of_one
+from .inside import Inside, Known, of_batch, of_one
 from .interaction import OWNER, SYMMETRIC, interaction, parts, tensor_words
 from .kinetics import SMOOTH, Kinetics, Tunnelling
 from .large import SMALL, solve_large
@@ -366,17 +366,19 @@ class Dots(ManyElectrons):
         """A batch of dots without bosons, which leads alone change."""
         arrays, static = eqx.partition(self, eqx.is_array)
 
-        def solved(point: Any) -> tuple[Any, ...]:
+        def solve(point: Any) -> list[Eigenstates]:
             dots = eqx.combine(point, static)
-            blocks = dots._resolved(dots.hamiltonian[0, 0].real)[0]
-            return blocks, creators(dots._fock(), blocks), roots(dots._gammas())
+            return dots._resolved(dots.hamiltonian[0, 0].real)[0]
+
+        def know(point: Any, blocks: list[Eigenstates]) -> Known:
+            return blocks, creators(self._fock(), blocks), eqx.combine(point, static)._gammas()
 
         own = self.hamiltonian, self.coulomb, [lead.gamma for lead in self.leads.values()]
         # Of a single level there is nothing to find, and compilers make one loop of all.
-        found = of_batch(solved, arrays, own) if self.orbitals > 1 else None
+        found = of_batch(solve, know, arrays, own) if self.orbitals > 1 else None
 
         def look(point: tuple[Any, Inside | None]) -> Glance:
-            dots, known = eqx.combine(point[0], static), point[1] or of_one(solved(point[0]))
+            dots, known = eqx.combine(point[0], static), point[1] or of_one(*know(point[0], solve(point[0])))
             moment = dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real)
             seen = glance(moment, is_pair(dots.graph()))
             blur = known.lost.blur(jnp.min(seen.temperature))

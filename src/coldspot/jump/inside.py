@@ -11,10 +11,7 @@ from ..numerics.blocks import turned
 from ..numerics.trailing import trailing
 from .coherences import Neglected, neglected
 from .eigenstates import Eigenstates
-from .golden_rule import by_one_channel, in_line, reached, through
-
-Solved = tuple[list[Eigenstates], list[Array], Array]
-"""Blocks of eigenstates, amplitudes as of `golden_rule.creators`, and `golden_rule.roots`."""
+from .golden_rule import by_one_channel, in_line, reached, roots, through, widths
 
 
 class Inside(NamedTuple):
@@ -25,8 +22,17 @@ class Inside(NamedTuple):
     lost: Neglected
 
 
-def of_batch(solved: Callable[[Any], Solved], batch: Any, own: Any) -> Inside:
-    """Of a batch (arrays with a leading axis of points, in and out), values alone; `solved` tells of one point.
+Known = tuple[list[Eigenstates], list[Array], Array]
+"""Blocks of eigenstates, amplitudes as of `golden_rule.creators`, and level widths, or roots of these."""
+
+
+def of_batch(
+    solve: Callable[[Any], list[Eigenstates]],
+    know: Callable[[Any, list[Eigenstates]], Known],
+    batch: Any,
+    own: Any,
+) -> Inside:
+    """Of a batch (arrays with a leading axis of points, in and out); `solve` and `know` tell of one point.
 
     Points that do not differ in their `own` numbers, a tree of arrays, have the same eigenstates.
     """
@@ -34,22 +40,50 @@ def of_batch(solved: Callable[[Any], Solved], batch: Any, own: Any) -> Inside:
     alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
 
     def one_for_all() -> Inside:
-        first = of_one(solved(jax.tree.map(lambda leaf: leaf[0], batch)))
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), first)
+        first = jax.tree.map(lambda leaf: leaf[0], batch)
+        return jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), of_one(*know(first, solve(first)))
+        )
 
     def each() -> Inside:
-        *known, root = trailing(solved, turned(batch))
+        # Eigenstates have derivatives of their own, which `trailing` would not see.
+        blocks = turned(jax.vmap(solve)(batch))
+        known = trailing(lambda both: know(*both), (turned(batch), blocks))
+        root = trailing(roots, known[2])
         one, enough = trailing(by_one_channel, root)
-        ways = (lambda root=root: trailing(of_one, (*known, root)) for root in (one, root))
-        return turned(jax.lax.cond(jnp.all(enough), *ways), -1, 0)
+        ways = (lambda root=root: trailing(_values, (*known[:2], root)) for root in (one, root))
+        found = jax.lax.cond(jnp.all(enough), *ways)
+        return turned(found._replace(rates=_derived(found.rates, known)), -1, 0)
 
     return jax.lax.cond(alike, one_for_all, each)
 
 
-def of_one(known: Solved) -> Inside:
-    """Of one point, values alone."""
+def of_one(blocks: list[Eigenstates], made: list[Array], gammas: Array) -> Inside:
+    """Of one point."""
+    return _values((blocks, made, roots(gammas)))._replace(rates=_rates((blocks, made, gammas)))
+
+
+def _values(known: Known) -> Inside:
+    """Of one point and roots of its level widths; the rates are values alone, without derivatives."""
     blocks, made, root = known
     amplitudes = [reached(root, creator) for creator in made]
     lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))  # how cold it is matters to larger dots alone
     rates = in_line([through(amplitude) for amplitude in amplitudes])
     return Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
+
+
+def _rates(known: Known) -> Array:
+    _, made, gammas = known
+    return in_line([widths(gammas, creator) for creator in made])
+
+
+@jax.custom_jvp
+def _derived(rates: Array, known: Known) -> Array:
+    """Rates that are known already, the points last, with derivatives."""
+    return rates
+
+
+@_derived.defjvp
+def _derived_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (rates, known), (_, change) = primals, tangents
+    return _derived(rates, known), jax.jvp(lambda known: trailing(_rates, known), (known,), (change,))[1]
