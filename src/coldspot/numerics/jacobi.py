@@ -28,9 +28,10 @@ def eigenvectors(matrix: Float[Array, "n n point"]) -> Float[Array, "n n point"]
 
     connected block of the place that has its number.
 
-    >>> x = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])[..., None]
-    >>> abs(eigenvectors(x)[..., 0].round(4)).tolist()
-    [[0.7071, 0.7071], [0.7071, 0.7071]]
+    >>> x = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
+    >>> v = eigenvectors(x[..., None])[..., 0]
+    >>> jnp.diagonal(v.T @ x @ v).round(12).tolist()
+    [1.0, 3.0]
     """
     size, points = matrix.shape[0], matrix.shape[-1]
     odd = size % 2  # one more place, which nothing links, has a partner in turn
