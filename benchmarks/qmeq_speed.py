@@ -6,13 +6,15 @@ PYTHON is an interpreter that has QmeQ. Its matrices are small, and threads for 
 asked as its users do for speed: one builder, of which potentials are changed and solved without diagonalising again
 (`change(mulst=…)`, `solve(qdq=False)`), or levels (`change(hsingle=…)`, `solve()`). coldspot solves all points in one
 call, on all cores, with error bounds, residuals and statuses. Both are measured in turn; figures are medians,
-"difference" is the largest of all leads' particles and heats relative to the largest current of its kind.
+"difference" is the largest of all leads' particles and heats relative to the largest current of its kind; "cpu" is
+processor time (user and system, of all threads), the least of the repetitions, which other programs change less.
 """
 
 import argparse
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,7 +59,7 @@ for line in sys.stdin:
     b, d, found = builders[k], cases[k], []
     b.change(hsingle={(i, j): h for i, j, h in d["hopping"]}, mulst=dict(enumerate(d["potentials"])))
     b.solve()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     if what == "leads":
         for row in points:
             b.change(mulst=dict(enumerate(row)))
@@ -68,7 +70,7 @@ for line in sys.stdin:
             b.change(hsingle={(i, i): e for i, e in enumerate(row)})
             b.solve()
             found.append((list(b.current), list(b.heat_current)))
-    print(json.dumps([time.perf_counter() - start, found]), flush=True)
+    print(json.dumps([time.perf_counter() - start, time.process_time() - cpu, found]), flush=True)
 """
 
 
@@ -95,10 +97,10 @@ class Peer:
                 raise RuntimeError("the interpreter that has QmeQ ended")
         return json.loads(line)
 
-    def sweep(self, case: int, what: str, points: np.ndarray) -> tuple[float, np.ndarray]:
-        """Seconds, and currents (point, kind, lead)."""
-        seconds, found = self._ask([case, what, points.tolist()])
-        return seconds, np.array(found)
+    def sweep(self, case: int, what: str, points: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """Seconds, those of processors, and currents (point, kind, lead)."""
+        seconds, cpu, found = self._ask([case, what, points.tolist()])
+        return seconds, cpu, np.array(found)
 
     def close(self) -> None:
         self._process.communicate()
@@ -148,31 +150,43 @@ def main() -> None:
     peer = Peer(options.qmeq, cases)
     print(", ".join(f"{name} {value}" for name, value in (facts() | peer.versions).items()))
     print()
-    print("| device | states | what changes | QmeQ, µs | coldspot, µs | times coldspot | asked | difference |")
-    print("|--------|--------|--------------|----------|--------------|----------------|-------|------------|")
+    names = "device", "states", "what changes", "QmeQ, µs (cpu)", "coldspot, µs (cpu)", "times coldspot (cpu)"
+    columns = (*names, "asked", "difference")
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{'|'.join('-' * (len(name) + 2) for name in columns)}|")
     for k, device in enumerate(cases):
         for what in ("leads", "levels"):
             points = points_of(device, what, POINTS[device.name])
             few = points[:PEER_POINTS]
             run = by_coldspot(device, what, points)
             seconds: list[float] = []
+            cpu: dict[str, list[float]] = {"QmeQ": [], "coldspot": []}
 
             def asked(
-                k: int = k, what: str = what, few: np.ndarray = few, seconds: list[float] = seconds
+                k: int = k, what: str = what, few: np.ndarray = few, seconds: list[float] = seconds, cpu: Any = cpu
             ) -> np.ndarray:
-                taken, found = peer.sweep(k, what, few)
+                taken, busy, found = peer.sweep(k, what, few)
                 seconds.append(taken / len(few))
+                cpu["QmeQ"].append(busy / len(few))
                 return found
 
-            times = interleave({"coldspot": Task(run, len(points)), "QmeQ": Task(asked, len(few))}, options.repeats)
+            def own(run: Callable[[], np.ndarray] = run, count: int = len(points), cpu: Any = cpu) -> None:
+                start = time.process_time()
+                run()
+                cpu["coldspot"].append((time.process_time() - start) / count)
+
+            times = interleave({"coldspot": Task(own, len(points)), "QmeQ": Task(asked, len(few))}, options.repeats)
             ours = times["coldspot"]
             assert ours is not None
             found, other = run()[: len(few)], asked()
             off = float(np.max(np.abs(found - other) / np.max(np.abs(other), axis=(0, 2))[:, None]))
             theirs = float(np.median(seconds))
+            busy = {name: min(each) for name, each in cpu.items()}
             print(
-                f"| {device.name} | {2**device.levels} | {what} | {theirs * 1e6:.3g} | {ours.median * 1e6:.3g} | "
-                f"{theirs / ours.median:.3g} | ≥ {ASKED[device.name, what]} | {off:.1e} |",
+                f"| {device.name} | {2**device.levels} | {what} | {theirs * 1e6:.3g} ({busy['QmeQ'] * 1e6:.3g}) | "
+                f"{ours.median * 1e6:.3g} ({busy['coldspot'] * 1e6:.3g}) | "
+                f"{theirs / ours.median:.3g} ({busy['QmeQ'] / busy['coldspot']:.3g}) | "
+                f"≥ {ASKED[device.name, what]} | {off:.1e} |",
                 flush=True,
             )
     peer.close()

@@ -198,8 +198,8 @@ class _Rest:
         """The arrays of a tree, and the rest of it."""
         leaves, structure = jax.tree.flatten(tree)
         others = tuple(_ARRAY if eqx.is_array(leaf) else leaf for leaf in leaves)
-        # Arrays of NumPy would be copied at each call.
-        arrays = [jnp.asarray(leaf) for leaf in leaves if eqx.is_array(leaf)]
+        # Arrays of NumPy would be copied at each call; those of JAX take 5 µs each to be found to be such.
+        arrays = [leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf) for leaf in leaves if eqx.is_array(leaf)]
         return arrays, cls(structure, others)
 
     def joined(self, arrays: Sequence[Any]) -> Any:

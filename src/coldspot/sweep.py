@@ -28,7 +28,7 @@ from .counting import Counting
 from .dataset import Result, provenance, to_dataset, unit_attributes
 from .dynamics import TOLERANCE, Dynamics, as_dynamics, checked_tolerance, solve_points
 from .machine_files.results import MACHINE, WITHOUT, carried, place_of
-from .numerics.blocks import Packed, packed, turned, unpacked
+from .numerics.blocks import Packed, packed, room, turned, unpacked
 from .places import Places, places_of
 from .pytrees import compiled, opened, refreshed
 from .response import Response
@@ -413,7 +413,7 @@ class _Joined:
         arrays = {kind: np.asarray(array) for kind, array in part.arrays.items()}
         with self._lock:
             if self._room is None:
-                self._room = _room(arrays, self.total)
+                self._room = room(arrays, self.total)
                 self._like = part.like
         for kind, array in arrays.items():
             self._room[kind][:, start : start + array.shape[1]] = array[:, : self.total - start]
@@ -424,17 +424,6 @@ class _Joined:
         assert self._room is not None
         assert self._like is not None
         return unpacked(self._like._replace(arrays=self._room))
-
-
-def _room(arrays: Mapping[str, np.ndarray], total: int) -> dict[str, np.ndarray]:
-    """Arrays (row, point) like these for `total` points, in one piece of memory: it comes in large pages."""
-    sizes = [array.shape[0] * total * array.itemsize for array in arrays.values()]
-    starts = np.cumsum([0, *(-(-size // 64) * 64 for size in sizes)])
-    memory = np.empty(int(starts[-1]), np.uint8)
-    return {
-        kind: memory[start : start + size].view(array.dtype).reshape(array.shape[0], total)
-        for (kind, array), start, size in zip(arrays.items(), starts, sizes, strict=False)
-    }
 
 
 class _Chunk(eqx.Module):

@@ -10,7 +10,7 @@ import coldspot as cs
 from coldspot.beside import plans_of, ways
 from coldspot.compiler import LIGHT
 from coldspot.dynamics import solve_points
-from coldspot.jump.coherences import _of_all, _of_near
+from coldspot.jump.coherences import _of_all, _of_near, _paths
 from coldspot.jump.eigenstates import Eigenstates, by_blocks, eigenstates
 from coldspot.jump.golden_rule import Layer
 from coldspot.jump.graph import Joined, States
@@ -260,7 +260,7 @@ def test_states_that_are_near_are_all_that_need_a_look():
         block, none = Eigenstates(energies, jnp.eye(40), jnp.asarray(kinds, float)), jnp.zeros((40, 40))
         ways = [strength * a for a in amplitudes]
         largest = jnp.max(sum(jnp.sum(a**2, axis=(0, 1, 3)) for a in ways))
-        every = _of_all(block, ways, none, largest, jnp.asarray(1e-15))
+        every = _of_all(block, sum(map(_paths, ways), none), largest, jnp.asarray(1e-15))
         return every, _of_near(block, ways, none, largest, jnp.asarray(1e-15), jnp.maximum(largest, 0.2))
 
     for strength, mixed in ((1e-2, False), (1.0, True)):

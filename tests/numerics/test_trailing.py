@@ -15,6 +15,14 @@ def formulas(point):
     split = jnp.split(picked, 2)[1]
     inside = jax.nn.relu(joined) + jnp.where(x[0] > 0, joined, -1.0)
     product = table @ x[:3]
+    cube = jnp.stack([table, 2 * table, table - 1])
+    products = (
+        jnp.einsum("lij,jm->lim", cube, table.T),
+        jnp.einsum("lij,lkj->lik", cube, cube * x[:3, None, None]),
+        jnp.einsum("lij,lij->", cube, cube),
+        jnp.eye(2) @ table,
+        jnp.transpose(cube, (1, 0, 2)),
+    )
     return {
         "joined": joined,
         "sums": (jnp.sum(table, axis=0), jnp.max(table), jnp.argmin(x), jnp.all(table > 0, axis=1)),
@@ -22,6 +30,7 @@ def formulas(point):
         "inside": inside,
         "looked up": x[k] * jnp.exp(x[0]),
         "product": product,
+        "products": products,
         "sorted": jnp.sort(x),
         "same for all": (jnp.arange(3.0), 7.0),
         "split": split,

@@ -23,14 +23,19 @@ RANGE = 1e-290
 
 
 def known(
-    values: Sequence[Array], errors: Sequence[Array], tolerance: Array, terms: Sequence[Array] | None = None
+    values: Sequence[Array],
+    errors: Sequence[Array],
+    tolerance: Array,
+    terms: Sequence[Array] | None = None,
+    most: float = CERTAIN,
 ) -> Bool[Array, " point"]:
     """Whether the errors of some entries (point) are small beside the largest value, and beside the value itself.
 
     `terms`: the sizes of what each entry is a sum of, added up; an error that is small beside these is enough, too.
+    `most`: what is small beside the largest value, if that is less than the tolerance.
     """
     largest = functools.reduce(jnp.maximum, [jnp.abs(value) for value in values])
-    allowed = jnp.minimum(tolerance, CERTAIN) * largest
+    allowed = jnp.minimum(tolerance, most) * largest
     small = []
     for k, (value, error) in enumerate(zip(values, errors, strict=True)):
         # What takes part in nothing has no sign.

@@ -14,6 +14,8 @@ import numpy as np
 from jax import Array
 
 from ..numerics.dense import EPS
+from ..numerics.held import added
+from ..numerics.reduction import formed
 from .eigenstates import Eigenstates
 
 AT_ONCE = 2**16
@@ -67,19 +69,23 @@ def neglected(
         for n, rates in enumerate(bath):
             root = jnp.sqrt(rates)
             shaken[n] += root @ root
-    out = [
-        jnp.diagonal(own) + sum(jnp.sum(jnp.abs(way) ** 2, axis=(0, 1, 3)) for way in some)
-        for own, some in zip(shaken, ways, strict=True)
-    ]
+    couplings, out = [], []
+    for some, own in zip(ways, shaken, strict=True):
+        if len(own) <= PAIRS:
+            couplings.append(sum(map(_paths, some), own))
+            out.append(jnp.diagonal(couplings[-1]))
+        else:
+            couplings.append(own)
+            out.append(jnp.diagonal(own) + sum(jnp.sum(jnp.abs(way) ** 2, axis=(0, 1, 3)) for way in some))
     largest = jnp.max(jnp.concatenate(out))
     size = jnp.max(jnp.stack([jnp.max(jnp.abs(block.energies)) for block in blocks]))
     rounding = EPS * sum(block.energies.shape[0] for block in blocks) ** 0.5 * size
     found = []
-    for block, some, own in zip(blocks, ways, shaken, strict=True):
+    for block, some, coupling in zip(blocks, ways, couplings, strict=True):
         if block.energies.shape[0] <= PAIRS:
-            found.append(_of_all(block, some, own, largest, rounding))
+            found.append(_of_all(block, coupling, largest, rounding))
         else:
-            found.append(_of_near(block, some, own, largest, rounding, jnp.maximum(largest, NEAR * coldest)))
+            found.append(_of_near(block, some, coupling, largest, rounding, jnp.maximum(largest, NEAR * coldest)))
     coherent = jnp.any(jnp.stack([mixed.coherent for mixed in found]))
     return Neglected(coherent, jnp.concatenate([mixed.turned for mixed in found]), rounding)
 
@@ -91,9 +97,8 @@ def _judged(coupling: Array, gap: Array, alike: Array, largest: Array, rounding:
     return coupled & (gap < coupling), jnp.where(mixed, rounding / jnp.where(mixed, gap, 1.0), 0.0)
 
 
-def _of_all(block: Eigenstates, ways: list[Array], shaken: Array, largest: Array, rounding: Array) -> _Mixed:
-    """Of all pairs of a block: `ways` (lead, channel, state, other state) and the coupling by what has `shaken` it."""
-    coupling = sum((_paths(jnp.moveaxis(way, 3, 0)) for way in ways), shaken)
+def _of_all(block: Eigenstates, coupling: Array, largest: Array, rounding: Array) -> _Mixed:
+    """Of all pairs of a block, whose states have this `coupling`."""
     gap = jnp.abs(block.energies[:, None] - block.energies[None, :])
     alike = block.labels[:, None] == block.labels[None, :]
     coupling = jnp.where(np.eye(len(gap), dtype=bool), 0.0, coupling)
@@ -135,15 +140,16 @@ def _of_near(
     return found._replace(turned=jnp.maximum(found.turned, rounding / nearest(first)))
 
 
-def _paths(amplitude: Array) -> Array:
-    """Σ_kl |Σ_m F_klma F_klmb*| (a, b) of amplitudes (k, lead, m, a)."""
+def _paths(way: Array) -> Array:
+    """Σ_kl |Σ_m F_lmak F_lmbk*| (a, b) of amplitudes (lead l, channel m, a, k)."""
+    count, size = way.shape[0] * way.shape[3], way.shape[2]
 
     def add(total: Array, one: Array) -> tuple[Array, None]:
         return total + jnp.sum(jnp.abs(jnp.swapaxes(one, 1, 2) @ jnp.conj(one)), axis=0), None
 
-    size = amplitude.shape[-1]
-    if len(amplitude) * size**2 > AT_ONCE:
-        return jax.lax.scan(add, jnp.zeros((size, size)), amplitude)[0]
+    if count * way.shape[1] * size**2 > AT_ONCE:
+        return jax.lax.scan(add, jnp.zeros((size, size)), jnp.moveaxis(way, 3, 0))[0]
     # Not by calls of matrix products for each path of each point, which take five times as long.
-    paths = jnp.sum(amplitude[..., :, None] * jnp.conj(amplitude[..., None, :]), axis=2)
-    return jnp.sum(jnp.abs(paths), axis=(0, 1))
+    flat = jnp.moveaxis(way, 3, 1).reshape(count, -1, size)
+    other = jnp.conj(flat)
+    return formed(jnp.add, lambda rows: jnp.abs(added(flat[rows, :, :, None] * other[rows, :, None], axis=1)), count)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,8 +13,7 @@ from jax import Array
 from .._checks import InputError, Rule, as_float, check_memory, check_positive, check_shape
 from ..compiler import is_traced, plainly
 from ..dynamics import Counted, Outcome, Target
-from ..numerics.blocks import one_by_one, turned
-from ..numerics.trailing import trailing
+from ..numerics.blocks import one_by_one
 from ..pytrees import Table
 from ..solution import Status
 from . import charge_steady, words
@@ -25,9 +24,22 @@ from .coherences import Neglected, neglected
 from .contacts import BosonCoupling, Lead, real_or_complex, upper, upper_rule, whole
 from .eigenstates import Eigenstates, by_blocks
 from .fock import MOST_ORBITALS
-from .golden_rule import BosonSteps, Steps, creators, fillings, reached, shaken, shifts, squared, widths
+from .golden_rule import (
+    BosonSteps,
+    Steps,
+    creators,
+    fillings,
+    in_line,
+    reached,
+    roots,
+    shaken,
+    shifts,
+    squared,
+    widths,
+)
 from .graph import Glance, Graph, Joined, Snapshot, groups
 from .half_edges import MOST_FILLED, Listed
+from .inside import Inside, Known, of_batch, of_one
 from .interaction import OWNER, SYMMETRIC, interaction, parts, tensor_words
 from .kinetics import SMOOTH, Kinetics, Tunnelling
 from .large import SMALL, solve_large
@@ -41,14 +53,6 @@ from .validity import broad_by_all
 
 CAUSED = 1024
 """States up to which the graph tells the bath of each transition."""
-
-
-class _Inside(NamedTuple):
-    """Of the eigenstates of one point: `energies` (state), `rates` (lead, transition), and what they neglect."""
-
-    energies: Array
-    rates: Array
-    lost: Neglected
 
 
 class Dots(ManyElectrons):
@@ -218,16 +222,12 @@ class Dots(ManyElectrons):
         """What the network is: potentials are counted from the same `zero` as the levels of the eigenstates."""
         space = self._fock()
         made = creators(space, blocks, self._range().start)
-        rates = self._rates([widths(self._gammas(), creator) for creator in made])
+        rates = in_line([widths(self._gammas(), creator) for creator in made])
         strengths = []
         for coupling in self.bosons.values():
             matrices = shaken(elements(space, space.single, whole(coupling.operator)), space, blocks)
             strengths.append(jnp.concatenate([squared(m[np.triu_indices(len(m), 1)]) for m in matrices]))
         return self._between(jnp.concatenate([block.energies for block in blocks]), rates, strengths, zero)
-
-    def _rates(self, every: list[Array]) -> Array:
-        """Of the rates (lead, a, k) for each number of electrons: (lead, transition)."""
-        return jnp.concatenate([rates.reshape(len(self.leads), -1) for rates in every], axis=1)
 
     def _between(self, energies: Array, rates: Array, strengths: list[Array], zero: Array) -> Moment:
         """The network between states of these energies: rates (lead, transition), and what each boson bath moves."""
@@ -289,7 +289,8 @@ class Dots(ManyElectrons):
     def _neglected(self, blocks: list[Eigenstates], found: Snapshot) -> Neglected:
         blocks, found = jax.lax.stop_gradient((blocks, found))
         made, sizes = creators(self._fock(), blocks, self._range().start), self._sizes()
-        amplitudes = [reached(self._gammas(), creator) for creator in made]
+        root = roots(self._gammas())
+        amplitudes = [reached(root, creator) for creator in made]
         rates = found.rates
         shaking, at = [], len(self.leads) * len(fillings(sizes).initial)
         for _ in self.bosons:
@@ -365,28 +366,19 @@ class Dots(ManyElectrons):
         """A batch of dots without bosons, which leads alone change."""
         arrays, static = eqx.partition(self, eqx.is_array)
 
-        def solved(point: Any) -> Any:
+        def solve(point: Any) -> list[Eigenstates]:
             dots = eqx.combine(point, static)
-            blocks = dots._resolved(dots.hamiltonian[0, 0].real)[0]
-            return point, blocks, creators(dots._fock(), blocks)
+            return dots._resolved(dots.hamiltonian[0, 0].real)[0]
 
-        def inside(known: Any) -> _Inside:
-            return eqx.combine(known[0], static)._inside(*known[1:])
+        def know(point: Any, blocks: list[Eigenstates]) -> Known:
+            return blocks, creators(self._fock(), blocks), eqx.combine(point, static)._gammas()
 
-        # Points that differ in their leads' temperatures and potentials alone have the same eigenstates.
         own = self.hamiltonian, self.coulomb, [lead.gamma for lead in self.leads.values()]
-        alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
+        # Of a single level there is nothing to find, and compilers make one loop of all.
+        found = of_batch(solve, know, arrays, own) if self.orbitals > 1 else None
 
-        def one_for_all() -> _Inside:
-            first = inside(solved(jax.tree.map(lambda leaf: leaf[0], arrays)))
-            return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(own[0]), *leaf.shape)), first)
-
-        found = jax.lax.cond(
-            alike, one_for_all, lambda: turned(trailing(inside, turned(jax.vmap(solved)(arrays))), -1, 0)
-        )
-
-        def look(point: tuple[Any, _Inside]) -> Glance:
-            dots, known = eqx.combine(point[0], static), point[1]
+        def look(point: tuple[Any, Inside | None]) -> Glance:
+            dots, known = eqx.combine(point[0], static), point[1] or of_one(*know(point[0], solve(point[0])))
             moment = dots._between(known.energies, known.rates, [], dots.hamiltonian[0, 0].real)
             seen = glance(moment, is_pair(dots.graph()))
             blur = known.lost.blur(jnp.min(seen.temperature))
@@ -395,13 +387,6 @@ class Dots(ManyElectrons):
         leads = tuple(self.leads)
         moves = members([Channel(name, *fillings(self._sizes()), Tunnelling(1.0)) for name in leads], leads)
         return Seen(leads, moves, (True,) * len(leads), (arrays, found), look)
-
-    def _inside(self, blocks: list[Eigenstates], made: list[Array]) -> _Inside:
-        """What does not depend on the leads' temperatures and potentials, energies counted from the first level."""
-        amplitudes = [reached(self._gammas(), creator) for creator in made]
-        lost = neglected(blocks, amplitudes, [], jnp.asarray(1.0))  # how cold it is matters to larger dots alone
-        rates = self._rates([widths(self._gammas(), creator) for creator in made])
-        return _Inside(jnp.concatenate([block.energies for block in blocks]), rates, lost)
 
     def _stationary(self, sure: bool) -> Outcome:
         arrays, static = eqx.partition(self, eqx.is_array)

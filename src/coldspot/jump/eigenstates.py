@@ -6,10 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.custom_batching import sequential_vmap
+from jax.custom_batching import custom_vmap
+
+from ..numerics.held import added
+from ..numerics.jacobi import eigenvectors
 
 NEAR = 1e-9
 """Energies nearer than this, relative to the largest of them, count as degenerate where derivatives are taken."""
+
+TOGETHER = 10
+"""Real matrices up to this size are solved in step, if there are many."""
 
 LARGE = 500
 """States from which each connected block is solved by itself: how many there are is only known with the numbers."""
@@ -53,11 +59,8 @@ def _solved_jvp(primals: Any, tangents: Any) -> tuple[Eigenstates, Eigenstates]:
     return found, Eigenstates(jnp.diagonal(inside).real, vectors @ mixing, jnp.zeros_like(own))
 
 
-# Batched calls of LAPACK can hang on few cores: one after the other. Where nothing else is compiled around them (a look
-# at the spectrum), one program instead of seventy.
-@jax.jit
-@sequential_vmap
-def _separated(matrix: Array) -> tuple[Array, Array, Array]:
+@custom_vmap
+def _alone(matrix: Array) -> tuple[Array, Array, Array]:
     size = matrix.shape[-1]
     # Bad numbers have their status; LAPACK need not see them.
     good = jnp.all(jnp.isfinite(matrix))
@@ -78,16 +81,55 @@ def _separated(matrix: Array) -> tuple[Array, Array, Array]:
     return jnp.where(good, energies, jnp.nan), vectors, chief.astype(float)
 
 
+@_alone.def_vmap
+def _batch(points: int, batched: list[bool], matrices: Array) -> tuple[tuple[Array, ...], tuple[bool, ...]]:
+    """Of many points: small ones in step, others one after the other, because batched calls of LAPACK can hang."""
+    small = matrices.shape[-1] <= TOGETHER and matrices.dtype.kind == "f"
+    found = _together(matrices) if small else jax.lax.map(_alone, matrices)
+    return found, (True,) * 3
+
+
+# Where nothing else is compiled around it (a look at the spectrum), one program instead of seventy.
+_separated = jax.jit(_alone)
+
+
+def _together(matrices: Array) -> tuple[Array, Array, Array]:
+    """As `_alone`, of real matrices (point, place, place)."""
+    last = jnp.moveaxis(matrices, 0, -1)
+    size = len(last)
+    good = jnp.all(jnp.isfinite(last), axis=(0, 1))
+    safe = jnp.where(good, last, jnp.eye(size)[..., None])
+    own, vectors = labels(safe != 0).astype(float), eigenvectors(safe)
+    image = added(safe[:, :, None] * vectors[None], axis=1)
+    energies = added(vectors * image)
+    # The place of each state: how many are in a block before its own, or lower in its own, or as low and earlier.
+    block, other, energy, level = own[:, None], own[None], energies[:, None], energies[None]
+    earlier = jnp.asarray(np.arange(size)[:, None] < np.arange(size))[..., None]
+    lower = (energy < level) | ((energy == level) & earlier)
+    place = added(jnp.where((block < other) | ((block == other) & lower), 1.0, 0.0))
+    here = place[:, None] == jnp.arange(size)[None, :, None]
+
+    def sorted_(x: Array) -> Array:
+        """Numbers (…, state, point) in their order."""
+        return added(jnp.where(here, x[..., :, None, :], 0.0), axis=-3)
+
+    found = jnp.where(good, sorted_(energies), jnp.nan), sorted_(vectors), sorted_(own)
+    energies, vectors, own = (jnp.moveaxis(x, -1, 0) for x in found)
+    return energies, vectors, own
+
+
 def labels(linked: Array) -> Array:
-    """For each place the first one of its connected block, of a symmetric table (place, place) of links."""
-    size = linked.shape[-1]
+    """For each place the first one of its connected block, of a symmetric table (place, place, …) of links."""
+    size = linked.shape[0]
 
     def spread(state: tuple[Array, Array]) -> tuple[Array, Array]:
         own, _ = state
-        new = jnp.minimum(own, jnp.min(jnp.where(linked, own[None, :], size), axis=1))
+        new = jnp.minimum(own, jnp.min(jnp.where(linked, own[None], size), axis=1))
         return new, jnp.any(new != own)
 
-    return jax.lax.while_loop(lambda s: s[1], spread, (jnp.arange(size), jnp.asarray(True)))[0]
+    places = jnp.arange(size).reshape(size, *(1,) * (linked.ndim - 2))
+    start = jnp.broadcast_to(places, linked.shape[1:])
+    return jax.lax.while_loop(lambda s: s[1], spread, (start, jnp.asarray(True)))[0]
 
 
 def by_blocks(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -123,16 +123,31 @@ def _without_noise(amplitudes: Array, size: Array | float) -> Array:
     return amplitudes - jax.lax.stop_gradient(noise)
 
 
-def reached(gammas: Array, creator: Array) -> Array:
+def roots(gammas: Array) -> Array:
+    """F with F F† = Γ, of the level widths (lead, orbital) or (lead, orbital, orbital); no derivatives.
+
+    As (lead, orbital, channel), or as (lead, orbital) if each orbital is reached by a channel of its own.
+    """
+    gammas = jax.lax.stop_gradient(gammas)
+    return jnp.sqrt(gammas) if gammas.ndim == 2 else cholesky(gammas)[0]
+
+
+def by_one_channel(root: Array) -> tuple[Array, Array]:
+    """The same (lead, orbital, 1) if each lead has no more than one channel, and whether that is so."""
+    used = root != 0 if root.ndim == 2 else jnp.any(root != 0, axis=1)
+    return root[..., None] if root.ndim == 2 else jnp.sum(root, axis=2, keepdims=True), jnp.all(jnp.sum(used, 1) <= 1)
+
+
+def reached(root: Array, creator: Array) -> Array:
     """Σ_i F_im ⟨a|d_i†|k⟩ (lead, channel, a, k), by which electrons of each lead reach a from k; no derivatives.
 
-    F F† = Γ, with the level widths (lead, orbital) or (lead, orbital, orbital).
+    F as of `roots` or `by_one_channel`.
     """
-    gammas, creator = jax.lax.stop_gradient((gammas, creator))
-    if gammas.ndim == 2:
-        return jnp.sqrt(gammas)[..., None, None] * creator
-    largest = jnp.sqrt(jnp.max(jnp.abs(gammas), axis=(1, 2)))[:, None, None, None]
-    return _without_noise(jnp.einsum("lim,iak->lmak", cholesky(gammas)[0], creator), largest)
+    creator = jax.lax.stop_gradient(creator)
+    if root.ndim == 2:
+        return root[..., None, None] * creator
+    largest = jnp.sqrt(jnp.max(jnp.sum(squared(root), axis=2), axis=1))[:, None, None, None]
+    return _without_noise(jnp.einsum("lim,iak->lmak", root, creator), largest)
 
 
 def widths(gammas: Array, creator: Array) -> Array:
@@ -140,9 +155,19 @@ def widths(gammas: Array, creator: Array) -> Array:
     if gammas.ndim == 2:
         return jnp.einsum("li,iak->lak", gammas, squared(creator))
     # The sum of squares has no negative rounding; the double sum has the derivatives, where Γ is singular too.
-    value = jnp.sum(squared(reached(gammas, creator)), axis=1)
+    value = through(reached(roots(gammas), creator))
     linear = jnp.einsum("iak,lij,jak->lak", creator, gammas, jnp.conj(creator)).real
     return jax.lax.stop_gradient(value - linear) + linear
+
+
+def through(amplitudes: Array) -> Array:
+    """Σ_m |F_mak|² (lead, a, k): the value of Γ_ak, without derivatives."""
+    return jnp.sum(squared(amplitudes), axis=1)
+
+
+def in_line(every: list[Array]) -> Array:
+    """Of rates (lead, a, k) for each number of electrons: (lead, transition)."""
+    return jnp.concatenate([rates.reshape(len(rates), -1) for rates in every], axis=1)
 
 
 def squared(amplitudes: Array) -> Array:

@@ -25,7 +25,7 @@ from ..dynamics import Outcome, Rates
 from ..numerics.blocks import stored
 from ..numerics.dense import EPS, positive_or_one
 from ..solution import Status
-from .certain import COUNTED, RANGE, known
+from .certain import COUNTED, RANGE, SIGNED, known
 from .graph import Glance, Graph
 from .stationary import FAR, SMALLEST
 from .validity import cautions
@@ -97,7 +97,8 @@ def solve_pair(
     flow_errors = [q / t for q, t in zip(bounds[:baths], s.temperatures, strict=True)]
     differ = jnp.abs(other - _total(flows, nothing))
     certain = s.in_range & (differ <= FAR * (other_error + _total(flow_errors, nothing)))
-    certain &= known(found[: len(parts)], bounds[: len(parts)], tolerance)
+    # All that is left is the rounding of affinities and of rates, which no other way is without.
+    certain &= known(found[: len(parts)], bounds[: len(parts)], tolerance, most=SIGNED)
     if any(counted):
         certain &= _most(bounds[len(parts) :]) <= jnp.minimum(tolerance, COUNTED) * moved
     ahead = g.initial.array == 0

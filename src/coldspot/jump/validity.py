@@ -62,8 +62,8 @@ def broad_by_all(widths: Array, temperature: Array) -> Array:
     `widths` (lead, …), `temperature` (lead).
     """
     each = temperature.reshape(-1, *(1,) * (widths.ndim - 1))
-    coldest = jnp.min(jnp.where(widths > 0, each, jnp.inf), axis=0)
-    return jnp.any(jnp.sum(widths, axis=0) > coldest)
+    coldest = reduce(jnp.minimum, jnp.where(widths > 0, each, jnp.inf))
+    return jnp.any(reduce(jnp.add, widths) > coldest)
 
 
 def _broad_of_few(g: Graph, s: Snapshot | Glance, moves: list[int]) -> Bool[Array, "..."]:

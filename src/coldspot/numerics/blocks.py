@@ -2,14 +2,22 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 Result = TypeVar("Result")
+
+LINE = 64
+"""Bytes that processors take from memory together."""
+PAGE = 2**21
+"""Bytes of a large page of memory."""
+MANY = 4
+"""Of more of these, one more does not count."""
 
 
 def one_by_one(solve: Callable[[Any], Result], batch: Any) -> Result:
@@ -146,6 +154,25 @@ def unpacked(p: Packed) -> Any:
         array = p.arrays[kind]
         leaves.append(array[start : start + math.prod(shape)].reshape(*shape, array.shape[-1]))
     return jax.tree.unflatten(p.structure, leaves)
+
+
+def room(arrays: Mapping[str, np.ndarray], total: int) -> dict[str, np.ndarray]:
+    """Arrays (row, point) like these for `total` points, in one piece of memory: it comes in large pages.
+
+    >>> {name: array.shape for name, array in room({"heat": np.ones((2, 3))}, 5).items()}
+    {'heat': (2, 5)}
+    """
+    sizes = [array.shape[0] * total * array.itemsize for array in arrays.values()]
+    starts = np.cumsum([0, *(-(-size // LINE) * LINE for size in sizes)])
+    needed = int(starts[-1])
+    # Where a large page is not whole, at either end, memory comes in hundreds of small ones.
+    page = PAGE if needed > MANY * PAGE else LINE
+    memory = np.empty(-(-needed // page) * page + page, np.uint8)
+    memory = memory[-memory.ctypes.data % page :]
+    return {
+        kind: memory[start : start + size].view(array.dtype).reshape(array.shape[0], total)
+        for (kind, array), start, size in zip(arrays.items(), starts, sizes, strict=False)
+    }
 
 
 def stored(certain: Array, compute: Callable[[], Result]) -> Result:

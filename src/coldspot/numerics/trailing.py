@@ -4,6 +4,7 @@
 points in the slow direction, or turn arrays around before each use. Here it stays the last one, contiguous in memory.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .held import FEW, added
 from .lanewise import CHEAP, COSTLY, INSIDE, bound, shared
 from .reduction import halved
 
@@ -66,6 +68,27 @@ def _walk(
     return [v for v, _ in pairs], [y for _, y in pairs]
 
 
+def _product(one: Any, other: Any, numbers: Any) -> Any:
+    """A product of matrices or its like, the points last, written out; None if its sums are long."""
+    (summed, summed_too), (batch, batch_too) = numbers
+    terms = math.prod(one.shape[k] for k in summed)
+    if not 0 < terms <= FEW:
+        return None
+
+    def arranged(x: Any, batch: tuple[int, ...], summed: tuple[int, ...], own: int, axes: int) -> Any:
+        """(term, batch, free axes of its own and of the other, point), of an operand with `own` free axes there."""
+        free = tuple(k for k in range(x.ndim - 1) if k not in batch and k not in summed)
+        x = lax.transpose(x, (*summed, *batch, *free, x.ndim - 1))
+        sizes = x.shape[len(summed) : len(summed) + len(batch)]
+        shape = x.shape[len(summed) + len(batch) : -1]
+        return x.reshape(terms, *sizes, *(1,) * own, *shape, *(1,) * (axes - own - len(shape)), x.shape[-1])
+
+    left, right = one.ndim - 1 - len(summed) - len(batch), other.ndim - 1 - len(summed) - len(batch)
+    one = arranged(one, batch, summed, 0, left + right)
+    other = arranged(other, batch_too, summed_too, left, left + right)
+    return added(one * other)
+
+
 def _widened(value: Any, moving: bool, shape: tuple[int, ...], points: int) -> Any:
     """A number or an array of that `shape`, with the axis of the points."""
     own = value.shape[: value.ndim - moving]
@@ -103,5 +126,14 @@ def _step(equation: Any, values: list[Any], there: list[bool], points: int) -> l
         wider = numbers._replace(offset_dims=(*numbers.offset_dims, len(shape)))
         more = params | {"dimension_numbers": wider, "slice_sizes": (*params["slice_sizes"], points)}
         return [equation.primitive.bind(x, values[1], **more)]
+    if name == "transpose":
+        return [lax.transpose(x, (*params["permutation"], len(shape)))]
+    if name == "dot_general":
+        operands = [
+            _widened(v, y, a.aval.shape, points) for v, y, a in zip(values, there, equation.invars, strict=True)
+        ]
+        found = _product(operands[0], operands[1], params["dimension_numbers"])
+        if found is not None:
+            return [found]
     axes = tuple(-1 if y else None for y in there)
     return list(jax.vmap(bound(equation), in_axes=axes, out_axes=-1)(*values))
