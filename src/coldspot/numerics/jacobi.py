@@ -24,9 +24,9 @@ _Halves = tuple[Array, Array]
 
 
 def eigenvectors(matrix: Float[Array, "n n point"]) -> Float[Array, "n n point"]:
-    """Orthonormal eigenvectors (place, state, point) of finite matrices; no vector is mixed from places beyond the
+    """Orthonormal eigenvectors (place, state, point) of finite matrices, in no order of their eigenvalues.
 
-    connected block of the place that has its number.
+    Each is mixed from places of one connected block alone, to which the place belongs that has its number.
 
     >>> x = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
     >>> v = eigenvectors(x[..., None])[..., 0]
