@@ -37,7 +37,6 @@ def of_batch(
     Points that do not differ in their `own` numbers, a tree of arrays, have the same eigenstates.
     """
     points = jax.tree.leaves(batch)[0].shape[0]
-    alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
 
     def one_for_all() -> Inside:
         first = jax.tree.map(lambda leaf: leaf[0], batch)
@@ -55,6 +54,9 @@ def of_batch(
         found = jax.lax.cond(jnp.all(enough), *ways)
         return turned(found._replace(rates=_derived(found.rates, known)), -1, 0)
 
+    if points == 1:
+        return one_for_all()
+    alike = jnp.all(jnp.stack([jnp.all(leaf == leaf[:1]) for leaf in jax.tree.leaves(own) if leaf.size]))
     return jax.lax.cond(alike, one_for_all, each)
 
 
