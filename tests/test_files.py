@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -46,6 +48,25 @@ def test_those_who_leave_at_once_leave_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
         stopped()
     assert path.read_text() == "old"
+
+
+def test_a_folder_goes_though_threads_still_write_into_it(tmp_path):
+    def failed():
+        with files.whole_folder(tmp_path / "a") as part:
+            part.mkdir()
+            late = threading.Thread(target=lambda: [write(part / f"{k}" / "c") for k in range(20)])
+            late.start()
+            raise OSError("no space")
+
+    def write(path):
+        time.sleep(0.01)
+        path.parent.mkdir(parents=True)
+        path.write_text("late")
+
+    with pytest.raises(OSError, match="no space"):
+        failed()
+    time.sleep(0.3)
+    assert not list(tmp_path.iterdir())
 
 
 FORKED = """

@@ -46,7 +46,9 @@ def test_a_store_holds_what_a_sweep_in_memory_holds(small, tmp_path):
     assert (found.status.values == whole.status.values).all()
     assert found.status.dtype == np.int8
     assert found.attrs.keys() - {"sweep"} == whole.attrs.keys()
-    assert found["left.temperature"].attrs == whole["left.temperature"].attrs
+    loaded = cs.load(tmp_path / "s.zarr")
+    for name in GRID:
+        assert found[name].attrs == loaded[name].attrs == whole[name].attrs == {"units": whole[name].attrs["units"]}
     assert found.bath.values.tolist() == ["left", "right"]
     assert float(found.machine.level) == float(DOT.level)
     assert [part.name for part in tmp_path.iterdir()] == ["s.zarr"]

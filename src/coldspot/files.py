@@ -4,10 +4,13 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+TRIES, GONE, PAUSE = 30, 4, 0.05
+"""How often to look for a folder, how often it must be gone, one after the other, and seconds between."""
 _PART = re.compile(r"\..+\.(\d+)\.part")
 _unfinished: set[Path] = set()
 
@@ -33,8 +36,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.rename(path)
+    except BaseException:
+        _remove_for_good(part)
+        raise
     finally:
-        shutil.rmtree(part, ignore_errors=True)
         _unfinished.discard(part)
 
 
@@ -56,6 +61,17 @@ def _remove(part: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
     else:
         part.unlink(missing_ok=True)
+
+
+def _remove_for_good(part: Path) -> None:
+    """Remove a folder into which threads of a writer that failed may still be about to put files."""
+    gone = 0
+    for _ in range(TRIES):
+        gone = 0 if part.exists() else gone + 1
+        if gone == GONE:
+            return
+        _remove(part)
+        time.sleep(PAUSE)
 
 
 def remove_abandoned(folder: Path) -> None:

@@ -129,6 +129,12 @@ def sweep(
     def dataset_of(solution: Result, part: Places) -> "xarray.Dataset":
         return to_dataset(solution, part.coordinates, part.shape, attributes, unit, used_up=True)
 
+    def described(dataset: "xarray.Dataset") -> "xarray.Dataset":
+        for name in places.axes if shared is not None else ():
+            natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
+            dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])
+        return dataset
+
     def blocks(wanted: Sequence[store.Block], size: int) -> "Generator[xarray.Dataset]":
         """Each block by itself, as one of `size` points."""
         cores = parallel.workers()
@@ -156,14 +162,9 @@ def sweep(
         attributes = {**why, **attributes}
         dataset = dataset_of(solution, places)
     else:
-        identity = _identity(machine, places, plans, attributes)
-        dataset = store.filled(
-            place_of("sweep", "to", to), places.empty(), places.shape, blocks, identity, progress, remarks
-        )
-    for name in places.axes if shared is not None else ():
-        natural = COORDINATE_UNITS.get(paths.dimension(shared, name), "")
-        dataset[name].attrs.update(unit_attributes(natural, unit, typed=True)[1])
-    return dataset
+        identity, empty = _identity(machine, places, plans, attributes), described(places.empty())
+        dataset = store.filled(place_of("sweep", "to", to), empty, places.shape, blocks, identity, progress, remarks)
+    return described(dataset)
 
 
 def _identity(machine: Any, places: Places, plans: tuple[Wanted, ...], attributes: Mapping[str, Any]) -> dict[str, str]:

@@ -93,6 +93,14 @@ def test_an_optimum_on_a_bound_says_so_with_its_slope():
     assert best.value == pytest.approx(other.fun, rel=1e-9)
 
 
+def test_searches_that_end_at_zero_agree():
+    best = cs.optimise(DOT, minimise="entropy_production", over={"level": (-15.0, 15.0)})
+    # Electrons at the level are as likely in both leads: (ε−μ_L)/T_L = (ε−μ_R)/T_R.
+    assert best.parameters["level"] == pytest.approx(-7.5, rel=1e-6)
+    assert best.agree
+    assert best.agreeing > 2
+
+
 def test_a_constraint_that_binds():
     best = cs.optimise(DOT, maximise="cop", over={"level": (-30.0, 15.0)}, subject_to={"heat.right": (0.1, None)})
     # The COP (ε−μ_R)/(μ_R−μ_L) rises as the level goes down, until no more than 0.1 is left.
@@ -234,6 +242,7 @@ NARROW = {"level": (-1.0, 1.0)}
         ({"maximise": "cop", "uncertain": {"gamma_left": (2, 1)}}, "low < high"),
         ({"maximise": "cop", "uncertain": {"gamma_lft": (1, 2)}}, r"`gamma_lft`.*Did you mean `gamma_left`"),
         ({"maximise": "cop", "uncertain": {"gamma_left": (1, 2)}, "quantile": 1.0}, "must lie between 0 and 1"),
+        ({"maximise": "cop", "quantile": 0.1}, "give what is uncertain: `uncertain`"),
     ],
 )
 def test_bad_input_of_optimise(options, words):

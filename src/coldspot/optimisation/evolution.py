@@ -36,7 +36,8 @@ BROKEN, UNTRUSTED = 1e100, 1e200
 DRAWS, FINE_DRAWS = 128, 4096
 """Values of the uncertain parameters for each member of a generation, and at the end."""
 
-
+WORST = 0.1
+"""The part of cases that may be worse, if a user says nothing else."""
 CALLS = (16, 1024)
 """Machines in a call of compiled code: two sizes, since a generation splits in ever new ways into machines alike."""
 
@@ -320,7 +321,10 @@ def finely(trials: Trials, target: Quantity, sign: float, x: np.ndarray) -> floa
 def unsure(owner: str, uncertain: Any, quantile: Any, over: Mapping[str, Any]) -> Unsure:
     """What a user says of uncertain parameters."""
     if uncertain is None:
+        if quantile is not None:
+            raise InputError(f"{owner}: `quantile` is that of a robust search; give what is uncertain: `uncertain`.")
         return Unsure({}, 0.5)
+    quantile = WORST if quantile is None else quantile
     if not isinstance(uncertain, Mapping) or not uncertain:
         raise InputError(
             f"{owner}: `uncertain` must be a mapping from parameters to (low, high) or to a distribution of "

@@ -13,14 +13,14 @@ from .._checks import InputError, worded
 from ..dynamics import TOLERANCE, checked_tolerance, steady_state
 from ..solution import Solution, plain
 from ..sweep import builder
-from .descent import FEASIBLE, Bound, Found, descend, spread
+from .descent import FEASIBLE, ROUNDED, Bound, Found, descend, spread
 from .evolution import Trials, evolved, finely, unsure
 from .problem import Looked, Problem, Sampled
 from .quantities import Quantity, quantity
 from .space import choices, interval, space
 
 AGREE = 1e-6
-"""Searches agree if their best values differ by no more than this part of the best one."""
+"""Searches agree if their best values differ by no more than this part of the best one, or the rounding of others."""
 AT_BOUND = 1e-9
 SETTLED = 1e-6
 """Without slopes: a parameter lies on its bound, and a constraint binds, to this part of the range or scale."""
@@ -56,6 +56,7 @@ class Optimum(Spoken, eqx.Module):
     objective: str = eqx.field(static=True)
     method: str = eqx.field(static=True, default="slopes")
     quantile: float | None = eqx.field(static=True, default=None)
+    _rounding: float = eqx.field(static=True, default=0.0)
 
     @property
     def starts(self) -> int:
@@ -65,7 +66,7 @@ class Optimum(Spoken, eqx.Module):
     def agreeing(self) -> int:
         # Of a robust search, `value` comes from more draws than those at its ends.
         best = self.value if self.quantile is None else self.values[0]
-        return sum(abs(value - best) <= AGREE * abs(best) for value in self.values)
+        return sum(abs(value - best) <= max(AGREE * abs(best), self._rounding) for value in self.values)
 
     @property
     def agree(self) -> bool:
@@ -117,7 +118,7 @@ def optimise(
     progress: bool | None = None,
     method: str | None = None,
     uncertain: Mapping[str, Any] | None = None,
-    quantile: float = 0.1,
+    quantile: float | None = None,
     budget: int = BUDGET,
 ) -> Optimum:
     """The parameters within bounds at which a quantity of the steady state is largest, or smallest.
@@ -138,8 +139,8 @@ def optimise(
       not where results are random. A `KleinKramers` problem, which has no slopes, and objectives that jump or are flat
       in between need `"evolution"`;
     - `uncertain`: {path: (low, high)}, evenly spread between, or {path: distribution of `scipy.stats`}, for a robust
-      optimum: best is what the machine reaches in all but the part `quantile` of the cases, and constraints are kept
-      in as many. None of them is in `over`;
+      optimum: best is what the machine reaches in all but the part `quantile` (.1) of the cases, and constraints are
+      kept in as many. None of them is in `over`;
     - `budget`: how many machines a search without slopes may look at, all starts together.
 
     Looks at 128 points of the box, then goes from the best ones, some way apart, by sequential quadratic programming
@@ -185,7 +186,7 @@ def optimise(
     bounds = constraints(owner, problem, limits, sampled)
     found = searches(problem, sampled, bounds, sign, starts or 8)
     ends = ranked(owner, problem.quantities, found, bounds, sampled, sign)
-    return _finished(problem, ends, bounds, tolerance)
+    return _finished(problem, ends, bounds, tolerance, _rounding(sampled))
 
 
 def check_method(owner: str, method: Any, budget: Any, starts: Any = None) -> None:
@@ -242,6 +243,7 @@ def _evolved(
         objective=target.name,
         method="evolution",
         quantile=trials.unsure.quantile if robust else None,
+        _rounding=_rounding(sampled),
     )
 
 
@@ -360,7 +362,12 @@ def ranked(
     )
 
 
-def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], tolerance: float) -> Optimum:
+def _rounding(sampled: Sampled) -> float:
+    """Below which values of the objective are nothing, beside those that it has elsewhere."""
+    return ROUNDED * float(np.max(np.abs(sampled.values[:, 0]), initial=0.0))
+
+
+def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], tolerance: float, rounding: float) -> Optimum:
     target, box = problem.quantities[0], problem.box
     for best in ends:
         machine = problem.machine(best.u)
@@ -398,6 +405,7 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
         values=tuple(values),
         converged=best.converged,
         objective=target.name,
+        _rounding=rounding,
     )
 
 
