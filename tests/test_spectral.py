@@ -78,6 +78,17 @@ class Peak(SpectralDensity):
         yield self.centre, self.width
 
 
+class Bump(SpectralDensity):
+    """A user's own, which tells nobody where it is narrow."""
+
+    centre: jax.Array = cs.parameter(dimension="energy", positive=True)
+    width: jax.Array = cs.parameter(dimension="energy", positive=True)
+    height: jax.Array = cs.parameter(minimum=0.0)
+
+    def __call__(self, frequency):
+        return 0.05 * frequency + self.height * jnp.exp(-(((frequency - self.centre) / self.width) ** 2))
+
+
 def junction(density):
     return cs.conductor.PairJunction(
         cs.conductor.Levels([0.5, -0.5], [1.0, 1.0], ["left", "right"]),
@@ -129,6 +140,26 @@ def test_one_class_serves_jump_networks_and_junctions(peaks):
         [cs.Channel("a", 0, 1, cs.Bosonic(float(peak(1.1)))), cs.Channel("b", 0, 1, cs.Bosonic(0.3))],
     )
     assert float(cs.steady_state(network).heat["a"]) == pytest.approx(float(cs.steady_state(same).heat["a"]), rel=1e-12)
+
+
+@pytest.mark.parametrize(("centre", "width"), [(1.37, 2e-3), (0.2345, 1e-3), (1.0, 3e-3), (3.1, 4e-2)])
+def test_a_needle_that_nobody_tells_is_found(centre, width):
+    """What it adds, by a sum over narrow modes, weighted by A_ph."""
+
+    with_needle, without = (cs.steady_state(junction(Bump(centre, width, height))) for height in (0.3, 0.0))
+    x, weights = np.polynomial.legendre.leggauss(120)
+    omega = centre + 8 * width * x
+    flow = (cs.sweep(junction(0.0), {"frequency": omega}).heat.sel(bath="phonons") * 2 * omega).values
+
+    def spectral(height):
+        damping = np.asarray(Bump(centre, width, height)(omega))
+        return 2 * damping / ((omega**2 - 1) ** 2 + damping**2)
+
+    added = 8 * width * weights @ ((spectral(0.3) - spectral(0.0)) * flow) / (2 * np.pi)
+    found = with_needle.heat["phonons"] - without.heat["phonons"]
+    errors = sum(s.error.heat["phonons"] for s in (with_needle, without))
+    assert abs(float(found) - added) <= float(errors) + 1e-9 * abs(added)
+    assert abs(added) > 1e4 * float(errors)
 
 
 def test_bad_densities_in_a_sweep_are_marked(peaks):

@@ -21,6 +21,7 @@ from jax import Array
 from . import tracing
 from ._attributes import told as _told
 from ._checks import Checked, InputError, Numbers, Rule, Scalar, Vector, as_float, parameter
+from .numerics.needles import needles
 
 __all__ = ["Drude", "Flat", "Given", "Ohmic", "SpectralDensity", "Tabulated", "as_density"]
 
@@ -56,9 +57,10 @@ class SpectralDensity(Checked):
     def features(self) -> Iterable[tuple[Array, Array]]:
         """Centres and widths of what is narrow in γ(ω), kinks included: integrals over ω look closely there.
 
-        A density that keeps a narrow peak to itself may have it overlooked.
+        Unless a density knows them, they are looked for: at 32,768 frequencies, each .17 % above the one before. What
+        is narrower than that may be overlooked, and more than eight are told by a density itself.
         """
-        return ()
+        return needles(self)
 
 
 class Flat(SpectralDensity):
@@ -75,6 +77,9 @@ class Flat(SpectralDensity):
 
     def log_over_frequency(self, frequency: Any) -> Array:
         return jnp.log(self.strength) - jnp.log(frequency)
+
+    def features(self) -> Iterable[tuple[Array, Array]]:
+        return ()
 
 
 class Ohmic(SpectralDensity):

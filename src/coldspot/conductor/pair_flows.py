@@ -137,7 +137,7 @@ def _loss(mode: PairMode) -> Loss:
         by_point = eqx.filter_vmap(lambda one, at: one(at))(given, omega.reshape(kinds, points).T)
         return by_point.T.reshape(-1)
 
-    features = eqx.filter_vmap(lambda one: tuple(one.features()))(given)
+    features = eqx.filter_vmap(lambda one: tuple(one.features()), axis_size=points)(given)
     return Loss(
         density,
         jnp.ones(kinds * points, bool),
