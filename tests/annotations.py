@@ -28,7 +28,7 @@ _SIZES = jaxtyping.jaxtyped("context")
 """Within it, axes of one name have one length."""
 
 _Checks = tuple[Callable[..., Any], Callable[[Any], Any]]
-_checks: dict[CodeType, _Checks] = {}
+_checks: dict[tuple[CodeType, str, str], _Checks] = {}
 
 
 def jaxtyped(thing: Any = None, *, typechecker: Any = None) -> Any:
@@ -43,16 +43,17 @@ def jaxtyped(thing: Any = None, *, typechecker: Any = None) -> Any:
 
 
 def _checking(function: Any) -> Any:
-    code = function.__code__
+    # Codes are equal where defaults differ, those of `__init__` of two dataclasses with the same fields, too.
+    key = function.__code__, function.__module__, function.__qualname__
 
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
         __tracebackhide__ = True
         if jaxtyping.config.jaxtyping_disable:
             return function(*args, **keywords)
-        if code not in _checks:
-            _checks[code] = _made(function)
-        given, returned = _checks[code]
+        if key not in _checks:
+            _checks[key] = _made(function)
+        given, returned = _checks[key]
         with _SIZES:
             given(*args, **keywords)
             result = function(*args, **keywords)
