@@ -2,6 +2,7 @@
 
 import importlib.util
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,3 +64,16 @@ def test_names_link_to_the_reference_and_symbols_get_their_subscripts():
         '<a href="../api/#coldspot.steady_state"><code>cs.steady_state</code></a> <code>heat</code> '
         "<a href='#'><code>Solution</code></a></p><pre>Γ_L</pre>"
     )
+
+
+def test_equations_are_set_in_blocks_and_within_lines():
+    pytest.importorskip("latex2mathml")
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="page.md"))
+    equations = script("equations")
+    made = equations.on_page_markdown("a\n\n```math\nx^2\n\\frac{a}{b}\n```\n\n| $`y_1`$ and `$` |\n", page)
+    assert [made.count(f'display="{kind}"') for kind in ("block", "inline")] == [2, 1]
+    assert "<msub><mi>y</mi><mn>1</mn></msub>" in made
+    assert made.endswith("</math> and `$` |\n")
+    assert "<msup>" not in equations.equation("V'", "page.md")
+    with pytest.raises(ValueError, match=r"page\.md: `\\nothing` is not known"):
+        equations.on_page_markdown("$`\\nothing x`$", page)

@@ -1,5 +1,6 @@
 """The page in a headless Chromium: sliders are moved, and the numbers that it then shows are those of the library."""
 
+import json
 import threading
 import time
 
@@ -62,6 +63,39 @@ def test_sliders_move_and_the_page_shows_the_numbers_of_the_library(chromium, ad
         )
     assert chromium.run("document.getElementById('regime').textContent") == s.regime
     assert chromium.run("document.getElementById('error').hidden")
+    assert chromium.complaints == []
+
+
+def test_a_map_that_comes_after_the_point_has_its_size(chromium, address):
+    # The first look at a machine has no map; later ones of the same server begin with one.
+    chromium.open(address)
+    chromium.wait(READY)
+    sizes = "['width', 'height'].map(name => Number($('map-frame').querySelector('rect').getAttribute(name)))"
+    right = chromium.run(sizes)
+    assert min(right) > 150
+    chromium.run("window.kept = seen.map; seen.map = null; drawMap()")
+    assert chromium.run("$('map').hidden")
+    assert chromium.run(f"seen.map = window.kept; drawMap(); {sizes}") == right
+    time.sleep(0.1)
+    assert chromium.run("$('map').hidden") is False
+    assert chromium.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("n_b = 1/(1+e^{ω_b/T_b})", "n<sub>b</sub> = 1/(1+e<sup>ω<sub>b</sub>/T<sub>b</sub></sup>)"),
+        ("x = e^{−Γ_h t_h},", "x = e<sup>−Γ<sub>h</sub> t<sub>h</sub></sup>,"),
+        ("Γ_LΓ_R, k_BT, σ_1σ_2", "Γ<sub>L</sub>Γ<sub>R</sub>, k<sub>B</sub>T, σ<sub>1</sub>σ<sub>2</sub>"),
+        ("γ_νk ẍ_i σ_{k+1} x_i³", "γ<sub>νk</sub> ẍ<sub>i</sub> σ<sub>k+1</sub> x<sub>i</sub>³"),
+        ("hot_share, <b>T_c</b>", "hot_share, &lt;b&gt;T<sub>c</sub>&lt;/b&gt;"),
+    ],
+)
+def test_symbols_have_their_subscripts_and_powers(chromium, address, words, shown):
+    chromium.open(address)
+    chromium.wait("typeof lettered === 'function'")
+    script = "(p => { p.append(...lettered(%s)); return p.innerHTML; })(document.createElement('p'))"
+    assert chromium.run(script % json.dumps(words)) == shown
 
 
 def test_errors_stand_on_the_page_in_words(chromium, address):

@@ -16,7 +16,7 @@ import pytest
 import coldspot as cs
 from coldspot import cli
 from coldspot.dynamics import TOLERANCE
-from coldspot.explorer import looks, server, static, traces
+from coldspot.explorer import looks, server, static, subject, traces
 from coldspot.explorer.batches import ROUGHLY, SLOW, Batches
 from coldspot.explorer.looks import GRIDS
 from coldspot.machine_files.decode import Content
@@ -69,6 +69,19 @@ def test_every_machine_is_listed_and_described(port):
     assert "γ(f_L−f_R)" in "".join(found["words"])
     assert "Zhang and Lü" in "".join(found["words"])
     assert ">>>" not in "".join(found["words"])
+
+
+def test_sentences_of_the_words_stay_whole_and_equations_stand_alone():
+    first, equation, rest = subject.words(cs.machines.OttoEngine())
+    assert "of the period, then with the gap ω_c in contact" in first
+    assert equation.startswith("work per cycle = ")
+    assert rest.startswith("while it is below Carnot's")
+    first, equation, _, _ = subject.words(cs.machines.OscillatorPair())
+    assert first.endswith("with its own bath,")
+    assert equation.startswith("m ẍ_i = ")
+    for machine in cs.machines.BY_NAME.values():
+        first, *_ = subject.words(machine())
+        assert first[-1] in ".,:;"
 
 
 @pytest.mark.parametrize("live", [True, False])

@@ -185,8 +185,8 @@ function framed(svg, height, x, y) {
 const labelled = a => ({...a, label: a.path + (unitOf(slider(a.path)) ? ` (${unitOf(slider(a.path))})` : "")});
 
 function drawMap() {
-  const map = seen.map, side = Math.min($("map").clientWidth, 620);
-  $("map").hidden = !map;
+  const map = seen.map;
+  $("map").hidden = !map;  // what is hidden has no width
   $("everything").hidden = Boolean(map || DATA) || !seen.seconds || !seen.point.baths.length || axes.x.path === axes.y.path;
   $("everything").textContent = `Draw map and curves (about ${Math.max(1, Math.round(seen.seconds))} s)`;
   $("map-legend").replaceChildren();
@@ -195,7 +195,7 @@ function drawMap() {
       : axes.x.path === axes.y.path ? "A map needs two different parameters." : DATA ? "Points of this machine take too long for a map." : "Points of this machine take a while: the map is drawn when you ask for it.";
     return;
   }
-  const box = frame = framed($("map-frame"), side, labelled(axes.x), labelled(axes.y));
+  const box = frame = framed($("map-frame"), Math.min($("map").clientWidth, 620), labelled(axes.x), labelled(axes.y));
   const n = map.size, pixels = $("pixels"), picture = new ImageData(n, n), codes = new Int8Array(n * n);
   pixels.width = pixels.height = n;
   Object.assign(pixels.style, {left: box.left + "px", top: box.top + "px", width: box.right - box.left + "px", height: box.bottom - box.top + "px"});
@@ -284,8 +284,9 @@ function drawTraces() {
 }
 
 function drawSankey() {
-  const svg = $("sankey"), flows = seen.point.flows, width = svg.parentNode.clientWidth, height = 250;
+  const svg = $("sankey"), flows = seen.point.flows, height = 250;
   $("sankey-section").hidden = !flows.length;
+  const width = svg.parentNode.clientWidth;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = height + "px";
   svg.replaceChildren();
@@ -372,6 +373,21 @@ function draw() {
 
 // ------------------------------------------------------------------ axes and machines
 
+// An underscore behind a symbol (a Latin letter that ends no word, or any other one) and a power: k_B, σ_{k+1}, e^{−Γ_h t_h}.
+const RAISED = /((?<=(?<![A-Za-z_])[A-Za-z]|(?![A-Za-z])\p{L}\p{M}?)_|\^)(?:\{([^{}]+)\}|(\d+|[A-Z][a-z]?|[a-z]+|\p{Script=Greek}[a-z]?))/gu;
+
+function lettered(text) {
+  const nodes = [];
+  let last = 0;
+  for (const found of text.matchAll(RAISED)) {
+    const node = document.createElement(found[1] === "_" ? "sub" : "sup");
+    node.append(...lettered(found[2] ?? found[3]));
+    nodes.push(text.slice(last, found.index), node);
+    last = found.index + found[0].length;
+  }
+  return [...nodes, text.slice(last)];
+}
+
 function makeAxes() {
   const place = $("map-axes");
   place.replaceChildren();
@@ -411,7 +427,7 @@ function begin(found) {
   axes = {x: axisOf(found.axes.x.path), y: axisOf(found.axes.y.path)};
   $("words").replaceChildren(...found.words.map(text => {
     const p = document.createElement("p");
-    p.append(...text.split("`").map((part, k) => k % 2 ? Object.assign(document.createElement("code"), {textContent: part}) : part));
+    p.append(...text.split("`").flatMap((part, k) => k % 2 ? [Object.assign(document.createElement("code"), {textContent: part})] : lettered(part)));
     return p;
   }));
   $("source").textContent = found.source;

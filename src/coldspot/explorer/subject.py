@@ -91,6 +91,8 @@ def words(machine: Any) -> list[str]:
     """The paragraphs of a machine's docstring, examples left out: its equation, its units, its source."""
     text = inspect.cleandoc(type(machine).__doc__ or name_of(machine))
     text = re.sub(r"^>>> .*?(?=\n\n|\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
-    # Lines that begin with blanks stand for themselves; headings of arguments are for those who write code.
-    parts = (re.sub(r"\n(?! )", " ", part).strip() for part in text.split("\n\n"))
+    # A sentence may go on behind the first line; one that ends in a comma leads to an equation, which stands alone.
+    text = re.sub(r"\A(.*[^.:;,!?\n])\n\n(?=[^A-Z\s*>-])", r"\1 ", text)
+    # Lines that begin with blanks or as items stand for themselves; headings of arguments are for those who write code.
+    parts = (re.sub(r"\n(?! |- )", " ", part).strip() for part in text.split("\n\n"))
     return [part for part in parts if part and not part.startswith("**")]

@@ -14,9 +14,9 @@ from ..show import array as show
 
 
 class ThreeLevelMaser(Machine):
-    """Levels 0, ω_c and ω_h: `hot` photons lead from the lowest to the highest, `cold` ones from the middle one down,
+    """Levels 0, ω_c and ω_h: `hot` photons lead from the lowest to the highest, `cold` ones from the middle one down.
 
-    and the classical `field` takes the quantum ω_h − ω_c in between, at the rate r back and forth. Each quantum from
+    The classical `field` takes the quantum ω_h − ω_c in between, at the rate r back and forth. Each quantum from
     the hot bath becomes one of the field and one of the cold bath, so that the efficiency is 1 − ω_c/ω_h whatever the
     rates; it is Carnot's where ω_c/ω_h = T_c/T_h, and there the current stops ("Three-level masers as heat engines",
     Scovil and Schulz-DuBois). Above that ratio the machine is an engine, below it a refrigerator. The field's energy is
