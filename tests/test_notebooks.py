@@ -48,6 +48,12 @@ def test_text_stays_and_links_lead_to_the_pages():
     assert "".join(last["source"]) == "end\n```text\nshape\n```"
 
 
+def test_equations_are_as_jupyter_sets_them():
+    page = "a\n\n```math\nx^2\ny\n```\n\n| $`y_1`$ and `$` |\n\n```python\nx = 1\n```\n"
+    first, _ = notebooks.notebook(page)["cells"]
+    assert "".join(first["source"]) == "a\n\n$$x^2$$\n\n$$y$$\n\n| $y_1$ and `$` |"
+
+
 def test_names_link_to_the_reference_and_symbols_get_their_subscripts():
     anchors = words.entries((ROOT / "docs" / "api.md").read_text())
     for name in ("Solution", "steady_state", "figures.sankey", "machines.QuantumDot", "KleinKramers"):
