@@ -1,7 +1,8 @@
 """Notebooks from the pages: `python docs/notebooks.py FOLDER` writes one for each page that has examples.
 
-Text becomes Markdown cells, with equations as Jupyter sets them; `python` blocks become code cells, and the `text` block behind one is its output. What a
-page shows is what the tests have run, so that the notebooks need not be run to be right.
+Text becomes Markdown cells, with equations as Jupyter sets them; `python` blocks become code cells, and the `text`
+block behind one is its output. What a page shows is what the tests have run, so that the notebooks need not be run to
+be right.
 """
 
 import json
