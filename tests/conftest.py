@@ -113,6 +113,12 @@ def pytest_cmdline_main(config: pytest.Config) -> Any:
     return compiler.with_room(lambda: config.hook.pytest_cmdline_main(config=config))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All papers are solved once if one process has all tests of that: its halves of a list are cut elsewhere."""
+    items.sort(key=lambda item: "tests/papers" not in item.nodeid)
+
+
 # What importing has made stays: looking through it again and again for what can go takes its time.
 gc.freeze()
 
