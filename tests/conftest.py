@@ -115,7 +115,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Any:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All papers are solved once if one process has all tests of that: its halves of a list are cut elsewhere."""
+    """Tests of papers first: where the list is cut into one half for each process, both would solve all papers."""
     items.sort(key=lambda item: "tests/papers" not in item.nodeid)
 
 

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,22 +49,24 @@ def test_those_who_leave_at_once_leave_nothing(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_a_folder_goes_though_threads_still_write_into_it(tmp_path):
+def test_a_folder_goes_though_threads_still_write_into_it(tmp_path, monkeypatch):
+    left = [True, True, False, True]  # whether a file comes while the folder is looked for again
+
     def failed():
         with files.whole_folder(tmp_path / "a") as part:
-            part.mkdir()
-            late = threading.Thread(target=lambda: [write(part / f"{k}" / "c") for k in range(20)])
-            late.start()
-            raise OSError("no space")
 
-    def write(path):
-        time.sleep(0.01)
-        path.parent.mkdir(parents=True)
-        path.write_text("late")
+            def late(seconds):
+                if left and left.pop():
+                    (part / "b").mkdir(parents=True, exist_ok=True)
+                    (part / "b" / "c").write_text("late")
+
+            monkeypatch.setattr(files, "time", SimpleNamespace(sleep=late))
+            late(0.0)
+            raise OSError("no space")
 
     with pytest.raises(OSError, match="no space"):
         failed()
-    time.sleep(0.3)
+    assert not left
     assert not list(tmp_path.iterdir())
 
 

@@ -58,7 +58,7 @@ class SpectralDensity(Checked):
         """Centres and widths of what is narrow in γ(ω), kinks included: integrals over ω look closely there.
 
         Unless a density knows them, they are looked for: at 32,768 frequencies, each .17 % above the one before. What
-        is narrower than that may be overlooked, and more than eight are told by a density itself.
+        is narrower than that may be overlooked, and so may be all but the eight that matter most.
         """
         return needles(self)
 

@@ -153,18 +153,16 @@ def sweep(
         flat = ((status.ravel(), places.part(block).columns) for block, status in pieces)
         return reasons.untrusted(flat, build, shared)
 
-    if to is None:
-        many = math.prod(places.shape.values())
-        check_memory(f"sweep: {many:.3g} points, which", LEAST * many, "write them to a store block by block: `to=`.")
-        columns = places.columns()
-        solution = _solve_all(plans, build, shared, columns, checked, progress=progress, client=client)
-        why = reasons.untrusted([(np.asarray(solution.status), lambda: columns)], build, shared)
-        attributes = {**why, **attributes}
-        dataset = dataset_of(solution, places)
-    else:
+    if to is not None:
         identity, empty = _identity(machine, places, plans, attributes), described(places.empty())
-        dataset = store.filled(place_of("sweep", "to", to), empty, places.shape, blocks, identity, progress, remarks)
-    return described(dataset)
+        return store.filled(place_of("sweep", "to", to), empty, places.shape, blocks, identity, progress, remarks)
+    many = math.prod(places.shape.values())
+    check_memory(f"sweep: {many:.3g} points, which", LEAST * many, "write them to a store block by block: `to=`.")
+    columns = places.columns()
+    solution = _solve_all(plans, build, shared, columns, checked, progress=progress, client=client)
+    why = reasons.untrusted([(np.asarray(solution.status), lambda: columns)], build, shared)
+    attributes = {**why, **attributes}
+    return described(dataset_of(solution, places))
 
 
 def _identity(machine: Any, places: Places, plans: tuple[Wanted, ...], attributes: Mapping[str, Any]) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Eigenvectors of many small matrices in step, beside LAPACK's of each by itself and beside many digits."""
 
 import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
 
+from coldspot.numerics import jacobi
 from coldspot.numerics.dense import EPS
 from coldspot.numerics.jacobi import eigenvectors
 
@@ -62,3 +64,9 @@ def test_near_levels_beside_many_digits():
     vectors = vectors[:, np.argsort(energies)]
     vectors = vectors * np.sign(np.sum(vectors * exact, axis=0))
     assert np.max(np.abs(vectors - exact)) < 8 * EPS * 2.0 / gap
+
+
+def test_what_does_not_settle_is_no_number(monkeypatch):
+    monkeypatch.setattr(jacobi, "SWEEPS", 1)
+    matrix = np.random.default_rng(5).normal(size=(6, 6, 2))
+    assert np.all(np.isnan(jacobi.eigenvectors(jnp.asarray(matrix + np.swapaxes(matrix, 0, 1)))))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import coldspot as cs
+from coldspot.phase_space import stationary
 from coldspot.phase_space.barrier import Barrier
 from tests.tolerance import assert_close
 
@@ -127,6 +128,28 @@ def test_the_open_cooler():
     assert np.all(ds.entropy_production > 0)
     # At one temperature μ differs by 1, and the second law is Δμ J.
     assert_close(ds.entropy_production.values[0], ds.particles.sel(bath="left").values[0], 1e-6)
+
+
+def test_an_error_that_is_no_number_is_too_large():
+    ring = cs.KleinKramers(
+        hill(1.0),
+        friction=1.0,
+        temperature=cs.Steps([1.0, 0.8], [0.5, 0.5]),
+        boundary=cs.Periodic(2 * PI, load=0.3),
+        baths=("hot", "cold"),
+    )
+    terrain = ring.terrain()
+    found = stationary.steady(terrain, 1e-2)
+    assert found.converged
+    assert stationary.excess(found.errors, found.ledger, terrain, 1e-2) <= 1
+    baths = len(found.ledger.heats)
+    unasked = {2 * baths + 2, 2 * baths + 4}  # the flux itself goes with the mean velocity
+    for k in range(len(found.errors)):
+        errors = np.where(np.arange(len(found.errors)) == k, np.nan, found.errors)
+        assert np.isnan(stationary.excess(errors, found.ledger, terrain, 1e-2)) == (k not in unasked)
+    assert not stationary.hopeless([1.0, 5.0, math.nan], 1)
+    assert not stationary.hopeless([1.0, math.nan, 5.0], 1)
+    assert stationary.hopeless([1.0, 1e9, 9e8], 1)
 
 
 def test_equilibrium_of_a_trap_is_exact():

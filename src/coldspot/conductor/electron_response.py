@@ -34,9 +34,10 @@ FAR = 1e6
 
 
 class Electrons(NamedTuple):
-    """Π (mode, mode) and E, A (α, β, mode, mode) at a frequency, bounds of the errors of all and of E, A alone, and
+    """Π (mode, mode) and E, A (α, β, mode, mode) at a frequency, bounds of their errors, and convergence.
 
-    convergence; if asked, what bosons gain (α, β, mode, mode), and bounds of the errors of E, A and that (3).
+    `pair_error` is of E and A alone; `gain` (α, β, mode, mode), if asked, what bosons gain; `pair_errors` (2 or 3)
+    bounds the errors of E, A and that.
     """
 
     retarded: Array

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..numerics.quadrature import NODES, Cells, Sums, accumulated, cells, closed_sums, panel_node
+from ..numerics.quadrature import NODES, Cells, Sums, accumulated, cells, closed_sums, has_length, panel_node
 from .pair_rates import REACH, Pair, Rates, rates
 
 COARSE, LEVELS = 4, 8
@@ -101,7 +101,8 @@ def over_frequencies(
     def turn(state: _State, k: Array) -> tuple[_State, None]:
         judged = jax.lax.cond(k == again, lambda s: wide & _any(_poor(pairs, loss, s, ENOUGH)), lambda s: s.poor, state)
         state = state._replace(poor=judged)
-        wanted = (k == 0) | (wide & ((k < again) | state.poor))
+        panel = jnp.where(k < again, k - 1, k - again)
+        wanted = (k == 0) | (wide & ((k < again) | state.poor) & _any(has_length(grid, jnp.maximum(panel, 0))))
         return jax.lax.cond(wanted, evaluate, lambda state, k: state, state, k), None
 
     if enough is not None:

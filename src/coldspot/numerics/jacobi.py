@@ -26,7 +26,8 @@ _Halves = tuple[Array, Array]
 def eigenvectors(matrix: Float[Array, "n n point"]) -> Float[Array, "n n point"]:
     """Orthonormal eigenvectors (place, state, point) of finite matrices, in no order of their eigenvalues.
 
-    Each is mixed from places of one connected block alone, to which the place belongs that has its number.
+    Each is mixed from places of one connected block alone, to which the place belongs that has its number. Not numbers
+    if `SWEEPS` do not do.
 
     >>> x = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
     >>> v = eigenvectors(x[..., None])[..., 0]
@@ -67,9 +68,9 @@ def eigenvectors(matrix: Float[Array, "n n point"]) -> Float[Array, "n n point"]
     def goes_on(state: tuple[Array, Array, tuple]) -> Array:
         return state[1] & (state[0] < SWEEPS)
 
-    a, b = jax.lax.while_loop(goes_on, sweep, (jnp.asarray(0), jnp.asarray(True), start))[2][1]
+    _, unsettled, (_, (a, b)) = jax.lax.while_loop(goes_on, sweep, (jnp.asarray(0), jnp.asarray(True), start))
     states = jnp.stack([a, b], axis=1).reshape(2 * half, 2 * half, points)
-    return jnp.swapaxes(states[:size, :size], 0, 1)
+    return jnp.where(unsettled, jnp.nan, jnp.swapaxes(states[:size, :size], 0, 1))
 
 
 def _rotation(first: Array, between: Array, second: Array) -> _Halves:

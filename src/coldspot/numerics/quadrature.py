@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .dense import EPS, positive_or_one
 
@@ -115,12 +115,23 @@ def panel_node(
     c: Cells, index: Array, node: Array, levels: Array | int
 ) -> tuple[Float[Array, " point"], Float[Array, " point"], Float[Array, " point"]]:
     """Centre, offset and stretch of one node of one panel of `mesh(c, levels)`."""
-    features = c.centre.shape[0]
-    step, side, feature = index // (2 * features), index // features % 2, index % features
+    step, side, feature = _place(c, index)
     scale = c.scale[feature]
     half = jnp.arcsinh(c.reach[side, feature] / scale) / (2 * levels)
     t = half * (2 * step + 1 + jnp.asarray(ABSCISSAE)[node])
     return c.centre[feature], (2 * side - 1) * scale * jnp.sinh(t), scale * half * jnp.cosh(t)
+
+
+def has_length(c: Cells, index: Array) -> Bool[Array, " point"]:
+    """Whether a panel of `mesh(c)` stands for anything: between centres that coincide there is nothing."""
+    _, side, feature = _place(c, index)
+    return c.reach[side, feature] > 0
+
+
+def _place(c: Cells, index: Array) -> tuple[Array, Array, Array]:
+    """Step, side and feature of a panel."""
+    features = c.centre.shape[0]
+    return index // (2 * features), index // features % 2, index % features
 
 
 class Sums(NamedTuple):

@@ -52,21 +52,15 @@ class Optimum(Spoken, eqx.Module):
     curvature: dict[str, float] = eqx.field(static=True)
     binding: dict[str, float] = eqx.field(static=True)
     values: tuple[float, ...] = eqx.field(static=True)
+    agreeing: int = eqx.field(static=True)
     converged: bool = eqx.field(static=True)
     objective: str = eqx.field(static=True)
     method: str = eqx.field(static=True, default="slopes")
     quantile: float | None = eqx.field(static=True, default=None)
-    _rounding: float = eqx.field(static=True, default=0.0)
 
     @property
     def starts(self) -> int:
         return len(self.values)
-
-    @property
-    def agreeing(self) -> int:
-        # Of a robust search, `value` comes from more draws than those at its ends.
-        best = self.value if self.quantile is None else self.values[0]
-        return sum(abs(value - best) <= max(AGREE * abs(best), self._rounding) for value in self.values)
 
     @property
     def agree(self) -> bool:
@@ -186,7 +180,7 @@ def optimise(
     bounds = constraints(owner, problem, limits, sampled)
     found = searches(problem, sampled, bounds, sign, starts or 8)
     ends = ranked(owner, problem.quantities, found, bounds, sampled, sign)
-    return _finished(problem, ends, bounds, tolerance, _rounding(sampled))
+    return _finished(problem, ends, bounds, tolerance, sampled)
 
 
 def check_method(owner: str, method: Any, budget: Any, starts: Any = None) -> None:
@@ -230,6 +224,7 @@ def _evolved(
         if abs(float(bound.margin(best.looked.values))) <= SETTLED:
             binding[bound.name] = bound.said
     nothing = dict.fromkeys(point, float("nan"))
+    values = tuple(_true(target, one.looked.values[0]) for one in ends)
     return Optimum(
         machine=machine,
         solution=solution,
@@ -238,12 +233,13 @@ def _evolved(
         sensitivity=nothing,
         curvature=nothing,
         binding=binding,
-        values=tuple(_true(target, one.looked.values[0]) for one in ends),
+        values=values,
+        # Of a robust search, `value` comes from more draws than those at its ends.
+        agreeing=_agreeing(values[0] if robust else value, values, sampled),
         converged=best.converged,
         objective=target.name,
         method="evolution",
         quantile=trials.unsure.quantile if robust else None,
-        _rounding=_rounding(sampled),
     )
 
 
@@ -362,12 +358,13 @@ def ranked(
     )
 
 
-def _rounding(sampled: Sampled) -> float:
-    """Below which values of the objective are nothing, beside those that it has elsewhere."""
-    return ROUNDED * float(np.max(np.abs(sampled.values[:, 0]), initial=0.0))
+def _agreeing(best: float, values: tuple[float, ...], sampled: Sampled) -> int:
+    """How many searches ended at the best value, or off it by the rounding of what the objective is elsewhere."""
+    rounding = ROUNDED * float(np.max(np.abs(sampled.values[:, 0]), initial=0.0))
+    return sum(abs(value - best) <= max(AGREE * abs(best), rounding) for value in values)
 
 
-def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], tolerance: float, rounding: float) -> Optimum:
+def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], tolerance: float, sampled: Sampled) -> Optimum:
     target, box = problem.quantities[0], problem.box
     for best in ends:
         machine = problem.machine(best.u)
@@ -378,7 +375,7 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
             break
     else:
         raise _without_value(target, solution)
-    values = [_true(target, one.looked.values[0]) for one in ends]
+    values = tuple(_true(target, one.looked.values[0]) for one in ends)
     slopes, curvatures = _slopes(problem, best.u)
     # From the angle to the ratio itself.
     if target.is_ratio:
@@ -402,10 +399,10 @@ def _finished(problem: Problem, ends: list[Found], bounds: list[Bound], toleranc
         sensitivity=dict(zip(box.names, map(float, slopes), strict=True)),
         curvature=dict(zip(box.names, map(float, curvatures), strict=True)),
         binding=binding,
-        values=tuple(values),
+        values=values,
+        agreeing=_agreeing(value, values, sampled),
         converged=best.converged,
         objective=target.name,
-        _rounding=rounding,
     )
 
 

@@ -22,6 +22,7 @@ from .stationary import (
     PIVOT,
     ROUNDING,
     SURE,
+    TINY,
     Discrete,
     Ledger,
     excess,
@@ -254,7 +255,7 @@ def periodic(terrain: Terrain, tide: Tide | Pieces, tolerance: float) -> Found |
         rest = errors[: len(entries) - len(works)]
         largest = float(np.abs(np.concatenate([ledger.heats, works])).max())
         allowed = max(SURE * tolerance * largest, ROUNDING * ledger.exchanged)
-        excesses.append(max(excess(rest, ledger, terrain, tolerance), float(own.max() / max(allowed, 1e-300))))
+        excesses.append(float(np.maximum(excess(rest, ledger, terrain, tolerance), own.max() / max(allowed, TINY))))
         converged = excesses[-1] <= 1
         best = Found(state, ledger, works, rest, own, numbers, number + 1, converged)
         if converged:

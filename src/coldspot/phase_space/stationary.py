@@ -43,6 +43,8 @@ STILL = 1e-11
 """A mean velocity below this part of the thermal one is as good as none."""
 FAST, FASTER = 8.3, 0.04
 """Velocities reach to this many thermal ones, on each finer mesh by this part farther."""
+TINY = 1e-300
+"""Instead of zero, to divide by."""
 EXPECTED, BETTER = 0.1, 3
 """A finer mesh is expected to have this part of the error at least, and the best fall so far to this power."""
 RATIO = 0.15
@@ -339,22 +341,23 @@ def steady(terrain: Terrain, tolerance: float) -> Found | None:
 
 
 def excess(errors: np.ndarray, ledger: Ledger, terrain: Terrain, tolerance: float) -> float:
-    """How many times the errors are too large: heats and work, entropy flows, and the flux are each to be as exact as
+    """How many times too large the errors are; not a number if one of them is none.
 
-    asked, or zero but for rounding."""
+    Heats and work, entropy flows, and the flux are each to be as exact as asked, or zero but for rounding.
+    """
     baths = len(ledger.heats)
     heats, entropies, ends, flow, leaks = np.split(errors, [baths, 2 * baths, 2 * baths + 2, 2 * baths + 5])
     energies = np.concatenate([ledger.heats, ledger.end_heats, [terrain.load * ledger.mean_velocity]])
     floor = ROUNDING * ledger.exchanged
     wanted = SURE * tolerance
     work = np.array([terrain.load * flow[1] if terrain.load else 0.0])
-    pairs = (
+    parts = (
         (_largest(heats, ends, work), wanted * _largest(energies), floor),
-        (_largest(leaks), wanted * max(_largest(energies), _largest(ledger.leaks)), floor),
+        (_largest(leaks), wanted * _largest(energies, ledger.leaks), floor),
         (_largest(entropies), wanted * _largest(ledger.entropy_flows), floor / terrain.coldest),
         (flow[1], wanted * abs(ledger.mean_velocity), STILL * ledger.hurry),
     )
-    return max(float(error / max(*allowed, 1e-300)) for error, *allowed in pairs)
+    return float(np.max([error / np.max([*allowed, TINY]) for error, *allowed in parts]))
 
 
 def hopeless(excesses: list[float], left: int) -> bool:
@@ -362,8 +365,8 @@ def hopeless(excesses: list[float], left: int) -> bool:
     known = excesses[1:]
     if len(known) < 2 or known[-1] <= 1:
         return False
-    fell = min(after / before if before > 0 else 0.0 for before, after in itertools.pairwise(known))
-    return not known[-1] * min(fell, EXPECTED) ** (BETTER * left) <= 1
+    fell = np.min([EXPECTED, *(after / before if before > 0 else 0.0 for before, after in itertools.pairwise(known))])
+    return bool(known[-1] * fell ** (BETTER * left) > 1)  # of what is no number nothing can be expected
 
 
 def _largest(*numbers: np.ndarray) -> float:
