@@ -102,7 +102,9 @@ def over_frequencies(
         judged = jax.lax.cond(k == again, lambda s: wide & _any(_poor(pairs, loss, s, ENOUGH)), lambda s: s.poor, state)
         state = state._replace(poor=judged)
         panel = jnp.where(k < again, k - 1, k - again)
-        wanted = (k == 0) | (wide & ((k < again) | state.poor) & _any(has_length(grid, jnp.maximum(panel, 0))))
+        # The first panel of the second time is looked at though it may have no length: with it all sums begin anew.
+        some = (k == again) | _any(has_length(grid, jnp.maximum(panel, 0)))
+        wanted = (k == 0) | (wide & ((k < again) | state.poor) & some)
         return jax.lax.cond(wanted, evaluate, lambda state, k: state, state, k), None
 
     if enough is not None:
